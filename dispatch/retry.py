@@ -1,0 +1,51 @@
+"""How long to wait before trying again: a rule's ``retry:``."""
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from handlers.base import RetryLater
+from handlers.duration import Duration
+
+_THROTTLED = timedelta(seconds=60)  # the least pause after a 429: a rejected request counts against the limit, too
+_LONGEST_ASKED = timedelta(hours=24)  # a service's Retry-After is believed up to this
+
+
+class Retry(BaseModel):
+    """Exponential backoff with jitter, for a limited time rather than a number of attempts: an outage lasts hours."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+    patience: Duration = Field(timedelta(hours=24), alias="for")
+    first_delay: Duration = timedelta(seconds=10)
+    max_delay: Duration = timedelta(hours=1)
+
+    @model_validator(mode="after")
+    def _delays_that_grow(self) -> "Retry":
+        if not timedelta(seconds=1) <= self.first_delay <= self.max_delay:
+            raise ValueError("first_delay is at least 1s and at most max_delay")
+        return self
+
+    def delay(
+        self,
+        error: RetryLater,
+        failures: int,
+        failing_for: timedelta,
+        jitter: Callable[[], float] = random.random,
+    ) -> timedelta | None:
+        """How long to wait after this many failures in a row, the first of them `failing_for` ago; None: no longer.
+
+        Full jitter over the upper half: actions that failed together do not come back together.
+        """
+        asked = min(error.after, _LONGEST_ASKED) if error.after is not None else None
+        if error.throttled:
+            return max(asked or timedelta(), _THROTTLED) * (1 + jitter() / 2)
+        if failing_for >= min(self.patience, error.patience or self.patience):
+            return None
+        if asked is not None:
+            return asked
+        backoff = min(self.first_delay * 2 ** min(failures - 1, 30), self.max_delay)
+        return backoff * (0.5 + jitter() / 2)

@@ -1,0 +1,188 @@
+"""What a handler is, what it is given, and what it may answer.
+
+A handler is a frozen pydantic model: its fields are what a rule may say under ``with:``, its `run` does the work::
+
+    class Shout(Handler[RunStatusChanged]):
+        text: Template = Template("{{ subject }}")
+
+        def run(self, event: RunStatusChanged, action: Action) -> Outcome:
+            return Succeeded(self.text.render(event).upper())
+
+What goes as planned is returned, what goes wrong is raised:
+
+    returned   Succeeded     done
+               Skipped       there was nothing to do
+               CheckBack     started, or not yet: call me again after a while, with this state
+    raised     RetryLater    may go right later; counts as a failure
+               GiveUp        will never go right
+               all else      judged in one place, dispatch.trouble: a permanent HTTP status gives up, the rest retries
+"""
+
+import json
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args
+from uuid import UUID, uuid4
+
+from pydantic import BaseModel, ConfigDict
+
+from handlers.template import Template
+from schemas import Event
+
+E = TypeVar("E", bound=Event)
+
+TEXT_LIMIT = 1_000  # characters of a summary, a reason or a note
+DETAIL_LIMIT = 500  # characters of one detail
+DETAILS_LIMIT = 40  # how many details
+STATE_LIMIT = 30_000  # characters of a state as JSON; Azure Tables holds 32 Ki characters in a property
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """Done. `details` are for people and for rules that follow (``result.details``): texts; anything else as JSON.
+
+    Too long texts are cut and too many details dropped, here, so that recording a success cannot fail.
+    """
+
+    summary: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "summary", shorten(self.summary))
+        kept = list(self.details.items())[:DETAILS_LIMIT]
+        object.__setattr__(self, "details", {shorten(k, 100): shorten(_text(v), DETAIL_LIMIT) for k, v in kept})
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """There was nothing to do, and why."""
+
+    reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", shorten(self.reason))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBack:
+    """Started, or not yet: call me again after a while. Nobody waits meanwhile.
+
+    `state` is JSON of at most `STATE_LIMIT` characters; the next call finds it in `Action.state`, as JSON gives it back.
+    Raises GiveUp at once, while the handler can still be named, if it is not.
+    """
+
+    after: timedelta
+    state: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        try:
+            text = json.dumps(dict(self.state), allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise GiveUp(f"the handler's state is not JSON: {error}") from error
+        if len(text) > STATE_LIMIT:
+            raise GiveUp(f"the handler's state has {len(text)} characters of JSON; at most {STATE_LIMIT} are kept")
+        object.__setattr__(self, "state", json.loads(text))
+        object.__setattr__(self, "after", max(self.after, timedelta()))
+        object.__setattr__(self, "note", shorten(self.note))
+
+
+Outcome: TypeAlias = Succeeded | Skipped | CheckBack
+
+
+class RetryLater(Exception):  # noqa: N818 - a handler's answer, not a defect
+    """May go right later.
+
+    `after`, where the service named a time, replaces the rule's backoff. `throttled` says that the service asked for a
+    pause (HTTP 429): waiting, not failing, so that it costs no patience. `patience` shortens the rule's ``retry.for``
+    where waiting longer is pointless.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        after: timedelta | None = None,
+        *,
+        throttled: bool = False,
+        patience: timedelta | None = None,
+    ) -> None:
+        super().__init__(shorten(reason))
+        self.after = after
+        self.throttled = throttled
+        self.patience = patience
+
+
+class GiveUp(Exception):  # noqa: N818 - a handler's answer, not a defect
+    """Will never go right: recorded as failed, kept for replay."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(shorten(reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How another rule's action on the same event ended: what a rule with ``after`` follows; ``result`` in templates."""
+
+    rule: str
+    status: str  # succeeded, skipped or failed
+    summary: str
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    def view(self) -> dict[str, Any]:
+        """Plain data, as conditions and templates see it."""
+        return {"rule": self.rule, "status": self.status, "summary": self.summary, "details": dict(self.details)}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One rule applied to one event."""
+
+    rule: str = "a-rule"
+    source: str = ""  # where the rule stands: "rules/churn.yaml:12"
+    key: UUID = field(default_factory=uuid4)  # the same on every call: a job name, a Message-ID, a deduplication key
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    failures: int = 0  # RetryLaters since the last CheckBack
+    state: Mapping[str, Any] = field(default_factory=dict)  # what the last CheckBack kept
+    result: Result | None = None  # what it follows, for a rule with ``after``
+
+
+class Handler(BaseModel, Generic[E]):
+    """One kind of thing to do about events of type `E`. One instance per rule, shared by threads, hence frozen."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @abstractmethod
+    def run(self, event: E, action: Action) -> Outcome:
+        """Do it, or its next part. May be called again for the same action: make it repeatable by `action.key`."""
+
+    def plan(self, event: E) -> str:
+        """What `run` would do, in a line without secrets: for ``dry_run`` and ``mlevents check``."""
+        shown = (f"{name}={v.render(event) if isinstance(v, Template) else v!r}" for name, v in self)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def lock(self, event: E) -> str | None:
+        """Actions with the same lock take turns, over all machines, each from its first call to its end."""
+        return None
+
+    @classmethod
+    def accepts(cls) -> tuple[type[Event], ...]:
+        """The event classes that `run` takes: what stands in ``Handler[...]``."""
+        args = next(a for c in cls.__mro__ if (a := getattr(c, "__pydantic_generic_metadata__", {}).get("args")))
+        return get_args(args[0]) or args
+
+
+def shorten(text: str, limit: int = TEXT_LIMIT) -> str:
+    """At most `limit` characters of a text; what was cut ends in an ellipsis."""
+    text = str(text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, default=str)
+    except (TypeError, ValueError, RecursionError):
+        return repr(value)

@@ -1,0 +1,25 @@
+"""The app's one Azure credential, made when it is first used: importing azure.identity takes half a second."""
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+
+@cache
+def credential(client_id: str | None = None) -> "TokenCredential":
+    """Managed identity in Azure, azure-identity's DefaultAzureCredential (`az login`, environment) elsewhere.
+
+    `client_id` names a user-assigned identity; left out, the setting AZURE_CLIENT_ID does. Tokens are cached in the
+    credential, so everything that uses one identity shares it. In Azure only the managed identity is asked:
+    DefaultAzureCredential would try nine sources and hide the reason of a failure among them. Azure sets
+    IDENTITY_ENDPOINT (learn.microsoft.com, "How to use managed identities for App Service and Azure Functions").
+    """
+    from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
+
+    client_id = client_id or os.environ.get("AZURE_CLIENT_ID")
+    if os.environ.get("IDENTITY_ENDPOINT"):
+        return ManagedIdentityCredential(client_id=client_id)
+    return DefaultAzureCredential(managed_identity_client_id=client_id)

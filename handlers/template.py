@@ -1,0 +1,99 @@
+"""`Template`: a string over the event, in a rule's ``with:``.
+
+A template sees plain data only, spelled as in ``when:`` (`schemas.Event.view`); never a Python object, so there are no
+methods to call and nothing to escape to. Keys are found without regard to case; `{{ data.runTags.items }}` is the tag,
+not `dict.items`. A missing key is an error, unless the template says otherwise:
+`{{ data.modelTags.endpoint | default('churn') }}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined
+from jinja2.runtime import Context, LoopContext, missing
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from schemas import Event
+
+
+def _find(keys: Mapping[str, Any], wanted: str) -> str | None:
+    """The key as it is spelled there: exactly so if there is one, else without regard to case."""
+    if wanted in keys:
+        return wanted
+    return next((key for key in keys if key.casefold() == wanted.casefold()), None)
+
+
+class _Context(Context):
+    def resolve_or_missing(self, key: str) -> Any:
+        found = super().resolve_or_missing(key)
+        if found is missing and (name := _find(self.parent, key)) is not None:
+            return self.parent[name]
+        return found
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    context_class = _Context
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        if isinstance(obj, Undefined):
+            return obj  # the first key that is missing is the one to name
+        if isinstance(obj, list) and isinstance(argument, int):
+            return super().getitem(obj, argument)
+        if isinstance(obj, Mapping) and (key := _find(obj, str(argument))) is not None:
+            return obj[key]
+        return self.undefined(hint=f"the event has no {argument!r} here")
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, LoopContext):
+            return super().getattr(obj, attribute)  # loop.index and its like
+        return self.getitem(obj, attribute)
+
+
+class Template:
+    """A compiled template; compiling raises ValueError, so that a bad one is found when the rules load."""
+
+    _environment: ClassVar[_Environment] = _Environment(undefined=StrictUndefined)
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        try:
+            self._compiled = self._environment.from_string(source)
+        except TemplateSyntaxError as error:
+            raise ValueError(f"bad template, line {error.lineno}: {error.message}") from error
+
+    @property
+    def is_constant(self) -> bool:
+        """Does it say the same whatever the event?"""
+        return not any(mark in self.source for mark in ("{{", "{%", "{#"))
+
+    def render(self, event: Event, **more: Any) -> str:
+        """The text for this event. Raises jinja2.UndefinedError if it names what the event does not have."""
+        return self._compiled.render({**event.view(), **more})
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and isinstance(other, Template) and other.source == self.source
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.source))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.source!r})"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        text = core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+        return core_schema.no_info_before_validator_function(
+            lambda value: value.source if isinstance(value, Template) else value,
+            text,
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda template: template.source),
+        )
+
+
+class HtmlTemplate(Template):
+    """A template of HTML: what comes from the event is escaped, so that it cannot add markup."""
+
+    _environment: ClassVar[_Environment] = _Environment(undefined=StrictUndefined, autoescape=True)

@@ -1,0 +1,1 @@
+"""Tests: behaviour, named as sentences."""
