@@ -8,13 +8,13 @@ READY := .venv/.ready node_modules/.ready
 .PHONY: demo start check test lint format clean
 
 demo: $(READY)  ## show the main job on samples: events in, mails out; exits 0 only if all is as it should be
-	@$(BIN)/mlevents demo
+	@$(BIN)/python -m mlevents demo
 
 start: $(READY)  ## run the app on this machine: the URLs of `func start`, Azurite, and a mailbox
-	@$(BIN)/mlevents start
+	@$(BIN)/python -m mlevents start
 
 check: $(READY)  ## find every mistake in rules/
-	@$(BIN)/mlevents check
+	@$(BIN)/python -m mlevents check
 
 test: $(READY) lint  ## all that CI runs
 	$(BIN)/python -m pytest --cov --cov-report=term
@@ -31,12 +31,11 @@ format: $(READY)
 clean:
 	rm -rf .venv node_modules .mlevents .mypy_cache .ruff_cache .pytest_cache .coverage* *.egg-info
 
-.venv/.ready: requirements.txt requirements-dev.txt requirements-local.txt constraints.txt pyproject.toml
+.venv/.ready: requirements.txt requirements-dev.txt requirements-local.txt constraints.txt
 	@echo "installing the Python packages into .venv"
 	@$(PYTHON) -m venv .venv
 	@$(PIP) install -r requirements.txt -r requirements-dev.txt azurefunctions-extensions-base -c constraints.txt
 	@$(PIP) install --no-deps --ignore-requires-python -r requirements-local.txt
-	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 node_modules/.ready: package.json package-lock.json

@@ -47,5 +47,5 @@ class Retry(BaseModel):
             return None
         if asked is not None:
             return asked
-        backoff = min(self.first_delay * 2 ** min(failures - 1, 30), self.max_delay)
+        backoff = min(self.first_delay * (1 << min(failures - 1, 30)), self.max_delay)
         return backoff * (0.5 + jitter() / 2)

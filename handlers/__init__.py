@@ -23,7 +23,9 @@ def find(do: str) -> type[Handler[Any]]:
     """
     path, _, name = do.partition(":")
     if not name and path not in builtin():
-        raise LookupError(f"there is no handler {do!r}; built in: {', '.join(builtin())}; yours: 'package.module:Class'")
+        raise LookupError(
+            f"there is no handler {do!r}; built in: {', '.join(builtin())}; yours: 'package.module:Class'"
+        )
     try:
         module = import_module(path if name else f"handlers.{path}")
     except Exception as error:

@@ -69,8 +69,8 @@ class Skipped:
 class CheckBack:
     """Started, or not yet: call me again after a while. Nobody waits meanwhile.
 
-    `state` is JSON of at most `STATE_LIMIT` characters; the next call finds it in `Action.state`, as JSON gives it back.
-    Raises GiveUp at once, while the handler can still be named, if it is not.
+    `state` is JSON of at most `STATE_LIMIT` characters; the next call finds it in `Action.state`, as JSON gives it
+    back. Raises GiveUp at once, while the handler can still be named, if it is not.
     """
 
     after: timedelta
@@ -123,7 +123,7 @@ class GiveUp(Exception):  # noqa: N818 - a handler's answer, not a defect
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How another rule's action on the same event ended: what a rule with ``after`` follows; ``result`` in templates."""
+    """How another rule's action on the same event ended; ``result`` in the templates of a rule with ``after``."""
 
     rule: str
     status: str  # succeeded, skipped or failed

@@ -3,7 +3,7 @@
 A template sees plain data only, spelled as in ``when:`` (`schemas.Event.view`); never a Python object, so there are no
 methods to call and nothing to escape to. Keys are found without regard to case; `{{ data.runTags.items }}` is the tag,
 not `dict.items`. A missing key is an error, unless the template says otherwise:
-`{{ data.modelTags.endpoint | default('churn') }}`.
+`{{ data.modelTags.endpoint | default('churn') }}`. What an event contains is never read as a template.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined
-from jinja2.runtime import Context, LoopContext, missing
+from jinja2 import StrictUndefined, TemplateError, TemplateRuntimeError, TemplateSyntaxError, Undefined, nodes
+from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
@@ -24,7 +25,8 @@ def _find(keys: Mapping[str, Any], wanted: str) -> str | None:
     """The key as it is spelled there: exactly so if there is one, else without regard to case."""
     if wanted in keys:
         return wanted
-    return next((key for key in keys if key.casefold() == wanted.casefold()), None)
+    folded = wanted.casefold()
+    return next((key for key in keys if key.casefold() == folded), None)
 
 
 class _Context(Context):
@@ -38,10 +40,16 @@ class _Context(Context):
 class _Environment(ImmutableSandboxedEnvironment):
     context_class = _Context
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(undefined=StrictUndefined, **options)
+        self.globals = {"range": self.globals["range"]}  # the others are objects, whose attributes are out of reach
+        del self.filters["attr"]  # it reaches attributes past `getattr`
+        del self.filters["safe"]  # it would let an event add markup
+
     def getitem(self, obj: Any, argument: Any) -> Any:
         if isinstance(obj, Undefined):
             return obj  # the first key that is missing is the one to name
-        if isinstance(obj, list) and isinstance(argument, int):
+        if isinstance(obj, list | tuple | str) and isinstance(argument, int):
             return super().getitem(obj, argument)
         if isinstance(obj, Mapping) and (key := _find(obj, str(argument))) is not None:
             return obj[key]
@@ -53,14 +61,26 @@ class _Environment(ImmutableSandboxedEnvironment):
         return self.getitem(obj, attribute)
 
 
+# Other templates, of which there are none, and the switch that would let an event add markup.
+_REFUSED: Mapping[type[nodes.Node], str] = {
+    nodes.Extends: "extends",
+    nodes.Include: "include",
+    nodes.Import: "import",
+    nodes.FromImport: "from",
+    nodes.ScopedEvalContextModifier: "autoescape",
+}
+
+
 class Template:
     """A compiled template; compiling raises ValueError, so that a bad one is found when the rules load."""
 
-    _environment: ClassVar[_Environment] = _Environment(undefined=StrictUndefined)
+    _environment: ClassVar[_Environment] = _Environment()
 
     def __init__(self, source: str) -> None:
         self.source = source
         try:
+            for node in self._environment.parse(source).find_all(tuple(_REFUSED)):
+                raise TemplateSyntaxError(f"{{% {_REFUSED[type(node)]} %}} cannot be used here", node.lineno)
             self._compiled = self._environment.from_string(source)
         except TemplateSyntaxError as error:
             raise ValueError(f"bad template, line {error.lineno}: {error.message}") from error
@@ -71,8 +91,13 @@ class Template:
         return not any(mark in self.source for mark in ("{{", "{%", "{#"))
 
     def render(self, event: Event, **more: Any) -> str:
-        """The text for this event. Raises jinja2.UndefinedError if it names what the event does not have."""
-        return self._compiled.render({**event.view(), **more})
+        """The text for this event. Raises jinja2.TemplateError: UndefinedError for what the event does not have."""
+        try:
+            return self._compiled.render({**event.view(), **more})
+        except TemplateError:
+            raise
+        except Exception as error:  # an operation on the wrong type, say: permanent, like any mistake in a template
+            raise TemplateRuntimeError(f"{type(error).__name__}: {error}") from error
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and isinstance(other, Template) and other.source == self.source
@@ -96,4 +121,4 @@ class Template:
 class HtmlTemplate(Template):
     """A template of HTML: what comes from the event is escaped, so that it cannot add markup."""
 
-    _environment: ClassVar[_Environment] = _Environment(undefined=StrictUndefined, autoescape=True)
+    _environment: ClassVar[_Environment] = _Environment(autoescape=True)

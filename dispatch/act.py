@@ -1,0 +1,156 @@
+"""Carry out one action.
+
+    queue message ─▶ claim ─▶ guards ─▶ handler ─▶ decide ─▶ settle ─▶ queue, if there is more to come
+
+This module knows no guard and no handler by name. A new key of a rule is a guard (may it run now?), a term of `decide`
+(what follows from how it went?) or a condition in dispatch.rules (does the rule match?); it is never a branch here.
+"""
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from azure.core.exceptions import HttpResponseError
+
+from dispatch.app import App
+from dispatch.guards import Turn
+from dispatch.inbox import MOST_CRASHES, Claim, LeaseLost, Message, NewAction, NotYet, Over, Settlement
+from dispatch.log import say
+from dispatch.retry import Retry
+from dispatch.rules import Rule
+from dispatch.trouble import judge
+from handlers.base import CheckBack, GiveUp, Outcome, Result, RetryLater, Skipped, Succeeded
+from handlers.duration import format_duration
+from schemas import Event
+
+_RULE_PATIENCE = timedelta(minutes=5), timedelta(hours=1)  # how often to look for a rule that cannot be found
+
+
+class NoRule(RetryLater):
+    """The rule is in no rules file that could be read: its action waits, however long."""
+
+
+def act(text: str, app: App) -> None:
+    """Carry out the action that a queue message names. Raises what storage raises; the message then comes again."""
+    try:
+        message = Message.parse(text)
+    except ValueError as error:
+        say("action.unreadable", logging.ERROR, reason=str(error), message=text[:200])
+        return
+    claim = app.inbox.claim(message, app.now())
+    if isinstance(claim, Over):
+        say("action.dropped", logging.DEBUG, rule=message.id.rule, reason=claim.why)
+    elif isinstance(claim, NotYet):
+        app.queue.send(text, claim.until - app.now())
+    else:
+        carry_out(claim, app)
+
+
+def carry_out(claim: Claim, app: App) -> None:
+    """Run a claimed action, write down how it went, and send the messages that follow from that."""
+    began, rule, event = app.now(), app.rules.get(claim.id.rule), app.bound(claim.event, claim.record.follows)
+    claim = replace(claim, event=event)
+    result = attempt(rule, Turn(claim, app.inbox, began))
+    settlement = decide(claim, result, rule.retry if rule else Retry(), app.now())
+    try:
+        messages = settle(claim, settlement, app)
+    except LeaseLost as error:
+        say("action.overtaken", logging.WARNING, rule=claim.id.rule, event=claim.event.id, reason=str(error))
+        return
+    for message in messages:
+        app.queue.send(str(message), message.after)
+    say(
+        "action.settled",
+        logging.ERROR if settlement.status == "failed" else logging.INFO,
+        rule=claim.id.rule,
+        handler=rule.do if rule else claim.record.handler,
+        status=settlement.status,
+        note=settlement.note,
+        event=claim.event.id,
+        type=type(claim.event).__name__,
+        ms=(app.now() - began) // timedelta(milliseconds=1),
+    )
+
+
+def attempt(rule: Rule | None, turn: Turn) -> Outcome | RetryLater | GiveUp:
+    """Ask the guards, then the handler; whatever is raised comes back as RetryLater or GiveUp."""
+    try:
+        if turn.claim.record.crashes >= MOST_CRASHES:
+            raise GiveUp(f"the worker died {MOST_CRASHES} times while it ran this action")
+        if rule is None:
+            raise NoRule("no rules file that could be read has this rule; the action waits for it")
+        record = turn.claim.record
+        if record.state and record.handler != rule.do:
+            raise GiveUp(
+                f"the rule does {rule.do!r} now, but did {record.handler!r} when this action was begun; replay it"
+            )
+        for guard in rule.guards:
+            if (answer := guard(turn)) is not None:
+                return answer
+        outcome = rule.handler.run(turn.claim.event, replace(turn.claim.action, source=rule.source))
+        if not isinstance(outcome, Outcome):
+            raise GiveUp(f"{rule.do} answered {type(outcome).__name__}; Succeeded, Skipped or CheckBack was expected")
+    except Exception as error:  # whatever a handler raises is an answer
+        if not isinstance(error, RetryLater | GiveUp):
+            logging.getLogger("mlevents").exception("rule %s on event %s", turn.claim.id.rule, turn.claim.event.id)
+        return judge(error, turn.now)
+    return outcome
+
+
+def decide(claim: Claim, result: Outcome | RetryLater | GiveUp, retry: Retry, now: datetime) -> Settlement:
+    """What follows from how it went. No I/O: a table of cases."""
+    record = claim.record
+    match result:
+        case Succeeded():
+            return Settlement("succeeded", result.summary, dict(result.details))
+        case Skipped():
+            return Settlement("skipped", result.reason)
+        case CheckBack():
+            progress = {"state": result.state, "failures": 0, "failing_since": None}
+            return Settlement("waiting", result.note, due=now + result.after, changes=progress)
+        case NoRule():
+            shortest, longest = _RULE_PATIENCE
+            return Settlement("waiting", str(result), due=now + min(max(shortest, now - record.started), longest))
+        case RetryLater():
+            failures, since = record.failures + (not result.throttled), record.failing_since or now
+            delay = retry.delay(result, failures, now - since)
+            if delay is None:
+                tried = format_duration(now - since)
+                return Settlement("failed", f"gave up after {failures} attempts in {tried}: {result}")
+            changes = {} if result.throttled else {"failures": failures, "failing_since": since}
+            return Settlement("waiting", str(result), due=now + delay, changes=changes)
+        case GiveUp():
+            return Settlement("failed", str(result))
+
+
+def settle(claim: Claim, how: Settlement, app: App) -> list[Message]:
+    """Write it down with what follows it. A handler's texts cannot make that fail: without them it is tried again."""
+    follow_ups = [] if how.due else following(claim, how, app)
+    try:
+        return app.inbox.settle(claim, how, follow_ups, app.now())
+    except (HttpResponseError, TypeError, ValueError) as error:
+        if isinstance(error, HttpResponseError) and error.status_code not in {400, 413}:
+            raise
+        bare = replace(how, note=f"the outcome could not be recorded: {type(error).__name__}", details={})
+        return app.inbox.settle(claim, bare, [replace(f, follows=None) for f in follow_ups], app.now())
+
+
+def following(claim: Claim, how: Settlement, app: App) -> list[NewAction]:
+    """The actions of rules that follow this one's end."""
+    result = Result(claim.id.rule, how.status, how.note, how.details)
+    event: Event = app.bound(claim.event, result)
+    return [rule.action(result) for rule in app.rules.following(claim.id.rule, how.status, event)]
+
+
+def rearm(text: str, app: App) -> None:
+    """Give an action whose message the host gave up another one. It needs no rules, and ends nothing."""
+    try:
+        message = Message.parse(text)
+    except ValueError as error:
+        say("action.unreadable", logging.ERROR, reason=str(error), message=text[:200])
+        return
+    fresh = app.inbox.rearm(message, app.now())
+    if isinstance(fresh, Over):
+        return
+    app.queue.send(str(fresh), fresh.after)
+    say("action.rearmed", logging.WARNING, rule=message.id.rule, event=message.id.event)

@@ -1,0 +1,67 @@
+"""Where the app is put together: its rules, its inbox, its queue and its clock, once, when first needed."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from typing import Self
+
+from dispatch import rules
+from dispatch.inbox import Inbox
+from dispatch.log import say
+from dispatch.settings import APP_FOLDER, KILL_GRACE, Environment, Names, Storage, function_timeout
+from dispatch.storage import AzureQueue, AzureTable, Queue
+from handlers.base import Result
+from schemas import Event
+
+
+def utc_now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """All that receiving an event and carrying out an action need."""
+
+    rules: rules.Rules
+    inbox: Inbox
+    queue: Queue
+    now: Callable[[], datetime] = utc_now
+
+    @classmethod
+    def from_settings(cls, values: Mapping[str, str], folder: Path = APP_FOLDER) -> Self:
+        """Put together from app settings and the app's folder; mistakes in the rules are logged, each.
+
+        Raises SettingsError, which names the setting. Makes no request.
+        """
+        settings = Environment(values)
+        names, storage = Names.of(settings), Storage.of(settings)
+        lease = function_timeout(settings, folder / "host.json") + KILL_GRACE
+        loaded = rules.load(folder / settings.get("MLEVENTS_RULES", "rules"), values)
+        for mistake in loaded.mistakes:
+            say("rules.mistake", logging.ERROR, mistake=str(mistake))
+        inbox = Inbox(AzureTable(storage.table(names.table)), lease)
+        return cls(loaded, inbox, AzureQueue(storage.queue(names.actions)))
+
+    def bound(self, event: Event, result: Result | None = None) -> Event:
+        """The event as conditions and templates see it: with its workspace's labels, and the result that it follows."""
+        workspace = self.rules.workspace(event)
+        return event.bind(workspace=workspace.view() if workspace else None, result=result.view() if result else None)
+
+
+class LazyApp:
+    """The app, put together at the first call; a failure is raised to that caller and tried anew at the next."""
+
+    def __init__(self, make: Callable[[], App] = lambda: App.from_settings(os.environ)) -> None:
+        self._make, self._lock = make, Lock()
+        self._app: App | None = None
+
+    def __call__(self) -> App:
+        """The one App. Raises SettingsError."""
+        with self._lock:
+            self._app = self._app or self._make()
+            return self._app

@@ -1,0 +1,349 @@
+"""The durable record of events and actions: what was received, what is under way, what came of it.
+
+One table. The rows of a partition, which is a day of `event_time` (``undated`` where there is none to go by), begin with
+
+    !open|<event>|<rule>     an action that has not ended: how the sweep finds unfinished work without reading history
+    !undecided|<event>       an event that some refused rules file has not been asked about
+    <event>                  an event; its key begins so that the newest comes first
+    <event>|<rule>           an action
+    x|<hash>                 something rejected, in the partition of the day on which it came
+
+and the partition ``days`` has one row per partition, which is how the partitions are found; ``notes`` has the guards'.
+An event, its actions and their markers are written in one transaction, and so are an action's end and what follows it.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, NamedTuple, Self
+from uuid import UUID, uuid5
+
+from dispatch.records import SCHEMA, ActionRecord, EventRecord, Rejected, Status
+from dispatch.storage import Conflict, Row, Table
+from handlers.base import Action, Result
+from schemas import Event, EventError, parse_event
+
+MOST_ACTIONS = 49  # per event: a transaction takes 100 operations; an action is a row and a marker
+MOST_CRASHES = 5
+
+_KEYS = UUID("6f1f0a52-6e0f-4b3c-9a55-3d9c5f3b7a11")
+_SOON = timedelta(seconds=5)  # when someone else was quicker: they know by then
+_NEWER = timedelta(minutes=5)  # when a row was written by a newer version of the app: its instances will take it
+_DAY = 86_400_000  # milliseconds
+
+
+class ActionId(NamedTuple):
+    """Names an action: the day (the table partition), the event's key and the rule."""
+
+    day: str
+    event: str
+    rule: str
+
+    @property
+    def row(self) -> str:
+        """The key of its row."""
+        return f"{self.event}|{self.rule}"
+
+    @property
+    def marker(self) -> str:
+        """The key of the row that says that it has not ended."""
+        return f"!open|{self.row}"
+
+
+class Message(NamedTuple):
+    """A queue message: which action is due. Only the one with the ticket that the row has counts; others are dropped."""
+
+    id: ActionId
+    ticket: int
+    after: timedelta = timedelta()
+
+    def __str__(self) -> str:
+        return json.dumps({"schema": SCHEMA, **self.id._asdict(), "ticket": self.ticket})
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError if it is no message of this app."""
+        try:
+            m = json.loads(text)
+            id = ActionId(*(_word(m[name]) for name in ActionId._fields))
+            return cls(id, int(m["ticket"]))
+        except (LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"not a message of this app: {type(error).__name__}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An action that is ours until its lease runs out."""
+
+    id: ActionId
+    event: Event
+    record: ActionRecord
+    etag: str
+    siblings: frozenset[str]  # the rules that have an action on this event
+
+    @property
+    def action(self) -> Action:
+        """What the handler is given."""
+        record = self.record
+        return Action(
+            rule=self.id.rule,
+            key=uuid5(_KEYS, json.dumps([*self.id, record.generation])),
+            started=record.started,
+            failures=record.failures,
+            state=record.state,
+            result=record.follows,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Someone has it, or it is not due: the message is wanted again then."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """Nothing is to be done for this message, and why."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a call of an action went, and what follows. Waiting, it is `due` again; else it has ended."""
+
+    status: Status
+    note: str
+    details: dict[str, str] = field(default_factory=dict)
+    due: datetime | None = None
+    changes: dict[str, Any] = field(default_factory=dict)  # of the record: state, failures, failing_since
+
+
+@dataclass(frozen=True, slots=True)
+class NewAction:
+    """What is written down of a rule that matched."""
+
+    rule: str
+    handler: str
+    settings: str
+    follows: Result | None = None
+
+
+class LeaseLost(Exception):  # noqa: N818 - what happened, told to whoever settles too late
+    """The action was claimed by another worker, or ended, while this one worked on it. Nothing was written."""
+
+
+class Inbox:
+    """Keys, leases and the order of writes. Methods raise what storage raises; nothing that an event contains."""
+
+    def __init__(self, table: Table, lease: timedelta) -> None:
+        self._table = table
+        self._lease = lease
+        self._days: set[str] = set()
+
+    def add(
+        self, event: Event, record: EventRecord, actions: Sequence[NewAction], now: datetime
+    ) -> tuple[bool, list[Message]]:
+        """Write an event down with its actions, at once or not at all: (is it new, the messages to send).
+
+        A known event changes nothing; its messages are those of actions that nobody has begun, because the worker that
+        wrote them may have died before it sent theirs. Raises TooLarge.
+        """
+        day, key = event_key(event)
+        ids = [ActionId(day, key, action.rule) for action in actions]
+        rows = [Row(key, record.values())]
+        for id, action in zip(ids, actions, strict=True):
+            rows += _opening(id, action, now)
+        if record.undecided:
+            rows.append(Row(f"!undecided|{key}", {"files": json.dumps(record.undecided)}))
+        self._list_day(day)
+        try:
+            self._table.commit(day, *rows)
+        except Conflict:
+            return False, [Message(id, r.ticket) for id, r, _ in self._actions(day, key) if r.status == "pending"]
+        return True, [Message(id, 1) for id in ids]
+
+    def reject(self, rejected: Rejected) -> bool:
+        """Write down what was not taken, under a key that no event has; False if this day has it already."""
+        day = f"{rejected.received:%Y-%m-%d}"
+        key = f"x|{sha256(rejected.raw.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+        self._list_day(day)
+        try:
+            self._table.commit(day, Row(key, rejected.values()))
+        except Conflict:
+            return False
+        return True
+
+    def claim(self, message: Message, now: datetime) -> Claim | NotYet | Over:
+        """Take the action that a message names. A lease that has run out is taken over, and counts as a crash."""
+        id = message.id
+        rows = {row.key: row for row in self._table.read(id.day, id.event, f"{id.event}~")}
+        row = rows.get(id.row)
+        if row is None:
+            return Over("there is no such action")
+        if int(row.values.get("schema", 0)) > SCHEMA:
+            return NotYet(now + _NEWER)
+        record = ActionRecord.of(row)
+        if record.ended or message.ticket < record.ticket:
+            return Over("it has ended" if record.ended else "another message has taken its place")
+        if record.due > now:
+            return NotYet(record.due)
+        crashes = record.crashes + (record.status == "running")
+        ours = record.then(now, status="running", note="", due=now + self._lease, crashes=crashes)
+        try:
+            [etag] = self._table.commit(id.day, Row(row.key, ours.values(), row.etag))
+        except Conflict:
+            return NotYet(now + _SOON)
+        return self._claimed(id, rows, ours, etag, now)
+
+    def _claimed(
+        self, id: ActionId, rows: dict[str, Row], ours: ActionRecord, etag: str, now: datetime
+    ) -> Claim | Over:
+        siblings = frozenset(key.partition("|")[2] for key in rows if "|" in key)
+        try:
+            event = parse_event(EventRecord.of(rows[id.event]).raw)
+        except (EventError, LookupError, ValueError) as error:
+            why = f"the event as it is stored cannot be read: {error}"
+            end = ours.then(now, status="failed", note=why, due=now)
+            self._table.commit(id.day, Row(id.row, end.values(), etag), delete=(id.marker,))
+            return Over(why)
+        return Claim(id, event, ours, etag, siblings)
+
+    def settle(self, claim: Claim, how: Settlement, follow_ups: Iterable[NewAction], now: datetime) -> list[Message]:
+        """Write down how it went, and in the same transaction the actions that follow; returns the messages to send.
+
+        An action that follows is made once per event, for the first that asks. Raises LeaseLost.
+        """
+        id, wanted, siblings, marker = claim.id, list(follow_ups), claim.siblings, True
+        after = claim.record.then(
+            now, status=how.status, note=how.note, details=how.details, due=how.due or now, **how.changes
+        )
+        if how.due:
+            after = after.renewed()
+        while True:
+            new = [action for action in wanted if action.rule not in siblings]
+            rows = [r for action in new for r in _opening(id._replace(rule=action.rule), action, now)]
+            delete = (id.marker,) if after.ended and marker else ()
+            try:
+                self._table.commit(id.day, Row(id.row, after.values(), claim.etag), *rows, delete=delete)
+                break
+            except Conflict:
+                seen, marked = siblings, marker
+                siblings, marker = self._as_it_is(claim)
+                if (siblings, marker) == (seen, marked):
+                    raise
+        if how.due:
+            return [Message(id, after.ticket, how.due - now)]
+        return [Message(id._replace(rule=action.rule), 1) for action in new]
+
+    def _as_it_is(self, claim: Claim) -> tuple[frozenset[str], bool]:
+        """Which actions the event has, and whether this one is marked as open. Raises LeaseLost."""
+        id = claim.id
+        there = self._actions(id.day, id.event)
+        if claim.etag not in {etag for other, _, etag in there if other == id}:
+            raise LeaseLost(f"{id.rule}: another worker has it, or has ended it")
+        return frozenset(other.rule for other, _, _ in there), bool(
+            self._table.read(id.day, id.marker, id.marker + "\0")
+        )
+
+    def rearm(self, message: Message, now: datetime) -> Message | Over:
+        """A fresh message for an action whose message was given up by the host; Over if it needs none."""
+        id = message.id
+        found = [(record, etag) for other, record, etag in self._actions(id.day, id.event) if other == id]
+        if not found:
+            return Over("there is no such action")
+        [(record, etag)] = found
+        if record.ended or message.ticket < record.ticket:
+            return Over("it has ended" if record.ended else "another message has taken its place")
+        due = max(record.due, now + timedelta(minutes=1))
+        if record.status == "running":
+            return message._replace(after=due - now)  # its worker may be alive: the row is not ours to change
+        again = record.then(now, note="put back from the poison queue", due=due).renewed()
+        try:
+            self._table.commit(id.day, Row(id.row, again.values(), etag))
+        except Conflict:
+            return message._replace(after=_SOON)
+        return Message(id, again.ticket, due - now)
+
+    def change(self, name: str, update: Callable[[dict[str, str]], dict[str, str]]) -> dict[str, str]:
+        """Read, update and write one of the guards' notes, again until nobody came between. Returns it as written."""
+        while True:
+            [row] = self._table.read("notes", name, name + "\0") or [Row(name, {"note": "{}"})]
+            before = json.loads(str(row.values["note"]))
+            after = update(before)
+            if after == before:
+                return after
+            try:
+                self._table.commit("notes", Row(name, {"note": json.dumps(after)}, row.etag))
+            except Conflict:
+                continue
+            return after
+
+    def open(self, day: str) -> list[ActionId]:
+        """The actions of a day that have not ended: what the sweep looks at, however long the history."""
+        return [ActionId(day, *r.key.split("|", 2)[1:]) for r in self._table.read(day, "!open|", "!open|~")]
+
+    def days(self) -> list[str]:
+        """The partitions that have rows, oldest day first."""
+        return [row.key for row in self._table.read("days", "", "~")]
+
+    def history(self, day: str) -> "History":
+        """All that is recorded of a day, newest event first. Reads the whole partition."""
+        rows = self._table.read(day, "0", "~")
+        events = {r.key: EventRecord.of(r) for r in rows if "|" not in r.key}
+        actions = [
+            (ActionId(day, *r.key.split("|", 1)), ActionRecord.of(r))
+            for r in rows
+            if r.key[8:9] == "-" and "|" in r.key
+        ]
+        return History(events, actions, [Rejected.of(r) for r in rows if r.key.startswith("x|")])
+
+    def _actions(self, day: str, event: str) -> list[tuple[ActionId, ActionRecord, str]]:
+        rows = self._table.read(day, f"{event}|", f"{event}|~")
+        return [(ActionId(day, event, r.key.partition("|")[2]), ActionRecord.of(r), r.etag) for r in rows]
+
+    def _list_day(self, day: str) -> None:
+        """Before the first row of a day, its row in the index: once per process, so that it costs next to nothing."""
+        if day in self._days:
+            return
+        with suppress(Conflict):  # it is listed
+            self._table.commit("days", Row(day, {}))
+        self._days.add(day)
+
+
+class History(NamedTuple):
+    """What a day's partition holds."""
+
+    events: dict[str, EventRecord]
+    actions: list[tuple[ActionId, ActionRecord]]
+    rejected: list[Rejected]
+
+
+def event_key(event: Event) -> tuple[str, str]:
+    """The partition and the key of an event: the same for every delivery of it, in whatever envelope.
+
+    The time is part of it because Azure ML's ids look derived from run and status, so that a status that comes again may
+    repeat its id.
+    """
+    time = event.event_time
+    text = json.dumps([event.topic.casefold(), event.id, time.isoformat() if time else ""])
+    unique = uuid5(_KEYS, text).hex
+    if time is None or time.utcoffset() or not 2000 <= time.year < 2100:
+        return "undated", f"{0:08d}-{unique}"
+    since_midnight = time - time.replace(hour=0, minute=0, second=0, microsecond=0)
+    return f"{time:%Y-%m-%d}", f"{_DAY - 1 - since_midnight // timedelta(milliseconds=1):08d}-{unique}"
+
+
+def _opening(id: ActionId, action: NewAction, now: datetime) -> list[Row]:
+    record = ActionRecord(action.rule, action.handler, action.settings, started=now, due=now, follows=action.follows)
+    return [Row(id.row, record.then(now).values()), Row(id.marker, {})]
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str) or not value or set(value) & set("/\\#?|"):
+        raise ValueError(f"{value!r} names nothing")
+    return value

@@ -1,0 +1,80 @@
+"""Take in one event: check it, write it down with the actions that it leads to, and put those on the queue.
+
+    raw ─▶ parse ─▶ ours? ─▶ match ─▶ inbox, in one transaction ─▶ queue
+
+Raises only what storage raises; Event Grid then delivers again. What an event or a rule contains never raises: it would
+be delivered again and again for a day.
+"""
+
+import logging
+
+from azure.core.exceptions import AzureError, HttpResponseError
+
+from dispatch.app import App
+from dispatch.inbox import MOST_ACTIONS, NewAction
+from dispatch.log import say
+from dispatch.records import EventRecord, Kind, Rejected, TooLarge
+from handlers.base import shorten
+from schemas import Event, EventError, UnknownEventType, parse_event
+
+_logger = logging.getLogger("mlevents")
+
+
+def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
+    """Take in one event, of any of the five types. `expected` is the type that the function was made for, if one.
+
+    Raises what storage raises, azure.core's AzureError.
+    """
+    try:
+        event = parse_event(raw)
+    except EventError as error:
+        kind: Kind = "unknown type" if isinstance(error, UnknownEventType) else "malformed"
+        _reject(kind, str(error), raw, app, id=error.event_id, type=error.event_type)
+        return
+    if expected and not isinstance(event, expected):
+        say("event.unexpected", logging.WARNING, id=event.id, type=type(event).__name__, expected=expected.__name__)
+    try:
+        _accept(event, raw, app)
+    except AzureError:
+        raise
+    except Exception as error:  # a defect of ours must not lose the event
+        _logger.exception("receiving event %s", event.id)
+        _reject("defect", f"{type(error).__name__}: {error}", raw, app, id=event.id, type=type(event).__name__)
+
+
+def _accept(event: Event, raw: str, app: App) -> None:
+    workspace, type_name = app.rules.workspace(event), type(event).__name__
+    if workspace is None and app.rules.knows_workspaces:
+        _reject("foreign workspace", f"{event.topic} is not in workspaces.yaml", raw, app, id=event.id, type=type_name)
+        return
+    name = workspace.name if workspace else event.workspace.name
+    actions, undecided = _matching(app.bound(event), app)
+    record = EventRecord(raw, event.id, type_name, name, event.object, app.now(), len(actions), tuple(undecided))
+    try:
+        new, messages = app.inbox.add(event, record, actions, app.now())
+    except (TooLarge, HttpResponseError) as error:
+        if isinstance(error, HttpResponseError) and error.status_code not in {400, 413}:
+            raise
+        _reject("too large", f"storage cannot hold it: {error}", raw, app, id=event.id, type=type_name)
+        return
+    for message in messages:
+        app.queue.send(str(message))
+    rules = ",".join(action.rule for action in actions)
+    outcome = "event.received" if new else "event.duplicate"
+    say(outcome, id=event.id, type=type_name, workspace=name, object=event.object, rules=rules)
+
+
+def _matching(event: Event, app: App) -> tuple[list[NewAction], list[str]]:
+    """The actions that an event leads to, and the rules files that it must be matched against again, later."""
+    try:
+        matched = app.rules.matching(event)
+    except Exception:  # a defect in matching must not lose the event
+        _logger.exception("matching event %s", event.id)
+        return [], sorted({rule.file for rule in app.rules.by_name.values()} | set(app.rules.refused))
+    left = {rule.file for rule in matched[MOST_ACTIONS:]}
+    return [rule.action() for rule in matched[:MOST_ACTIONS]], sorted(left | set(app.rules.refused))
+
+
+def _reject(kind: Kind, reason: str, raw: str, app: App, **about: str) -> None:
+    app.inbox.reject(Rejected(kind, reason, raw, app.now()))
+    say("event.rejected", logging.WARNING, kind=kind, reason=shorten(reason, 500), **about)

@@ -1,0 +1,253 @@
+"""The rows of the inbox as typed records, and the limits of Azure Tables: what a row may hold is decided here.
+
+A property holds 64 KiB (32 Ki characters), a row 1 MiB, an integer 32 bits, and a date begins in 1601
+(learn.microsoft.com, "Understanding the Table service data model"); so times are text, texts are cut, and a large event
+is compressed and spread over properties.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal, Self, TypeAlias
+
+from dispatch.storage import Row, Value
+from handlers.base import Result, shorten
+
+SCHEMA = 1  # of rows and messages; a newer one is left to a newer version of the app
+ENDED = ("succeeded", "skipped", "failed")
+
+_TEXT = 30_000  # UTF-16 units that surely fit a property, of which a character takes one or two
+_CHUNK = 60_000  # bytes that surely fit a property
+_ROW = 900_000  # bytes of a payload that leave room for the rest of the row
+_FIRST, _LAST = 5, 20  # of a timeline's entries: how it began, and what happened lately
+
+Kind: TypeAlias = Literal["malformed", "unknown type", "foreign workspace", "too large", "defect"]
+Status: TypeAlias = Literal["pending", "running", "waiting", "succeeded", "skipped", "failed"]
+
+
+class TooLarge(ValueError):  # noqa: N818 - a fact about the event, not a defect
+    """More than a row can hold, even compressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One entry of an action's timeline."""
+
+    at: datetime
+    status: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRecord:
+    """An action as it is written down. `due`: when it may run; while it runs, when its lease is over."""
+
+    rule: str
+    handler: str
+    settings: str  # the hash of the rule's settings when the action was made
+    started: datetime
+    due: datetime
+    status: Status = "pending"
+    ticket: int = 1  # of the one message that counts; see Message
+    failures: int = 0
+    failing_since: datetime | None = None
+    crashes: int = 0
+    generation: int = 0
+    state: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+    timeline: tuple[Moment, ...] = ()
+    follows: Result | None = None  # what it follows, for a rule with ``after``
+
+    @property
+    def ended(self) -> bool:
+        """Is there nothing more to do?"""
+        return self.status in ENDED
+
+    def then(self, at: datetime, **changes: Any) -> "ActionRecord":
+        """The record after a change of status, which the timeline remembers."""
+        after = replace(self, **changes)
+        timeline = (*self.timeline, Moment(at, after.status, shorten(after.note, 200)))
+        if len(timeline) > _FIRST + _LAST:
+            timeline = (*timeline[:_FIRST], *timeline[-_LAST:])
+        return replace(after, timeline=timeline)
+
+    def renewed(self) -> "ActionRecord":
+        """The record with the next ticket: every message that was sent before no longer counts."""
+        return replace(self, ticket=self.ticket + 1)
+
+    def values(self) -> dict[str, Value]:
+        """As a row's values."""
+        return {
+            "schema": SCHEMA,
+            "rule": self.rule,
+            "handler": self.handler,
+            "settings": self.settings,
+            "status": self.status,
+            "started": self.started.isoformat(),
+            "due": self.due.isoformat(),
+            "ticket": self.ticket,
+            "failures": self.failures,
+            "failing_since": self.failing_since.isoformat() if self.failing_since else "",
+            "crashes": self.crashes,
+            "generation": self.generation,
+            "state": json.dumps(dict(self.state)),
+            "note": _clean(self.note),
+            "details": _json(_fitting(self.details)),
+            "timeline": _json([[m.at.isoformat(), m.status, _clean(m.note)] for m in self.timeline]),
+            "follows": _json(_result(self.follows)) if self.follows else "",
+        }
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """From a row. Raises KeyError or ValueError if it is not one of ours."""
+        v = {name: str(value) for name, value in row.values.items()}
+        return cls(
+            rule=v["rule"],
+            handler=v["handler"],
+            settings=v["settings"],
+            status=v["status"],  # type: ignore[arg-type]  # our own rows hold our own words
+            started=datetime.fromisoformat(v["started"]),
+            due=datetime.fromisoformat(v["due"]),
+            ticket=int(v["ticket"]),
+            failures=int(v["failures"]),
+            failing_since=datetime.fromisoformat(v["failing_since"]) if v["failing_since"] else None,
+            crashes=int(v["crashes"]),
+            generation=int(v["generation"]),
+            state=json.loads(v["state"]),
+            note=v["note"],
+            details=json.loads(v["details"]),
+            timeline=tuple(Moment(datetime.fromisoformat(at), s, note) for at, s, note in json.loads(v["timeline"])),
+            follows=Result(**json.loads(v["follows"])) if v["follows"] else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An event as it is written down: what came, and the columns that people look for."""
+
+    raw: str
+    id: str
+    event_type: str
+    workspace: str
+    object: str
+    received: datetime
+    actions: int = 0  # how many it led to at once
+    undecided: tuple[str, ...] = ()  # the rules files that could not be asked, because they were refused
+
+    def values(self) -> dict[str, Value]:
+        """As a row's values. Raises TooLarge."""
+        return {
+            "schema": SCHEMA,
+            "id": _clean(self.id),
+            "event_type": _clean(self.event_type),
+            "workspace": _clean(self.workspace),
+            "object": _clean(self.object),
+            "received": self.received.isoformat(),
+            "actions": self.actions,
+            "undecided": json.dumps(self.undecided),
+            **packed(self.raw),
+        }
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """From a row. Raises KeyError or ValueError if it is not one of ours."""
+        v = row.values
+        return cls(
+            raw=unpacked(v),
+            id=str(v["id"]),
+            event_type=str(v["event_type"]),
+            workspace=str(v["workspace"]),
+            object=str(v["object"]),
+            received=datetime.fromisoformat(str(v["received"])),
+            actions=int(v["actions"]),
+            undecided=tuple(json.loads(str(v["undecided"]))),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """What came and was not taken, with the reason."""
+
+    kind: Kind
+    reason: str
+    raw: str
+    received: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def values(self) -> dict[str, Value]:
+        """As a row's values: always possible; of a payload that is too large its beginning is kept."""
+        try:
+            payload = packed(self.raw)
+        except TooLarge:
+            payload = packed(self.raw[:_TEXT])
+        return {
+            "schema": SCHEMA,
+            "kind": self.kind,
+            "reason": _clean(self.reason, 10_000),
+            "received": self.received.isoformat(),
+            "length": len(self.raw),
+            **payload,
+        }
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """From a row. Raises KeyError or ValueError if it is not one of ours."""
+        v = row.values
+        return cls(str(v["kind"]), str(v["reason"]), unpacked(v), datetime.fromisoformat(str(v["received"])))  # type: ignore[arg-type]  # as above
+
+
+def packed(text: str) -> dict[str, Value]:
+    """A text as properties: as it is where it fits, so that people can read it; else compressed, in chunks.
+
+    Raises TooLarge.
+    """
+    if _units(text) <= _TEXT and _clean(text, _TEXT) == text:
+        return {"raw": text}
+    data = zlib.compress(text.encode("utf-8", "surrogatepass"))
+    if len(data) > _ROW:
+        raise TooLarge(f"{len(text)} characters do not fit a table row, even compressed")
+    return {f"raw{n}": data[at : at + _CHUNK] for n, at in enumerate(range(0, len(data), _CHUNK))}
+
+
+def unpacked(values: Mapping[str, Value]) -> str:
+    """The text that `packed` made these properties of. Raises KeyError or ValueError if it made none of them."""
+    if "raw" in values:
+        return str(values["raw"])
+    chunks = [values[name] for name in sorted((n for n in values if n[:3] == "raw"), key=lambda name: int(name[3:]))]
+    if not chunks:
+        raise KeyError("raw")
+    try:
+        return zlib.decompress(b"".join(c for c in chunks if isinstance(c, bytes))).decode("utf-8", "surrogatepass")
+    except zlib.error as error:
+        raise ValueError(f"the stored payload is damaged: {error}") from error
+
+
+def _fitting(details: Mapping[str, str]) -> dict[str, str]:
+    """As many details as a property holds."""
+    kept: dict[str, str] = {}
+    for name, text in details.items():
+        more = kept | {_clean(name): _clean(text)}
+        if _units(_json(more)) > _TEXT - 3_000:  # room for the rest of a result
+            break
+        kept = more
+    return kept
+
+
+def _result(result: Result) -> dict[str, Any]:
+    return result.view() | {"summary": _clean(result.summary), "details": _fitting(result.details)}
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _clean(text: str, limit: int = 1_000) -> str:
+    """A text without what the service or its tools refuse: control characters, lone surrogates, too many characters."""
+    kept = "".join(c if c >= " " or c in "\t\n\r" else "\ufffd" for c in shorten(text, limit))
+    return kept.encode("utf-8", "replace").decode("utf-8")

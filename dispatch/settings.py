@@ -1,0 +1,166 @@
+"""App settings, typed: where storage is, what things are called, how long a function may run.
+
+Storage is found as the Functions host finds it for its triggers, so that what this app sends arrives where the host
+listens (learn.microsoft.com, "Guidance for developing Azure Functions", section "Connections").
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from azure.data.tables import TableClient
+from azure.storage.queue import (
+    ExponentialRetry,
+    QueueClient,
+    TextBase64DecodePolicy,
+    TextBase64EncodePolicy,
+)
+
+from handlers.credential import credential
+
+APP_FOLDER = Path(__file__).resolve().parent.parent
+CONNECTION = "AzureWebJobsStorage"  # of the triggers in function_app.py, too
+KILL_GRACE = timedelta(seconds=60)  # from a function's timeout until its lease is surely nobody's: clocks differ
+
+# Event Grid waits 30 s for an answer; a table call and a queue call that both time out must be over by then.
+_TIMEOUTS: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 5}
+
+
+class SettingsError(Exception):
+    """An app setting is missing or wrong; says which, and what it should be."""
+
+
+class Environment:
+    """App settings by name. As in the host, names ignore case and ``__`` stands for ``:``; empty is as if not set."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = {_normal(name): value.strip() for name, value in values.items()}
+
+    def get(self, name: str, default: str = "") -> str:
+        """The setting, or `default`. Raises SettingsError for a Key Vault reference that was not resolved."""
+        value = self._values.get(_normal(name), "")
+        if value.startswith("@Microsoft.KeyVault("):
+            raise SettingsError(
+                f"the app setting {name} is a Key Vault reference that Azure could not resolve: "
+                "check that the secret exists and that the app's identity has the role Key Vault Secrets User"
+            )
+        return value or default
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A storage account: by connection string, or by its services' URLs and an identity."""
+
+    connection_string: str = ""
+    table_url: str = ""
+    queue_url: str = ""
+    client_id: str | None = None
+
+    @classmethod
+    def of(cls, settings: Environment, connection: str = CONNECTION) -> Self:
+        """As the host resolves it: a connection string, else the account's name, else the services' URLs.
+
+        `accountName` comes before the URLs because the host takes it first (Azure/azure-functions-host#10401).
+        Raises SettingsError.
+        """
+        if text := settings.get(connection):
+            return cls(connection_string=text)
+        if (kind := settings.get(f"{connection}__credential")) and kind.casefold() != "managedidentity":
+            raise SettingsError(f"{connection}__credential is {kind!r}; only 'managedidentity' is supported")
+        client_id = settings.get(f"{connection}__clientId") or None
+        if account := settings.get(f"{connection}__accountName"):
+            table, queue = (f"https://{account}.{service}.core.windows.net" for service in ("table", "queue"))
+            return cls(table_url=table, queue_url=queue, client_id=client_id)
+        queue = _url(settings, f"{connection}__queueServiceUri")
+        table = _url(settings, f"{connection}__tableServiceUri") or queue.replace(".queue.", ".table.", 1)
+        if not queue:
+            found = "only other service URLs are" if settings.get(f"{connection}__blobServiceUri") else "nothing is"
+            raise SettingsError(
+                f"the app has no storage: {found} set. Set {connection} to a connection string (on your machine: "
+                f"UseDevelopmentStorage=true), or {connection}__accountName to the account's name, or both "
+                f"{connection}__queueServiceUri and {connection}__tableServiceUri, to use the app's identity"
+            )
+        if table == queue and not settings.get(f"{connection}__tableServiceUri"):
+            raise SettingsError(f"{connection}__tableServiceUri is not set, and cannot be told from {queue}")
+        return cls(table_url=table, queue_url=queue, client_id=client_id)
+
+    def table(self, name: str) -> TableClient:
+        """A client that gives up in time for Event Grid. Makes no request."""
+        few: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.3, "retry_backoff_max": 1}
+        if self.connection_string:
+            return TableClient.from_connection_string(self.connection_string, name, **_TIMEOUTS, **few)
+        return TableClient(self.table_url, name, credential=credential(self.client_id), **_TIMEOUTS, **few)
+
+    def queue(self, name: str) -> QueueClient:
+        """A client that gives up in time for Event Grid and encodes as host.json says. Makes no request."""
+        options: dict[str, Any] = {
+            "retry_policy": ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=1, random_jitter_range=1),
+            "message_encode_policy": TextBase64EncodePolicy(),
+            "message_decode_policy": TextBase64DecodePolicy(),
+            **_TIMEOUTS,
+        }
+        if self.connection_string:
+            return QueueClient.from_connection_string(self.connection_string, name, **options)
+        return QueueClient(self.queue_url, name, credential(self.client_id), **options)
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the app's table and queues are called. Reading them never fails: triggers need them to be indexed."""
+
+    table: str = "mlevents"
+    actions: str = "mlevents-actions"
+    events: str = "mlevents-events"
+
+    @classmethod
+    def of(cls, settings: Environment) -> Self:
+        """From MLEVENTS_TABLE, MLEVENTS_QUEUE and MLEVENTS_EVENTS_QUEUE; make them slot settings if you use slots."""
+        return cls(
+            settings.get("MLEVENTS_TABLE", cls.table),
+            settings.get("MLEVENTS_QUEUE", cls.actions),
+            settings.get("MLEVENTS_EVENTS_QUEUE", cls.events),
+        )
+
+
+def function_timeout(settings: Environment, host_json: Path) -> timedelta:
+    """How long the host lets a function run: its own override in the environment, else host.json.
+
+    Raises SettingsError if there is none or it is without a limit: leases are derived from it.
+    """
+    text = settings.get("AzureFunctionsJobHost__functionTimeout")
+    where = "the app setting AzureFunctionsJobHost__functionTimeout"
+    if not text:
+        where = f"functionTimeout in {host_json.name}"
+        try:
+            text = str(json.loads(host_json.read_text(encoding="utf-8"))["functionTimeout"])
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise SettingsError(f"{where} cannot be read: {type(error).__name__}: {error}") from error
+    days, _, clock = text.rpartition(".")
+    try:
+        hours, minutes, seconds = (int(part) for part in clock.split(":"))
+        span = timedelta(days=int(days or 0), hours=hours, minutes=minutes, seconds=seconds)
+    except ValueError as error:
+        raise SettingsError(f"{where} is {text!r}; write hours, minutes and seconds: 00:05:00") from error
+    if span <= timedelta():
+        raise SettingsError(f"{where} is {text!r}; it must be more than nothing, and limited")
+    return span
+
+
+def _url(settings: Environment, name: str) -> str:
+    value = settings.get(name)
+    if not value:
+        return ""
+    url = value if "//" in value else f"https://{value}"
+    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+        raise SettingsError(
+            f"{name} is {value!r}; write the service's URL, like https://account.queue.core.windows.net"
+        )
+    return url.rstrip("/")
+
+
+def _normal(name: str) -> str:
+    return name.replace("__", ":").casefold()

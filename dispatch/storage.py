@@ -1,0 +1,126 @@
+"""The only seam to Azure Storage: two calls on a table, one on a queue.
+
+Everything that can be got wrong (keys, leases, order of writes) is written once above this seam, in `dispatch.inbox`.
+What stands below is small enough to be doubled honestly (tests/doubles.py): one behaviour suite runs against both.
+
+A table or queue that does not exist is made when that shows: no call is spent on asking.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol, TypeAlias, TypeVar
+from uuid import uuid4
+
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceExistsError
+from azure.data.tables import TableClient, TableEntity, TableTransactionError, UpdateMode
+from azure.storage.queue import QueueClient
+
+_OURS = ("PartitionKey", "RowKey", "commit")
+_LONGEST_DELAY = timedelta(days=6)  # the service allows 7; an early message is put back, since the row's `due` decides
+
+Value: TypeAlias = str | int | bytes
+R = TypeVar("R")
+
+
+class Conflict(Exception):  # noqa: N818 - the word of the HTTP status, 409
+    """A row was there already, or has changed since it was read. Nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A table row. No `etag`: it must not exist yet. With one: it must be unchanged."""
+
+    key: str
+    values: Mapping[str, Value]
+    etag: str = ""
+
+
+class Table(Protocol):
+    """One Azure Table."""
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        """The rows with ``first <= key < last``, in the order of their keys."""
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
+        """Write all or nothing, at most 100 rows; returns their etags. Raises Conflict."""
+
+
+class Queue(Protocol):
+    """One Azure Storage queue."""
+
+    def send(self, message: str, after: timedelta = timedelta()) -> None:
+        """Make `message` visible after a while, at most six days, until someone takes it."""
+
+
+class AzureTable:
+    """`Table` on azure-data-tables."""
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        """See `Table.read`. One request per 1,000 rows. Raises azure.core's errors."""
+        return [
+            Row(e["RowKey"], {k: v for k, v in e.items() if k not in _OURS}, str(e.metadata["etag"]))
+            for e in _making(self._client.create_table, lambda: list(self._entities(partition, first, last)))
+        ]
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
+        """See `Table.commit`. One request, and one more after a conflict. Raises Conflict and azure.core's errors."""
+        mark = uuid4().hex
+        operations: list[Any] = [_operation(partition, row, mark) for row in rows]
+        operations += [("delete", {"PartitionKey": partition, "RowKey": key}) for key in delete]
+        try:
+            done = _making(self._client.create_table, lambda: self._client.submit_transaction(operations))
+        except TableTransactionError as error:
+            if error.status_code not in (404, 409, 412):
+                raise
+            # The SDK retries a 500 or 503 that came after the commit, and then finds its own rows in the way.
+            there = [e for row in rows for e in self._entities(partition, row.key, row.key + "\0")]
+            if rows and len(there) == len(rows) and all(e.get("commit") == mark for e in there):
+                return [str(e.metadata["etag"]) for e in there]
+            raise Conflict(error.message) from error
+        return [str(written["etag"]) for written in done[: len(rows)]]
+
+    def _entities(self, partition: str, first: str, last: str) -> Iterator[TableEntity]:
+        where = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last"
+        return self._client.query_entities(where, parameters={"partition": partition, "first": first, "last": last})
+
+
+class AzureQueue:
+    """`Queue` on azure-storage-queue. The client must encode as host.json says: Base64."""
+
+    def __init__(self, client: QueueClient) -> None:
+        self._client = client
+
+    def send(self, message: str, after: timedelta = timedelta()) -> None:
+        """See `Queue.send`. One request. Raises azure.core's errors."""
+        delay = -(-min(max(after, timedelta()), _LONGEST_DELAY) // timedelta(seconds=1))  # whole seconds, rounded up
+        # Without time_to_live a message dies after 7 days, also while the app is stopped.
+        _making(
+            self._client.create_queue,
+            lambda: self._client.send_message(message, visibility_timeout=delay, time_to_live=-1),
+        )
+
+
+def _operation(partition: str, row: Row, mark: str) -> tuple[Any, ...]:
+    entity = {"PartitionKey": partition, "RowKey": row.key, "commit": mark, **row.values}
+    if not row.etag:
+        return ("create", entity)
+    unchanged = {"etag": row.etag, "match_condition": MatchConditions.IfNotModified}
+    return ("update", entity, {"mode": UpdateMode.REPLACE, **unchanged})
+
+
+def _making(create: Callable[[], object], call: Callable[[], R]) -> R:
+    """What the call returns; if its table or queue does not exist, that is created and the call made again."""
+    try:
+        return call()
+    except HttpResponseError as error:
+        if getattr(error, "error_code", "") not in ("TableNotFound", "QueueNotFound"):
+            raise
+    with suppress(ResourceExistsError):  # another instance was quicker
+        create()
+    return call()

@@ -1,0 +1,151 @@
+"""Keys, messages and the ways into the record; what happens to actions is in test_act.py."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dispatch.inbox import ActionId, Claim, Inbox, Message, NewAction, NotYet, Over, event_key
+from dispatch.records import EventRecord, Rejected
+from dispatch.storage import Row
+from schemas import RunStatusChanged
+from tests.doubles import NOW, Limits, MemoryTable
+
+EVENT = RunStatusChanged.example(id="e1")
+LEASE = timedelta(minutes=6)
+
+
+@pytest.fixture
+def table() -> Limits:
+    return Limits(MemoryTable())
+
+
+@pytest.fixture
+def inbox(table: Limits) -> Inbox:
+    return Inbox(table, LEASE)
+
+
+def add(inbox: Inbox, *rules: str) -> list[Message]:
+    record = EventRecord(json.dumps(EVENT.wire()), EVENT.id, "RunStatusChanged", "churn-prod", EVENT.object, NOW)
+    return inbox.add(EVENT, record, [NewAction(rule, "email", "abc") for rule in rules], NOW)[1]
+
+
+def test_an_event_s_key_is_the_same_however_it_is_spelled() -> None:
+    """The topic's case is no part of it; id and time are."""
+    [(day, key)] = {event_key(e) for e in (EVENT, EVENT.model_copy(update={"topic": EVENT.topic.upper()}))}
+    assert day == "2026-11-22"
+    assert key[:9].endswith("-")
+    assert event_key(EVENT.model_copy(update={"id": "E1"})) != (day, key)
+
+
+@pytest.mark.parametrize(
+    ("time", "prefix"),
+    [
+        (datetime(2026, 11, 22, 0, 0, tzinfo=UTC), "86399999"),
+        (datetime(2026, 11, 22, 23, 59, 59, 999_999, tzinfo=UTC), "00000000"),
+        (datetime(2026, 11, 22, 12, 0, tzinfo=UTC), "43199999"),
+    ],
+)
+def test_a_key_begins_so_that_the_newest_comes_first(time: datetime, prefix: str) -> None:
+    day, key = event_key(EVENT.model_copy(update={"event_time": time}))
+    assert (day, key[:8]) == ("2026-11-22", prefix)
+
+
+def test_a_message_says_which_action_and_which_ticket() -> None:
+    """Its text is what Message.parse reads."""
+    message = Message(ActionId("2026-11-22", "00000000-ab", "mail-failed-runs"), 3)
+    assert json.loads(str(message)) == {
+        "schema": 1,
+        "day": "2026-11-22",
+        "event": "00000000-ab",
+        "rule": "mail-failed-runs",
+        "ticket": 3,
+    }
+    assert Message.parse(str(message)) == message
+
+
+@pytest.mark.parametrize("change", [{"rule": "a|b"}, {"day": "../x"}, {"event": ""}, {"ticket": "x"}, {"day": None}])
+def test_a_message_of_others_is_refused(change: dict[str, object]) -> None:
+    text = json.dumps({"day": "d", "event": "e", "rule": "r", "ticket": 1} | change)
+    with pytest.raises(ValueError, match="not a message of this app"):
+        Message.parse(text)
+
+
+def test_days_lists_the_partitions(inbox: Inbox, table: Limits) -> None:
+    """Whatever was written, an event or a rejection; a second process finds the row there."""
+    add(inbox, "ring")
+    inbox.reject(Rejected("malformed", "no JSON", "{", datetime(2026, 11, 23, tzinfo=UTC)))
+    add(Inbox(table, LEASE), "ring")
+    assert inbox.days() == ["2026-11-22", "2026-11-23"]
+
+
+def test_open_lists_what_has_not_ended(inbox: Inbox) -> None:
+    messages = add(inbox, "ring", "tell")
+    assert inbox.open("2026-11-22") == sorted(message.id for message in messages)
+    assert inbox.open("2026-11-21") == []
+
+
+def test_history_holds_events_actions_and_rejections_apart(inbox: Inbox) -> None:
+    add(inbox, "ring")
+    inbox.reject(Rejected("malformed", "no JSON", "{", NOW))
+    history = inbox.history("2026-11-22")
+    assert [event.id for event in history.events.values()] == ["e1"]
+    assert [(id.rule, record.status) for id, record in history.actions] == [("ring", "pending")]
+    assert [rejected.raw for rejected in history.rejected] == ["{"]
+
+
+def test_an_action_is_claimed_once(inbox: Inbox) -> None:
+    """The second worker is told when to look again."""
+    [message] = add(inbox, "ring")
+    assert isinstance(inbox.claim(message, NOW), Claim)
+    assert inbox.claim(message, NOW) == NotYet(NOW + LEASE)
+
+
+def test_of_two_workers_that_read_at_once_one_has_it(inbox: Inbox, table: Limits) -> None:
+    """The other's write meets a changed row."""
+    [message] = add(inbox, "ring")
+    read = table.read
+
+    class Behind(Limits):
+        """Answers what it read before the other wrote."""
+
+    behind = Behind(table.table)
+    old = read("2026-11-22", "", "~")
+    behind.read = lambda *_: old  # type: ignore[method-assign]
+    assert isinstance(inbox.claim(message, NOW), Claim)
+    assert isinstance(Inbox(behind, LEASE).claim(message, NOW), NotYet)
+
+
+def test_an_event_that_can_no_longer_be_read_ends_its_action(inbox: Inbox, table: Limits) -> None:
+    """It would come again for ever otherwise."""
+    [message] = add(inbox, "ring")
+    [row] = table.read(message.id.day, message.id.event, message.id.event + "|")
+    table.commit(message.id.day, Row(row.key, {**row.values, "raw": "{}"}, row.etag))
+    over = inbox.claim(message, NOW)
+    assert isinstance(over, Over)
+    assert "cannot be read" in over.why
+    assert inbox.history("2026-11-22").actions[0][1].status == "failed"
+    assert inbox.open("2026-11-22") == []
+
+
+def test_a_replay_of_an_action_has_another_key(inbox: Inbox) -> None:
+    """Retries and crashes keep it: it names the effect."""
+    [message] = add(inbox, "ring")
+    claim = inbox.claim(message, NOW)
+    assert isinstance(claim, Claim)
+    again = replace(claim, record=replace(claim.record, generation=1))
+    assert claim.action.key != again.action.key
+    assert claim.action.key == replace(claim, record=replace(claim.record, crashes=3)).action.key
+
+
+def test_a_note_is_changed_by_compare_and_swap(inbox: Inbox) -> None:
+    """Whoever comes between is not overwritten."""
+
+    def slowly(note: dict[str, str]) -> dict[str, str]:
+        if "other" not in note:
+            inbox.change("latest|r", lambda n: n | {"other": "1"})
+        return note | {"mine": "1"}
+
+    assert inbox.change("latest|r", slowly) == {"other": "1", "mine": "1"}
+    assert inbox.change("latest|r", lambda note: note) == {"other": "1", "mine": "1"}

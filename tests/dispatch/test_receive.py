@@ -1,0 +1,277 @@
+"""An event from its raw text to its rows and messages, with the real inbox and rules over storage in memory."""
+
+import json
+import logging
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ServiceRequestError
+
+from dispatch.act import act
+from dispatch.app import App
+from dispatch.inbox import Inbox
+from dispatch.receive import receive
+from dispatch.records import unpacked
+from schemas import ModelRegistered, RunCompleted, RunStatusChanged
+from tests.dispatch.world import LEASE, World, rule, rules
+from tests.doubles import Counting, Row
+
+EVENT = RunStatusChanged.example(id="e1")
+RAW = json.dumps(EVENT.wire())
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(
+        rules(rule("ring"), rule("prod-only", **{"in": "churn-prod"}), rule("other", on="RunCompleted")), tmp_path
+    )
+
+
+def test_an_event_is_written_down_with_its_actions(world: World) -> None:
+    """In one transaction, and a message for each action."""
+    receive(RAW, world.app)
+    [event] = world.history().events.values()
+    assert (event.id, event.event_type, event.workspace) == ("e1", "RunStatusChanged", "churn-prod")
+    assert (event.object, event.actions, event.raw) == (EVENT.object, 2, RAW)
+    assert world.ends() == {"ring": "pending", "prod-only": "pending"}
+    assert [json.loads(message)["rule"] for _, message in world.queue.messages] == ["ring", "prod-only"]
+    assert [id.rule for id in world.app.inbox.open("2026-11-22")] == ["prod-only", "ring"]
+
+
+def test_receiving_costs_one_transaction_and_one_put(world: World) -> None:
+    """Once the process knows the day; carrying out costs one range query, one claim and one settle."""
+    world.write(rules(rule("ring")))
+    storage = Counting(world.table, world.queue)
+    app = App(world.loaded, Inbox(storage, LEASE), storage, world.clock)
+    receive(json.dumps(EVENT.model_copy(update={"id": "first"}).wire()), app)
+    storage.calls.clear()
+    receive(RAW, app)
+    assert storage.calls == ["commit", "send"]
+    storage.calls.clear()
+    act(world.queue.messages[1][1], app)
+    assert storage.calls == ["read", "commit", "commit"]
+
+
+def test_a_redelivery_changes_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Also when it comes as a CloudEvent, with other spelling of the topic, after the action has ended."""
+    world.receive(EVENT)
+    world.run()
+    cloud = {
+        "specversion": "1.0",
+        "source": EVENT.topic.upper().replace("SUBSCRIPTIONS", "subscriptions"),
+        "type": "Microsoft.MachineLearningServices.RunStatusChanged",
+        "time": EVENT.wire()["eventTime"],
+        **{key: EVENT.wire()[key] for key in ("id", "subject", "data")},
+    }
+    with caplog.at_level(logging.INFO):
+        receive(json.dumps(cloud), world.app)
+    assert "event.duplicate" in caplog.text
+    world.run()
+    assert len(world.calls) == 2
+    assert len(world.history().events) == 1
+
+
+def test_a_redelivery_sends_what_a_dead_worker_did_not(world: World) -> None:
+    """It wrote the event down and died before its messages were sent."""
+    world.receive(EVENT)
+    world.queue.messages.clear()
+    world.receive(EVENT)
+    assert len(world.queue.messages) == 2
+    world.run()
+    assert world.ends() == {"ring": "succeeded", "prod-only": "succeeded"}
+
+
+def test_a_status_that_comes_again_is_a_new_event(world: World) -> None:
+    """Azure ML's ids look derived from run and status: the same id at another time is not a duplicate."""
+    again = EVENT.model_copy(update={"event_time": EVENT.event_time + timedelta(minutes=1)})  # type: ignore[operator]
+    world.receive(EVENT, again)
+    world.run()
+    assert len(world.history().events) == 2
+    assert len(world.calls) == 4
+
+
+def test_the_newest_event_of_a_day_comes_first(world: World) -> None:
+    times = [EVENT.event_time + timedelta(seconds=n) for n in (5, 1, 9)]  # type: ignore[operator]
+    world.receive(*(EVENT.model_copy(update={"id": str(t.second), "event_time": t}) for t in times))
+    ids = [event.id for event in world.history().events.values()]
+    assert ids == sorted(ids, key=int, reverse=True)
+
+
+@pytest.mark.parametrize("time", [None, "0001-01-01T00:00:00+02:00", "1999-12-31T23:59:59Z", "2100-01-01T00:00:00Z"])
+def test_an_event_without_a_usable_time_is_undated(world: World, time: str | None) -> None:
+    """It is found all the same: the partition is listed."""
+    wire = EVENT.wire()
+    cloud = {"specversion": "1.0", "source": wire["topic"], "type": wire["eventType"], "id": "e1", "data": wire["data"]}
+    receive(json.dumps(cloud | ({"time": time} if time else {})), world.app)
+    receive(json.dumps(cloud | ({"time": time} if time else {})), world.app)
+    assert world.app.inbox.days() == ["undated"]
+    assert len(world.history("undated").events) == 1
+    world.run()
+    assert world.ends() == {"ring": "succeeded", "prod-only": "succeeded"}
+
+
+def test_an_event_that_no_rule_wants_is_recorded(world: World) -> None:
+    receive(json.dumps(ModelRegistered.example().wire()), world.app)
+    [event] = world.history().events.values()
+    assert (event.event_type, event.actions, event.undecided) == ("ModelRegistered", 0, ())
+    assert world.queue.messages == []
+
+
+def test_any_function_takes_any_of_the_five_types(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """A subscription without a type filter is a mistake worth a warning, not an event worth losing."""
+    receive(RAW, world.app, RunCompleted)
+    assert "event.unexpected" in caplog.text
+    assert len(world.queue.messages) == 2
+
+
+FOREIGN = EVENT.topic.replace("churn-prod", "other-prod")
+REJECTED: list[Any] = [
+    pytest.param("{", "malformed", "JSON", id="no JSON"),
+    pytest.param("", "malformed", "", id="nothing"),
+    pytest.param(RAW.replace('"runId"', '"run"'), "malformed", "runId", id="a field missing"),
+    pytest.param(RAW.replace("RunStatusChanged", "RunExploded"), "unknown type", "RunExploded", id="unknown type"),
+    pytest.param(RAW.replace(EVENT.topic, FOREIGN), "foreign workspace", "other-prod", id="foreign workspace"),
+    pytest.param("[" * 100_000, "malformed", "", id="deep nesting"),
+    pytest.param("\ud800", "malformed", "", id="half a character"),
+]
+
+
+@pytest.mark.parametrize(("raw", "kind", "reason"), REJECTED)
+def test_what_is_rejected_is_written_down_and_does_not_raise(
+    world: World, raw: str, kind: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With its payload and the reason, once a day."""
+    receive(raw, world.app)
+    receive(raw, world.app)
+    [rejected] = world.history().rejected
+    assert (rejected.kind, rejected.raw) == (kind, raw)
+    assert reason in rejected.reason
+    assert world.history().events == {}
+    assert "event.rejected" in caplog.text
+
+
+def test_a_rejection_does_not_stand_in_the_way_of_the_event(world: World) -> None:
+    """Once the workspace is listed, the same event is taken."""
+    world.workspaces = 'workspaces:\n  churn-dev: { id: "${RULES_WS_CHURN_DEV}", env: dev }\n'
+    world.write(rules(rule("ring")))
+    receive(RAW, world.app)
+    assert [rejected.kind for rejected in world.history().rejected] == ["foreign workspace"]
+    world.workspaces = World.workspaces
+    world.write(rules(rule("ring")))
+    receive(RAW, world.app)
+    world.run()
+    assert world.ends() == {"ring": "succeeded"}
+
+
+@pytest.mark.parametrize("broken", ["workspaces.yaml", "broken.yaml"])
+def test_a_refused_file_does_not_lose_the_event(world: World, broken: str) -> None:
+    """It is recorded with the files that it must be matched against later; the other files work."""
+    if broken == "workspaces.yaml":
+        world.workspaces = "workspaces: [1"
+        world.write(rules(rule("ring")))
+    else:
+        world.write(rules(rule("bad", when="[nonsense]")), broken)
+    receive(RAW, world.app)
+    [event] = world.history().events.values()
+    assert broken in event.undecided
+    assert event.actions == (0 if broken == "workspaces.yaml" else 2)
+    assert [row.key[:11] for row in world.table.read("2026-11-22", "!u", "!v")] == ["!undecided|"]
+    assert world.history().rejected == []
+
+
+def test_a_large_event_is_kept_whole(world: World) -> None:
+    """Event Grid's limit is 1 MB; a property's is 64 KiB."""
+    wire = EVENT.wire()
+    wire["data"]["runProperties"]["log"] = "".join(chr(0x4E00 + n * 7919 % 20_000) for n in range(300_000))
+    raw = json.dumps(wire, ensure_ascii=False)
+    receive(raw, world.app)
+    [row] = [row for row in world.table.read("2026-11-22", "0", "~") if "|" not in row.key]
+    assert unpacked(row.values) == raw
+    assert sum(isinstance(value, bytes) for value in row.values.values()) > 5
+    world.run()
+    assert world.ends() == {"ring": "succeeded", "prod-only": "succeeded"}
+
+
+def test_what_no_row_can_hold_is_rejected_with_its_beginning(world: World) -> None:
+    wire = EVENT.wire()
+    generator = random.Random(1)  # noqa: S311 - no secret
+    wire["data"]["log"] = "".join(chr(generator.randrange(0x10000, 0x1FFFF)) for _ in range(600_000))
+    raw = json.dumps(wire, ensure_ascii=False)
+    receive(raw, world.app)
+    [rejected] = world.history().rejected
+    assert rejected.kind == "too large"
+    assert raw.startswith(rejected.raw)
+    assert len(rejected.raw) == 30_000
+
+
+def test_a_defect_in_matching_does_not_lose_the_event(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is recorded, to be matched again."""
+
+    def broken(self: Any, event: Any) -> Any:
+        raise RecursionError
+
+    monkeypatch.setattr(type(world.loaded), "matching", broken)
+    receive(RAW, world.app)
+    [event] = world.history().events.values()
+    assert event.undecided == ("team.yaml",)
+
+
+def test_a_defect_in_receiving_keeps_the_payload(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Any, event: Any) -> Any:
+        raise LookupError("oops")
+
+    monkeypatch.setattr(type(world.loaded), "workspace", broken)
+    receive(RAW, world.app)
+    [rejected] = world.history().rejected
+    assert (rejected.kind, rejected.reason, rejected.raw) == ("defect", "LookupError: oops", RAW)
+
+
+@dataclass
+class Refusing:
+    """A table that answers every commit of an event with one error."""
+
+    table: Any
+    error: Exception
+
+    def read(self, *args: str) -> list[Row]:
+        return self.table.read(*args)  # type: ignore[no-any-return]
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
+        if partition != "days" and not rows[0].key.startswith("x|"):
+            raise self.error
+        return self.table.commit(partition, *rows, delete=delete)  # type: ignore[no-any-return]
+
+
+def refusal(status: int) -> HttpResponseError:
+    error = HttpResponseError("refused")
+    error.status_code = status
+    return error
+
+
+@pytest.mark.parametrize("error", [ServiceRequestError("no route"), refusal(500), refusal(403)])
+def test_only_storage_makes_receiving_fail(world: World, error: Exception) -> None:
+    """Event Grid then delivers the event again."""
+    app = App(world.loaded, Inbox(Refusing(world.table, error), LEASE), world.queue, world.clock)
+    with pytest.raises(type(error)):
+        receive(RAW, app)
+    receive(RAW, world.app)
+    assert len(world.history().events) == 1
+
+
+def test_what_storage_refuses_for_its_content_is_rejected(world: World) -> None:
+    """Delivering it again would not help."""
+    app = App(world.loaded, Inbox(Refusing(world.table, refusal(400)), LEASE), world.queue, world.clock)
+    receive(RAW, app)
+    assert [rejected.kind for rejected in world.history().rejected] == ["too large"]
+
+
+def test_a_hundred_rules_on_one_event_lose_none(tmp_path: Path) -> None:
+    """A transaction takes 49 actions; more are refused when the rules load, so that it never comes to this."""
+    world = World(rules(*(rule(f"ring-{n}") for n in range(49))), tmp_path)
+    world.receive(EVENT)
+    world.run()
+    assert len(world.calls) == 49

@@ -1,0 +1,62 @@
+"""How long to wait before trying again."""
+
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from dispatch.retry import Retry
+from handlers.base import RetryLater
+
+BUSY = RetryLater("busy")
+
+
+def wait(retry: Retry, failures: int, jitter: float, error: RetryLater = BUSY, **failing: int) -> timedelta | None:
+    return retry.delay(error, failures, timedelta(**failing), lambda: jitter)
+
+
+def test_the_delay_doubles_up_to_the_longest() -> None:
+    """From 10 s to an hour unless the rule says otherwise."""
+    delays = [wait(Retry(), n, 1.0) for n in (1, 2, 3, 10, 1_000)]
+    assert delays == [timedelta(seconds=s) for s in (10, 20, 40, 3_600, 3_600)]
+
+
+def test_jitter_spreads_over_the_upper_half() -> None:
+    """What failed together does not come back together."""
+    assert wait(Retry(), 1, 0.0) == timedelta(seconds=5)
+
+
+def test_it_ends_when_the_time_is_over() -> None:
+    assert wait(Retry(), 9, 1.0, hours=23) is not None
+    assert wait(Retry(), 9, 1.0, hours=24) is None
+
+
+def test_an_error_may_shorten_the_time_but_not_lengthen_it() -> None:
+    assert wait(Retry(), 9, 1.0, RetryLater("403", patience=timedelta(minutes=30)), minutes=30) is None
+    assert wait(Retry(), 9, 1.0, RetryLater("403", patience=timedelta(days=30)), hours=24) is None
+
+
+def test_the_service_s_word_replaces_the_backoff() -> None:
+    """Up to a day: a hostile header does not stop an action for ever."""
+    assert wait(Retry(), 1, 1.0, RetryLater("503", timedelta(seconds=90))) == timedelta(seconds=90)
+    assert wait(Retry(), 1, 1.0, RetryLater("503", timedelta(days=900))) == timedelta(days=1)
+
+
+def test_a_throttled_action_waits_at_least_a_minute_and_never_gives_up() -> None:
+    """A rejected request counts against the limit, too."""
+    throttled = RetryLater("429", timedelta(seconds=1), throttled=True)
+    assert wait(Retry(), 1, 0.0, throttled, days=300) == timedelta(seconds=60)
+    assert wait(Retry(), 1, 1.0, throttled, days=300) == timedelta(seconds=90)
+
+
+@pytest.mark.parametrize(
+    "keys", [{"for": "soon"}, {"first_delay": "0s"}, {"first_delay": "2h"}, {"max_delay": "1s"}, {"attempts": 8}]
+)
+def test_nonsense_is_refused(keys: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        Retry.model_validate(keys)
+
+
+def test_a_rule_s_words_are_taken() -> None:
+    retry = Retry.model_validate({"for": "2d", "first_delay": "1m", "max_delay": "30m"})
+    assert (retry.patience, retry.first_delay) == (timedelta(days=2), timedelta(minutes=1))

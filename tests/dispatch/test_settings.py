@@ -1,0 +1,118 @@
+"""App settings, resolved as the Functions host resolves them."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dispatch.settings import APP_FOLDER, Environment, Names, SettingsError, Storage, function_timeout
+
+QUEUE, TABLE = "https://acc.queue.core.windows.net", "https://acc.table.core.windows.net"
+
+
+def resolved(**settings: str) -> Storage:
+    return Storage.of(Environment(settings))
+
+
+def test_a_connection_string_comes_first() -> None:
+    storage = resolved(AzureWebJobsStorage="UseDevelopmentStorage=true", AzureWebJobsStorage__accountName="acc")
+    assert storage == Storage(connection_string="UseDevelopmentStorage=true")
+    assert storage.table("t").url.startswith("http://127.0.0.1:10002/devstoreaccount1")
+    assert storage.queue("q").url.startswith("http://127.0.0.1:10001/devstoreaccount1")
+
+
+def test_an_account_s_name_comes_before_its_services_urls() -> None:
+    """The host takes it first, too: the app must not put messages where nobody listens."""
+    storage = resolved(
+        AzureWebJobsStorage__accountName="acc", AzureWebJobsStorage__queueServiceUri="https://x.queue.example.com"
+    )
+    assert (storage.queue_url, storage.table_url) == (QUEUE, TABLE)
+
+
+@pytest.mark.parametrize("value", [QUEUE, f"{QUEUE}/", "acc.queue.core.windows.net", f" {QUEUE} "])
+def test_a_queue_s_url_tells_the_table_s(value: str) -> None:
+    storage = resolved(AzureWebJobsStorage__queueServiceUri=value)
+    assert (storage.queue_url, storage.table_url) == (QUEUE, TABLE)
+
+
+def test_both_urls_are_taken_as_they_are() -> None:
+    """Private endpoints and sovereign clouds have names of their own."""
+    storage = resolved(
+        AzureWebJobsStorage__queueServiceUri="https://q.example.com",
+        AzureWebJobsStorage__tableServiceUri="https://t.example.com",
+        AzureWebJobsStorage__credential="managedidentity",
+        AzureWebJobsStorage__clientId="c1",
+    )
+    assert storage == Storage(table_url="https://t.example.com", queue_url="https://q.example.com", client_id="c1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("AZUREWEBJOBSSTORAGE__ACCOUNTNAME", "acc"), ("AzureWebJobsStorage:accountName", "acc")]
+)
+def test_names_are_the_configuration_s(name: str, value: str) -> None:
+    """Without regard to case, and `__` stands for `:`."""
+    assert resolved(**{name: value}).queue_url == QUEUE
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({}, "Set AzureWebJobsStorage to a connection string"),
+        ({"AzureWebJobsStorage": " "}, "Set AzureWebJobsStorage to a connection string"),
+        (
+            {"AzureWebJobsStorage__blobServiceUri": "https://acc.blob.core.windows.net"},
+            "AzureWebJobsStorage__queueServiceUri",
+        ),
+        (
+            {"AzureWebJobsStorage__queueServiceUri": "https://q.example.com"},
+            "AzureWebJobsStorage__tableServiceUri is not set",
+        ),
+        ({"AzureWebJobsStorage__queueServiceUri": "ftp://q"}, "write the service's URL"),
+        ({"AzureWebJobsStorage__queueServiceUri": "https://"}, "write the service's URL"),
+        (
+            {"AzureWebJobsStorage__accountName": "a", "AzureWebJobsStorage__credential": "magic"},
+            "only 'managedidentity'",
+        ),
+        (
+            {"AzureWebJobsStorage": "@Microsoft.KeyVault(SecretUri=x)"},
+            "Key Vault reference that Azure could not resolve",
+        ),
+    ],
+)
+def test_what_is_missing_or_wrong_is_named(settings: dict[str, str], says: str) -> None:
+    with pytest.raises(SettingsError, match=says.replace("(", r"\(")):
+        resolved(**settings)
+
+
+def test_names_have_defaults() -> None:
+    assert Names.of(Environment({})) == Names("mlevents", "mlevents-actions", "mlevents-events")
+    assert Names.of(Environment({"mlevents_queue": "q"})).actions == "q"
+
+
+def timeout(tmp_path: Path, host_json: str, **settings: str) -> timedelta:
+    (tmp_path / "host.json").write_text(host_json)
+    return function_timeout(Environment(settings), tmp_path / "host.json")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("00:05:00", 300), ("01:00:00", 3600), ("1.00:00:01", 86_401)])
+def test_the_function_timeout_is_the_host_s(tmp_path: Path, text: str, seconds: int) -> None:
+    assert timeout(tmp_path, f'{{"functionTimeout": "{text}"}}') == timedelta(seconds=seconds)
+
+
+def test_the_host_s_override_in_the_environment_wins(tmp_path: Path) -> None:
+    override = {"AzureFunctionsJobHost__functionTimeout": "00:10:00"}
+    assert timeout(tmp_path, '{"functionTimeout": "00:05:00"}', **override) == timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
+    "host_json",
+    ["{}", "[]", "{", '{"functionTimeout": "-1"}', '{"functionTimeout": "00:00:00"}', '{"functionTimeout": "5m"}'],
+)
+def test_a_timeout_that_is_absent_or_unlimited_is_refused(tmp_path: Path, host_json: str) -> None:
+    """A lease could not outlast it."""
+    with pytest.raises(SettingsError, match="functionTimeout in host.json"):
+        timeout(tmp_path, host_json)
+
+
+def test_the_app_s_own_host_json_has_one() -> None:
+    assert function_timeout(Environment({}), APP_FOLDER / "host.json") == timedelta(minutes=5)

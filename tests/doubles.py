@@ -1,0 +1,182 @@
+"""Storage in memory, what Azure's storage refuses, a clock that one moves, and a worker that dies on purpose.
+
+tests/dispatch/test_storage.py puts the same questions to `MemoryTable` and `MemoryQueue` and to Azurite, so that the
+doubles are as honest as the real thing. `Limits` stands around either and refuses what Azure would refuse and Azurite
+lets pass.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from dispatch.storage import Conflict, Queue, Row, Table, Value
+
+NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """The time, as far as the app knows."""
+
+    time: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def forward(self, **span: float) -> None:
+        self.time += timedelta(**span)
+
+
+class MemoryTable:
+    """A table in memory: etags, conditions, all or nothing."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], Row] = {}
+        self._etags: Iterator[int] = count(1)
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        return [row for (p, key), row in sorted(self._rows.items()) if p == partition and first <= key < last]
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
+        for row in rows:
+            there = self._rows.get((partition, row.key))
+            if (there.etag if there else "") != row.etag:
+                raise Conflict(row.key)
+        if any((partition, key) not in self._rows for key in delete):
+            raise Conflict("nothing to delete")
+        written = [replace(row, etag=str(next(self._etags))) for row in rows]
+        self._rows |= {(partition, row.key): row for row in written}
+        for key in delete:
+            del self._rows[partition, key]
+        return [row.etag for row in written]
+
+
+@dataclass
+class Limits:
+    """Refuses what Azure Tables refuses (learn.microsoft.com, "Understanding the Table service data model")."""
+
+    table: Table
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        return self.table.read(partition, first, last)
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
+        keys = [partition, *(row.key for row in rows), *delete]
+        if len(keys) > 101 or len(set(keys[1:])) < len(keys) - 1:
+            raise ValueError("a transaction takes 100 operations, each on a row of its own")
+        if any(set(key) & set("/\\#?") or not key.isprintable() or len(key) > 512 for key in keys):
+            raise ValueError(f"KeyValueInvalid: {keys}")
+        for row in rows:
+            sizes = {name: _size(value) for name, value in row.values.items()}
+            if any(size > 65_536 for size in sizes.values()):
+                raise ValueError(f"PropertyValueTooLarge: {sizes}")
+            if sum(sizes.values()) > 1_000_000 or len(sizes) > 250:
+                raise ValueError("EntityTooLarge")
+        return self.table.commit(partition, *rows, delete=delete)
+
+
+def _size(value: Value) -> int:
+    match value:
+        case bool():
+            raise ValueError("a bool comes back as a bool, which no record reads")
+        case int():
+            if not -(2**31) <= value < 2**31:
+                raise ValueError(f"{value} is no Int32")
+            return 4
+        case str():
+            return len(value.encode("utf-16-le"))  # strict: a lone surrogate is refused
+        case bytes():
+            return len(value)
+
+
+@dataclass
+class MemoryQueue:
+    """A queue in memory, and the host that empties it."""
+
+    clock: Clock
+    messages: list[tuple[datetime, str]] = field(default_factory=list)
+
+    def send(self, message: str, after: timedelta = timedelta()) -> None:
+        self.messages.append((self.clock.time + after, message))
+
+    def drain(
+        self, handle: Callable[[str], None], died: tuple[type[BaseException], ...] = (), most: int = 1_000
+    ) -> None:
+        """Deliver as the Functions host does, moving the clock: it is gone when `handle` returns, else comes again."""
+        for _ in range(most):
+            if not self.messages:
+                return
+            at, message = min(self.messages)
+            self.clock.time = max(at, self.clock.time)
+            try:
+                handle(message)
+            except died:
+                self.messages.append((self.clock.time + timedelta(minutes=10), message))
+            self.messages.remove((at, message))
+        raise AssertionError(f"{most} deliveries, and the queue is not empty: {self.messages}")
+
+
+@dataclass
+class Counting:
+    """Passes calls on and counts them by name: what a step costs does not depend on the machine."""
+
+    table: Table
+    queue: Queue
+    calls: list[str] = field(default_factory=list)
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        self.calls.append("read")
+        return self.table.read(partition, first, last)
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
+        self.calls.append("commit")
+        return self.table.commit(partition, *rows, delete=delete)
+
+    def send(self, message: str, after: timedelta = timedelta()) -> None:
+        self.calls.append("send")
+        self.queue.send(message, after)
+
+
+class Died(BaseException):
+    """The worker is gone. Not an Exception: nothing may handle it."""
+
+
+@dataclass
+class Mortal:
+    """Passes calls on to storage and to effects, and dies right after (or before) the nth, once."""
+
+    dies_after: int | None = None
+    dies_before: int | None = None
+    calls: int = 0
+
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self.calls += 1
+            mine = self.calls
+            if mine == self.dies_before:
+                raise Died
+            result = call(*args, **kwargs)
+            if mine == self.dies_after:
+                raise Died
+            return result
+
+        return counted
+
+    def table(self, table: Table) -> Table:
+        return _Calls(self.around(table.read), self.around(table.commit), _never)
+
+    def queue(self, queue: Queue) -> Queue:
+        return _Calls(_never, _never, self.around(queue.send))
+
+
+@dataclass
+class _Calls:
+    read: Callable[..., list[Row]]
+    commit: Callable[..., list[str]]
+    send: Callable[..., None]
+
+
+def _never(*_: Any) -> Any:
+    raise AssertionError("not one of this double's calls")
