@@ -46,7 +46,7 @@ def test_the_handler_is_told_who_asks(folder: Path) -> None:
     [(event, action)] = world.calls
     assert action.rule == "ring"
     assert action.source == "rules/team.yaml:2"
-    assert event == EVENT.bind(workspace=event.view()["workspace"])
+    assert event.wire() == EVENT.wire()
     assert event.view()["workspace"]["labels"] == {"env": "prod", "team": "churn"}
 
 
@@ -363,7 +363,7 @@ def test_an_outcome_that_storage_refuses_does_not_run_the_action_again(folder: P
     """The effect is done: it is recorded without the texts that were refused."""
     world = started(folder, rule("ring", "succeed " + "\U0001f514" * 900))
     table = world.table.table
-    commit, refused = table.commit, []
+    commit, refused = table.commit, list[object]()
 
     def once(partition, *rows, delete=()):  # type: ignore[no-untyped-def]  # a double of a double
         if not refused and any(row.values.get("status") == "succeeded" for row in rows):

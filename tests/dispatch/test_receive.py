@@ -16,9 +16,10 @@ from dispatch.app import App
 from dispatch.inbox import Inbox
 from dispatch.receive import receive
 from dispatch.records import unpacked
+from dispatch.storage import Row
 from schemas import ModelRegistered, RunCompleted, RunStatusChanged
 from tests.dispatch.world import LEASE, World, rule, rules
-from tests.doubles import Counting, Row
+from tests.doubles import NOW, Counting
 
 EVENT = RunStatusChanged.example(id="e1")
 RAW = json.dumps(EVENT.wire())
@@ -95,8 +96,8 @@ def test_a_status_that_comes_again_is_a_new_event(world: World) -> None:
 
 
 def test_the_newest_event_of_a_day_comes_first(world: World) -> None:
-    times = [EVENT.event_time + timedelta(seconds=n) for n in (5, 1, 9)]  # type: ignore[operator]
-    world.receive(*(EVENT.model_copy(update={"id": str(t.second), "event_time": t}) for t in times))
+    times = {str(n): NOW + timedelta(seconds=n) for n in (5, 1, 9)}
+    world.receive(*(EVENT.model_copy(update={"id": id, "event_time": time}) for id, time in times.items()))
     ids = [event.id for event in world.history().events.values()]
     assert ids == sorted(ids, key=int, reverse=True)
 
@@ -177,7 +178,7 @@ def test_a_refused_file_does_not_lose_the_event(world: World, broken: str) -> No
         world.write(rules(rule("bad", when="[nonsense]")), broken)
     receive(RAW, world.app)
     [event] = world.history().events.values()
-    assert broken in event.undecided
+    assert f"rules/{broken}" in event.undecided
     assert event.actions == (0 if broken == "workspaces.yaml" else 2)
     assert [row.key[:11] for row in world.table.read("2026-11-22", "!u", "!v")] == ["!undecided|"]
     assert world.history().rejected == []
@@ -198,7 +199,7 @@ def test_a_large_event_is_kept_whole(world: World) -> None:
 
 def test_what_no_row_can_hold_is_rejected_with_its_beginning(world: World) -> None:
     wire = EVENT.wire()
-    generator = random.Random(1)  # noqa: S311 - no secret
+    generator = random.Random(1)
     wire["data"]["log"] = "".join(chr(generator.randrange(0x10000, 0x1FFFF)) for _ in range(600_000))
     raw = json.dumps(wire, ensure_ascii=False)
     receive(raw, world.app)
@@ -217,7 +218,7 @@ def test_a_defect_in_matching_does_not_lose_the_event(world: World, monkeypatch:
     monkeypatch.setattr(type(world.loaded), "matching", broken)
     receive(RAW, world.app)
     [event] = world.history().events.values()
-    assert event.undecided == ("team.yaml",)
+    assert event.undecided == ("rules/team.yaml",)
 
 
 def test_a_defect_in_receiving_keeps_the_payload(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

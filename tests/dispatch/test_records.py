@@ -85,13 +85,13 @@ def test_any_payload_comes_back_as_it_was(text: str) -> None:
 @pytest.mark.parametrize("length", [29_999, 30_001, 400_000])
 def test_a_long_payload_comes_back_as_it_was(length: int) -> None:
     """Of characters that hardly compress."""
-    generator = random.Random(length)  # noqa: S311 - no secret
+    generator = random.Random(length)
     text = "".join(chr(generator.randrange(0x4E00, 0x9FFF)) for _ in range(length))
     assert unpacked(stored(packed(text)).values) == text
 
 
 def test_what_no_row_holds_is_said() -> None:
-    generator = random.Random(1)  # noqa: S311 - no secret
+    generator = random.Random(1)
     with pytest.raises(TooLarge, match="characters do not fit a table row"):
         packed("".join(chr(generator.randrange(0x4E00, 0x9FFF)) for _ in range(700_000)))
 
@@ -104,7 +104,7 @@ def test_a_damaged_payload_is_said(values: dict[str, str | int | bytes]) -> None
 
 def test_the_chunks_of_a_payload_are_put_together_in_order() -> None:
     """Also when there are more than ten."""
-    generator = random.Random(2)  # noqa: S311 - no secret
+    generator = random.Random(2)
     text = "".join(chr(generator.randrange(0x4E00, 0x9FFF)) for _ in range(400_000))
     values = packed(text)
     assert len(values) > 10

@@ -12,7 +12,7 @@ from azure.data.tables import TableClient
 from azure.storage.queue import QueueClient
 
 from dispatch.settings import Environment, Storage
-from dispatch.storage import AzureQueue, AzureTable, Conflict, Row, Table
+from dispatch.storage import AzureQueue, AzureTable, Conflict, Row, Table, Value
 from tests.doubles import Clock, Limits, MemoryQueue, MemoryTable
 
 
@@ -106,7 +106,7 @@ def test_a_range_of_more_than_a_page_is_read_whole(table: Table) -> None:
 
 def test_values_come_back_as_they_were(table: Table) -> None:
     """Texts of the longest allowed length and of any character, bytes and integers."""
-    values = {
+    values: dict[str, Value] = {
         "text": "ü ' \" \n 𝄞 \u2028",
         "time": datetime(2026, 11, 22).isoformat(),
         "long": "x" * 32_000,
@@ -136,7 +136,7 @@ def test_the_limits_refuse_what_azure_would(rows: list[Row]) -> None:
         Limits(MemoryTable()).commit("p", *rows)
 
 
-class Answers(RequestsTransport):
+class Answers(RequestsTransport):  # type: ignore[misc]  # azure-core gives it lazily, as Any
     """Sends the request, and loses the answer of the first that `loses` names."""
 
     def __init__(self, loses: Callable[[str], bool]) -> None:

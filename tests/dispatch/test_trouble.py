@@ -19,7 +19,7 @@ def refused(status: int, **headers: str) -> Exception:
     """As azure-core raises it."""
     error = HttpResponseError("refused")
     error.status_code = status
-    error.response = SimpleNamespace(status_code=status, headers=headers)  # type: ignore[assignment]
+    error.response = SimpleNamespace(status_code=status, headers=headers)
     return error
 
 

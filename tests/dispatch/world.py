@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from dispatch.act import act
 from dispatch.app import App

@@ -1,0 +1,84 @@
+"""Where the app is put together."""
+
+import logging
+from pathlib import Path
+from threading import Barrier, Thread
+
+import pytest
+
+from dispatch.app import App, LazyApp
+from dispatch.settings import SettingsError
+from schemas import RunStatusChanged
+from tests.dispatch.world import SETTINGS, WORKSPACES, World, rule, rules
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "host.json").write_text('{"functionTimeout": "00:05:00"}')
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "workspaces.yaml").write_text(WORKSPACES)
+    return tmp_path
+
+
+def test_mistakes_in_rules_are_logged_and_do_not_stop_the_app(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "rules" / "team.yaml").write_text("rules: [{ name: x }]")
+    app = App.from_settings({"AzureWebJobsStorage": "UseDevelopmentStorage=true", **SETTINGS}, folder)
+    assert set(app.rules.refused) == {"rules/team.yaml"}
+    mistakes = [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR]
+    assert mistakes
+    assert all(m.startswith('rules.mistake mistake="rules/team.yaml:') for m in mistakes)
+
+
+def test_the_rules_folder_is_a_setting(folder: Path) -> None:
+    (folder / "rules").rename(folder / "mine")
+    values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "MLEVENTS_RULES": "mine", **SETTINGS}
+    assert App.from_settings(values, folder).rules.mistakes == ()
+
+
+def test_an_event_is_bound_to_its_workspace_s_name_and_labels(tmp_path: Path) -> None:
+    """As conditions and templates see it; a workspace that is not listed keeps its ARM name."""
+    app = World(rules(rule("ring")), tmp_path).app
+    view = app.bound(RunStatusChanged.example()).view()
+    assert view["workspace"]["name"] == "churn-prod"
+    assert view["workspace"]["labels"] == {"env": "prod", "team": "churn"}
+
+
+def test_the_app_is_made_once_for_all_threads(tmp_path: Path) -> None:
+    made: list[App] = []
+    app = World(rules(rule("ring")), tmp_path).app
+    barrier, seen = Barrier(8), list[App]()
+
+    def make() -> App:
+        made.append(app)
+        return app
+
+    lazy = LazyApp(make)
+
+    def call() -> None:
+        barrier.wait()
+        seen.append(lazy())
+
+    threads = [Thread(target=call) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert seen == [app] * 8
+
+
+def test_a_failure_is_told_to_every_caller_until_it_is_mended(tmp_path: Path) -> None:
+    """Nothing is remembered of it."""
+    answers: list[object] = [SettingsError("no storage"), SettingsError("no storage"), "app"]
+
+    def make() -> App:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return World(rules(rule("ring")), tmp_path).app
+
+    lazy = LazyApp(make)
+    for _ in range(2):
+        with pytest.raises(SettingsError, match="no storage"):
+            lazy()
+    assert lazy() is lazy()

@@ -1,0 +1,66 @@
+"""host.json and the example settings, held against what the code relies on."""
+
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dispatch import rules
+from dispatch.app import App
+from dispatch.settings import KILL_GRACE, Environment, SettingsError, Storage, function_timeout
+
+ROOT = Path(__file__).resolve().parent.parent
+HOST: dict[str, Any] = json.loads((ROOT / "host.json").read_text())
+EXAMPLE: dict[str, Any] = json.loads((ROOT / "local.settings.json.example").read_text())
+
+
+def test_the_queue_settings_are_explicit() -> None:
+    """Each of the host's defaults would break a promise: see docs/architecture.md."""
+    assert HOST["extensions"]["queues"] == {
+        "messageEncoding": "base64",  # as AzureQueue sends: tests/dispatch/test_storage.py looks at the bytes
+        "batchSize": 8,  # sync functions share PYTHON_THREADPOOL_THREAD_COUNT threads, and receiving must find one
+        "newBatchThreshold": 4,
+        "maxPollingInterval": "00:00:05",  # the default of a minute would delay every action of an idle app
+        "visibilityTimeout": "00:01:00",  # the default of zero burns all tries on an outage within a second
+        "maxDequeueCount": 10,
+    }
+
+
+def test_a_lease_outlasts_a_function() -> None:
+    """It is derived from the timeout, not copied; a dead worker's action is taken over a minute later."""
+    timeout = function_timeout(Environment({}), ROOT / "host.json")
+    assert timeout == timedelta(minutes=5)
+    assert timedelta(minutes=1) <= KILL_GRACE
+
+
+def test_the_bundle_is_a_range_that_the_host_knows() -> None:
+    """Core Tools' own default; a narrow range is not found."""
+    assert HOST["version"] == "2.0"
+    assert HOST["extensionBundle"] == {
+        "id": "Microsoft.Azure.Functions.ExtensionBundle",
+        "version": "[4.*, 5.0.0)",
+    }
+
+
+def test_the_example_settings_are_enough_to_start(tmp_path: Path) -> None:
+    """Copied to local.settings.json, they give storage, a mail server and the shipped rules' workspaces."""
+    values = EXAMPLE["Values"]
+    assert EXAMPLE["IsEncrypted"] is False
+    assert all(isinstance(value, str) for value in values.values())
+    assert values["FUNCTIONS_WORKER_RUNTIME"] == "python"
+    assert int(values["PYTHON_THREADPOOL_THREAD_COUNT"]) >= HOST["extensions"]["queues"]["batchSize"] * 4
+    assert Storage.of(Environment(values)).connection_string == "UseDevelopmentStorage=true"
+    loaded = rules.load(ROOT / "rules", values)
+    assert loaded.mistakes == ()
+    assert loaded.by_name
+    app = App.from_settings(values)
+    assert set(app.rules.by_name) == set(loaded.by_name)
+
+
+def test_an_app_that_cannot_be_put_together_says_what_is_missing() -> None:
+    """At the call, and again at the next: the functions are indexed all the same."""
+    with pytest.raises(SettingsError, match="Set AzureWebJobsStorage to a connection string"):
+        App.from_settings({name: value for name, value in os.environ.items() if "AzureWebJobs" not in name})
