@@ -1,0 +1,54 @@
+"""``mlevents check``: find every mistake in the rules, and try them on an example of each type of event."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from jinja2 import TemplateError
+
+from dispatch.rules import Rule, Rules, load
+from handlers.base import Result
+from schemas import EVENT_TYPES, Event, RunStatusChanged
+from schemas.examples import MODEL_MONITOR_BREACH
+
+
+def check(folder: Path, settings: Mapping[str, str], out: TextIO) -> int:
+    """Print what is wrong, and what each rule would do; returns an exit code: 1 if a file is refused.
+
+    Templates are rendered over one example per type of event. What fails there may be the example's fault (a tag that
+    only your models have), so it is a warning.
+    """
+    rules = load(folder, settings)
+    for mistake in rules.mistakes:
+        print(mistake, file=out)
+    for rule in rules.by_name.values():
+        for event, plan in plans(rule, rules):
+            print(f"{rule.source}: {rule.name} on {event}: {plan}", file=out)
+    count = len(rules.mistakes)
+    found = "no mistakes" if not count else "1 mistake" if count == 1 else f"{count} mistakes"
+    print(f"{len(rules.by_name)} rules in force, {found}", file=out)
+    return 1 if count else 0
+
+
+def plans(rule: Rule, rules: Rules) -> Iterator[tuple[str, str]]:
+    """What a rule would do about an example of each type of event that it may meet."""
+    examples = {event_class.__name__: event_class.example() for event_class in EVENT_TYPES.values()}
+    examples["a model monitor's breach"] = RunStatusChanged.example(**MODEL_MONITOR_BREACH)
+    for name, example in examples.items():
+        if meets(rule, example, rules):
+            yield name, _plan(rule, rules, example)
+
+
+def meets(rule: Rule, event: Event, rules: Rules) -> bool:
+    """Is the event of a type that the rule, or one that it follows, takes?"""
+    followed = (found for name in rule.after if (found := rules.get(name)))
+    return rule.takes(event) or any(meets(other, event, rules) for other in followed)
+
+
+def _plan(rule: Rule, rules: Rules, example: Event) -> str:
+    workspace = next((w.view() for w in rules.workspaces or () if rule.is_for(w)), None)
+    followed = Result(min(rule.after), "succeeded", "an example").view() if rule.after else None
+    try:
+        return rule.handler.plan(example.bind(workspace=workspace, result=followed))
+    except TemplateError as error:
+        return f"warning: {error}"

@@ -1,0 +1,30 @@
+"""Write the samples beside this file from the examples in `schemas`: run ``.venv/bin/python -m samples.generate``.
+
+One file per event type and one for the breach of a model monitor, each as Event Grid delivers it: an array of one.
+`tests/schemas/test_samples.py` fails while a sample is not what this would write.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from schemas import EVENT_TYPES, RunStatusChanged
+from schemas.examples import MODEL_MONITOR_BREACH
+
+FOLDER = Path(__file__).parent
+
+
+def samples() -> dict[str, str]:
+    """The text of every sample, by the name of its file."""
+    events = {_snake_case(event_class.__name__): event_class.example() for event_class in EVENT_TYPES.values()}
+    events["model_monitor_breach"] = RunStatusChanged.example(**MODEL_MONITOR_BREACH)
+    return {f"{name}.json": json.dumps([event.wire()], indent=2) + "\n" for name, event in events.items()}
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+if __name__ == "__main__":
+    for name, text in samples().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,149 @@
+"""Deep links into the studio, and subjects taken apart."""
+
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from schemas import (
+    DatasetDriftDetected,
+    Event,
+    ModelDeployed,
+    ModelRegistered,
+    RunCompleted,
+    RunStatusChanged,
+    parse_event,
+)
+from schemas.subject import DriftSubject, EndpointSubject, ModelSubject, RunSubject
+from tests.schemas.wires import MINIMAL, WORKSPACE, event_grid
+
+HOSTILE = [
+    "../../x",
+    "a/b",
+    "a?b=c",
+    "a#b",
+    "a&wsid=/evil",
+    "javascript:alert(1)",
+    '"><script>',
+    "a b\n",
+    "%2e%2e",
+    "ä😀",
+]
+
+
+def link(event_type: str, **data: Any) -> str | None:
+    return parse_event(event_grid(event_type, {**MINIMAL[event_type], **data})).studio_url
+
+
+@pytest.mark.parametrize(
+    ("event_type", "data", "path"),
+    [
+        ("RunCompleted", {}, "/runs/r1"),
+        ("RunStatusChanged", {}, "/runs/r1"),
+        ("ModelRegistered", {}, "/model/churn:7/details"),
+        ("ModelDeployed", {}, "/endpoints/realtime/churn/detail"),
+        ("DatasetDriftDetected", {"runId": "d1_15"}, "/runs/d1_15"),
+    ],
+)
+def test_an_object_has_a_page_in_the_studio(event_type: str, data: dict[str, Any], path: str) -> None:
+    """In the workspace that raised the event."""
+    assert link(event_type, **data) == f"https://ml.azure.com{path}?wsid={WORKSPACE}"
+
+
+def test_a_drift_without_a_run_has_no_page() -> None:
+    """None, and "" in a view."""
+    event = parse_event(event_grid("DatasetDriftDetected"))
+    assert (event.studio_url, event.view()["studio_url"]) == (None, "")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize(
+    ("event_type", "field", "path"),
+    [
+        ("RunStatusChanged", "runId", "/runs/{}"),
+        ("ModelRegistered", "modelName", "/model/{}:7/details"),
+        ("ModelRegistered", "modelVersion", "/model/churn:{}/details"),
+        ("ModelDeployed", "serviceName", "/endpoints/realtime/{}/detail"),
+    ],
+)
+def test_a_hostile_name_stays_a_part_of_the_path(event_type: str, field: str, path: str, text: str) -> None:
+    """It cannot leave its place, add a parameter, or break out of an attribute."""
+    url = link(event_type, **{field: text})
+    assert url is not None
+    parts = urlsplit(url)
+    assert (parts.scheme, parts.netloc, parts.fragment) == ("https", "ml.azure.com", "")
+    assert unquote(parts.path) == path.format(text)
+    assert parts.path.count("/") == path.count("/")
+    assert parse_qs(parts.query) == {"wsid": [WORKSPACE]}
+    assert url.isascii()
+    assert not set(url) & set("\"'<> \n")
+
+
+@pytest.mark.parametrize("text", [".", ".."])
+def test_a_name_that_is_a_direction_has_no_page(text: str) -> None:
+    """Browsers walk up the path at it, even when it is encoded."""
+    assert link("RunStatusChanged", runId=text) is None
+    assert link("ModelDeployed", serviceName=text) is None
+    assert link("ModelRegistered", modelName=text) is not None  # its part goes on with the version
+
+
+def test_a_workspace_s_name_is_encoded_too() -> None:
+    """The documentation's placeholders among them."""
+    event = parse_event(event_grid(topic=WORKSPACE.replace("churn", "{workspace-name}&x=1")))
+    assert event.studio_url is not None
+    assert event.studio_url.endswith("/workspaces/%7Bworkspace-name%7D%26x%3D1")
+
+
+@pytest.mark.parametrize(
+    ("event_type", "subject", "parts"),
+    [
+        ("RunCompleted", "experiments/e1/runs/r1", RunSubject("e1", "r1")),
+        ("RunStatusChanged", "experiments/e1/runs/AutoML_1_2", RunSubject("e1", "AutoML_1_2")),
+        ("RunStatusChanged", "Experiments/e1/Runs/r1", RunSubject("e1", "r1")),
+        ("ModelRegistered", "models/churn:7", ModelSubject("churn", "7")),
+        ("ModelRegistered", "models/a:b:7", ModelSubject("a:b", "7")),
+        ("ModelDeployed", "endpoints/churn", EndpointSubject("churn")),
+        ("DatasetDriftDetected", "datadrift/d1/run/r1", DriftSubject("d1", "r1")),
+        ("DatasetDriftDetected", "datadrifts/d1/runs/r1", DriftSubject("d1", "r1")),
+        ("DatasetDriftDetected", "datadrifts/{}/runs/{}", DriftSubject("{}", "{}")),
+    ],
+)
+def test_a_subject_is_taken_apart(event_type: str, subject: str, parts: tuple[str, ...]) -> None:
+    """Both spellings of the drift's among them."""
+    assert parse_event(event_grid(event_type, subject=subject)).subject_parts == parts
+
+
+@pytest.mark.parametrize("event_type", MINIMAL)
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "",
+        "x",
+        "experiments//runs/",
+        "experiments/e/runs/r/x",
+        "models/churn",
+        "models/a/b:1",
+        "endpoints/",
+        "datadrift/d/runs/r",
+    ],
+)
+def test_a_subject_of_another_shape_is_no_error(event_type: str, subject: str) -> None:
+    """The data says which object it is."""
+    event = parse_event(event_grid(event_type, subject=subject))
+    assert event.subject_parts is None
+    assert event.subject == subject
+
+
+def test_no_subject_is_an_empty_one() -> None:
+    """Null or missing."""
+    assert parse_event(event_grid(subject=None)).subject == ""
+
+
+@pytest.mark.parametrize(
+    "event_class", [RunCompleted, RunStatusChanged, ModelRegistered, ModelDeployed, DatasetDriftDetected]
+)
+def test_the_examples_subjects_name_their_objects(event_class: type[Event]) -> None:
+    """The parts of an example's subject are in its data."""
+    event = event_class.example()
+    assert event.subject_parts is not None
+    assert set(event.subject_parts) <= {value for value in event.wire()["data"].values() if isinstance(value, str)}

@@ -1,0 +1,241 @@
+"""What is refused, and what the error says: which field, what was there, what was expected."""
+
+import json
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from schemas import EventError, MalformedEvent, Problem, UnknownEventType, parse_event
+from tests.schemas.wires import MODEL, RUN, WORKSPACE, cloud_event, delivered, event_grid, without
+
+
+def refused(raw: Any) -> MalformedEvent:
+    with pytest.raises(MalformedEvent) as caught:
+        parse_event(raw)
+    return caught.value
+
+
+def test_all_problems_are_told_at_once() -> None:
+    """Each with its field as on the wire, what was there, what was expected; and what could be read of the event."""
+    error = refused(event_grid("RunStatusChanged", {"runId": "", "runTags": [1]}, topic="/x", eventTime="soon"))
+    assert [problem.field for problem in error.problems] == [
+        "topic",
+        "eventTime",
+        "data.runId",
+        "data.runTags",
+        "data.runStatus",
+    ]
+    assert error.problems[2] == Problem("data.runId", "''", "a text that is not empty")
+    assert error.problems[4] == Problem("data.runStatus", "nothing", "a text that is not empty")
+    assert "data.runTags: expected an object of names and values, or null, found [1]" in str(error)
+    assert all(str(problem) in str(error) for problem in error.problems)
+    assert (error.event_id, error.topic) == ("e1", "/x")
+    assert error.event_type == "Microsoft.MachineLearningServices.RunStatusChanged"
+
+
+def test_a_cloud_event_s_problems_are_told_in_its_own_names() -> None:
+    """Whoever sent a `source` is not told of a `topic`."""
+    error = refused(without(cloud_event(source="/x", time=5, type=""), "id"))
+    assert {problem.field for problem in error.problems} == {"source", "time", "type", "id"}
+
+
+@pytest.mark.parametrize("name", ["id", "topic", "data", "eventType"])
+@pytest.mark.parametrize("value", [None, "", " ", 5, True, [], ["x"]])
+def test_an_envelope_has_what_identifies_the_event(name: str, value: Any) -> None:
+    """Whatever else stands there is refused, and so is nothing."""
+    assert [problem.field for problem in refused(event_grid(**{name: value})).problems] == [name]
+    (problem,) = refused(without(event_grid(), name)).problems
+    assert (problem.field, problem.found) == (name, "nothing")
+
+
+@pytest.mark.parametrize(
+    ("event_type", "field"),
+    [
+        ("RunCompleted", "runId"),
+        ("RunStatusChanged", "runId"),
+        ("RunStatusChanged", "runStatus"),
+        ("ModelRegistered", "modelName"),
+        ("ModelRegistered", "modelVersion"),
+        ("ModelDeployed", "serviceName"),
+    ],
+)
+@pytest.mark.parametrize("value", [None, "", " ", 1.5, True, [], {}])
+def test_data_has_what_identifies_the_object(event_type: str, field: str, value: Any) -> None:
+    """And, of a status, which."""
+    data = event_grid(event_type)["data"]
+    assert [p.field for p in refused(event_grid(event_type, {**data, field: value})).problems] == [f"data.{field}"]
+    assert [p.field for p in refused(event_grid(event_type, without(data, field))).problems] == [f"data.{field}"]
+
+
+@pytest.mark.parametrize("data", [{}, {"runId": "r"}, {"dataDriftName": "", "dataDriftId": " "}])
+def test_a_drift_has_a_name_or_an_id(data: dict[str, Any]) -> None:
+    """Either will do, but one there must be."""
+    (problem,) = refused(event_grid("DatasetDriftDetected", data)).problems
+    assert (problem.field, problem.expected) == (
+        "data.dataDriftName",
+        "a text that is not empty, where there is no dataDriftId",
+    )
+
+
+@pytest.mark.parametrize(
+    ("event_type", "field", "value"),
+    [
+        ("RunCompleted", "runType", 5),
+        ("RunCompleted", "experimentName", ["x"]),
+        ("RunCompleted", "runProperties", "x"),
+        ("ModelDeployed", "modelIds", 5),
+        ("ModelDeployed", "modelIds", ["a:1", 2]),
+        ("ModelDeployed", "serviceTags", []),
+        ("DatasetDriftDetected", "driftCoefficient", "much"),
+        ("DatasetDriftDetected", "driftCoefficient", "NaN"),
+        ("DatasetDriftDetected", "driftCoefficient", "-Infinity"),
+        ("DatasetDriftDetected", "driftCoefficient", True),
+        ("DatasetDriftDetected", "driftCoefficient", [1]),
+        ("DatasetDriftDetected", "startTime", 1574413200),
+        ("DatasetDriftDetected", "endTime", "2026-11-22"),
+    ],
+)
+def test_what_may_be_absent_may_not_be_something_else(event_type: str, field: str, value: Any) -> None:
+    """A field that is there is what it should be."""
+    data = {**event_grid(event_type)["data"], field: value}
+    assert [problem.field for problem in refused(event_grid(event_type, data)).problems] == [f"data.{field}"]
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        WORKSPACE.replace("/workspaces/", "/registries/"),
+        WORKSPACE.replace("MachineLearningServices", "Storage"),
+        WORKSPACE + "/onlineEndpoints/churn",
+        WORKSPACE.removeprefix("/"),
+        WORKSPACE.replace("churn", " "),
+        WORKSPACE + "\n",
+        "churn",
+    ],
+)
+def test_an_event_comes_from_a_workspace(topic: str) -> None:
+    """The error shows what an id looks like."""
+    (problem,) = refused(event_grid(topic=topic)).problems
+    assert problem.field == "topic"
+    assert "/providers/Microsoft.MachineLearningServices/workspaces/<name>" in problem.expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", r"JSON \(.+ at line 1, column 1\)"),
+        ('{"id": 1,\n}', r"JSON \(.+ at line \d, column \d+\)"),
+        ('{"id": 1} x', r"JSON \(.+ at line 1, column 11\)"),
+        (b'{"id": "\xff"}', r"UTF-8 \(.+ at byte 8\)"),
+        (b"\xff\xfe{\x00}\x00", r"UTF-8 \(.+ at byte 0\)"),
+        ("[" * 100_000, "at most 64 levels of nesting"),
+        ("null", "a JSON object"),
+        ('"event"', "a JSON object"),
+        ("[[]]", "a JSON object"),
+        ("[]", "one event"),
+    ],
+)
+def test_what_is_not_the_json_of_one_event_is_refused(text: str | bytes, expected: str) -> None:
+    """The error says what is wrong with the text, and where."""
+    (problem,) = refused(text).problems
+    assert problem.field == "event"
+    assert re.fullmatch(expected, problem.expected)
+
+
+def test_an_array_of_two_is_not_one_event() -> None:
+    """Which of them would be the one that failed?"""
+    error = refused(json.dumps([event_grid(), event_grid()]))
+    assert str(error) == "event: expected one event, found an array of 2"
+
+
+@pytest.mark.parametrize("raw", [None, 5, object(), {1, 2}, memoryview(b"{}")])
+def test_what_is_neither_text_nor_mapping_is_refused(raw: Any) -> None:
+    """By an EventError, as everything else."""
+    assert "JSON as text or bytes, or a mapping" in str(refused(raw))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 5_000, "-" + "9" * 400])
+def test_a_number_is_finite(number: str) -> None:
+    """The error says where, and which event it was."""
+    text = json.dumps(event_grid(data={**RUN, "extra": [1, {"x": "?"}]})).replace('"?"', number)
+    error = refused(text)
+    assert [problem.field for problem in error.problems] == ["data.extra[1].x"]
+    assert error.event_id == "e1"
+
+
+def test_every_bad_value_is_told_but_not_without_end() -> None:
+    """Ten are enough."""
+    error = refused(event_grid(data={**RUN, "extra": [float("nan")] * 50}))
+    assert [problem.field for problem in error.problems] == [f"data.extra[{n}]" for n in range(10)]
+
+
+@pytest.mark.parametrize("value", [b"x", {1}, object(), 10**5000, -(10**5000)], ids=type)
+def test_a_mapping_holds_what_json_holds(value: Any) -> None:
+    """Or is refused: `wire` must be able to print it."""
+    assert refused(event_grid(data={**RUN, "extra": value})).problems[0].field == "data.extra"
+    assert refused([value]).problems[0].expected == "a JSON object"
+
+
+def test_a_mapping_s_names_are_texts() -> None:
+    """As JSON's are."""
+    error = refused(event_grid(data={**RUN, 5: "x"}))
+    assert error.problems == (Problem("data", "5", "a text as the name of a field"),)
+    assert refused({5: "x"}).problems[0].field == "event"
+
+
+def nested(levels: int) -> dict[str, Any]:
+    value: Any = "x"
+    for _ in range(levels):
+        value = {"n": value}
+    return {"n": value}
+
+
+def test_nesting_has_a_bound() -> None:
+    """64 levels in all, objects and arrays alike; the event is one and its data another."""
+    assert parse_event(delivered(event_grid(data={**RUN, "n": nested(61)["n"]}))).object == "r1"
+    error = refused(delivered(event_grid(data={**RUN, "n": nested(63)["n"]})))
+    assert error.problems[0].found == "more than 64 levels of nesting"
+    assert error.event_id == "e1"
+    arrays: Any = []
+    for _ in range(80):
+        arrays = [arrays]
+    assert refused(event_grid(data={**RUN, "n": arrays})).problems[0].expected == "at most 64"
+
+
+def test_a_mapping_that_contains_itself_is_refused() -> None:
+    """It has no end of levels."""
+    loop: dict[str, Any] = dict(event_grid())
+    loop["data"] = loop
+    assert "levels of nesting" in str(refused(loop))
+
+
+def test_a_problem_shows_hostile_content_shortened_and_escaped() -> None:
+    """A megabyte, a line break or a bell in an event does not reach the log as it is."""
+    error = refused(event_grid(data={"runId": ["x" * 1_000_000], "runStatus": 5}, topic="/a\n\x07\u202e" * 9_999))
+    assert len(str(error)) < 1_000
+    assert str(error).isprintable()
+    error = refused(event_grid(data={**RUN, "line\nbreak" * 9_999: float("nan")}))
+    assert len(str(error)) < 500
+    assert str(error).isprintable()
+
+
+def test_any_mapping_will_do() -> None:
+    """Also one that is no dict, at any level."""
+    raw: Mapping[str, Any] = MappingProxyType(event_grid("ModelRegistered", MappingProxyType(MODEL)))
+    assert parse_event(raw) == parse_event(event_grid("ModelRegistered", MODEL))
+
+
+def test_text_and_bytes_may_begin_with_a_byte_order_mark() -> None:
+    """Some tools write one."""
+    text = delivered(event_grid())
+    assert parse_event("\ufeff" + text) == parse_event(text) == parse_event(text.encode("utf-8-sig"))
+
+
+def test_both_errors_are_event_errors() -> None:
+    """One clause catches them, and ValueError does too."""
+    assert issubclass(MalformedEvent, EventError)
+    assert issubclass(UnknownEventType, EventError)
+    assert issubclass(EventError, ValueError)

@@ -1,0 +1,141 @@
+"""Examples, and the samples that are generated from them."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samples.generate import FOLDER, samples
+from schemas import (
+    EVENT_TYPES,
+    DatasetDriftDetected,
+    Event,
+    MalformedEvent,
+    ModelDeployed,
+    ModelRegistered,
+    RunCompleted,
+    RunStatusChanged,
+    parse_event,
+)
+from schemas.data import EventData
+from schemas.examples import MODEL_MONITOR_BREACH
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize("name", sorted(samples()))
+def test_a_sample_is_what_its_example_prints(name: str) -> None:
+    """To mend this: .venv/bin/python -m samples.generate."""
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    assert text == samples()[name]
+    assert parse_event(text).wire() == json.loads(text)[0]
+
+
+def test_there_is_a_sample_of_each_type_and_of_a_breach() -> None:
+    """And no other JSON beside them."""
+    assert {path.name for path in FOLDER.glob("*.json")} == set(samples())
+    events = [parse_event(path.read_bytes()) for path in FOLDER.glob("*.json")]
+    assert {type(event) for event in events} == set(EVENT_TYPES.values())
+    assert [type(event) for event in events if event.drift].count(RunStatusChanged) == 1
+
+
+@pytest.mark.parametrize("event_class", EVENT_TYPES.values())
+def test_an_example_is_as_on_the_wire(event_class: type[Event]) -> None:
+    """It has every field that its type has, and parses to itself; no two share an id."""
+    event = event_class.example()
+    assert type(event) is event_class
+    assert set(event.wire()) == set(event_class.wire_names())
+    assert set(event.wire()["data"]) == set(type(event.data).wire_names())
+    assert parse_event(event.wire()) == event
+    assert len({cls.example().id for cls in EVENT_TYPES.values()}) == len(EVENT_TYPES)
+
+
+def test_the_examples_workspace_is_that_of_the_example_settings() -> None:
+    """So that the samples are from a workspace that the example rules know."""
+    settings = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
+    assert {event_class.example().topic for event_class in EVENT_TYPES.values()} == {settings["RULES_WS_CHURN_PROD"]}
+
+
+def test_an_example_can_be_changed_by_either_spelling() -> None:
+    """Fields of the envelope and of the data."""
+    event = RunStatusChanged.example(id="e1", run_status="Completed", runTags={"Team": "x"}, event_time=None)
+    assert (event.id, event.data.run_status, event.data.run_tags, event.event_time) == (
+        "e1",
+        "Completed",
+        {"Team": "x"},
+        None,
+    )
+    assert event.data.run_id == RunStatusChanged.example().data.run_id
+    assert ModelRegistered.example(modelVersion=8).data.model_version == "8"
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    assert ModelDeployed.example(eventTime=at).event_time == at
+
+
+def test_an_example_s_data_can_be_replaced() -> None:
+    """By plain data, in any spelling, with fields that are not known; or by another event's."""
+    data: dict[str, Any] = {"RunId": "r1", "runStatus": "Failed", "createdBy": "x"}
+    event = RunStatusChanged.example(data=data, experiment_name="churn")
+    assert event.wire()["data"] == {"runId": "r1", "runStatus": "Failed", "createdBy": "x", "experimentName": "churn"}
+    assert RunStatusChanged.example(data=event.data, run_status="Running").data.run_id == "r1"
+
+
+@pytest.mark.parametrize(
+    ("event", "subject"),
+    [
+        (RunCompleted.example(experiment_id="e", run_id="r"), "experiments/e/runs/r"),
+        (ModelRegistered.example(model_name="m", model_version=1), "models/m:1"),
+        (ModelDeployed.example(service_name="s"), "endpoints/s"),
+        (DatasetDriftDetected.example(data_drift_id="d", run_id="r"), "datadrift/d/run/r"),
+        (RunCompleted.example(run_id="r", subject="x"), "x"),
+        (RunCompleted.example(data={"runId": "r"}), ""),
+    ],
+)
+def test_an_example_s_subject_follows_its_data(event: Event, subject: str) -> None:
+    """Unless it is given, or the data does not say."""
+    assert event.subject == subject
+
+
+def test_a_change_to_what_is_no_field_is_a_mistake() -> None:
+    """The error names the fields that there are."""
+    with pytest.raises(TypeError, match=r"RunCompleted has no runStatus, owner; it has id, topic, .*, runProperties$"):
+        RunCompleted.example(runStatus="Failed", owner="x")
+    with pytest.raises(TypeError, match="no event_type"):
+        RunCompleted.example(event_type="x")
+
+
+@pytest.mark.parametrize("changes", [{"run_id": ""}, {"data": None}, {"data": "x"}, {"data": {}}, {"topic": "x"}])
+def test_a_change_to_what_cannot_be_is_refused(changes: dict[str, Any]) -> None:
+    """As the same event would be if it came."""
+    with pytest.raises(MalformedEvent):
+        RunCompleted.example(**changes)
+
+
+def test_there_is_no_example_of_no_type() -> None:
+    """An event is always of one of the five."""
+    with pytest.raises(TypeError, match="Event is not one of RunCompleted, RunStatusChanged, "):
+        Event.example()
+
+
+def test_the_breach_is_a_run_s_change() -> None:
+    """Its changes leave the rest of the example as it is."""
+    event = RunStatusChanged.example(**MODEL_MONITOR_BREACH)
+    assert event.data.run_status == "Failed"
+    assert event.topic == RunStatusChanged.example().topic
+    assert isinstance(event.data, EventData)
+
+
+def test_schemas_loads_nothing_of_azure_of_templates_or_of_the_app() -> None:
+    """And needs neither samples nor the current folder."""
+    code = "import schemas, sys; schemas.RunCompleted.example(); print(*{name.split('.')[0] for name in sys.modules})"
+    result = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd="/",
+    )
+    assert not set(result.stdout.split()) & {"azure", "jinja2", "dispatch", "handlers", "mlevents", "samples", "yaml"}
