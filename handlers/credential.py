@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 
-@cache
 def credential(client_id: str | None = None) -> "TokenCredential":
     """Managed identity in Azure, azure-identity's DefaultAzureCredential (`az login`, environment) elsewhere.
 
@@ -17,9 +16,14 @@ def credential(client_id: str | None = None) -> "TokenCredential":
     DefaultAzureCredential would try nine sources and hide the reason of a failure among them. Azure sets
     IDENTITY_ENDPOINT (learn.microsoft.com, "How to use managed identities for App Service and Azure Functions").
     """
+    client_id = client_id or os.environ.get("AZURE_CLIENT_ID") or None
+    return _made(client_id, os.environ.get("IDENTITY_ENDPOINT", ""))
+
+
+@cache
+def _made(client_id: str | None, identity_endpoint: str) -> "TokenCredential":
     from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
-    client_id = client_id or os.environ.get("AZURE_CLIENT_ID")
-    if os.environ.get("IDENTITY_ENDPOINT"):
+    if identity_endpoint:
         return ManagedIdentityCredential(client_id=client_id)
     return DefaultAzureCredential(managed_identity_client_id=client_id)

@@ -1,24 +1,31 @@
 """``mlevents check``: find every mistake in the rules, and try them on an example of each type of event."""
 
-from collections.abc import Iterator, Mapping
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 from jinja2 import TemplateError
 
 from dispatch.rules import Rule, Rules, load
+from dispatch.settings import Environment
 from handlers.base import Result
+from mlevents.local.appsettings import LocalSettings
 from schemas import EVENT_TYPES, Event, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
 
 
-def check(folder: Path, settings: Mapping[str, str], out: TextIO) -> int:
-    """Print what is wrong, and what each rule would do; returns an exit code: 1 if a file is refused.
+def check(app: Path, out: TextIO = sys.stdout) -> int:
+    """Print what is wrong with an app's rules, and what each rule would do; returns an exit code: 1 for mistakes.
+
+    App settings are those that `mlevents start` would use.
 
     Templates are rendered over one example per type of event. What fails there may be the example's fault (a tag that
     only your models have), so it is a warning.
     """
-    rules = load(folder, settings)
+    settings, _ = LocalSettings.load(app).environment(os.environ)
+    rules = load(app / Environment(settings).get("MLEVENTS_RULES", "rules"), settings)
     for mistake in rules.mistakes:
         print(mistake, file=out)
     for rule in rules.by_name.values():

@@ -1,0 +1,119 @@
+"""Loading rules cannot fail, whatever the files contain, and what it says of them is fit for a log."""
+
+import json
+import random
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dispatch.rules import Rules, load
+from schemas import EVENT_TYPES
+
+RULES = Path(__file__).parents[2] / "rules"
+GOOD = {path.name: path.read_text() for path in RULES.glob("*.yaml")}
+SETTINGS = json.loads((RULES.parent / "local.settings.json.example").read_text())["Values"]
+WORDS = [
+    *("name", "on", "in", "when", "do", "with", "after", "retry", "dry_run", "rules", "workspaces", "alerts", "id"),
+    *("email", "log", "any", "all", "failed", "DriftDetected", "RunCompleted", "mail-failed-runs", "log-everything"),
+    *(
+        "${RULES_X}",
+        "${RULES_WS_CHURN_DEV}",
+        "{{ x",
+        "'",
+        '"',
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ": ",
+        "- ",
+        "\n",
+        "\n    ",
+        "&a ",
+    ),
+    *(
+        "*a",
+        "~",
+        "5",
+        "true",
+        "\t",
+        "\0",
+        "é",
+        "#",
+        "!!str ",
+        "<<",
+        "StringIn",
+        "os:environ",
+        "a.b:C",
+        "tests",
+        "1e999",
+    ),
+]
+
+
+def check(book: Rules) -> None:
+    """What must be true of any Rules."""
+    for mistake in book.mistakes:
+        text = str(mistake)
+        assert mistake.file in book.refused
+        assert mistake.line > 0 < mistake.column
+        assert len(mistake.message) <= 500
+        assert "\n" not in text
+        text.encode()
+    assert not {rule.file for rule in book.by_name.values()} & {mistake.file for mistake in book.mistakes}
+    for event_type in EVENT_TYPES.values():
+        event = event_type.example()
+        workspace = book.workspace(event)
+        event = event.bind(workspace=workspace.view() if workspace else None)
+        assert all(book.get(rule.name) is rule for rule in book.matching(event))
+        for rule in book.by_name.values():
+            assert all(rule.name in follower.after for follower in book.following(rule.name, "failed", event))
+
+
+def loaded(**changes: bytes) -> Rules:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "rules"
+        path.mkdir()
+        for name, text in GOOD.items():
+            (path / name).write_bytes(changes.get(name.removesuffix(".yaml"), text.encode()))
+        return load(path, SETTINGS)
+
+
+def mutated(text: str, seed: int, count: int) -> str:
+    """Some pieces of the text removed, doubled, or replaced by a word of the language."""
+    pieces = text.split(" ")
+    dice = random.Random(seed)  # from hypothesis's seed: the same every time
+    for _ in range(count):
+        at = dice.randrange(len(pieces))
+        pieces[at : at + 1] = dice.choice(
+            [[], [pieces[at]] * 2, [dice.choice(WORDS)], [pieces[at] + dice.choice(WORDS)]]
+        )
+    return " ".join(pieces)
+
+
+@given(st.sampled_from(["workspaces", "churn"]), st.binary(max_size=200))
+@settings(derandomize=True, max_examples=150, deadline=None)
+def test_any_bytes_are_rules_or_mistakes(name: str, raw: bytes) -> None:
+    """Nothing is raised."""
+    check(loaded(**{name: raw}))
+
+
+@given(st.sampled_from(["workspaces", "churn"]), st.integers(0, 2**32), st.integers(1, 6))
+@settings(derandomize=True, max_examples=150, deadline=None)
+def test_a_good_file_with_a_slip_is_rules_or_mistakes(name: str, seed: int, count: int) -> None:
+    """And the other file is never blamed for it, but for names that it does not find any more."""
+    book = loaded(**{name: mutated(GOOD[f"{name}.yaml"], seed, count).encode()})
+    check(book)
+    if name == "churn":
+        assert {mistake.file for mistake in book.mistakes} <= {"rules/churn.yaml"}
+
+
+@given(st.lists(st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join), max_size=8).map("\n".join))
+@settings(derandomize=True, max_examples=150, deadline=None)
+def test_any_words_are_rules_or_mistakes(text: str) -> None:
+    """Those of the language, in any order."""
+    check(loaded(churn=text.encode()))
+    check(loaded(churn=f"rules:\n  - {text}".encode()))
