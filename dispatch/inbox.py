@@ -1,6 +1,6 @@
 """The durable record of events and actions: what was received, what is under way, what came of it.
 
-One table. The rows of a partition, which is a day of `event_time` (``undated`` where there is none to go by), begin with
+One table. A partition is the day of an event's time (``undated`` where there is none to go by); its rows begin with
 
     !open|<event>|<rule>     an action that has not ended: how the sweep finds unfinished work without reading history
     !undecided|<event>       an event that some refused rules file has not been asked about
@@ -54,7 +54,7 @@ class ActionId(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A queue message: which action is due. Only the one with the ticket that the row has counts; others are dropped."""
+    """A queue message: which action is due. Only one with the ticket that the row has counts; others are dropped."""
 
     id: ActionId
     ticket: int
@@ -326,8 +326,8 @@ class History(NamedTuple):
 def event_key(event: Event) -> tuple[str, str]:
     """The partition and the key of an event: the same for every delivery of it, in whatever envelope.
 
-    The time is part of it because Azure ML's ids look derived from run and status, so that a status that comes again may
-    repeat its id.
+    The time is part of it because Azure ML's ids look derived from run and status: a status that comes again may repeat
+    its id.
     """
     time = event.event_time
     text = json.dumps([event.topic.casefold(), event.id, time.isoformat() if time else ""])

@@ -31,7 +31,7 @@ def find(do: str) -> type[Handler[Any]]:
     except Exception as error:
         raise LookupError(f"importing {path!r} failed: {type(error).__name__}: {error}") from error
     classes = [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Handler) and not isabstract(v)]
-    found = [c for c in classes if (c.__name__ == name if name else c.__module__ == module.__name__)]
+    found = {c for c in classes if (c.__name__ == name if name else c.__module__ == module.__name__)}
     if len(found) != 1:
         raise LookupError(f"{module.__name__} has {len(found)} handlers {name or 'of its own'}; one is needed")
-    return found[0]
+    return found.pop()

@@ -19,6 +19,7 @@ What goes as planned is returned, what goes wrong is raised:
 """
 
 import json
+import reprlib
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ TEXT_LIMIT = 1_000  # characters of a summary, a reason or a note
 DETAIL_LIMIT = 500  # characters of one detail
 DETAILS_LIMIT = 40  # how many details
 STATE_LIMIT = 30_000  # characters of a state as JSON; Azure Tables holds 32 Ki characters in a property
+LONGEST_WAIT = timedelta(days=366)  # of a CheckBack: longer ones would leave the calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class CheckBack:
         if len(text) > STATE_LIMIT:
             raise GiveUp(f"the handler's state has {len(text)} characters of JSON; at most {STATE_LIMIT} are kept")
         object.__setattr__(self, "state", json.loads(text))
-        object.__setattr__(self, "after", max(self.after, timedelta()))
+        object.__setattr__(self, "after", min(max(self.after, timedelta()), LONGEST_WAIT))
         object.__setattr__(self, "note", shorten(self.note))
 
 
@@ -168,9 +170,12 @@ class Handler(BaseModel, Generic[E]):
 
     @classmethod
     def accepts(cls) -> tuple[type[Event], ...]:
-        """The event classes that `run` takes: what stands in ``Handler[...]``."""
-        args = next(a for c in cls.__mro__ if (a := getattr(c, "__pydantic_generic_metadata__", {}).get("args")))
-        return get_args(args[0]) or args
+        """The event classes that `run` takes: what stands in ``Handler[...]``; where nothing does, all."""
+        for base in cls.__mro__:
+            for given in getattr(base, "__pydantic_generic_metadata__", {}).get("args", ()):
+                if not isinstance(given, TypeVar):
+                    return get_args(given) or (given,)
+        return (Event,)
 
 
 def shorten(text: str, limit: int = TEXT_LIMIT) -> str:
@@ -184,5 +189,5 @@ def _text(value: Any) -> str:
         return value
     try:
         return json.dumps(value, default=str)
-    except (TypeError, ValueError, RecursionError):
-        return repr(value)
+    except Exception:  # whatever it is: what the handler did is done, and must be recorded
+        return reprlib.repr(value)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _LONGEST = timedelta(days=366)
 
 
@@ -14,19 +14,18 @@ def parse_duration(value: Any) -> timedelta:
     """A span of at most a year. Raises ValueError for all but such a text or a timedelta."""
     if isinstance(value, timedelta):
         return value
-    parts = re.findall(r"(\d{1,9})([smhd])", value) if isinstance(value, str) else []
-    if not parts or "".join(number + unit for number, unit in parts) != value:
+    if not isinstance(value, str) or not re.fullmatch(r"([0-9]{1,9}[smhd])+", value):
         raise ValueError(f"{value!r} is not a duration; write 30s, 10m, 4h, 7d or 1h30m")
-    total = sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
-    if total > _LONGEST:
+    seconds = sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"([0-9]+)([smhd])", value))
+    if seconds > _LONGEST.total_seconds():
         raise ValueError(f"{value!r} is longer than {_LONGEST.days} days")
-    return total
+    return timedelta(seconds=seconds)
 
 
 def format_duration(span: timedelta) -> str:
     """The text that `parse_duration` reads: ``1h30m``; parts of a second are dropped."""
     left, text = int(span.total_seconds()), ""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+    for unit, size in _SECONDS.items():
         count, left = divmod(left, size)
         text += f"{count}{unit}" if count else ""
     return text or "0s"

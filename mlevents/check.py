@@ -1,10 +1,8 @@
 """``mlevents check``: find every mistake in the rules, and try them on an example of each type of event."""
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
 
 from jinja2 import TemplateError
 
@@ -16,7 +14,7 @@ from schemas import EVENT_TYPES, Event, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
 
 
-def check(app: Path, out: TextIO = sys.stdout) -> int:
+def check(app: Path) -> int:
     """Print what is wrong with an app's rules, and what each rule would do; returns an exit code: 1 for mistakes.
 
     App settings are those that `mlevents start` would use.
@@ -27,13 +25,13 @@ def check(app: Path, out: TextIO = sys.stdout) -> int:
     settings, _ = LocalSettings.load(app).environment(os.environ)
     rules = load(app / Environment(settings).get("MLEVENTS_RULES", "rules"), settings)
     for mistake in rules.mistakes:
-        print(mistake, file=out)
+        print(mistake)
     for rule in rules.by_name.values():
         for event, plan in plans(rule, rules):
-            print(f"{rule.source}: {rule.name} on {event}: {plan}", file=out)
+            print(f"{rule.source}: {rule.name} on {event}: {plan}")
     count = len(rules.mistakes)
     found = "no mistakes" if not count else "1 mistake" if count == 1 else f"{count} mistakes"
-    print(f"{len(rules.by_name)} rules in force, {found}", file=out)
+    print(f"{len(rules.by_name)} rules in force, {found}")
     return 1 if count else 0
 
 

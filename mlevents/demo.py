@@ -164,8 +164,9 @@ def show_mails(mails: list[Mail], screen: Screen) -> None:
     """The headers and the first lines of what arrived."""
     for mail in mails:
         screen.rule(style="dim")
-        for name in ("From", "To", "Subject"):
-            screen.print(f"[bold]{name}:[/] {_short(str(mail.message[name]), 200)}")
+        headers = {"From": mail.message["From"], "To": mail.message["To"], "Subject": mail.subject}
+        for name, value in headers.items():
+            screen.print(f"[bold]{name}:[/] {_short(str(value), 200)}")
         for line in mail.text.splitlines()[:LINES_SHOWN]:
             screen.print(f"  {escape(printable(line))}")
     screen.rule(style="dim")

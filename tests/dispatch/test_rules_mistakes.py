@@ -204,17 +204,23 @@ def test_a_mistake_in_a_rule_is_told(text: str, expected: str, tmp_path: Path) -
 
 
 IN_WORKSPACES = [
-    ("", "1:1: no workspaces are listed. Under 'workspaces:', write churn-dev: { id: /subscriptions/…, env: dev }."),
+    ("", "1:1: no workspaces are listed. Write workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }."),
     (
         "workspaces:\nalerts: { do: log }\n",
-        "1:1: no workspaces are listed. Under 'workspaces:', write churn-dev: { id: /subscriptions/…, env: dev }.",
+        "1:1: no workspaces are listed. Write workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }.",
     ),
     (
         "workspaces: [x]",
         "1:13: workspaces should be a mapping (key: value), not a list. "
-        "Write churn-dev: { id: /subscriptions/…, env: dev }.",
+        "Write workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }.",
     ),
     ("workspaces: { a: { env: dev } }", f"1:15: workspace a has no 'id'. {ID}"),
+    ("- a", "1:1: workspaces.yaml should be a mapping (key: value), not a list. Its keys are workspaces and alerts."),
+    (
+        'workspaces: { a: { id: "${RULES_NONE}" } }',
+        "1:24: the app setting RULES_NONE is not set. "
+        "Set it among the function app's settings in Azure, in local.settings.json on your machine.",
+    ),
     ("workspaces: { a: { id: 5 } }", '1:24: the id of a should be a text, not the number 5. Put it in quotes: "5".'),
     (
         'workspaces: { a: { id: "${RULES_WS_CHURN_DEV}", env: "${RULES_NONE}" } }',
@@ -226,7 +232,7 @@ IN_WORKSPACES = [
     (
         "workspaces: { a: x }",
         "1:18: workspace a should be a mapping (key: value), not the text 'x'. "
-        "Write churn-dev: { id: /subscriptions/…, env: dev }.",
+        "Write workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }.",
     ),
     (
         'workspaces:\n  a: { id: "${RULES_WS_CHURN_DEV}" }\n  b: { id: "${RULES_LOUD}" }\n',

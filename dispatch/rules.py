@@ -1,0 +1,189 @@
+"""Rules: which handler acts on which event. Loaded once from a folder; matching looks at plain data and cannot fail."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dispatch.guards import Guard
+from dispatch.inbox import NewAction
+from dispatch.retry import Retry
+from dispatch.rulefiles import places
+from dispatch.rulefiles.draft import DRIFT, EVENT_NAMES, Draft, read_rules
+from dispatch.rulefiles.links import check_links
+from dispatch.rulefiles.mistakes import Mistake, did_you_mean
+from dispatch.rulefiles.nodes import START, RuleFile
+from dispatch.rulefiles.places import Alerts
+from dispatch.rulefiles.read import read
+from dispatch.rulefiles.when import ALWAYS, AllOf
+from dispatch.workspaces import Workspace, Workspaces
+from handlers.base import Handler, Result
+from schemas import Event
+
+__all__ = ["Alerts", "Mistake", "Rule", "Rules", "Workspace", "load"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An entry of a rules file: which events, or the end of which other rules' actions, lead to what."""
+
+    name: str
+    handler: Handler[Any]
+    do: str = ""  # the handler as the rule names it
+    file: str = ""  # "rules/churn.yaml"
+    source: str = ""  # "rules/churn.yaml:12"
+    settings_hash: str = ""  # of `do` and `with`, without secrets
+    guards: tuple[Guard, ...] = ()
+    retry: Retry = field(default_factory=Retry)
+    on: frozenset[str] = frozenset()  # short event names, and DriftDetected
+    workspaces: frozenset[str] | None = None  # their names; None: all
+    when: AllOf = ALWAYS
+    after: frozenset[str] = frozenset()  # the rules that it follows
+    outcome: str = "succeeded"  # how their actions end: succeeded, failed, skipped, or any
+
+    def action(self, follows: Result | None = None) -> NewAction:
+        """What is written down of this rule for an event that it matches."""
+        return NewAction(self.name, self.do, self.settings_hash, follows)
+
+    def takes(self, event: Event) -> bool:
+        """Is the event of a type that its `on` names?"""
+        return type(event).__name__ in self.on or (DRIFT in self.on and event.drift is not None)
+
+    def is_for(self, workspace: Workspace | None) -> bool:
+        """Is the workspace one of those that its `in` chooses?"""
+        return self.workspaces is None or (workspace is not None and workspace.name in self.workspaces)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All rules, and what is wrong with those that are missing.
+
+    A file with a mistake is refused alone. But while workspaces.yaml is refused nobody can say whose an event is: then
+    nothing matches, and `refused` has every file, because no rule could be asked. What is under way goes on.
+    """
+
+    by_name: Mapping[str, Rule] = field(default_factory=dict)
+    workspaces: Workspaces | None = field(default_factory=Workspaces)  # None: they are not known
+    alerts: Alerts | None = None
+    mistakes: tuple[Mistake, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)  # file name -> a short hash of its content
+
+    _by_event: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
+    _by_followed: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        rules = self.by_name.values()
+        by_event = _index((event.__name__, r) for r in rules for name in r.on for event in EVENT_NAMES[name])
+        object.__setattr__(self, "_by_event", by_event)
+        object.__setattr__(self, "_by_followed", _index((name, rule) for rule in rules for name in rule.after))
+
+    @property
+    def knows_workspaces(self) -> bool:
+        """Can it be said of a workspace that it is not one of ours?"""
+        return self.workspaces is not None
+
+    def workspace(self, event: Event) -> Workspace | None:
+        """The workspace that raised the event; None if it is not one of ours, or if ours are not known."""
+        return self.workspaces.find(event.workspace) if self.workspaces else None
+
+    def get(self, name: str) -> Rule | None:
+        """The rule of this name, if there is one now."""
+        return self.by_name.get(name)
+
+    def matching(self, event: Event) -> list[Rule]:
+        """The rules whose `on`, `in` and `when` hold of an event, which is bound to its workspace; as listed."""
+        workspace = self.workspace(event)
+        if workspace is None:
+            return []
+        rules = (rule for rule in self._by_event.get(type(event).__name__, ()) if rule.takes(event))
+        return _holding(rules, event, workspace)
+
+    def following(self, name: str, status: str, event: Event) -> list[Rule]:
+        """The rules to follow the end of an action: succeeded, skipped or failed. The event is bound to its result."""
+        rules = (rule for rule in self._by_followed.get(name, ()) if rule.outcome in (status, "any"))
+        return _holding(rules, event, self.workspace(event))
+
+
+def load(folder: Path, settings: Mapping[str, str]) -> Rules:
+    """The rules of a folder's YAML files; `settings` are the app settings that they may read.
+
+    What is wrong with them is in `Rules.mistakes`; nothing that a file contains is raised.
+    """
+    folder = folder.absolute()  # for its name
+    files = _read_all(folder, settings)
+    workspaces_file = next((file for file in files if file.name == f"{folder.name}/{places.FILE}"), None)
+    if workspaces_file is None:
+        workspaces_file = _missing(folder, files)
+        files.append(workspaces_file)
+    workspaces = places.read_workspaces(workspaces_file)
+    alerts = places.read_alerts(workspaces_file)
+    drafts = [draft for file in files if file is not workspaces_file for draft in read_rules(file, workspaces)]
+    check_links(drafts, workspaces, all_readable=all(file.readable for file in files))
+    known = workspaces if not workspaces_file.mistakes else None
+    return Rules(
+        by_name={draft.name: rule for draft in drafts if (rule := _rule(draft)) is not None},
+        workspaces=known,
+        alerts=alerts,
+        mistakes=tuple(sorted(mistake for file in files for mistake in file.mistakes)),
+        refused={file.name: file.digest for file in files if file.mistakes or known is None},
+    )
+
+
+def _read_all(folder: Path, settings: Mapping[str, str]) -> list[RuleFile]:
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".yaml", ".yml"))
+    except OSError:
+        return []
+    paths = [path for path in paths if not path.name.startswith(".") and not path.is_dir()]
+    return [read(path, f"{folder.name}/{_printable(path.name)}", settings) for path in paths]
+
+
+def _missing(folder: Path, files: Iterable[RuleFile]) -> RuleFile:
+    """Stands for a workspaces.yaml that is not there."""
+    file = RuleFile(f"{folder.name}/{places.FILE}", digest="missing", readable=False)
+    if not folder.is_dir():
+        file.mistake(START, "there is no such folder", "It holds workspaces.yaml and the rules files.")
+        return file
+    hint = did_you_mean(file.name, [other.name for other in files])
+    file.mistake(START, "there is no such file", hint or "It lists the workspaces whose events are handled.")
+    return file
+
+
+def _printable(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _rule(draft: Draft) -> Rule | None:
+    """The rule, unless its file is refused."""
+    if draft.file.mistakes or draft.doing is None or draft.doing.handler is None:
+        return None
+    return Rule(
+        name=draft.name,
+        handler=draft.doing.handler,
+        do=draft.doing.do,
+        file=draft.file.name,
+        source=draft.source,
+        settings_hash=draft.doing.settings_hash,
+        guards=draft.keys.guards(draft.doing.handler),
+        retry=draft.keys.retry,
+        on=frozenset(draft.on),
+        workspaces=draft.chosen,
+        when=draft.when,
+        after=frozenset(draft.after.places if draft.after else ()),
+        outcome=draft.after.outcome if draft.after else "succeeded",
+    )
+
+
+def _index(pairs: Iterable[tuple[str, Rule]]) -> dict[str, tuple[Rule, ...]]:
+    found: defaultdict[str, dict[str, Rule]] = defaultdict(dict)
+    for key, rule in pairs:
+        found[key][rule.name] = rule
+    return {key: tuple(rules.values()) for key, rules in found.items()}
+
+
+def _holding(rules: Iterable[Rule], event: Event, workspace: Workspace | None) -> list[Rule]:
+    """Those whose `in` and `when` hold; the event's view is made only if some rule asks for it."""
+    here = [rule for rule in rules if rule.is_for(workspace)]
+    view: Mapping[str, Any] = event.view() if any(rule.when.tests for rule in here) else {}
+    return [rule for rule in here if rule.when.matches(view)]

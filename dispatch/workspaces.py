@@ -1,0 +1,48 @@
+"""The workspaces whose events are ours, with the labels that rules choose them by."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from schemas import WorkspaceId
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A workspace as ``rules/workspaces.yaml`` names it."""
+
+    name: str
+    id: WorkspaceId
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def view(self) -> dict[str, Any]:
+        """What conditions and templates see of it, beside what its id says."""
+        return {"name": self.name, "labels": dict(self.labels)}
+
+    def has(self, labels: Mapping[str, frozenset[str]]) -> bool:
+        """Has it every one of these labels, with one of the values?"""
+        return all(self.labels.get(label) in values for label, values in labels.items())
+
+
+class Workspaces:
+    """All of them. The id counts: whatever its letters' case, it is the same workspace."""
+
+    def __init__(self, *workspaces: Workspace) -> None:
+        self.by_name = MappingProxyType({workspace.name: workspace for workspace in workspaces})
+        self._by_id = {workspace.id: workspace for workspace in workspaces}
+
+    def find(self, id: WorkspaceId) -> Workspace | None:
+        """The workspace with this id; None if it is not one of ours."""
+        return self._by_id.get(id)
+
+    def __iter__(self) -> Iterator[Workspace]:
+        return iter(self.by_name.values())
+
+    def values_of(self, label: str) -> set[str]:
+        """The values that a label has, over all workspaces."""
+        return {workspace.labels[label] for workspace in self if label in workspace.labels}
+
+    def labels(self) -> set[str]:
+        """The names of all labels."""
+        return {label for workspace in self for label in workspace.labels}

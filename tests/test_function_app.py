@@ -1,0 +1,205 @@
+"""The real function_app.py through Microsoft's runtime library: over HTTP, with real storage and real mail."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+
+from dispatch.app import App
+from dispatch.inbox import Inbox
+from dispatch.settings import CONNECTION, Environment, Storage
+from dispatch.storage import AzureQueue
+from mlevents import check, demo
+from mlevents.local.app import LocalApp
+from mlevents.local.azurite import Azurite
+from schemas import EVENT_TYPES, ModelRegistered, RunStatusChanged
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLE = ROOT / "local.settings.json.example"
+
+
+def names() -> dict[str, str]:
+    """A table and queues of a test's own."""
+    unique = uuid4().hex[:12]
+    return {
+        "MLEVENTS_TABLE": f"t{unique}",
+        "MLEVENTS_QUEUE": f"actions-{unique}",
+        "MLEVENTS_EVENTS_QUEUE": f"events-{unique}",
+        "MLEVENTS_RULES": "samples/rules",
+    }
+
+
+@pytest.fixture(scope="module")
+def local(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApp]:
+    settings = {CONNECTION: azurite.connection_string, **names()}
+    folder = tmp_path_factory.mktemp("local")
+    with LocalApp(ROOT, settings=settings, settings_file=EXAMPLE, folder=folder) as local:
+        yield local
+
+
+@pytest.fixture
+def inbox(local: LocalApp) -> Inbox:
+    return App.from_settings(local.environment, ROOT).inbox
+
+
+def post(local: LocalApp, event: dict[str, Any], function: str = "azureml_event") -> requests.Response:
+    """As Event Grid delivers it."""
+    headers = {"aeg-event-type": "Notification"}
+    return requests.post(local.url_of(function), json=[event], headers=headers, timeout=30)
+
+
+def settled(local: LocalApp, inbox: Inbox, id: str) -> dict[str, str]:
+    """How the actions of an event ended, once they have."""
+
+    def ends() -> dict[str, str] | None:
+        for day in inbox.days():
+            history = inbox.history(day)
+            for key, event in history.events.items():
+                actions = [(action, record) for action, record in history.actions if action.event == key]
+                if event.id == id and all(record.ended for _, record in actions) and not inbox.open(day):
+                    return {action.rule: record.status for action, record in actions}
+        return None
+
+    found: dict[str, str] = local.wait(ends)
+    return found
+
+
+def test_the_functions_are_those_that_are_documented(local: LocalApp) -> None:
+    """Names, triggers and queues; renaming one breaks subscriptions."""
+    listed = requests.get(f"{local.url}/admin/functions", timeout=10).json()
+    environment = local.environment
+    actions, events = environment["MLEVENTS_QUEUE"], environment["MLEVENTS_EVENTS_QUEUE"]
+    grid = {name: {"type": "eventGridTrigger"} for name in ("azureml_event", *SINGLE)}
+    queues = {"act": actions, "act_poison": f"{actions}-poison"}
+    queues |= {"queued_event": events, "queued_event_poison": f"{events}-poison"}
+    found = {f["name"]: f["config"]["bindings"][0] for f in listed}
+    assert found.keys() == grid.keys() | queues.keys()
+    assert {name for name, b in found.items() if b["type"] == "eventGridTrigger"} == grid.keys()
+    assert {name: b["queueName"] for name, b in found.items() if b["type"] == "queueTrigger"} == queues
+    assert {b["connection"] for b in found.values() if b["type"] == "queueTrigger"} == {CONNECTION}
+
+
+SINGLE = {
+    "run_completed": "RunCompleted",
+    "run_status_changed": "RunStatusChanged",
+    "model_registered": "ModelRegistered",
+    "model_deployed": "ModelDeployed",
+    "dataset_drift_detected": "DatasetDriftDetected",
+}
+
+
+def test_an_event_becomes_a_mail(local: LocalApp, inbox: Inbox) -> None:
+    """The whole way: HTTP, the runtime, the rules, storage, the queue, SMTP."""
+    event = RunStatusChanged.example(id=uuid4().hex, run_id="bold_ant_42")
+    answer = post(local, event.wire())
+    assert (answer.status_code, answer.text) == (202, "")
+    assert settled(local, inbox, event.id) == {
+        "mail-failed-runs": "succeeded",
+        "log-mail-about-failed-runs": "succeeded",
+        "log-everything": "succeeded",
+    }
+    [mail] = [mail for mail in local.mails if "bold_ant_42" in mail.text]
+    assert mail.recipients == ("ml-team@example.com",)
+    assert mail.subject == "churn-training failed in churn-prod"
+    assert "samples/rules/churn.yaml" in mail.text or "rules/churn.yaml" in mail.text
+
+
+@pytest.mark.parametrize(("function", "event_class"), SINGLE.items())
+def test_each_type_has_a_function_of_its_own(local: LocalApp, inbox: Inbox, function: str, event_class: str) -> None:
+    event = EVENT_TYPES[f"Microsoft.MachineLearningServices.{event_class}"].example(id=uuid4().hex)
+    assert post(local, event.wire(), function).status_code == 202
+    assert settled(local, inbox, event.id)["log-everything"] == "succeeded"
+
+
+def test_an_event_may_come_by_a_queue(local: LocalApp, inbox: Inbox) -> None:
+    """For private networks; Event Grid writes Base64."""
+    event = ModelRegistered.example(id=uuid4().hex)
+    storage = Storage.of(Environment(local.environment))
+    with storage.queue(local.environment["MLEVENTS_EVENTS_QUEUE"]) as queue:
+        AzureQueue(queue).send(json.dumps(event.wire()))
+        assert settled(local, inbox, event.id)["log-everything"] == "succeeded"
+
+
+def test_what_is_malformed_is_answered_with_success_and_written_down(local: LocalApp, inbox: Inbox) -> None:
+    """Event Grid would deliver it again for a day otherwise."""
+    nonsense = {"id": uuid4().hex, "eventType": "Microsoft.MachineLearningServices.RunCompleted", "data": {}}
+    assert post(local, nonsense).status_code == 202
+    rejected = [r for day in inbox.days() for r in inbox.history(day).rejected if nonsense["id"] in r.raw]
+    assert [(r.kind, "data.runId" in r.reason, "topic" in r.reason) for r in rejected] == [("malformed", True, True)]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        ("AzureFunctionsJobHost__functionTimeout", "soon", "AzureFunctionsJobHost__functionTimeout is 'soon'"),
+        (CONNECTION, "@Microsoft.KeyVault(SecretUri=x)", "AzureWebJobsStorage is a Key Vault reference"),
+    ],
+)
+def test_an_app_that_cannot_be_put_together_says_so_at_every_call(
+    setting: str, value: str, says: str, tmp_path: Path
+) -> None:
+    """The functions are indexed all the same: a subscription can be made, and a mended setting is enough."""
+    code = (
+        "import function_app\n"
+        "print(len(function_app.app.get_functions()))\n"
+        "for _ in range(2):\n"
+        "    try:\n"
+        "        function_app.receive('{}', function_app.the_app())\n"
+        "    except Exception as error:\n"
+        "        print(type(error).__name__, error)\n"
+    )
+    settings = json.loads(EXAMPLE.read_text())["Values"] | {setting: value, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=settings, capture_output=True, text=True, check=True
+    )
+    functions, *errors = done.stdout.splitlines()
+    assert int(functions) == 10
+    assert len(errors) == 2
+    assert all(error.startswith(f"SettingsError the app setting {says}") for error in errors)
+
+
+def test_the_demo_shows_the_main_job(capsys: pytest.CaptureFixture[str]) -> None:
+    """And says so."""
+    assert demo.demo(ROOT) == 0
+    shown = capsys.readouterr().out
+    assert "all as it should be" in shown
+    assert shown.count("Subject:") == 7
+
+
+def test_the_demo_tells_what_is_not_as_it_should_be(local: LocalApp) -> None:
+    """Its exit code is worth something."""
+    todo = list(demo.deliveries(ROOT / "samples"))
+    wrong = list(demo.differences(todo, {}, [], local))
+    assert any(line.startswith("a run failed: None instead of") for line in wrong)
+    assert any(line.startswith("the app said") for line in wrong)
+    assert any("'churn 8 is registered for production'" in line for line in wrong)
+
+
+def test_check_prints_what_each_rule_would_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLEVENTS_RULES", "samples/rules")
+    assert check.check(ROOT) == 0
+    shown = capsys.readouterr().out
+    assert "mail-failed-runs on RunStatusChanged: mail to ml-team@example.com" in shown
+    assert shown.rstrip().endswith("no mistakes")
+
+
+def test_check_prints_every_mistake(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And ends with 1."""
+    (tmp_path / "workspaces.yaml").write_text("workspaces: { a: { id: b } }\n")
+    (tmp_path / "team.yaml").write_text("rules: [{ name: x, on: RunCompleted, do: emial }]\n")
+    monkeypatch.setenv("MLEVENTS_RULES", str(tmp_path))
+    assert check.check(ROOT) == 1
+    shown = capsys.readouterr().out
+    assert "workspaces.yaml:1:" in shown
+    assert "Did you mean email?" in shown
+    assert "mistakes" in shown
