@@ -14,14 +14,13 @@ from azure.core.exceptions import HttpResponseError
 
 from dispatch.app import App
 from dispatch.guards import Turn
-from dispatch.inbox import MOST_CRASHES, Claim, LeaseLost, Message, NewAction, NotYet, Over, Settlement
+from dispatch.inbox import MOST_ACTIONS, MOST_CRASHES, Claim, LeaseLost, Message, NewAction, NotYet, Over, Settlement
 from dispatch.log import say
 from dispatch.retry import Retry
 from dispatch.rules import Rule
 from dispatch.trouble import judge
 from handlers.base import CheckBack, GiveUp, Outcome, Result, RetryLater, Skipped, Succeeded
 from handlers.duration import format_duration
-from schemas import Event
 
 _RULE_PATIENCE = timedelta(minutes=5), timedelta(hours=1)  # how often to look for a rule that cannot be found
 
@@ -125,21 +124,22 @@ def decide(claim: Claim, result: Outcome | RetryLater | GiveUp, retry: Retry, no
 
 def settle(claim: Claim, how: Settlement, app: App) -> list[Message]:
     """Write it down with what follows it. A handler's texts cannot make that fail: without them it is tried again."""
-    follow_ups = [] if how.due else following(claim, how, app)
+    follow_ups, undecided = ([], []) if how.due else following(claim, how, app)
     try:
-        return app.inbox.settle(claim, how, follow_ups, app.now())
+        return app.inbox.settle(claim, how, follow_ups, app.now(), undecided)
     except (HttpResponseError, TypeError, ValueError) as error:
         if isinstance(error, HttpResponseError) and error.status_code not in {400, 413}:
             raise
         bare = replace(how, note=f"the outcome could not be recorded: {type(error).__name__}", details={})
-        return app.inbox.settle(claim, bare, [replace(f, follows=None) for f in follow_ups], app.now())
+        return app.inbox.settle(claim, bare, [replace(f, follows=None) for f in follow_ups], app.now(), undecided)
 
 
-def following(claim: Claim, how: Settlement, app: App) -> list[NewAction]:
-    """The actions of rules that follow this one's end."""
+def following(claim: Claim, how: Settlement, app: App) -> tuple[list[NewAction], list[str]]:
+    """The actions of rules that follow this one's end, and the rules files that must be asked again, later."""
     result = Result(claim.id.rule, how.status, how.note, how.details)
-    event: Event = app.bound(claim.event, result)
-    return [rule.action(result) for rule in app.rules.following(claim.id.rule, how.status, event)]
+    rules = app.rules.following(claim.id.rule, how.status, app.bound(claim.event, result))
+    undecided = {rule.file for rule in rules[MOST_ACTIONS:]} | set(app.rules.refused)
+    return [rule.action(result) for rule in rules[:MOST_ACTIONS]], sorted(undecided)
 
 
 def rearm(text: str, app: App) -> None:

@@ -3,7 +3,8 @@
 One table. A partition is the day of an event's time (``undated`` where there is none to go by); its rows begin with
 
     !open|<event>|<rule>     an action that has not ended: how the sweep finds unfinished work without reading history
-    !undecided|<event>       an event that some refused rules file has not been asked about
+    !undecided|<event>       an event that some refused rules file has not been asked about;
+    !undecided|<event>|<rule>  the end of an action, likewise
     <event>                  an event; its key begins so that the newest comes first
     <event>|<rule>           an action
     x|<hash>                 something rejected, in the partition of the day on which it came
@@ -26,7 +27,7 @@ from dispatch.storage import Conflict, Row, Table
 from handlers.base import Action, Result
 from schemas import Event, EventError, parse_event
 
-MOST_ACTIONS = 49  # per event: a transaction takes 100 operations; an action is a row and a marker
+MOST_ACTIONS = 48  # at once: a transaction takes 100 operations, an action is two rows, and up to three are others
 MOST_CRASHES = 5
 
 _KEYS = UUID("6f1f0a52-6e0f-4b3c-9a55-3d9c5f3b7a11")
@@ -159,7 +160,7 @@ class Inbox:
         for id, action in zip(ids, actions, strict=True):
             rows += _opening(id, action, now)
         if record.undecided:
-            rows.append(Row(f"!undecided|{key}", {"files": json.dumps(record.undecided)}))
+            rows.append(_undecided(key, record.undecided))
         self._list_day(day)
         try:
             self._table.commit(day, *rows)
@@ -213,12 +214,21 @@ class Inbox:
             return Over(why)
         return Claim(id, event, ours, etag, siblings)
 
-    def settle(self, claim: Claim, how: Settlement, follow_ups: Iterable[NewAction], now: datetime) -> list[Message]:
+    def settle(
+        self,
+        claim: Claim,
+        how: Settlement,
+        follow_ups: Iterable[NewAction],
+        now: datetime,
+        undecided: Sequence[str] = (),
+    ) -> list[Message]:
         """Write down how it went, and in the same transaction the actions that follow; returns the messages to send.
 
-        An action that follows is made once per event, for the first that asks. Raises LeaseLost.
+        An action that follows is made once per event, for the first that asks. `undecided` are the rules files that
+        could not be asked what follows. Raises LeaseLost.
         """
         id, wanted, siblings, marker = claim.id, list(follow_ups), claim.siblings, True
+        asked_later = [_undecided(id.row, undecided)] if undecided else []
         after = claim.record.then(
             now, status=how.status, note=how.note, details=how.details, due=how.due or now, **how.changes
         )
@@ -229,7 +239,7 @@ class Inbox:
             rows = [r for action in new for r in _opening(id._replace(rule=action.rule), action, now)]
             delete = (id.marker,) if after.ended and marker else ()
             try:
-                self._table.commit(id.day, Row(id.row, after.values(), claim.etag), *rows, delete=delete)
+                self._table.commit(id.day, Row(id.row, after.values(), claim.etag), *rows, *asked_later, delete=delete)
                 break
             except Conflict:
                 seen, marked = siblings, marker
@@ -341,6 +351,10 @@ def event_key(event: Event) -> tuple[str, str]:
 def _opening(id: ActionId, action: NewAction, now: datetime) -> list[Row]:
     record = ActionRecord(action.rule, action.handler, action.settings, started=now, due=now, follows=action.follows)
     return [Row(id.row, record.then(now).values()), Row(id.marker, {})]
+
+
+def _undecided(key: str, files: Sequence[str]) -> Row:
+    return Row(f"!undecided|{key}", {"files": json.dumps(list(files))})
 
 
 def _word(value: Any) -> str:

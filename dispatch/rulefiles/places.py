@@ -6,7 +6,7 @@ from typing import Any
 
 from dispatch.rulefiles.doing import read_doing
 from dispatch.rulefiles.mistakes import did_you_mean
-from dispatch.rulefiles.nodes import START, Node, RuleFile, Scalar, Spot, Table, is_null
+from dispatch.rulefiles.nodes import START, Node, RuleFile, Scalar, Spot, Table, is_broken, is_null
 from dispatch.workspaces import Workspace, Workspaces
 from handlers.base import Handler
 from schemas import Event, WorkspaceId
@@ -131,10 +131,11 @@ def _id(name: str, node: Node, file: RuleFile) -> WorkspaceId | None:
 
 
 def _label(label: str, node: Node, file: RuleFile) -> str | None:
+    if is_broken(node):
+        return None
     if isinstance(node, Scalar) and node.value is not None:
         return node.value if isinstance(node.value, str) else node.written
-    if not (isinstance(node, Scalar) and node.broken):
-        file.mistake(node, f"label {label} should have one value: a text, a number, true or false")
+    file.mistake(node, f"label {label} should have one value: a text, a number, true or false")
     return None
 
 
@@ -144,11 +145,15 @@ def _with_labels(node: Table, file: RuleFile, workspaces: Workspaces | None) -> 
     wanted = {label: _values(label, node, file, workspaces) for label in node.fields}
     if not wanted:
         file.mistake(node, "in is empty", "Leave it out to mean all workspaces.")
-    if workspaces is None or len(file.mistakes) > before:
+    if workspaces is None or len(file.mistakes) > before or is_broken(node):
         return frozenset()
     chosen = frozenset(workspace.name for workspace in workspaces if workspace.has(wanted))
     if not chosen:
-        file.mistake(node, "no workspace has all of these labels", "A rule that can never match helps nobody.")
+        file.mistake(
+            node,
+            "no workspace has all of these labels",
+            "Some have one and some another: leave one out, or write a rule for each.",
+        )
     return chosen
 
 

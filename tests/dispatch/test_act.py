@@ -387,3 +387,23 @@ def test_lease_lost_is_told_from_other_conflicts(folder: Path) -> None:
     world.run()
     assert world.ends() == {"ring": "succeeded"}
     assert issubclass(LeaseLost, Exception)
+
+
+def test_an_end_that_a_refused_file_may_follow_is_marked(folder: Path) -> None:
+    """The file's rules are asked once it is valid; the end itself is recorded."""
+    world = started(folder, rule("ring"))
+    world.write(rules(rule("tell", after="{ rules: ring }", when="[nonsense]")), "other.yaml")
+    world.run()
+    assert world.ends() == {"ring": "succeeded"}
+    [marker] = world.table.read("2026-11-22", "!undecided|", "!undecided|~")
+    assert marker.key.endswith("|ring")
+    assert json.loads(str(marker.values["files"])) == ["rules/other.yaml"]
+
+
+def test_as_many_rules_as_a_transaction_takes_follow_one_end(folder: Path) -> None:
+    """With the end itself, its marker, and the mark of a refused file."""
+    world = started(folder, rule("ring"), *(rule(f"tell-{n}", after="{ rules: ring }") for n in range(48)))
+    world.write(rules("  - { name: bad }\n"), "other.yaml")
+    world.run()
+    assert len(world.ends()) == 49
+    assert set(world.ends().values()) == {"succeeded"}

@@ -84,9 +84,7 @@ def test_a_user_assigned_identity_is_named(https_azurite: Azurite, identity: Ide
     assert {asked["client_id"] for asked in identity.asked} == {"11111111-2222-3333-4444-555555555555"}
 
 
-def test_an_event_is_received_without_a_key(
-    https_azurite: Azurite, identity: IdentityEndpoint, tmp_path: Path
-) -> None:
+def test_an_event_is_received_without_a_key(https_azurite: Azurite, identity: IdentityEndpoint, tmp_path: Path) -> None:
     """The whole app, put together from identity-based settings."""
     (tmp_path / "host.json").write_text('{"functionTimeout": "00:05:00"}')
     (tmp_path / "rules").mkdir()

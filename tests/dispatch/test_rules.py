@@ -205,7 +205,7 @@ class TestWhatARuleCarries:
     def test_alerts_are_a_handler(self, tmp_path: Path) -> None:
         """Or nothing, if workspaces.yaml names none."""
         assert loaded(tmp_path).alerts is None
-        workspaces = (ROOT / "rules" / "workspaces.yaml").read_text()
+        workspaces = (ROOT / "samples" / "rules" / "workspaces.yaml").read_text()
         alerts = loaded(tmp_path, workspaces=workspaces).alerts
         assert alerts
         assert (alerts.do, type(alerts.handler).__name__) == ("email", "Email")
@@ -217,7 +217,7 @@ class TestTheSampleRules:
     @pytest.fixture
     def book(self) -> Rules:
         settings = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
-        return load(ROOT / "rules", settings)
+        return load(ROOT / "samples" / "rules", settings)
 
     def test_they_have_no_mistakes(self, book: Rules) -> None:
         assert book.mistakes == ()

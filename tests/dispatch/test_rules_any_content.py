@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from dispatch.rules import Rules, load
 from schemas import EVENT_TYPES
 
-RULES = Path(__file__).parents[2] / "rules"
+RULES = Path(__file__).parents[2] / "samples" / "rules"
 GOOD = {path.name: path.read_text() for path in RULES.glob("*.yaml")}
-SETTINGS = json.loads((RULES.parent / "local.settings.json.example").read_text())["Values"]
+SETTINGS = json.loads((RULES.parents[1] / "local.settings.json.example").read_text())["Values"]
 WORDS = [
     *("name", "on", "in", "when", "do", "with", "after", "retry", "dry_run", "rules", "workspaces", "alerts", "id"),
     *("email", "log", "any", "all", "failed", "DriftDetected", "RunCompleted", "mail-failed-runs", "log-everything"),

@@ -106,6 +106,16 @@ def test_while_workspaces_yaml_is_refused_nothing_matches_and_nothing_is_foreign
     assert [rule.name for rule in book.following("a", "succeeded", RunStatusChanged.example())] == ["b"]
 
 
+def test_labels_that_no_workspace_has_together_are_a_mistake(tmp_path: Path) -> None:
+    """The rule could never act."""
+    workspaces = WORKSPACES.replace("env: dev,  team: churn", "env: dev, team: fraud")
+    book = loaded(tmp_path, workspaces=workspaces, a=rules(rule(**{"in": "{ env: prod, team: fraud }"})))
+    assert told(book) == [
+        "rules/a.yaml:5:9: no workspace has all of these labels. "
+        "Some have one and some another: leave one out, or write a rule for each."
+    ]
+
+
 def test_alerts_outlive_a_mistake_among_the_workspaces(tmp_path: Path) -> None:
     """Somebody must be told of it."""
     book = loaded(tmp_path, workspaces="workspaces: {}\nalerts: { do: log }\n")
@@ -140,7 +150,7 @@ def test_a_file_that_cannot_be_opened_is_a_mistake(tmp_path: Path) -> None:
     assert matching(book) == ["a"]
 
 
-class TestAtMost49:
+class TestMostActions:
     """What one transaction can write down, and two of its operations for each action."""
 
     def test_on_one_type_of_event_in_one_workspace(self, tmp_path: Path) -> None:
@@ -151,7 +161,7 @@ class TestAtMost49:
         assert len(matching(book)) == MOST_ACTIONS
         book = loaded(tmp_path, a=rules(*many), b=rules(rule(name="one"), rule(name="two", on="DriftDetected")))
         assert told(book) == [
-            f"rules/b.yaml:{line}:5: more than 49 rules act on RunStatusChanged in churn-dev. They are written down in "
+            f"rules/b.yaml:{line}:5: more than 48 rules act on RunStatusChanged in churn-dev. They are written down in "
             "one transaction, which takes 100 operations, two of them for each. Combine some."
             for line in (2, 5)
         ]
@@ -172,6 +182,11 @@ class TestAtMost49:
         def after(outcome: str, count: int) -> list[str]:
             return [rule(name=f"{outcome}{n}", after=f"{{ rules: a, outcome: {outcome} }}") for n in range(count)]
 
-        assert loaded(tmp_path, a=rules(rule(), *after("failed", 49), *after("succeeded", 49))).mistakes == ()
-        [mistake] = loaded(tmp_path, a=rules(rule(), *after("failed", 49), *after("any", 1))).mistakes
-        assert mistake.message == "more than 49 rules act on the end (failed) of a in churn-dev"
+        assert (
+            loaded(
+                tmp_path, a=rules(rule(), *after("failed", MOST_ACTIONS), *after("succeeded", MOST_ACTIONS))
+            ).mistakes
+            == ()
+        )
+        [mistake] = loaded(tmp_path, a=rules(rule(), *after("failed", MOST_ACTIONS), *after("any", 1))).mistakes
+        assert mistake.message == "more than 48 rules act on the end (failed) of a in churn-dev"

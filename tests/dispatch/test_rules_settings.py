@@ -89,6 +89,15 @@ def test_a_workspace_may_be_chosen_by_a_setting(tmp_path: Path) -> None:
     ]
 
 
+def test_a_label_may_come_from_a_setting(tmp_path: Path) -> None:
+    """If it is there."""
+    text = rules(rule(**{"in": '{ env: "${RULES_ENV}" }'}))
+    assert loaded(tmp_path, {"RULES_ENV": "prod"}, churn=text).by_name["a"].workspaces == frozenset({"churn-prod"})
+    assert [mistake.message for mistake in loaded(tmp_path, churn=text).mistakes] == [
+        "the app setting RULES_ENV is not set"
+    ]
+
+
 def test_a_setting_that_is_not_utf_8_is_a_mistake(tmp_path: Path) -> None:
     """Python reads such an environment variable with surrogates, which nothing could write down."""
     book = with_settings(tmp_path, '{ url: "${RULES_X}" }', {"RULES_X": "caf\udce9"})
