@@ -54,8 +54,11 @@ class Email(Handler[Event]):
         return acs.send(way, mail) if isinstance(way, AcsService) else smtp.send(way, mail, action.state)
 
     def plan(self, event: Event) -> str:
-        """Whom it would tell, and under which subject."""
-        return f"mail {self._audience(event)}: {self._content.render_subject(event)!r}"
+        """Whom it would tell, and under which subject. Raises jinja2.TemplateError as `run` would, for any part."""
+        content = self._content
+        content.render_text(event, Action())
+        content.render_html(event, Action())
+        return f"mail {self._audience(event)}: {content.render_subject(event)!r}"
 
     @property
     def _content(self) -> Content:

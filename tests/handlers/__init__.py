@@ -1,0 +1,1 @@
+"""The handlers and their contract, through the outside: a mail server, Azure's HTTP interfaces, a log."""

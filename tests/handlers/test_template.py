@@ -1,0 +1,283 @@
+"""`Template` and `HtmlTemplate`: plain data in, text out, and nothing to escape to."""
+
+import pytest
+from jinja2 import TemplateError, UndefinedError
+from pydantic import BaseModel, ValidationError
+
+from handlers.template import HtmlTemplate, Template
+from schemas import Event, ModelRegistered, RunStatusChanged
+
+EVENT = RunStatusChanged.example(
+    id="e1",
+    run_id="bold_ant_42",
+    run_tags={
+        "items": "3",
+        "Owner": "ml-team@example.com",
+        "keys": ["a", "b"],
+        "deep": {"Er": {"still": 1}},
+        "dotted.name": "d",
+        "tpl": "{{ id }}",
+        "html": "<b>&\"'",
+        "nothing": None,
+    },
+).bind(workspace={"name": "churn-prod", "labels": {"env": "prod"}})
+
+
+def render(source: str, event: Event = EVENT) -> str:
+    return Template(source).render(event)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ id }} {{ ID }} {{ Id }}", "e1 e1 e1"),
+        ("{{ data.runId }} {{ DATA.RUNID }} {{ Data.RunID }}", "bold_ant_42 bold_ant_42 bold_ant_42"),
+        ("{{ data.runTags.owner }}", "ml-team@example.com"),
+        ("{{ data['RunTags']['OWNER'] }}", "ml-team@example.com"),
+        ("{{ data.runTags.deep.er.STILL }}", "1"),
+        ("{{ data.runTags['dotted.name'] }}", "d"),
+        ("{{ data.runTags.items }}", "3"),
+        ("{{ data.runTags.keys[1] }} {{ data.runTags.keys.0 }}", "b a"),
+        ("{{ id[0] }} {{ data.runId[:4] }}", "e bold"),
+        ("{{ workspace.name }} {{ workspace.labels.ENV }}", "churn-prod prod"),
+        ("{{ object }} {{ drift }}", "bold_ant_42 None"),
+    ],
+)
+def test_what_a_template_sees(source: str, text: str) -> None:
+    """The event as `when:` sees it, keys at every level without regard to case; a tag called `items` is the tag."""
+    assert render(source) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ data.runTags.team | default('ml') }}", "ml"),
+        ("{{ data.nope.deeper.still | default('x') }}", "x"),
+        ("{{ nope | default('x') }} {{ nope.deeper | default('y') }}", "x y"),
+        ("{{ data.runTags.nothing | default('x') }} {{ data.runTags.nothing | default('x', true) }}", "None x"),
+        ("{% if data.runTags.team is defined %}yes{% else %}no{% endif %}", "no"),
+        ("{% if data.runTags.Owner is defined %}yes{% endif %}", "yes"),
+    ],
+)
+def test_what_may_be_missing(source: str, text: str) -> None:
+    assert render(source) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "key"),
+    [
+        ("{{ team }}", "'team'"),
+        ("{{ data.runTags.team }}", "'team'"),
+        ("{{ data.nope.deeper }}", "'nope'"),
+        ("{{ data['no such'] }}", "'no such'"),
+        ("{{ data.runTags.keys[7] }}", "element 7"),
+        ("{{ data[0] }}", "0"),
+        ("{% for tag in data.modelTags %}{% endfor %}", "'modelTags'"),
+        ("{{ 'x' ~ result.summary }}", "'result'"),
+        ("{{ data.runTags.team | upper }}", "'team'"),
+    ],
+)
+def test_what_is_missing_is_named(source: str, key: str) -> None:
+    """The first of the keys that is not there."""
+    with pytest.raises(UndefinedError, match=key):
+        render(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (
+            "{% for key in data.runTags['keys'] %}{{ loop.index }}{{ key }}{{ '' if loop.last else ',' }}{% endfor %}",
+            "1a,2b",
+        ),
+        ("{% for n, v in data.runTags.deep | items %}{{ n }}={{ v.still }}{% endfor %}", "Er=1"),
+        ("{% set n = 2 %}{{ n * 3 }} {{ range(3) | join(',') }}", "6 0,1,2"),
+        ("{% macro hi(name) %}hi {{ name }}{% endmacro %}{{ hi(id) }}", "hi e1"),
+        ("{{ data.runId | upper | replace('_', ' ') | truncate(5, true, '…', 0) }}", "BOLD…"),
+        ("{{ data.runTags.deep | tojson }}", '{"Er": {"still": 1}}'),
+        ("{{ [data, data] | map(attribute='runId') | unique | join }}", "bold_ant_42"),
+        ("{% raw %}{{ id }}{% endraw %}", "{{ id }}"),
+        ("two\nlines", "two\nlines"),
+    ],
+)
+def test_what_jinja_offers(source: str, text: str) -> None:
+    assert render(source) == text
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ data.keys() }}",
+        "{{ data.items() }}",
+        "{{ data.runTags.pop('items') }}",
+        "{{ data.__class__ }}",
+        "{{ data['__class__'] }}",
+        "{{ subject.__class__ }}",
+        "{{ subject.format(1) }}",
+        "{{ subject.upper() }}",
+        "{{ '{0.__class__}'.format(id) }}",
+        "{{ ''.__class__.__mro__ }}",
+        "{{ ().__class__.__bases__[0].__subclasses__() }}",
+        "{{ [].append(1) }}",
+        "{{ none.__class__ }}",
+        "{{ (1).real }}",
+        "{{ self.__init__ }}",
+        "{{ self._TemplateReference__context }}",
+        "{{ lipsum.__globals__ }}",
+        "{{ cycler('a').next() }}",
+        "{{ joiner().__class__ }}",
+        "{{ namespace(a=1).a }}",
+        "{{ dict(a=1) }}",
+        "{{ config }}",
+        "{{ request }}",
+        "{{ context.parent }}",
+        "{{ range.__class__ }}",
+        "{{ range(3).start }}",
+        "{% for x in [1] %}{{ loop.__class__ }}{% endfor %}",
+        "{% for x in [1] %}{{ loop._iterator }}{% endfor %}",
+        "{% macro m() %}{% endmacro %}{{ m.__globals__ }}",
+        "{% macro m() %}{% endmacro %}{{ m.name }}",
+        "{{ id() }}",
+        "{{ data.runTags | map('attr', '__class__') | list }}",
+        "{{ [id] | map(attribute='__class__') | first }}",
+        "{{ [id] | sum(attribute='__class__') }}",
+        "{% set data.x = 1 %}",
+        "{% block a %}{{ super() }}{% endblock %}",
+        "{{ range(1000000) | list }}",
+        "{{ 1 + id }}",
+        "{{ 1 / 0 }}",
+        "{{ data.runTags.deep < 3 }}",
+        "{{ data.runTags.deep[:2] }}",
+        "{{ 'abc' | int('x', base=99) | round }}",
+    ],
+)
+def test_what_is_out_of_reach_or_wrong_is_an_error(source: str) -> None:
+    """Of Jinja's own kind, whatever went wrong inside: a template that fails once fails always."""
+    with pytest.raises(TemplateError):
+        render(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("{{ id", 1),
+        ("\n\n{% if %}", 3),
+        ("{{ id | nosuchfilter }}", 1),
+        ("{{ id is nosuchtest }}", 1),
+        ("\n{{ id | attr('x') }}", 2),
+        ("{{ id | safe }}", 1),
+        ("{% include 'x' %}", 1),
+        ("{% import 'x' as y %}", 1),
+        ("{% from 'x' import y %}", 1),
+        ("\n{% extends 'x' %}", 2),
+        ("{% autoescape false %}{{ id }}{% endautoescape %}", 1),
+        ("{% unknown %}", 1),
+    ],
+)
+@pytest.mark.parametrize("kind", [Template, HtmlTemplate])
+def test_a_bad_template_is_found_at_once(source: str, line: int, kind: type[Template]) -> None:
+    """Before there is an event; what would reach other templates or switch off escaping is not there."""
+    with pytest.raises(ValueError, match=f"bad template, line {line}: "):
+        kind(source)
+
+
+def test_what_an_event_contains_is_not_a_template() -> None:
+    assert render("{{ data.runTags.tpl }} {{ data.runTags | tojson }}").startswith("{{ id }} ")
+    assert HtmlTemplate("{{ data.runTags.tpl }}").render(EVENT) == "{{ id }}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ data.runTags.html }}",
+        "{{ data.runTags['html'] | upper | lower }}",
+        "{% set copy %}{{ data.runTags.html }}{% endset %}{{ copy }}",
+        "{% macro show(x) %}{{ x }}{% endmacro %}{{ show(data.runTags.html) }}",
+        "{% filter trim %}{{ data.runTags.html }}{% endfilter %}",
+    ],
+)
+def test_html_is_escaped(source: str) -> None:
+    assert HtmlTemplate(f"<p>{source}</p>").render(EVENT) == "<p>&lt;b&gt;&amp;&#34;&#39;</p>"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ data.runTags.html | striptags }}",
+        "{{ data.runTags | tojson }}",
+        "{{ '<b>' ~ data.runTags.html }}",
+        "{{ data.runTags.html | urlize }}",
+        "{{ data.runTags | xmlattr }}",
+        "{{ data.runTags.html | forceescape }}",
+        "{{ ['<i>', data.runTags.html] | join }}",
+        "{{ '%s' | format(data.runTags.html) }}",
+        "{{ data.runTags.html | replace('x', 'y') }}",
+        "{{ data.runTags.html | indent | wordwrap }}",
+    ],
+)  # fmt: skip - one a line would be two pages
+def test_no_filter_lets_markup_of_an_event_through(source: str) -> None:
+    assert "<b>" not in HtmlTemplate(source).render(EVENT)
+    assert "<i>" not in HtmlTemplate(source).render(EVENT)
+
+
+def test_a_text_template_does_not_escape() -> None:
+    assert render("{{ data.runTags.html }}") == "<b>&\"'"
+
+
+def test_rendering_changes_nothing_and_can_be_given_more() -> None:
+    template = Template("{{ id }}{{ result.summary | default('') }}{{ extra | default('') }}")
+    bound = EVENT.bind(result={"summary": " done"})
+    assert [template.render(EVENT, extra="!"), template.render(bound), template.render(EVENT)] == [
+        "e1!",
+        "e1 done",
+        "e1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "constant"),
+    [
+        ("plain", True),
+        ("", True),
+        ("100 % {x}", True),
+        ("{{ id }}", False),
+        ("{% if 1 %}{% endif %}", False),
+        ("{# a comment #}", False),
+    ],
+)  # fmt: skip - a table
+def test_a_constant_says_the_same_whatever_the_event(source: str, constant: bool) -> None:
+    assert Template(source).is_constant is constant
+
+
+class Model(BaseModel):
+    text: Template = Template("{{ id }}")
+    page: HtmlTemplate | None = None
+
+
+def test_a_template_is_a_field() -> None:
+    """Read from a text or a template, written as the text; equal if its text and kind are."""
+    model = Model.model_validate({"text": "{{ subject }}", "page": "<p>"})
+    assert model.text == Template("{{ subject }}")
+    assert Model(text=model.text) == Model.model_validate({"text": "{{ subject }}"})
+    assert model.model_dump(mode="json") == {"text": "{{ subject }}", "page": "<p>"}
+    assert Model.model_validate_json(model.model_dump_json()) == model
+    assert hash(Template("a")) == hash(Template("a"))
+    assert HtmlTemplate("a") != Template("a")
+    assert repr(HtmlTemplate("a")) == "HtmlTemplate('a')"
+    assert Template("a") != "a"
+
+
+@pytest.mark.parametrize("value", [None, 5, ["x"], {"a": 1}, "{{ id"])
+def test_what_is_no_template_is_refused(value: object) -> None:
+    with pytest.raises(ValidationError):
+        Model.model_validate({"text": value})
+
+
+def test_an_events_own_names_hide_nothing_of_ours() -> None:
+    """An event cannot pass for another workspace, or for a result that there is not."""
+    forged = ModelRegistered.model_validate(
+        {**ModelRegistered.example().wire(), "Workspace": "forged", "RESULT": "forged"}
+    )
+    assert render("{{ workspace.name }}", forged) == "churn-prod"
+    with pytest.raises(TemplateError):
+        render("{{ result.status }}", forged)

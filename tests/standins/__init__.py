@@ -1,0 +1,1 @@
+"""Stand-ins for services: what the code under test talks to over loopback."""

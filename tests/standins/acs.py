@@ -1,0 +1,163 @@
+"""Azure Communication Services' email interface on loopback.
+
+It verifies what the service verifies: the HMAC-SHA256 signature of a request (learn.microsoft.com, "Authentication" of
+the Azure Communication Services REST reference) or the audience of a bearer token, the api-version, the body. A message
+with an Operation-Id that it knows is accepted and not sent again.
+"""
+
+import hmac
+import json
+import ssl
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID, uuid4
+
+KEY = b64encode(b"a key that only the stand-in and its tests know").decode()
+AUDIENCE = "https://communication.azure.com"
+VERSIONS = {"2023-03-31", "2025-09-01"}
+
+
+@dataclass
+class Reply:
+    """An answer of the script, in place of the service's own."""
+
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class MailService:
+    """Where it listens, what it was given to send, and its script."""
+
+    url: str = ""
+    sent: dict[str, Any] = field(default_factory=dict)  # Operation-Id -> the message
+    requests: list[str] = field(default_factory=list)  # "POST /emails:send", "GET /emails/operations/<id>"
+    replies: list[Reply] = field(default_factory=list)  # for the next requests
+    statuses: list[str] = field(default_factory=list)  # for the next look-ups; then Succeeded
+    error: dict[str, str] = field(default_factory=lambda: {"code": "EmailDropped", "message": "dropped after attempts"})
+
+    def send(self, operation: str, message: Any) -> Reply:
+        if problem := _problem(operation, message):
+            return Reply(400, {"error": {"code": "BadRequest", "message": problem}})
+        self.sent.setdefault(operation, message)
+        where = f"{self.url}/emails/operations/{operation}?api-version=2025-09-01"
+        return Reply(202, {"id": operation, "status": "Running"}, {"Operation-Location": where, "Retry-After": "30"})
+
+    def look(self, operation: str) -> Reply:
+        if operation not in self.sent:
+            return Reply(404, {"error": {"code": "NotFound", "message": "no such operation"}})
+        status = self.statuses.pop(0) if self.statuses else "Succeeded"
+        failed = {"error": self.error} if status == "Failed" else {}
+        return Reply(200, {"id": operation, "status": status, **failed})
+
+
+@contextmanager
+def mail_service(tls: ssl.SSLContext | None = None) -> Iterator[MailService]:
+    """The service for as long as the block lasts."""
+    service = MailService()
+
+    class Answer(_Answer):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            operation = self.headers.get("Operation-Id") or str(uuid4())
+            self.answer(self.checked(body) or service.send(operation, json.loads(body)))
+
+        def do_GET(self) -> None:
+            operation = urlsplit(self.path).path.rpartition("/")[2]
+            self.answer(self.checked(b"") or service.look(operation))
+
+        def checked(self, body: bytes) -> Reply | None:
+            url = urlsplit(self.path)
+            service.requests.append(f"{self.command} {url.path}")
+            if refusal := _unauthorized(self.command, self.path, self.headers, body, encrypted=tls is not None):
+                return Reply(401, {"error": {"code": "Denied", "message": refusal}})
+            if service.replies:
+                return service.replies.pop(0)
+            expected = "/emails:send" if self.command == "POST" else "/emails/operations/"
+            if not url.path.startswith(expected) or parse_qs(url.query).get("api-version", [""])[0] not in VERSIONS:
+                return Reply(404, {"error": {"code": "NotFound", "message": f"no {self.command} {self.path}"}})
+            return None
+
+    with _serving(Answer, tls) as service.url:
+        yield service
+
+
+class _Answer(BaseHTTPRequestHandler):
+    def answer(self, reply: Reply) -> None:
+        body = b"" if reply.body is None else json.dumps(reply.body).encode()
+        self.send_response(reply.status)
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **reply.headers}
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the tests look at what was asked."""
+
+
+@contextmanager
+def _serving(handler: type[_Answer], tls: ssl.SSLContext | None) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"{'https' if tls else 'http'}://localhost:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join(10)
+
+
+def _unauthorized(verb: str, path: str, headers: Any, body: bytes, *, encrypted: bool) -> str:
+    """Why a request is refused; "" if it is not."""
+    said = headers.get("Authorization", "")
+    if said.startswith("Bearer "):
+        return "" if encrypted and _audience(said) == AUDIENCE else "no token for this service, or over plain HTTP"
+    digest = b64encode(sha256(body).digest()).decode()
+    if headers.get("x-ms-content-sha256") != digest:
+        return "x-ms-content-sha256 is not the body's"
+    date = headers.get("x-ms-date", "")
+    if not date or abs(parsedate_to_datetime(date) - datetime.now(UTC)) > timedelta(minutes=5):
+        return "x-ms-date is missing or old"
+    text = f"{verb}\n{path}\n{date};{headers['Host']};{digest}"
+    signature = b64encode(hmac.digest(b64decode(KEY), text.encode(), "sha256")).decode()
+    expected = f"HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature={signature}"
+    return "" if hmac.compare_digest(said, expected) else "the signature is wrong"
+
+
+def _audience(authorization: str) -> str:
+    """Whom a bearer token is for; "" if it is none, or has expired. Its signature is not looked at."""
+    try:
+        claims = json.loads(b64decode(authorization.split(".")[1] + "=="))
+        return str(claims["aud"]) if claims["exp"] > datetime.now(UTC).timestamp() else ""
+    except (LookupError, ValueError):
+        return ""
+
+
+def _problem(operation: str, message: Any) -> str:
+    """What the service would refuse a message for; "" if nothing."""
+    try:
+        UUID(operation)
+    except ValueError:
+        return "Operation-Id is not a GUID"
+    known = {"senderAddress", "recipients", "content", "headers", "userEngagementTrackingDisabled"}
+    if unknown := set(message) - known:
+        return f"unknown: {unknown}"
+    if not message["recipients"].get("to") or not message["content"].get("subject"):
+        return "no recipient, or no subject"
+    everyone = [a["address"] for some in message["recipients"].values() for a in some]
+    if len(everyone) > 50 or any(address.count("@") != 1 or not address.isascii() for address in everyone):
+        return f"recipients: {everyone}"
+    return "" if "@" in message["senderAddress"] and "<" not in message["senderAddress"] else "senderAddress"

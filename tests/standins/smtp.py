@@ -1,0 +1,168 @@
+"""A mail server on loopback: aiosmtpd, plain or with TLS, which keeps what it takes and refuses what it is told to."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from threading import Thread
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A mail that was taken, and how it came."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes
+    encrypted: bool
+    login: str
+
+    @property
+    def message(self) -> EmailMessage:
+        message = message_from_bytes(self.content, policy=default)
+        assert isinstance(message, EmailMessage)
+        return message
+
+    def part(self, kind: str) -> str:
+        """The text (``plain``) or HTML (``html``) part."""
+        body = self.message.get_body(preferencelist=(kind,))
+        return str(body.get_content()).replace("\r\n", "\n") if body else ""
+
+
+@dataclass
+class MailServer:
+    """Where it listens, what it took, and its script: ``"RCPT a@example.com"`` or ``"DATA"`` -> answers, in turn."""
+
+    host: str
+    port: int
+    taken: list[Delivered] = field(default_factory=list)
+    answers: dict[str, list[str]] = field(default_factory=dict)
+
+    def answer(self, command: str) -> str | None:
+        """The next answer that the script has for a command."""
+        left = self.answers.get(command)
+        return left.pop(0) if left else None
+
+
+class _Hooks:
+    def __init__(self, server: MailServer) -> None:
+        self._server = server
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name, as are the following
+        self, smtp: SMTP, _: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if refusal := self._server.answer("MAIL"):
+            return refusal
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
+    async def handle_RCPT(  # noqa: N802 - as above
+        self, smtp: SMTP, _: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if refusal := self._server.answer(f"RCPT {address}"):
+            return refusal
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, smtp: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
+        if refusal := self._server.answer("DATA"):
+            return refusal
+        assert isinstance(envelope.content, bytes)
+        login = session.auth_data.login.decode() if isinstance(session.auth_data, LoginPassword) else ""
+        assert smtp.transport is not None
+        encrypted = session.ssl is not None or smtp.transport.get_extra_info("sslcontext") is not None
+        recipients = tuple(str(address) for address in envelope.rcpt_tos)
+        self._server.taken.append(Delivered(str(envelope.mail_from), recipients, envelope.content, encrypted, login))
+        return "250 OK: taken"
+
+    async def handle_QUIT(self, smtp: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
+        return self._server.answer("QUIT") or "221 Bye"
+
+
+@contextmanager
+def mail_server(
+    *,
+    tls: ssl.SSLContext | None = None,
+    starttls: ssl.SSLContext | None = None,
+    login: tuple[str, str] | None = None,
+) -> Iterator[MailServer]:
+    """A server for as long as the block lasts. `login` offers AUTH; with `starttls` it is also demanded."""
+    loop = asyncio.new_event_loop()
+    server = MailServer("localhost", 0)
+
+    def authenticate(_: SMTP, __: Session, ___: Envelope, ____: str, data: Any) -> AuthResult:
+        if refusal := server.answer("AUTH"):
+            return AuthResult(success=False, handled=False, message=refusal)
+        good = isinstance(data, LoginPassword) and login == (data.login.decode(), data.password.decode())
+        return AuthResult(success=good, handled=False, auth_data=data)
+
+    def protocol() -> SMTP:
+        return SMTP(
+            _Hooks(server),
+            hostname="mail.example.com",
+            tls_context=starttls,
+            require_starttls=starttls is not None,
+            authenticator=authenticate if login else None,
+            auth_required=bool(login and starttls),
+            auth_require_tls=starttls is not None,
+            auth_exclude_mechanism=() if login else ("LOGIN", "PLAIN"),
+            loop=loop,
+        )
+
+    listening = loop.run_until_complete(loop.create_server(protocol, "127.0.0.1", 0, ssl=tls))
+    server.port = listening.sockets[0].getsockname()[1]
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(_close(listening), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+async def _close(listening: asyncio.Server) -> None:
+    listening.close()
+    others = asyncio.all_tasks() - {asyncio.current_task()}  # connections that are still open
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+@contextmanager
+def scripted_server(*replies: str) -> Iterator[MailServer]:
+    """A server that gives these replies in turn, whatever it is told, and then hangs up; "" is to say nothing."""
+    server = MailServer("localhost", 0)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server.port = listening.getsockname()[1]
+        thread = Thread(target=_play, args=(listening, replies))
+        thread.start()
+        yield server
+        thread.join(10)
+
+
+def _play(listening: socket.socket, replies: Sequence[str]) -> None:
+    connection, _ = listening.accept()
+    with connection, connection.makefile("rb") as lines:
+        for number, reply in enumerate(replies):
+            if number:
+                _read(lines, after_data=replies[number - 1].startswith("354"))
+            if not reply:
+                lines.read()  # until the other side gives up
+                return
+            connection.sendall(f"{reply}\r\n".encode())
+
+
+def _read(lines: Any, *, after_data: bool) -> None:
+    while (line := lines.readline()) and after_data and line != b".\r\n":
+        continue
