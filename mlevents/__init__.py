@@ -1,0 +1,1 @@
+"""The tool `mlevents`: commands for who works on the app. It is not deployed."""

@@ -1,0 +1,51 @@
+"""The command `python -m mlevents`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the process's exit code. What a command needs is imported when it is chosen."""
+    parsed = _parser().parse_args(arguments)
+    if parsed.command == "start":
+        return _start(parsed)
+    command = getattr(import_module(f"mlevents.{parsed.command}"), parsed.command)
+    return int(command(parsed.app))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m mlevents", description="Work on the app without Azure.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--app", type=Path, default=PROJECT, help="the app's folder; default: this project")
+    commands.add_parser("check", parents=[shared], help="find every mistake in the rules")
+    commands.add_parser("demo", parents=[shared], help="show the main job on samples: events in, mails out")
+    start = commands.add_parser("start", parents=[shared], help="run the app on this machine, as `func start` does")
+    start.add_argument("--port", type=int, help="default: Host.LocalHttpPort of local.settings.json, else 7071; 0: any")
+    start.add_argument("--no-azurite", action="store_true", help="use a storage emulator that runs already")
+    start.add_argument("--no-mail", action="store_true", help="do not start a mailbox")
+    start.add_argument("--verbose", action="store_true", help="print every call and every log record")
+    return parser
+
+
+def _start(parsed: argparse.Namespace) -> int:
+    from mlevents.local.app import Options
+    from mlevents.local.start import start
+
+    options = Options(
+        app_dir=parsed.app.resolve(),
+        port=parsed.port,
+        keep=True,
+        azurite=not parsed.no_azurite,
+        mailbox=not parsed.no_mail,
+    )
+    return start(options, verbose=parsed.verbose)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""Azurite, Microsoft's storage emulator, as a child process: on given or free ports, ended with its parent."""
+
+import asyncio
+import re
+import shutil
+import socket
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from mlevents.local.child import PROJECT, lines
+
+# The account that every storage emulator has (learn.microsoft.com, "Use the Azurite emulator for local Azure Storage
+# development", section "Well-known storage account and key").
+ACCOUNT = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+DEFAULT_PORTS = (10000, 10001, 10002)  # blob, queue, table: what UseDevelopmentStorage=true means
+
+_SCRIPT = PROJECT / "node_modules/azurite/dist/src/azurite.js"
+_EXIT_WITH_PARENT = Path(__file__).with_name("exit_with_parent.js")
+_LISTENING = re.compile(r"Azurite (\w+) service is successfully listening at (https?://\S+)")
+
+
+class AzuriteError(Exception):
+    """Azurite cannot be started; says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate and its key, as PEM files: Azurite then speaks HTTPS only, and takes Entra ID's tokens, too.
+
+    It checks a token's form, audience and lifetime, not its signature.
+    """
+
+    cert: Path
+    key: Path
+
+
+class Azurite:
+    """A running Azurite. `died` resolves, to its last lines, when it has ended unasked."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.blob_url = self.queue_url = self.table_url = ""
+        self.died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._process = process
+        self._last: deque[str] = deque(maxlen=5)
+        self._watch = asyncio.create_task(self._live())
+        self._ready = asyncio.Event()
+
+    @classmethod
+    async def start(
+        cls,
+        folder: Path | None = None,
+        ports: tuple[int, int, int] = (0, 0, 0),
+        certificate: Certificate | None = None,
+    ) -> Self:
+        """Start it and wait until it answers. It keeps what it holds in `folder`, or in memory; port 0 is any free one.
+
+        Raises AzuriteError.
+        """
+        if (node := shutil.which("node")) is None:
+            raise AzuriteError("Azurite needs Node.js, and there is no `node` on the PATH: install Node.js 20 or newer")
+        if not _SCRIPT.is_file():
+            raise AzuriteError(f"Azurite is not installed: run `make start`, or `npm ci`, in {PROJECT}")
+        where = ["--location", str(folder)] if folder else ["--inMemoryPersistence"]
+        numbers = [
+            t for name, p in zip(("blob", "queue", "table"), ports, strict=True) for t in (f"--{name}Port", str(p))
+        ]
+        tls = (
+            ["--oauth", "basic", "--cert", str(certificate.cert), "--key", str(certificate.key)] if certificate else []
+        )
+        process = await asyncio.create_subprocess_exec(
+            *(node, "--require", str(_EXIT_WITH_PARENT), str(_SCRIPT), "--silent", "--disableTelemetry"),
+            *("--skipApiVersionCheck", *where, *numbers, *tls),  # the newest SDKs send a version that it does not know
+            stdin=asyncio.subprocess.PIPE,  # never written to: its end is our end
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for the host, which then stops this in order
+        )
+        azurite = cls(process)
+        await azurite._wait_until_ready()
+        return azurite
+
+    @property
+    def connection_string(self) -> str:
+        """For the SDKs and for AzureWebJobsStorage."""
+        return (
+            f"DefaultEndpointsProtocol={self.queue_url.split(':')[0]};AccountName={ACCOUNT};AccountKey={KEY};"
+            f"BlobEndpoint={self.blob_url};QueueEndpoint={self.queue_url};TableEndpoint={self.table_url};"
+        )
+
+    async def stop(self) -> None:
+        """End it, letting it write down what it holds."""
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.terminate()
+            await asyncio.wait([self._watch], timeout=10)
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._watch
+
+    async def _wait_until_ready(self) -> None:
+        ready = asyncio.create_task(self._ready.wait())
+        try:
+            either: set[asyncio.Future[Any]] = {ready, self.died}
+            await asyncio.wait(either, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+            if not self._ready.is_set():
+                said = self.died.result() if self.died.done() else "it did not answer within 30 seconds"
+                raise AzuriteError(f"Azurite did not start: {said}")
+        except BaseException:
+            await self.stop()
+            raise
+        finally:
+            ready.cancel()
+
+    async def _live(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - it is a pipe, see `start`
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe, see `start`
+        async for line in lines(self._process.stdout):
+            self._last.append(line)
+            if found := _LISTENING.match(line):
+                setattr(self, f"{found[1].lower()}_url", f"{found[2]}/{ACCOUNT}")
+                if self.blob_url and self.queue_url and self.table_url:
+                    self._ready.set()
+        await self._process.wait()
+        self._process.stdin.close()
+        with suppress(ConnectionError):
+            await self._process.stdin.wait_closed()
+        self.died.set_result(" / ".join(self._last))
+
+
+def free(ports: tuple[int, ...]) -> bool:
+    """Can all these ports be listened on now?"""
+    try:
+        for port in ports:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True

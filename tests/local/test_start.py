@@ -1,0 +1,307 @@
+"""`python -m mlevents start`, from outside: a process that is started, used and stopped."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from azure.storage.queue import QueueClient
+
+from mlevents.local.azurite import ACCOUNT, KEY
+
+ROOT = Path(__file__).resolve().parents[2]
+APP = '''
+import json, logging, os, smtplib
+from email.message import EmailMessage
+import azure.functions as func
+
+app = func.FunctionApp()
+
+
+@app.event_grid_trigger(arg_name="event")
+def received(event: str) -> None:
+    """Say that it came, and mail it."""
+    keys = {"name": "event.received", "id": "e1", "type": "T", "workspace": "w", "object": "o", "rules": "r"}
+    logging.getLogger("mlevents").info("", extra={"mlevents": keys})
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "app@example.com", "team@example.com", "It came"
+    with smtplib.SMTP(os.environ["EMAIL_SMTP_HOST"], int(os.environ["EMAIL_SMTP_PORT"])) as client:
+        client.send_message(mail)
+
+
+@app.event_grid_trigger(arg_name="event")
+def tells_where_storage_is(event: str) -> None:
+    print("storage:", os.environ["AzureWebJobsStorage"])
+
+
+@app.queue_trigger(arg_name="message", queue_name="work", connection="AzureWebJobsStorage")
+def work(message: func.QueueMessage) -> None:
+    print("worked:", message.get_body().decode())
+'''
+SETTINGS = {
+    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+    "EMAIL_SMTP_HOST": "localhost",
+    "EMAIL_SMTP_PORT": "1025",
+}
+
+
+class Started:
+    """A running command, and what it has printed."""
+
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mlevents", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        )
+        self.lines: list[str] = []
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def wait_for(self, pattern: str, seconds: float = 30) -> re.Match[str]:
+        found = until(lambda: next((m for line in self.lines if (m := re.search(pattern, line))), None), seconds, self)
+        assert isinstance(found, re.Match)
+        return found
+
+    def end(self, number: signal.Signals | None = None) -> int:
+        if number is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(30)
+        self._reading.join()
+        assert self.process.stdout
+        self.process.stdout.close()
+        return code
+
+
+def until(condition: Callable[[], Any], seconds: float = 30, started: Started | None = None) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "\n".join(started.lines if started else ["it did not come true"])
+        time.sleep(0.02)
+    return found
+
+
+def descendants(pid: int) -> set[int]:
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(child): int(parent) for child, parent in map(str.split, listed.splitlines())}
+    found: set[int] = set()
+    while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
+        found |= more
+    return found
+
+
+def running(pids: set[int]) -> set[int]:
+    """Those that run; a zombie, whose new parent has not looked yet, does not."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=True).stdout
+    states = dict(line.split() for line in listed.splitlines())
+    return {pid for pid in pids if not states.get(str(pid), "Z").startswith("Z")}
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    folder = tmp_path / "app"
+    folder.mkdir()
+    (folder / "host.json").write_text('{"extensions": {"queues": {"maxPollingInterval": "00:00:00.2"}}}')
+    (folder / "function_app.py").write_text(APP)
+    (folder / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": SETTINGS}))
+    return folder
+
+
+@pytest.fixture
+def start(app: Path) -> Iterator[Callable[..., Started]]:
+    begun: list[Started] = []
+
+    def begin(*arguments: str, **environment: str) -> Started:
+        begun.append(Started("start", "--app", str(app), *arguments, **environment))
+        return begun[-1]
+
+    yield begin
+    for started in begun:
+        started.end(signal.SIGINT)
+
+
+URL = r"received: (http://localhost:\d+/runtime/webhooks/eventgrid\?functionName=received)"
+
+
+def test_an_event_is_received_and_a_mail_arrives_and_ctrl_c_stops_everything(
+    start: Callable[..., Started], app: Path
+) -> None:
+    """The whole tool: URLs, Azurite, queue, mailbox, one line each, exit code 0, no process left."""
+    started = start("--port", "0")
+    url = started.wait_for(URL)[1]
+    started.wait_for("Ctrl-C stops everything")
+    assert f"Mails are kept in {app}/.mlevents/mails, and go nowhere else." in started.lines
+    assert "    work: queueTrigger" in started.lines
+    answer = requests.post(url, json=[{"id": "1"}], headers={"aeg-event-type": "Notification"}, timeout=30)
+    assert answer.status_code == 202
+    started.wait_for(r"event +T  w  o  → r$")
+    started.wait_for(r"mail +to team@example\.com  'It came'  .*/0001-it-came\.eml$")
+    assert (app / ".mlevents/mails/0001-it-came.eml").exists()
+    children = descendants(started.process.pid)
+    assert len(children) >= 2
+    assert started.end(signal.SIGINT) == 0
+    assert not running(children)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_being_told_to_end_is_no_failure(start: Callable[..., Started], number: signal.Signals) -> None:
+    started = start("--port", "0", "--no-azurite")
+    started.wait_for("Ctrl-C stops everything")
+    assert started.end(number) == 0
+
+
+def test_ctrl_c_while_it_starts_ends_it(start: Callable[..., Started], app: Path) -> None:
+    (app / "function_app.py").write_text("import time\nprint('loading')\ntime.sleep(60)\n")
+    started = start("--port", "0", "--no-azurite")
+    started.wait_for("loading")
+    children = descendants(started.process.pid)
+    assert children
+    assert started.end(signal.SIGINT) == 0
+    assert not running(children)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for orphans as Linux lists them")
+def test_even_when_it_is_killed_no_process_is_left(start: Callable[..., Started]) -> None:
+    """kill -9: worker and Azurite notice that they are alone."""
+    started = start("--port", "0")
+    started.wait_for("Ctrl-C stops everything")
+    children = descendants(started.process.pid)
+    assert len(children) >= 2
+    assert started.end(signal.SIGKILL) == -signal.SIGKILL
+    until(lambda: not running(children))
+
+
+def storage(started: Started) -> str:
+    url = started.wait_for(URL)[1].replace("received", "tells_where_storage_is")
+    started.wait_for("Ctrl-C")
+    requests.post(url, json=[{}], headers={"aeg-event-type": "Notification"}, timeout=30)
+    return started.wait_for("storage: (.*)$")[1]
+
+
+def test_what_storage_holds_survives_a_restart(start: Callable[..., Started]) -> None:
+    started = start("--port", "0")
+    connection = connection_string(storage(started))
+    with QueueClient.from_connection_string(connection, "kept") as queue:
+        queue.create_queue()
+        queue.send_message("still here")
+    assert started.end(signal.SIGINT) == 0
+    again = start("--port", "0")
+    with QueueClient.from_connection_string(connection_string(storage(again)), "kept") as queue:
+        assert [message.content for message in queue.peek_messages()] == ["still here"]
+
+
+def connection_string(text: str) -> str:
+    """Of the emulator: with its usual ports written out."""
+    if text != "UseDevelopmentStorage=true":
+        return text
+    return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};QueueEndpoint=http://127.0.0.1:10001/{ACCOUNT}"
+
+
+def test_when_azurite_s_usual_ports_are_taken_it_uses_others(start: Callable[..., Started]) -> None:
+    """And tells the worker where, by a connection string."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):  # somebody else's Azurite has it: as well
+            taken.bind(("127.0.0.1", 10001))
+            taken.listen()
+        text = storage(start("--port", "0"))
+    assert "QueueEndpoint=http://127.0.0.1:" in text
+    assert ":10001/" not in text
+
+
+def test_two_at_a_time_in_one_folder_are_refused(start: Callable[..., Started]) -> None:
+    first = start("--port", "0", "--no-azurite")
+    first.wait_for("Ctrl-C")
+    second = start("--port", "0", "--no-azurite")
+    assert second.end() == 1
+    assert any("another `mlevents start` uses" in line for line in second.lines)
+
+
+def test_a_port_that_is_taken_is_an_error_that_says_so(start: Callable[..., Started]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        started = start("--port", str(port), "--no-azurite")
+        assert started.end() == 1
+    assert any(f"port {port} cannot be listened on" in line for line in started.lines)
+
+
+def test_the_port_may_stand_in_local_settings_json(start: Callable[..., Started], app: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    document = {"IsEncrypted": False, "Values": SETTINGS, "Host": {"LocalHttpPort": port}}
+    (app / "local.settings.json").write_text(json.dumps(document))
+    start("--no-azurite").wait_for(f"http://localhost:{port}/runtime")
+
+
+def test_an_app_that_cannot_be_indexed_is_an_error_with_its_stack(start: Callable[..., Started], app: Path) -> None:
+    (app / "function_app.py").write_text("import nothing_of_that_name\n")
+    started = start("--port", "0", "--no-azurite")
+    assert started.end() == 1
+    assert any("cannot be indexed" in line and "nothing_of_that_name" in line for line in started.lines)
+    assert any("Traceback" in line for line in started.lines)
+
+
+def test_settings_that_cannot_be_read_are_an_error(start: Callable[..., Started], app: Path) -> None:
+    (app / "local.settings.json").write_text('{"IsEncrypted": true}')
+    started = start("--port", "0")
+    assert started.end() == 1
+    assert any("IsEncrypted is not false" in line for line in started.lines)
+    assert not any("Traceback" in line for line in started.lines)
+
+
+def test_it_ends_when_azurite_does(start: Callable[..., Started]) -> None:
+    started = start("--port", "0")
+    started.wait_for("Ctrl-C")
+    listed = subprocess.run(["ps", "-ww", "-A", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    commands = {int(line.split()[0]): line for line in listed.splitlines()}
+    azurite = next(pid for pid in descendants(started.process.pid) if "azurite.js" in commands[pid])
+    os.kill(azurite, signal.SIGKILL)
+    assert started.end() == 1
+    assert any("Azurite has ended" in line for line in started.lines)
+
+
+def test_a_real_mail_server_in_the_settings_is_used_and_said(start: Callable[..., Started]) -> None:
+    started = start("--port", "0", "--no-azurite", EMAIL_SMTP_HOST="smtp.example.com")
+    started.wait_for(r"Mails are really sent, by smtp\.example\.com")
+    started.wait_for("EMAIL_SMTP_HOST is as the environment has it")
+
+
+def test_disabled_functions_are_named_so(start: Callable[..., Started]) -> None:
+    start("--port", "0", "--no-azurite", AzureWebJobs_work_Disabled="true").wait_for("work: disabled")
+
+
+def test_verbose_shows_every_call(start: Callable[..., Started]) -> None:
+    started = start("--port", "0", "--no-azurite", "--verbose", "--no-mail", EMAIL_SMTP_HOST="")
+    url = started.wait_for(URL)[1].replace("received", "tells_where_storage_is")
+    started.wait_for("Ctrl-C")
+    requests.post(url, json=[{}], headers={"aeg-event-type": "Notification"}, timeout=30)
+    started.wait_for(r"called +tells_where_storage_is  \(\d+ ms\)")
+
+
+def test_an_unknown_command_is_refused() -> None:
+    started = Started("strat")
+    assert started.end() == 2
+    assert any("invalid choice" in line for line in started.lines)
