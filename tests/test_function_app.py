@@ -191,6 +191,19 @@ def test_check_prints_what_each_rule_would_do(
     assert shown.rstrip().endswith("no mistakes")
 
 
+def test_check_warns_of_templates_that_fail_on_the_examples(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It may be the example's fault: a tag that only your models have."""
+    tour = (ROOT / "samples" / "rules" / "workspaces.yaml").read_text()
+    (tmp_path / "workspaces.yaml").write_text(tour)
+    text = "rules: [{ name: x, on: ModelRegistered, do: log, with: { message: '{{ data.modelTags.mine }}' } }]\n"
+    (tmp_path / "team.yaml").write_text(text)
+    monkeypatch.setenv("MLEVENTS_RULES", str(tmp_path))
+    assert check.check(ROOT) == 0
+    assert "x on ModelRegistered: warning: the event has no 'mine' here" in capsys.readouterr().out
+
+
 def test_check_prints_every_mistake(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -2,14 +2,17 @@
 
 import json
 import logging
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 
 from dispatch.act import act, carry_out, rearm
-from dispatch.inbox import LeaseLost, Message
+from dispatch.inbox import Inbox, Message
+from dispatch.storage import Conflict, Row, Table
 from schemas import RunStatusChanged
 from tests.dispatch.world import LEASE, World, rule, rules
 
@@ -378,15 +381,14 @@ def test_an_outcome_that_storage_refuses_does_not_run_the_action_again(folder: P
     assert world.actions["ring"].note == "the outcome could not be recorded: ValueError"
 
 
-def test_lease_lost_is_told_from_other_conflicts(folder: Path) -> None:
-    """A marker that is missing is no reason to leave an action unsettled."""
+def test_a_marker_that_is_missing_does_not_keep_an_action_from_ending(folder: Path) -> None:
+    """Deleting it is a conflict that is no other worker's doing."""
     world = started(folder, rule("ring"))
     [(_, message)] = world.queue.messages
     id = Message.parse(message).id
     world.table.commit(id.day, delete=(id.marker,))
     world.run()
     assert world.ends() == {"ring": "succeeded"}
-    assert issubclass(LeaseLost, Exception)
 
 
 def test_an_end_that_a_refused_file_may_follow_is_marked(folder: Path) -> None:
@@ -407,3 +409,49 @@ def test_as_many_rules_as_a_transaction_takes_follow_one_end(folder: Path) -> No
     world.run()
     assert len(world.ends()) == 49
     assert set(world.ends().values()) == {"succeeded"}
+
+
+@dataclass
+class Faulty:
+    """A table that answers the commits that `hits` names with an error, as often as it has one."""
+
+    table: Table
+    hits: Callable[[Row], bool]
+    errors: list[Exception]
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        return self.table.read(partition, first, last)
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
+        if self.errors and any(self.hits(row) for row in rows):
+            raise self.errors.pop(0)
+        return self.table.commit(partition, *rows, delete=delete)
+
+
+def ending(row: Row) -> bool:
+    return row.values.get("status") == "succeeded"
+
+
+@pytest.mark.parametrize("error", [HttpResponseError("busy"), Conflict("for no reason")])
+def test_storage_that_fails_when_an_action_ends_makes_it_run_again(folder: Path, error: Exception) -> None:
+    """The effect may be repeated, by the same key: nobody can know that it is done."""
+    world = started(folder, rule("ring"))
+    app = replace(world.app, inbox=Inbox(Faulty(world.table, ending, [error]), LEASE))
+    [(_, message)] = world.queue.messages
+    with pytest.raises(type(error)):
+        act(message, app)
+    world.run()
+    assert [call.action.key for call in world.calls] == [world.calls[0].action.key] * 2
+    assert world.ends() == {"ring": "succeeded"}
+    assert world.actions["ring"].crashes == 1
+
+
+def test_the_poison_function_leaves_a_row_that_changes_under_it(folder: Path) -> None:
+    """Whoever changed it knows better; the message looks again soon."""
+    world = started(folder, rule("ring"))
+    [(_, message)] = world.queue.messages
+    world.queue.messages.clear()
+    rearm(message, replace(world.app, inbox=Inbox(Faulty(world.table, lambda _: True, [Conflict("busy")]), LEASE)))
+    assert world.queue.messages == [(world.clock() + timedelta(seconds=5), message)]
+    world.run()
+    assert world.ends() == {"ring": "succeeded"}
