@@ -2,15 +2,21 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import files as files_of
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from dispatch.settings import CONNECTION
+from schemas import RunStatusChanged
+from tests.standins.smtp import mail_server
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = {"schemas", "handlers", "dispatch", "mlevents", "function_app", "tests"}
@@ -117,12 +123,46 @@ LOADED = {
 }
 
 
-def test_importing_the_app_is_light() -> None:
-    """What a cold start loads, by distribution: a heavy import shows up here, in a review."""
-    files = "sorted({str(m.__file__) for m in list(sys.modules.values()) if getattr(m, '__file__', None)})"
-    code = f"import json, sys, function_app; print(json.dumps({files}))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = {Path(file) for file in json.loads(done.stdout)}
+FOR_MAIL = {"email-validator", "pydantic-settings", "python-dotenv"}
+
+MAIN_JOB = """
+import base64, json, os, sys
+import function_app
+from azure.storage.queue import QueueClient
+
+def loaded():
+    print(json.dumps(sorted({str(m.__file__) for m in list(sys.modules.values()) if getattr(m, "__file__", None)})))
+
+loaded()
+function_app.receive(sys.argv[1], function_app.the_app())
+queue = QueueClient.from_connection_string(os.environ["AzureWebJobsStorage"], function_app.names.actions)
+for message in queue.receive_messages():
+    function_app.carry_out(base64.b64decode(message.content).decode(), function_app.the_app())
+loaded()
+"""
+
+
+def test_the_main_job_is_light(azurite_connection: str) -> None:
+    """What a cold start, an event and a mail load, by distribution: a heavy import shows up here, in a review."""
+    unique = uuid4().hex[:12]
+    settings = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
+    settings |= {CONNECTION: azurite_connection, "MLEVENTS_TABLE": f"t{unique}", "MLEVENTS_QUEUE": f"q{unique}"}
+    with mail_server() as server:
+        settings |= {"EMAIL_SMTP_HOST": server.host, "EMAIL_SMTP_PORT": str(server.port)}
+        raw = json.dumps(RunStatusChanged.example().wire())
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+        done = subprocess.run(
+            [sys.executable, "-c", MAIN_JOB, raw],
+            cwd=ROOT,
+            env=environment | settings,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert len(server.taken) == 1
+    start, end = ({Path(file) for file in json.loads(line)} for line in done.stdout.splitlines())
     # azure-core loads aiohttp where it finds it, which is not where the app is deployed.
-    brought = {name for name in required() if loaded & {Path(str(f.locate())) for f in files_of(name) or ()}}
-    assert brought == LOADED
+    files = {name: {Path(str(f.locate())) for f in files_of(name) or ()} for name in required()}
+    assert {name for name, theirs in files.items() if theirs & start} == LOADED
+    assert {name for name, theirs in files.items() if theirs & end} == LOADED | FOR_MAIL
+    assert not any({"ai", "identity", "communication"} & set(file.parts) for file in end)
