@@ -128,9 +128,10 @@ def test_an_event_may_come_by_a_queue(local: LocalApp, inbox: Inbox) -> None:
 
 def test_what_is_malformed_is_answered_with_success_and_written_down(local: LocalApp, inbox: Inbox) -> None:
     """Event Grid would deliver it again for a day otherwise."""
-    nonsense = {"id": uuid4().hex, "eventType": "Microsoft.MachineLearningServices.RunCompleted", "data": {}}
+    id = uuid4().hex
+    nonsense = {"id": id, "eventType": "Microsoft.MachineLearningServices.RunCompleted", "data": {}}
     assert post(local, nonsense).status_code == 202
-    rejected = [r for day in inbox.days() for r in inbox.history(day).rejected if nonsense["id"] in r.raw]
+    rejected = [r for day in inbox.days() for r in inbox.history(day).rejected if id in r.raw]
     assert [(r.kind, "data.runId" in r.reason, "topic" in r.reason) for r in rejected] == [("malformed", True, True)]
 
 
