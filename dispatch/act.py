@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from azure.core.exceptions import HttpResponseError
 
 from dispatch.app import App
-from dispatch.guards import Turn
+from dispatch.guards import Hold, Turn
 from dispatch.inbox import MOST_ACTIONS, MOST_CRASHES, Claim, LeaseLost, Message, NewAction, NotYet, Over, Settlement
 from dispatch.log import say
 from dispatch.retry import Retry
@@ -71,7 +71,7 @@ def carry_out(claim: Claim, app: App) -> None:
     )
 
 
-def attempt(rule: Rule | None, turn: Turn) -> Outcome | RetryLater | GiveUp:
+def attempt(rule: Rule | None, turn: Turn) -> Outcome | Hold | RetryLater | GiveUp:
     """Ask the guards, then the handler; whatever is raised comes back as RetryLater or GiveUp."""
     try:
         if turn.claim.record.crashes >= MOST_CRASHES:
@@ -96,7 +96,7 @@ def attempt(rule: Rule | None, turn: Turn) -> Outcome | RetryLater | GiveUp:
     return outcome
 
 
-def decide(claim: Claim, result: Outcome | RetryLater | GiveUp, retry: Retry, now: datetime) -> Settlement:
+def decide(claim: Claim, result: Outcome | Hold | RetryLater | GiveUp, retry: Retry, now: datetime) -> Settlement:
     """What follows from how it went. No I/O: a table of cases."""
     record = claim.record
     match result:
@@ -105,8 +105,10 @@ def decide(claim: Claim, result: Outcome | RetryLater | GiveUp, retry: Retry, no
         case Skipped():
             return Settlement("skipped", result.reason)
         case CheckBack():
-            progress = {"state": result.state, "failures": 0, "failing_since": None}
+            progress = {"state": result.state, "failures": 0, "failing_since": None, "begun": True}
             return Settlement("waiting", result.note, due=now + result.after, changes=progress)
+        case Hold():
+            return Settlement("waiting", result.note, due=now + result.after)
         case NoRule():
             shortest, longest = _RULE_PATIENCE
             return Settlement("waiting", str(result), due=now + min(max(shortest, now - record.started), longest))

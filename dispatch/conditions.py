@@ -48,10 +48,7 @@ class Condition:
 
     def matches(self, view: Mapping[str, Any]) -> bool:
         """Does it hold of the event, seen as on the wire?"""
-        found = find(view, self.key)
-        if found is MISSING:
-            found = _reach(view, self.key.split("."))
-        return self.operator.holds(found, self.operands, arrays=True)
+        return self.operator.holds(look_up(view, self.key), self.operands, arrays=True)
 
     @property
     def local_only(self) -> bool:
@@ -73,6 +70,12 @@ class Condition:
 
     def __repr__(self) -> str:
         return f"Condition.parse({self.text!r})"
+
+
+def look_up(view: Mapping[str, Any], key: str) -> object:
+    """What a condition's key leads to, or MISSING."""
+    found = find(view, key)
+    return _reach(view, key.split(".")) if found is MISSING else found
 
 
 def _reach(holder: object, names: Sequence[str]) -> object:

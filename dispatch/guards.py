@@ -1,19 +1,25 @@
 """Guards: may this action run now? Each is one key of a rule, and knows nothing of the others.
 
-A guard answers None (go on), Skipped (never) or CheckBack (ask again later). It may keep one small note, changed by
-compare and swap (`Inbox.change`). A note names the action that it belongs to: a guard that let an action pass lets it
-pass again after a crash, and nothing ever has to be released.
+A guard answers None (go on), Skipped (never) or Hold (ask again later). It may keep one small note, changed by compare
+and swap (`Inbox.change`). A note names what it let pass: that passes again after a crash, and nothing ever has to be
+released. What has begun, because its handler has checked back, is not stopped half-way.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from dispatch.inbox import Claim, Inbox
-from handlers.base import CheckBack, Handler, Skipped
+from dispatch.conditions import look_up
+from dispatch.filters import check_key
+from dispatch.inbox import ActionId, Claim, Inbox
+from dispatch.operators import MISSING
+from dispatch.order import Place, object_of
+from handlers.base import Handler, Skipped
+from handlers.duration import Duration, format_duration
 
 
 class Turn(NamedTuple):
@@ -24,7 +30,15 @@ class Turn(NamedTuple):
     now: datetime
 
 
-Guard: TypeAlias = Callable[[Turn], Skipped | CheckBack | None]
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Not now: ask again after a while. The action is as it was."""
+
+    after: timedelta
+    note: str
+
+
+Guard: TypeAlias = Callable[[Turn], Skipped | Hold | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +52,114 @@ class DryRun:
         return Skipped(f"dry run: {self.handler.plan(turn.claim.event)}")
 
 
+@dataclass(frozen=True, slots=True)
+class LatestOnly:
+    """Of the events about one object, act on the latest only: what comes late is superseded."""
+
+    def __call__(self, turn: Turn) -> Skipped | None:
+        """Skipped if this rule has let a later event about the object pass."""
+        if turn.claim.record.begun:
+            return None
+        event, place = turn.claim.event, Place.of(turn.claim.event)
+
+        def later(seen: dict[str, str]) -> dict[str, str]:
+            if seen and Place(seen["sequencer"], seen["rank"], seen["time"]).is_after(place):
+                return seen
+            return {**place._asdict(), "event": event.id}
+
+        name = f"latest|{turn.claim.id.rule}|{_hashed(*object_of(event))}"
+        latest = turn.inbox.change(name, later)
+        if Place(latest["sequencer"], latest["rank"], latest["time"]) == place:
+            return None
+        return Skipped(f"superseded by event {latest['event']} of {latest['time']}")
+
+
+class Limit(BaseModel):
+    """At most so many in any span of such a length; with `by`, for each value that this key of the event has."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+    count: int = Field(ge=1, le=100, strict=True)
+    every: Duration
+    by: str = ""
+
+    @field_validator("by")
+    @classmethod
+    def _a_key(cls, value: str) -> str:
+        return check_key(value) if value else value
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """No more than a number of times in a while."""
+
+    limit: Limit
+
+    def __call__(self, turn: Turn) -> Skipped | None:
+        """Skipped if others have all places in the span that ends now."""
+        if turn.claim.record.begun:
+            return None
+        me, limit = str(turn.claim.id), self.limit
+
+        def take(places: dict[str, str]) -> dict[str, str]:
+            since = turn.now - limit.every
+            live = {other: at for other, at in places.items() if datetime.fromisoformat(at) > since}
+            return live if me in live or len(live) >= limit.count else live | {me: turn.now.isoformat()}
+
+        value = look_up(turn.claim.event.view(), limit.by) if limit.by else ""
+        by = "" if value is MISSING else str(value)
+        places = turn.inbox.change(f"at-most|{turn.claim.id.rule}|{_hashed(by)}", take)
+        if me in places:
+            return None
+        about = f" for {limit.by} {by!r}" if limit.by else ""
+        return Skipped(f"{limit.count} in {format_duration(limit.every)} already{about}: {', '.join(sorted(places))}")
+
+
+@dataclass(frozen=True, slots=True)
+class TakeTurns:
+    """Actions whose handler names the same lock run one at a time, each from its first call to its end."""
+
+    handler: Handler[Any]
+    pause: timedelta = timedelta(seconds=30)
+
+    def __call__(self, turn: Turn) -> Hold | None:
+        """Hold while another action that has the lock has not ended."""
+        lock = self.handler.lock(turn.claim.event)
+        if lock is None:
+            return None
+        me = turn.claim.id
+
+        def take(held: dict[str, str]) -> dict[str, str]:
+            other = ActionId(**held) if held else me
+            return me._asdict() if other == me or turn.inbox.ended(other) else held
+
+        holder = ActionId(**turn.inbox.change(f"lock|{_hashed(lock)}", take))
+        return None if holder == me else Hold(self.pause, f"waits for its turn after {holder.rule} on {holder.event}")
+
+
 class GuardKeys(BaseModel):
     """The keys of a rule that are guards. A new guard is a class above, a field here and a line in `guards`."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
-    dry_run: bool = False
+    dry_run: bool = Field(False, strict=True)
+    latest_only: bool = Field(False, strict=True)
+    at_most: Limit | None = None
 
     def guards(self, handler: Handler[Any]) -> tuple[Guard, ...]:
         """The guards of a rule with this handler, in the order in which they are asked."""
-        return (DryRun(handler),) if self.dry_run else ()
+        found: list[Guard] = []
+        if self.dry_run:
+            found.append(DryRun(handler))
+        if self.latest_only:
+            found.append(LatestOnly())
+        if self.at_most is not None:
+            found.append(AtMost(self.at_most))
+        if type(handler).lock is not Handler.lock:
+            found.append(TakeTurns(handler))
+        return tuple(found)
+
+
+def _hashed(*parts: str) -> str:
+    """Part of a row's key that stands for texts of any length and any characters."""
+    return sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]

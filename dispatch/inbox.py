@@ -279,6 +279,10 @@ class Inbox:
             return message._replace(after=_SOON)
         return Message(id, again.ticket, due - now)
 
+    def ended(self, id: ActionId) -> bool:
+        """Has the action ended, or is its record gone?"""
+        return all(record.ended for other, record, _ in self._actions(id.day, id.event) if other == id)
+
     def change(self, name: str, update: Callable[[dict[str, str]], dict[str, str]]) -> dict[str, str]:
         """Read, update and write one of the guards' notes, again until nobody came between. Returns it as written."""
         while True:

@@ -55,6 +55,7 @@ class ActionRecord:
     failing_since: datetime | None = None
     crashes: int = 0
     generation: int = 0
+    begun: bool = False  # has the handler checked back? Then no guard stops it half-way
     state: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
@@ -93,6 +94,7 @@ class ActionRecord:
             "failing_since": self.failing_since.isoformat() if self.failing_since else "",
             "crashes": self.crashes,
             "generation": self.generation,
+            "begun": int(self.begun),
             "state": json.dumps(dict(self.state)),
             "note": _clean(self.note),
             "details": _json(_fitting(self.details)),
@@ -116,6 +118,7 @@ class ActionRecord:
             failing_since=datetime.fromisoformat(v["failing_since"]) if v["failing_since"] else None,
             crashes=int(v["crashes"]),
             generation=int(v["generation"]),
+            begun=bool(int(v["begun"])),
             state=json.loads(v["state"]),
             note=v["note"],
             details=json.loads(v["details"]),

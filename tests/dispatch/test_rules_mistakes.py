@@ -187,7 +187,8 @@ IN_A_RULE = [
     ),
     (
         rule(zzz="1"),
-        "5:5: unknown key 'zzz' in a rule. Known are name, on, in, when, after, do, with, dry_run, retry.",
+        "5:5: unknown key 'zzz' in a rule. "
+        "Known are name, on, in, when, after, do, with, dry_run, latest_only, at_most, retry.",
     ),
     # the list
     ("- log", "2:5: a rule should be a mapping (key: value), not the text 'log'. " + ENTRY),
