@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _start(parsed: argparse.Namespace) -> int:
-    from mlevents.local.app import Options
+    from mlevents.local.running import Options
     from mlevents.local.start import start
 
     options = Options(

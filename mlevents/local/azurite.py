@@ -46,8 +46,8 @@ class Azurite:
         self.died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._process = process
         self._last: deque[str] = deque(maxlen=5)
+        self._listening = asyncio.Event()
         self._watch = asyncio.create_task(self._live())
-        self._ready = asyncio.Event()
 
     @classmethod
     async def start(
@@ -60,28 +60,48 @@ class Azurite:
 
         Raises AzuriteError.
         """
+        azurite = await cls.spawn(folder, ports, certificate)
+        await azurite.ready()
+        return azurite
+
+    @classmethod
+    async def spawn(
+        cls, folder: Path | None, ports: tuple[int, int, int], certificate: Certificate | None = None
+    ) -> Self:
+        """As `start`, without waiting: until `ready` it has no addresses. Raises AzuriteError."""
         if (node := shutil.which("node")) is None:
             raise AzuriteError("Azurite needs Node.js, and there is no `node` on the PATH: install Node.js 20 or newer")
         if not _SCRIPT.is_file():
             raise AzuriteError(f"Azurite is not installed: run `make start`, or `npm ci`, in {PROJECT}")
         where = ["--location", str(folder)] if folder else ["--inMemoryPersistence"]
-        numbers = [
-            t for name, p in zip(("blob", "queue", "table"), ports, strict=True) for t in (f"--{name}Port", str(p))
-        ]
-        tls = (
-            ["--oauth", "basic", "--cert", str(certificate.cert), "--key", str(certificate.key)] if certificate else []
-        )
+        blob, queue, table = map(str, ports)
+        tls = ["--cert", str(certificate.cert), "--key", str(certificate.key)] if certificate else []
         process = await asyncio.create_subprocess_exec(
             *(node, "--require", str(_EXIT_WITH_PARENT), str(_SCRIPT), "--silent", "--disableTelemetry"),
-            *("--skipApiVersionCheck", *where, *numbers, *tls),  # the newest SDKs send a version that it does not know
+            "--skipApiVersionCheck",  # the newest SDKs send a version that it does not know
+            *(*where, "--blobPort", blob, "--queuePort", queue, "--tablePort", table),
+            *(("--oauth", "basic", *tls) if tls else ()),
             stdin=asyncio.subprocess.PIPE,  # never written to: its end is our end
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for the host, which then stops this in order
         )
-        azurite = cls(process)
-        await azurite._wait_until_ready()
-        return azurite
+        return cls(process)
+
+    async def ready(self) -> None:
+        """Wait until it answers. Raises AzuriteError, having stopped it, if it does not."""
+        listening = asyncio.create_task(self._listening.wait())
+        try:
+            either: set[asyncio.Future[Any]] = {listening, self.died}
+            await asyncio.wait(either, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+            if not self._listening.is_set():
+                said = self.died.result() if self.died.done() else "it did not answer within 30 seconds"
+                raise AzuriteError(f"Azurite did not start: {said}")
+        except BaseException:
+            await self.stop()
+            raise
+        finally:
+            listening.cancel()
 
     @property
     def connection_string(self) -> str:
@@ -101,20 +121,6 @@ class Azurite:
             self._process.kill()
         await self._watch
 
-    async def _wait_until_ready(self) -> None:
-        ready = asyncio.create_task(self._ready.wait())
-        try:
-            either: set[asyncio.Future[Any]] = {ready, self.died}
-            await asyncio.wait(either, timeout=30, return_when=asyncio.FIRST_COMPLETED)
-            if not self._ready.is_set():
-                said = self.died.result() if self.died.done() else "it did not answer within 30 seconds"
-                raise AzuriteError(f"Azurite did not start: {said}")
-        except BaseException:
-            await self.stop()
-            raise
-        finally:
-            ready.cancel()
-
     async def _live(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe, see `start`
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe, see `start`
@@ -123,7 +129,7 @@ class Azurite:
             if found := _LISTENING.match(line):
                 setattr(self, f"{found[1].lower()}_url", f"{found[2]}/{ACCOUNT}")
                 if self.blob_url and self.queue_url and self.table_url:
-                    self._ready.set()
+                    self._listening.set()
         await self._process.wait()
         self._process.stdin.close()
         with suppress(ConnectionError):

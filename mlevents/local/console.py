@@ -121,9 +121,15 @@ def _settled(keys: _Keys) -> tuple[str, str, str]:
     return "action", "  ".join(filter(None, (rule, handler, status, keys.get("note"), took))), _STATUS.get(status, "")
 
 
+def _mistake(keys: _Keys) -> tuple[str, str, str]:
+    (mistake,) = keys("mistake")
+    return "rules", mistake, "bad"
+
+
 _LINES: dict[str, Callable[[_Keys], tuple[str, str, str]]] = {
     "event.received": _received,
     "event.duplicate": _duplicate,
     "event.rejected": _rejected,
     "action.settled": _settled,
+    "rules.mistake": _mistake,
 }

@@ -80,8 +80,8 @@ class Host:
             await asyncio.shield(child.died)
             raise CallFailed(f"it ran longer than functionTimeout, {self._timeout}; the worker was killed") from None
 
-    async def stop(self, grace: float = 5.0) -> None:
-        """End the worker; after `grace` seconds by force."""
+    async def stop(self, grace: float = 2.0) -> None:
+        """End the worker: after `grace` seconds, which an idle one does not need, by force."""
         self._stopping.set()
         while self._children:
             await self._children.pop().stop(grace if self._ready.done() else 0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -9,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dispatch.settings import SettingsError
-from mlevents.local.app import Options, PortTaken, Running
 from mlevents.local.azurite import AzuriteError
 from mlevents.local.child import AppBroken, WorkerDied
 from mlevents.local.console import Console
 from mlevents.local.lenient_json import BadFile
+from mlevents.local.running import Options, PortTaken, Running
 
 
 def start(options: Options, *, verbose: bool = False) -> int:
@@ -31,33 +32,31 @@ def start(options: Options, *, verbose: bool = False) -> int:
 
 async def _run(options: Options, console: Console) -> int:
     asked = asyncio.Event()
+
+    def ask() -> None:
+        if asked.is_set():
+            os._exit(130)  # asked twice: at once; the other processes notice it
+        asked.set()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, asked.set)
-    starting = asyncio.create_task(_begin(options, console))
-    stopping = asyncio.create_task(asked.wait())
-    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-        await asyncio.wait([starting])
-        return 0
-    running = await starting
-    ending = asyncio.create_task(running.ended())
-    try:
-        _introduce(running)
-        await asyncio.wait([stopping, ending], return_when=asyncio.FIRST_COMPLETED)
-        if ending.done():
-            console.problem(ending.result())
-            return 1
-        console.say("stopping", "faint")
-    finally:
-        for task in (stopping, ending):
-            task.cancel()
-        await running.__aexit__(None, None, None)
+        asyncio.get_running_loop().add_signal_handler(number, ask)
+    living, stopping = asyncio.create_task(_live(options, console)), asyncio.create_task(asked.wait())
+    await asyncio.wait([living, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if living.done():
+        return living.result()
+    console.say("stopping", "faint")
+    living.cancel()
+    await asyncio.wait([living])
     return 0
 
 
-async def _begin(options: Options, console: Console) -> Running:
-    return await Running(options, console).__aenter__()
+async def _live(options: Options, console: Console) -> int:
+    """Run until the app cannot go on."""
+    async with Running(options, console) as running:
+        _introduce(running)
+        console.problem(await running.ended())
+        return 1
 
 
 def _introduce(running: Running) -> None:

@@ -54,7 +54,11 @@ EVENT = {"id": "e1", "type": "RunCompleted", "workspace": "churn-prod", "object"
             {"name": "action.settled", "rule": "a", "handler": "email", "status": "skipped", "note": "", "ms": 0},
             "action    a  email  skipped  (0 ms)",
         ),
-        ({"name": "rules.mistake", "mistake": "rules/a.yaml:3"}, "rules     rules.mistake  mistake=rules/a.yaml:3"),
+        ({"name": "rules.mistake", "mistake": "rules/a.yaml:3"}, "rules     rules/a.yaml:3"),
+        (
+            {"name": "action.rearmed", "rule": "a", "event": "e1"},
+            "action    action.rearmed  rule=a  event=e1",
+        ),
         ({"name": "event.received", "id": "e1"}, "event     event.received  id=e1"),
     ],
 )

@@ -9,8 +9,9 @@ import pytest
 import requests
 from azure.storage.queue import QueueClient
 
-from mlevents.local.app import LocalApp, PortTaken
+from mlevents.local.app import LocalApp
 from mlevents.local.azurite import Azurite
+from mlevents.local.running import PortTaken
 from tests.local.conftest import APPS, NEVER, Notes
 
 SETTINGS = {

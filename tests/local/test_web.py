@@ -237,9 +237,10 @@ def test_a_failure_of_a_call_by_hand_shows_on_the_console_only(served: Served) -
     served.local.wait(lambda: any("by hand" in line for line in served.local.lines))
 
 
-def test_input_that_is_no_event_shows_on_the_console_only(served: Served) -> None:
-    assert by_hand(served, "seen", {"input": "{"}).status_code == 202
-    served.local.wait(lambda: any("seen was not called" in line for line in served.local.lines))
+@pytest.mark.parametrize(("text", "reason"), [("{", "Expecting property name"), ("[]", "not list")])
+def test_input_that_is_no_event_shows_on_the_console_only(served: Served, text: str, reason: str) -> None:
+    assert by_hand(served, "seen", {"input": text}).status_code == 202
+    served.local.wait(lambda: any("seen was not called" in line and reason in line for line in served.local.lines))
 
 
 @pytest.mark.parametrize("body", [[], 1, None, {"input": {"id": 1}}])

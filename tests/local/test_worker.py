@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,31 @@ import pytest
 import requests
 
 from mlevents.local.app import LocalApp
+from mlevents.local.azurite import Azurite
 from mlevents.local.child import AppBroken, CallFailed, WorkerDied
 from mlevents.local.console import Console
-from tests.local.conftest import APPS, NEVER, Notes, Run
+from tests.local.conftest import APPS, NEVER, Notes, Run, settings_of
+
+
+@pytest.fixture(scope="module")
+def shared_notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
+    return Notes(tmp_path_factory.mktemp("worker") / "notes.jsonl")
+
+
+@pytest.fixture(scope="module")
+def shared_app(azurite: Azurite, shared_notes: Notes) -> Iterator[LocalApp]:
+    settings = settings_of(azurite, shared_notes, "worker")
+    with LocalApp(APPS / "triggers", settings=settings, folder=shared_notes.path.parent, grace=0.5) as local:
+        yield local
+
+
+@pytest.fixture
+def local(shared_app: LocalApp, shared_notes: Notes) -> LocalApp:
+    """One app for all tests that leave it as they found it; what the last one wrote is thrown away."""
+    shared_notes.clear()
+    shared_app.console.lines.clear()
+    shared_app.console.records.clear()
+    return shared_app
 
 
 def event(do: str) -> str:
@@ -34,18 +56,17 @@ def is_gone(pid: int) -> bool:
     return False
 
 
-def test_functions_run_in_another_process_in_the_app_s_folder(run: Run, notes: Notes) -> None:
-    local = run()
+def test_functions_run_in_another_process_in_the_app_s_folder(local: LocalApp, shared_notes: Notes) -> None:
     local.invoke("where", event(""))
-    (where,) = notes("where")
+    (where,) = shared_notes("where")
     assert where["pid"] == local.worker_pid != os.getpid()
     assert Path(where["cwd"]) == APPS / "triggers"
 
 
-def test_installed_packages_come_before_the_app_s_modules(run: Run, notes: Notes) -> None:
+def test_installed_packages_come_before_the_app_s_modules(local: LocalApp, shared_notes: Notes) -> None:
     """As under Core Tools: a module of the app that is named like a package is not found."""
-    run().invoke("where", event(""))
-    path = [Path(entry) for entry in notes("where")[0]["path"]]
+    local.invoke("where", event(""))
+    path = [Path(entry) for entry in shared_notes("where")[0]["path"]]
     packages = next(n for n, entry in enumerate(path) if entry.name == "site-packages")
     assert packages < path.index(APPS / "triggers")
 
@@ -89,24 +110,21 @@ def test_an_app_that_ends_its_process_while_it_loads_is_refused(tmp_path: Path) 
     assert any("going down" in line for line in app.lines)
 
 
-def test_a_failing_function_is_told_with_its_stack_trace(run: Run) -> None:
-    local = run()
+def test_a_failing_function_is_told_with_its_stack_trace(local: LocalApp) -> None:
     with pytest.raises(CallFailed, match="ValueError: no luck") as error:
         local.invoke("seen", event("fail no luck"))
     assert "in obey" in error.value.stack
 
 
-def test_what_functions_print_and_log_appears_on_the_console(run: Run) -> None:
-    local = run()
+def test_what_functions_print_and_log_appears_on_the_console(local: LocalApp) -> None:
     local.invoke("seen", event("print hello\x1b[2Jworld"))
     local.invoke("seen", event("log careful"))
     local.wait(printed(local, r"hello\x1b[2Jworld"))
     local.wait(printed(local, "app: careful"))
 
 
-def test_a_log_line_that_cannot_be_written_does_not_fail_the_function(run: Run) -> None:
+def test_a_log_line_that_cannot_be_written_does_not_fail_the_function(local: LocalApp) -> None:
     """As Python's logging has it: the mistake is printed, the function goes on."""
-    local = run()
     local.invoke("seen", event("mislog three"))
     local.wait(printed(local, "--- Logging error ---"))
 
@@ -118,9 +136,8 @@ def test_the_worker_s_own_chatter_is_there_for_who_asks(run: Run) -> None:
     assert printed(local, "seen  (")()
 
 
-def test_named_records_reach_the_host_whole(run: Run) -> None:
+def test_named_records_reach_the_host_whole(local: LocalApp) -> None:
     """What the app says with `dispatch.log.say`, keys and all."""
-    local = run()
     local.invoke("seen", event('tell {"name": "action.settled", "rule": "r", "handler": "h", "status": "failed"}'))
     record = local.wait(lambda: local.records)[0]
     assert record == {"name": "action.settled", "rule": "r", "handler": "h", "status": "failed"}
@@ -172,6 +189,16 @@ def test_a_worker_that_dies_again_and_again_is_replaced_ever_more_slowly(run: Ru
             local.invoke("seen", event("die"))
     local.wait(printed(local, "died 3 times without finishing a call"))
     local.invoke("seen", event(""))
+
+
+def test_a_host_gives_up_on_workers_that_never_finish_a_call(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlevents.local.host.MOST_DEATHS", 2)
+    local = run()
+    for _ in range(3):
+        with pytest.raises(CallFailed):
+            local.invoke("seen", event("die"))
+    with pytest.raises(CallFailed, match="died 3 times in a row without finishing one call"):
+        local.invoke("seen", event(""))
 
 
 def test_a_host_gives_up_when_the_app_cannot_be_indexed_any_more(tmp_path: Path) -> None:
@@ -257,9 +284,8 @@ def test_stopping_ends_a_worker_whose_function_does_not_end(notes: Notes) -> Non
     assert is_gone(pid)
 
 
-def test_the_values_of_a_call_survive_the_way(run: Run, notes: Notes) -> None:
+def test_the_values_of_a_call_survive_the_way(local: LocalApp, shared_notes: Notes) -> None:
     """Any text, however odd, arrives as it was sent."""
     odd: dict[str, Any] = {"id": "\ud800\x00ü€😀\u2028", "n": 10**30, "data": {}}
-    local = run()
     local.invoke("seen", json.dumps(odd))
-    assert json.loads(notes("seen")[0]["event"]) == odd
+    assert json.loads(shared_notes("seen")[0]["event"]) == odd
