@@ -4,6 +4,7 @@ Triggers take the event as text: `func.EventGridEvent` loses fields, becomes ano
 on legal times before this code runs.
 """
 
+import logging
 import os
 
 import azure.functions as func
@@ -14,6 +15,9 @@ from dispatch.app import LazyApp
 from dispatch.receive import receive
 from dispatch.settings import CONNECTION, Environment, Names
 from schemas import DatasetDriftDetected, ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged
+
+# Each call to storage would be two records of the SDK's; what the app does is said by the app.
+logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
 
 app = func.FunctionApp()
 names = Names.of(Environment(os.environ))

@@ -16,12 +16,16 @@ from dispatch.app import App
 from dispatch.guards import Hold, Turn
 from dispatch.inbox import MOST_ACTIONS, MOST_CRASHES, Claim, LeaseLost, Message, NewAction, NotYet, Over, Settlement
 from dispatch.log import say
+from dispatch.records import ActionRecord
 from dispatch.retry import Retry
 from dispatch.rules import Rule
 from dispatch.trouble import judge
 from handlers.base import CheckBack, GiveUp, Outcome, Result, RetryLater, Skipped, Succeeded
 from handlers.duration import format_duration
 
+_logger = logging.getLogger("mlevents")
+
+_CLOCKS = ("failing_since", "denied_since")  # what runs while an action fails
 _RULE_PATIENCE = timedelta(minutes=5), timedelta(hours=1)  # how often to look for a rule that cannot be found
 
 
@@ -50,7 +54,7 @@ def carry_out(claim: Claim, app: App) -> None:
     began, rule, event = app.now(), app.rules.get(claim.id.rule), app.bound(claim.event, claim.record.follows)
     claim = replace(claim, event=event)
     result = attempt(rule, Turn(claim, app.inbox, began))
-    settlement = decide(claim, result, rule.retry if rule else Retry(), app.now())
+    settlement = decide(claim, rule, result, app.now())
     try:
         messages = settle(claim, settlement, app)
     except LeaseLost as error:
@@ -91,21 +95,23 @@ def attempt(rule: Rule | None, turn: Turn) -> Outcome | Hold | RetryLater | Give
             raise GiveUp(f"{rule.do} answered {type(outcome).__name__}; Succeeded, Skipped or CheckBack was expected")
     except Exception as error:  # whatever a handler raises is an answer
         if not isinstance(error, RetryLater | GiveUp):
-            logging.getLogger("mlevents").exception("rule %s on event %s", turn.claim.id.rule, turn.claim.event.id)
+            _logger.exception("rule %s on event %s", turn.claim.id.rule, turn.claim.event.id)
         return judge(error, turn.now)
     return outcome
 
 
-def decide(claim: Claim, result: Outcome | Hold | RetryLater | GiveUp, retry: Retry, now: datetime) -> Settlement:
+def decide(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater | GiveUp, now: datetime) -> Settlement:
     """What follows from how it went. No I/O: a table of cases."""
     record = claim.record
+    ran = {"handler": rule.do, "settings": rule.settings_hash} if rule else {}
     match result:
         case Succeeded():
-            return Settlement("succeeded", result.summary, dict(result.details))
+            return Settlement("succeeded", result.summary, dict(result.details), changes=ran)
         case Skipped():
-            return Settlement("skipped", result.reason)
+            return Settlement("skipped", result.reason, changes=ran)
         case CheckBack():
-            progress = {"state": result.state, "failures": 0, "failing_since": None, "begun": True}
+            fresh = {"failures": 0, "failing_since": None, "denied_since": None, "crashes": 0}
+            progress = {"state": result.state, "begun": True, **fresh, **ran}
             return Settlement("waiting", result.note, due=now + result.after, changes=progress)
         case Hold():
             return Settlement("waiting", result.note, due=now + result.after)
@@ -113,15 +119,24 @@ def decide(claim: Claim, result: Outcome | Hold | RetryLater | GiveUp, retry: Re
             shortest, longest = _RULE_PATIENCE
             return Settlement("waiting", str(result), due=now + min(max(shortest, now - record.started), longest))
         case RetryLater():
-            failures, since = record.failures + (not result.throttled), record.failing_since or now
-            delay = retry.delay(result, failures, now - since)
-            if delay is None:
-                tried = format_duration(now - since)
-                return Settlement("failed", f"gave up after {failures} attempts in {tried}: {result}")
-            changes = {} if result.throttled else {"failures": failures, "failing_since": since}
-            return Settlement("waiting", str(result), due=now + delay, changes=changes)
+            return try_again(record, result, rule.retry if rule else Retry(), now)
         case GiveUp():
             return Settlement("failed", str(result))
+
+
+def try_again(record: ActionRecord, error: RetryLater, retry: Retry, now: datetime) -> Settlement:
+    """Wait and try again, or give up. Being throttled is waiting: the time that it takes does not count."""
+    since, denied = record.failing_since or now, record.denied_since or now
+    failures = record.failures + (not error.throttled)
+    delay = retry.delay(error, failures, now - since, now - denied)
+    if delay is None:
+        tried = format_duration(now - since)
+        return Settlement("failed", f"gave up after {failures} attempts in {tried}: {error}")
+    if error.throttled:
+        pause = {name: then + delay for name in _CLOCKS if (then := getattr(record, name)) is not None}
+        return Settlement("waiting", str(error), due=now + delay, changes=pause)
+    failing = {"failures": failures, "failing_since": since, "denied_since": denied if error.patience else None}
+    return Settlement("waiting", str(error), due=now + delay, changes=failing)
 
 
 def settle(claim: Claim, how: Settlement, app: App) -> list[Message]:
@@ -139,7 +154,11 @@ def settle(claim: Claim, how: Settlement, app: App) -> list[Message]:
 def following(claim: Claim, how: Settlement, app: App) -> tuple[list[NewAction], list[str]]:
     """The actions of rules that follow this one's end, and the rules files that must be asked again, later."""
     result = Result(claim.id.rule, how.status, how.note, how.details)
-    rules = app.rules.following(claim.id.rule, how.status, app.bound(claim.event, result))
+    try:
+        rules = app.rules.following(claim.id.rule, how.status, app.bound(claim.event, result))
+    except Exception:  # a defect in matching must not keep what is done from being recorded
+        _logger.exception("what follows rule %s on event %s", claim.id.rule, claim.event.id)
+        return [], app.rules.files
     undecided = {rule.file for rule in rules[MOST_ACTIONS:]} | set(app.rules.refused)
     return [rule.action(result) for rule in rules[:MOST_ACTIONS]], sorted(undecided)
 

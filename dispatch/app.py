@@ -40,6 +40,7 @@ class App:
         """
         settings = Environment(values)
         names, storage = Names.of(settings), Storage.of(settings)
+        names.check()
         lease = function_timeout(settings, folder / "host.json") + KILL_GRACE
         loaded = rules.load(folder / settings.get("MLEVENTS_RULES", "rules"), values)
         for mistake in loaded.mistakes:

@@ -4,7 +4,7 @@ One table. A partition is the day of an event's time (``undated`` where there is
 
     !open|<event>|<rule>     an action that has not ended: how the sweep finds unfinished work without reading history
     !undecided|<event>       an event that some refused rules file has not been asked about;
-    !undecided|<event>|<rule>  the end of an action, likewise
+    !undecided|<event>|<rule>|<generation>  the end of an action, likewise
     <event>                  an event; its key begins so that the newest comes first
     <event>|<rule>           an action
     x|<hash>                 something rejected, in the partition of the day on which it came
@@ -14,6 +14,8 @@ An event, its actions and their markers are written in one transaction, and so a
 """
 
 import json
+import logging
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,17 +24,18 @@ from hashlib import sha256
 from typing import Any, NamedTuple, Self
 from uuid import UUID, uuid5
 
-from dispatch.records import SCHEMA, ActionRecord, EventRecord, Rejected, Status
+from dispatch.log import say
+from dispatch.records import ENDED, SCHEMA, ActionRecord, EventRecord, Rejected, Status
 from dispatch.storage import Conflict, Row, Table
 from handlers.base import Action, Result
-from schemas import Event, EventError, parse_event
+from schemas import Event, parse_event
 
 MOST_ACTIONS = 48  # at once: a transaction takes 100 operations, an action is two rows, and up to three are others
 MOST_CRASHES = 5
 
 _KEYS = UUID("6f1f0a52-6e0f-4b3c-9a55-3d9c5f3b7a11")
 _SOON = timedelta(seconds=5)  # when someone else was quicker: they know by then
-_NEWER = timedelta(minutes=5)  # when a row was written by a newer version of the app: its instances will take it
+_LATER = timedelta(minutes=5)  # when a row was written by another version of the app: its instances will take it
 _DAY = 86_400_000  # milliseconds
 
 
@@ -71,19 +74,25 @@ class Message(NamedTuple):
             m = json.loads(text)
             id = ActionId(*(_word(m[name]) for name in ActionId._fields))
             return cls(id, int(m["ticket"]))
-        except (LookupError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"not a message of this app: {type(error).__name__}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """An action that is ours until its lease runs out."""
+class Lease:
+    """An action that is ours until the lease runs out."""
 
     id: ActionId
-    event: Event
     record: ActionRecord
     etag: str
     siblings: frozenset[str]  # the rules that have an action on this event
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(Lease):
+    """A leased action, with its event."""
+
+    event: Event
 
     @property
     def action(self) -> Action:
@@ -165,7 +174,10 @@ class Inbox:
         try:
             self._table.commit(day, *rows)
         except Conflict:
-            return False, [Message(id, r.ticket) for id, r, _ in self._actions(day, key) if r.status == "pending"]
+            there = self._table.read(day, f"{key}|", f"{key}|~")
+            begun = {row.key for row in there if row.values.get("status") != "pending"}
+            known = [ActionId(day, key, row.key.partition("|")[2]) for row in there if row.key not in begun]
+            return False, [Message(id, 1) for id in known]
         return True, [Message(id, 1) for id in ids]
 
     def reject(self, rejected: Rejected) -> bool:
@@ -186,9 +198,9 @@ class Inbox:
         row = rows.get(id.row)
         if row is None:
             return Over("there is no such action")
-        if int(row.values.get("schema", 0)) > SCHEMA:
-            return NotYet(now + _NEWER)
-        record = ActionRecord.of(row)
+        record = _read(row)
+        if record is None:
+            return NotYet(now + _LATER)
         if record.ended or message.ticket < record.ticket:
             return Over("it has ended" if record.ended else "another message has taken its place")
         if record.due > now:
@@ -199,24 +211,19 @@ class Inbox:
             [etag] = self._table.commit(id.day, Row(row.key, ours.values(), row.etag))
         except Conflict:
             return NotYet(now + _SOON)
-        return self._claimed(id, rows, ours, etag, now)
-
-    def _claimed(
-        self, id: ActionId, rows: dict[str, Row], ours: ActionRecord, etag: str, now: datetime
-    ) -> Claim | Over:
-        siblings = frozenset(key.partition("|")[2] for key in rows if "|" in key)
+        lease = Lease(id, ours, etag, frozenset(key.partition("|")[2] for key in rows if "|" in key))
         try:
             event = parse_event(EventRecord.of(rows[id.event]).raw)
-        except (EventError, LookupError, ValueError) as error:
+        except (LookupError, ValueError) as error:
             why = f"the event as it is stored cannot be read: {error}"
-            end = ours.then(now, status="failed", note=why, due=now)
-            self._table.commit(id.day, Row(id.row, end.values(), etag), delete=(id.marker,))
+            say("action.settled", logging.ERROR, rule=id.rule, handler=ours.handler, status="failed", note=why)
+            self.settle(lease, Settlement("failed", why), (), now)
             return Over(why)
-        return Claim(id, event, ours, etag, siblings)
+        return Claim(id, ours, etag, lease.siblings, event)
 
     def settle(
         self,
-        claim: Claim,
+        claim: Lease,
         how: Settlement,
         follow_ups: Iterable[NewAction],
         now: datetime,
@@ -228,7 +235,7 @@ class Inbox:
         could not be asked what follows. Raises LeaseLost.
         """
         id, wanted, siblings, marker = claim.id, list(follow_ups), claim.siblings, True
-        asked_later = [_undecided(id.row, undecided)] if undecided else []
+        asked_later = [_undecided(f"{id.row}|{claim.record.generation}", undecided)] if undecided else []
         after = claim.record.then(
             now, status=how.status, note=how.note, details=how.details, due=how.due or now, **how.changes
         )
@@ -250,23 +257,23 @@ class Inbox:
             return [Message(id, after.ticket, how.due - now)]
         return [Message(id._replace(rule=action.rule), 1) for action in new]
 
-    def _as_it_is(self, claim: Claim) -> tuple[frozenset[str], bool]:
+    def _as_it_is(self, claim: Lease) -> tuple[frozenset[str], bool]:
         """Which actions the event has, and whether this one is marked as open. Raises LeaseLost."""
         id = claim.id
-        there = self._actions(id.day, id.event)
-        if claim.etag not in {etag for other, _, etag in there if other == id}:
+        etags = {row.key: row.etag for row in self._table.read(id.day, f"{id.event}|", f"{id.event}|~")}
+        if etags.get(id.row) != claim.etag:
             raise LeaseLost(f"{id.rule}: another worker has it, or has ended it")
-        return frozenset(other.rule for other, _, _ in there), bool(
-            self._table.read(id.day, id.marker, id.marker + "\0")
-        )
+        return frozenset(key.partition("|")[2] for key in etags), self._row(id.day, id.marker) is not None
 
     def rearm(self, message: Message, now: datetime) -> Message | Over:
         """A fresh message for an action whose message was given up by the host; Over if it needs none."""
         id = message.id
-        found = [(record, etag) for other, record, etag in self._actions(id.day, id.event) if other == id]
-        if not found:
+        row = self._row(id.day, id.row)
+        if row is None:
             return Over("there is no such action")
-        [(record, etag)] = found
+        record = _read(row)
+        if record is None:
+            return message._replace(after=_LATER)
         if record.ended or message.ticket < record.ticket:
             return Over("it has ended" if record.ended else "another message has taken its place")
         due = max(record.due, now + timedelta(minutes=1))
@@ -274,19 +281,20 @@ class Inbox:
             return message._replace(after=due - now)  # its worker may be alive: the row is not ours to change
         again = record.then(now, note="put back from the poison queue", due=due).renewed()
         try:
-            self._table.commit(id.day, Row(id.row, again.values(), etag))
+            self._table.commit(id.day, Row(id.row, again.values(), row.etag))
         except Conflict:
             return message._replace(after=_SOON)
         return Message(id, again.ticket, due - now)
 
     def ended(self, id: ActionId) -> bool:
         """Has the action ended, or is its record gone?"""
-        return all(record.ended for other, record, _ in self._actions(id.day, id.event) if other == id)
+        row = self._row(id.day, id.row)
+        return row is None or row.values.get("status") in ENDED
 
     def change(self, name: str, update: Callable[[dict[str, str]], dict[str, str]]) -> dict[str, str]:
         """Read, update and write one of the guards' notes, again until nobody came between. Returns it as written."""
         while True:
-            [row] = self._table.read("notes", name, name + "\0") or [Row(name, {"note": "{}"})]
+            row = self._row("notes", name) or Row(name, {"note": "{}"})
             before = json.loads(str(row.values["note"]))
             after = update(before)
             if after == before:
@@ -306,19 +314,23 @@ class Inbox:
         return [row.key for row in self._table.read("days", "", "~")]
 
     def history(self, day: str) -> "History":
-        """All that is recorded of a day, newest event first. Reads the whole partition."""
-        rows = self._table.read(day, "0", "~")
-        events = {r.key: EventRecord.of(r) for r in rows if "|" not in r.key}
-        actions = [
-            (ActionId(day, *r.key.split("|", 1)), ActionRecord.of(r))
-            for r in rows
-            if r.key[8:9] == "-" and "|" in r.key
-        ]
-        return History(events, actions, [Rejected.of(r) for r in rows if r.key.startswith("x|")])
+        """All that is recorded of a day and can be read, newest event first. Reads the whole partition."""
+        events: dict[str, EventRecord] = {}
+        actions: list[tuple[ActionId, ActionRecord]] = []
+        rejected: list[Rejected] = []
+        for row in self._table.read(day, "0", "~"):
+            event, _, rule = row.key.partition("|")
+            if event == "x":
+                rejected.append(Rejected.of(row))
+            elif not rule:
+                events[event] = EventRecord.of(row)
+            elif (record := _read(row)) is not None:
+                actions.append((ActionId(day, event, rule), record))
+        return History(events, actions, rejected)
 
-    def _actions(self, day: str, event: str) -> list[tuple[ActionId, ActionRecord, str]]:
-        rows = self._table.read(day, f"{event}|", f"{event}|~")
-        return [(ActionId(day, event, r.key.partition("|")[2]), ActionRecord.of(r), r.etag) for r in rows]
+    def _row(self, partition: str, key: str) -> Row | None:
+        """One row; no key goes on with a character before "!"."""
+        return next(iter(self._table.read(partition, key, key + "!")), None)
 
     def _list_day(self, day: str) -> None:
         """Before the first row of a day, its row in the index: once per process, so that it costs next to nothing."""
@@ -362,6 +374,18 @@ def _undecided(key: str, files: Sequence[str]) -> Row:
 
 
 def _word(value: Any) -> str:
-    if not isinstance(value, str) or not value or set(value) & set("/\\#?|"):
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-z-]{1,80}", value):
         raise ValueError(f"{value!r} names nothing")
     return value
+
+
+def _read(row: Row) -> ActionRecord | None:
+    """The record in a row; None, and a word in the log, if another version of the app wrote it."""
+    try:
+        if int(str(row.values["schema"])) <= SCHEMA:
+            return ActionRecord.of(row)
+        reason = f"its schema is {row.values['schema']!r}, and this version knows {SCHEMA}"
+    except (LookupError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+    say("action.foreign", logging.WARNING, row=row.key, reason=reason)
+    return None

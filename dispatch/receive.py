@@ -11,7 +11,7 @@ import logging
 from azure.core.exceptions import AzureError, HttpResponseError
 
 from dispatch.app import App
-from dispatch.inbox import MOST_ACTIONS, NewAction
+from dispatch.inbox import MOST_ACTIONS, Message, NewAction
 from dispatch.log import say
 from dispatch.records import EventRecord, Kind, Rejected, TooLarge
 from handlers.base import shorten
@@ -34,19 +34,23 @@ def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
     if expected and not isinstance(event, expected):
         say("event.unexpected", logging.WARNING, id=event.id, type=type(event).__name__, expected=expected.__name__)
     try:
-        _accept(event, raw, app)
+        messages = _accept(event, raw, app)
     except AzureError:
         raise
     except Exception as error:  # a defect of ours must not lose the event
         _logger.exception("receiving event %s", event.id)
         _reject("defect", f"{type(error).__name__}: {error}", raw, app, id=event.id, type=type(event).__name__)
+        return
+    for message in messages:
+        app.queue.send(str(message))
 
 
-def _accept(event: Event, raw: str, app: App) -> None:
+def _accept(event: Event, raw: str, app: App) -> list[Message]:
+    """Write the event down, or why not; returns the messages to send."""
     workspace, type_name = app.rules.workspace(event), type(event).__name__
     if workspace is None and app.rules.knows_workspaces:
         _reject("foreign workspace", f"{event.topic} is not in workspaces.yaml", raw, app, id=event.id, type=type_name)
-        return
+        return []
     name = workspace.name if workspace else event.workspace.name
     actions, undecided = _matching(app.bound(event), app)
     record = EventRecord(raw, event.id, type_name, name, event.object, app.now(), len(actions), tuple(undecided))
@@ -56,12 +60,11 @@ def _accept(event: Event, raw: str, app: App) -> None:
         if isinstance(error, HttpResponseError) and error.status_code not in {400, 413}:
             raise
         _reject("too large", f"storage cannot hold it: {error}", raw, app, id=event.id, type=type_name)
-        return
-    for message in messages:
-        app.queue.send(str(message))
+        return []
     rules = ",".join(action.rule for action in actions)
     outcome = "event.received" if new else "event.duplicate"
     say(outcome, id=event.id, type=type_name, workspace=name, object=event.object, rules=rules)
+    return messages
 
 
 def _matching(event: Event, app: App) -> tuple[list[NewAction], list[str]]:
@@ -70,7 +73,7 @@ def _matching(event: Event, app: App) -> tuple[list[NewAction], list[str]]:
         matched = app.rules.matching(event)
     except Exception:  # a defect in matching must not lose the event
         _logger.exception("matching event %s", event.id)
-        return [], sorted({rule.file for rule in app.rules.by_name.values()} | set(app.rules.refused))
+        return [], app.rules.files
     left = {rule.file for rule in matched[MOST_ACTIONS:]}
     return [rule.action() for rule in matched[:MOST_ACTIONS]], sorted(left | set(app.rules.refused))
 

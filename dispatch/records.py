@@ -53,6 +53,7 @@ class ActionRecord:
     ticket: int = 1  # of the one message that counts; see Message
     failures: int = 0
     failing_since: datetime | None = None
+    denied_since: datetime | None = None  # since when errors have been of a kind with a shorter patience of its own
     crashes: int = 0
     generation: int = 0
     begun: bool = False  # has the handler checked back? Then no guard stops it half-way
@@ -91,7 +92,8 @@ class ActionRecord:
             "due": self.due.isoformat(),
             "ticket": self.ticket,
             "failures": self.failures,
-            "failing_since": self.failing_since.isoformat() if self.failing_since else "",
+            "failing_since": _stamp(self.failing_since),
+            "denied_since": _stamp(self.denied_since),
             "crashes": self.crashes,
             "generation": self.generation,
             "begun": int(self.begun),
@@ -115,10 +117,11 @@ class ActionRecord:
             due=datetime.fromisoformat(v["due"]),
             ticket=int(v["ticket"]),
             failures=int(v["failures"]),
-            failing_since=datetime.fromisoformat(v["failing_since"]) if v["failing_since"] else None,
+            failing_since=_moment(v["failing_since"]),
+            denied_since=_moment(v["denied_since"]),
             crashes=int(v["crashes"]),
             generation=int(v["generation"]),
-            begun=bool(int(v["begun"])),
+            begun=v["begun"] == "1",
             state=json.loads(v["state"]),
             note=v["note"],
             details=json.loads(v["details"]),
@@ -199,6 +202,14 @@ class Rejected:
         """From a row. Raises KeyError or ValueError if it is not one of ours."""
         v = row.values
         return cls(str(v["kind"]), str(v["reason"]), unpacked(v), datetime.fromisoformat(str(v["received"])))  # type: ignore[arg-type]  # as above
+
+
+def _stamp(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else ""
+
+
+def _moment(stamp: str) -> datetime | None:
+    return datetime.fromisoformat(stamp) if stamp else None
 
 
 def packed(text: str) -> dict[str, Value]:

@@ -34,18 +34,19 @@ class Retry(BaseModel):
         error: RetryLater,
         failures: int,
         failing_for: timedelta,
+        denied_for: timedelta = timedelta(),
         jitter: Callable[[], float] = random.random,
     ) -> timedelta | None:
         """How long to wait after this many failures in a row, the first of them `failing_for` ago; None: no longer.
 
-        Full jitter over the upper half: actions that failed together do not come back together.
+        `denied_for` is how long the errors have been of the kind that has a shorter patience of its own. Full jitter
+        over the upper half: actions that failed together do not come back together. A service may ask for a longer
+        pause than ours, not for a shorter one.
         """
         asked = min(error.after, _LONGEST_ASKED) if error.after is not None else None
         if error.throttled:
             return max(asked or timedelta(), _THROTTLED) * (1 + jitter() / 2)
-        if failing_for >= min(self.patience, error.patience or self.patience):
+        if failing_for >= self.patience or (error.patience is not None and denied_for >= error.patience):
             return None
-        if asked is not None:
-            return asked
         backoff = min(self.first_delay * (1 << min(failures - 1, 30)), self.max_delay)
-        return backoff * (0.5 + jitter() / 2)
+        return max(backoff * (0.5 + jitter() / 2), asked or timedelta())

@@ -83,6 +83,11 @@ class Rules:
         """Can it be said of a workspace that it is not one of ours?"""
         return self.workspaces is not None
 
+    @property
+    def files(self) -> list[str]:
+        """Every rules file, refused or with rules in force."""
+        return sorted({rule.file for rule in self.by_name.values()} | set(self.refused))
+
     def workspace(self, event: Event) -> Workspace | None:
         """The workspace that raised the event; None if it is not one of ours, or if ours are not known."""
         return self.workspaces.find(event.workspace) if self.workspaces else None

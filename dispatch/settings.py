@@ -5,7 +5,9 @@ listens (learn.microsoft.com, "Guidance for developing Azure Functions", section
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -42,13 +44,17 @@ class Environment:
 
     def get(self, name: str, default: str = "") -> str:
         """The setting, or `default`. Raises SettingsError for a Key Vault reference that was not resolved."""
-        value = self._values.get(_normal(name), "")
+        value = self.raw(name)
         if value.startswith("@Microsoft.KeyVault("):
             raise SettingsError(
                 f"the app setting {name} is a Key Vault reference that Azure could not resolve: "
                 "check that the secret exists and that the app's identity has the role Key Vault Secrets User"
             )
         return value or default
+
+    def raw(self, name: str) -> str:
+        """The setting as it is; empty if it is not set. Never fails."""
+        return self._values.get(_normal(name), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +95,37 @@ class Storage:
         return cls(table_url=table, queue_url=queue, client_id=client_id)
 
     def table(self, name: str) -> TableClient:
-        """A client that gives up in time for Event Grid. Makes no request."""
+        """A client that gives up in time for Event Grid. Makes no request. Raises SettingsError."""
         few: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.3, "retry_backoff_max": 1}
-        if self.connection_string:
-            return TableClient.from_connection_string(self.connection_string, name, **_TIMEOUTS, **few)
-        return TableClient(self.table_url, name, credential=credential(self.client_id), **_TIMEOUTS, **few)
+        with _told_as_settings_error():
+            if self.connection_string:
+                return TableClient.from_connection_string(self.connection_string, name, **_TIMEOUTS, **few)
+            return TableClient(self.table_url, name, credential=credential(self.client_id), **_TIMEOUTS, **few)
 
     def queue(self, name: str) -> QueueClient:
-        """A client that gives up in time for Event Grid and encodes as host.json says. Makes no request."""
+        """A client that gives up in time for Event Grid and encodes as host.json says. Makes no request.
+
+        Raises SettingsError.
+        """
         options: dict[str, Any] = {
             "retry_policy": ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=1, random_jitter_range=1),
             "message_encode_policy": TextBase64EncodePolicy(),
             "message_decode_policy": TextBase64DecodePolicy(),
             **_TIMEOUTS,
         }
-        if self.connection_string:
-            return QueueClient.from_connection_string(self.connection_string, name, **options)
-        return QueueClient(self.queue_url, name, credential(self.client_id), **options)
+        with _told_as_settings_error():
+            if self.connection_string:
+                return QueueClient.from_connection_string(self.connection_string, name, **options)
+            return QueueClient(self.queue_url, name, credential(self.client_id), **options)
 
 
 @dataclass(frozen=True)
 class Names:
-    """What the app's table and queues are called. Reading them never fails: triggers need them to be indexed."""
+    """What the app's table and queues are called. Reading them never fails: triggers need them to be indexed.
+
+    The rules for names are the service's (learn.microsoft.com, "Understanding the Table service data model" and "Naming
+    queues and metadata"); a queue's leaves room for the host's suffix ``-poison``.
+    """
 
     table: str = "mlevents"
     actions: str = "mlevents-actions"
@@ -120,10 +135,20 @@ class Names:
     def of(cls, settings: Environment) -> Self:
         """From MLEVENTS_TABLE, MLEVENTS_QUEUE and MLEVENTS_EVENTS_QUEUE; make them slot settings if you use slots."""
         return cls(
-            settings.get("MLEVENTS_TABLE", cls.table),
-            settings.get("MLEVENTS_QUEUE", cls.actions),
-            settings.get("MLEVENTS_EVENTS_QUEUE", cls.events),
+            settings.raw("MLEVENTS_TABLE") or cls.table,
+            settings.raw("MLEVENTS_QUEUE") or cls.actions,
+            settings.raw("MLEVENTS_EVENTS_QUEUE") or cls.events,
         )
+
+    def check(self) -> None:
+        """Raises SettingsError for a name that the service would refuse."""
+        if not re.fullmatch("[A-Za-z][A-Za-z0-9]{2,62}", self.table):
+            raise SettingsError(f"MLEVENTS_TABLE is {self.table!r}; write 3 to 63 letters and digits, a letter first")
+        for name, value in (("MLEVENTS_QUEUE", self.actions), ("MLEVENTS_EVENTS_QUEUE", self.events)):
+            if not re.fullmatch("(?!.*--)[a-z0-9][a-z0-9-]{1,54}[a-z0-9]", value):
+                raise SettingsError(
+                    f"{name} is {value!r}; write 3 to 56 lower-case letters, digits and single hyphens between them"
+                )
 
 
 def function_timeout(settings: Environment, host_json: Path) -> timedelta:
@@ -148,6 +173,14 @@ def function_timeout(settings: Environment, host_json: Path) -> timedelta:
     if span <= timedelta():
         raise SettingsError(f"{where} is {text!r}; it must be more than nothing, and limited")
     return span
+
+
+@contextmanager
+def _told_as_settings_error() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:  # the SDKs' texts do not show what they complain of
+        raise SettingsError(f"{CONNECTION} does not lead to a storage account: {error}") from error
 
 
 def _url(settings: Environment, name: str) -> str:

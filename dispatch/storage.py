@@ -6,15 +6,15 @@ What stands below is small enough to be doubled honestly (tests/doubles.py): one
 A table or queue that does not exist is made when that shows: no call is spent on asking.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol, TypeAlias, TypeVar
 from uuid import uuid4
 
 from azure.core import MatchConditions
-from azure.core.exceptions import HttpResponseError, ResourceExistsError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ServiceResponseError
 from azure.data.tables import TableClient, TableEntity, TableTransactionError, UpdateMode
 from azure.storage.queue import QueueClient
 
@@ -63,31 +63,48 @@ class AzureTable:
 
     def read(self, partition: str, first: str, last: str) -> list[Row]:
         """See `Table.read`. One request per 1,000 rows. Raises azure.core's errors."""
+        where = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last"
+        names = {"partition": partition, "first": first, "last": last}
+        with _told_as_azure_errors():
+            entities = _making(self._client.create_table, lambda: self._entities(where, names))
         return [
-            Row(e["RowKey"], {k: v for k, v in e.items() if k not in _OURS}, str(e.metadata["etag"]))
-            for e in _making(self._client.create_table, lambda: list(self._entities(partition, first, last)))
+            Row(e["RowKey"], {k: v for k, v in e.items() if k not in _OURS}, str(e.metadata["etag"])) for e in entities
         ]
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
-        """See `Table.commit`. One request, and one more after a conflict. Raises Conflict and azure.core's errors."""
+        """See `Table.commit`. One request, and one more after a conflict. Raises Conflict and azure.core's errors.
+
+        The SDK retries a 500 or 503 that came after the commit, and then finds its own rows in the way: reading the
+        first of them back tells. Only if it is ours are the others read, for their etags.
+        """
         mark = uuid4().hex
         operations: list[Any] = [_operation(partition, row, mark) for row in rows]
         operations += [("delete", {"PartitionKey": partition, "RowKey": key}) for key in delete]
-        try:
-            done = _making(self._client.create_table, lambda: self._client.submit_transaction(operations))
-        except TableTransactionError as error:
-            if error.status_code not in (404, 409, 412):
-                raise
-            # The SDK retries a 500 or 503 that came after the commit, and then finds its own rows in the way.
-            there = [e for row in rows for e in self._entities(partition, row.key, row.key + "\0")]
-            if rows and len(there) == len(rows) and all(e.get("commit") == mark for e in there):
-                return [str(e.metadata["etag"]) for e in there]
-            raise Conflict(error.message) from error
+        with _told_as_azure_errors():
+            try:
+                done = _making(self._client.create_table, lambda: self._client.submit_transaction(operations))
+            except TableTransactionError as error:
+                if error.status_code not in (404, 409, 412):
+                    raise
+                etags = self._written(partition, rows, mark)
+                if not etags:
+                    raise Conflict(error.message) from error
+                return etags
         return [str(written["etag"]) for written in done[: len(rows)]]
 
-    def _entities(self, partition: str, first: str, last: str) -> Iterator[TableEntity]:
-        where = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last"
-        return self._client.query_entities(where, parameters={"partition": partition, "first": first, "last": last})
+    def _written(self, partition: str, rows: Sequence[Row], mark: str) -> list[str]:
+        """The etags of the rows, if it was the commit with this mark that wrote them; else none."""
+        etags = []
+        for row in rows:
+            names = {"partition": partition, "key": row.key}
+            there = self._entities("PartitionKey eq @partition and RowKey eq @key", names)
+            if not there or there[0].get("commit") != mark:
+                return []
+            etags.append(str(there[0].metadata["etag"]))
+        return etags
+
+    def _entities(self, where: str, names: Mapping[str, str]) -> list[TableEntity]:
+        return list(self._client.query_entities(where, parameters=dict(names)))
 
 
 class AzureQueue:
@@ -100,10 +117,11 @@ class AzureQueue:
         """See `Queue.send`. One request. Raises azure.core's errors."""
         delay = -(-min(max(after, timedelta()), _LONGEST_DELAY) // timedelta(seconds=1))  # whole seconds, rounded up
         # Without time_to_live a message dies after 7 days, also while the app is stopped.
-        _making(
-            self._client.create_queue,
-            lambda: self._client.send_message(message, visibility_timeout=delay, time_to_live=-1),
-        )
+        with _told_as_azure_errors():
+            _making(
+                self._client.create_queue,
+                lambda: self._client.send_message(message, visibility_timeout=delay, time_to_live=-1),
+            )
 
 
 def _operation(partition: str, row: Row, mark: str) -> tuple[Any, ...]:
@@ -112,6 +130,21 @@ def _operation(partition: str, row: Row, mark: str) -> tuple[Any, ...]:
         return ("create", entity)
     unchanged = {"etag": row.etag, "match_condition": MatchConditions.IfNotModified}
     return ("update", entity, {"mode": UpdateMode.REPLACE, **unchanged})
+
+
+@contextmanager
+def _told_as_azure_errors() -> Iterator[None]:
+    """What the SDKs let through when an answer breaks off or is not what it should be, as azure.core's error.
+
+    They read some answers outside the code that translates errors: requests' own exceptions (which are OSErrors) and
+    ValueErrors of parsers come out. What cannot be sent because of its characters is not of that kind.
+    """
+    try:
+        yield
+    except (AzureError, Conflict, UnicodeError):
+        raise
+    except (OSError, ValueError) as error:
+        raise ServiceResponseError(f"{type(error).__name__}: {error}", error=error) from error
 
 
 def _making(create: Callable[[], object], call: Callable[[], R]) -> R:

@@ -16,6 +16,13 @@ _ACCESS_PATIENCE = timedelta(minutes=30)
 
 def judge(error: Exception, now: datetime | None = None) -> RetryLater | GiveUp:
     """Any exception as RetryLater or GiveUp; HTTP clients' are known by `response.status_code` or `status_code`."""
+    try:
+        return _judged(error, now)
+    except Exception as defect:  # an exception may even raise when it is asked for its text
+        return RetryLater(f"{type(error).__name__}, which cannot be read: {type(defect).__name__}")
+
+
+def _judged(error: Exception, now: datetime | None) -> RetryLater | GiveUp:
     if isinstance(error, RetryLater | GiveUp):
         return error
     if isinstance(error, TemplateError):
@@ -37,9 +44,9 @@ def retry_after(headers: Mapping[str, Any], now: datetime) -> timedelta | None:
     """What a ``Retry-After`` header asks for, in seconds or as a date (RFC 9110, section 10.2.3); None if nothing."""
     value = str(headers.get("Retry-After") or headers.get("retry-after") or "").strip()
     if value.isascii() and value.isdigit():
-        return timedelta(seconds=min(int(value), 10**8))
+        return timedelta(seconds=int(value) if len(value) < 9 else 10**8)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        return max(moment.replace(tzinfo=moment.tzinfo or UTC) - now, timedelta())
+    except (ValueError, OverflowError):
         return None
-    return max(moment.replace(tzinfo=moment.tzinfo or UTC) - now, timedelta())

@@ -111,6 +111,9 @@ class RetryLater(Exception):  # noqa: N818 - a handler's answer, not a defect
         patience: timedelta | None = None,
     ) -> None:
         super().__init__(shorten(reason))
+        for name, span in (("after", after), ("patience", patience)):
+            if span is not None and not isinstance(span, timedelta):
+                raise TypeError(f"RetryLater's {name} is a timedelta or None, not {span!r}")
         self.after = after
         self.throttled = throttled
         self.patience = patience

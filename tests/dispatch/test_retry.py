@@ -12,7 +12,8 @@ BUSY = RetryLater("busy")
 
 
 def wait(retry: Retry, failures: int, jitter: float, error: RetryLater = BUSY, **failing: int) -> timedelta | None:
-    return retry.delay(error, failures, timedelta(**failing), lambda: jitter)
+    denied = timedelta(**failing) if error.patience else timedelta()
+    return retry.delay(error, failures, timedelta(**failing), denied, lambda: jitter)
 
 
 def test_the_delay_doubles_up_to_the_longest() -> None:
@@ -37,9 +38,10 @@ def test_an_error_may_shorten_the_time_but_not_lengthen_it() -> None:
 
 
 def test_the_service_s_word_replaces_the_backoff() -> None:
-    """Up to a day: a hostile header does not stop an action for ever."""
+    """If it is longer, and up to a day: a hostile header neither stops an action for ever nor makes it spin."""
     assert wait(Retry(), 1, 1.0, RetryLater("503", timedelta(seconds=90))) == timedelta(seconds=90)
     assert wait(Retry(), 1, 1.0, RetryLater("503", timedelta(days=900))) == timedelta(days=1)
+    assert wait(Retry(), 1, 1.0, RetryLater("503", timedelta())) == timedelta(seconds=10)
 
 
 def test_a_throttled_action_waits_at_least_a_minute_and_never_gives_up() -> None:

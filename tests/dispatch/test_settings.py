@@ -84,6 +84,42 @@ def test_what_is_missing_or_wrong_is_named(settings: dict[str, str], says: str) 
         resolved(**settings)
 
 
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"AzureWebJobsStorage": "AccountName=x"}, "does not lead to a storage account"),
+        ({"AzureWebJobsStorage__queueServiceUri": "http://a.queue.example.com"}, "does not lead to a storage account"),
+    ],
+)
+def test_what_the_sdk_refuses_is_told_as_a_setting(settings: dict[str, str], says: str) -> None:
+    """A malformed connection string; a credential over plain HTTP."""
+    storage = resolved(**settings)
+    for client in (storage.table, storage.queue):
+        with pytest.raises(SettingsError, match=says):
+            client("mlevents")
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (Names(table="my-table"), "MLEVENTS_TABLE is 'my-table'"),
+        (Names(table="@Microsoft.KeyVault(x)"), "MLEVENTS_TABLE is '@Microsoft"),
+        (Names(actions="Actions"), "MLEVENTS_QUEUE is 'Actions'"),
+        (Names(events="a--b"), "MLEVENTS_EVENTS_QUEUE is 'a--b'"),
+        (Names(events="x" * 57), "MLEVENTS_EVENTS_QUEUE is 'xxx"),
+    ],
+)
+def test_names_that_the_service_would_refuse_are_told(names: Names, says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        names.check()
+
+
+def test_reading_names_never_fails() -> None:
+    """The functions could not be indexed."""
+    assert Names.of(Environment({"MLEVENTS_TABLE": "@Microsoft.KeyVault(x)"})).table == "@Microsoft.KeyVault(x)"
+    Names("t" * 63, "a" * 56, "b-1").check()
+
+
 def test_names_have_defaults() -> None:
     assert Names.of(Environment({})) == Names("mlevents", "mlevents-actions", "mlevents-events")
     assert Names.of(Environment({"mlevents_queue": "q"})).actions == "q"
