@@ -14,6 +14,7 @@ from dispatch.act import rearm
 from dispatch.app import LazyApp
 from dispatch.receive import receive
 from dispatch.settings import CONNECTION, Environment, Names
+from dispatch.sweep import sweep as take_up
 from schemas import DatasetDriftDetected, ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged
 
 # Each call to storage would be two records of the SDK's; what the app does is said by the app.
@@ -75,6 +76,12 @@ def queued_event(message: func.QueueMessage) -> None:
 def queued_event_poison(message: func.QueueMessage) -> None:
     """Events that could not be written down in ten tries, because the table was out of reach: once more."""
     receive(text_of(message), the_app())
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
+def sweep(timer: func.TimerRequest) -> None:
+    """Take up what was left lying, every five minutes."""
+    take_up(the_app())
 
 
 @app.queue_trigger(arg_name="message", queue_name=names.actions, connection=CONNECTION)

@@ -16,9 +16,9 @@ An event, its actions and their markers are written in one transaction, and so a
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, Self
@@ -141,6 +141,19 @@ class NewAction:
     handler: str
     settings: str
     follows: Result | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An event, or with `result` the end of an action, about which some rules files have not been asked."""
+
+    day: str
+    key: str  # the event's
+    event: Event
+    result: Result | None
+    files: tuple[str, ...]
+    siblings: frozenset[str]  # the rules that have an action on this event
+    marker: Row
 
 
 class LeaseLost(Exception):  # noqa: N818 - what happened, told to whoever settles too late
@@ -308,6 +321,51 @@ class Inbox:
     def open(self, day: str) -> list[ActionId]:
         """The actions of a day that have not ended: what the sweep looks at, however long the history."""
         return [ActionId(day, *r.key.split("|", 2)[1:]) for r in self._table.read(day, "!open|", "!open|~")]
+
+    def overdue(self, day: str, since: datetime, now: datetime) -> Iterator[Message]:
+        """Fresh messages for a day's actions that should have been called before `since`, and were not."""
+        for id in self.open(day):
+            row = self._row(id.day, id.row)
+            record = _read(row) if row else None
+            if row is None or record is None or record.ended or record.due >= since:
+                continue
+            again = record.then(now, note="queued again by the sweep").renewed()
+            with suppress(Conflict):  # somebody has it, after all
+                self._table.commit(id.day, Row(id.row, again.values(), row.etag))
+                yield Message(id, again.ticket)
+
+    def undecided(self, day: str) -> Iterator[Pending]:
+        """A day's events and ends of actions that must be matched again."""
+        for marker in self._table.read(day, "!undecided|", "!undecided|~"):
+            _, key, *end = marker.key.split("|")
+            rows = {row.key: row for row in self._table.read(day, key, f"{key}~")}
+            try:
+                event, result = parse_event(EventRecord.of(rows[key]).raw), None
+                if end:
+                    record = ActionRecord.of(rows[f"{key}|{end[0]}"])
+                    result = Result(record.rule, record.status, record.note, record.details)
+            except (LookupError, ValueError) as error:
+                say("event.unreadable", logging.ERROR, row=marker.key, reason=f"{type(error).__name__}: {error}")
+                continue
+            siblings = frozenset(row.partition("|")[2] for row in rows if "|" in row)
+            files = tuple(json.loads(str(marker.values["files"])))
+            yield Pending(day, key, event, result, files, siblings, marker)
+
+    def decide(
+        self, pending: Pending, actions: Sequence[NewAction], left: Sequence[str], now: datetime
+    ) -> list[Message]:
+        """Write down the actions that were missing, and in the same transaction which files are left to ask."""
+        ids = [ActionId(pending.day, pending.key, action.rule) for action in actions]
+        rows = [row for id, action in zip(ids, actions, strict=True) for row in _opening(id, action, now)]
+        marker = replace(pending.marker, values={"files": json.dumps(list(left))})
+        try:
+            if left:
+                self._table.commit(pending.day, marker, *rows)
+            else:
+                self._table.commit(pending.day, *rows, delete=(marker.key,))
+        except Conflict:
+            return []  # another sweep was quicker, or an end made one of them: the next sweep looks again
+        return [Message(id, 1) for id in ids]
 
     def days(self) -> list[str]:
         """The partitions that have rows, oldest day first."""

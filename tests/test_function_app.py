@@ -79,7 +79,8 @@ def test_the_functions_are_those_that_are_documented(local: LocalApp) -> None:
     queues = {"act": actions, "act_poison": f"{actions}-poison"}
     queues |= {"queued_event": events, "queued_event_poison": f"{events}-poison"}
     found = {f["name"]: f["config"]["bindings"][0] for f in listed}
-    assert found.keys() == grid.keys() | queues.keys()
+    assert found.keys() == grid.keys() | queues.keys() | {"sweep"}
+    assert (found["sweep"]["type"], found["sweep"]["schedule"]) == ("timerTrigger", "0 */5 * * * *")
     assert {name for name, b in found.items() if b["type"] == "eventGridTrigger"} == grid.keys()
     assert {name: b["queueName"] for name, b in found.items() if b["type"] == "queueTrigger"} == queues
     assert {b["connection"] for b in found.values() if b["type"] == "queueTrigger"} == {CONNECTION}
@@ -126,6 +127,12 @@ def test_an_event_may_come_by_a_queue(local: LocalApp, inbox: Inbox) -> None:
         assert settled(local, inbox, event.id)["log-everything"] == "succeeded"
 
 
+def test_the_sweep_runs(local: LocalApp) -> None:
+    """By its timer, or by hand."""
+    local.invoke("sweep")
+    assert [record for record in local.records if record["name"] == "sweep.done"]
+
+
 def test_what_is_malformed_is_answered_with_success_and_written_down(local: LocalApp, inbox: Inbox) -> None:
     """Event Grid would deliver it again for a day otherwise."""
     id = uuid4().hex
@@ -160,7 +167,7 @@ def test_an_app_that_cannot_be_put_together_says_so_at_every_call(
         [sys.executable, "-c", code], cwd=tmp_path, env=settings, capture_output=True, text=True, check=True
     )
     functions, *errors = done.stdout.splitlines()
-    assert int(functions) == 10
+    assert int(functions) == 11
     assert len(errors) == 2
     assert all(error.startswith(f"SettingsError the app setting {says}") for error in errors)
 

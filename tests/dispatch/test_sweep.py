@@ -1,0 +1,178 @@
+"""What was left lying is taken up."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dispatch.act import act
+from dispatch.inbox import Inbox, Message
+from dispatch.sweep import GRACE, decide, sweep
+from schemas import RunStatusChanged
+from tests.dispatch.world import LEASE, World, rule, rules
+from tests.doubles import Counting
+
+EVENT = RunStatusChanged.example(id="e1")
+
+
+def started(folder: Path, *texts: str) -> World:
+    world = World(rules(*texts), folder)
+    world.receive(EVENT)
+    return world
+
+
+def test_an_action_without_a_message_gets_one(tmp_path: Path) -> None:
+    """Once it is past due for longer than a message may be on its way."""
+    world = started(tmp_path, rule("ring"))
+    world.queue.messages.clear()
+    world.clock.time += GRACE
+    sweep(world.app)
+    assert world.queue.messages == []
+    world.clock.forward(seconds=1)
+    sweep(world.app)
+    world.run()
+    assert world.ends() == {"ring": "succeeded"}
+    assert "queued again by the sweep" in [moment.note for moment in world.actions["ring"].timeline]
+
+
+def test_a_message_that_turns_up_after_all_no_longer_counts(tmp_path: Path) -> None:
+    """Its ticket is the old one."""
+    world = started(tmp_path, rule("ring"))
+    world.clock.forward(minutes=11)
+    sweep(world.app)
+    world.run()
+    assert len(world.calls) == 1
+
+
+def test_an_action_that_is_not_due_is_left_alone(tmp_path: Path) -> None:
+    """Whatever its message does; so is one that has ended."""
+    world = started(tmp_path, rule("ring", "wait 86400", "succeed"), rule("done"))
+    for _ in range(2):
+        act(world.queue.messages.pop(0)[1], world.app)
+    before = world.history()
+    world.clock.forward(hours=23)
+    sweep(world.app)
+    assert world.history() == before
+    assert len(world.queue.messages) == 1
+
+
+def test_a_dead_worker_s_action_is_taken_up_as_a_crash(tmp_path: Path) -> None:
+    """Its lease is over, and its message is gone."""
+    world = started(tmp_path, rule("ring"))
+    [(_, message)] = world.queue.messages
+    world.queue.messages.clear()
+    world.app.inbox.claim(Message.parse(message), world.clock())
+    world.clock.time += LEASE + GRACE
+    sweep(world.app)
+    assert world.queue.messages == []
+    world.clock.forward(seconds=1)
+    sweep(world.app)
+    world.run()
+    assert (world.ends(), world.actions["ring"].crashes) == ({"ring": "succeeded"}, 1)
+
+
+def test_an_event_that_came_while_a_file_was_refused_is_matched_when_it_is_valid(tmp_path: Path) -> None:
+    """Against that file's rules only: the others have acted."""
+    world = World(rules(rule("ring")), tmp_path)
+    world.write(rules(rule("tell", when="[nonsense]")), "other.yaml")
+    world.receive(EVENT)
+    world.run()
+    sweep(world.app)
+    assert world.ends() == {"ring": "succeeded"}
+    world.write(rules(rule("tell"), rule("not-this", on="RunCompleted")), "other.yaml")
+    sweep(world.app)
+    sweep(world.app)
+    world.run()
+    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
+    assert [call.action.rule for call in world.calls] == ["ring", "tell"]
+    assert list(world.app.inbox.undecided("2026-11-22")) == []
+
+
+def test_an_event_that_came_while_the_workspaces_were_refused_is_matched_against_all(tmp_path: Path) -> None:
+    world = World(rules(rule("ring")), tmp_path, workspaces="workspaces: [1")
+    world.receive(EVENT)
+    assert world.ends() == {}
+    world.workspaces = World.workspaces
+    world.write(rules(rule("ring")))
+    sweep(world.app)
+    world.run()
+    assert world.ends() == {"ring": "succeeded"}
+
+
+def test_files_are_asked_one_after_the_other(tmp_path: Path) -> None:
+    """As they become valid."""
+    world = World(rules(rule("ring")), tmp_path)
+    for file in ("a.yaml", "b.yaml"):
+        world.write(rules(rule(file[0], when="[nonsense]")), file)
+    world.receive(EVENT)
+    world.run()
+    world.write(rules(rule("b")), "b.yaml")
+    sweep(world.app)
+    world.run()
+    assert world.ends() == {"ring": "succeeded", "b": "succeeded"}
+    assert {pending.files for pending in world.app.inbox.undecided("2026-11-22")} == {("rules/a.yaml",)}
+    (tmp_path / "rules" / "a.yaml").unlink()
+    world.write(rules(rule("b")), "b.yaml")
+    sweep(world.app)
+    assert list(world.app.inbox.undecided("2026-11-22")) == []
+
+
+def test_an_end_that_a_refused_file_follows_is_followed_later(tmp_path: Path) -> None:
+    world = started(tmp_path, rule("ring", "give-up broken"))
+    world.write(rules(rule("tell", after="{ rules: ring, outcome: failed }", when="[nonsense]")), "other.yaml")
+    world.run()
+    world.write(rules(rule("tell", after="{ rules: ring, outcome: failed }")), "other.yaml")
+    sweep(world.app)
+    world.run()
+    assert world.ends() == {"ring": "failed", "tell": "succeeded"}
+    [_, (_, action)] = world.calls
+    assert action.result is not None
+    assert (action.result.rule, action.result.status, action.result.summary) == ("ring", "failed", "broken")
+
+
+def test_two_sweeps_at_once_make_an_action_once(tmp_path: Path) -> None:
+    """The second meets the first's rows."""
+    world = World(rules(rule("ring")), tmp_path, workspaces="workspaces: [1")
+    world.receive(EVENT)
+    world.workspaces = World.workspaces
+    world.write(rules(rule("ring")))
+    [pending] = world.app.inbox.undecided("2026-11-22")
+    sweep(world.app)
+    assert decide(pending, world.app) == 0
+    world.run()
+    assert len(world.calls) == 1
+
+
+def test_the_cost_does_not_grow_with_the_history(tmp_path: Path) -> None:
+    """Three reads for a day in which everything has ended, however much."""
+    world = World(rules(rule("ring")), tmp_path)
+    world.receive(*(EVENT.model_copy(update={"id": str(n)}) for n in range(50)))
+    world.run()
+    storage = Counting(world.table, world.queue)
+    app = type(world.app)(world.loaded, Inbox(storage, LEASE), storage, world.clock)
+    world.clock.forward(days=1)
+    sweep(app)
+    assert storage.calls == ["read"] * 3
+
+
+def test_what_was_done_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    world = started(tmp_path, rule("ring"))
+    world.clock.forward(minutes=11)
+    with caplog.at_level(logging.INFO):
+        sweep(world.app)
+    assert "sweep.done requeued=1 decided=0 refused=0" in caplog.text
+
+
+def test_what_cannot_be_read_does_not_stop_the_sweep(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told; the rest is done."""
+    world = World(rules(rule("ring")), tmp_path, workspaces="workspaces: [1")
+    world.receive(EVENT, EVENT.model_copy(update={"id": "e2"}))
+    [first, _] = [row for row in world.table.read("2026-11-22", "0", "~") if "|" not in row.key]
+    world.table.commit("2026-11-22", replace(first, values={**first.values, "raw": "{}"}))
+    world.workspaces = World.workspaces
+    world.write(rules(rule("ring")))
+    sweep(world.app)
+    world.run()
+    assert len(world.calls) == 1
+    assert "event.unreadable" in caplog.text
