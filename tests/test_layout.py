@@ -19,7 +19,7 @@ from schemas import RunStatusChanged
 from tests.standins.smtp import mail_server
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = {"schemas", "handlers", "dispatch", "mlevents", "function_app", "tests"}
+OURS = {"schemas", "handlers", "dispatch", "mlevents", "function_app", "benchmarks", "tests"}
 DEPLOYED = ("schemas", "handlers", "dispatch", "function_app.py")
 FORBIDDEN = {
     "schemas": {"azure", "handlers", "dispatch", "mlevents", "tests", "function_app"},
