@@ -5,10 +5,16 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 READY := .venv/.ready node_modules/.ready
 
-.PHONY: demo start check test lint format clean
+# What runs on this machine is not behind a proxy.
+export NO_PROXY := localhost,127.0.0.1,$(NO_PROXY),$(no_proxy)
+export no_proxy := $(NO_PROXY)
+
+.PHONY: demo install start check test lint format clean
 
 demo: $(READY)  ## show the main job on samples: events in, mails out; exits 0 only if all is as it should be
 	@$(BIN)/python -m mlevents demo
+
+install: $(READY)  ## what all of these do first: Python packages into .venv, Azurite into node_modules
 
 start: $(READY)  ## run the app on this machine: the URLs of `func start`, Azurite, and a mailbox
 	@$(BIN)/python -m mlevents start
@@ -16,8 +22,8 @@ start: $(READY)  ## run the app on this machine: the URLs of `func start`, Azuri
 check: $(READY)  ## find every mistake in rules/
 	@$(BIN)/python -m mlevents check
 
-test: $(READY) lint  ## all that CI runs
-	$(BIN)/python -m pytest --cov --cov-report=term
+test: $(READY) lint  ## lint, types, and the tests
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -28,11 +34,12 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:
+clean:  ## remove all that was installed or made here: the mails and the storage of `make start`, too
 	rm -rf .venv node_modules .mlevents .mypy_cache .ruff_cache .pytest_cache .coverage* *.egg-info
 
 .venv/.ready: requirements.txt requirements-dev.txt requirements-local.txt constraints.txt
-	@echo "installing the Python packages into .venv"
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(PYTHON) is older than Python 3.11: name another, as in `make PYTHON=python3.12`")'
+	@echo "installing the Python packages into .venv (this takes minutes, once)"
 	@$(PYTHON) -m venv .venv
 	@$(PIP) install -r requirements.txt -r requirements-dev.txt azurefunctions-extensions-base -c constraints.txt
 	@$(PIP) install --no-deps --ignore-requires-python -r requirements-local.txt

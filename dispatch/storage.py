@@ -65,7 +65,7 @@ class AzureTable:
         """See `Table.read`. One request per 1,000 rows. Raises azure.core's errors."""
         where = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last"
         names = {"partition": partition, "first": first, "last": last}
-        with _told_as_azure_errors():
+        with _told_as_azure_errors((Exception,)):
             entities = _making(self._client.create_table, lambda: self._entities(where, names))
         return [
             Row(e["RowKey"], {k: v for k, v in e.items() if k not in _OURS}, str(e.metadata["etag"])) for e in entities
@@ -117,7 +117,7 @@ class AzureQueue:
         """See `Queue.send`. One request. Raises azure.core's errors."""
         delay = -(-min(max(after, timedelta()), _LONGEST_DELAY) // timedelta(seconds=1))  # whole seconds, rounded up
         # Without time_to_live a message dies after 7 days, also while the app is stopped.
-        with _told_as_azure_errors():
+        with _told_as_azure_errors((Exception,)):
             _making(
                 self._client.create_queue,
                 lambda: self._client.send_message(message, visibility_timeout=delay, time_to_live=-1),
@@ -133,17 +133,20 @@ def _operation(partition: str, row: Row, mark: str) -> tuple[Any, ...]:
 
 
 @contextmanager
-def _told_as_azure_errors() -> Iterator[None]:
+def _told_as_azure_errors(
+    kinds: tuple[type[Exception], ...] = (OSError, ValueError, LookupError, AttributeError),
+) -> Iterator[None]:
     """What the SDKs let through when an answer breaks off or is not what it should be, as azure.core's error.
 
     They read some answers outside the code that translates errors: requests' own exceptions (which are OSErrors) and
-    ValueErrors of parsers come out. What cannot be sent because of its characters is not of that kind.
+    those of parsers come out. Where nothing of ours is in a request that could be wrong, `kinds` is all. What cannot be
+    sent because of its characters is no such error.
     """
     try:
         yield
     except (AzureError, Conflict, UnicodeError):
         raise
-    except (OSError, ValueError) as error:
+    except kinds as error:
         raise ServiceResponseError(f"{type(error).__name__}: {error}", error=error) from error
 
 

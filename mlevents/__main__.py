@@ -4,18 +4,26 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
+REMEMBERED = 1000  # lines, log records and mails: `mlevents start` may run for weeks
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the process's exit code. What a command needs is imported when it is chosen."""
     parsed = _parser().parse_args(arguments)
-    if parsed.command == "start":
-        return _start(parsed)
-    command = getattr(import_module(f"mlevents.{parsed.command}"), parsed.command)
-    return int(command(parsed.app))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that has no arrows still gets its lines
+    try:
+        if parsed.command == "start":
+            return _start(parsed)
+        command = getattr(import_module(f"mlevents.{parsed.command}"), parsed.command)
+        return int(command(parsed.app.resolve()))
+    except KeyboardInterrupt:
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -25,12 +33,21 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--app", type=Path, default=PROJECT, help="the app's folder; default: this project")
     commands.add_parser("check", parents=[shared], help="find every mistake in the rules")
     commands.add_parser("demo", parents=[shared], help="show the main job on samples: events in, mails out")
+    commands.add_parser("mailbox", parents=[shared], help="a mail server on localhost:1025, to go with `func start`")
     start = commands.add_parser("start", parents=[shared], help="run the app on this machine, as `func start` does")
-    start.add_argument("--port", type=int, help="default: Host.LocalHttpPort of local.settings.json, else 7071; 0: any")
+    start.add_argument(
+        "--port", type=_port, help="default: Host.LocalHttpPort of local.settings.json, else 7071; 0: any"
+    )
     start.add_argument("--no-azurite", action="store_true", help="use a storage emulator that runs already")
     start.add_argument("--no-mail", action="store_true", help="do not start a mailbox")
     start.add_argument("--verbose", action="store_true", help="print every call and every log record")
     return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
+    return int(text)
 
 
 def _start(parsed: argparse.Namespace) -> int:
@@ -43,6 +60,7 @@ def _start(parsed: argparse.Namespace) -> int:
         keep=True,
         azurite=not parsed.no_azurite,
         mailbox=not parsed.no_mail,
+        remember=REMEMBERED,
     )
     return start(options, verbose=parsed.verbose)
 

@@ -1,38 +1,52 @@
 """``mlevents check``: find every mistake in the rules, and try them on an example of each type of event."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from jinja2 import TemplateError
 
 from dispatch.rules import Rule, Rules, load
-from dispatch.settings import Environment
+from dispatch.settings import Environment, SettingsError
 from handlers.base import Result
 from mlevents.local.appsettings import LocalSettings
+from mlevents.local.lenient_json import BadFile
 from schemas import EVENT_TYPES, Event, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
 
 
 def check(app: Path) -> int:
-    """Print what is wrong with an app's rules, and what each rule would do; returns an exit code: 1 for mistakes.
+    """Print what each rule of an app would do, and what is wrong with its rules; returns an exit code: 1 for mistakes.
 
     App settings are those that `mlevents start` would use.
 
     Templates are rendered over one example per type of event. What fails there may be the example's fault (a tag that
     only your models have), so it is a warning.
     """
-    settings, _ = LocalSettings.load(app).environment(os.environ)
-    rules = load(app / Environment(settings).get("MLEVENTS_RULES", "rules"), settings)
-    for mistake in rules.mistakes:
-        print(mistake)
+    if str(app) not in sys.path:
+        sys.path.append(str(app))  # where your own handlers are
+    try:
+        local = LocalSettings.load(app)
+        settings, _ = local.environment(os.environ)
+        rules = load(app / Environment(settings).get("MLEVENTS_RULES", "rules"), settings)
+    except (BadFile, SettingsError) as error:
+        print(error)
+        return 1
+    print(*local.notes, sep="\n")
     for rule in rules.by_name.values():
         for event, plan in plans(rule, rules):
             print(f"{rule.source}: {rule.name} on {event}: {plan}")
+    print(*rules.mistakes, _verdict(rules), sep="\n")
+    return 1 if rules.mistakes else 0
+
+
+def _verdict(rules: Rules) -> str:
     count = len(rules.mistakes)
     found = "no mistakes" if not count else "1 mistake" if count == 1 else f"{count} mistakes"
-    print(f"{len(rules.by_name)} rules in force, {found}")
-    return 1 if count else 0
+    if rules.workspaces is None:
+        return f"no rule acts until workspaces.yaml is right; {found}"
+    return f"{len(rules.by_name)} rules in force, {found}"
 
 
 def plans(rule: Rule, rules: Rules) -> Iterator[tuple[str, str]]:
@@ -51,7 +65,8 @@ def meets(rule: Rule, event: Event, rules: Rules) -> bool:
 
 
 def _plan(rule: Rule, rules: Rules, example: Event) -> str:
-    workspace = next((w.view() for w in rules.workspaces or () if rule.is_for(w)), None)
+    candidates = (rules.workspace(example), *(rules.workspaces or ()))
+    workspace = next((place.view() for place in candidates if place and rule.is_for(place)), None)
     followed = Result(min(rule.after), "succeeded", "an example").view() if rule.after else None
     try:
         return rule.handler.plan(example.bind(workspace=workspace, result=followed))

@@ -18,15 +18,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from dispatch.app import App
-from dispatch.inbox import ActionId
+from dispatch.inbox import ActionId, Inbox
 from dispatch.records import ActionRecord, EventRecord, Rejected
 from mlevents.local.app import LocalApp
-from mlevents.local.console import printable
+from mlevents.local.appsettings import LocalSettings
+from mlevents.local.console import Console, printable
 from mlevents.local.mailbox import Mail
+from mlevents.local.running import FAILURES
 from schemas import ModelRegistered
 
 FUNCTION = "azureml_event"
-LONGEST = 60.0  # seconds until every action has settled; a second is usual
+LONGEST = 120.0  # seconds until every action has settled; a second is usual
 LINES_SHOWN = 12  # of each mail
 WIDTH = 150  # characters, where there is no terminal that has one
 
@@ -70,23 +72,33 @@ def deliveries(samples: Path) -> Iterator[Delivery]:
 
 def demo(app: Path) -> int:
     """Run it, print what happened, and say whether all is as it should be; returns an exit code."""
+    try:
+        return _demo(app)
+    except FAILURES as error:
+        Console(sys.stdout).problem(str(error), getattr(error, "stack", ""))
+        return 1
+
+
+def _demo(app: Path) -> int:
     began = time.monotonic()
     screen = Screen(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    settings = {"MLEVENTS_RULES": "samples/rules"}
+    example = app / "local.settings.json.example"
+    # Given as settings they go before the environment, whose storage account and mail server may be real ones.
+    settings = {**LocalSettings.read(example).values, "MLEVENTS_RULES": "samples/rules", "EMAIL_ACS_ENDPOINT": ""}
     screen.print("Starting the function app, Azurite and a mailbox …")
-    with LocalApp(app, settings=settings, settings_file=app / "local.settings.json.example") as local:
+    with LocalApp(app, settings=settings, settings_file=example) as local:
         screen.print(f"Listening at {local.url} after {time.monotonic() - began:.1f} s. Delivering:\n")
         todo = list(deliveries(app / "samples"))
         answers = deliver(todo, local, screen)
         inbox = App.from_settings(local.environment, app).inbox
-        local.wait(lambda: not any(inbox.open(day) for day in inbox.days()), LONGEST)
+        unsettled = settle(local, inbox)
         histories = [inbox.history(day) for day in inbox.days()]
         events = {key: event for history in histories for key, event in history.events.items()}
         actions = [action for history in histories for action in history.actions]
         rejected = [one for history in histories for one in history.rejected]
         show_actions(events, actions, rejected, screen)
         show_mails(local.mails, screen)
-        wrong = [*answers, *differences(todo, events, actions, local)]
+        wrong = [*answers, *unsettled, *differences(todo, events, actions, local)]
     for line in wrong:
         screen.print(f"[red]not as it should be:[/] {escape(line)}")
     verdict = "[red]failed" if wrong else "[green]all as it should be"
@@ -106,6 +118,15 @@ def deliver(todo: list[Delivery], local: LocalApp, screen: Screen) -> list[str]:
             wrong.append(f"{delivery.label} was answered {answer.status_code} {answer.text}")
     screen.print()
     return wrong
+
+
+def settle(local: LocalApp, inbox: Inbox) -> list[str]:
+    """Wait until every action has ended. Returns, if they do not, that and what the app has printed."""
+    try:
+        local.wait(lambda: not any(inbox.open(day) for day in inbox.days()), LONGEST)
+    except TimeoutError:
+        return [f"not all actions have ended within {LONGEST:.0f} s", *local.lines]
+    return []
 
 
 def differences(

@@ -5,6 +5,8 @@ doubles are as honest as the real thing. `Limits` stands around either and refus
 lets pass.
 """
 
+import base64
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -55,7 +57,10 @@ class MemoryTable:
 
 @dataclass
 class Limits:
-    """Refuses what Azure Tables refuses (learn.microsoft.com, "Understanding the Table service data model")."""
+    """Refuses what Azure Tables refuses.
+
+    learn.microsoft.com, "Understanding the Table service data model" and "Performing entity group transactions".
+    """
 
     table: Table
 
@@ -74,6 +79,8 @@ class Limits:
                 raise ValueError(f"PropertyValueTooLarge: {sizes}")
             if sum(sizes.values()) > 1_000_000 or len(sizes) > 250:
                 raise ValueError("EntityTooLarge")
+        if sum(_sent(row) for row in rows) > 4_000_000:
+            raise ValueError("RequestBodyTooLarge: a transaction's payload has at most 4 MiB")
         return self.table.commit(partition, *rows, delete=delete)
 
 
@@ -89,6 +96,12 @@ def _size(value: Value) -> int:
             return len(value.encode("utf-16-le"))  # strict: a lone surrogate is refused
         case bytes():
             return len(value)
+
+
+def _sent(row: Row) -> int:
+    """The length of a row as the SDK sends it: as JSON in ASCII, bytes in Base64."""
+    texts = {n: base64.b64encode(v).decode() if isinstance(v, bytes) else v for n, v in row.values.items()}
+    return len(json.dumps(texts)) + 1_000  # for the part's own headers, the row's keys and the types of its values
 
 
 @dataclass

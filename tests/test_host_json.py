@@ -5,12 +5,17 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from dispatch import rules
 from dispatch.app import App
-from dispatch.settings import KILL_GRACE, Environment, SettingsError, Storage, function_timeout
+from dispatch.inbox import Claim, NewAction, NotYet
+from dispatch.records import EventRecord
+from dispatch.settings import Environment, SettingsError, Storage, function_timeout
+from schemas import RunStatusChanged
+from tests.doubles import NOW
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST: dict[str, Any] = json.loads((ROOT / "host.json").read_text())
@@ -29,11 +34,19 @@ def test_the_queue_settings_are_explicit() -> None:
     }
 
 
-def test_a_lease_outlasts_a_function() -> None:
-    """It is derived from the timeout, not copied; a dead worker's action is taken over a minute later."""
-    timeout = function_timeout(Environment({}), ROOT / "host.json")
-    assert timeout == timedelta(minutes=5)
-    assert timedelta(minutes=1) <= KILL_GRACE
+@pytest.mark.parametrize("override", [{}, {"AzureFunctionsJobHost__functionTimeout": "00:20:00"}])
+def test_a_lease_outlasts_a_function(azurite_connection: str, override: dict[str, str]) -> None:
+    """It is derived from the timeout that is in force, not copied; clocks may differ by a minute."""
+    values = {"AzureWebJobsStorage": azurite_connection, "MLEVENTS_TABLE": f"t{uuid4().hex}", **override}
+    inbox = App.from_settings(EXAMPLE["Values"] | values).inbox
+    event = RunStatusChanged.example()
+    record = EventRecord(json.dumps(event.wire()), event.id, "RunStatusChanged", "churn-prod", event.object, NOW)
+    [message] = inbox.add(event, record, [NewAction("ring", "log", "")], NOW)[1]
+    claim = inbox.claim(message, NOW)
+    timeout = function_timeout(Environment(override), ROOT / "host.json")
+    assert isinstance(claim, Claim)
+    assert claim.record.due == NOW + timeout + timedelta(minutes=1)
+    assert inbox.claim(message, NOW) == NotYet(claim.record.due)
 
 
 def test_the_bundle_is_a_range_that_the_host_knows() -> None:

@@ -7,7 +7,7 @@ and booleans become text, null is left out; IsEncrypted must be false.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ class LocalSettings:
     values: Mapping[str, str]
     port: int | None = None  # Host.LocalHttpPort
     notes: tuple[str, ...] = field(default=())
+    name: str = FILE  # of the file
 
     @classmethod
     def load(cls, app_dir: Path) -> Self:
@@ -32,7 +33,7 @@ class LocalSettings:
             if path.is_file():
                 found = cls.read(path)
                 first = f"settings are those of {path.name}" + (f": there is no {FILE}" if path.name != FILE else "")
-                return cls(found.values, found.port, (first, *found.notes))
+                return replace(found, notes=(first, *found.notes))
         return cls({}, None, (f"there is no {FILE} in {app_dir}: settings are those of the environment",))
 
     @classmethod
@@ -46,12 +47,12 @@ class LocalSettings:
             )
         values, notes = _texts(path, document, "Values")
         strings = {f"ConnectionStrings:{n}": v for n, v in _connection_strings(path, document).items()}
-        return cls({**values, **strings}, _port(path, document), tuple(notes))
+        return cls({**values, **strings}, _port(path, document), tuple(notes), path.name)
 
     def environment(self, inherited: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
         """The environment with these settings added, and which of them gave way to it."""
         kept = [name for name in self.values if inherited.get(name)]
-        notes = [f"{name} is as the environment has it, not as {FILE}" for name in kept]
+        notes = [f"{name} is as the environment has it, not as {self.name}" for name in kept]
         added = {name: value for name, value in self.values.items() if name not in kept}
         return {**inherited, **added, "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}, notes
 

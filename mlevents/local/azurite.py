@@ -3,7 +3,6 @@
 import asyncio
 import re
 import shutil
-import socket
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -135,15 +134,3 @@ class Azurite:
         with suppress(ConnectionError):
             await self._process.stdin.wait_closed()
         self.died.set_result(" / ".join(self._last))
-
-
-def free(ports: tuple[int, ...]) -> bool:
-    """Can all these ports be listened on now?"""
-    try:
-        for port in ports:
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(("127.0.0.1", port))
-    except OSError:
-        return False
-    return True

@@ -168,7 +168,7 @@ class Child:
         self._writer.write(wire.pack({"environment": dict(environment)}))
         answer = await asyncio.shield(self._indexed)
         if broken := answer.get("broken"):
-            raise AppBroken(broken["message"], broken["stack"])
+            raise AppBroken(f"the functions cannot be indexed: {broken['message']}", broken["stack"])
         return {found["name"]: Function.of(found) for found in answer["functions"]}
 
     async def call(self, function: Function, data: Data, metadata: Mapping[str, Data]) -> None:

@@ -5,6 +5,7 @@ are printed with their keys. Values are not trusted: they cannot move the cursor
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TextIO
@@ -16,11 +17,11 @@ _STATUS = {"succeeded": "good", "failed": "bad", "skipped": "faint"}
 
 
 class Console:
-    """Prints lines and remembers them, with the app's named records. Colours only for a terminal."""
+    """Prints lines, in colours on a terminal; remembers the last lines and named records, or all."""
 
-    def __init__(self, stream: TextIO | None = None, *, verbose: bool = False) -> None:
-        self.lines: list[str] = []
-        self.records: list[dict[str, Any]] = []
+    def __init__(self, stream: TextIO | None = None, *, verbose: bool = False, remember: int | None = None) -> None:
+        self.lines: deque[str] = deque(maxlen=remember)
+        self.records: deque[dict[str, Any]] = deque(maxlen=remember)
         self.verbose = verbose
         self._stream = stream
         self._colours = stream is not None and stream.isatty()

@@ -2,18 +2,24 @@
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from itertools import count
 from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from dispatch.settings import Environment
+from mlevents.local.ports import listen
+
+PORT = 1025  # where local.settings.json.example sends mail
 
 _LARGEST = 35 * 2**20  # bytes; more than any provider takes
+_NUMBER = re.compile(r"(\d{4,})-.*\.eml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +42,31 @@ class Mail:
         part = self.message.get_body(("plain",))
         return str(part.get_content()).replace("\r\n", "\n") if part else ""
 
+    @property
+    def line(self) -> str:
+        """To whom, what, and where it is: one line."""
+        return f"to {', '.join(self.recipients)}  {self.subject!r}  {self.path}"
+
 
 class Mailbox:
-    """An SMTP server on a free port. Mails become files, numbered on from those that are in the folder."""
+    """An SMTP server. Mails become files, numbered on from those in the folder; `mails` has the last, or all."""
 
-    def __init__(self, folder: Path, on_mail: Callable[[Mail], None] = lambda mail: None) -> None:
+    def __init__(
+        self, folder: Path, on_mail: Callable[[Mail], None] = lambda mail: None, *, remember: int | None = None
+    ) -> None:
         self.folder = folder
-        self.mails: list[Mail] = []
+        self.mails: deque[Mail] = deque(maxlen=remember)
         self.port = 0
         self._on_mail = on_mail
 
-    async def start(self) -> None:
-        """Listen."""
+    async def start(self, port: int = 0) -> None:
+        """Listen on a port; 0 is any free one. Raises PortTaken, and OSError if the folder cannot be made."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._number = max((int(p.name[:4]) for p in self.folder.glob("[0-9][0-9][0-9][0-9]-*.eml")), default=0)
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connection, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        numbers = (int(found[1]) for path in self.folder.iterdir() if (found := _NUMBER.fullmatch(path.name)))
+        self._numbers = count(max(numbers, default=0) + 1)
+        listener = listen(port, "is a mailbox running already?")
+        self._server = await asyncio.get_running_loop().create_server(self._connection, sock=listener)
+        self.port = listener.getsockname()[1]
 
     async def stop(self) -> None:
         """Listen no more."""
@@ -68,13 +82,20 @@ class Mailbox:
         """Keep one mail."""
         raw = envelope.original_content or b""
         message = message_from_bytes(raw, policy=policy.default)
-        self._number += 1
-        path = self.folder / f"{self._number:04d}-{_slug(message)}.eml"
-        await asyncio.to_thread(path.write_bytes, raw)
+        path = await asyncio.to_thread(self._write, raw, _slug(message))
         mail = Mail(path, envelope.mail_from or "", tuple(envelope.rcpt_tos), message)
         self.mails.append(mail)
         self._on_mail(mail)
         return "250 kept"
+
+    def _write(self, raw: bytes, slug: str) -> Path:
+        """Under the next number; what another mailbox has put there meanwhile stays."""
+        for number in self._numbers:
+            path = self.folder / f"{number:04d}-{slug}.eml"
+            with suppress(FileExistsError), path.open("xb") as file:
+                file.write(raw)
+                return path
+        raise AssertionError  # numbers do not end
 
     def _connection(self) -> SMTP:
         return SMTP(
@@ -83,13 +104,13 @@ class Mailbox:
 
 
 def is_meant(environment: Mapping[str, str]) -> bool:
-    """Do the settings send mail to localhost:1025, where local.settings.json.example says that the mailbox is?
+    """Do the settings send mail to localhost and PORT, where local.settings.json.example says that the mailbox is?
 
     Then it is used, on whatever port is free; else mail goes where the settings say.
     """
     settings = Environment(environment)
     host, port = settings.get("EMAIL_SMTP_HOST").lower(), settings.get("EMAIL_SMTP_PORT")
-    return host in {"localhost", "127.0.0.1", "::1"} and port == "1025"
+    return host in {"localhost", "127.0.0.1", "::1"} and port == str(PORT)
 
 
 def _slug(message: EmailMessage) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import random
 from contextlib import suppress
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueMessage
 
 from mlevents.local.messages import Handling
@@ -84,18 +84,18 @@ class QueueTrigger:
                 break  # further pages would be further requests
         except ResourceNotFoundError:
             pass  # the queue does not exist yet
-        except AzureError as error:
+        except Exception as error:  # whatever it is: a trigger that has ended would be missed by nobody
             self._note_reachable(error)
             return []
         self._note_reachable(None)
         return found
 
-    def _note_reachable(self, error: AzureError | None) -> None:
+    def _note_reachable(self, error: Exception | None) -> None:
         """Say once that the queue cannot be read, and once that it can be again."""
         if (error is None) != self._reachable:
             self._reachable = error is None
             if error:
-                self._handling.console.problem(f"the queue {self.name} cannot be read: {error}")
+                self._handling.console.problem(f"the queue {self.name} cannot be read: {error or repr(error)}")
             else:
                 self._handling.console.event("queue", f"{self.name} can be read again")
 

@@ -13,23 +13,27 @@ from typing import Self
 
 from aiohttp import web
 
-from dispatch.settings import CONNECTION, Environment
+from dispatch.settings import CONNECTION, Environment, SettingsError
 from mlevents.local import appsettings, mailbox, payloads
 from mlevents.local.appsettings import LocalSettings
-from mlevents.local.azurite import DEFAULT_PORTS, Azurite, free
+from mlevents.local.azurite import DEFAULT_PORTS, Azurite, AzuriteError
+from mlevents.local.child import AppBroken, WorkerDied
 from mlevents.local.console import Console
 from mlevents.local.host import Host
 from mlevents.local.hostjson import HostJson
+from mlevents.local.lenient_json import BadFile
 from mlevents.local.mailbox import Mail, Mailbox
 from mlevents.local.messages import INVISIBLE
+from mlevents.local.ports import PortTaken, free, listen
 from mlevents.local.triggers import Triggers
 from mlevents.local.web import WebApp
 
-EMULATOR = "UseDevelopmentStorage=true"
+EMULATOR = "usedevelopmentstorage=true"
+FOLDER = ".mlevents"  # in the app's folder: what is kept between runs
+PORT = 7071
 
-
-class PortTaken(Exception):  # noqa: N818 - says what it is about
-    """Something listens on the port already."""
+# Why an app cannot be started. OSError: the folder for mails and storage cannot be made or written to.
+FAILURES = (AppBroken, AzuriteError, BadFile, OSError, PortTaken, SettingsError, WorkerDied)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +44,11 @@ class Options:
     port: int | None = 0  # 0: any free one; None: local.settings.json's, else 7071
     settings: Mapping[str, str] = field(default_factory=dict)  # before the environment and the file
     settings_file: Path | None = None  # left out: the app's local.settings.json, or its example
-    folder: Path | None = None  # for mails and, if `keep`, what Azurite holds; left out: .mlevents in the app's folder
+    folder: Path | None = None  # for mails and, if `keep`, what Azurite holds; left out: FOLDER in the app's folder
     keep: bool = False  # keep what Azurite holds
     azurite: bool = True  # start Azurite if the settings say UseDevelopmentStorage=true
     mailbox: bool = True  # take the mails if the settings send them to localhost:1025
+    remember: int | None = None  # how many mails `LocalApp.mails` has, the latest; None: all
     grace: float = 5.0  # seconds that calls have to end when all is stopped
     invisible: timedelta = INVISIBLE  # how long a queue message that was read is; renewed while its call runs
 
@@ -54,7 +59,7 @@ class Running:
     def __init__(self, options: Options, console: Console) -> None:
         self.options, self.console = options, console
         self.host = Host(options.app_dir, console)
-        self.folder = options.folder or options.app_dir / ".mlevents"
+        self.folder = options.folder or options.app_dir / FOLDER
         self.mailbox: Mailbox | None = None
         self.environment: dict[str, str] = {}
         self.disabled: frozenset[str] = frozenset()
@@ -63,7 +68,7 @@ class Running:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Start everything. Raises BadFile, PortTaken, AzuriteError, AppBroken, WorkerDied, SettingsError."""
+        """Start everything. Raises FAILURES."""
         try:
             await self._start()
         except BaseException:
@@ -100,7 +105,7 @@ class Running:
         self.environment |= options.settings
         for note in (*settings.notes, *notes):
             self.console.say(note, "faint")
-        listener = self._listen(settings.port)
+        listener = self._listen(settings.port)  # who calls already waits until the functions are there
         self._stack.callback(listener.close)
         await self._start_mailbox()
         await self._start_azurite()
@@ -126,31 +131,25 @@ class Running:
         await triggers.finish()
 
     def _listen(self, preferred: int | None) -> socket.socket:
-        wanted = self.options.port if self.options.port is not None else preferred or 7071
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", wanted))  # this machine only: nobody is asked who they are
-            listener.listen()  # who calls already waits until the functions are there
-        except OSError as error:
-            listener.close()
-            raise PortTaken(f"port {wanted} cannot be listened on: {error.strerror}; try --port 0") from error
+        wanted = self.options.port if self.options.port is not None else preferred or PORT
+        listener = listen(wanted, "stop what uses it, or set Host.LocalHttpPort in local.settings.json, or --port 0")
         self.port = listener.getsockname()[1]
         return listener
 
     async def _start_mailbox(self) -> None:
         if not (self.options.mailbox and mailbox.is_meant(self.environment)):
             return
-        self.mailbox = Mailbox(self.folder / "mails", self._tell_mail)
+        self.mailbox = Mailbox(self.folder / "mails", self._tell_mail, remember=self.options.remember)
         await self.mailbox.start()
         self._stack.push_async_callback(self.mailbox.stop)
         self.environment |= self.mailbox.settings()
 
     def _tell_mail(self, mail: Mail) -> None:
-        self.console.event("mail", f"to {', '.join(mail.recipients)}  {mail.subject!r}  {mail.path}")
+        self.console.event("mail", mail.line)
 
     async def _start_azurite(self) -> None:
-        if not self.options.azurite or Environment(self.environment).get(CONNECTION) != EMULATOR:
+        storage = Environment(self.environment).get(CONNECTION)
+        if not self.options.azurite or storage.rstrip(";").casefold() != EMULATOR:
             return
         usual = self.options.keep and free(DEFAULT_PORTS)
         folder = self.folder / "azurite" if self.options.keep else None

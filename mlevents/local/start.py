@@ -2,53 +2,26 @@
 
 import asyncio
 import fcntl
-import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from dispatch.settings import SettingsError
-from mlevents.local.azurite import AzuriteError
-from mlevents.local.child import AppBroken, WorkerDied
+from dispatch.settings import Environment
+from mlevents.local.asked import until_asked
 from mlevents.local.console import Console
 from mlevents.local.lenient_json import BadFile
-from mlevents.local.running import Options, PortTaken, Running
+from mlevents.local.running import FAILURES, FOLDER, Options, Running
 
 
 def start(options: Options, *, verbose: bool = False) -> int:
     """Run the app until SIGINT, SIGTERM or SIGHUP: 0; or until it cannot go on, the reason being printed: 1."""
-    console = Console(sys.stdout, verbose=verbose)
+    console = Console(sys.stdout, verbose=verbose, remember=options.remember)
     try:
-        with _alone(options.folder or options.app_dir / ".mlevents"):
-            return asyncio.run(_run(options, console))
-    except AppBroken as error:
-        console.problem(f"the functions cannot be indexed: {error}", error.stack)
-    except (AzuriteError, BadFile, PortTaken, SettingsError, WorkerDied) as error:
-        console.problem(str(error))
-    return 1
-
-
-async def _run(options: Options, console: Console) -> int:
-    asked = asyncio.Event()
-
-    def ask() -> None:
-        if asked.is_set():
-            os._exit(130)  # asked twice: at once; the other processes notice it
-        asked.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, ask)
-    living, stopping = asyncio.create_task(_live(options, console)), asyncio.create_task(asked.wait())
-    await asyncio.wait([living, stopping], return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if living.done():
-        return living.result()
-    console.say("stopping", "faint")
-    living.cancel()
-    await asyncio.wait([living])
-    return 0
+        with _alone(options):
+            return asyncio.run(until_asked(_live(options, console), console))
+    except FAILURES as error:
+        console.problem(str(error), getattr(error, "stack", ""))
+        return 1
 
 
 async def _live(options: Options, console: Console) -> int:
@@ -73,17 +46,21 @@ def _introduce(running: Running) -> None:
         else:
             say(f"    {function.name}: {function.trigger['type']}")
     say()
+    settings = Environment(running.environment)
     if running.mailbox is not None:
         say(f"Mails are kept in {running.mailbox.folder}, and go nowhere else.")
-    elif host := running.environment.get("EMAIL_SMTP_HOST"):
-        say(f"Mails are really sent, by {host}.", "odd")
+    elif server := settings.get("EMAIL_SMTP_HOST") or settings.get("EMAIL_ACS_ENDPOINT"):
+        say(f"Mails are really sent, by {server}.", "odd")
     say("Ctrl-C stops everything.")
     say()
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Two at a time would spoil each other's storage. Raises BadFile if there is one already."""
+def _alone(options: Options) -> Iterator[None]:
+    """Two at a time would spoil each other's storage. Raises BadFile if there is one already, or no app."""
+    if not (options.app_dir / "host.json").is_file():
+        raise BadFile(f"there is no host.json in {options.app_dir}: that is not a function app")
+    folder = options.folder or options.app_dir / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:

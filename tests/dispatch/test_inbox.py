@@ -1,16 +1,17 @@
 """Keys, messages and the ways into the record; what happens to actions is in test_act.py."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from dispatch.inbox import ActionId, Claim, Inbox, Message, NewAction, NotYet, Over, event_key
 from dispatch.records import EventRecord, Rejected
-from dispatch.storage import Row
+from dispatch.storage import Row, Value
 from schemas import RunStatusChanged
-from tests.doubles import NOW, Limits, MemoryTable
+from tests.doubles import NOW, Died, Limits, MemoryTable, Mortal
 
 EVENT = RunStatusChanged.example(id="e1")
 LEASE = timedelta(minutes=6)
@@ -39,6 +40,13 @@ def test_an_event_s_key_is_the_same_however_it_is_spelled() -> None:
     assert event_key(EVENT.model_copy(update={"id": "E1"})) != (day, key)
 
 
+def test_a_time_that_is_not_utc_has_no_day() -> None:
+    """Its day would be another than that of the same moment in UTC; schemas/ leaves it where it cannot convert."""
+    time = datetime(2026, 11, 22, 1, 0, tzinfo=timezone(timedelta(hours=2)))
+    day, key = event_key(EVENT.model_copy(update={"event_time": time}))
+    assert (day, key[:9]) == ("undated", "00000000-")
+
+
 @pytest.mark.parametrize(
     ("time", "prefix"),
     [
@@ -65,9 +73,41 @@ def test_a_message_says_which_action_and_which_ticket() -> None:
     assert Message.parse(str(message)) == message
 
 
-@pytest.mark.parametrize("change", [{"rule": "a|b"}, {"day": "../x"}, {"event": ""}, {"ticket": "x"}, {"day": None}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rule": "a|b"},
+        {"rule": ["r"]},
+        {"event": ""},
+        {"event": "e~"},
+        {"day": None},
+        {"day": "../x"},
+        {"day": "2026-11-22\n"},
+        {"day": "2026/11/22"},
+        {"day": "２０２６-11-22"},
+        {"day": "Undated"},
+        {"day": "2" * 81},
+        {"ticket": "x"},
+        {"ticket": None},
+        {"ticket": float("inf")},
+        {"ticket": float("nan")},
+    ],
+    ids=str,
+)
 def test_a_message_of_others_is_refused(change: dict[str, object]) -> None:
-    text = json.dumps({"day": "d", "event": "e", "rule": "r", "ticket": 1} | change)
+    text = json.dumps({"day": "d", "event": "e", "rule": "r", "ticket": 1})
+    assert Message.parse(text) == Message(ActionId("d", "e", "r"), 1)
+    with pytest.raises(ValueError, match="not a message of this app"):
+        Message.parse(json.dumps(json.loads(text) | change))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"day": "d", "event": "e", "rule": "r", "ticket": 1e999}', "[" * 100_000, '{"a":' * 100_000, "9" * 5_000],
+    ids=["a number beyond all", "lists in lists", "objects in objects", "many digits"],
+)
+def test_a_message_that_is_hard_to_read_is_refused(text: str) -> None:
+    """Whatever it raises while it is read: the host would try it again, ten times."""
     with pytest.raises(ValueError, match="not a message of this app"):
         Message.parse(text)
 
@@ -78,6 +118,18 @@ def test_days_lists_the_partitions(inbox: Inbox, table: Limits) -> None:
     inbox.reject(Rejected("malformed", "no JSON", "{", datetime(2026, 11, 23, tzinfo=UTC)))
     add(Inbox(table, LEASE), "ring")
     assert inbox.days() == ["2026-11-22", "2026-11-23"]
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+@pytest.mark.parametrize("rejected", [False, True])
+def test_what_is_written_is_in_a_day_that_is_listed(table: Limits, calls: int, rejected: bool) -> None:
+    """Also if the worker dies right after any write: what is in no listed day would never be found again."""
+    inbox = Inbox(Mortal(dies_after=calls).table(table), LEASE)
+    with pytest.raises(Died):
+        inbox.reject(Rejected("malformed", "no JSON", "{", NOW)) if rejected else add(inbox, "ring")
+    written = {row.key for row in table.read("2026-11-22", "", "~")}
+    assert len(written) == {(1, False): 0, (2, False): 3, (1, True): 0, (2, True): 1}[calls, rejected]
+    assert Inbox(table, LEASE).days() == ["2026-11-22"]
 
 
 def test_open_lists_what_has_not_ended(inbox: Inbox) -> None:
@@ -100,6 +152,52 @@ def test_an_action_is_claimed_once(inbox: Inbox) -> None:
     [message] = add(inbox, "ring")
     assert isinstance(inbox.claim(message, NOW), Claim)
     assert inbox.claim(message, NOW) == NotYet(NOW + LEASE)
+
+
+def test_a_message_that_is_ahead_of_its_row_counts(inbox: Inbox) -> None:
+    """Only an older one is dropped: the row may have been restored from a backup, and no other message will come."""
+    [first, second] = (message._replace(ticket=5) for message in add(inbox, "ring", "tell"))
+    assert isinstance(inbox.claim(first, NOW), Claim)
+    assert inbox.rearm(second, NOW) == second._replace(ticket=2, after=timedelta(minutes=1))
+    assert inbox.claim(second._replace(ticket=1), NOW) == Over("another message has taken its place")
+    assert inbox.rearm(second._replace(ticket=1), NOW) == Over("another message has taken its place")
+
+
+def given(**values: Value) -> Callable[[Row], Row]:
+    return lambda row: replace(row, values={**row.values, **values})
+
+
+def without(name: str) -> Callable[[Row], Row]:
+    return lambda row: replace(row, values={n: value for n, value in row.values.items() if n != name})
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        pytest.param(given(schema=2), "this version knows 1", id="a newer schema"),
+        pytest.param(given(schema="b"), "ValueError", id="another schema"),
+        pytest.param(without("schema"), "KeyError: 'schema'", id="no schema"),
+        pytest.param(without("denied_since"), "KeyError: 'denied_since'", id="a column missing"),
+        pytest.param(given(state="{"), "JSONDecodeError", id="a state that is not JSON"),
+        pytest.param(given(timeline="5"), "TypeError", id="a timeline that is none"),
+    ],
+)
+def test_a_row_of_another_version_is_left_alone(
+    inbox: Inbox, table: Limits, change: Callable[[Row], Row], says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its message comes again later; the log tells what is the matter; the rest of the day can be read."""
+    [message, _] = add(inbox, "ring", "tell")
+    [row] = table.read(message.id.day, message.id.row, message.id.row + "!")
+    table.commit(message.id.day, change(row))
+    before = table.read(message.id.day, "", "~")
+    assert inbox.claim(message, NOW) == NotYet(NOW + timedelta(minutes=5))
+    assert inbox.rearm(message, NOW) == message._replace(after=timedelta(minutes=5))
+    assert [id.rule for id, _ in inbox.history(message.id.day).actions] == ["tell"]
+    assert table.read(message.id.day, "", "~") == before
+    assert not inbox.ended(message.id)
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 3
+    assert all(text.startswith("action.foreign") and says in text for text in told)
 
 
 def test_of_two_workers_that_read_at_once_one_has_it(inbox: Inbox, table: Limits) -> None:

@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
+from azure.data.tables import TableClient
 
 from dispatch.act import act
 from dispatch.app import App
 from dispatch.inbox import Inbox
 from dispatch.receive import receive
 from dispatch.records import unpacked
-from dispatch.storage import Row
+from dispatch.storage import AzureTable, Row
 from schemas import ModelRegistered, RunCompleted, RunStatusChanged
+from tests.dispatch.test_storage import Answers
 from tests.dispatch.world import LEASE, World, rule, rules
 from tests.doubles import NOW, Counting
 
@@ -74,6 +77,21 @@ def test_a_redelivery_changes_nothing(world: World, caplog: pytest.LogCaptureFix
     world.run()
     assert len(world.calls) == 2
     assert len(world.history().events) == 1
+
+
+def test_a_redelivery_costs_three_requests_however_many_rules_it_matches(
+    tmp_path: Path, azurite_connection: str
+) -> None:
+    """The transaction that meets the first, one row of it to see whose it is, and the range of its actions."""
+    world = World(rules(*(rule(f"ring-{n}") for n in range(48))), tmp_path)
+    transport = Answers(lambda _: False)
+    with TableClient.from_connection_string(azurite_connection, f"t{uuid4().hex}", transport=transport) as client:
+        app = App(world.loaded, Inbox(AzureTable(client), LEASE), world.queue, world.clock)
+        receive(RAW, app)
+        transport.sent.clear()
+        receive(RAW, app)
+    assert [request.split(" ")[0] for request in transport.sent] == ["POST", "GET", "GET"]
+    assert len(world.queue.messages) == 2 * 48
 
 
 def test_a_redelivery_sends_what_a_dead_worker_did_not(world: World) -> None:
@@ -263,15 +281,16 @@ def test_only_storage_makes_receiving_fail(world: World, error: Exception) -> No
     assert len(world.history().events) == 1
 
 
-def test_what_storage_refuses_for_its_content_is_rejected(world: World) -> None:
+@pytest.mark.parametrize("status", [400, 413])
+def test_what_storage_refuses_for_its_content_is_rejected(world: World, status: int) -> None:
     """Delivering it again would not help."""
-    app = App(world.loaded, Inbox(Refusing(world.table, refusal(400)), LEASE), world.queue, world.clock)
+    app = App(world.loaded, Inbox(Refusing(world.table, refusal(status)), LEASE), world.queue, world.clock)
     receive(RAW, app)
     assert [rejected.kind for rejected in world.history().rejected] == ["too large"]
 
 
-def test_a_hundred_rules_on_one_event_lose_none(tmp_path: Path) -> None:
-    """A transaction takes 48 actions; more are refused when the rules load, so that it never comes to this."""
+def test_as_many_rules_as_a_transaction_takes_match_one_event(tmp_path: Path) -> None:
+    """With the event itself and the rows by which unfinished work is found."""
     world = World(rules(*(rule(f"ring-{n}") for n in range(48))), tmp_path)
     world.receive(EVENT)
     world.run()

@@ -1,6 +1,5 @@
 """Rows as typed records, within what Azure Tables holds."""
 
-import json
 import random
 from dataclasses import replace
 from datetime import timedelta
@@ -109,4 +108,3 @@ def test_the_chunks_of_a_payload_are_put_together_in_order() -> None:
     values = packed(text)
     assert len(values) > 10
     assert unpacked(dict(sorted(values.items(), key=lambda item: item[0], reverse=True))) == text
-    assert json.dumps(text)

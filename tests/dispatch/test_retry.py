@@ -1,12 +1,15 @@
 """How long to wait before trying again."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from dispatch.retry import Retry
+from dispatch.trouble import judge
 from handlers.base import RetryLater
+from tests.dispatch.test_trouble import refused
 
 BUSY = RetryLater("busy")
 
@@ -37,6 +40,14 @@ def test_an_error_may_shorten_the_time_but_not_lengthen_it() -> None:
     assert wait(Retry(), 9, 1.0, RetryLater("403", patience=timedelta(days=30)), hours=24) is None
 
 
+def test_an_error_s_own_time_begins_with_it() -> None:
+    """Not with the failures of other kinds before it."""
+    denied, day = RetryLater("403", patience=timedelta(minutes=30)), timedelta(hours=23)
+    assert Retry().delay(denied, 9, day, timedelta(minutes=29)) is not None
+    assert Retry().delay(denied, 9, day, timedelta(minutes=30)) is None
+    assert Retry().delay(BUSY, 9, day, timedelta(minutes=30)) is not None
+
+
 def test_the_service_s_word_replaces_the_backoff() -> None:
     """If it is longer, and up to a day: a hostile header neither stops an action for ever nor makes it spin."""
     assert wait(Retry(), 1, 1.0, RetryLater("503", timedelta(seconds=90))) == timedelta(seconds=90)
@@ -49,6 +60,23 @@ def test_a_throttled_action_waits_at_least_a_minute_and_never_gives_up() -> None
     throttled = RetryLater("429", timedelta(seconds=1), throttled=True)
     assert wait(Retry(), 1, 0.0, throttled, days=300) == timedelta(seconds=60)
     assert wait(Retry(), 1, 1.0, throttled, days=300) == timedelta(seconds=90)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("value", ["0", "1", "Sun, 22 Nov 2020 09:00:00 GMT"])
+def test_no_header_makes_an_action_spin(status: int, value: str) -> None:
+    """`Retry-After: 0` is no invitation: the least pause is half of `first_delay`, and a minute when throttled."""
+    verdict = judge(refused(status, **{"Retry-After": value}))
+    assert isinstance(verdict, RetryLater)
+    assert wait(Retry(), 1, 0.0, verdict) == timedelta(seconds=5 if status == 500 else 60)
+
+
+@pytest.mark.parametrize("keys", [{"after": 30}, {"after": "30s"}, {"patience": 1.5}, {"after": 0}])
+def test_a_pause_is_a_timedelta_or_the_handler_s_mistake(keys: dict[str, Any]) -> None:
+    """Told where it is made, with the word that is wrong."""
+    [(name, value)] = keys.items()
+    with pytest.raises(TypeError, match=f"RetryLater's {name} is a timedelta or None, not {value!r}"):
+        RetryLater("busy", **keys)
 
 
 @pytest.mark.parametrize(

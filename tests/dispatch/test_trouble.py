@@ -78,6 +78,29 @@ def test_anything_else_may_go_right_later(error: Exception) -> None:
     assert str(verdict).startswith(type(error).__name__)
 
 
+class Mute(Exception):  # noqa: N818 - its name is all that can be told of it
+    """Has a defect where its text should be."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Sealed(Exception):  # noqa: N818 - as above
+    """Has a defect where its response should be."""
+
+    @property
+    def response(self) -> Any:
+        raise RuntimeError("closed")
+
+
+@pytest.mark.parametrize("error", [Mute(), Sealed()])
+def test_an_error_that_cannot_be_read_may_go_right_later(error: Exception) -> None:
+    """Its class is told, and the defect's."""
+    verdict = judge(error)
+    assert isinstance(verdict, RetryLater)
+    assert str(verdict) == f"{type(error).__name__}, which cannot be read: RuntimeError"
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
@@ -86,6 +109,8 @@ def test_anything_else_may_go_right_later(error: Exception) -> None:
         ("Sun, 22 Nov 2026 09:00:30 GMT", 30),
         ("Sun, 22 Nov 2026 08:00:00 GMT", 0),
         ("99999999999999999999", 10**8),
+        ("9" * 5_000, 10**8),
+        ("Sun, 22 Nov 99999999999 09:00:30 GMT", None),
         ("", None),
         ("-5", None),
         ("1.5", None),

@@ -10,8 +10,9 @@ from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueClient, QueueServiceClient
 
 from mlevents.local import azurite as module
-from mlevents.local.azurite import Azurite, AzuriteError, free
+from mlevents.local.azurite import Azurite, AzuriteError
 from mlevents.local.background import Background
+from mlevents.local.ports import free
 from mlevents.local.storage import queue_service
 
 

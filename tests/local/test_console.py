@@ -70,14 +70,25 @@ def test_one_line_per_event_and_per_action(keys: dict[str, Any], printed: str) -
 def test_named_records_are_kept_for_whoever_asks() -> None:
     console = Console()
     console.log(record(name="event.received", id="e1"))
-    assert console.records == [{"name": "event.received", "id": "e1"}]
+    assert list(console.records) == [{"name": "event.received", "id": "e1"}]
+
+
+def test_of_many_lines_and_records_the_last_are_remembered() -> None:
+    """`mlevents start` runs for weeks; whoever does not say how many gets all."""
+    console, everything = Console(remember=2), Console()
+    for number in range(3):
+        console.log(record(name="event.rejected", reason=str(number)))
+        everything.log(record(name="event.rejected", reason=str(number)))
+    assert [text[20:] for text in console.lines] == ["rejected  1", "rejected  2"]
+    assert [keys["reason"] for keys in console.records] == ["1", "2"]
+    assert (len(everything.lines), len(everything.records)) == (3, 3)
 
 
 def test_other_records_are_printed_plainly_with_their_stack_trace() -> None:
     console = Console()
     console.log(record("ERROR", "Traceback\nValueError: x") | {"logger": "acme", "message": "it broke"})
     assert console.lines[0].endswith("error     acme: it broke")
-    assert console.lines[1:] == ["          Traceback", "          ValueError: x"]
+    assert list(console.lines)[1:] == ["          Traceback", "          ValueError: x"]
 
 
 @pytest.mark.parametrize("logger", ["azure.core.pipeline.policies.http_logging_policy", "azure", "asyncio"])
@@ -115,7 +126,7 @@ def test_a_reader_that_has_gone_does_not_stop_the_host() -> None:
     console = Console(stream)
     stream.close()
     console.say("nobody reads this")
-    assert console.lines == ["nobody reads this"]
+    assert list(console.lines) == ["nobody reads this"]
 
 
 def test_it_understands_what_the_app_says(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,7 +11,7 @@ from azure.storage.queue import QueueClient
 
 from mlevents.local.app import LocalApp
 from mlevents.local.azurite import Azurite
-from mlevents.local.running import PortTaken
+from mlevents.local.ports import PortTaken
 from tests.local.conftest import APPS, NEVER, Notes
 
 SETTINGS = {

@@ -42,7 +42,7 @@ def test_a_mail_is_kept_as_a_file_and_told(mailbox: Mailbox, heard: list[Mail]) 
     assert (mail.subject, mail.text) == ("Rün failed", "It failed. ✗\n")
     assert mail.path == mailbox.folder / "0001-r-n-failed.eml"
     assert b"Subject:" in mail.path.read_bytes()
-    assert mailbox.mails == heard
+    assert list(mailbox.mails) == heard
 
 
 def test_mails_are_numbered_on(mailbox: Mailbox, heard: list[Mail]) -> None:
@@ -56,6 +56,30 @@ def test_mails_are_numbered_on(mailbox: Mailbox, heard: list[Mail]) -> None:
         send(later)
         background.run(later.stop())
     assert heard[-1].path.name == "0042-run-failed.eml"
+
+
+def test_no_mail_is_written_over_another(tmp_path: Path, heard: list[Mail]) -> None:
+    """Not after ten thousand, nor when another mailbox uses the folder."""
+    (tmp_path / "10000-earlier.eml").write_text("")
+    with Background() as background:
+        mailbox = Mailbox(tmp_path, heard.append)
+        background.run(mailbox.start())
+        (tmp_path / "10001-run-failed.eml").write_text("another mailbox's")
+        send(mailbox)
+        background.run(mailbox.stop())
+    assert heard[0].path.name == "10002-run-failed.eml"
+    assert (tmp_path / "10001-run-failed.eml").read_text() == "another mailbox's"
+
+
+def test_of_many_mails_the_last_are_remembered(tmp_path: Path, heard: list[Mail]) -> None:
+    with Background() as background:
+        mailbox = Mailbox(tmp_path, heard.append, remember=1)
+        background.run(mailbox.start())
+        send(mailbox, "first")
+        send(mailbox, "second")
+        background.run(mailbox.stop())
+    assert [mail.subject for mail in mailbox.mails] == ["second"]
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("subject", ["", "../../etc/passwd", "a" * 300, "…"])

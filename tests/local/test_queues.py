@@ -2,10 +2,13 @@
 
 import base64
 import json
+import shutil
 import socket
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 
+import certifi
 from azure.storage.queue import QueueClient, QueueServiceClient
 
 from mlevents.local.app import LocalApp
@@ -171,6 +174,18 @@ def test_storage_that_cannot_be_reached_is_told_once(run: Run) -> None:
         local.wait(lambda: any("cannot be read" in line for line in local.lines))
         local.invoke("work", "by hand")
     assert sum("cannot be read" in line for line in local.lines) == 1
+
+
+def test_a_trigger_outlives_what_the_storage_library_does_not_expect(
+    run: Run, queue: Queue, notes: Notes, tmp_path: Path
+) -> None:
+    """A file of certificates that is not there, and then is."""
+    authorities = tmp_path / "authorities.pem"
+    local = run(settings={"REQUESTS_CA_BUNDLE": str(authorities), **NO_POISON_FUNCTION})
+    local.wait(lambda: any("cannot be read" in line and "No such file" in line for line in local.lines))
+    shutil.copy(certifi.where(), authorities)
+    queue.put("still read")
+    local.wait(lambda: notes.bodies("worked") == ["still read"])
 
 
 def test_an_app_without_a_storage_setting_still_takes_events(run: Run, notes: Notes) -> None:

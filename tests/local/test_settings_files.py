@@ -50,6 +50,15 @@ def test_what_the_environment_has_stays_and_is_told(tmp_path: Path) -> None:
     assert notes == ["SET is as the environment has it, not as local.settings.json"]
 
 
+def test_of_an_example_it_is_told_that_it_is_one(tmp_path: Path) -> None:
+    (tmp_path / "local.settings.json.example").write_text('{"IsEncrypted": false, "Values": {"SET": "file"}}')
+    local = LocalSettings.load(tmp_path)
+    assert local.notes == ("settings are those of local.settings.json.example: there is no local.settings.json",)
+    assert local.environment({"SET": "mine"})[1] == [
+        "SET is as the environment has it, not as local.settings.json.example"
+    ]
+
+
 def test_connection_strings_are_settings_too(tmp_path: Path) -> None:
     local = settings(tmp_path, ConnectionStrings={"A": "a=1", "B": {"ConnectionString": "b=2", "ProviderName": "p"}})
     assert local.values == {"ConnectionStrings:A": "a=1", "ConnectionStrings:B": "b=2"}

@@ -3,24 +3,19 @@
 import contextlib
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 from azure.storage.queue import QueueClient
 
 from mlevents.local.azurite import ACCOUNT, KEY
+from tests.local.started import Started, descendants, running, until
 
-ROOT = Path(__file__).resolve().parents[2]
 APP = '''
 import json, logging, os, smtplib, time
 from email.message import EmailMessage
@@ -59,67 +54,6 @@ SETTINGS = {
     "EMAIL_SMTP_HOST": "localhost",
     "EMAIL_SMTP_PORT": "1025",
 }
-
-
-class Started:
-    """A running command, and what it has printed."""
-
-    def __init__(self, *arguments: str, **environment: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "mlevents", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-        )
-        self.lines: list[str] = []
-        self._reading = threading.Thread(target=self._read)
-        self._reading.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-
-    def wait_for(self, pattern: str, seconds: float = 30) -> re.Match[str]:
-        found = until(lambda: next((m for line in self.lines if (m := re.search(pattern, line))), None), seconds, self)
-        assert isinstance(found, re.Match)
-        return found
-
-    def end(self, number: signal.Signals | None = None) -> int:
-        if number is not None and self.process.poll() is None:
-            self.process.send_signal(number)
-        code = self.process.wait(30)
-        self._reading.join()
-        assert self.process.stdout
-        self.process.stdout.close()
-        return code
-
-
-def until(condition: Callable[[], Any], seconds: float = 30, started: Started | None = None) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "\n".join(started.lines if started else ["it did not come true"])
-        time.sleep(0.02)
-    return found
-
-
-def descendants(pid: int) -> set[int]:
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    parents = {int(child): int(parent) for child, parent in map(str.split, listed.splitlines())}
-    found: set[int] = set()
-    while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
-        found |= more
-    return found
-
-
-def running(pids: set[int]) -> set[int]:
-    """Those that run; a zombie, whose new parent has not looked yet, does not."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=True).stdout
-    states = dict(line.split() for line in listed.splitlines())
-    return {pid for pid in pids if not states.get(str(pid), "Z").startswith("Z")}
 
 
 @pytest.fixture
@@ -261,6 +195,28 @@ def test_a_port_that_is_taken_is_an_error_that_says_so(start: Callable[..., Star
     assert any(f"port {port} cannot be listened on" in line for line in started.lines)
 
 
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_what_is_no_port_is_refused(start: Callable[..., Started], port: str) -> None:
+    started = start(f"--port={port}")
+    assert started.end() == 2
+    assert any("is not a port" in line for line in started.lines)
+
+
+def test_a_folder_without_an_app_is_left_as_it_is(tmp_path: Path) -> None:
+    started = Started("start", "--app", str(tmp_path))
+    assert started.end() == 1
+    assert any("that is not a function app" in line for line in started.lines)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error_in_one_line(start: Callable[..., Started], app: Path) -> None:
+    (app / ".mlevents").write_text("a file where the folder should be")
+    started = start("--port", "0")
+    assert started.end() == 1
+    [line] = started.lines
+    assert f"{app}/.mlevents" in line
+
+
 def test_the_port_may_stand_in_local_settings_json(start: Callable[..., Started], app: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -314,6 +270,13 @@ def talkative(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
 def test_a_real_mail_server_in_the_settings_is_used_and_said(talkative: Started) -> None:
     talkative.wait_for(r"Mails are really sent, by smtp\.example\.com")
     talkative.wait_for("EMAIL_SMTP_HOST is as the environment has it")
+
+
+def test_so_is_azure_communication_services(start: Callable[..., Started], app: Path) -> None:
+    """Nobody should learn from a mail in his inbox that mails were sent."""
+    values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "EMAIL_ACS_ENDPOINT": "https://acs.example.com"}
+    (app / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
+    start("--port", "0", "--no-azurite").wait_for(r"Mails are really sent, by https://acs\.example\.com")
 
 
 def test_disabled_functions_are_named_so(talkative: Started) -> None:

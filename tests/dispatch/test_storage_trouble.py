@@ -1,0 +1,249 @@
+"""Storage that is slow, breaks off, or is not storage at all: an error of azure.core's, in time for Event Grid.
+
+Nothing here is patched below the SDKs but the network, so that what is looked at is how dispatch/settings.py sets them
+up and what dispatch/storage.py makes of them.
+"""
+
+import random
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import requests
+from azure.core.exceptions import AzureError
+from azure.core.pipeline.transport import RequestsTransport
+
+from dispatch.app import App
+from dispatch.inbox import Inbox
+from dispatch.receive import receive
+from dispatch.settings import Environment, Storage
+from dispatch.storage import AzureQueue, AzureTable, Row, Table
+from tests.dispatch.test_receive import RAW
+from tests.dispatch.world import LEASE, World, rule, rules
+
+
+def storage_on(port: int) -> Storage:
+    """An account whose services are on one port."""
+    url = f"http://127.0.0.1:{port}/devstoreaccount1"
+    account = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Zm9v"
+    return Storage.of(Environment({"AzureWebJobsStorage": f"{account};TableEndpoint={url};QueueEndpoint={url}"}))
+
+
+def do(call: str, storage: Storage) -> None:
+    """One of the three calls that the app makes of storage."""
+    with storage.table("mlevents") as table, storage.queue("mlevents-actions") as queue:
+        match call:
+            case "commit":
+                AzureTable(table).commit("p", Row("a", {}))
+            case "read":
+                AzureTable(table).read("p", "a", "b")
+            case "send":
+                AzureQueue(queue).send("a")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(rules(rule("ring")), tmp_path)
+
+
+@contextmanager
+def black_hole() -> Iterator[Storage]:
+    """Takes connections and requests, and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield storage_on(listening.getsockname()[1])
+
+
+@pytest.mark.timeout(20)
+def test_a_storage_that_never_answers_is_an_error_in_time(world: World) -> None:
+    """Event Grid waits 30 s. Both services at once, because each takes all the time that it has."""
+    with (
+        ThreadPoolExecutor(2) as threads,
+        black_hole() as storage,
+        storage.table("mlevents") as table,
+        storage.queue("mlevents-actions") as queue,
+    ):
+        app = App(world.loaded, Inbox(AzureTable(table), LEASE), world.queue, world.clock)
+        received = threads.submit(receive, RAW, app)
+        sent = threads.submit(AzureQueue(queue).send, "a")
+        assert isinstance(received.exception(), AzureError)
+        assert isinstance(sent.exception(), AzureError)
+
+
+@dataclass
+class Network:
+    """Fails as it is told, takes no time, and adds up what time it would have taken at the worst."""
+
+    fails: str
+    seconds: float = 0.0
+    tries: int = 0
+
+    def request(self, *_: Any, timeout: tuple[float, float], **__: Any) -> requests.Response:
+        self.tries += 1
+        connecting, reading = timeout
+        if self.fails == "no route":
+            self.seconds += connecting
+            raise requests.ConnectTimeout
+        self.seconds += reading
+        if self.fails == "no answer":
+            raise requests.ReadTimeout
+        answer = requests.Response()
+        answer.status_code, answer.raw = 503, _Raw()
+        return answer
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class _Raw:
+    """What azure-core touches of an answer that has no body."""
+
+    enforce_content_length = False
+
+    def read(self, *_: Any, **__: Any) -> bytes:
+        return b""
+
+    def close(self) -> None: ...
+
+
+def worst_case(call: str, fails: str, monkeypatch: pytest.MonkeyPatch) -> Network:
+    """What a call to storage costs on a network that fails."""
+    network = Network(fails)
+    monkeypatch.setattr(requests.Session, "request", lambda _, *args, **kwargs: network.request(*args, **kwargs))
+    monkeypatch.setattr(RequestsTransport, "sleep", lambda _, seconds: network.sleep(seconds))
+    monkeypatch.setattr(random.Random, "uniform", lambda _, low, high: high)
+    with pytest.raises(AzureError):
+        do(call, storage_on(1))
+    return network
+
+
+@pytest.mark.parametrize(
+    ("call", "fails", "tries", "seconds"),
+    [
+        ("commit", "no route", 1, 3.0),  # the SDK repeats a POST only if it was answered
+        ("commit", "no answer", 1, 5.0),
+        ("commit", "busy", 3, 15.6),
+        ("read", "no route", 3, 9.6),
+        ("read", "no answer", 3, 15.6),
+        ("read", "busy", 3, 15.6),
+        ("send", "no route", 2, 10.0),
+        ("send", "no answer", 2, 14.0),
+        ("send", "busy", 2, 14.0),
+    ],
+)
+def test_a_call_to_storage_is_repeated_a_little_and_not_for_long(
+    call: str, fails: str, tries: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Computed, not measured: the timeouts that each request is given, and the pauses between them."""
+    network = worst_case(call, fails, monkeypatch)
+    assert (network.tries, round(network.seconds, 3)) == (tries, seconds)
+
+
+def test_the_slowest_table_and_the_slowest_queue_are_over_before_event_grid_asks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The table answers the last of its requests at the last moment, and the queue none."""
+    table, queue = (worst_case(call, "busy", monkeypatch).seconds for call in ("commit", "send"))
+    assert table + queue < 30
+
+
+@dataclass
+class Server:
+    """One that answers every request with the same bytes and hangs up."""
+
+    answer: bytes
+    port: int = 0
+    asked: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[Server]:
+    server = Server(answer)
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_one_request(self) -> None:
+            self.raw_requestline = self.rfile.readline()
+            if self.parse_request():
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                server.asked.append(self.command)
+                self.wfile.write(server.answer)
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        server.port = http.server_port
+        thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+def http(status: str, kind: str, body: bytes, *, missing: int = 0) -> bytes:
+    """An answer, of which the last bytes may be missing."""
+    return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body) + missing}\r\n\r\n".encode() + body
+
+
+PAGE = b"<html><body>Sign in to the guests' network</body></html>"
+MIXED = "multipart/mixed; boundary=batchresponse_1"
+BATCH = b"--batchresponse_1\r\nContent-Type: multipart/mixed; boundary=changesetresponse_1\r\n\r\n--changes"
+WRONG: list[Any] = [
+    pytest.param("commit", http("202 Accepted", MIXED, BATCH, missing=400), id="commit, cut off"),
+    pytest.param("commit", http("202 Accepted", "text/html", PAGE), id="commit, 202 with HTML"),
+    pytest.param("commit", http("200 OK", "text/html", PAGE), id="commit, 200 with HTML"),
+    pytest.param("commit", http("202 Accepted", "application/json", b"{}"), id="commit, other JSON"),
+    pytest.param("read", http("200 OK", "application/json", b'{"value": [', missing=400), id="read, cut off"),
+    pytest.param("read", http("200 OK", "text/html", PAGE), id="read, HTML"),
+    pytest.param("read", http("200 OK", "application/json", b"{}"), id="read, other JSON"),
+    pytest.param("send", http("201 Created", "application/xml", b"<?xml version", missing=400), id="send, cut off"),
+    pytest.param("send", http("201 Created", "text/html", PAGE), id="send, 201 with HTML"),
+    pytest.param("send", http("200 OK", "text/html", PAGE), id="send, 200 with HTML"),
+]
+
+
+@dataclass
+class EventsElsewhere:
+    """A table of which only what belongs to events is in another: what is rejected, and the list of days, is here."""
+
+    table: Table
+    events: Table
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        return self.table.read(partition, first, last)
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
+        here = partition == "days" or rows[0].key.startswith("x|")
+        return (self.table if here else self.events).commit(partition, *rows, delete=delete)
+
+
+@pytest.mark.parametrize("answer", [pytest.param(p.values[1], id=p.id) for p in WRONG if p.values[0] == "commit"])
+def test_an_event_that_nobody_knows_to_be_written_down_comes_again(world: World, answer: bytes) -> None:
+    """An answer that breaks off, or is another's: no word about the event, so it is not rejected for that."""
+    with answering(answer) as server, storage_on(server.port).table("mlevents") as client:
+        broken = EventsElsewhere(world.table, AzureTable(client))
+        with pytest.raises(AzureError):
+            receive(RAW, App(world.loaded, Inbox(broken, LEASE), world.queue, world.clock))
+        assert server.asked == ["POST"]
+    assert world.history().rejected == []
+    receive(RAW, world.app)
+    assert len(world.history().events) == 1
+    assert world.history().rejected == []
+
+
+@pytest.mark.parametrize(("call", "answer"), WRONG)
+def test_an_answer_that_makes_no_sense_is_storage_s_error(
+    call: str, answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the SDK stumbles over while it reads it."""
+    monkeypatch.setattr(RequestsTransport, "sleep", lambda *_: None)
+    with answering(answer) as server, pytest.raises(AzureError):
+        do(call, storage_on(server.port))

@@ -1,0 +1,75 @@
+"""`python -m mlevents` as a process, seen from outside."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Started:
+    """A running command, and what it has printed."""
+
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mlevents", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        )
+        self.lines: list[str] = []
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def wait_for(self, pattern: str, seconds: float = 30) -> re.Match[str]:
+        found = until(lambda: next((m for line in self.lines if (m := re.search(pattern, line))), None), seconds, self)
+        assert isinstance(found, re.Match)
+        return found
+
+    def end(self, number: signal.Signals | None = None, seconds: float = 30) -> int:
+        if number is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(seconds)
+        self._reading.join()
+        assert self.process.stdout
+        self.process.stdout.close()
+        return code
+
+
+def until(condition: Callable[[], Any], seconds: float = 30, started: Started | None = None) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "\n".join(started.lines if started else ["it did not come true"])
+        time.sleep(0.02)
+    return found
+
+
+def descendants(pid: int) -> set[int]:
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(child): int(parent) for child, parent in map(str.split, listed.splitlines())}
+    found: set[int] = set()
+    while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
+        found |= more
+    return found
+
+
+def running(pids: set[int]) -> set[int]:
+    """Those that run; a zombie, whose new parent has not looked yet, does not."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=True).stdout
+    states = dict(line.split() for line in listed.splitlines())
+    return {pid for pid in pids if not states.get(str(pid), "Z").startswith("Z")}
