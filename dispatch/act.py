@@ -35,10 +35,8 @@ class NoRule(RetryLater):
 
 def act(text: str, app: App) -> None:
     """Carry out the action that a queue message names. Raises what storage raises; the message then comes again."""
-    try:
-        message = Message.parse(text)
-    except ValueError as error:
-        say("action.unreadable", logging.ERROR, reason=str(error), message=text[:200])
+    message = _read(text)
+    if message is None:
         return
     claim = app.inbox.claim(message, app.now())
     if isinstance(claim, Over):
@@ -165,13 +163,20 @@ def following(claim: Claim, how: Settlement, app: App) -> tuple[list[NewAction],
 
 def rearm(text: str, app: App) -> None:
     """Give an action whose message the host gave up another one. It needs no rules, and ends nothing."""
-    try:
-        message = Message.parse(text)
-    except ValueError as error:
-        say("action.unreadable", logging.ERROR, reason=str(error), message=text[:200])
+    message = _read(text)
+    if message is None:
         return
     fresh = app.inbox.rearm(message, app.now())
     if isinstance(fresh, Over):
         return
     app.queue.send(str(fresh), fresh.after)
     say("action.rearmed", logging.WARNING, rule=message.id.rule, event=message.id.event)
+
+
+def _read(text: str) -> Message | None:
+    """The message in a text. One of others is dropped, with a word in the log: it would come again and again."""
+    try:
+        return Message.parse(text)
+    except ValueError as error:
+        say("action.unreadable", logging.ERROR, reason=str(error), message=text[:200])
+        return None
