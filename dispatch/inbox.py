@@ -378,12 +378,13 @@ class Inbox:
         rejected: list[Rejected] = []
         for row in self._table.read(day, "0", "~"):
             event, _, rule = row.key.partition("|")
-            if event == "x":
-                rejected.append(Rejected.of(row))
-            elif not rule:
-                events[event] = EventRecord.of(row)
-            elif (record := _read(row)) is not None:
-                actions.append((ActionId(day, event, rule), record))
+            with suppress(LookupError, TypeError, ValueError):  # another version's
+                if event == "x":
+                    rejected.append(Rejected.of(row))
+                elif not rule:
+                    events[event] = EventRecord.of(row)
+                elif (record := _read(row)) is not None:
+                    actions.append((ActionId(day, event, rule), record))
         return History(events, actions, rejected)
 
     def _row(self, partition: str, key: str) -> Row | None:

@@ -96,7 +96,7 @@ class Storage:
 
     def table(self, name: str) -> TableClient:
         """A client that gives up in time for Event Grid. Makes no request. Raises SettingsError."""
-        few: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.3, "retry_backoff_max": 1}
+        few: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.3}
         with _told_as_settings_error():
             if self.connection_string:
                 return TableClient.from_connection_string(self.connection_string, name, **_TIMEOUTS, **few)

@@ -76,16 +76,15 @@ def test_throttling_shifts_when_the_failing_began(tmp_path: Path) -> None:
 
 
 def test_access_is_tried_for_half_an_hour_of_its_own(tmp_path: Path) -> None:
-    """However long the action had failed for other reasons: twelve timeouts take hours, and then a role is missing."""
-    world = started(tmp_path, rule("ring", *["retry timeout"] * 12, "forbidden"))
+    """However long the action had failed for other reasons: twelve timeouts, and then a role is missing."""
+    world = started(tmp_path, rule("ring", *["retry timeout"] * 12, "forbidden", retry="{ max_delay: 10m }"))
     for _ in range(13):
         step(world)
     began = world.clock()
-    assert began - world.actions["ring"].started > timedelta(hours=2)
+    assert began - world.actions["ring"].started > timedelta(minutes=30)
     world.run()
     assert world.ends() == {"ring": "failed"}
-    assert world.clock() - began >= timedelta(minutes=30)
-    assert len(world.calls) > 13
+    assert timedelta(minutes=30) <= world.clock() - began <= timedelta(minutes=40)
 
 
 def test_another_error_ends_the_half_hour(tmp_path: Path) -> None:

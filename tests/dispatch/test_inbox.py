@@ -247,3 +247,11 @@ def test_a_note_is_changed_by_compare_and_swap(inbox: Inbox) -> None:
 
     assert inbox.change("latest|r", slowly) == {"other": "1", "mine": "1"}
     assert inbox.change("latest|r", lambda note: note) == {"other": "1", "mine": "1"}
+
+
+def test_a_row_that_cannot_be_read_does_not_hide_the_day(inbox: Inbox, table: Limits) -> None:
+    """Whatever it is: an event, an action or a rejection of another version of the app."""
+    add(inbox, "ring")
+    table.commit("2026-11-22", Row("00000000-odd", {}), Row("00000000-odd|ring", {}), Row("x|odd", {}))
+    history = inbox.history("2026-11-22")
+    assert ([e.id for e in history.events.values()], len(history.actions), history.rejected) == (["e1"], 1, [])
