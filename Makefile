@@ -9,7 +9,7 @@ READY := .venv/.ready node_modules/.ready
 export NO_PROXY := localhost,127.0.0.1,$(NO_PROXY),$(no_proxy)
 export no_proxy := $(NO_PROXY)
 
-.PHONY: demo install start check test lint format clean
+.PHONY: demo install start check test soak fuzz lint format clean
 
 demo: $(READY)  ## show the main job on samples: events in, mails out; exits 0 only if all is as it should be
 	@$(BIN)/python -m mlevents demo
@@ -24,6 +24,12 @@ check: $(READY)  ## find every mistake in rules/
 
 test: $(READY) lint  ## lint, types, and the tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term
+
+soak: $(READY)  ## minutes of crashes, kills and simulated days
+	$(BIN)/python -m pytest -m soak -s --timeout 1800
+
+fuzz: $(READY)  ## thousands of hostile inputs, from fixed seeds
+	$(BIN)/python -m pytest -m fuzz -s --timeout 1800
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ This module knows no guard and no handler by name. A new key of a rule is a guar
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
+from traceback import format_exception
 
 from azure.core.exceptions import HttpResponseError
 
@@ -19,6 +20,7 @@ from dispatch.log import say
 from dispatch.records import ActionRecord
 from dispatch.retry import Retry
 from dispatch.rules import Rule
+from dispatch.secrets import NO_SECRETS, Secrets
 from dispatch.trouble import judge
 from handlers.base import CheckBack, GiveUp, Outcome, Result, RetryLater, Skipped, Succeeded
 from handlers.duration import format_duration
@@ -51,8 +53,9 @@ def carry_out(claim: Claim, app: App) -> None:
     """Run a claimed action, write down how it went, and send the messages that follow from that."""
     began, rule, event = app.now(), app.rules.get(claim.id.rule), app.bound(claim.event, claim.record.follows)
     claim = replace(claim, event=event)
-    result = attempt(rule, Turn(claim, app.inbox, began))
-    settlement = decide(claim, rule, result, app.now())
+    secrets = app.secrets.and_of(rule.handler if rule else None)
+    result = attempt(rule, Turn(claim, app.inbox, began), secrets)
+    settlement = secrets.mask_all(decide(claim, rule, result, app.now()))
     try:
         messages = settle(claim, settlement, app)
     except LeaseLost as error:
@@ -73,7 +76,7 @@ def carry_out(claim: Claim, app: App) -> None:
     )
 
 
-def attempt(rule: Rule | None, turn: Turn) -> Outcome | Hold | RetryLater | GiveUp:
+def attempt(rule: Rule | None, turn: Turn, secrets: Secrets = NO_SECRETS) -> Outcome | Hold | RetryLater | GiveUp:
     """Ask the guards, then the handler; whatever is raised comes back as RetryLater or GiveUp."""
     try:
         if turn.claim.record.crashes >= MOST_CRASHES:
@@ -88,12 +91,14 @@ def attempt(rule: Rule | None, turn: Turn) -> Outcome | Hold | RetryLater | Give
         for guard in rule.guards:
             if (answer := guard(turn)) is not None:
                 return answer
-        outcome = rule.handler.run(turn.claim.event, replace(turn.claim.action, source=rule.source))
+        action = replace(turn.claim.action, source=rule.source, matches=lambda event: rule.when.matches(event.view()))
+        outcome = rule.handler.run(turn.claim.event, action)
         if not isinstance(outcome, Outcome):
             raise GiveUp(f"{rule.do} answered {type(outcome).__name__}; Succeeded, Skipped or CheckBack was expected")
     except Exception as error:  # whatever a handler raises is an answer
         if not isinstance(error, RetryLater | GiveUp):
-            _logger.exception("rule %s on event %s", turn.claim.id.rule, turn.claim.event.id)
+            trace = secrets.mask("".join(format_exception(error)))
+            _logger.error("rule %s on event %s\n%s", turn.claim.id.rule, turn.claim.event.id, trace)  # noqa: TRY400 - masked
         return judge(error, turn.now)
     return outcome
 

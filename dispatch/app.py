@@ -12,6 +12,7 @@ from typing import Self
 from dispatch import rules
 from dispatch.inbox import Inbox
 from dispatch.log import say
+from dispatch.secrets import NO_SECRETS, Secrets
 from dispatch.settings import APP_FOLDER, KILL_GRACE, Environment, Names, Storage, function_timeout
 from dispatch.storage import AzureQueue, AzureTable, Queue
 from handlers.base import Result
@@ -31,6 +32,7 @@ class App:
     inbox: Inbox
     queue: Queue
     now: Callable[[], datetime] = utc_now
+    secrets: Secrets = NO_SECRETS
 
     @classmethod
     def from_settings(cls, values: Mapping[str, str], folder: Path = APP_FOLDER) -> Self:
@@ -46,7 +48,8 @@ class App:
         for mistake in loaded.mistakes:
             say("rules.mistake", logging.ERROR, mistake=str(mistake))
         inbox = Inbox(AzureTable(storage.table(names.table)), lease)
-        return cls(loaded, inbox, AzureQueue(storage.queue(names.actions)))
+        queue = AzureQueue(storage.queue(names.actions))
+        return cls(loaded, inbox, queue, secrets=Secrets.of_settings(values))
 
     def bound(self, event: Event, result: Result | None = None) -> Event:
         """The event as conditions and templates see it: with its workspace's labels, and the result that it follows."""

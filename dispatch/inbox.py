@@ -28,6 +28,7 @@ from dispatch.log import say
 from dispatch.records import ENDED, SCHEMA, ActionRecord, EventRecord, Rejected, Status
 from dispatch.storage import Conflict, Row, Table
 from handlers.base import Action, Result
+from handlers.lineage import MOST_DEPTH, lineage_of
 from schemas import Event, parse_event
 
 MOST_ACTIONS = 48  # at once: a transaction takes 100 operations, an action is two rows, and up to three are others
@@ -105,6 +106,8 @@ class Claim(Lease):
             failures=record.failures,
             state=record.state,
             result=record.follows,
+            event=self.event.id,
+            depth=min(came_from.depth + 1, MOST_DEPTH) if (came_from := lineage_of(self.event)) else 1,
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from dispatch.guards import Guard
 from dispatch.inbox import NewAction
+from dispatch.log import say
 from dispatch.retry import Retry
 from dispatch.rulefiles import places
 from dispatch.rulefiles.draft import DRIFT, EVENT_NAMES, Draft, read_rules
@@ -19,6 +20,7 @@ from dispatch.rulefiles.read import read
 from dispatch.rulefiles.when import ALWAYS, AllOf
 from dispatch.workspaces import Workspace, Workspaces
 from handlers.base import Handler, Result
+from handlers.lineage import Lineage, lineage_of, rule_code
 from schemas import Event
 
 __all__ = ["Alerts", "Mistake", "Rule", "Rules", "Workspace", "load"]
@@ -41,6 +43,8 @@ class Rule:
     when: AllOf = ALWAYS
     after: frozenset[str] = frozenset()  # the rules that it follows
     outcome: str = "succeeded"  # how their actions end: succeeded, failed, skipped, or any
+    allow_loops: bool = False  # may it act on what its own actions started?
+    max_depth: int = 3  # of a chain of starts
 
     def action(self, follows: Result | None = None) -> NewAction:
         """What is written down of this rule for an event that it matches."""
@@ -49,6 +53,16 @@ class Rule:
     def takes(self, event: Event) -> bool:
         """Is the event of a type that its `on` names?"""
         return type(event).__name__ in self.on or (DRIFT in self.on and event.drift is not None)
+
+    def stopped(self, origin: Lineage | None) -> str:
+        """Why it must not act on an event that comes from one of our starts; empty if it may."""
+        if origin is None:
+            return ""
+        if origin.rule == rule_code(self.name) and not self.allow_loops:
+            return "this rule started what the event comes from, and has no allow_loops"
+        if self.handler.starts_runs and origin.depth >= self.max_depth:
+            return f"the event comes from a chain of {origin.depth} starts, and max_depth is {self.max_depth}"
+        return ""
 
     def is_for(self, workspace: Workspace | None) -> bool:
         """Is the workspace one of those that its `in` chooses?"""
@@ -177,6 +191,8 @@ def _rule(draft: Draft) -> Rule | None:
         when=draft.when,
         after=frozenset(draft.after.places if draft.after else ()),
         outcome=draft.after.outcome if draft.after else "succeeded",
+        allow_loops=draft.keys.allow_loops,
+        max_depth=draft.keys.max_depth,
     )
 
 
@@ -191,4 +207,9 @@ def _holding(rules: Iterable[Rule], event: Event, workspace: Workspace | None) -
     """Those whose `in` and `when` hold; the event's view is made only if some rule asks for it."""
     here = [rule for rule in rules if rule.is_for(workspace)]
     view: Mapping[str, Any] = event.view() if any(rule.when.tests for rule in here) else {}
-    return [rule for rule in here if rule.when.matches(view)]
+    holding = [rule for rule in here if rule.when.matches(view)]
+    origin = lineage_of(event) if holding else None
+    stopped = {rule.name: why for rule in holding if (why := rule.stopped(origin))}
+    for name, why in stopped.items():
+        say("rule.stopped", rule=name, event=event.id, reason=why)
+    return [rule for rule in holding if rule.name not in stopped]

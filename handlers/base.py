@@ -21,7 +21,7 @@ What goes as planned is returned, what goes wrong is raised:
 import json
 import reprlib
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args
@@ -29,6 +29,7 @@ from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict
 
+from handlers import lineage
 from handlers.template import Template
 from schemas import Event
 
@@ -140,9 +141,13 @@ class Result:
         return {"rule": self.rule, "status": self.status, "summary": self.summary, "details": dict(self.details)}
 
 
+def _always(_: Event) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One rule applied to one event."""
+    """One rule applied to one event. What it starts carries its `job_name`, or its `tags`, or both."""
 
     rule: str = "a-rule"
     source: str = ""  # where the rule stands: "rules/churn.yaml:12"
@@ -151,12 +156,27 @@ class Action:
     failures: int = 0  # RetryLaters since the last CheckBack
     state: Mapping[str, Any] = field(default_factory=dict)  # what the last CheckBack kept
     result: Result | None = None  # what it follows, for a rule with ``after``
+    event: str = ""  # the event's id
+    depth: int = 1  # how many starts there are in a chain, if this action starts something
+    matches: Callable[[Event], bool] = field(default=_always, compare=False)  # does the rule's `when` hold, of this?
+
+    @property
+    def job_name(self) -> str:
+        """The name for a job: the same on every call, and the events of the job tell by it who started it."""
+        return lineage.job_name(self.rule, self.depth, self.key)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags that say who started something."""
+        return lineage.tags(self.rule, self.depth, self.event)
 
 
 class Handler(BaseModel, Generic[E]):
     """One kind of thing to do about events of type `E`. One instance per rule, shared by threads, hence frozen."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    starts_runs: ClassVar[bool] = False  # then a chain of starts is not followed deeper than a rule's `max_depth`
 
     @abstractmethod
     def run(self, event: E, action: Action) -> Outcome:
@@ -169,6 +189,10 @@ class Handler(BaseModel, Generic[E]):
 
     def lock(self, event: E) -> str | None:
         """Actions with the same lock take turns, over all machines, each from its first call to its end."""
+        return None
+
+    def destination(self, event: E) -> str | None:
+        """What is busy when it answers 429 or 503: all actions with the same destination wait. None: the rule's own."""
         return None
 
     @classmethod

@@ -46,9 +46,11 @@ _HINTS = dict.fromkeys(
 
 
 class RuleKeys(GuardKeys):
-    """The keys of a rule that are values of their own: its guards, and how it retries."""
+    """The keys of a rule that are values of their own: its guards, how it retries, what of its own doing it acts on."""
 
     retry: Retry = Field(default_factory=Retry)
+    allow_loops: bool = Field(False, strict=True)
+    max_depth: int = Field(3, ge=1, le=20, strict=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,104 @@
+"""What must not be read in a log or in the record, taken out of texts that others wrote.
+
+A library puts what it was given into its exceptions: requests names the whole URL, which for a chat's webhook is the
+secret. So whatever is recorded or logged of a handler's doing goes through here first.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
+
+from pydantic import BaseModel, SecretBytes, SecretStr
+
+from dispatch.inbox import Settlement
+
+MASK = "***"
+
+_SHORTEST = 4  # characters; what is shorter says nothing, and stands in many an innocent word
+_SHORTEST_PART = 8
+_SECRET_NAMES = re.compile(
+    r"AzureWebJobsStorage$|KEY$|PASSWORD|PWD|SECRET|TOKEN|CONNECTION_?STRING|_SAS$", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Texts that are secret, and the parts of them that are, too; the longest first."""
+
+    texts: tuple[str, ...] = ()
+
+    @classmethod
+    def of_settings(cls, values: Mapping[str, str]) -> Self:
+        """The values of app settings whose names say that they are secret; not of those that rules read."""
+        named = (
+            value for name, value in values.items() if _SECRET_NAMES.search(name) and not name.startswith("RULES_")
+        )
+        return cls(_ordered(text for value in named for text in _forms(value)))
+
+    def and_of(self, handler: BaseModel | None) -> "Secrets":
+        """These, and the values of a handler's secret fields."""
+        found = [text for value in _secret_fields(handler) for text in _forms(value)]
+        return Secrets(_ordered([*self.texts, *found])) if found else self
+
+    def mask(self, text: str) -> str:
+        """The text without them."""
+        for secret in self.texts:
+            text = text.replace(secret, MASK)
+        return text
+
+    def mask_all(self, how: Settlement) -> Settlement:
+        """What is to be written down, without them."""
+        if not self.texts:
+            return how
+        details = {self.mask(name): self.mask(text) for name, text in how.details.items()}
+        return replace(how, note=self.mask(how.note), details=details)
+
+
+NO_SECRETS = Secrets()
+
+
+def _secret_fields(value: Any) -> Iterator[str]:
+    match value:
+        case SecretStr():
+            yield value.get_secret_value()
+        case SecretBytes():
+            yield value.get_secret_value().decode(errors="replace")
+        case BaseModel():
+            for _, field in value:
+                yield from _secret_fields(field)
+        case Mapping():
+            for item in value.values():
+                yield from _secret_fields(item)
+        case list() | tuple() | set() | frozenset():
+            for item in value:
+                yield from _secret_fields(item)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """The ways in which a secret, or the part of it that is one, stands in a text."""
+    secret = secret.strip()
+    if len(secret) < _SHORTEST or secret.casefold() == "usedevelopmentstorage=true":
+        return
+    yield secret
+    for part in _parts(secret):
+        if len(part) >= _SHORTEST_PART:
+            yield part
+    yield from {quote(secret, safe=""), quote_plus(secret), unquote(secret), repr(secret)[1:-1]}
+
+
+def _parts(secret: str) -> Iterator[str]:
+    if "://" in secret:
+        url = urlsplit(secret)
+        yield from (url.path + (f"?{url.query}" if url.query else ""), url.path, url.query, url.password or "")
+        yield from url.path.split("/")
+        yield from (value for _, value in parse_qsl(url.query))
+    for field in secret.split(";"):
+        name, equals, value = field.partition("=")
+        if equals and re.search("key|signature|password|token|secret", name, re.IGNORECASE):
+            yield value
+
+
+def _ordered(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({text for text in texts if len(text) >= _SHORTEST}, key=lambda text: (-len(text), text)))

@@ -1,0 +1,99 @@
+"""What is secret in settings is not read in the record, nor in the log, whatever a handler's libraries say."""
+
+from pathlib import Path
+
+import pytest
+import requests
+from pydantic import BaseModel, SecretBytes, SecretStr
+
+from dispatch.inbox import Settlement
+from dispatch.rules import load
+from dispatch.secrets import Secrets
+from handlers.base import Action, GiveUp, Handler, Outcome, RetryLater, Skipped, Succeeded
+from schemas import Event, RunStatusChanged
+from tests.dispatch.world import SETTINGS, World, rules
+
+URL = "https://user:pa55word-long@chat.invalid/services/T0123456/B0123456/s3cr3ts3cr3t?sig=abc%2Bdef%3D0123"
+PARTS = (URL, "s3cr3ts3cr3t", "abc%2Bdef%3D0123", "abc+def=0123", "pa55word-long", "T0123456")
+
+
+class Leaking(Handler[Event]):
+    """Says its secret in every way."""
+
+    url: SecretStr
+    how: str
+
+    def run(self, event: Event, action: Action) -> Outcome:
+        url = self.url.get_secret_value()
+        match self.how:
+            case "succeed":
+                return Succeeded(f"posted to {url}", {"where": url, url: "there"})
+            case "skip":
+                return Skipped(f"nobody at {url}")
+            case "give up":
+                raise GiveUp(f"refused by {url}")
+            case "retry":
+                raise RetryLater(f"busy: {url}")
+            case "http":
+                answer = requests.Response()
+                answer.status_code, answer.url = 400, url
+                answer.raise_for_status()
+        requests.get(url, timeout=0.01)
+        raise AssertionError
+
+
+@pytest.mark.parametrize("how", ["succeed", "skip", "give up", "retry", "http", "connect"])
+def test_a_handler_s_secret_is_in_no_row_and_no_log(how: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor are the parts of a URL that make it one; what libraries name is not always the whole."""
+    world = World("", tmp_path)
+    folder = tmp_path / "rules"
+    (folder / "team.yaml").write_text(
+        rules(
+            "  - name: leak\n    on: RunStatusChanged\n    retry: { for: 1m }\n"
+            f"    do: {__name__}:Leaking\n    with: {{ url: '{URL}', how: {how} }}\n"
+        )
+    )
+    world.loaded = load(folder, SETTINGS)
+    assert world.loaded.mistakes == ()
+    world.receive(RunStatusChanged.example())
+    world.run()
+    assert world.actions["leak"].ended
+    rows = str([row.values for row in world.table.read("2026-11-22", "", "~")])
+    for secret in PARTS:
+        assert secret not in rows
+        assert secret not in caplog.text
+    assert "***" in rows
+
+
+class Nested(BaseModel):
+    inner: list[SecretStr] | dict[str, SecretBytes]
+
+
+@pytest.mark.parametrize("value", [{"inner": ["topsecret"]}, {"inner": {"a": b"topsecret"}}])
+def test_secrets_are_found_wherever_they_stand(value: dict[str, object]) -> None:
+    secrets = Secrets().and_of(Nested.model_validate(value))
+    assert secrets.mask("is topsecret, is") == "is ***, is"
+
+
+def test_the_app_s_own_secrets_count_too() -> None:
+    """Those that settings' names give away: of a connection string, the key."""
+    key = "Zm9vYmFyZm9vYmFyZm9vYmFy=="
+    secrets = Secrets.of_settings(
+        {
+            "AzureWebJobsStorage": f"DefaultEndpointsProtocol=https;AccountName=churn;AccountKey={key};TableEndpoint=x",
+            "EMAIL_SMTP_PASSWORD": "pass phrase",
+            "EMAIL_ACS_KEY": "a/b+c",
+            "RULES_WS_TOKEN": "not-masked",
+            "EMAIL_FROM": "ml@example.com",
+        }
+    )
+    text = f"{key} 'pass phrase' pass+phrase a%2Fb%2Bc not-masked ml@example.com churn"
+    assert secrets.mask(text) == "*** '***' *** *** not-masked ml@example.com churn"
+
+
+def test_what_is_too_short_to_be_a_secret_is_left() -> None:
+    """A password of three letters would take them out of every word; nor is the emulator's setting one."""
+    settings = {"EMAIL_SMTP_PASSWORD": "the", "AzureWebJobsStorage": "UseDevelopmentStorage=true"}
+    assert Secrets.of_settings(settings).texts == ()
+    how = Settlement("succeeded", "the end")
+    assert Secrets.of_settings(settings).mask_all(how) is how
