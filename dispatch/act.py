@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from traceback import format_exception
 
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import AzureError, HttpResponseError
 
 from dispatch.app import App
-from dispatch.guards import Hold, Turn
+from dispatch.guards import Guard, Hold, Pause, Turn, destination
 from dispatch.inbox import MOST_ACTIONS, MOST_CRASHES, Claim, LeaseLost, Message, NewAction, NotYet, Over, Settlement
 from dispatch.log import say
 from dispatch.records import ActionRecord
@@ -28,6 +28,7 @@ from handlers.duration import format_duration
 _logger = logging.getLogger("mlevents")
 
 _CLOCKS = ("failing_since", "denied_since")  # what runs while an action fails
+_MOST_PATIENCE = timedelta(days=7)  # with a service that does nothing but ask for pauses
 _RULE_PATIENCE = timedelta(minutes=5), timedelta(hours=1)  # how often to look for a rule that cannot be found
 
 
@@ -54,7 +55,7 @@ def carry_out(claim: Claim, app: App) -> None:
     began, rule, event = app.now(), app.rules.get(claim.id.rule), app.bound(claim.event, claim.record.follows)
     claim = replace(claim, event=event)
     secrets = app.secrets.and_of(rule.handler if rule else None)
-    result = attempt(rule, Turn(claim, app.inbox, began), secrets)
+    result = paused(attempt(rule, Turn(claim, app.inbox, began), secrets), rule, claim, app)
     settlement = secrets.mask_all(decide(claim, rule, result, app.now()))
     try:
         messages = settle(claim, settlement, app)
@@ -88,7 +89,8 @@ def attempt(rule: Rule | None, turn: Turn, secrets: Secrets = NO_SECRETS) -> Out
             raise GiveUp(
                 f"the rule does {rule.do!r} now, but did {record.handler!r} when this action was begun; replay it"
             )
-        for guard in rule.guards:
+        guards: tuple[Guard, ...] = (*rule.guards, Pause(rule.handler))
+        for guard in guards:
             if (answer := guard(turn)) is not None:
                 return answer
         action = replace(turn.claim.action, source=rule.source, matches=lambda event: rule.when.matches(event.view()))
@@ -103,6 +105,22 @@ def attempt(rule: Rule | None, turn: Turn, secrets: Secrets = NO_SECRETS) -> Out
     return outcome
 
 
+def paused(
+    result: Outcome | Hold | RetryLater | GiveUp, rule: Rule | None, claim: Claim, app: App
+) -> Outcome | Hold | RetryLater | GiveUp:
+    """A service that asks for a pause is left alone by all actions; this one waits as long as they."""
+    if rule is None or not isinstance(result, RetryLater) or not result.throttled:
+        return result
+    try:
+        until = app.inbox.pauses.begin(destination(rule.handler, claim), result.after, app.now())
+    except AzureError:
+        raise
+    except Exception:  # the handler may not be able to say what is busy
+        _logger.exception("the destination of rule %s", rule.name)
+        return result
+    return RetryLater(str(result), until - app.now(), throttled=True, patience=result.patience)
+
+
 def decide(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater | GiveUp, now: datetime) -> Settlement:
     """What follows from how it went. No I/O: a table of cases."""
     record = claim.record
@@ -113,11 +131,12 @@ def decide(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater 
         case Skipped():
             return Settlement("skipped", result.reason, changes=ran)
         case CheckBack():
-            fresh = {"failures": 0, "failing_since": None, "denied_since": None, "crashes": 0}
+            clocks = dict.fromkeys((*_CLOCKS, "throttled_since"))
+            fresh = {"failures": 0, "crashes": 0, **clocks}
             progress = {"state": result.state, "begun": True, **fresh, **ran}
             return Settlement("waiting", result.note, due=now + result.after, changes=progress)
         case Hold():
-            return Settlement("waiting", result.note, due=now + result.after)
+            return Settlement("waiting", result.note, due=now + result.after, changes=_stopped(record, result.after))
         case NoRule():
             shortest, longest = _RULE_PATIENCE
             return Settlement("waiting", str(result), due=now + min(max(shortest, now - record.started), longest))
@@ -129,17 +148,31 @@ def decide(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater 
 
 def try_again(record: ActionRecord, error: RetryLater, retry: Retry, now: datetime) -> Settlement:
     """Wait and try again, or give up. Being throttled is waiting: the time that it takes does not count."""
-    since, denied = record.failing_since or now, record.denied_since or now
-    failures = record.failures + (not error.throttled)
+    if error.throttled:
+        return _throttled(record, error, retry, now)
+    since, denied, failures = record.failing_since or now, record.denied_since or now, record.failures + 1
     delay = retry.delay(error, failures, now - since, now - denied)
     if delay is None:
         tried = format_duration(now - since)
         return Settlement("failed", f"gave up after {failures} attempts in {tried}: {error}")
-    if error.throttled:
-        pause = {name: then + delay for name in _CLOCKS if (then := getattr(record, name)) is not None}
-        return Settlement("waiting", str(error), due=now + delay, changes=pause)
     failing = {"failures": failures, "failing_since": since, "denied_since": denied if error.patience else None}
-    return Settlement("waiting", str(error), due=now + delay, changes=failing)
+    return Settlement("waiting", str(error), due=now + delay, changes={**failing, "throttled_since": None})
+
+
+def _throttled(record: ActionRecord, error: RetryLater, retry: Retry, now: datetime) -> Settlement:
+    since = record.throttled_since or now
+    delay = retry.pause(error)
+    if now - since >= _MOST_PATIENCE:
+        return Settlement(
+            "failed", f"gave up: the service has wanted pauses for {format_duration(now - since)}: {error}"
+        )
+    pause = {**_stopped(record, delay), "throttled_since": since}
+    return Settlement("waiting", str(error), due=now + delay, changes=pause)
+
+
+def _stopped(record: ActionRecord, span: timedelta) -> dict[str, datetime]:
+    """The clocks of a failing action, which stand still while it is not its turn."""
+    return {name: then + span for name in _CLOCKS if (then := getattr(record, name)) is not None}
 
 
 def settle(claim: Claim, how: Settlement, app: App) -> list[Message]:

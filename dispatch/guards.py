@@ -1,14 +1,14 @@
-"""Guards: may this action run now? Each is one key of a rule, and knows nothing of the others.
+"""Guards: may this action run now? Each is one key of a rule or a word of its handler, and knows nothing of the others.
 
 A guard answers None (go on), Skipped (never) or Hold (ask again later). It may keep one small note, changed by compare
-and swap (`Inbox.change`). A note names what it let pass: that passes again after a crash, and nothing ever has to be
-released. What has begun, because its handler has checked back, is not stopped half-way.
+and swap (`dispatch.notes.Notes`). A note names what it let pass: that passes again after a crash, and nothing ever has
+to be released. What has begun, because its handler has checked back, is not stopped half-way.
 """
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from dispatch.conditions import look_up
 from dispatch.filters import check_key
 from dispatch.inbox import ActionId, Claim, Inbox
+from dispatch.notes import hashed
 from dispatch.operators import MISSING
 from dispatch.order import Place, object_of
 from handlers.base import Handler, Skipped
@@ -67,8 +68,8 @@ class LatestOnly:
                 return seen
             return {**place._asdict(), "event": event.id}
 
-        name = f"latest|{turn.claim.id.rule}|{_hashed(*object_of(event))}"
-        latest = turn.inbox.change(name, later)
+        name = f"latest|{turn.claim.id.rule}|{hashed(*object_of(event))}"
+        latest = turn.inbox.notes.change(name, later, turn.now)
         if Place(latest["sequencer"], latest["rank"], latest["time"]) == place:
             return None
         return Skipped(f"superseded by event {latest['event']} of {latest['time']}")
@@ -108,7 +109,8 @@ class AtMost:
 
         value = look_up(turn.claim.event.view(), limit.by) if limit.by else ""
         by = "" if value is MISSING else str(value)
-        places = turn.inbox.change(f"at-most|{turn.claim.id.rule}|{_hashed(by)}", take)
+        name = f"at-most|{turn.claim.id.rule}|{hashed(by)}"
+        places = turn.inbox.notes.change(name, take, turn.now, limit.every)
         if me in places:
             return None
         about = f" for {limit.by} {by!r}" if limit.by else ""
@@ -133,8 +135,30 @@ class TakeTurns:
             other = ActionId(**held) if held else me
             return me._asdict() if other == me or turn.inbox.ended(other) else held
 
-        holder = ActionId(**turn.inbox.change(f"lock|{_hashed(lock)}", take))
+        holder = ActionId(**turn.inbox.notes.change(f"lock|{hashed(lock)}", take, turn.now))
         return None if holder == me else Hold(self.pause, f"waits for its turn after {holder.rule} on {holder.event}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Leave a service alone that has asked for it, whichever action it told: each try would count against its limit."""
+
+    handler: Handler[Any]
+    jitter: Callable[[], float] = random.random
+
+    def __call__(self, turn: Turn) -> Hold | None:
+        """Hold until its pause is over, and a little longer: what waited together does not come back together."""
+        until = turn.inbox.pauses.until(destination(self.handler, turn.claim), turn.now)
+        if until is None:
+            return None
+        return Hold(
+            (until - turn.now) * (1 + self.jitter() / 2), f"the service wants a pause until {until:%H:%M:%S} UTC"
+        )
+
+
+def destination(handler: Handler[Any], claim: Claim) -> str:
+    """What is busy when the handler is told so: what it names, else only what this rule does."""
+    return handler.destination(claim.event) or f"rule {claim.id.rule}"
 
 
 class GuardKeys(BaseModel):
@@ -158,8 +182,3 @@ class GuardKeys(BaseModel):
         if type(handler).lock is not Handler.lock:
             found.append(TakeTurns(handler))
         return tuple(found)
-
-
-def _hashed(*parts: str) -> str:
-    """Part of a row's key that stands for texts of any length and any characters."""
-    return sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -9,14 +9,15 @@ One table. A partition is the day of an event's time (``undated`` where there is
     <event>|<rule>           an action
     x|<hash>                 something rejected, in the partition of the day on which it came
 
-and the partition ``days`` has one row per partition, which is how the partitions are found; ``notes`` has the guards'.
+and the partition ``days`` has one row per partition, which is how the partitions are found; ``notes`` is described in
+dispatch/notes.py.
 An event, its actions and their markers are written in one transaction, and so are an action's end and what follows it.
 """
 
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ from typing import Any, NamedTuple, Self
 from uuid import UUID, uuid5
 
 from dispatch.log import say
+from dispatch.notes import Notes, Pauses
 from dispatch.records import ENDED, SCHEMA, ActionRecord, EventRecord, Rejected, Status
 from dispatch.storage import Conflict, Row, Table
 from handlers.base import Action, Result
@@ -170,6 +172,8 @@ class Inbox:
         self._table = table
         self._lease = lease
         self._days: set[str] = set()
+        self.notes = Notes(table)
+        self.pauses = Pauses(self.notes)
 
     def add(
         self, event: Event, record: EventRecord, actions: Sequence[NewAction], now: datetime
@@ -306,20 +310,6 @@ class Inbox:
         """Has the action ended, or is its record gone?"""
         row = self._row(id.day, id.row)
         return row is None or row.values.get("status") in ENDED
-
-    def change(self, name: str, update: Callable[[dict[str, str]], dict[str, str]]) -> dict[str, str]:
-        """Read, update and write one of the guards' notes, again until nobody came between. Returns it as written."""
-        while True:
-            row = self._row("notes", name) or Row(name, {"note": "{}"})
-            before = json.loads(str(row.values["note"]))
-            after = update(before)
-            if after == before:
-                return after
-            try:
-                self._table.commit("notes", Row(name, {"note": json.dumps(after)}, row.etag))
-            except Conflict:
-                continue
-            return after
 
     def open(self, day: str) -> list[ActionId]:
         """The actions of a day that have not ended: what the sweep looks at, however long the history."""

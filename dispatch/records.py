@@ -54,6 +54,7 @@ class ActionRecord:
     failures: int = 0
     failing_since: datetime | None = None
     denied_since: datetime | None = None  # since when errors have been of a kind with a shorter patience of its own
+    throttled_since: datetime | None = None  # since when the service has done nothing but ask for pauses
     crashes: int = 0
     generation: int = 0
     begun: bool = False  # has the handler checked back? Then no guard stops it half-way
@@ -94,6 +95,7 @@ class ActionRecord:
             "failures": self.failures,
             "failing_since": _stamp(self.failing_since),
             "denied_since": _stamp(self.denied_since),
+            "throttled_since": _stamp(self.throttled_since),
             "crashes": self.crashes,
             "generation": self.generation,
             "begun": int(self.begun),
@@ -119,6 +121,7 @@ class ActionRecord:
             failures=int(v["failures"]),
             failing_since=_moment(v["failing_since"]),
             denied_since=_moment(v["denied_since"]),
+            throttled_since=_moment(v.get("throttled_since", "")),
             crashes=int(v["crashes"]),
             generation=int(v["generation"]),
             begun=v["begun"] == "1",

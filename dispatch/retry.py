@@ -11,7 +11,7 @@ from handlers.base import RetryLater
 from handlers.duration import Duration
 
 _THROTTLED = timedelta(seconds=60)  # the least pause after a 429: a rejected request counts against the limit, too
-_LONGEST_ASKED = timedelta(hours=24)  # a service's Retry-After is believed up to this
+LONGEST_ASKED = timedelta(hours=24)  # a service's Retry-After is believed up to this
 
 
 class Retry(BaseModel):
@@ -43,10 +43,15 @@ class Retry(BaseModel):
         over the upper half: actions that failed together do not come back together. A service may ask for a longer
         pause than ours, not for a shorter one.
         """
-        asked = min(error.after, _LONGEST_ASKED) if error.after is not None else None
-        if error.throttled:
-            return max(asked or timedelta(), _THROTTLED) * (1 + jitter() / 2)
         if failing_for >= self.patience or (error.patience is not None and denied_for >= error.patience):
             return None
         backoff = min(self.first_delay * (1 << min(failures - 1, 30)), self.max_delay)
-        return max(backoff * (0.5 + jitter() / 2), asked or timedelta())
+        return max(backoff * (0.5 + jitter() / 2), _asked(error))
+
+    def pause(self, error: RetryLater, jitter: Callable[[], float] = random.random) -> timedelta:
+        """How long to wait for a service that asks for a pause: as long as it says, at least a minute, and a bit."""
+        return max(_asked(error), _THROTTLED) * (1 + jitter() / 2)
+
+
+def _asked(error: RetryLater) -> timedelta:
+    return min(error.after or timedelta(), LONGEST_ASKED)

@@ -10,6 +10,7 @@ from jinja2 import TemplateError
 from handlers.base import GiveUp, RetryLater
 
 _PERMANENT = {400, 405, 410, 413, 415, 422}
+_BUSY = {429, 503}  # all who ask the same service are told so: they wait, and that costs no patience
 _ACCESS = {401, 403, 404}  # a new role takes minutes to spread; a new resource is not at once on every replica
 _ACCESS_PATIENCE = timedelta(minutes=30)
 
@@ -35,7 +36,7 @@ def _judged(error: Exception, now: datetime | None) -> RetryLater | GiveUp:
     if status in _PERMANENT:
         return GiveUp(reason)
     after = retry_after(getattr(response, "headers", None) or {}, now or datetime.now(UTC))
-    throttled = status == 429 or (status == 503 and after is not None)
+    throttled = status in _BUSY
     patience = _ACCESS_PATIENCE if status in _ACCESS else None
     return RetryLater(reason, after, throttled=throttled, patience=patience)
 

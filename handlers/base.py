@@ -99,8 +99,8 @@ class RetryLater(Exception):  # noqa: N818 - a handler's answer, not a defect
     """May go right later.
 
     `after`, where the service named a time, replaces the rule's backoff. `throttled` says that the service asked for a
-    pause (HTTP 429): waiting, not failing, so that it costs no patience. `patience` shortens the rule's ``retry.for``
-    where waiting longer is pointless.
+    pause (HTTP 429 or 503): waiting, not failing, so that it costs no patience. `patience` shortens the rule's
+    ``retry.for`` where waiting longer is pointless.
     """
 
     def __init__(

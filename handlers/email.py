@@ -53,6 +53,11 @@ class Email(Handler[Event]):
         mail = self._mail(event, action, settings)
         return acs.send(way, mail) if isinstance(way, AcsService) else smtp.send(way, mail, action.state)
 
+    def destination(self, event: Event) -> str | None:
+        """The mail server, or the Azure Communication Services resource."""
+        way = EmailSettings.read().transport
+        return f"mail {way.endpoint if isinstance(way, AcsService) else way.host}"
+
     def plan(self, event: Event) -> str:
         """Whom it would tell, and under which subject. Raises jinja2.TemplateError as `run` would, for any part."""
         content = self._content

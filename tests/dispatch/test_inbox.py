@@ -242,11 +242,11 @@ def test_a_note_is_changed_by_compare_and_swap(inbox: Inbox) -> None:
 
     def slowly(note: dict[str, str]) -> dict[str, str]:
         if "other" not in note:
-            inbox.change("latest|r", lambda n: n | {"other": "1"})
+            inbox.notes.change("latest|r", lambda n: n | {"other": "1"}, NOW)
         return note | {"mine": "1"}
 
-    assert inbox.change("latest|r", slowly) == {"other": "1", "mine": "1"}
-    assert inbox.change("latest|r", lambda note: note) == {"other": "1", "mine": "1"}
+    assert inbox.notes.change("latest|r", slowly, NOW) == {"other": "1", "mine": "1"}
+    assert inbox.notes.change("latest|r", lambda note: note, NOW) == {"other": "1", "mine": "1"}
 
 
 def test_a_row_that_cannot_be_read_does_not_hide_the_day(inbox: Inbox, table: Limits) -> None:

@@ -55,6 +55,7 @@ def test_receiving_costs_one_transaction_and_one_put(world: World) -> None:
     storage.calls.clear()
     receive(RAW, app)
     assert storage.calls == ["commit", "send"]
+    act(world.queue.messages[0][1], app)  # reads who wants a pause, as every process does once in ten seconds
     storage.calls.clear()
     act(world.queue.messages[1][1], app)
     assert storage.calls == ["read", "commit", "commit"]

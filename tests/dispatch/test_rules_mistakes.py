@@ -188,7 +188,7 @@ IN_A_RULE = [
     (
         rule(zzz="1"),
         "5:5: unknown key 'zzz' in a rule. "
-        "Known are name, on, in, when, after, do, with, dry_run, latest_only, at_most, retry.",
+        "Known are name, on, in, when, after, do, with, dry_run, latest_only, at_most, retry, allow_loops, max_depth.",
     ),
     # the list
     ("- log", "2:5: a rule should be a mapping (key: value), not the text 'log'. " + ENTRY),

@@ -43,14 +43,13 @@ def test_the_rest_is_retried(status: int) -> None:
     assert (verdict.throttled, verdict.patience, verdict.after) == (False, None, None)
 
 
-@pytest.mark.parametrize(
-    ("status", "headers", "throttled"), [(429, {}, True), (503, {"Retry-After": "7"}, True), (503, {}, False)]
-)
-def test_throttling_is_waiting(status: int, headers: dict[str, str], throttled: bool) -> None:
-    """A 503 that names a time is a pause, one that does not is a failure."""
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "7"}])
+@pytest.mark.parametrize("status", [429, 503])
+def test_throttling_is_waiting(status: int, headers: dict[str, str]) -> None:
+    """Whoever says so, and whether or not with a time."""
     verdict = judge(refused(status, **headers))
     assert isinstance(verdict, RetryLater)
-    assert verdict.throttled is throttled
+    assert verdict.throttled
     assert verdict.after == (timedelta(seconds=7) if headers else None)
 
 
