@@ -13,6 +13,7 @@ from traceback import format_exception
 
 from azure.core.exceptions import AzureError, HttpResponseError
 
+from dispatch.alerts import failed
 from dispatch.app import App
 from dispatch.guards import Guard, Hold, Pause, Turn, destination
 from dispatch.inbox import MOST_ACTIONS, MOST_CRASHES, Claim, LeaseLost, Message, NewAction, NotYet, Over, Settlement
@@ -93,7 +94,8 @@ def attempt(rule: Rule | None, turn: Turn, secrets: Secrets = NO_SECRETS) -> Out
         for guard in guards:
             if (answer := guard(turn)) is not None:
                 return answer
-        action = replace(turn.claim.action, source=rule.source, matches=lambda event: rule.when.matches(event.view()))
+        action = replace(turn.claim.action, source=rule.source, now=turn.now)
+        action = replace(action, matches=lambda event: rule.when.matches(event.view()))
         outcome = rule.handler.run(turn.claim.event, action)
         if not isinstance(outcome, Outcome):
             raise GiveUp(f"{rule.do} answered {type(outcome).__name__}; Succeeded, Skipped or CheckBack was expected")
@@ -124,7 +126,8 @@ def paused(
 def decide(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater | GiveUp, now: datetime) -> Settlement:
     """What follows from how it went. No I/O: a table of cases."""
     record = claim.record
-    ran = {"handler": rule.do, "settings": rule.settings_hash} if rule else {}
+    kept = rule is None or (record.state and record.handler != rule.do)  # what has begun is still the other handler's
+    ran = {} if rule is None or kept else {"handler": rule.do, "settings": rule.settings_hash}
     match result:
         case Succeeded():
             return Settlement("succeeded", result.summary, dict(result.details), changes=ran)
@@ -141,9 +144,10 @@ def decide(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater 
             shortest, longest = _RULE_PATIENCE
             return Settlement("waiting", str(result), due=now + min(max(shortest, now - record.started), longest))
         case RetryLater():
-            return try_again(record, result, rule.retry if rule else Retry(), now)
+            again = try_again(record, result, rule.retry if rule else Retry(), now)
+            return replace(again, changes={**again.changes, **ran})
         case GiveUp():
-            return Settlement("failed", str(result))
+            return Settlement("failed", str(result), changes=ran)
 
 
 def try_again(record: ActionRecord, error: RetryLater, retry: Retry, now: datetime) -> Settlement:
@@ -178,13 +182,16 @@ def _stopped(record: ActionRecord, span: timedelta) -> dict[str, datetime]:
 def settle(claim: Claim, how: Settlement, app: App) -> list[Message]:
     """Write it down with what follows it. A handler's texts cannot make that fail: without them it is tried again."""
     follow_ups, undecided = ([], []) if how.due else following(claim, how, app)
-    try:
-        return app.inbox.settle(claim, how, follow_ups, app.now(), undecided)
-    except (HttpResponseError, TypeError, ValueError) as error:
-        if isinstance(error, HttpResponseError) and error.status_code not in {400, 413}:
-            raise
-        bare = replace(how, note=f"the outcome could not be recorded: {type(error).__name__}", details={})
-        return app.inbox.settle(claim, bare, [replace(f, follows=None) for f in follow_ups], app.now(), undecided)
+    untold = [replace(action, follows=None) for action in follow_ups]
+    bare = replace(how, note="the outcome could not be recorded", details={})
+    for ending, follow in ((how, follow_ups), (how, untold))[: 2 if follow_ups else 1]:
+        try:
+            return app.inbox.settle(claim, ending, follow, app.now(), undecided)
+        except (HttpResponseError, TypeError, ValueError) as error:
+            if isinstance(error, HttpResponseError) and error.status_code not in {400, 413}:
+                raise
+            bare = replace(bare, note=f"the outcome could not be recorded: {type(error).__name__}")
+    return app.inbox.settle(claim, bare, untold, app.now(), undecided)
 
 
 def following(claim: Claim, how: Settlement, app: App) -> tuple[list[NewAction], list[str]]:
@@ -196,7 +203,8 @@ def following(claim: Claim, how: Settlement, app: App) -> tuple[list[NewAction],
         _logger.exception("what follows rule %s on event %s", claim.id.rule, claim.event.id)
         return [], app.rules.files
     undecided = {rule.file for rule in rules[MOST_ACTIONS:]} | set(app.rules.refused)
-    return [rule.action(result) for rule in rules[:MOST_ACTIONS]], sorted(undecided)
+    actions = [rule.action(result) for rule in rules[:MOST_ACTIONS]]
+    return actions or failed(claim.id.rule, result, app), sorted(undecided)
 
 
 def rearm(text: str, app: App) -> None:

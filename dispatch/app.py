@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Self
@@ -13,7 +13,7 @@ from dispatch import rules
 from dispatch.inbox import Inbox
 from dispatch.log import say
 from dispatch.secrets import NO_SECRETS, Secrets
-from dispatch.settings import APP_FOLDER, KILL_GRACE, Environment, Names, Storage, function_timeout
+from dispatch.settings import APP_FOLDER, KILL_GRACE, Environment, Names, Storage, function_timeout, retention
 from dispatch.storage import AzureQueue, AzureTable, Queue
 from handlers.base import Result
 from schemas import Event
@@ -33,6 +33,7 @@ class App:
     queue: Queue
     now: Callable[[], datetime] = utc_now
     secrets: Secrets = NO_SECRETS
+    retention: timedelta = timedelta(days=90)  # how long history is kept
 
     @classmethod
     def from_settings(cls, values: Mapping[str, str], folder: Path = APP_FOLDER) -> Self:
@@ -49,7 +50,7 @@ class App:
             say("rules.mistake", logging.ERROR, mistake=str(mistake))
         inbox = Inbox(AzureTable(storage.table(names.table)), lease)
         queue = AzureQueue(storage.queue(names.actions))
-        return cls(loaded, inbox, queue, secrets=Secrets.of_settings(values))
+        return cls(loaded, inbox, queue, secrets=Secrets.of_settings(values), retention=retention(settings))
 
     def bound(self, event: Event, result: Result | None = None) -> Event:
         """The event as conditions and templates see it: with its workspace's labels, and the result that it follows."""

@@ -6,7 +6,7 @@ to be released. What has begun, because its handler has checked back, is not sto
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple, TypeAlias
@@ -21,6 +21,10 @@ from dispatch.operators import MISSING
 from dispatch.order import Place, object_of
 from handlers.base import Handler, Skipped
 from handlers.duration import Duration, format_duration
+
+_LONGEST_PAUSE = timedelta(minutes=5)
+_BEHIND = timedelta(hours=1)  # surely no reader is further behind
+_LONG_AGO = "2000-01-01T00:00:00+00:00"  # in locks of a release that did not write down when
 
 
 class Turn(NamedTuple):
@@ -102,15 +106,19 @@ class AtMost:
             return None
         me, limit = str(turn.claim.id), self.limit
 
-        def take(places: dict[str, str]) -> dict[str, str]:
+        def live(places: Mapping[str, str]) -> dict[str, str]:
             since = turn.now - limit.every
-            live = {other: at for other, at in places.items() if datetime.fromisoformat(at) > since}
-            return live if me in live or len(live) >= limit.count else live | {me: turn.now.isoformat()}
+            return {other: at for other, at in places.items() if datetime.fromisoformat(at) > since}
+
+        def take(places: dict[str, str]) -> dict[str, str]:
+            if me not in (others := live(places)) and len(others) >= limit.count:
+                return places
+            return others | {me: turn.now.isoformat()}  # also of a retry: it is now that it acts
 
         value = look_up(turn.claim.event.view(), limit.by) if limit.by else ""
         by = "" if value is MISSING else str(value)
         name = f"at-most|{turn.claim.id.rule}|{hashed(by)}"
-        places = turn.inbox.notes.change(name, take, turn.now, limit.every)
+        places = live(turn.inbox.notes.change(name, take, turn.now, limit.every))
         if me in places:
             return None
         about = f" for {limit.by} {by!r}" if limit.by else ""
@@ -122,7 +130,7 @@ class TakeTurns:
     """Actions whose handler names the same lock run one at a time, each from its first call to its end."""
 
     handler: Handler[Any]
-    pause: timedelta = timedelta(seconds=30)
+    pause: timedelta = timedelta(seconds=30)  # the shortest; whoever has waited long looks less often
 
     def __call__(self, turn: Turn) -> Hold | None:
         """Hold while another action that has the lock has not ended."""
@@ -132,11 +140,24 @@ class TakeTurns:
         me = turn.claim.id
 
         def take(held: dict[str, str]) -> dict[str, str]:
-            other = ActionId(**held) if held else me
-            return me._asdict() if other == me or turn.inbox.ended(other) else held
+            kept = turn.claim.record.begun if held and _holder(held) == me else held and not _is_over(held, turn)
+            if kept:  # mine is written again until it has begun: somebody may have seen it end before it was replayed
+                return held
+            return {**me._asdict(), "at": turn.now.isoformat()}
 
-        holder = ActionId(**turn.inbox.notes.change(f"lock|{hashed(lock)}", take, turn.now))
-        return None if holder == me else Hold(self.pause, f"waits for its turn after {holder.rule} on {holder.event}")
+        pause = min(max(self.pause, (turn.now - turn.claim.record.started) / 10), _LONGEST_PAUSE)
+        holder = _holder(turn.inbox.notes.change(f"lock|{hashed(lock)}", take, turn.now))
+        return None if holder == me else Hold(pause, f"waits for its turn after {holder.rule} on {holder.event}")
+
+
+def _holder(held: Mapping[str, str]) -> ActionId:
+    return ActionId(*(held[name] for name in ActionId._fields))
+
+
+def _is_over(held: Mapping[str, str], turn: Turn) -> bool:
+    """Has the action that has a lock ended? Its record may be gone; or be not yet seen, by a reader who is behind."""
+    ended = turn.inbox.ended(_holder(held))
+    return turn.now - datetime.fromisoformat(held.get("at", _LONG_AGO)) > _BEHIND if ended is None else ended
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ An event, its actions and their markers are written in one transaction, and so a
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -25,13 +25,24 @@ from hashlib import sha256
 from typing import Any, NamedTuple, Self
 from uuid import UUID, uuid5
 
+from dispatch.events import Events, WrittenEvent
 from dispatch.log import say
 from dispatch.notes import Notes, Pauses
-from dispatch.records import ENDED, SCHEMA, ActionRecord, EventRecord, Rejected, Status
+from dispatch.purge import Purge, recent
+from dispatch.records import (
+    ENDED,
+    SCHEMA,
+    ActionRecord,
+    EventRecord,
+    Rejected,
+    Status,
+    read_result,
+    written_result,
+)
 from dispatch.storage import Conflict, Row, Table
 from handlers.base import Action, Result
 from handlers.lineage import MOST_DEPTH, lineage_of
-from schemas import Event, parse_event
+from schemas import Event
 
 MOST_ACTIONS = 48  # at once: a transaction takes 100 operations, an action is two rows, and up to three are others
 MOST_CRASHES = 5
@@ -88,7 +99,7 @@ class Lease:
     id: ActionId
     record: ActionRecord
     etag: str
-    siblings: frozenset[str]  # the rules that have an action on this event
+    siblings: Mapping[str, Row]  # the event's other actions, by rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +157,7 @@ class NewAction:
     handler: str
     settings: str
     follows: Result | None = None
+    generation: int = 0  # how often the event had been replayed
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +169,13 @@ class Pending:
     event: Event
     result: Result | None
     files: tuple[str, ...]
-    siblings: frozenset[str]  # the rules that have an action on this event
+    siblings: Mapping[str, Row]  # the event's actions, by rule
     marker: Row
+    generation: int = 0  # of the action that has ended
+
+    def lacks(self, rule: str) -> bool:
+        """Has this rule no action yet that this led to, or could have led to?"""
+        return _is_older(self.siblings.get(rule), self.generation)
 
 
 class LeaseLost(Exception):  # noqa: N818 - what happened, told to whoever settles too late
@@ -172,6 +189,7 @@ class Inbox:
         self._table = table
         self._lease = lease
         self._days: set[str] = set()
+        self.events = Events(table)
         self.notes = Notes(table)
         self.pauses = Pauses(self.notes)
 
@@ -187,10 +205,10 @@ class Inbox:
         ids = [ActionId(day, key, action.rule) for action in actions]
         rows = [Row(key, record.values())]
         for id, action in zip(ids, actions, strict=True):
-            rows += _opening(id, action, now)
+            rows += _opening(id, action, now)[0]
         if record.undecided:
             rows.append(_undecided(key, record.undecided))
-        self._list_day(day)
+        self._list_day(day, now)
         try:
             self._table.commit(day, *rows)
         except Conflict:
@@ -204,7 +222,7 @@ class Inbox:
         """Write down what was not taken, under a key that no event has; False if this day has it already."""
         day = f"{rejected.received:%Y-%m-%d}"
         key = f"x|{sha256(rejected.raw.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
-        self._list_day(day)
+        self._list_day(day, rejected.received)
         try:
             self._table.commit(day, Row(key, rejected.values()))
         except Conflict:
@@ -218,7 +236,7 @@ class Inbox:
         row = rows.get(id.row)
         if row is None:
             return Over("there is no such action")
-        record = _read(row)
+        record = ActionRecord.read(row)
         if record is None:
             return NotYet(now + _LATER)
         if record.ended or message.ticket < record.ticket:
@@ -231,9 +249,10 @@ class Inbox:
             [etag] = self._table.commit(id.day, Row(row.key, ours.values(), row.etag))
         except Conflict:
             return NotYet(now + _SOON)
-        lease = Lease(id, ours, etag, frozenset(key.partition("|")[2] for key in rows if "|" in key))
+        siblings = {key.partition("|")[2]: row for key, row in rows.items() if "|" in key and key != id.row}
+        lease = Lease(id, ours, etag, siblings)
         try:
-            event = parse_event(EventRecord.of(rows[id.event]).raw)
+            event = EventRecord.of(rows[id.event]).event
         except (LookupError, ValueError) as error:
             why = f"the event as it is stored cannot be read: {error}"
             say("action.settled", logging.ERROR, rule=id.rule, handler=ours.handler, status="failed", note=why)
@@ -251,47 +270,71 @@ class Inbox:
     ) -> list[Message]:
         """Write down how it went, and in the same transaction the actions that follow; returns the messages to send.
 
-        An action that follows is made once per event, for the first that asks. `undecided` are the rules files that
-        could not be asked what follows. Raises LeaseLost.
+        An action that follows is made once per event and replay of it, for the first that asks: one that has ended, and
+        is of an earlier generation, is opened again. `undecided` are the rules files that could not be asked what
+        follows. Raises LeaseLost.
         """
-        id, wanted, siblings, marker = claim.id, list(follow_ups), claim.siblings, True
-        asked_later = [_undecided(f"{id.row}|{claim.record.generation}", undecided)] if undecided else []
+        id, wanted = claim.id, [replace(action, generation=claim.record.generation) for action in follow_ups]
+        around = _Around(claim.siblings, frozenset({id.marker}))
         after = claim.record.then(
             now, status=how.status, note=how.note, details=how.details, due=how.due or now, **how.changes
         )
         if how.due:
             after = after.renewed()
         while True:
-            new = [action for action in wanted if action.rule not in siblings]
-            rows = [r for action in new for r in _opening(id._replace(rule=action.rule), action, now)]
-            delete = (id.marker,) if after.ended and marker else ()
+            opened = [around.opening(id._replace(rule=a.rule), a, now) for a in wanted if around.lacks(a)]
+            rows = [row for its_rows, _ in opened for row in its_rows]
+            asked_later = [around.undecided(claim, after, undecided)] if undecided else []
+            delete = (id.marker,) if after.ended and id.marker in around.open else ()
             try:
                 self._table.commit(id.day, Row(id.row, after.values(), claim.etag), *rows, *asked_later, delete=delete)
                 break
             except Conflict:
-                seen, marked = siblings, marker
-                siblings, marker = self._as_it_is(claim)
-                if (siblings, marker) == (seen, marked):
+                seen, around = around, self._as_it_is(claim)
+                if around == seen:
                     raise
         if how.due:
             return [Message(id, after.ticket, how.due - now)]
-        return [Message(id._replace(rule=action.rule), 1) for action in new]
+        return [message for _, message in opened]
 
-    def _as_it_is(self, claim: Lease) -> tuple[frozenset[str], bool]:
-        """Which actions the event has, and whether this one is marked as open. Raises LeaseLost."""
+    def _as_it_is(self, claim: Lease) -> "_Around":
+        """What a settlement meets, read anew. Raises LeaseLost."""
         id = claim.id
-        etags = {row.key: row.etag for row in self._table.read(id.day, f"{id.event}|", f"{id.event}|~")}
-        if etags.get(id.row) != claim.etag:
+        rows = {row.key.partition("|")[2]: row for row in self._table.read(id.day, f"{id.event}|", f"{id.event}|~")}
+        own = rows.pop(id.rule, None)
+        if own is None or own.etag != claim.etag:
             raise LeaseLost(f"{id.rule}: another worker has it, or has ended it")
-        return frozenset(key.partition("|")[2] for key in etags), self._row(id.day, id.marker) is not None
+        open = self._table.read(id.day, f"!open|{id.event}|", f"!open|{id.event}|~")
+        asked = self._row(id.day, f"!undecided|{id.row}|{claim.record.generation}")
+        return _Around(rows, frozenset(row.key for row in open), asked)
 
-    def rearm(self, message: Message, now: datetime) -> Message | Over:
+    def replay(self, event: WrittenEvent, actions: Sequence[NewAction], now: datetime) -> list[Message]:
+        """Make actions, and open ended ones again, in one transaction of up to 48; returns the messages to send.
+
+        Writing the event's row, as it is, keeps others away that would replay or delete it. Raises Conflict if the
+        event, or one of these actions, is no longer as it was when it was read.
+        """
+        row, messages = event.row, []
+        self._list_day(event.day, now)
+        for at in range(0, len(actions), MOST_ACTIONS):
+            some = actions[at : at + MOST_ACTIONS]
+            ids = [ActionId(event.day, event.key, action.rule) for action in some]
+            opened = [
+                _opening(id, action, now, event.actions.get(id.rule), "replayed")
+                for id, action in zip(ids, some, strict=True)
+            ]
+            etag, *_ = self._table.commit(event.day, row, *(r for its_rows, _ in opened for r in its_rows))
+            row = replace(row, etag=etag)
+            messages += [message for _, message in opened]
+        return messages
+
+    def rearm(self, message: Message, now: datetime, note: str = "put back from the poison queue") -> Message | Over:
         """A fresh message for an action whose message was given up by the host; Over if it needs none."""
         id = message.id
         row = self._row(id.day, id.row)
         if row is None:
             return Over("there is no such action")
-        record = _read(row)
+        record = ActionRecord.read(row)
         if record is None:
             return message._replace(after=_LATER)
         if record.ended or message.ticket < record.ticket:
@@ -299,27 +342,33 @@ class Inbox:
         due = max(record.due, now + timedelta(minutes=1))
         if record.status == "running":
             return message._replace(after=due - now)  # its worker may be alive: the row is not ours to change
-        again = record.then(now, note="put back from the poison queue", due=due).renewed()
+        again = record.then(now, note=note, due=due).renewed()
         try:
             self._table.commit(id.day, Row(id.row, again.values(), row.etag))
         except Conflict:
             return message._replace(after=_SOON)
         return Message(id, again.ticket, due - now)
 
-    def ended(self, id: ActionId) -> bool:
-        """Has the action ended, or is its record gone?"""
+    def ended(self, id: ActionId) -> bool | None:
+        """Has the action ended? None if there is no record of it: then it has long ended, or has just been made."""
         row = self._row(id.day, id.row)
-        return row is None or row.values.get("status") in ENDED
+        return row.values.get("status") in ENDED if row else None
 
     def open(self, day: str) -> list[ActionId]:
         """The actions of a day that have not ended: what the sweep looks at, however long the history."""
-        return [ActionId(day, *r.key.split("|", 2)[1:]) for r in self._table.read(day, "!open|", "!open|~")]
+        return self.markers(day).open
 
-    def overdue(self, day: str, since: datetime, now: datetime) -> Iterator[Message]:
-        """Fresh messages for a day's actions that should have been called before `since`, and were not."""
-        for id in self.open(day):
+    def markers(self, day: str) -> "Markers":
+        """What is left to do of a day: one range query, however long the history."""
+        rows = self._table.read(day, "!", '"')
+        opened = [ActionId(day, *row.key.split("|", 2)[1:]) for row in rows if row.key.startswith("!open|")]
+        return Markers(opened, [row for row in rows if row.key.startswith("!undecided|")])
+
+    def overdue(self, opened: Iterable[ActionId], since: datetime, now: datetime) -> Iterator[Message]:
+        """Fresh messages for those actions that should have been called before `since`, and were not."""
+        for id in opened:
             row = self._row(id.day, id.row)
-            record = _read(row) if row else None
+            record = ActionRecord.read(row) if row else None
             if row is None or record is None or record.ended or record.due >= since:
                 continue
             again = record.then(now, note="queued again by the sweep").renewed()
@@ -327,38 +376,47 @@ class Inbox:
                 self._table.commit(id.day, Row(id.row, again.values(), row.etag))
                 yield Message(id, again.ticket)
 
-    def undecided(self, day: str) -> Iterator[Pending]:
+    def undecided(self, day: str, marked: Iterable[Row] | None = None) -> Iterator[Pending]:
         """A day's events and ends of actions that must be matched again."""
-        for marker in self._table.read(day, "!undecided|", "!undecided|~"):
+        for marker in self.markers(day).undecided if marked is None else marked:
             _, key, *end = marker.key.split("|")
             rows = {row.key: row for row in self._table.read(day, key, f"{key}~")}
             try:
-                event, result = parse_event(EventRecord.of(rows[key]).raw), None
+                event, result = EventRecord.of(rows[key]).event, None
                 if end:
-                    record = ActionRecord.of(rows[f"{key}|{end[0]}"])
-                    result = Result(record.rule, record.status, record.note, record.details)
-            except (LookupError, ValueError) as error:
+                    result = _end(marker, ActionRecord.of(rows[f"{key}|{end[0]}"]))
+                    if result is None:
+                        continue
+            except (LookupError, TypeError, ValueError) as error:
                 say("event.unreadable", logging.ERROR, row=marker.key, reason=f"{type(error).__name__}: {error}")
                 continue
-            siblings = frozenset(row.partition("|")[2] for row in rows if "|" in row)
+            siblings = {name.partition("|")[2]: row for name, row in rows.items() if "|" in name}
             files = tuple(json.loads(str(marker.values["files"])))
-            yield Pending(day, key, event, result, files, siblings, marker)
+            yield Pending(day, key, event, result, files, siblings, marker, int(end[1]) if end else 0)
 
     def decide(
         self, pending: Pending, actions: Sequence[NewAction], left: Sequence[str], now: datetime
     ) -> list[Message]:
         """Write down the actions that were missing, and in the same transaction which files are left to ask."""
-        ids = [ActionId(pending.day, pending.key, action.rule) for action in actions]
-        rows = [row for id, action in zip(ids, actions, strict=True) for row in _opening(id, action, now)]
-        marker = replace(pending.marker, values={"files": json.dumps(list(left))})
+        opened = [
+            _opening(
+                ActionId(pending.day, pending.key, action.rule),
+                replace(action, generation=pending.generation),
+                now,
+                pending.siblings.get(action.rule),
+            )
+            for action in actions
+        ]
+        rows = [row for its_rows, _ in opened for row in its_rows]
+        marker = replace(pending.marker, values={**pending.marker.values, "files": json.dumps(list(left))})
         try:
             if left:
                 self._table.commit(pending.day, marker, *rows)
             else:
-                self._table.commit(pending.day, *rows, delete=(marker.key,))
+                self._table.commit(pending.day, *rows, delete=(marker,))
         except Conflict:
             return []  # another sweep was quicker, or an end made one of them: the next sweep looks again
-        return [Message(id, 1) for id in ids]
+        return [message for _, message in opened]
 
     def days(self) -> list[str]:
         """The partitions that have rows, oldest day first."""
@@ -376,7 +434,7 @@ class Inbox:
                     rejected.append(Rejected.of(row))
                 elif not rule:
                     events[event] = EventRecord.of(row)
-                elif (record := _read(row)) is not None:
+                elif (record := ActionRecord.read(row)) is not None:
                     actions.append((ActionId(day, event, rule), record))
         return History(events, actions, rejected)
 
@@ -384,13 +442,32 @@ class Inbox:
         """One row; no key goes on with a character before "!"."""
         return next(iter(self._table.read(partition, key, key + "!")), None)
 
-    def _list_day(self, day: str) -> None:
-        """Before the first row of a day, its row in the index: once per process, so that it costs next to nothing."""
-        if day in self._days:
+    def purge(self, before: datetime, now: datetime) -> Purge:
+        """Delete what has ended and is older than `before`; see dispatch.purge."""
+        purge = Purge(self._table, before, now)
+        purge.run()
+        return purge
+
+    def _list_day(self, day: str, now: datetime) -> None:
+        """Before a row of a day, its row in the index: for the days of now once per process, so that it costs nothing.
+
+        Of another day the row is touched, each time: a purge deletes none that was touched lately.
+        """
+        current = recent(day, now)
+        if current and day in self._days:
             return
-        with suppress(Conflict):  # it is listed
-            self._table.commit("days", Row(day, {}))
-        self._days.add(day)
+        there = None if current else self._row("days", day)
+        with suppress(Conflict):  # it is listed, or somebody else has touched it
+            self._table.commit("days", Row(day, {"touched": now.isoformat()}, there.etag if there else ""))
+        if current:
+            self._days.add(day)
+
+
+class Markers(NamedTuple):
+    """What is left to do of a day: the actions that have not ended, and the markers of what must be matched again."""
+
+    open: list[ActionId]
+    undecided: list[Row]
 
 
 class History(NamedTuple):
@@ -416,28 +493,70 @@ def event_key(event: Event) -> tuple[str, str]:
     return f"{time:%Y-%m-%d}", f"{_DAY - 1 - since_midnight // timedelta(milliseconds=1):08d}-{unique}"
 
 
-def _opening(id: ActionId, action: NewAction, now: datetime) -> list[Row]:
-    record = ActionRecord(action.rule, action.handler, action.settings, started=now, due=now, follows=action.follows)
-    return [Row(id.row, record.then(now).values()), Row(id.marker, {})]
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a settlement meets in its partition, as far as is known."""
+
+    siblings: Mapping[str, Row]
+    open: frozenset[str]  # the keys of the markers of open actions
+    asked: Row | None = None  # the marker of this end, if it is to be asked about already
+
+    def lacks(self, action: NewAction) -> bool:
+        return _is_older(self.siblings.get(action.rule), action.generation)
+
+    def opening(self, id: ActionId, action: NewAction, now: datetime) -> tuple[list[Row], Message]:
+        rows, message = _opening(id, action, now, self.siblings.get(id.rule))
+        return [row for row in rows if row.key not in self.open], message
+
+    def undecided(self, claim: Lease, after: ActionRecord, files: Sequence[str]) -> Row:
+        """The marker of an end. It keeps how it ended: the action may be replayed before all files are asked."""
+        known: list[str] = json.loads(str(self.asked.values["files"])) if self.asked else []
+        marker = _undecided(f"{claim.id.row}|{claim.record.generation}", sorted({*known, *files}))
+        result = written_result(Result(after.rule, after.status, after.note, after.details))
+        return replace(marker, values={**marker.values, "result": result}, etag=self.asked.etag if self.asked else "")
+
+
+def _opening(
+    id: ActionId, action: NewAction, now: datetime, there: Row | None = None, note: str = ""
+) -> tuple[list[Row], Message]:
+    """The rows and the message of an action that is made or, where it is there and has ended, opened again."""
+    record = ActionRecord(
+        action.rule,
+        action.handler,
+        action.settings,
+        started=now,
+        due=now,
+        generation=action.generation,
+        follows=action.follows,
+    )
+    if there is not None:
+        record = record.replacing(ActionRecord.of(there))
+        note = note or f"{action.follows.rule if action.follows else 'what it follows'} was replayed"
+    record = record.then(now, note=note)
+    rows = [Row(id.row, record.values(), there.etag if there else ""), Row(id.marker, {})]
+    return rows, Message(id, record.ticket)
+
+
+def _is_older(there: Row | None, generation: int) -> bool:
+    """Is there no such action yet, or only one that has ended and is of an earlier generation?"""
+    if there is None:
+        return True
+    record = ActionRecord.read(there)
+    return record is not None and record.ended and record.generation < generation
 
 
 def _undecided(key: str, files: Sequence[str]) -> Row:
     return Row(f"!undecided|{key}", {"files": json.dumps(list(files))})
 
 
+def _end(marker: Row, record: ActionRecord) -> Result | None:
+    """How the action ended that a marker is about; None if that is not known until it ends again."""
+    if text := str(marker.values.get("result", "")):
+        return read_result(text)
+    return Result(record.rule, record.status, record.note, record.details) if record.ended else None
+
+
 def _word(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch("[0-9a-z-]{1,80}", value):
         raise ValueError(f"{value!r} names nothing")
     return value
-
-
-def _read(row: Row) -> ActionRecord | None:
-    """The record in a row; None, and a word in the log, if another version of the app wrote it."""
-    try:
-        if int(str(row.values["schema"])) <= SCHEMA:
-            return ActionRecord.of(row)
-        reason = f"its schema is {row.values['schema']!r}, and this version knows {SCHEMA}"
-    except (LookupError, TypeError, ValueError) as error:
-        reason = f"{type(error).__name__}: {error}"
-    say("action.foreign", logging.WARNING, row=row.key, reason=reason)
-    return None

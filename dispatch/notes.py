@@ -42,13 +42,15 @@ class Notes:
     def change(self, name: str, update: Update, now: datetime, keep: timedelta = timedelta()) -> dict[str, str]:
         """Read, update and write a note, again until nobody came between. Returns it as written.
 
+        An update that wants nothing written gives back what it was given. Anything else is written though it may say
+        what was there: only so is it sure that nobody, to a reader who is behind, has changed it.
         It may be deleted when it has not been changed for as long as history is kept, and `keep` is over, too.
         """
         while True:
             [row] = self._table.read(PARTITION, name, name + "!") or [Row(name, {"note": "{}"})]
-            before = json.loads(str(row.values["note"]))
+            before: dict[str, str] = json.loads(str(row.values["note"]))
             after = update(before)
-            if after == before:
+            if after is before:
                 return after
             times = {"changed": now.isoformat(), "keep": (now + keep).isoformat()}
             try:

@@ -7,23 +7,29 @@ be delivered again and again for a day.
 """
 
 import logging
+from datetime import timedelta
 
 from azure.core.exceptions import AzureError, HttpResponseError
 
+from dispatch import alerts
 from dispatch.app import App
+from dispatch.deadline import within
 from dispatch.inbox import MOST_ACTIONS, Message, NewAction
 from dispatch.log import say
 from dispatch.records import EventRecord, Kind, Rejected, TooLarge
 from handlers.base import shorten
 from schemas import Event, EventError, UnknownEventType, parse_event
 
+ANSWER = timedelta(seconds=18)  # for storage: Event Grid waits 30 s for an answer, and gets one in 20
+
 _logger = logging.getLogger("mlevents")
 
 
+@within(ANSWER)
 def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
     """Take in one event, of any of the five types. `expected` is the type that the function was made for, if one.
 
-    Raises what storage raises, azure.core's AzureError.
+    Raises what storage raises, azure.core's AzureError, and that in 20 seconds.
     """
     try:
         event = parse_event(raw)
@@ -79,5 +85,7 @@ def _matching(event: Event, app: App) -> tuple[list[NewAction], list[str]]:
 
 
 def _reject(kind: Kind, reason: str, raw: str, app: App, **about: str) -> None:
-    app.inbox.reject(Rejected(kind, reason, raw, app.now()))
+    new = app.inbox.reject(Rejected(kind, reason, raw, app.now()))
     say("event.rejected", logging.WARNING, kind=kind, reason=shorten(reason, 500), **about)
+    if new:
+        alerts.rejected(kind, reason, app)

@@ -6,14 +6,18 @@ is compressed and spread over properties.
 """
 
 import json
+import logging
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, Self, TypeAlias
 
+from dispatch.log import say
 from dispatch.storage import Row, Value
 from handlers.base import Result, shorten
+from schemas import Event, parse_event
+from schemas.alert import Alert
 
 SCHEMA = 1  # of rows and messages; a newer one is left to a newer version of the app
 ENDED = ("succeeded", "skipped", "failed")
@@ -81,6 +85,10 @@ class ActionRecord:
         """The record with the next ticket: every message that was sent before no longer counts."""
         return replace(self, ticket=self.ticket + 1)
 
+    def replacing(self, earlier: "ActionRecord") -> "ActionRecord":
+        """The record with the history of one that has ended, whose messages no longer count."""
+        return replace(self, ticket=earlier.ticket + 1, timeline=earlier.timeline)
+
     def values(self) -> dict[str, Value]:
         """As a row's values."""
         return {
@@ -103,8 +111,20 @@ class ActionRecord:
             "note": _clean(self.note),
             "details": _json(_fitting(self.details)),
             "timeline": _json([[m.at.isoformat(), m.status, _clean(m.note)] for m in self.timeline]),
-            "follows": _json(_result(self.follows)) if self.follows else "",
+            "follows": written_result(self.follows),
         }
+
+    @classmethod
+    def read(cls, row: Row) -> Self | None:
+        """From a row; None, and a word in the log, if another version of the app wrote it."""
+        try:
+            if int(str(row.values["schema"])) <= SCHEMA:
+                return cls.of(row)
+            reason = f"its schema is {row.values['schema']!r}, and this version knows {SCHEMA}"
+        except (LookupError, TypeError, ValueError) as error:
+            reason = f"{type(error).__name__}: {error}"
+        say("action.foreign", logging.WARNING, row=row.key, reason=reason)
+        return None
 
     @classmethod
     def of(cls, row: Row) -> Self:
@@ -129,7 +149,7 @@ class ActionRecord:
             note=v["note"],
             details=json.loads(v["details"]),
             timeline=tuple(Moment(datetime.fromisoformat(at), s, note) for at, s, note in json.loads(v["timeline"])),
-            follows=Result(**json.loads(v["follows"])) if v["follows"] else None,
+            follows=read_result(v["follows"]),
         )
 
 
@@ -145,6 +165,11 @@ class EventRecord:
     received: datetime
     actions: int = 0  # how many it led to at once
     undecided: tuple[str, ...] = ()  # the rules files that could not be asked, because they were refused
+
+    @property
+    def event(self) -> Event:
+        """The event itself. Raises EventError if it cannot be read."""
+        return Alert.recorded(self.raw) if self.event_type == Alert.__name__ else parse_event(self.raw)
 
     def values(self) -> dict[str, Value]:
         """As a row's values. Raises TooLarge."""
@@ -252,8 +277,16 @@ def _fitting(details: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def _result(result: Result) -> dict[str, Any]:
-    return result.view() | {"summary": _clean(result.summary), "details": _fitting(result.details)}
+def written_result(result: Result | None) -> str:
+    """How an action ended, as a text that fits a property; empty for None."""
+    if result is None:
+        return ""
+    return _json(result.view() | {"summary": _clean(result.summary), "details": _fitting(result.details)})
+
+
+def read_result(text: str) -> Result | None:
+    """The result that `written_result` made this text of. Raises ValueError or TypeError if it made none of it."""
+    return Result(**json.loads(text)) if text else None
 
 
 def _units(text: str) -> int:

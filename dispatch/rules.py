@@ -21,9 +21,12 @@ from dispatch.rulefiles.when import ALWAYS, AllOf
 from dispatch.workspaces import Workspace, Workspaces
 from handlers.base import Handler, Result
 from handlers.lineage import Lineage, lineage_of, rule_code
+from handlers.log import Log
 from schemas import Event
 
-__all__ = ["Alerts", "Mistake", "Rule", "Rules", "Workspace", "load"]
+ALERTS = "-alerts"  # the name of what tells of alerts; no rule's name begins so
+
+__all__ = ["ALERTS", "Alerts", "Mistake", "Rule", "Rules", "Workspace", "load"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,15 @@ class Rules:
         return self.workspaces.find(event.workspace) if self.workspaces else None
 
     def get(self, name: str) -> Rule | None:
-        """The rule of this name, if there is one now."""
-        return self.by_name.get(name)
+        """The rule of this name, if there is one now; also the one that tells of alerts, and of a rule's failures."""
+        return self._alerts(name) if name.startswith(ALERTS) else self.by_name.get(name)
+
+    def _alerts(self, name: str) -> Rule | None:
+        """Who is to be told: if nobody is any more, the log; if workspaces.yaml cannot say, it waits."""
+        if self.alerts:
+            told = self.alerts
+            return Rule(name, told.handler, told.do, source=told.source, settings_hash=told.settings_hash)
+        return Rule(name, Log(level="error"), "log") if self.knows_workspaces else None
 
     def matching(self, event: Event) -> list[Rule]:
         """The rules whose `on`, `in` and `when` hold of an event, which is bound to its workspace; as listed."""

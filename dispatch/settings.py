@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from azure.data.tables import TableClient
@@ -22,14 +22,16 @@ from azure.storage.queue import (
     TextBase64EncodePolicy,
 )
 
+from dispatch.deadline import PunctualTransport
 from handlers.credential import credential
+from handlers.duration import format_duration, parse_duration
+
+if TYPE_CHECKING:
+    from azure.storage.blob import ContainerClient
 
 APP_FOLDER = Path(__file__).resolve().parent.parent
 CONNECTION = "AzureWebJobsStorage"  # of the triggers in function_app.py, too
 KILL_GRACE = timedelta(seconds=60)  # from a function's timeout until its lease is surely nobody's: clocks differ
-
-# Event Grid waits 30 s for an answer; a table call and a queue call that both time out must be over by then.
-_TIMEOUTS: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 5}
 
 
 class SettingsError(Exception):
@@ -65,6 +67,7 @@ class Storage:
     table_url: str = ""
     queue_url: str = ""
     client_id: str | None = None
+    blob_url: str = ""  # needed by no function
 
     @classmethod
     def of(cls, settings: Environment, connection: str = CONNECTION) -> Self:
@@ -79,8 +82,8 @@ class Storage:
             raise SettingsError(f"{connection}__credential is {kind!r}; only 'managedidentity' is supported")
         client_id = settings.get(f"{connection}__clientId") or None
         if account := settings.get(f"{connection}__accountName"):
-            table, queue = (f"https://{account}.{service}.core.windows.net" for service in ("table", "queue"))
-            return cls(table_url=table, queue_url=queue, client_id=client_id)
+            table, queue, blob = (f"https://{account}.{name}.core.windows.net" for name in ("table", "queue", "blob"))
+            return cls(table_url=table, queue_url=queue, client_id=client_id, blob_url=blob)
         queue = _url(settings, f"{connection}__queueServiceUri")
         table = _url(settings, f"{connection}__tableServiceUri") or queue.replace(".queue.", ".table.", 1)
         if not queue:
@@ -92,15 +95,23 @@ class Storage:
             )
         if table == queue and not settings.get(f"{connection}__tableServiceUri"):
             raise SettingsError(f"{connection}__tableServiceUri is not set, and cannot be told from {queue}")
-        return cls(table_url=table, queue_url=queue, client_id=client_id)
+        blob = _url(settings, f"{connection}__blobServiceUri")
+        if not blob and ".queue." in queue:
+            blob = queue.replace(".queue.", ".blob.", 1)
+        return cls(table_url=table, queue_url=queue, client_id=client_id, blob_url=blob)
 
     def table(self, name: str) -> TableClient:
         """A client that gives up in time for Event Grid. Makes no request. Raises SettingsError."""
-        few: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.3}
+        options: dict[str, Any] = {
+            "transport": PunctualTransport(),
+            "retry_total": 2,
+            "retry_read": 1,  # who is silent twice is silent a third time
+            "retry_backoff_factor": 0.3,
+        }
         with _told_as_settings_error():
             if self.connection_string:
-                return TableClient.from_connection_string(self.connection_string, name, **_TIMEOUTS, **few)
-            return TableClient(self.table_url, name, credential=credential(self.client_id), **_TIMEOUTS, **few)
+                return TableClient.from_connection_string(self.connection_string, name, **options)
+            return TableClient(self.table_url, name, credential=credential(self.client_id), **options)
 
     def queue(self, name: str) -> QueueClient:
         """A client that gives up in time for Event Grid and encodes as host.json says. Makes no request.
@@ -111,12 +122,40 @@ class Storage:
             "retry_policy": ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=1, random_jitter_range=1),
             "message_encode_policy": TextBase64EncodePolicy(),
             "message_decode_policy": TextBase64DecodePolicy(),
-            **_TIMEOUTS,
+            "transport": PunctualTransport(),
         }
         with _told_as_settings_error():
             if self.connection_string:
                 return QueueClient.from_connection_string(self.connection_string, name, **options)
             return QueueClient(self.queue_url, name, credential(self.client_id), **options)
+
+    def container(self, where: str) -> "ContainerClient":
+        """A client for a blob container: this account's, by its name, or any, by its URL. Makes no request.
+
+        A URL may have a shared access signature; without one, it is the identity that has access. Raises SettingsError.
+        """
+        from azure.storage.blob import ContainerClient, ExponentialRetry
+
+        retry = ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=2, random_jitter_range=1)
+        options: dict[str, Any] = {"retry_policy": retry, "connection_timeout": 5}
+        if "://" in where:
+            secret = None if "sig=" in urlsplit(where).query else credential(self.client_id)
+            with _told_as_settings_error(where.partition("?")[0]):
+                return ContainerClient.from_container_url(where, secret, **options)
+        if not re.fullmatch("(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", where):
+            raise SettingsError(
+                f"{where!r} is no container: write its name, of 3 to 63 lower-case letters, digits and single hyphens, "
+                "or its URL, like https://account.blob.core.windows.net/deadletter"
+            )
+        if not self.connection_string and not self.blob_url:
+            raise SettingsError(
+                f"{CONNECTION}__blobServiceUri is not set, and cannot be told from {self.queue_url}: set it, "
+                "or name the container by its URL"
+            )
+        with _told_as_settings_error():
+            if self.connection_string:
+                return ContainerClient.from_connection_string(self.connection_string, where, **options)
+            return ContainerClient(self.blob_url, where, credential(self.client_id), **options)
 
 
 @dataclass(frozen=True)
@@ -175,12 +214,26 @@ def function_timeout(settings: Environment, host_json: Path) -> timedelta:
     return span
 
 
+def retention(settings: Environment) -> timedelta:
+    """How long history is kept: MLEVENTS_RETENTION, else 90 days. Raises SettingsError.
+
+    At least two days: Event Grid delivers an event again for one, and its rows are how a duplicate is known.
+    """
+    try:
+        span = parse_duration(settings.get("MLEVENTS_RETENTION", "90d"))
+    except ValueError as error:
+        raise SettingsError(f"MLEVENTS_RETENTION: {error}") from error
+    if span < timedelta(days=2):
+        raise SettingsError(f"MLEVENTS_RETENTION is {format_duration(span)}; it must be at least 2d")
+    return span
+
+
 @contextmanager
-def _told_as_settings_error() -> Iterator[None]:
+def _told_as_settings_error(what: str = CONNECTION) -> Iterator[None]:
     try:
         yield
     except ValueError as error:  # the SDKs' texts do not show what they complain of
-        raise SettingsError(f"{CONNECTION} does not lead to a storage account: {error}") from error
+        raise SettingsError(f"{what} does not lead to a storage account: {error}") from error
 
 
 def _url(settings: Environment, name: str) -> str:

@@ -19,6 +19,7 @@ from azure.data.tables import TableClient, TableEntity, TableTransactionError, U
 from azure.storage.queue import QueueClient
 
 _OURS = ("PartitionKey", "RowKey", "commit")
+_RETRIED = frozenset({"POST"})
 _LONGEST_DELAY = timedelta(days=6)  # the service allows 7; an early message is put back, since the row's `due` decides
 
 Value: TypeAlias = str | int | bytes
@@ -44,8 +45,11 @@ class Table(Protocol):
     def read(self, partition: str, first: str, last: str) -> list[Row]:
         """The rows with ``first <= key < last``, in the order of their keys."""
 
-    def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
-        """Write all or nothing, at most 100 rows; returns their etags. Raises Conflict."""
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+        """Write and delete all or nothing, at most 100 rows; returns the etags of those written. Raises Conflict.
+
+        What is named to be deleted must be there; what is given as a row must be unchanged, too.
+        """
 
 
 class Queue(Protocol):
@@ -71,18 +75,18 @@ class AzureTable:
             Row(e["RowKey"], {k: v for k, v in e.items() if k not in _OURS}, str(e.metadata["etag"])) for e in entities
         ]
 
-    def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         """See `Table.commit`. One request, and one more after a conflict. Raises Conflict and azure.core's errors.
 
-        The SDK retries a 500 or 503 that came after the commit, and then finds its own rows in the way: reading the
+        When an answer was lost, the SDK sends the commit again, and then finds its own rows in the way: reading the
         first of them back tells. Only if it is ours are the others read, for their etags.
         """
         mark = uuid4().hex
         operations: list[Any] = [_operation(partition, row, mark) for row in rows]
-        operations += [("delete", {"PartitionKey": partition, "RowKey": key}) for key in delete]
+        operations += [_deletion(partition, row) for row in delete]
         with _told_as_azure_errors():
             try:
-                done = _making(self._client.create_table, lambda: self._client.submit_transaction(operations))
+                done = _making(self._client.create_table, lambda: self._submit(operations))
             except TableTransactionError as error:
                 if error.status_code not in (404, 409, 412):
                     raise
@@ -91,6 +95,13 @@ class AzureTable:
                     raise Conflict(error.message) from error
                 return etags
         return [str(written["etag"]) for written in done[: len(rows)]]
+
+    def _submit(self, operations: list[Any]) -> list[Mapping[str, Any]]:
+        """One transaction; unlike other POSTs sent again after a network error, because its mark makes that safe.
+
+        The usual one is a connection that the service has closed while nobody used it.
+        """
+        return self._client.submit_transaction(operations, retry_on_methods=_RETRIED)
 
     def _written(self, partition: str, rows: Sequence[Row], mark: str) -> list[str]:
         """The etags of the rows, if it was the commit with this mark that wrote them; else none."""
@@ -130,6 +141,13 @@ def _operation(partition: str, row: Row, mark: str) -> tuple[Any, ...]:
         return ("create", entity)
     unchanged = {"etag": row.etag, "match_condition": MatchConditions.IfNotModified}
     return ("update", entity, {"mode": UpdateMode.REPLACE, **unchanged})
+
+
+def _deletion(partition: str, row: str | Row) -> tuple[Any, ...]:
+    if isinstance(row, str):
+        return ("delete", {"PartitionKey": partition, "RowKey": row})
+    unchanged = {"etag": row.etag, "match_condition": MatchConditions.IfNotModified}
+    return ("delete", {"PartitionKey": partition, "RowKey": row.key}, unchanged)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 * An action that is past due, with nobody at work on it, gets another message: the worker that settled what came before
   died before it sent one, or the queue lost it.
+* Of a refused rules file, `alerts` is told.
+* What is older than the app's retention is deleted, once a day (dispatch/purge.py).
 * An event that came, or an action that ended, while a rules file was refused is matched against that file's rules once
   the file is valid.
 """
@@ -10,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
+from dispatch import alerts
 from dispatch.app import App
 from dispatch.inbox import MOST_ACTIONS, NewAction, Pending
 from dispatch.log import say
@@ -22,12 +25,27 @@ def sweep(app: App) -> None:
     """Go once through all days. Raises what storage raises; what is not done then is done the next time."""
     done: Counter[str] = Counter()
     for day in app.inbox.days():
-        for message in app.inbox.overdue(day, app.now() - GRACE, app.now()):
+        left = app.inbox.markers(day)
+        for message in app.inbox.overdue(left.open, app.now() - GRACE, app.now()):
             app.queue.send(str(message))
             done["requeued"] += 1
-        for pending in app.inbox.undecided(day):
+        for pending in app.inbox.undecided(day, left.undecided):
             done["decided"] += decide(pending, app)
-    say("sweep.done", requeued=done["requeued"], decided=done["decided"], refused=len(app.rules.refused))
+    alerts.refused_files(app)
+    purged = purge(app)
+    refused = len(app.rules.refused)
+    say("sweep.done", requeued=done["requeued"], decided=done["decided"], purged=purged, refused=refused)
+
+
+def purge(app: App) -> int:
+    """Once a day, delete what is older than the app's retention; how many rows were."""
+    now, today = app.now(), f"{app.now():%Y-%m-%d}"
+    if app.inbox.notes.all("purged").get("purged") == {"day": today}:
+        return 0
+    went = app.inbox.purge(now - app.retention, now)
+    if went.done:
+        app.inbox.notes.change("purged", lambda _: {"day": today}, now)
+    return went.deleted
 
 
 def decide(pending: Pending, app: App) -> int:
@@ -35,7 +53,7 @@ def decide(pending: Pending, app: App) -> int:
     asked = [file for file in pending.files if file not in app.rules.refused]
     if not asked:
         return 0
-    rules = [rule for rule in _matching(pending, app) if rule.file in asked and rule.name not in pending.siblings]
+    rules = [rule for rule in _matching(pending, app) if rule.file in asked and pending.lacks(rule.name)]
     more = rules[MOST_ACTIONS:]
     left = sorted({*pending.files} - {*asked} | {rule.file for rule in more})
     messages = app.inbox.decide(pending, _actions(rules[:MOST_ACTIONS], pending), left, app.now())

@@ -153,6 +153,7 @@ class Action:
     source: str = ""  # where the rule stands: "rules/churn.yaml:12"
     key: UUID = field(default_factory=uuid4)  # the same on every call: a job name, a Message-ID, a deduplication key
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))  # when this call began
     failures: int = 0  # RetryLaters since the last CheckBack
     state: Mapping[str, Any] = field(default_factory=dict)  # what the last CheckBack kept
     result: Result | None = None  # what it follows, for a rule with ``after``

@@ -7,6 +7,8 @@ lets pass.
 
 import base64
 import json
+from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -32,27 +34,39 @@ class Clock:
 
 
 class MemoryTable:
-    """A table in memory: etags, conditions, all or nothing."""
+    """A table in memory: etags, conditions, all or nothing. Each partition keeps its keys in order, as Azure's do."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[str, str], Row] = {}
+        self._partitions: defaultdict[str, dict[str, Row]] = defaultdict(dict)
+        self._keys: defaultdict[str, list[str]] = defaultdict(list)
         self._etags: Iterator[int] = count(1)
 
     def read(self, partition: str, first: str, last: str) -> list[Row]:
-        return [row for (p, key), row in sorted(self._rows.items()) if p == partition and first <= key < last]
+        keys, rows = self._keys[partition], self._partitions[partition]
+        return [rows[key] for key in keys[bisect_left(keys, first) : bisect_left(keys, last)]]
 
-    def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+        there, keys = self._partitions[partition], self._keys[partition]
         for row in rows:
-            there = self._rows.get((partition, row.key))
-            if (there.etag if there else "") != row.etag:
+            if (there[row.key].etag if row.key in there else "") != row.etag:
                 raise Conflict(row.key)
-        if any((partition, key) not in self._rows for key in delete):
-            raise Conflict("nothing to delete")
+        for gone in delete:
+            key, etag = (gone, "") if isinstance(gone, str) else (gone.key, gone.etag)
+            if key not in there or etag not in ("", there[key].etag):
+                raise Conflict(f"nothing to delete: {key}")
         written = [replace(row, etag=str(next(self._etags))) for row in rows]
-        self._rows |= {(partition, row.key): row for row in written}
-        for key in delete:
-            del self._rows[partition, key]
+        for row in written:
+            if row.key not in there:
+                insort(keys, row.key)
+            there[row.key] = row
+        for key in map(key_of, delete):
+            del there[key], keys[bisect_left(keys, key)]
         return [row.etag for row in written]
+
+
+def key_of(deleted: str | Row) -> str:
+    """The key of what is to be deleted, however it is named."""
+    return deleted if isinstance(deleted, str) else deleted.key
 
 
 @dataclass
@@ -67,8 +81,8 @@ class Limits:
     def read(self, partition: str, first: str, last: str) -> list[Row]:
         return self.table.read(partition, first, last)
 
-    def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
-        keys = [partition, *(row.key for row in rows), *delete]
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+        keys = [partition, *(row.key for row in rows), *map(key_of, delete)]
         if len(keys) > 101 or len(set(keys[1:])) < len(keys) - 1:
             raise ValueError("a transaction takes 100 operations, each on a row of its own")
         if any(set(key) & set("/\\#?") or not key.isprintable() or len(key) > 512 for key in keys):
@@ -143,7 +157,7 @@ class Counting:
         self.calls.append("read")
         return self.table.read(partition, first, last)
 
-    def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         self.calls.append("commit")
         return self.table.commit(partition, *rows, delete=delete)
 

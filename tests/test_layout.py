@@ -97,6 +97,7 @@ def test_requirements_cover_what_the_app_imports() -> None:
 
 LOADED = {
     "annotated-types",
+    "attrs",  # of aiohttp
     "azure-core",
     "azure-data-tables",
     "azure-functions",

@@ -26,6 +26,7 @@ class Alerts:
     do: str
     handler: Handler[Any]
     source: str  # "rules/workspaces.yaml:4"
+    settings_hash: str = ""
 
 
 def read_workspaces(file: RuleFile) -> Workspaces | None:
@@ -61,7 +62,7 @@ def read_alerts(file: RuleFile) -> Alerts | None:
         return None
     if doing is None or doing.handler is None:
         return None
-    return Alerts(doing.do, doing.handler, f"{file.name}:{table.at.line}")
+    return Alerts(doing.do, doing.handler, f"{file.name}:{table.at.line}", doing.settings_hash)
 
 
 def choose(node: Node, file: RuleFile, workspaces: Workspaces | None) -> frozenset[str]:

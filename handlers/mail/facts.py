@@ -17,6 +17,7 @@ from schemas import (
     RunStatusChanged,
     Tags,
 )
+from schemas.alert import Alert
 from schemas.drift import BREACH_TAG
 
 _VALUE_LIMIT = 300  # characters of a value
@@ -44,7 +45,7 @@ def headline(event: Event) -> str:
 
 def is_bad_news(event: Event) -> bool:
     """Does it tell of something that somebody may have to mend?"""
-    if (event.view().get("result") or {}).get("status") == "failed" or event.drift:
+    if (event.view().get("result") or {}).get("status") == "failed" or event.drift or isinstance(event, Alert):
         return True
     return isinstance(event, RunStatusChanged) and event.data.run_status.lower() in _BAD
 
@@ -56,6 +57,8 @@ def event_name(event: Event) -> str:
 
 def sections(event: Event) -> list[Section]:
     """Everything worth telling; a section without rows is left out."""
+    if isinstance(event, Alert):
+        return [_section("", [("Alert", event.data.kind), *(("", line) for line in event.data.details)])]
     found = [
         _section("", [("Event", event_name(event)), *_about(event), *_where_and_when(event)]),
         _section("Followed rule", _followed(event)),
@@ -69,6 +72,8 @@ def _happened(event: Event) -> str:
     if event.drift:
         return _drift_found(event.drift)
     match event:
+        case Alert(data=told):
+            return told.summary
         case RunStatusChanged(data=data):
             status = data.run_status
             said = f" {status.lower()}" if status.lower() in _SAID else f": {status}"

@@ -382,6 +382,24 @@ def test_an_outcome_that_storage_refuses_does_not_run_the_action_again(folder: P
     assert world.actions["ring"].note == "the outcome could not be recorded: ValueError"
 
 
+def test_what_follows_may_be_what_storage_refuses(folder: Path) -> None:
+    """Then it is not told what it follows; the outcome itself is recorded whole."""
+    world = started(folder, rule("ring", "succeed well done"), rule("tell", after="{ rules: ring }"))
+    table = world.table.table
+    commit = table.commit
+
+    def picky(partition, *rows, delete=()):  # type: ignore[no-untyped-def]  # a double of a double
+        if any(row.values.get("follows") for row in rows if row.values.get("status") == "pending"):
+            raise ValueError("PropertyValueTooLarge")
+        return commit(partition, *rows, delete=delete)
+
+    table.commit = picky  # type: ignore[method-assign]
+    world.run()
+    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
+    assert world.actions["ring"].note == "well done"
+    assert world.actions["tell"].follows is None
+
+
 def test_a_marker_that_is_missing_does_not_keep_an_action_from_ending(folder: Path) -> None:
     """Deleting it is a conflict that is no other worker's doing."""
     world = started(folder, rule("ring"))
@@ -423,7 +441,7 @@ class Faulty:
     def read(self, partition: str, first: str, last: str) -> list[Row]:
         return self.table.read(partition, first, last)
 
-    def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         if self.errors and any(self.hits(row) for row in rows):
             raise self.errors.pop(0)
         return self.table.commit(partition, *rows, delete=delete)

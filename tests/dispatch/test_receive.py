@@ -260,7 +260,7 @@ class Refusing:
     def read(self, *args: str) -> list[Row]:
         return self.table.read(*args)  # type: ignore[no-any-return]
 
-    def commit(self, partition: str, *rows: Row, delete: tuple[str, ...] = ()) -> list[str]:
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         if partition != "days" and not rows[0].key.startswith("x|"):
             raise self.error
         return self.table.commit(partition, *rows, delete=delete)  # type: ignore[no-any-return]

@@ -145,13 +145,16 @@ def test_two_sweeps_at_once_make_an_action_once(tmp_path: Path) -> None:
 
 
 def test_the_cost_does_not_grow_with_the_history(tmp_path: Path) -> None:
-    """Three reads for a day in which everything has ended, however much."""
+    """One read for a day in which everything has ended, however much, beside the list of days and whether to purge."""
     world = World(rules(rule("ring")), tmp_path)
     world.receive(*(EVENT.model_copy(update={"id": str(n)}) for n in range(50)))
     world.run()
     storage = Counting(world.table, world.queue)
     app = type(world.app)(world.loaded, Inbox(storage, LEASE), storage, world.clock)
     world.clock.forward(days=1)
+    sweep(app)  # the first of a day purges
+    storage.calls.clear()
+    world.clock.forward(minutes=5)
     sweep(app)
     assert storage.calls == ["read"] * 3
 
@@ -161,7 +164,7 @@ def test_what_was_done_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     world.clock.forward(minutes=11)
     with caplog.at_level(logging.INFO):
         sweep(world.app)
-    assert "sweep.done requeued=1 decided=0 refused=0" in caplog.text
+    assert "sweep.done requeued=1 decided=0 purged=0 refused=0" in caplog.text
 
 
 def test_what_cannot_be_read_does_not_stop_the_sweep(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,85 @@
+"""Tell people that something is wrong with the app or its rules, through the handler that workspaces.yaml names.
+
+An alert is an event of our own with one action, or one more action on the event that went wrong: written down, retried
+and settled like any other. Nothing is alerted about alerts.
+"""
+
+import json
+import logging
+
+from azure.core.exceptions import AzureError
+
+from dispatch.app import App
+from dispatch.inbox import NewAction
+from dispatch.log import say
+from dispatch.records import EventRecord
+from dispatch.rules import ALERTS
+from handlers.base import Result
+from schemas.alert import Alert
+
+BURST = 5  # events of a kind that are rejected on a day: one is an accident
+
+_LINES = 20  # of an alert: who gets it will look at the log, or run `make check`
+
+_logger = logging.getLogger("mlevents")
+
+
+def refused_files(app: App) -> None:
+    """Tell of each rules file that has mistakes, once for every version of it. Raises what storage raises."""
+    for file, digest in app.rules.refused.items():
+        mistakes = [str(mistake) for mistake in app.rules.mistakes if mistake.file == file]
+        if mistakes:
+            what = f"{len(mistakes)} mistakes" if len(mistakes) > 1 else "a mistake"
+            summary = f"{file} is refused because of {what}: its rules do not act"
+            _raise(Alert.of("refused rules", f"{file} {digest}", summary, mistakes[:_LINES]), app)
+
+
+def rejected(kind: str, reason: str, app: App) -> None:
+    """Count an event that was rejected, and tell of the first few of its kind on a day, once. Raises nothing.
+
+    Without this, a workspace that workspaces.yaml misspells would have all its events swallowed in silence.
+    """
+    if app.rules.alerts is None:
+        return
+    try:
+        _count(kind, reason, app)
+    except AzureError as error:  # the event is written down: it must not come again because of this
+        say("alert.lost", logging.WARNING, kind=kind, reason=f"{type(error).__name__}: {error}")
+
+
+def _count(kind: str, reason: str, app: App) -> None:
+    now = app.now()
+    name = f"rejected|{now:%Y-%m-%d}|{kind.replace(' ', '-')}"
+
+    def one_more(note: dict[str, str]) -> dict[str, str]:
+        count = int(note.get("count", "0"))
+        return note if count >= BURST else {**note, "count": str(count + 1)}
+
+    note = app.inbox.notes.change(name, one_more, now)
+    if int(note["count"]) < BURST or "told" in note:
+        return
+    summary = f"{BURST} events were rejected today, and perhaps more: {kind}"
+    known = ", ".join(workspace.name for workspace in app.rules.workspaces or ())
+    details = [f"The last one: {reason}", f"Workspaces that are listed: {known}", "Each is kept in the record."]
+    _raise(Alert.of("rejected events", f"{kind} {now:%Y-%m-%d}", summary, details), app)
+    app.inbox.notes.change(name, lambda note: {**note, "told": "yes"}, now)
+
+
+def failed(rule: str, result: Result, app: App) -> list[NewAction]:
+    """The action that tells of one that has failed, and that no rule follows; none if nobody is to be told."""
+    alert = app.rules.get(f"{ALERTS}-{rule}")
+    if result.status != "failed" or app.rules.alerts is None or alert is None or rule.startswith(ALERTS):
+        return []
+    return [alert.action(result)]
+
+
+def _raise(alert: Alert, app: App) -> None:
+    rule = app.rules.get(ALERTS)
+    if app.rules.alerts is None or rule is None:
+        return
+    record = EventRecord(json.dumps(alert.wire()), alert.id, Alert.__name__, "", alert.object, app.now(), 1)
+    new, messages = app.inbox.add(alert, record, [rule.action()], app.now())
+    for message in messages:
+        app.queue.send(str(message))
+    if new:
+        say("alert.raised", logging.WARNING, kind=alert.object, summary=alert.data.summary)

@@ -1,0 +1,241 @@
+"""Storage that fails in the middle of things, under the real SDKs, over a real network, against Azurite.
+
+A story is told in which every call to storage is made: an event comes, twice; rules retry, wait, follow, take turns
+and have guards; a rules file is mended; the host gives up a message; the sweep takes up what is left. It is told once
+undisturbed, and then once for each kind of request and each thing that can happen to one.
+"""
+
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+import pytest
+from azure.core.exceptions import AzureError
+from azure.core.pipeline.transport import RequestsTransport
+
+from dispatch.act import act, rearm
+from dispatch.app import App
+from dispatch.inbox import History, Inbox
+from dispatch.receive import receive
+from dispatch.settings import Environment, Storage
+from dispatch.storage import AzureQueue, AzureTable
+from dispatch.sweep import sweep
+from mlevents.local.azurite import Azurite
+from schemas import Event
+from tests.dispatch.middleman import FAULTS, RIVALRY, Fault, Middleman, Request, standing_between
+from tests.dispatch.test_receive import RAW
+from tests.dispatch.world import LEASE, Scripted, World, rule, rules
+
+DAY = "2026-11-22"
+SEED = 20261122
+RULES = rules(
+    rule("retries", "retry", "wait 60", "succeed", latest_only="true", at_most="{ count: 1, every: 1d }"),
+    rule("fails", "give-up"),
+    rule("follows", after="{ rules: [retries, fails], outcome: any }"),
+    rule("in-turn").replace("SCRIPTED", "tests.dispatch.test_storage_faults:InTurn"),
+)
+MENDED = rules(rule("mended", "wait 5", "succeed"), rule("mended-after", after="{ rules: fails, outcome: failed }"))
+CALLS = {"retries": 3, "fails": 1, "follows": 1, "in-turn": 1, "mended": 2, "mended-after": 1}
+ENDS = {rule: "failed" if rule == "fails" else "succeeded" for rule in CALLS}
+
+
+class InTurn(Scripted):
+    """Runs one at a time."""
+
+    def lock(self, event: Event) -> str:
+        return event.object
+
+
+@dataclass
+class Undelayed:
+    """The real queue, where no message waits: the app itself puts back what comes too early."""
+
+    inner: AzureQueue
+
+    def send(self, message: str, after: timedelta = timedelta()) -> None:
+        self.inner.send(message)
+
+
+@dataclass
+class Telling:
+    """The story, told over storage that a middleman stands before; looked at past him."""
+
+    world: World
+    app: App
+    past: Inbox
+    messages: list[str]  # those in the queue
+    repeated: Counter[str] = field(default_factory=Counter)  # calls of handlers whose end could not be written down
+    released: list[str] = field(default_factory=list)
+
+    def tell(self) -> None:
+        """From the first delivery until nothing is left to be done."""
+        for _ in range(2):
+            self._deliver()
+        self.world.write(MENDED, "other.yaml")
+        self.app = App(self.world.loaded, self.app.inbox, self.app.queue, self.world.clock)
+        poison = self._taken()[:1]
+        self._try(lambda: rearm(poison[0], self.app))
+        for _ in range(60):
+            for message in self._taken():
+                self._act(message)
+            self.world.clock.forward(minutes=1)
+            if not self.released and not self.messages:
+                if self.ended:
+                    return
+                self.world.clock.forward(minutes=11)
+                self._try(lambda: sweep(self.app))
+
+    def _deliver(self) -> None:
+        """As Event Grid does: again until it is answered with success, and then it must be there."""
+        while not self._try(lambda: receive(RAW, self.app)):
+            self.world.clock.forward(seconds=30)
+        assert len(self.past.history(DAY).events) == 1
+
+    def _taken(self) -> list[str]:
+        """All messages that are there, and those that came back because their calls failed."""
+        taken = self.released + self.messages
+        self.released.clear()
+        self.messages.clear()
+        return taken
+
+    @property
+    def ended(self) -> bool:
+        """Is nothing left for the sweep either?"""
+        return not self.past.open(DAY) and not list(self.past.undecided(DAY))
+
+    def _act(self, message: str) -> None:
+        before = len(self.world.calls)
+        if not self._try(lambda: act(message, self.app)):
+            self.released.append(message)
+            self.repeated.update(call.action.rule for call in self.world.calls[before:])
+
+    def _try(self, call: Callable[[], None]) -> bool:
+        """Whether it succeeded. Raises whatever is not storage's own error."""
+        try:
+            call()
+        except AzureError:
+            return False
+        return True
+
+    @property
+    def history(self) -> History:
+        return self.past.history(DAY)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody waits long for what does not come."""
+    monkeypatch.setattr("dispatch.deadline.READ", 0.25)
+    monkeypatch.setattr(RequestsTransport, "sleep", lambda *_: None)
+    caplog.set_level(logging.CRITICAL)
+
+
+Plan = Callable[[int, Request], Fault | None]
+Tell = Callable[[Plan], tuple[Telling, Middleman]]
+
+
+@pytest.fixture
+def tell(quick: None, azurite: Azurite) -> Tell:
+    """Tells the story, with what happens to each request; all in storage of its own."""
+
+    def tell(plan: Plan) -> tuple[Telling, Middleman]:
+        name = f"t{uuid4().hex}"
+        with ExitStack() as stack:
+            between = stack.enter_context(standing_between(azurite))
+            storage, past = (
+                Storage.of(Environment({"AzureWebJobsStorage": one.connection_string})) for one in (between, azurite)
+            )
+            world = World(RULES, Path(stack.enter_context(TemporaryDirectory())))
+            world.write("rules: [nonsense]", "other.yaml")
+            inbox = Inbox(AzureTable(stack.enter_context(storage.table(name))), LEASE)
+            queue = Undelayed(AzureQueue(stack.enter_context(storage.queue(name))))
+            looking = Inbox(AzureTable(stack.enter_context(past.table(name))), LEASE)
+            telling = Telling(world, App(world.loaded, inbox, queue, world.clock), looking, between.delivered)
+            between.plan = plan
+            telling.tell()
+            check(telling, between)
+        return telling, between
+
+    return tell
+
+
+def check(telling: Telling, between: Middleman) -> None:
+    """Every action has ended, once; was done once, except where its end could not be written down; nothing is left."""
+    happened = "; ".join(between.struck)
+    history = telling.history
+    assert {record.rule: record.status for _, record in history.actions} == ENDS, happened
+    for _, record in history.actions:
+        assert sum(moment.status in {"succeeded", "failed"} for moment in record.timeline) == 1, happened
+    assert telling.ended, happened
+    assert history.rejected == [], happened
+    calls = Counter(call.action.rule for call in telling.world.calls)
+    assert calls - telling.repeated <= Counter(CALLS) <= calls, f"{calls} after {happened}"
+    keys = {(call.action.rule, call.action.key) for call in telling.world.calls}
+    assert len(keys) == len(CALLS), happened
+
+
+def at(place: int, fault: Fault) -> Plan:
+    """It happens to one request."""
+    return lambda number, request: fault if number == place else None
+
+
+def healthy(number: int, request: Request) -> None:
+    """Nothing happens."""
+
+
+def test_the_story_has_every_call(tell: Tell) -> None:
+    """Undisturbed, nothing is done twice."""
+    telling, between = tell(healthy)
+    assert Counter(call.action.rule for call in telling.world.calls) == CALLS
+    print("\n".join(f"{n} {s}" for s,n in Counter(r.shape for r in between.requests).items()))
+    kinds = Counter(request.kind for request in between.requests)
+    assert kinds.keys() == {"make the table", "make the queue", "commit", "read", "send"}
+
+
+def possible(requests: list[Request], times: int) -> Iterator[tuple[int, Fault]]:
+    """Each thing that can happen to the first request of each shape, so many times in a row."""
+    first = {request.shape: place for place, request in reversed([*enumerate(requests)])}
+    for place in sorted(first.values()):
+        for fault in FAULTS:
+            yield place, replace(fault, times=times)
+        if requests[place].kind == "commit":
+            yield place, RIVALRY
+
+
+def test_a_fault_of_storage_does_no_harm(tell: Tell) -> None:
+    """Some of those that the soak has all of."""
+    _, between = tell(healthy)
+    chance = random.Random(SEED)
+    for times in (1, 3):
+        for place, fault in chance.sample([*possible(between.requests, times)], 4):
+            telling, _ = tell(at(place, fault))
+            assert times > 1 or not telling.repeated, f"{fault} at {place}"
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + 3))
+def test_a_storage_that_is_always_in_trouble_does_no_harm(seed: int, tell: Tell) -> None:
+    """One request in five goes wrong, in one way or another."""
+    chance = random.Random(seed)
+    _, between = tell(lambda *_: chance.choice((*FAULTS, RIVALRY)) if chance.random() < 0.2 else None)
+    assert len(between.struck) > 5
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("times", [1, 3])
+def test_every_fault_of_storage_at_every_request(times: int, tell: Tell) -> None:
+    """Alone, it costs nothing: the SDKs repeat the request, and the app knows its own commits."""
+    _, between = tell(healthy)
+    told, repeated = 0, Counter[str]()
+    for place, fault in possible(between.requests, times):
+        telling, _ = tell(at(place, fault))
+        told, repeated = told + 1, repeated + telling.repeated
+        assert times > 1 or not telling.repeated, f"{fault} at {place}"
+    kinds = len({request.shape for request in between.requests})
+    print(f"\n{kinds} kinds of requests; {told} tellings, faults x{times}; handlers called again: {dict(repeated)}")
