@@ -230,7 +230,11 @@ class Inbox:
         return True
 
     def claim(self, message: Message, now: datetime) -> Claim | NotYet | Over:
-        """Take the action that a message names. A lease that has run out is taken over, and counts as a crash."""
+        """Take the action that a message names.
+
+        A lease that has run out counts as a crash, and the action waits a while before it is taken anew: its worker may
+        have died of it, or of one of those that it had at the same time, which then come apart.
+        """
         id = message.id
         rows = {row.key: row for row in self._table.read(id.day, id.event, f"{id.event}~")}
         row = rows.get(id.row)
@@ -244,6 +248,8 @@ class Inbox:
         if record.due > now:
             return NotYet(record.due)
         crashes = record.crashes + (record.status == "running")
+        if record.crashes < crashes < MOST_CRASHES:
+            return self._set_aside(id, row, replace(record, crashes=crashes), now)
         ours = record.then(now, status="running", note="", due=now + self._lease, crashes=crashes)
         try:
             [etag] = self._table.commit(id.day, Row(row.key, ours.values(), row.etag))
@@ -259,6 +265,17 @@ class Inbox:
             self.settle(lease, Settlement("failed", why), (), now)
             return Over(why)
         return Claim(id, ours, etag, lease.siblings, event)
+
+    def _set_aside(self, id: ActionId, row: Row, record: ActionRecord, now: datetime) -> NotYet:
+        """Half a minute at the most after the first crash, half an hour after the fourth; the same if asked twice."""
+        part = uuid5(_KEYS, json.dumps([*id, record.crashes])).int / 2**128
+        due = now + timedelta(seconds=30) * 4 ** (record.crashes - 1) * part
+        waiting = record.then(now, status="waiting", note="its worker died", due=due)
+        try:
+            self._table.commit(id.day, Row(row.key, waiting.values(), row.etag))
+        except Conflict:
+            return NotYet(now + _SOON)
+        return NotYet(due)
 
     def settle(
         self,

@@ -11,7 +11,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 
 from dispatch.act import act, carry_out, rearm
-from dispatch.inbox import Inbox, Message
+from dispatch.inbox import Inbox, Message, NotYet
 from dispatch.storage import Conflict, Row, Table
 from schemas import RunStatusChanged
 from tests.dispatch.world import LEASE, World, rule, rules
@@ -241,13 +241,37 @@ def test_an_expired_lease_is_taken_over_and_counts_as_a_crash(folder: Path) -> N
     assert world.calls[0].action.key == claim.action.key  # type: ignore[union-attr]  # nobody else is here
 
 
+def die(world: World, message: str) -> None:
+    """A worker takes the action as soon as it may, and is never seen again."""
+    while isinstance(claim := world.app.inbox.claim(Message.parse(message), world.clock()), NotYet):
+        world.clock.time = max(claim.until, world.clock.time)
+    world.clock.time = claim.record.due  # type: ignore[union-attr]  # it has not ended
+
+
+def test_what_died_with_a_worker_is_not_tried_again_together(folder: Path) -> None:
+    """One of them may have killed it: the others get away, the more surely the more often it happens."""
+    world = started(folder, *(rule(f"rule-{n}") for n in range(12)))
+    messages = [message for _, message in world.queue.messages]
+    for crashes, spread in enumerate((30, 120, 480, 1920), start=1):
+        for message in messages:
+            world.app.inbox.claim(Message.parse(message), world.clock())
+        world.clock.time += LEASE
+        pauses = [world.app.inbox.claim(Message.parse(message), world.clock()) for message in messages]
+        seconds = [(pause.until - world.clock()).total_seconds() for pause in pauses if isinstance(pause, NotYet)]
+        assert len(seconds) == 12
+        assert max(seconds) <= spread < 3 * (max(seconds) - min(seconds))
+        assert {record.crashes for record in world.actions.values()} == {crashes}
+        world.clock.forward(seconds=spread)
+    world.run()
+    assert set(world.ends().values()) == {"succeeded"}
+
+
 def test_the_fifth_crash_is_the_end(folder: Path) -> None:
     """And what follows a failure follows."""
     world = started(folder, rule("ring"), rule("tell", after="{ rules: ring, outcome: failed }"))
     [(_, message)] = world.queue.messages
     for _ in range(5):
-        world.app.inbox.claim(Message.parse(message), world.clock())
-        world.clock.forward(minutes=7)
+        die(world, message)
     world.run()
     assert [call.action.rule for call in world.calls] == ["tell"]
     assert world.actions["ring"].note == "the worker died 5 times while it ran this action"
