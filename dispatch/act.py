@@ -13,10 +13,10 @@ from traceback import format_exception
 
 from azure.core.exceptions import AzureError, HttpResponseError
 
+from dispatch.actions import MOST_ACTIONS, MOST_CRASHES, Claim, LeaseLost, Message, NewAction, NotYet, Over, Settlement
 from dispatch.alerts import failed
 from dispatch.app import App
 from dispatch.guards import Guard, Hold, Pause, Turn, destination
-from dispatch.inbox import MOST_ACTIONS, MOST_CRASHES, Claim, LeaseLost, Message, NewAction, NotYet, Over, Settlement
 from dispatch.log import say
 from dispatch.records import ActionRecord
 from dispatch.retry import Retry
@@ -30,6 +30,7 @@ _logger = logging.getLogger("mlevents")
 
 _CLOCKS = ("failing_since", "denied_since")  # what runs while an action fails
 _MOST_PATIENCE = timedelta(days=7)  # with a service that does nothing but ask for pauses
+_UNASKED = timedelta(seconds=30)  # until guards are asked again that storage did not let look
 _RULE_PATIENCE = timedelta(minutes=5), timedelta(hours=1)  # how often to look for a rule that cannot be found
 
 
@@ -92,7 +93,7 @@ def attempt(rule: Rule | None, turn: Turn, secrets: Secrets = NO_SECRETS) -> Out
             )
         guards: tuple[Guard, ...] = (*rule.guards, Pause(rule.handler))
         for guard in guards:
-            if (answer := guard(turn)) is not None:
+            if (answer := _asked(guard, turn)) is not None:
                 return answer
         action = replace(turn.claim.action, source=rule.source, now=turn.now)
         action = replace(action, matches=lambda event: rule.when.matches(event.view()))
@@ -105,6 +106,14 @@ def attempt(rule: Rule | None, turn: Turn, secrets: Secrets = NO_SECRETS) -> Out
             _logger.error("rule %s on event %s\n%s", turn.claim.id.rule, turn.claim.event.id, trace)  # noqa: TRY400 - masked
         return judge(error, turn.now)
     return outcome
+
+
+def _asked(guard: Guard, turn: Turn) -> Skipped | Hold | None:
+    """What a guard answers. If storage does not let it look, it is asked again: the handler is not to blame."""
+    try:
+        return guard(turn)
+    except AzureError as error:
+        return Hold(_UNASKED, f"storage does not answer: {type(error).__name__}")
 
 
 def paused(

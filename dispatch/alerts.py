@@ -9,8 +9,8 @@ import logging
 
 from azure.core.exceptions import AzureError
 
+from dispatch.actions import NewAction
 from dispatch.app import App
-from dispatch.inbox import NewAction
 from dispatch.log import say
 from dispatch.records import EventRecord
 from dispatch.rules import ALERTS

@@ -13,9 +13,10 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from dispatch.actions import ActionId, Claim
 from dispatch.conditions import look_up
 from dispatch.filters import check_key
-from dispatch.inbox import ActionId, Claim, Inbox
+from dispatch.inbox import Inbox
 from dispatch.notes import hashed
 from dispatch.operators import MISSING
 from dispatch.order import Place, object_of

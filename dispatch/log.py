@@ -13,6 +13,8 @@ _logger = logging.getLogger("mlevents")
 
 def say(name: str, /, level: int = logging.INFO, **keys: Any) -> None:
     """Log one named event. Values are written so that none can end the line or pass for another key."""
+    if not _logger.isEnabledFor(level):
+        return
     pairs = " ".join(f"{key}={_written(value)}" for key, value in keys.items())
     _logger.log(level, "%s %s", name, pairs, extra={"mlevents": {"name": name, **keys}})
 

@@ -12,9 +12,9 @@ from datetime import timedelta
 from azure.core.exceptions import AzureError, HttpResponseError
 
 from dispatch import alerts
+from dispatch.actions import MOST_ACTIONS, Message, NewAction
 from dispatch.app import App
 from dispatch.deadline import within
-from dispatch.inbox import MOST_ACTIONS, Message, NewAction
 from dispatch.log import say
 from dispatch.records import EventRecord, Kind, Rejected, TooLarge
 from handlers.base import shorten

@@ -75,11 +75,11 @@ class ActionRecord:
 
     def then(self, at: datetime, **changes: Any) -> "ActionRecord":
         """The record after a change of status, which the timeline remembers."""
-        after = replace(self, **changes)
-        timeline = (*self.timeline, Moment(at, after.status, shorten(after.note, 200)))
+        status, note = changes.get("status", self.status), changes.get("note", self.note)
+        timeline = (*self.timeline, Moment(at, status, shorten(note, 200)))
         if len(timeline) > _FIRST + _LAST:
             timeline = (*timeline[:_FIRST], *timeline[-_LAST:])
-        return replace(after, timeline=timeline)
+        return replace(self, **changes, timeline=timeline)
 
     def renewed(self) -> "ActionRecord":
         """The record with the next ticket: every message that was sent before no longer counts."""
@@ -299,5 +299,8 @@ def _json(value: Any) -> str:
 
 def _clean(text: str, limit: int = 1_000) -> str:
     """A text without what the service or its tools refuse: control characters, lone surrogates, too many characters."""
-    kept = "".join(c if c >= " " or c in "\t\n\r" else "\ufffd" for c in shorten(text, limit))
+    text = shorten(text, limit)
+    if text.isprintable():  # as nearly all texts are
+        return text
+    kept = "".join(c if c >= " " or c in "\t\n\r" else "\ufffd" for c in text)
     return kept.encode("utf-8", "replace").decode("utf-8")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dispatch.actions import NewAction
 from dispatch.guards import Guard
-from dispatch.inbox import NewAction
 from dispatch.log import say
 from dispatch.retry import Retry
 from dispatch.rulefiles import places

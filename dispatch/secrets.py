@@ -4,6 +4,7 @@ A library puts what it was given into its exceptions: requests names the whole U
 secret. So whatever is recorded or logged of a handler's doing goes through here first.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,10 +13,11 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from dispatch.inbox import Settlement
+from dispatch.actions import Settlement
 
 MASK = "***"
 
+_CUT = "…"  # how handlers.base.shorten ends what it has cut
 _SHORTEST = 4  # characters; what is shorter says nothing, and stands in many an innocent word
 _SHORTEST_PART = 8
 _SECRET_NAMES = re.compile(
@@ -43,9 +45,17 @@ class Secrets:
         return Secrets(_ordered([*self.texts, *found])) if found else self
 
     def mask(self, text: str) -> str:
-        """The text without them."""
+        """The text without them; one that was cut may end in the middle of one."""
         for secret in self.texts:
             text = text.replace(secret, MASK)
+        return self._mask_end(text) if text.endswith(_CUT) else text
+
+    def _mask_end(self, text: str) -> str:
+        kept = text.removesuffix(_CUT)
+        for secret in self.texts:
+            for length in range(len(secret) - 1, _SHORTEST - 1, -1):
+                if kept.endswith(secret[:length]):
+                    return kept[:-length] + MASK + _CUT
         return text
 
     def mask_all(self, how: Settlement) -> Settlement:
@@ -85,7 +95,9 @@ def _forms(secret: str) -> Iterator[str]:
     for part in _parts(secret):
         if len(part) >= _SHORTEST_PART:
             yield part
-    yield from {quote(secret, safe=""), quote_plus(secret), unquote(secret), repr(secret)[1:-1]}
+    yield from {quote(secret, safe=""), quote_plus(secret), unquote(secret)}
+    yield from {repr(secret)[1:-1], ascii(secret)[1:-1], repr(secret.encode(errors="replace"))[2:-1]}
+    yield from {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
 
 
 def _parts(secret: str) -> Iterator[str]:

@@ -33,6 +33,8 @@ APP_FOLDER = Path(__file__).resolve().parent.parent
 CONNECTION = "AzureWebJobsStorage"  # of the triggers in function_app.py, too
 KILL_GRACE = timedelta(seconds=60)  # from a function's timeout until its lease is surely nobody's: clocks differ
 
+_CONTAINER_URL = "https://account.blob.core.windows.net/deadletter"
+
 
 class SettingsError(Exception):
     """An app setting is missing or wrong; says which, and what it should be."""
@@ -140,12 +142,15 @@ class Storage:
         options: dict[str, Any] = {"retry_policy": retry, "connection_timeout": 5}
         if "://" in where:
             secret = None if "sig=" in urlsplit(where).query else credential(self.client_id)
-            with _told_as_settings_error(where.partition("?")[0]):
+            try:
                 return ContainerClient.from_container_url(where, secret, **options)
+            except ValueError:  # whose text has the signature in it
+                url = where.partition("?")[0]
+                raise SettingsError(f"{url} is no container's URL; one is like {_CONTAINER_URL}") from None
         if not re.fullmatch("(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", where):
             raise SettingsError(
                 f"{where!r} is no container: write its name, of 3 to 63 lower-case letters, digits and single hyphens, "
-                "or its URL, like https://account.blob.core.windows.net/deadletter"
+                f"or its URL, like {_CONTAINER_URL}"
             )
         if not self.connection_string and not self.blob_url:
             raise SettingsError(
@@ -229,11 +234,11 @@ def retention(settings: Environment) -> timedelta:
 
 
 @contextmanager
-def _told_as_settings_error(what: str = CONNECTION) -> Iterator[None]:
+def _told_as_settings_error() -> Iterator[None]:
     try:
         yield
     except ValueError as error:  # the SDKs' texts do not show what they complain of
-        raise SettingsError(f"{what} does not lead to a storage account: {error}") from error
+        raise SettingsError(f"{CONNECTION} does not lead to a storage account: {error}") from error
 
 
 def _url(settings: Environment, name: str) -> str:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from dispatch import alerts
+from dispatch.actions import MOST_ACTIONS, NewAction, Pending
 from dispatch.app import App
-from dispatch.inbox import MOST_ACTIONS, NewAction, Pending
 from dispatch.log import say
 from dispatch.rules import Rule
 

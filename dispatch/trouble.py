@@ -7,9 +7,8 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from handlers.base import GiveUp, RetryLater
+from handlers.base import PERMANENT, GiveUp, RetryLater
 
-_PERMANENT = {400, 405, 410, 413, 415, 422}
 _BUSY = {429, 503}  # all who ask the same service are told so: they wait, and that costs no patience
 _ACCESS = {401, 403, 404}  # a new role takes minutes to spread; a new resource is not at once on every replica
 _ACCESS_PATIENCE = timedelta(minutes=30)
@@ -33,7 +32,7 @@ def _judged(error: Exception, now: datetime | None) -> RetryLater | GiveUp:
     if not isinstance(status, int):
         return RetryLater(f"{type(error).__name__}: {error}")
     reason = f"HTTP {status}: {error}"
-    if status in _PERMANENT:
+    if status in PERMANENT:
         return GiveUp(reason)
     after = retry_after(getattr(response, "headers", None) or {}, now or datetime.now(UTC))
     throttled = status in _BUSY

@@ -36,6 +36,10 @@ class Workspaces:
         """The workspace with this id; None if it is not one of ours."""
         return self._by_id.get(id)
 
+    def ids(self) -> dict[str, WorkspaceId]:
+        """The workspaces' ids, by name."""
+        return {workspace.name: workspace.id for workspace in self}
+
     def __iter__(self) -> Iterator[Workspace]:
         return iter(self.by_name.values())
 

@@ -46,8 +46,13 @@ class Drift:
     run_id: str | None = None
 
     def view(self) -> dict[str, Any]:
-        """Plain data, as conditions and templates see it."""
+        """Plain data, as conditions and templates see it.
+
+        There `monitor` says which it is in both forms: a model monitor is known by its signal, whose name is to begin
+        with the monitor's ("Monitor the performance of models deployed to production", on filters).
+        """
         return asdict(self) | {
+            "monitor": self.monitor or self.signal,
             "violations": [asdict(violation) for violation in self.violations],
             "start_time": format_time(self.start_time),
             "end_time": format_time(self.end_time),

@@ -7,10 +7,12 @@ lets pass.
 
 import base64
 import json
+import random
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -54,7 +56,7 @@ class MemoryTable:
             key, etag = (gone, "") if isinstance(gone, str) else (gone.key, gone.etag)
             if key not in there or etag not in ("", there[key].etag):
                 raise Conflict(f"nothing to delete: {key}")
-        written = [replace(row, etag=str(next(self._etags))) for row in rows]
+        written = [Row(row.key, row.values, str(next(self._etags))) for row in rows]
         for row in written:
             if row.key not in there:
                 insort(keys, row.key)
@@ -164,6 +166,17 @@ class Counting:
     def send(self, message: str, after: timedelta = timedelta()) -> None:
         self.calls.append("send")
         self.queue.send(message, after)
+
+
+@contextmanager
+def seeded(seed: int | str) -> Iterator[None]:
+    """The same lots in the same order: what `random` gives to those who do not bring their own."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 class Died(BaseException):

@@ -15,7 +15,7 @@ from schemas import Event
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """What a rule does. `handler` is None if its settings have mistakes, which have been reported."""
+    """What a rule does. `handler` is None if its settings have mistakes, or while they cannot be understood."""
 
     at: Node
     do: str

@@ -14,6 +14,7 @@ from dispatch.rulefiles.nodes import Node, RuleFile, Table, is_null
 from dispatch.rulefiles.places import FILE, choose
 from dispatch.rulefiles.when import ALWAYS, AllOf, read_when
 from dispatch.workspaces import Workspaces
+from handlers.target import WORKSPACES
 from schemas import EVENT_TYPES, DatasetDriftDetected, Event, RunStatusChanged
 from schemas.errors import shown
 
@@ -94,6 +95,7 @@ def read_rules(file: RuleFile, workspaces: Workspaces | None) -> list[Draft]:
     """The rules of a file. Without `workspaces`, what `in` says is not checked against them."""
     if file.root is None or is_null(file.root):
         return []
+    file.context[WORKSPACES] = workspaces.ids() if workspaces else None
     top = file.table(file.root, "a rules file", f"Begin it with 'rules:'. {_EXAMPLE}")
     if top is None:
         return []

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from dispatch.rulefiles.mistakes import closest, did_you_mean
 from dispatch.rulefiles.nodes import Node, RuleFile, Scalar, Sequence, Spot, Table, hide, is_broken, kind
+from handlers.target import NOT_KNOWN
 from schemas.errors import shown
 
 M = TypeVar("M", bound=BaseModel)
@@ -43,13 +44,13 @@ class _Complaint:
 
 
 def validated(model: type[M], node: Table, file: RuleFile, path: str, at: Spot) -> M | None:
-    """The model that a mapping describes, or None if it has mistakes.
+    """The model that a mapping describes, or None if it has mistakes, or if what it needs to know is not known.
 
     `path` is how messages name the mapping ("with"; "" if its keys speak for themselves), `at` is where to report what
     is missing or wrong as a whole.
     """
     try:
-        return model.model_validate(node.plain())
+        return model.model_validate(node.plain(), context=file.context)
     except ValidationError as error:
         reader = _Reader(model, node, path, at)
         complaints = [c for detail in error.errors(include_url=False) if (c := reader.complaint(detail))]
@@ -68,8 +69,10 @@ class _Reader:
         self._hidden = list(_hidden(model, root, ()))
 
     def complaint(self, error: ErrorDetails) -> _Complaint | None:
-        """The error in its place; None if it only follows from a setting that is missing."""
+        """The error in its place; None if it only follows from a mistake that is reported elsewhere."""
         loc, kind_of = error["loc"], error["type"]
+        if kind_of == NOT_KNOWN:
+            return None
         if kind_of in ("extra_forbidden", "missing"):
             parent, path = self._locate(loc[:-1])
             return self._about_key(str(loc[-1]), parent, path, loc[:-1], kind_of)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
-from dispatch.inbox import MOST_ACTIONS
+from dispatch.actions import MOST_ACTIONS
 from dispatch.records import ENDED
 from dispatch.rulefiles.draft import EVENT_NAMES, Draft
 from dispatch.rulefiles.mistakes import did_you_mean

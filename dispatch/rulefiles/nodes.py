@@ -76,6 +76,7 @@ class RuleFile:
     root: Node | None = None
     readable: bool = True
     mistakes: list[Mistake] = field(default_factory=list)
+    context: dict[str, Any] = field(default_factory=dict)  # what the validators of its settings may ask for
 
     def mistake(self, at: Node | Spot, message: str, hint: str = "") -> None:
         """Report a mistake, once. If it is about a text, what came into that from settings is not shown."""

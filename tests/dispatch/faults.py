@@ -108,9 +108,9 @@ class Faults:
         return error
 
     def possible(self) -> list[Fault]:
-        """A fault of each kind for each call that was made; of a read, which changes nothing, no answer is lost."""
-        calls = enumerate(self.calls, 1)
-        return [Fault(n, kind) for n, name in calls for kind in Kind if (name, kind) != ("read", Kind.ANSWER_LOST)]
+        """A fault of each kind for each call that was made; a read changes nothing: before and after it is the same."""
+        kinds = {"read": (Kind.DIES_AFTER, Kind.FAILS)}
+        return [Fault(n, kind) for n, name in enumerate(self.calls, 1) for kind in kinds.get(name, Kind)]
 
     def different(self, after: int = 0) -> list[Fault]:
         """Those of the calls after a number that differ from each other.

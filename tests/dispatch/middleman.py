@@ -20,7 +20,7 @@ from mlevents.local.azurite import ACCOUNT, KEY, Azurite
 MARK = re.compile(rb'("commit": ?")[0-9a-f]{32}')  # by which dispatch/storage.py knows its own commit
 _KEYS = re.compile(r'"(?:RowKey|status)": ?"[^"]*"')
 _NAMES = re.compile(r"[0-9a-f-]{10,}|\|[a-z][a-z-]+")  # hashes, days and rules
-MESSAGE = re.compile(rb"<MessageText>(.*)</MessageText>")
+_MESSAGE = re.compile(rb"<MessageText>(.*)</MessageText>")
 RIVAL = rb"\g<1>" + b"0" * 32
 
 
@@ -50,8 +50,20 @@ class Request:
     @property
     def shape(self) -> str:
         """What it is about, without what tells one such request from another: which rows, in which states."""
-        about = "".join(_KEYS.findall(self.raw.decode()) if self.kind == "commit" else unquote(self.target))
+        match self.kind:
+            case "commit":
+                about = "".join(_KEYS.findall(self.raw.decode()))
+            case "send":
+                about = self.message.rpartition(", ")[2]  # the ticket
+            case _:
+                about = unquote(self.target)
         return f"{self.kind} {_NAMES.sub('*', about)}"
+
+    @property
+    def message(self) -> str:
+        """The text that is put into a queue."""
+        found = _MESSAGE.search(self.raw)
+        return b64decode(found[1]).decode() if found else ""
 
     @property
     def of_table(self) -> bool:
@@ -162,8 +174,8 @@ class Middleman:
                 kept = [h for h in answer.getheaders() if h[0].lower() not in {"transfer-encoding", "content-length"}]
                 head = "".join(f"{name}: {value}\r\n" for name, value in kept)
                 start = f"HTTP/1.1 {answer.status} {answer.reason}\r\n{head}Content-Length: {len(body)}\r\n\r\n"
-                if answer.status == 201 and (message := MESSAGE.search(request.raw)):
-                    self.delivered.append(b64decode(message[1]).decode())
+                if answer.status == 201 and request.kind == "send":
+                    self.delivered.append(request.message)
         return start.encode("latin-1") + body
 
     def serve(self, client: socket.socket) -> None:

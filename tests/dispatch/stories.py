@@ -56,7 +56,7 @@ FOLLOWING = Story(
         ("e1", "after-a"): "succeeded",
         ("e1", "after-after"): "succeeded",
     },
-    loses=("e1", "b"),
+    loses=("e1", "after-after"),
     poisons=("e1", "a"),
 )
 

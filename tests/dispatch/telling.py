@@ -1,17 +1,16 @@
 """Stories of events and what comes of them, told over and over with something else going wrong each time.
 
-The host and Event Grid are as small as they can be: a message or an event comes again until it was handled, the sweep
-runs when all else is quiet. tests/simulation has larger ones.
+The host and Event Grid are as small as they can be: everything comes twice, and again until it was handled; the sweep
+runs every few minutes. tests/simulation has larger ones.
 """
 
 import heapq
 import json
-import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +18,7 @@ from tempfile import TemporaryDirectory
 from azure.core.exceptions import AzureError
 
 from dispatch.act import act, rearm
+from dispatch.actions import event_key
 from dispatch.app import App
 from dispatch.inbox import Inbox
 from dispatch.receive import receive
@@ -30,8 +30,9 @@ from schemas import Event
 from tests.dispatch.faults import ERRORS, Effect, Faults, FaultyStorage
 from tests.dispatch.staged import Staged
 from tests.dispatch.world import LEASE, SETTINGS, WORKSPACES
-from tests.doubles import Clock, Died, Limits, MemoryTable
+from tests.doubles import Clock, Died, Limits, MemoryTable, seeded
 
+DAY = "2026-11-22"  # of all events
 ENDED = {"succeeded", "skipped", "failed"}
 AGAIN = timedelta(seconds=30)  # Event Grid's second attempt
 RELEASED = timedelta(minutes=1)  # host.json's visibilityTimeout: a message whose call failed
@@ -78,9 +79,11 @@ class Telling:
         table: MemoryTable | None = None,
         reader: Table | None = None,
         skew: Callable[[], timedelta] = timedelta,
+        *,
+        twice: bool = True,  # are events and messages delivered so?
     ) -> None:
         self.story, self.faults = story, faults or Faults()
-        self.clock, self._skew = Clock(), skew
+        self.clock, self._skew, self._twice = Clock(), skew, twice
         table = table or MemoryTable()
         self.inbox = Inbox(table, LEASE)  # for looking at it from outside
         self._storage = FaultyStorage(self.faults, Limits(reader or table), self)  # as the workers see it
@@ -88,18 +91,22 @@ class Telling:
         self._next_sweep = self.clock.time + SWEEPS
         self._order = count()
         self._sent: set[str] = set()
-        self._days = "2026-11-22"
+        self._ids = {event_key(event)[1]: event.id for event in story.events}
         self._mended = False
         self._start_worker()
 
     def tell(self) -> "Telling":
         """From the first event to the end, or until it is plain that it does not come to one."""
         Staged.stages[self.story.name] = self.faults.effect
-        random.seed(self.story.name)  # for the jitter of retries: the nth call is the same one in every telling
+        with seeded(self.story.name):  # for the jitter of retries: the nth call is the same one in every telling
+            self._tell()
+        return self
+
+    def _tell(self) -> None:
         for place, event in enumerate(self.story.events):
             raw = json.dumps(event.wire())
-            for again in (0, 5):  # Event Grid delivers twice
-                self._at(timedelta(seconds=place + again), lambda raw=raw: self._receive(raw))  # type: ignore[misc]  # a lambda's default
+            for again in (0, 5) if self._twice else (0,):
+                self._at(timedelta(seconds=place + again), partial(self._receive, raw))
         self._until_quiet()
         self._mended = True
         self._start_worker()
@@ -108,25 +115,24 @@ class Telling:
             self._sweep()
             self._until_quiet()
             if self.is_over():
-                break
-        return self
+                return
 
     def _sweep(self) -> None:
         self._next_sweep = self.clock.time + SWEEPS
-        self._guarded(lambda: sweep(self._app), lambda _: None)
+        self._guarded(partial(sweep, self._app), lambda _: None)
 
     def is_over(self) -> bool:
         """Has everything ended that ought to?"""
         ended = {place for place, record in self.actions().items() if record.ended}
-        return ended >= {*self.story.ends} and not self.inbox.open(self._days) and not self.left_undecided()
+        return ended >= {*self.story.ends} and not self.inbox.open(DAY) and not self.left_undecided()
 
     def left_undecided(self) -> list[object]:
         """Events and ends of actions that wait for rules files."""
-        return list(self.inbox.undecided(self._days))
+        return list(self.inbox.undecided(DAY))
 
     def actions(self) -> dict[tuple[str, str], ActionRecord]:
         """By event and rule."""
-        history = self.inbox.history(self._days)
+        history = self.inbox.history(DAY)
         return {(history.events[id.event].id, id.rule): record for id, record in history.actions}
 
     def send(self, message: str, after: timedelta = timedelta()) -> None:
@@ -136,16 +142,14 @@ class Telling:
             return
         self._sent.add(message)
         words = json.loads(message)
-        place = (self._event_of(words["event"]), words["rule"])
+        place = (self._ids[words["event"]], words["rule"])
         first = words["ticket"] == 1
         if not (first and place == self.story.loses):
             self._queue(message, after)
-            self._queue(message, after + timedelta(seconds=1))
+            if self._twice:
+                self._queue(message, after + timedelta(seconds=1))
         if first and place == self.story.poisons:
-            self._at(after + timedelta(seconds=3), lambda: self._rearm(message))
-
-    def _event_of(self, key: str) -> str:
-        return self.inbox.history(self._days).events[key].id
+            self._at(after + timedelta(seconds=3), partial(self._rearm, message))
 
     def _start_worker(self) -> None:
         """A process: with a clock of its own, and nothing in memory that the one before it knew."""
@@ -180,24 +184,24 @@ class Telling:
             failed(error)
 
     def _receive(self, raw: str) -> None:
-        again = lambda _: self._at(AGAIN, lambda: self._receive(raw))  # noqa: E731 - as the others
-        self._guarded(lambda: receive(raw, self._app), again)
+        again = partial(self._at, AGAIN, partial(self._receive, raw))
+        self._guarded(partial(receive, raw, self._app), lambda _: again())
 
     def _queue(self, message: str, after: timedelta, dequeued: int = 1) -> None:
-        self._at(after, lambda: self._act(message, dequeued))
+        self._at(after, partial(self._act, message, dequeued))
 
     def _act(self, message: str, dequeued: int) -> None:
         def failed(error: BaseException) -> None:
             if dequeued >= self.story.most_dequeues and isinstance(error, AzureError):
-                self._at(timedelta(), lambda: self._rearm(message))
+                self._at(timedelta(), partial(self._rearm, message))
             else:
                 self._queue(message, ABANDONED if isinstance(error, Died) else RELEASED, dequeued + 1)
 
-        self._guarded(lambda: act(message, self._app), failed)
+        self._guarded(partial(act, message, self._app), failed)
 
     def _rearm(self, message: str) -> None:
-        again = lambda _: self._at(ABANDONED, lambda: self._rearm(message))  # noqa: E731 - as the others
-        self._guarded(lambda: rearm(message, self._app), again)
+        again = partial(self._at, ABANDONED, partial(self._rearm, message))
+        self._guarded(partial(rearm, message, self._app), lambda _: again())
 
 
 def check(telling: Telling) -> None:
@@ -215,9 +219,9 @@ def check_record(telling: Telling) -> None:
     for place, record in actions.items():
         assert record.status in telling.story.ends[place].split(), place
         assert sum(moment.status in ENDED for moment in record.timeline) == 1, place
-    assert telling.inbox.open("2026-11-22") == []
+    assert telling.inbox.open(DAY) == []
     assert telling.left_undecided() == []
-    history = telling.inbox.history("2026-11-22")
+    history = telling.inbox.history(DAY)
     assert len(history.events) == len(telling.story.events)
     assert history.rejected == []
     keys: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
@@ -225,6 +229,12 @@ def check_record(telling: Telling) -> None:
         keys[effect.event, effect.rule].add(effect.key)
     assert all(len(of_one) == 1 for of_one in keys.values()), "an action keeps its key"
     telling.story.check(telling)
+
+
+def swept(telling: Telling) -> list[tuple[str, str]]:
+    """Which actions the sweep has had to queue again."""
+    notes = {place: [moment.note for moment in record.timeline] for place, record in telling.actions().items()}
+    return [place for place in notes if "queued again by the sweep" in notes[place]]
 
 
 def effects_of(telling: Telling, rule: str) -> list[Effect]:

@@ -11,7 +11,8 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 
 from dispatch.act import act, carry_out, rearm
-from dispatch.inbox import Inbox, Message, NotYet
+from dispatch.actions import Message, NotYet
+from dispatch.inbox import Inbox
 from dispatch.storage import Conflict, Row, Table
 from schemas import RunStatusChanged
 from tests.dispatch.world import LEASE, World, rule, rules
@@ -51,6 +52,18 @@ def test_the_handler_is_told_who_asks(folder: Path) -> None:
     assert action.source == "rules/team.yaml:2"
     assert event.wire() == EVENT.wire()
     assert event.view()["workspace"]["labels"] == {"env": "prod", "team": "churn"}
+
+
+def test_the_handler_is_told_what_time_it_is_and_whether_the_rule_would_still_match(folder: Path) -> None:
+    """By the app's clock; and of any event that it asks about, such as this one with tags as they are now."""
+    world = started(folder, rule("ring", "wait 60", "succeed", when="[data.runStatus StringIn Failed]"))
+    world.run()
+    first, second = (call.action for call in world.calls)
+    assert second.now - first.now == timedelta(minutes=1)
+    assert first.now == first.started
+    assert first.matches(EVENT)
+    other = EVENT.model_copy(update={"data": EVENT.data.model_copy(update={"run_status": "Completed"})})
+    assert not first.matches(other)
 
 
 def test_what_is_skipped_says_why(folder: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dispatch.act import act
+from dispatch.actions import Message
 from dispatch.guards import Guard, Hold
-from dispatch.inbox import Message
 from handlers.base import Action, Outcome, RetryLater
 from schemas import Event, RunStatusChanged
 from tests.dispatch.world import Scripted, World, rule, rules

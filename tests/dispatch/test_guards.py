@@ -1,13 +1,17 @@
 """May this action run now? Over the real inbox and rules, with storage in memory."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from azure.core.exceptions import HttpResponseError
 
 from dispatch.act import act
 from dispatch.order import Place
+from dispatch.storage import Row, Table
 from handlers.base import Action, Outcome
 from schemas import Event, ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged, parse_event
 from tests.dispatch.world import Scripted, World, rule, rules
@@ -110,7 +114,7 @@ class TestLatestOnly:
 
 
 def _message(world: World) -> str:
-    from dispatch.inbox import Message
+    from dispatch.actions import Message
 
     [(id, record)] = world.history().actions
     return str(Message(id, record.ticket))
@@ -145,6 +149,20 @@ class TestAtMost:
         world.receive(run_event("e1", "Failed", 1))
         world.run()
         assert outcomes(world) == {"e1": "succeeded: done"}
+
+    def test_a_retry_counts_when_it_acts(self, tmp_path: Path) -> None:
+        """Not only when its place was taken: no span has more actions than the limit, however late one of them acts."""
+        world = World(rules(rule("ring", "retry", "succeed", at_most="{ count: 2, every: 10m }")), tmp_path)
+        messages: dict[str, str] = {}
+        for minutes, event in ((0, "a"), (5, "b"), (9, "a"), (10.5, "c")):
+            world.clock.time = NOW + timedelta(minutes=minutes)
+            if event not in messages:
+                world.receive(run_event(event, "Failed", minutes))
+                messages[event] = world.queue.messages.pop()[1]
+            act(messages[event], world.app)
+            messages[event] = world.queue.messages.pop()[1] if world.queue.messages else ""
+        assert acted_on(world) == ["a", "b", "a"]
+        assert outcomes(world)["c"].startswith("skipped: 2 in 10m already: ")
 
     @pytest.mark.parametrize(
         ("limit", "says"),
@@ -204,6 +222,43 @@ class TestTakingTurns:
         world.run()
         assert set(outcomes(world).values()) == {"succeeded: done"}
         assert message
+
+
+class TestStorage:
+    """What guards look at may be out of reach."""
+
+    @pytest.mark.parametrize("status", [400, 403, 413, 429, 503])
+    def test_a_guard_that_cannot_look_is_asked_again(self, status: int, tmp_path: Path) -> None:
+        """Whatever storage answers: it is neither the handler's failure nor a service that wants a pause."""
+        world = World(LATEST, tmp_path)
+        world.receive(run_event("e1", "Failed", 1))
+        world.table = Away(world.table, status, times=3)  # type: ignore[assignment]  # stands before it
+        world.run()
+        assert outcomes(world) == {"e1": "succeeded: done"}
+        record = world.actions["ring"]
+        assert (record.failures, record.crashes, len(world.calls)) == (0, 0, 1)
+        assert "waiting" in {moment.status for moment in record.timeline}
+        assert record.timeline[-1].at - record.timeline[0].at < timedelta(minutes=3)
+
+
+@dataclass
+class Away:
+    """A table whose notes cannot be read a few times."""
+
+    inner: Table
+    status: int
+    times: int
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        if partition == "notes" and self.times:
+            self.times -= 1
+            answer = requests.Response()
+            answer.status_code, answer.headers["Retry-After"] = self.status, "3600"
+            raise HttpResponseError("storage is busy", response=answer)  # type: ignore[arg-type]  # enough of one
+        return self.inner.read(partition, first, last)
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+        return self.inner.commit(partition, *rows, delete=delete)
 
 
 class TestOrder:

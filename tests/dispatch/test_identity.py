@@ -12,11 +12,11 @@ from dispatch.app import App
 from dispatch.receive import receive
 from dispatch.settings import Environment, Storage
 from dispatch.storage import AzureQueue, AzureTable, Row
+from mlevents.local.azure.identity import IdentityEndpoint, identity_endpoint
 from mlevents.local.azurite import Azurite, Certificate
 from mlevents.local.background import Background
 from tests.dispatch.test_receive import RAW
 from tests.dispatch.world import SETTINGS, WORKSPACES, rule, rules
-from tests.standins.identity import IdentityEndpoint, identity_endpoint
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,7 @@ def connection(azurite: Azurite, **more: str) -> dict[str, str]:
     return {
         "AzureWebJobsStorage__queueServiceUri": azurite.queue_url,
         "AzureWebJobsStorage__tableServiceUri": azurite.table_url,
+        "AzureWebJobsStorage__blobServiceUri": azurite.blob_url,
         **{f"AzureWebJobsStorage__{name}": value for name, value in more.items()},
     }
 
@@ -74,6 +75,17 @@ def test_tables_and_queues_work_with_the_app_s_identity(https_azurite: Azurite, 
         assert message.content == "hello"
     assert [asked["resource"] for asked in identity.asked] == ["https://storage.azure.com"]
     assert "client_id" not in identity.asked[0]
+
+
+def test_blobs_do_too(https_azurite: Azurite, identity: IdentityEndpoint) -> None:
+    """In the app's account, by the container's name, and in any, by its URL."""
+    storage, name = Storage.of(Environment(connection(https_azurite))), f"c{uuid4().hex}"
+    with storage.container(name) as container:
+        container.create_container()
+        container.upload_blob("a", "1")
+    with storage.container(f"{https_azurite.blob_url}/{name}") as container:
+        assert [blob.name for blob in container.list_blobs()] == ["a"]
+    assert identity.asked
 
 
 def test_a_user_assigned_identity_is_named(https_azurite: Azurite, identity: IdentityEndpoint) -> None:

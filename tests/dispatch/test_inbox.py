@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from dispatch.inbox import ActionId, Claim, Inbox, Message, NewAction, NotYet, Over, event_key
+from dispatch.actions import ActionId, Claim, Message, NewAction, NotYet, Over, event_key
+from dispatch.inbox import Inbox
 from dispatch.records import EventRecord, Rejected
 from dispatch.storage import Row, Value
 from schemas import RunStatusChanged

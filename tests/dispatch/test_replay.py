@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.act import act
+from dispatch.act import act, carry_out
+from dispatch.actions import ActionId, Claim, Message
 from dispatch.events import WrittenEvent
-from dispatch.inbox import ActionId, Inbox, Message
-from dispatch.replay import Choice, Contended, Replayed, find, replay
+from dispatch.inbox import Inbox
+from dispatch.replay import Choice, Replayed, find, replay
 from dispatch.storage import Conflict, Row
 from dispatch.sweep import sweep
 from schemas import Event, ModelRegistered, RunStatusChanged
-from tests.dispatch.world import LEASE, Scripted, World, rule, rules
+from tests.dispatch.world import LEASE, WORKSPACES, Scripted, World, rule, rules
 from tests.doubles import Limits
 
 EVENT = RunStatusChanged.example(id="e1")
@@ -121,8 +122,9 @@ class TestWhatIsReplayed:
         [(_, old)] = world.queue.messages
         world.run()
         again(world)
-        world.run()
         act(old, world.app)
+        assert len(world.calls) == 1
+        world.run()
         assert len(world.calls) == 2
 
     def test_a_dry_run_says_the_same_and_does_nothing(self, tmp_path: Path) -> None:
@@ -335,6 +337,26 @@ class TestWhatFollows:
         world = ran(tmp_path, rule("a"), rule("b", "wait 60", "give-up"), rule("tell", "give-up", after=after))
         assert again(world) == {"a": "left", "b": "replayed", "tell": "replayed"}
 
+    def test_of_two_that_it_could_follow_it_is_replayed_with_the_one_that_it_did(self, tmp_path: Path) -> None:
+        after = "{ rules: [a, b], outcome: any }"
+        world = ran(tmp_path, rule("a", "wait 60", "skip"), rule("b"), rule("tell", after=after))
+        again(world, Choice(rule="tell"))
+        world.run()
+        assert [call.action.result.rule for call in world.calls if call.action.result] == ["b", "b"]
+
+    def test_one_that_follows_a_replayed_end_since_then_is_of_its_generation(self, tmp_path: Path) -> None:
+        """So that another end of that replay does not lead to it again."""
+        world = ran(tmp_path, rule("a"), rule("b"))
+        slow = rule("b", "wait 86400", "succeed")
+        world.write(rules(rule("a"), slow))
+        again(world, Choice(all=True))
+        for _ in range(2):
+            act(world.queue.messages.pop(0)[1], world.app)
+        world.write(rules(rule("a"), slow, rule("tell", after="{ rules: [a, b] }")))
+        assert again(world) == {"a": "left", "b": "queued", "tell": "made"}
+        world.run()
+        assert called(world).count("tell") == 1
+
     def test_a_rule_that_follows_an_old_end_since_today_acts_on_it(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("ring", "succeed it rang"))
         world.write(rules(rule("ring"), rule("tell", after="{ rules: ring }"), rule("no", after=FAILED)))
@@ -367,6 +389,12 @@ class TestWhatFollows:
         assert [(step.did, step.why) for step in done.steps] == [
             ("refused", "the rule follows nothing that has ended so")
         ]
+
+    def test_an_end_that_cannot_be_read_leads_to_nothing(self, tmp_path: Path) -> None:
+        world = ran(tmp_path, rule("ring", "give-up"), rule("tell", "give-up", after=FAILED))
+        row = written(world).actions["ring"]
+        world.table.commit(DAY, Row(row.key, {**row.values, "schema": 9}, row.etag))
+        assert again(world) == {"ring": "refused", "tell": "refused"}
 
     def test_more_than_one_transaction_takes_are_replayed_in_several(self, tmp_path: Path) -> None:
         """Rules that follow are fifty by and by: some were made while a file was refused."""
@@ -419,6 +447,22 @@ class TestUndecidedEnds:
         world.run()
         told = [call.action.result.summary for call in world.calls if call.action.result]
         assert told == ["first", "second"]
+
+    def test_how_it_ended_is_kept_until_every_file_is_asked(self, tmp_path: Path) -> None:
+        """Of two that are refused, one is mended before the action is replayed, and one after."""
+        world = self.refused(tmp_path, "give-up first")
+        world.write(rules(rule("more", after="{ rules: ring, outcome: any }", when="[nonsense]")), "third.yaml")
+        again(world)
+        world.run()
+        self.mend(world)
+        world.write(rules(rule("ring", "wait 86400", "succeed last")))
+        again(world)
+        act(world.queue.messages.pop()[1], world.app)
+        world.write(rules(rule("more", after="{ rules: ring, outcome: any }")), "third.yaml")
+        sweep(world.app)
+        act(world.queue.messages.pop()[1], world.app)
+        assert called(world)[-1] == "more"
+        assert [call.action.result.summary for call in world.calls if call.action.result] == ["first", "first"]
 
     def test_what_an_earlier_end_led_to_is_opened_again_by_a_later_one(self, tmp_path: Path) -> None:
         world = World(rules(rule("ring", "give-up")), tmp_path)
@@ -580,6 +624,28 @@ class TestRaces:
         world.run()
         assert called(world) == ["ring", "tell", "ring"]
 
+    def test_an_end_meets_what_was_replayed_while_it_ran(self, tmp_path: Path) -> None:
+        """What would follow it was opened by another replay since: that is left, and the end is recorded."""
+        world = ran(tmp_path, rule("ring", "give-up"), rule("tell", after=FAILED))
+        again(world)
+        claim = world.app.inbox.claim(Message.parse(world.queue.messages.pop()[1]), world.clock())
+        assert isinstance(claim, Claim)
+        again(world, Choice(rule="tell"))
+        carry_out(claim, world.app)
+        assert world.ends() == {"ring": "failed", "tell": "pending"}
+        world.run()
+        assert called(world) == ["ring", "tell", "ring", "tell"]
+        assert world.app.inbox.open(DAY) == []
+
+    def test_a_marker_that_should_not_be_there_does_not_stop_an_end(self, tmp_path: Path) -> None:
+        """As after a backup was restored: what is to be opened again is marked as open already."""
+        world = ran(tmp_path, rule("ring", "give-up"), rule("tell", after=FAILED))
+        world.table.commit(DAY, Row(f"!open|{written(world).key}|tell", {}))
+        again(world)
+        world.run()
+        assert called(world) == ["ring", "tell", "ring", "tell"]
+        assert world.app.inbox.open(DAY) == []
+
     def test_an_event_that_was_deleted_meanwhile_stays_deleted(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("ring", "skip"))
         event = written(world)
@@ -598,6 +664,33 @@ class TestRaces:
         world.run()
         assert called(world) == ["done", "ring", "ring"]
 
+    def test_a_day_that_is_about_to_be_over_is_listed_while_something_lives_in_it(self, tmp_path: Path) -> None:
+        """A purge deletes the last rows of a day, and then its row in the index; a replay comes between."""
+        world = ran(tmp_path, rule("ring", "skip"))
+        world.clock.forward(days=400)
+        event = written(world)
+
+        class Between(Limits):
+            """Replays when the first row of the day is about to be deleted."""
+
+            def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+                if partition == DAY and not world.queue.messages:
+                    replay(event, world.app, Choice())
+                return super().commit(partition, *rows, delete=delete)
+
+        Inbox(Between(world.table.table), LEASE).purge(world.clock() - timedelta(days=90), world.clock())
+        assert world.app.inbox.days() == [DAY]
+        world.run()
+        assert called(world) == ["ring", "ring"]
+
+    def test_a_day_that_is_in_no_list_is_listed_again(self, tmp_path: Path) -> None:
+        """Else the sweep would not find what is opened in it."""
+        world = ran(tmp_path, rule("ring", "skip"))
+        world.table.commit("days", delete=(DAY,))
+        [event] = find("e1", world.app, DAY)
+        replay(event, world.app, Choice())
+        assert world.app.inbox.days() == [DAY]
+
     def test_who_never_meets_the_event_as_it_was_read_says_so(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("ring", "skip"))
         table = world.table
@@ -614,9 +707,56 @@ class TestRaces:
 
         app = type(world.app)(world.loaded, Inbox(Busy(table.table), LEASE), world.queue, world.clock)
         [event] = find("e1", app)
-        with pytest.raises(Contended, match="event e1 is being worked on by others; try again"):
-            replay(event, app, Choice())
+        [step] = replay(event, app, Choice()).steps
+        assert (step.did, step.why) == ("refused", "others keep changing it; try again")
         assert world.queue.messages == []
+
+
+class TestAlerts:
+    """What tells that an action has failed is an action of its own."""
+
+    def told(self, folder: Path, *texts: str, script: str = "succeed") -> World:
+        world = World(rules(*texts), folder)
+        alerts = f'{{ do: "tests.dispatch.world:Scripted", with: {{ world: {world.name}, script: ["{script}"] }} }}'
+        world.workspaces = f"{WORKSPACES}alerts: {alerts}\n"
+        world.write(world.rules)
+        world.receive(EVENT)
+        world.run()
+        return world
+
+    def test_a_failure_is_told_again_if_it_fails_again(self, tmp_path: Path) -> None:
+        world = self.told(tmp_path, rule("ring", "give-up"))
+        assert again(world) == {"ring": "replayed", "-alerts-ring": "left"}
+        world.run()
+        assert called(world) == ["ring", "-alerts-ring"] * 2
+        world.write(rules(rule("ring")))
+        again(world)
+        world.run()
+        assert called(world) == ["ring", "-alerts-ring", "ring", "-alerts-ring", "ring"]
+
+    def test_one_that_did_not_arrive_is_told_again(self, tmp_path: Path) -> None:
+        world = self.told(tmp_path, rule("ring", "give-up"), script="give-up")
+        assert again(world, Choice(rule="-alerts-ring")) == {"-alerts-ring": "replayed"}
+        world.run()
+        [*_, (_, action)] = world.calls
+        assert (action.rule, action.result and action.result.status) == ("-alerts-ring", "failed")
+        assert len(world.calls) == 3
+
+    def test_one_about_the_rules_is_told_again(self, tmp_path: Path) -> None:
+        """An alert is an event of its own."""
+        world = self.told(tmp_path, rule("ring"), script="give-up")
+        world.write(rules(rule("bad", when="[nonsense]")), "other.yaml")
+        sweep(world.app)
+        world.run()
+        [alert] = [
+            event
+            for day in world.app.inbox.days()
+            for event in world.app.inbox.events.of_day(day)
+            if event.record.event_type == "Alert"
+        ]
+        assert [step.did for step in replay(alert, world.app, Choice()).steps] == ["replayed"]
+        world.run()
+        assert called(world) == ["ring", "-alerts", "-alerts"]
 
 
 class TestFind:
@@ -629,6 +769,11 @@ class TestFind:
         assert [event.day for event in find("e1", world.app)] == ["2026-11-22", "2026-11-21", "2026-11-20"]
         assert [event.day for event in find("e1", world.app, "2026-11-21")] == ["2026-11-21"]
         assert list(find("e1", world.app, "2026-11-19")) == []
+
+    def test_a_row_that_cannot_be_read_does_not_hide_the_others(self, tmp_path: Path) -> None:
+        world = ran(tmp_path, rule("ring"))
+        world.table.commit(DAY, Row("00000000-odd", {}), Row("99999999-odd", {"id": "e1"}))
+        assert [event.record.id for event in find("e1", world.app)] == ["e1"]
 
     def test_a_key_names_one(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("ring"))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.inbox import MOST_ACTIONS
+from dispatch.actions import MOST_ACTIONS
 from dispatch.rules import Rules, load
 from schemas import RunStatusChanged
 from tests.dispatch.rulebook import loaded, rule, rules

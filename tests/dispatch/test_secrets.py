@@ -6,7 +6,7 @@ import pytest
 import requests
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from dispatch.inbox import Settlement
+from dispatch.actions import Settlement
 from dispatch.rules import load
 from dispatch.secrets import Secrets
 from handlers.base import Action, GiveUp, Handler, Outcome, RetryLater, Skipped, Succeeded

@@ -8,6 +8,7 @@ import pytest
 from dispatch.settings import APP_FOLDER, Environment, Names, SettingsError, Storage, function_timeout
 
 QUEUE, TABLE = "https://acc.queue.core.windows.net", "https://acc.table.core.windows.net"
+BLOB = "https://acc.blob.core.windows.net"
 
 
 def resolved(**settings: str) -> Storage:
@@ -97,6 +98,57 @@ def test_what_the_sdk_refuses_is_told_as_a_setting(settings: dict[str, str], say
     for client in (storage.table, storage.queue):
         with pytest.raises(SettingsError, match=says):
             client("mlevents")
+
+
+class TestContainers:
+    """Of dead letters: in the app's account, or elsewhere."""
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"accountName": "acc"},
+            {"queueServiceUri": QUEUE},
+            {"queueServiceUri": QUEUE, "tableServiceUri": TABLE, "blobServiceUri": BLOB},
+            {"queueServiceUri": "https://q.example.com", "tableServiceUri": TABLE, "blobServiceUri": BLOB},
+        ],
+    )
+    def test_are_found_where_the_queues_are_found(self, settings: dict[str, str]) -> None:
+        storage = resolved(**{f"AzureWebJobsStorage__{name}": value for name, value in settings.items()})
+        assert storage.container("deadletter").url == f"{BLOB}/deadletter"
+
+    def test_are_found_by_a_connection_string(self) -> None:
+        storage = resolved(AzureWebJobsStorage="UseDevelopmentStorage=true")
+        assert storage.container("deadletter").url == "http://127.0.0.1:10000/devstoreaccount1/deadletter"
+
+    def test_have_urls_of_their_own_with_or_without_a_signature(self) -> None:
+        """With one, nobody is asked for a token; whatever the app's account is."""
+        storage = resolved(AzureWebJobsStorage="UseDevelopmentStorage=true")
+        assert storage.container(f"{BLOB}/deadletter").url == f"{BLOB}/deadletter"
+        signed = storage.container(f"{BLOB}/deadletter?sv=2025-01-05&sig=abc%3D")
+        assert signed.url == f"{BLOB}/deadletter?sv=2025-01-05&sig=abc%3D"
+        assert signed.credential is None
+
+    @pytest.mark.parametrize("name", ["", "ab", "Deadletter", "dead--letter", "-dead", "dead_letter", "a" * 64])
+    def test_must_have_a_name_that_can_be_one(self, name: str) -> None:
+        with pytest.raises(SettingsError, match="is no container: write its name, of 3 to 63"):
+            resolved(AzureWebJobsStorage__accountName="acc").container(name)
+
+    def test_cannot_be_guessed_from_every_queue_s_url(self) -> None:
+        storage = resolved(
+            AzureWebJobsStorage__queueServiceUri="https://q.example.com",
+            AzureWebJobsStorage__tableServiceUri="https://t.example.com",
+        )
+        with pytest.raises(SettingsError, match="blobServiceUri is not set, and cannot be told from https://q"):
+            storage.container("deadletter")
+
+    def test_that_the_sdk_refuses_are_told_without_their_signature(self) -> None:
+        with pytest.raises(
+            SettingsError, match="https:// is no container's URL; one is like https://account"
+        ) as raised:
+            Storage().container("https://?sig=secret")
+        assert "secret" not in str(raised.value)
+        with pytest.raises(SettingsError, match="AzureWebJobsStorage does not lead to a storage account"):
+            resolved(AzureWebJobsStorage="nonsense").container("deadletter")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from dispatch.act import act
-from dispatch.inbox import Inbox, Message
+from dispatch.actions import Message
+from dispatch.inbox import Inbox
 from dispatch.sweep import GRACE, decide, sweep
 from schemas import RunStatusChanged
 from tests.dispatch.world import LEASE, World, rule, rules

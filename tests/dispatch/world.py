@@ -9,8 +9,9 @@ from typing import Any, ClassVar, NamedTuple
 from uuid import uuid4
 
 from dispatch.act import act
+from dispatch.actions import History
 from dispatch.app import App
-from dispatch.inbox import History, Inbox
+from dispatch.inbox import Inbox
 from dispatch.receive import receive
 from dispatch.records import ActionRecord
 from dispatch.rules import load

@@ -1,0 +1,82 @@
+"""Storage as a worker reaches it: it takes a moment, in which others act; it fails now and then, sometimes for long.
+
+A call may fail without having been applied; or it was applied, and the answer is lost.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeVar
+
+from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
+
+from dispatch.storage import Row, Table
+from tests.simulation.agenda import Agenda
+from tests.simulation.queues import Queue
+
+R = TypeVar("R")
+
+
+@dataclass
+class Weather:
+    """How storage is just now."""
+
+    agenda: Agenda
+    chance: random.Random
+    latency: float = 0.01  # seconds, on average
+    failing: float = 0.0005  # the share of calls that fail; as many lose their answers
+    tables_away: bool = False
+    queues_away: bool = False
+    failed: int = 0
+
+    def reach_table(self, call: Callable[[], R]) -> R:
+        """Make a call to the table, in a task."""
+        self._travel(ServiceRequestError, away=self.tables_away)
+        result = call()
+        self._travel(ServiceResponseError, away=self.tables_away)
+        return result
+
+    def reach_queue(self, call: Callable[[], R]) -> R:
+        """Make a call to a queue, in a task."""
+        self._travel(ServiceRequestError, away=self.queues_away)
+        result = call()
+        self._travel(ServiceResponseError, away=self.queues_away)
+        return result
+
+    def _travel(self, lost: type[AzureError], *, away: bool) -> None:
+        """One way. Raises what the SDK says when a request or an answer is lost."""
+        self.agenda.sleep(self.chance.expovariate(2 / self.latency))
+        if away:
+            self.agenda.sleep(self.chance.choice((0.0, 1.0, 8.0)))  # refused, told so by a proxy, not answered
+            self.failed += 1
+            error = HttpResponseError("storage: Service Unavailable")
+            error.status_code = 503
+            raise error
+        if self.chance.random() < self.failing:
+            self.failed += 1
+            raise lost("storage: lost")
+
+
+@dataclass
+class Reach:
+    """A table and a queue, as `dispatch.storage` knows them, through the weather."""
+
+    weather: Weather
+    table: Table
+    queue: Queue
+    recorded: Callable[[], None] = field(default=lambda: None)  # told when a commit was applied
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        return self.weather.reach_table(lambda: self.table.read(partition, first, last))
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+        def apply() -> list[str]:
+            etags = self.table.commit(partition, *rows, delete=delete)
+            self.recorded()
+            return etags
+
+        return self.weather.reach_table(apply)
+
+    def send(self, message: str, after: timedelta = timedelta()) -> None:
+        self.weather.reach_queue(lambda: self.queue.put(message, min(after.total_seconds(), 6 * 86_400)))
