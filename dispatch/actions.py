@@ -56,6 +56,8 @@ class Message(NamedTuple):
         try:
             m = json.loads(text)
             id = ActionId(*(_word(m[name]) for name in ActionId._fields))
+            if not re.fullmatch(r"\d{4}-\d\d-\d\d|undated", id.day):  # other partitions hold no actions
+                raise ValueError(f"{id.day!r} is no day")
             return cls(id, int(m["ticket"]))
         except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"not a message of this app: {type(error).__name__}: {error}") from error

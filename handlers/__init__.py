@@ -7,7 +7,10 @@ from typing import Any
 
 from handlers.base import Handler
 
-_SHARED = {"base", "credential", "duration", "mail", "steps", "template"}  # what handlers are made with
+_SHARED = {  # what handlers are made with
+    *("azureml", "base", "bounds", "credential", "datafactory", "duration", "launch", "lineage", "mail", "rollout"),
+    *("run", "steps", "target", "template"),
+}
 
 
 def builtin() -> list[str]:

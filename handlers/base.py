@@ -39,6 +39,7 @@ TEXT_LIMIT = 1_000  # characters of a summary, a reason or a note
 DETAIL_LIMIT = 500  # characters of one detail
 DETAILS_LIMIT = 40  # how many details
 STATE_LIMIT = 30_000  # characters of a state as JSON; Azure Tables holds 32 Ki characters in a property
+PERMANENT = frozenset({400, 405, 410, 413, 415, 422})  # HTTP statuses that asking again does not mend
 LONGEST_WAIT = timedelta(days=366)  # of a CheckBack: longer ones would leave the calendar
 
 

@@ -3,7 +3,8 @@
 A run that is started has a name that says which rule started it, and how many starts came before. Its own events carry
 that name as the run's id; those of its steps and children carry it as their parent, and none of its tags (a step run's
 only tags are ``azureml.pipelinerunid`` and the like); those of the children of a sweep or of AutoML carry it with
-``_0``, ``_1`` … behind. Tags say the same where a name cannot be chosen.
+``_0``, ``_1`` … behind. Of a job behind a batch endpoint no name can be chosen but its experiment's, which then ends in
+ours. Tags say the same where nothing else can.
 """
 
 import re
@@ -26,6 +27,7 @@ _PARENTS = (
     "azureml.rootrunid",
     "azureml.runid",
     "azureml.jobname",
+    "azureml.artifactprefix",
     "mlflow.parentrunid",
     "mlflow.runid",
     "parentrunid",
@@ -66,7 +68,7 @@ def tags(rule: str, depth: int, event: str) -> dict[str, str]:
 
 def lineage_of(event: Event) -> Lineage | None:
     """Which of our starts an event comes from, the latest of them; None if it comes from none."""
-    groups = [group for name in _TAGGED if isinstance(group := getattr(event.data, name, None), Tags)]
+    groups = [group for name in _TAGGED if isinstance(group := getattr(event.data, name, None), Tags) and group]
     found = [Lineage(code.casefold(), int(depth)) for text in _names(event, groups) for depth, code, _ in parts(text)]
     found += [lineage for group in groups if (lineage := _tagged(group))]
     return max(found, key=lambda lineage: lineage.depth, default=None)
@@ -80,6 +82,7 @@ def parts(text: str) -> list[tuple[str, str, str]]:
 def _names(event: Event, groups: list[Tags]) -> Iterator[str]:
     if isinstance(event, RunCompleted | RunStatusChanged):
         yield event.data.run_id
+        yield event.data.experiment_name or ""
     for group in groups:
         yield from (str(group[name]) for name in _PARENTS if name in group)
 

@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 from jinja2 import StrictUndefined, TemplateError, TemplateRuntimeError, TemplateSyntaxError, Undefined, nodes
 from jinja2.runtime import Context, LoopContext
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from handlers.bounds import BoundedEnvironment, bounded
 from schemas import Event
 
 
@@ -37,7 +37,7 @@ class _Context(Context):
         return found
 
 
-class _Environment(ImmutableSandboxedEnvironment):
+class _Environment(BoundedEnvironment):
     context_class = _Context
 
     def __init__(self, **options: Any) -> None:
@@ -79,9 +79,10 @@ class Template:
     def __init__(self, source: str) -> None:
         self.source = source
         try:
-            for node in self._environment.parse(source).find_all(tuple(_REFUSED)):
+            tree = self._environment.parse(source)
+            for node in tree.find_all(tuple(_REFUSED)):
                 raise TemplateSyntaxError(f"{{% {_REFUSED[type(node)]} %}} cannot be used here", node.lineno)
-            self._compiled = self._environment.from_string(source)
+            self._compiled = self._environment.compiled(tree)
         except TemplateSyntaxError as error:
             raise ValueError(f"bad template, line {error.lineno}: {error.message}") from error
 
@@ -91,9 +92,12 @@ class Template:
         return not any(mark in self.source for mark in ("{{", "{%", "{#"))
 
     def render(self, event: Event, **more: Any) -> str:
-        """The text for this event. Raises jinja2.TemplateError: UndefinedError for what the event does not have."""
+        """The text for this event. Raises jinja2.TemplateError: UndefinedError for what the event does not have,
+        TemplateRuntimeError for what does not work with it, or takes too much of it (handlers/bounds.py).
+        """
         try:
-            return self._compiled.render({**event.view(), **more})
+            with bounded():
+                return str(self._compiled.render({**event.view(), **more}))
         except TemplateError:
             raise
         except Exception as error:  # an operation on the wrong type, say: permanent, like any mistake in a template

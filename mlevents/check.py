@@ -9,7 +9,7 @@ from jinja2 import TemplateError
 
 from dispatch.rules import Rule, Rules, load
 from dispatch.settings import Environment, SettingsError
-from handlers.base import Result
+from handlers.base import GiveUp, Result
 from mlevents.local.appsettings import LocalSettings
 from mlevents.local.lenient_json import BadFile
 from schemas import EVENT_TYPES, Event, RunStatusChanged
@@ -70,5 +70,5 @@ def _plan(rule: Rule, rules: Rules, example: Event) -> str:
     followed = Result(min(rule.after), "succeeded", "an example").view() if rule.after else None
     try:
         return rule.handler.plan(example.bind(workspace=workspace, result=followed))
-    except TemplateError as error:
+    except (TemplateError, GiveUp) as error:
         return f"warning: {error}"

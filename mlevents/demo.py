@@ -1,7 +1,7 @@
-"""``mlevents demo``: the main job on samples, as a user would see it; exit code 0 only if all of it is as it should be.
+"""``mlevents demo``: the main jobs, as a user would see them; exit code 0 only if all of it is as it should be.
 
-The app runs as `mlevents start` runs it, on free ports, with the rules in samples/rules. Events are delivered over HTTP
-as Event Grid delivers them.
+The app runs as `mlevents start` runs it, on free ports, with the rules in samples/rules. First, samples of events are
+delivered over HTTP as Event Grid delivers them, and mails come of it. Then mlevents/story.py: Azure ML, too, is there.
 """
 
 import json
@@ -17,14 +17,16 @@ from rich.console import Console as Screen
 from rich.markup import escape
 from rich.table import Table
 
+from dispatch.actions import ActionId
 from dispatch.app import App
-from dispatch.inbox import ActionId, Inbox
+from dispatch.inbox import Inbox
 from dispatch.records import ActionRecord, EventRecord, Rejected
 from mlevents.local.app import LocalApp
 from mlevents.local.appsettings import LocalSettings
 from mlevents.local.console import Console, printable
 from mlevents.local.mailbox import Mail
 from mlevents.local.running import FAILURES
+from mlevents.story import Story
 from schemas import ModelRegistered
 
 FUNCTION = "azureml_event"
@@ -99,10 +101,14 @@ def _demo(app: Path) -> int:
         show_actions(events, actions, rejected, screen)
         show_mails(local.mails, screen)
         wrong = [*answers, *unsettled, *differences(todo, events, actions, local)]
+        wrong += Story(local, screen).play()
+        wrong += settle(local, inbox)
+        histories = [inbox.history(day) for day in inbox.days()]
+        counts = [sum(len(getattr(history, what)) for history in histories) for what in ("events", "actions")]
     for line in wrong:
         screen.print(f"[red]not as it should be:[/] {escape(line)}")
     verdict = "[red]failed" if wrong else "[green]all as it should be"
-    screen.print(f"{len(events)} events, {len(actions)} actions, {verdict}[/], {time.monotonic() - began:.1f} s")
+    screen.print(f"{counts[0]} events, {counts[1]} actions, {verdict}[/], {time.monotonic() - began:.1f} s")
     return 1 if wrong else 0
 
 

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from dispatch import rules
+from dispatch.actions import Claim, NewAction, NotYet
 from dispatch.app import App
-from dispatch.inbox import Claim, NewAction, NotYet
 from dispatch.records import EventRecord
 from dispatch.settings import Environment, SettingsError, Storage, function_timeout
 from schemas import RunStatusChanged

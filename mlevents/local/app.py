@@ -10,13 +10,16 @@ Ports are free ones, and nothing is kept but the mails.
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from dispatch.settings import CONNECTION
 from mlevents.local.background import Background
 from mlevents.local.console import Console
 from mlevents.local.mailbox import Mail
 from mlevents.local.running import Options, Running
+
+if TYPE_CHECKING:
+    from mlevents.local.azure import Azure
 
 
 class LocalApp:
@@ -68,6 +71,15 @@ class LocalApp:
     def mails(self) -> list[Mail]:
         """What has arrived in the mailbox."""
         return list(self._running.mailbox.mails) if self._running.mailbox else []
+
+    @property
+    def azure(self) -> "Azure":
+        """The stand-in for Azure. Raises LookupError if there is none: see `Options.azure`."""
+        if self._running.azure is None:
+            raise LookupError(
+                "there is no stand-in for Azure: the settings do not say MLEVENTS_ARM_ENDPOINT=https://localhost"
+            )
+        return self._running.azure
 
     @property
     def lines(self) -> list[str]:

@@ -1,6 +1,7 @@
 """The function app with all that it needs on one machine: worker, triggers, URLs, Azurite, mailbox."""
 
 import asyncio
+import json
 import os
 import socket
 from collections.abc import Mapping
@@ -9,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
 from dispatch.settings import CONNECTION, Environment, SettingsError
-from mlevents.local import appsettings, mailbox, payloads
+from mlevents.local import appsettings, cloud, mailbox, payloads
 from mlevents.local.appsettings import LocalSettings
 from mlevents.local.azurite import DEFAULT_PORTS, Azurite, AzuriteError
 from mlevents.local.child import AppBroken, WorkerDied
@@ -28,8 +29,12 @@ from mlevents.local.ports import PortTaken, free, listen
 from mlevents.local.triggers import Triggers
 from mlevents.local.web import WebApp
 
+if TYPE_CHECKING:
+    from mlevents.local.azure import Azure, Call
+
 EMULATOR = "usedevelopmentstorage=true"
 FOLDER = ".mlevents"  # in the app's folder: what is kept between runs
+FUNCTION = "azureml_event"  # which takes events of all types
 PORT = 7071
 
 # Why an app cannot be started. OSError: the folder for mails and storage cannot be made or written to.
@@ -48,6 +53,7 @@ class Options:
     keep: bool = False  # keep what Azurite holds
     azurite: bool = True  # start Azurite if the settings say UseDevelopmentStorage=true
     mailbox: bool = True  # take the mails if the settings send them to localhost:1025
+    azure: bool = True  # stand in for Azure ML if the settings say MLEVENTS_ARM_ENDPOINT=https://localhost
     remember: int | None = None  # how many mails `LocalApp.mails` has, the latest; None: all
     grace: float = 5.0  # seconds that calls have to end when all is stopped
     invisible: timedelta = INVISIBLE  # how long a queue message that was read is; renewed while its call runs
@@ -61,6 +67,7 @@ class Running:
         self.host = Host(options.app_dir, console)
         self.folder = options.folder or options.app_dir / FOLDER
         self.mailbox: Mailbox | None = None
+        self.azure: Azure | None = None  # the stand-in
         self.environment: dict[str, str] = {}
         self.disabled: frozenset[str] = frozenset()
         self.port = 0
@@ -109,6 +116,7 @@ class Running:
         self._stack.callback(listener.close)
         await self._start_mailbox()
         await self._start_azurite()
+        await self._start_azure()
         self.environment |= {
             "WEBSITE_HOSTNAME": f"localhost:{self.port}",
             "AzureWebJobsScriptRoot": str(options.app_dir),
@@ -123,6 +131,7 @@ class Running:
         triggers.make(host_json.queues, options.invisible)
         await self._serve(listener, triggers)
         triggers.start()
+        await self._connect_azure()
 
     async def _stop_triggers(self, triggers: Triggers) -> None:
         """Calls get a chance to end, then their worker ends; their messages are then released, not left invisible."""
@@ -158,6 +167,38 @@ class Running:
         if not usual:  # the worker must be told where it is
             await self._azurite.ready()
             self.environment[CONNECTION] = self._azurite.connection_string
+
+    async def _start_azure(self) -> None:
+        """Its identity is the app's, and its authority is trusted beside those that are already."""
+        if not (self.options.azure and cloud.is_meant(self.environment)):
+            return
+        running, loop = cloud.standin(self.environment), asyncio.get_running_loop()
+        self.azure = await asyncio.to_thread(running.__enter__)
+        self._stack.push_async_callback(asyncio.to_thread, running.__exit__, None, None, None)
+        self.environment |= self.azure.settings
+
+        def tell(call: "Call") -> None:  # called on threads of the stand-in
+            loop.call_soon_threadsafe(self._tell_call, call)
+
+        self.azure.on_call(tell)
+
+    async def _connect_azure(self) -> None:
+        """What happens there is delivered to the function for all events, and `mlevents azure` is told where it is."""
+        if self.azure is None:
+            return
+        if self.options.keep:  # else there may be several, and a person plays with none of them
+            note = self.folder / cloud.NOTE
+            note.write_text(json.dumps({"url": self.azure.endpoint, "ca_file": str(self.azure.own_ca_file)}))
+            self._stack.callback(note.unlink, missing_ok=True)
+        if FUNCTION in self.host.functions and FUNCTION not in self.disabled:
+            url = f"http://127.0.0.1:{self.port}/runtime/webhooks/eventgrid?functionName={FUNCTION}"
+            await asyncio.to_thread(self.azure.deliver_to, url, twice_every=cloud.TWICE_EVERY)
+
+    def _tell_call(self, call: "Call") -> None:
+        """What changes something, and what was not to be had; all of it with `--verbose`."""
+        bad = call.status is None or call.status >= 400
+        if bad or call.method != "GET" or self.console.verbose:
+            self.console.event("azure", call.line, "odd" if bad else "faint")
 
     async def _serve(self, listener: socket.socket, triggers: Triggers) -> None:
         """Stopped in reverse: first requests, then triggers and the worker, and only then what waits for it."""

@@ -51,6 +51,12 @@ def _introduce(running: Running) -> None:
         say(f"Mails are kept in {running.mailbox.folder}, and go nowhere else.")
     elif server := settings.get("EMAIL_SMTP_HOST") or settings.get("EMAIL_ACS_ENDPOINT"):
         say(f"Mails are really sent, by {server}.", "odd")
+    if running.azure is not None:
+        say(f"Azure ML is a stand-in at {running.azure.endpoint}. Play with it: python -m mlevents azure --help")
+        if settings.get("EMAIL_ACS_ENDPOINT") and not settings.get("EMAIL_ACS_KEY"):
+            say("Its identity is nobody's to the mail service: set EMAIL_ACS_KEY, or start with --no-azure.", "odd")
+    elif endpoint := settings.get("MLEVENTS_ARM_ENDPOINT"):
+        say(f"Azure ML is at {endpoint}.")
     say("Ctrl-C stops everything.")
     say()
 

@@ -352,6 +352,17 @@ def test_a_message_that_is_not_ours_is_dropped_and_logged(
     assert caplog.text.count("action.unreadable") == 2
 
 
+@pytest.mark.parametrize("day", ["notes", "days", "2026", "2026-11-22-x"])
+def test_a_message_that_names_no_day_is_dropped(folder: Path, day: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Rows of other partitions are no actions: they would pass for another version's, and the message come for ever."""
+    world = started(folder, rule("ring"))
+    world.table.commit(day, Row("lock|0123456789", {"note": "{}"}))
+    before = len(world.queue.messages)
+    act(json.dumps({"schema": 1, "day": day, "event": "lock", "rule": "0123456789", "ticket": 1}), world.app)
+    assert "action.unreadable" in caplog.text
+    assert len(world.queue.messages) == before
+
+
 def test_a_message_for_an_action_that_is_not_there_is_dropped(folder: Path) -> None:
     """Its rows are past retention."""
     world = started(folder, rule("ring"))

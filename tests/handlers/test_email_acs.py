@@ -11,10 +11,10 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, 
 from dispatch.trouble import judge
 from handlers.base import Action, CheckBack, GiveUp, Outcome, RetryLater, Succeeded
 from handlers.email import Email
+from mlevents.local.azure.identity import identity_endpoint
 from schemas import RunStatusChanged
 from tests.handlers.conftest import SetSettings
 from tests.standins.acs import KEY, MailService, Reply, mail_service
-from tests.standins.identity import identity_endpoint
 
 EVENT = RunStatusChanged.example()
 TEAM = Email(to="ml-team@example.com")

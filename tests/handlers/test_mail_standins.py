@@ -14,8 +14,8 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.core.pipeline import PipelineRequest
 from azure.core.rest import HttpRequest
 
+from mlevents.local.azure.tokens import token
 from tests.standins.acs import AUDIENCE, KEY, MailService, mail_service
-from tests.standins.identity import token
 from tests.standins.smtp import mail_server, scripted_server
 
 MESSAGE = {

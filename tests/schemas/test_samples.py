@@ -36,9 +36,10 @@ def test_a_sample_is_what_its_example_prints(name: str) -> None:
 
 
 def test_there_is_a_sample_of_each_type_and_of_a_breach() -> None:
-    """And no other JSON beside them."""
-    assert {path.name for path in FOLDER.glob("*.json")} == set(samples())
-    events = [parse_event(path.read_bytes()) for path in FOLDER.glob("*.json")]
+    """And no other event beside them."""
+    paths = [path for path in FOLDER.glob("*.json") if path.name != "churn-request.json"]  # which is for smoke tests
+    assert {path.name for path in paths} == set(samples())
+    events = [parse_event(path.read_bytes()) for path in paths]
     assert {type(event) for event in events} == set(EVENT_TYPES.values())
     assert [type(event) for event in events if event.drift].count(RunStatusChanged) == 1
 

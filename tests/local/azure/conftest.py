@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +14,7 @@ from mlevents.local.azurite import Azurite
 
 with warnings.catch_warnings():  # azure-ai-ml's schemas use what marshmallow 4 will not have
     warnings.simplefilter("ignore")
-    import azure.ai.ml  # noqa: F401 - so that whoever imports it later is not told, either
+    import_module("azure.ai.ml")  # so that whoever imports it later is not told, either
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -31,6 +31,7 @@ def azure(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
     with Azure(storage=azurite.connection_string, registries=["acme"]) as azure:
         for name, value in azure.settings.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(azure.own_ca_file))  # each of the client's connections reads it
         for name in [name for name in os.environ if name.startswith(("AZURE_CLIENT", "AZUREML_", "ARM_CLOUD"))]:
             monkeypatch.delenv(name)
         yield azure
@@ -78,7 +79,7 @@ def ask(azure: Azure) -> Iterator[Ask]:
                 json=body,
                 data=data,
                 headers={"Authorization": f"Bearer {token}"} if token else {},
-                verify=str(azure.ca_file),
+                verify=str(azure.own_ca_file),
                 timeout=30,
             )
 
@@ -90,5 +91,3 @@ def refused(answer: requests.Response) -> tuple[int, str, str]:
     error = answer.json()["error"]
     assert isinstance(error["details"], list)
     return answer.status_code, error["code"], error["message"]
-
-

@@ -1,10 +1,9 @@
 """The managed-identity endpoint of App Service and Functions, on loopback: real credentials get tokens from it.
 
 learn.microsoft.com, "How to use managed identities for App Service and Azure Functions", section "REST endpoint
-reference". Its tokens are JSON Web Tokens of the right form; nobody that checks signatures will take them.
+reference".
 """
 
-import base64
 import json
 import time
 from collections.abc import Iterator
@@ -16,6 +15,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
+from mlevents.local.azure.tokens import token
+
+_UNKNOWN = "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId."
+
 
 @dataclass
 class IdentityEndpoint:
@@ -24,28 +27,24 @@ class IdentityEndpoint:
     url: str = ""
     secret: str = field(default_factory=lambda: uuid4().hex)
     asked: list[dict[str, str]] = field(default_factory=list)
+    clients: frozenset[str] | None = None  # the user-assigned identities that there are; None: any that is asked for
 
     @property
     def settings(self) -> dict[str, str]:
         """What Azure sets in a function app that has an identity."""
         return {"IDENTITY_ENDPOINT": self.url, "IDENTITY_HEADER": self.secret}
 
-
-def token(resource: str) -> str:
-    """A token for a resource, of the form that Microsoft Entra ID gives."""
-    now = int(time.time())
-    claims = {
-        "aud": resource.rstrip("/"),
-        "iss": "https://sts.windows.net/33333333-3333-3333-3333-333333333333/",
-        "iat": now,
-        "nbf": now - 300,
-        "exp": now + 3_600,
-    }
-    return ".".join(_encoded(part) for part in ({"alg": "RS256", "typ": "JWT"}, claims, {"not": "signed"}))
-
-
-def _encoded(part: dict[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+    def answer(self, query: dict[str, str], secret: str | None) -> tuple[int, dict[str, Any]]:
+        """Status and body."""
+        if secret != self.secret or query.get("api-version") != "2019-08-01" or not query.get("resource"):
+            return 400, {"statusCode": 400, "message": "the header, the api-version or the resource is not right"}
+        self.asked.append(query)
+        client = query.get("client_id")
+        if client and self.clients is not None and client not in self.clients:
+            return 400, {"statusCode": 400, "message": _UNKNOWN}
+        resource, expires = query["resource"], str(int(time.time()) + 3_600)
+        found = {"access_token": token(resource), "resource": resource, "token_type": "Bearer", "expires_on": expires}
+        return 200, found | ({"client_id": client} if client else {})
 
 
 @contextmanager
@@ -53,16 +52,12 @@ def identity_endpoint() -> Iterator[IdentityEndpoint]:
     """Runs one."""
     endpoint = IdentityEndpoint()
 
-    class Answer(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
-            if self.headers["X-IDENTITY-HEADER"] != endpoint.secret or query.get("api-version") != "2019-08-01":
-                self.send_error(400)
-                return
-            endpoint.asked.append(query)
-            body = {"access_token": token(query["resource"]), "resource": query["resource"], "token_type": "Bearer"}
-            text = json.dumps(body | {"expires_on": str(int(time.time()) + 3_600)}).encode()
-            self.send_response(200)
+            status, body = endpoint.answer(query, self.headers["X-IDENTITY-HEADER"])
+            text = json.dumps(body).encode()
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
@@ -70,9 +65,9 @@ def identity_endpoint() -> Iterator[IdentityEndpoint]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     endpoint.url = f"http://127.0.0.1:{server.server_port}/msi/token"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, name="identity-endpoint")
     thread.start()
     try:
         yield endpoint

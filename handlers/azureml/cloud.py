@@ -1,0 +1,47 @@
+"""Which Azure: the public cloud, unless the app setting MLEVENTS_ARM_ENDPOINT names another Resource Manager."""
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+SETTING = "MLEVENTS_ARM_ENDPOINT"
+
+_PUBLIC = "https://management.azure.com"
+_KNOWN = {  # azure-ai-ml's names for them, in azure/ai/ml/_azure_environments.py
+    _PUBLIC: "AzureCloud",
+    "https://management.usgovcloudapi.net": "AzureUSGovernment",
+    "https://management.chinacloudapi.cn": "AzureChinaCloud",
+}
+_SCORING = {"AzureUSGovernment": "https://ml.azure.us", "AzureChinaCloud": "https://ml.azure.cn"}
+
+
+def arm_endpoint() -> str:
+    """Resource Manager's URL. Raises ValueError if the setting names no such thing: tokens are sent there."""
+    url = os.environ.get(SETTING, "").strip().rstrip("/") or _PUBLIC
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname or parts.path or parts.query:
+        raise ValueError(f"{SETTING} is {url!r}; write Resource Manager's URL, like {_PUBLIC}, or leave it unset")
+    return url
+
+
+def scoring_resource(endpoint: str) -> str:
+    """For what resource tokens are that endpoints take."""
+    return _SCORING.get(_KNOWN.get(endpoint, ""), "https://ml.azure.com")
+
+
+def client_options(endpoint: str) -> dict[str, Any]:
+    """What MLClient must be told to use a Resource Manager.
+
+    The cloud is always named: what an earlier client used would else be taken, for it is kept in os.environ.
+    """
+    if endpoint in _KNOWN:
+        return {"cloud": _KNOWN[endpoint]}
+    metadata = {
+        "azure_portal": "https://portal.azure.com/",
+        "resource_manager": endpoint,
+        "active_directory": "https://login.microsoftonline.com/",
+        "aml_resource_id": scoring_resource(endpoint),
+        "storage_endpoint": "core.windows.net",
+        "registry_discovery_endpoint": f"{endpoint}/",
+    }
+    return {"cloud": f"at {endpoint}", "cloud_metadata": metadata}

@@ -1,0 +1,189 @@
+"""Jobs of Azure ML: of a definition of ours, which have a name of ours, and behind batch endpoints, which have not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from handlers.azureml import history
+from handlers.azureml.components import ComponentRef, find_component
+from handlers.azureml.gateway import AzureML
+from handlers.azureml.invocations import BatchDeployment, Invocations
+from handlers.azureml.jobs import Jobs, NewJob
+from handlers.base import Action, GiveUp
+from handlers.launch.definition import Wanted, component_job, compute_reference, is_component, read_job_file
+from handlers.launch.inputs import Given, Inputs, fit, render
+from handlers.launch.labels import experiment_name, fit_tags
+from handlers.launch.target import Found, Named, Nameless
+from handlers.run import Run
+from handlers.template import Template
+from schemas import Event
+from schemas.links import run_link
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a rule says of a job, and the event to render it for."""
+
+    event: Event
+    action: Action
+    job: str = ""
+    inputs: Inputs = field(default_factory=dict)
+    compute: Template | None = None
+    experiment: Template | None = None
+    tags: Mapping[str, Template] = field(default_factory=dict)
+
+    def rendered(self, template: Template | None) -> str:
+        """A template's text; empty if there is none. Raises jinja2.TemplateError."""
+        return template.render(self.event).strip() if template else ""
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """How jobs are looked at."""
+
+    azureml: AzureML
+
+    @property
+    def where(self) -> str:
+        """The workspace's name."""
+        return self.azureml.workspace.name
+
+    @property
+    def jobs(self) -> Jobs:
+        """Its jobs."""
+        return Jobs(self.azureml)
+
+    def look(self, id: str) -> Run | None:
+        """A job as it is now."""
+        return self.jobs.get(id)
+
+    def why(self, run: Run) -> str:
+        """What went wrong with it and its steps."""
+        return history.why(self.azureml, run.id)
+
+    def cancel(self, id: str) -> None:
+        """Ask for it to be canceled."""
+        self.jobs.cancel(id)
+
+    def link(self, id: str) -> str | None:
+        """Its page in the studio."""
+        return run_link(self.azureml.workspace, id)
+
+
+@dataclass(frozen=True)
+class JobTarget(_Watched, Named):
+    """A job of a file or of a registered component."""
+
+    request: Request
+
+    what = "the job"
+
+    @property
+    def name(self) -> str:
+        """The action's."""
+        return self.request.action.job_name
+
+    def is_ours(self, run: Run) -> bool:
+        """Does it have our name, and the tags that we gave it?"""
+        return run.id == self.name and self.request.action.tags.items() <= run.tags.items()
+
+    def submit(self) -> dict[str, str]:
+        """Start it; what is to be said of it."""
+        job, told = self._component_job() if is_component(self.request.job) else self._file_job()
+        self.jobs.submit(job)
+        return told
+
+    def _file_job(self) -> tuple[NewJob, dict[str, str]]:
+        request = self.request
+        try:
+            file = read_job_file(request.job)
+        except ValueError as error:  # it was there when the rules were loaded
+            raise GiveUp(str(error)) from error
+        given = fit(render(request.inputs, request.event), file.inputs, f"the job {request.job}")
+        wanted, told = self._wanted(file.tags, file.experiment)
+        told |= {"job": request.job} | _changed(given.changed)
+        return file.job(Wanted(*wanted, given.values, self._compute())), told
+
+    def _component_job(self) -> tuple[NewJob, dict[str, str]]:
+        request = self.request
+        ref = ComponentRef.parse(request.job)
+        component = find_component(self.azureml, ref)
+        given = fit(render(request.inputs, request.event), component.inputs, f"the component {ref}")
+        wanted, told = self._wanted({}, ref.name)
+        told |= {"job": f"{ref.name}:{component.version}"} | _changed(given.changed)
+        return component_job(component, ref, Wanted(*wanted, given.values, self._compute())), told
+
+    def _wanted(
+        self, own_tags: Mapping[str, str], own_experiment: str
+    ) -> tuple[tuple[str, dict[str, str], str], dict[str, str]]:
+        """Name, tags and experiment; and what is to be said of them."""
+        request, action = self.request, self.request.action
+        rules = {name: value.render(request.event).strip() for name, value in request.tags.items()}
+        tags, cut = fit_tags(action.tags, rules, own_tags)
+        experiment = experiment_name(request.rendered(request.experiment) or own_experiment or action.rule)
+        told = {"experiment": experiment} | ({"tags_cut": ", ".join(cut)} if cut else {})
+        return (self.name, tags, experiment), told
+
+    def _compute(self) -> str:
+        text = self.request.rendered(self.request.compute)
+        try:
+            return compute_reference(text) if text else ""
+        except ValueError as error:
+            raise GiveUp(f"compute: {error}") from error
+
+
+@dataclass(frozen=True)
+class BatchTarget(_Watched, Nameless):
+    """A job behind a batch endpoint.
+
+    Where a pipeline component is deployed, its experiment can be chosen: that has our key, and by it the job is found
+    again, and its events are known to be of our doing. Where a model is deployed, nothing of it can be chosen.
+    """
+
+    request: Request
+    endpoint: str
+    deployment: str = ""
+
+    what = "the batch job"
+
+    @property
+    def _behind(self) -> BatchDeployment:
+        return Invocations(self.azureml).deployment(self.endpoint, self.deployment)
+
+    def prepare(self) -> None:
+        """The deployment is there, and the inputs can be given."""
+        Invocations(self.azureml).deployment(self.endpoint, self.deployment)
+        self._given()
+
+    def start(self) -> str:
+        """Start it."""
+        behind = self._behind
+        experiment = self._experiment if behind.is_pipeline else ""
+        key = self.request.action.key
+        return Invocations(self.azureml).invoke(behind, self._given().values, experiment, key)
+
+    def _given(self) -> Given:
+        return fit(render(self.request.inputs, self.request.event), None, f"the batch endpoint {self.endpoint}")
+
+    @property
+    def _experiment(self) -> str:
+        prefix = self.request.rendered(self.request.experiment) or self.endpoint
+        return experiment_name(prefix, self.request.action.job_name)
+
+    def told(self) -> dict[str, str]:
+        """What is to be said of what is started."""
+        return {"batch_endpoint": self.endpoint} | _changed(self._given().changed)
+
+    def ours(self, since: datetime, now: datetime) -> Found:
+        """By its experiment; else, any that was started behind the endpoint may be ours."""
+        behind = self._behind
+        # Where no experiment was chosen, it has the endpoint's name (Azure/azureml-examples#4041).
+        group = (self._experiment if behind.is_pipeline else self.endpoint).casefold()
+        found = [job for job in self.jobs.recent(since) if job.group.casefold() == group]
+        if behind.is_pipeline:
+            return Found(run=found[0] if found else None)
+        return Found(perhaps=tuple(found))
+
+
+def _changed(names: tuple[str, ...]) -> dict[str, str]:
+    return {"inputs_changed": ", ".join(names)} if names else {}

@@ -1,0 +1,137 @@
+"""The steps that start something, once, whatever has gone wrong in an earlier call."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from azure.core.exceptions import AzureError, HttpResponseError
+
+from handlers.base import CheckBack, GiveUp, Outcome, RetryLater
+from handlers.launch.target import Found, LaunchState, Named, Nameless, Plan
+from handlers.run import NameTaken, TooMany
+
+# An action that died is taken up again after a minute at the earliest: a call within this time is the first.
+FRESH = timedelta(seconds=30)
+LISTED = timedelta(minutes=2)  # until what was started is surely in the service's lists
+SKEW = timedelta(minutes=5)  # by which the service's clock may be off from ours
+
+_ROLES = timedelta(minutes=30)  # how long a role may take to spread, or a replica to know what is there
+_BETWEEN, _SELDOM = timedelta(seconds=30), timedelta(hours=1)  # between two tries
+_PATIENCE = timedelta(hours=24)
+_BUSY = {429, 503}
+_DENIED = {401, 403, 404}
+
+
+@dataclass(frozen=True)
+class StartNamed:
+    """Start what has a name: there can be but one."""
+
+    plan: Plan
+    target: Named
+
+    @property
+    def steps(self) -> tuple[Callable[[LaunchState], Any], ...]:
+        """In order."""
+        return (self.submit,)
+
+    def submit(self, state: LaunchState) -> Outcome | None:
+        """It is there, by this call or an earlier one."""
+        target = self.target
+        found = target.look(target.name)
+        if found is None:
+            try:
+                return self.plan.is_started(state, target.name, target.submit())
+            except NameTaken as error:
+                found = target.look(target.name)
+                if found is None:
+                    raise RetryLater(f"{target.what} {target.name} is not to be seen yet: {error}") from error
+        if not target.is_ours(found):
+            raise GiveUp(f"there is {target.what} {target.name}, and this action has not started it")
+        return self.plan.is_started(state, target.name, {})
+
+
+@dataclass(frozen=True)
+class StartNameless:
+    """Start what can only be searched for.
+
+    Before it is asked for, it is written down that it will be. A call that finds that written, and is not the next one,
+    searches first: an earlier one may have asked.
+    """
+
+    plan: Plan
+    target: Nameless
+
+    @property
+    def steps(self) -> tuple[Callable[[LaunchState], Any], ...]:
+        """In order; `search` goes back to `start` if there is nothing to be found."""
+        return self.prepare, self.start, self.search
+
+    @property
+    def _now(self) -> datetime:
+        return self.plan.action.now
+
+    def prepare(self, state: LaunchState) -> None:
+        """It can be started, and that it will be is saved with this step."""
+        self.target.prepare()
+        state.since = state.asked = self._now
+
+    def start(self, state: LaunchState) -> Outcome | None:
+        """Start it, unless it may be started already."""
+        if state.asked is None or self.plan.action.failures or self._now - state.asked > FRESH:
+            state.step = "search"
+            return None
+        try:
+            run = self.target.start()
+        except (AzureError, RetryLater) as error:
+            return self._not_started(error, state)
+        return self._started(run, state)
+
+    def _not_started(self, error: AzureError | RetryLater, state: LaunchState) -> Outcome:
+        """What to do about it. What surely was refused is asked for again; of all else it must be seen what came."""
+        status = error.status_code if isinstance(error, HttpResponseError) else None
+        if status in _BUSY:
+            raise error
+        state.trouble = " ".join(str(error).split())[:500]
+        if status in _DENIED or isinstance(error, RetryLater):
+            state.denied = state.denied or self._now
+            if self._now - state.denied >= _ROLES:
+                raise GiveUp(f"gave up after 30m: {state.trouble}")
+            state.asked = self._now + _BETWEEN
+            return CheckBack(_BETWEEN, note=state.trouble)
+        state.step = "search"
+        pause = min(_BETWEEN * 2 ** min(state.tries, 10), _SELDOM)
+        state.tries += 1
+        return CheckBack(pause, note=f"it may have been started: {state.trouble}")
+
+    def search(self, state: LaunchState) -> Outcome | None:
+        """See what an earlier call has started. What is not to be seen, twice, was not started."""
+        since = state.since or self.plan.action.started
+        try:
+            found, many = self.target.ours(since - SKEW, self._now), False
+        except TooMany:
+            found, many = Found(), True
+        if found.run is not None:
+            return self._started(found.run.id, state)
+        if not state.looks:
+            state.looks += 1
+            return CheckBack(LISTED, note=f"{self.target.what} is not to be seen; perhaps it was not started")
+        if (many or found.perhaps) and not self.plan.at_least_once:
+            raise GiveUp(self._unsure(found, many))
+        if self._now - since >= _PATIENCE:
+            raise GiveUp(f"{self.target.what} could not be started: {state.trouble}")
+        state.looks, state.asked, state.denied, state.step = 0, self._now, None, "start"
+        return None
+
+    def _started(self, run: str, state: LaunchState) -> Outcome | None:
+        state.step, state.looks = "follow", 0
+        return self.plan.is_started(state, run, self.target.told())
+
+    def _unsure(self, found: Found, many: bool) -> str:
+        runs = ", ".join(run.id for run in found.perhaps[:5])
+        why = "there are too many runs to look through" if many else f"it may be {runs}"
+        return (
+            f"unsure whether {self.target.what} was started in {self.target.where}: the call that asked for it did not "
+            f"come to its end, and {why}. Look there, and replay the event if it was not; or let the rule say "
+            "at_least_once: true"
+        )

@@ -1,0 +1,42 @@
+"""A throw-away certificate authority, trusted beside all that is trusted already."""
+
+import os
+import re
+import ssl
+from pathlib import Path
+
+import certifi
+import trustme
+
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
+_NAMES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")  # where an environment says whom it trusts
+
+
+class Authority:
+    """Issues the certificate of localhost. Its key is never written down."""
+
+    def __init__(self) -> None:
+        self._authority = trustme.CA()
+
+    def server(self) -> ssl.SSLContext:
+        """What a server needs to prove that it is localhost."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+        return context
+
+    def alone(self, folder: Path) -> Path:
+        """A file with this authority and no other."""
+        file = folder / "authority.pem"
+        file.write_bytes(self._authority.cert_pem.bytes())
+        return file
+
+    def bundle(self, folder: Path) -> Path:
+        """A file with this authority and all those that the environment, the system and certifi trust."""
+        found = [os.environ.get(name, "") for name in _NAMES]
+        system = ssl.get_default_verify_paths().cafile or ""
+        files = {Path(name).resolve() for name in (*found, system, certifi.where()) if name and Path(name).is_file()}
+        # Each once: most are in several files, and every connection's context reads them all.
+        others = {block for file in files for block in _PEM.findall(file.read_bytes())}
+        bundle = folder / "authorities.pem"
+        bundle.write_bytes(b"\n".join([self._authority.cert_pem.bytes(), *sorted(others)]))
+        return bundle

@@ -1,0 +1,56 @@
+"""Azure, for an app that runs on this machine: the stand-in, if the settings mean it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from dispatch.settings import CONNECTION, Environment
+from schemas import WorkspaceId
+
+if TYPE_CHECKING:
+    from mlevents.local.azure import Azure
+
+SETTING = "MLEVENTS_ARM_ENDPOINT"
+NOTE = "azure.json"  # in the folder of what is kept between runs: where the stand-in is, while it is
+SECONDS = 2.0  # that its operations take, unless it is told otherwise
+JOB_SECONDS = 10.0  # that its jobs take, unless it is told otherwise
+POLL_MS = 500  # what clients are told to wait between two looks
+TWICE_EVERY = 10  # every so-manieth event is delivered twice, as Event Grid may do with any
+
+
+def is_meant(environment: Mapping[str, str]) -> bool:
+    """Do the settings say that Resource Manager is on localhost, without saying at which port?
+
+    So local.settings.json.example has it. Then the stand-in is used, on whatever port is free; else Azure is where the
+    settings say.
+    """
+    url = urlsplit(Environment(environment).get(SETTING))
+    return (url.scheme, url.netloc.lower()) == ("https", "localhost")
+
+
+@contextmanager
+def standin(environment: Mapping[str, str]) -> "Iterator[Azure]":
+    """A running one, with the workspaces that the settings name, and the app's storage account to upload to.
+
+    Importing it takes a moment: hence only here.
+    """
+    from mlevents.local.azure import Azure
+
+    with Azure(*workspaces(environment), storage=Environment(environment).get(CONNECTION)) as azure:
+        azure.world.poll_ms = POLL_MS
+        azure.provisioning(seconds=SECONDS)
+        azure.job_takes(seconds=JOB_SECONDS)
+        yield azure
+
+
+def workspaces(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The workspaces that settings for rules (RULES_...) name, each once, in the order of the settings' names."""
+    found: dict[WorkspaceId, str] = {}
+    for name, value in sorted(environment.items()):
+        if name.upper().startswith("RULES_"):
+            try:
+                found.setdefault(WorkspaceId.parse(value.strip()), value.strip().rstrip("/"))
+            except ValueError:
+                continue
+    return tuple(found.values())

@@ -1,0 +1,148 @@
+"""The app over storage in memory, with a rule that deploys through the real azure-ai-ml to the stand-in for Azure."""
+
+import json
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from dispatch.records import ActionRecord
+from handlers.azureml.cloud import arm_endpoint
+from handlers.azureml.gateway import AzureML
+from handlers.azureml.transport import Transport
+from handlers.credential import credential
+from handlers.deploy import Deploy
+from mlevents.local.azure import Azure
+from schemas import ModelRegistered, WorkspaceId
+from tests.dispatch.world import SETTINGS, World
+from tests.doubles import Died, Mortal
+
+PROD, DEV = SETTINGS["RULES_WS_CHURN_PROD"], SETTINGS["RULES_WS_CHURN_DEV"]
+STAGED = "when: [data.modelTags.stage StringIn production]"
+QUICK = {"endpoint": "churn", "bake": "1m"}
+
+
+class Deaths(Mortal):
+    """Dies at several places, each the number of a call, and before or after it."""
+
+    def __init__(self, *places: tuple[int, str]) -> None:
+        super().__init__()
+        self.places = set(places)
+
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self.calls += 1
+            mine = self.calls
+            if (mine, "before") in self.places:
+                raise Died
+            result = call(*args, **kwargs)
+            if (mine, "after") in self.places:
+                raise Died
+            return result
+
+        return counted
+
+
+class MortalTransport(Transport):
+    """Dies at a request, where the test says."""
+
+    def __init__(self, mortal: Mortal) -> None:
+        super().__init__()
+        self._mortal = mortal
+
+    def _send(self, request: Any, **kwargs: Any) -> Any:
+        return self._mortal.around(super()._send)(request, **kwargs)
+
+
+class MortalDeploy(Deploy):
+    """The handler as it is, in a worker that may die at any of its requests."""
+
+    world: str
+
+    azureml: ClassVar[dict[tuple[str, WorkspaceId], AzureML]] = {}
+    mortals: ClassVar[dict[str, Mortal]] = {}
+
+    def _azureml(self, workspace: WorkspaceId) -> AzureML:
+        key = self.world, workspace
+        if key not in self.azureml:
+            transport = MortalTransport(self.mortals[self.world])
+            self.azureml[key] = AzureML(workspace, arm_endpoint(), credential(), transport)
+        return self.azureml[key]
+
+
+@dataclass
+class Site:
+    """Azure, and the app that deploys to it."""
+
+    azure: Azure
+    world: World
+
+    @classmethod
+    def of(cls, azure: Azure, folder: Path, rule: str, settings: dict[str, Any], mortal: Mortal | None = None) -> Self:
+        """An app with one rule, which wants ``stage=production`` unless `rule` says what else it has."""
+        do = f"do: {MortalDeploy.__module__}:MortalDeploy" if mortal else "do: deploy"
+        given = QUICK | settings | ({"world": "WORLD"} if mortal else {})
+        given = {name: value for name, value in given.items() if value is not None}
+        lines = ["name: deploy-it", "on: ModelRegistered", rule or STAGED, do, f"with: {json.dumps(given)}"]
+        world = World("rules:\n  - " + "\n    ".join(lines) + "\n", folder, mortal or Mortal())
+        if mortal:
+            MortalDeploy.mortals[world.name] = mortal
+        assert world.loaded.mistakes == (), world.loaded.mistakes
+        return cls(azure, world)
+
+    def register(self, version: str = "7", name: str = "churn", *, workspace: str = PROD, **tags: str) -> str:
+        """Register a model, tagged ``stage=production`` if nothing else is said, and tell the app; returns its id."""
+        tags = tags or {"stage": "production"}
+        id = self.azure.register_model(name, version, tags, workspace=workspace)
+        self.tell(version, name, workspace=workspace, **tags)
+        return id
+
+    def tell(self, version: str = "7", name: str = "churn", *, workspace: str = PROD, **tags: str) -> None:
+        """Have the app get an event, whatever there is in Azure."""
+        about = {"model_name": name, "model_version": version, "model_tags": tags or {"stage": "production"}}
+        self.world.receive(ModelRegistered.example(id=f"{name}-{version}", topic=workspace, **about))
+
+    def run(self, steps: int = 1_000) -> None:
+        """Let the app work until there is nothing more to do, or so many messages have been delivered.
+
+        The app's clock moves with them; the stand-in counts looks.
+        """
+        with nullcontext() if steps == 1_000 else suppress(AssertionError):
+            self.world.run(steps)
+
+    @property
+    def actions(self) -> dict[str, ActionRecord]:
+        """By the event's id."""
+        found: dict[str, ActionRecord] = {}
+        for day in self.world.app.inbox.days():
+            history = self.world.history(day)
+            found |= {history.events[id.event].id: record for id, record in history.actions}
+        return found
+
+    def end(self, event: str = "churn-7") -> tuple[str, str]:
+        """How an action ended, and what it said."""
+        record = self.actions[event]
+        return record.status, record.note
+
+    def notes(self, event: str = "churn-7") -> list[str]:
+        return [moment.note for moment in self.actions[event].timeline if moment.note]
+
+    def writes(self, *, since: int = 0) -> list[str]:
+        """What was asked to be changed: method and path, in order, as far as it was not refused."""
+        calls = [call for call in self.azure.calls[since:] if call.method in {"PUT", "DELETE", "PATCH"}]
+        return [call.target for call in calls if call.status is None or call.status < 400]
+
+    def traffic(self, endpoint: str = "churn") -> dict[str, int]:
+        """Who gets how much, by the model version that they serve."""
+        shares = self.azure.traffic(endpoint)
+        return {self.version(endpoint, name): share for name, share in shares.items()}
+
+    def versions(self, endpoint: str = "churn") -> list[str]:
+        """The model versions that have a deployment."""
+        return sorted(self.version(endpoint, name) for name in self.azure.deployments(endpoint))
+
+    def version(self, endpoint: str, deployment: str) -> str:
+        model = self.azure.deployments(endpoint)[deployment]["properties"]["model"]
+        model = model["assetId"] if isinstance(model, dict) else model
+        return str(model).rpartition("/")[2]

@@ -1,0 +1,197 @@
+"""A worker may die before and after every request to Azure and every call to storage, in every story of a roll-out.
+
+Counted, not listed: a healthy worker tells each story once, and its writes to Azure are the measure. Whoever dies
+where, the same is written, each thing once and in the same order; no deployment is left over, and the traffic is where
+it belongs. `make test` takes some of the places, `make soak` all, and pairs of them.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from dispatch.act import rearm
+from dispatch.actions import Message
+from handlers.azureml.resources import ModelRef
+from handlers.rollout.names import deployment_name
+from handlers.rollout.plan import ACTION_TAG
+from mlevents.local.azure import Azure
+from tests.doubles import Mortal
+from tests.handlers.deploy.site import DEV, PROD, Deaths, Site
+
+SEVEN = deployment_name(ModelRef("churn", "7", workspace=PROD))
+EIGHT = deployment_name(ModelRef("churn", "8", workspace=PROD))
+REQUEST = "samples/churn-request.json"
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is there, what is asked for, and what must come of it."""
+
+    name: str
+    status: str
+    traffic: dict[str, int]
+    settings: dict[str, Any]
+    said: str
+    given: Callable[[Azure], None]
+
+
+def nothing(_: Azure) -> None:
+    """No endpoint."""
+
+
+def seven(azure: Azure) -> None:
+    """The endpoint, with version 7 behind it, which an earlier action has deployed."""
+    azure.add_endpoint("churn", traffic={SEVEN: 100})
+    model = azure.register_model("churn", "7", {"stage": "production"})
+    azure.add_deployment("churn", SEVEN, model, tags={ACTION_TAG: "of-an-earlier-action"})
+
+
+def bad_container(azure: Azure) -> None:
+    seven(azure)
+    azure.fail_deployment(EIGHT, "User container has crashed.", logs="ModuleNotFoundError: sklearn")
+
+
+def bad_under_load(azure: Azure) -> None:
+    """It answers well before it has traffic, and not any more when it has."""
+    seven(azure)
+
+    def scorer(_: Any) -> Any:
+        return [0] if not azure.traffic("churn").get(EIGHT) else None
+
+    azure.scoring("churn", EIGHT, scorer=scorer)
+
+
+STORIES = (
+    Story("first", "succeeded", {"8": 100}, {}, "churn:8 serves churn", nothing),
+    Story("next", "succeeded", {"8": 100}, {"traffic": [50, 100], "keep": 0}, "churn:8 serves churn", seven),
+    Story("bad-container", "failed", {"7": 100}, {}, "User container has crashed", bad_container),
+    Story(
+        "bad-under-load",
+        "failed",
+        {"7": 100},
+        {"smoke_test": {"request": REQUEST, "expect": "{{ answer == [0] }}"}},
+        "unhealthy with 10 %",
+        bad_under_load,
+    ),
+)
+
+
+@contextmanager
+def told(story: Story, mortal: Mortal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """The story, in a world of its own; what is left open is put back as the sweep would put it back."""
+    with TemporaryDirectory() as folder, Azure(PROD, DEV) as azure:
+        for name, value in azure.settings.items():
+            monkeypatch.setenv(name, value)
+        story.given(azure)
+        site = Site.of(azure, Path(folder), "", story.settings, mortal)
+        site.register("8")
+        site.run()
+        for _ in range(8):
+            if site.actions["churn-8"].ended:
+                break
+            site.world.clock.forward(minutes=30)
+            tickets = {id: record.ticket for id, record in site.world.history().actions}
+            for id in site.world.app.inbox.open("2026-11-22"):
+                rearm(str(Message(id, tickets[id])), site.world.app)
+            site.run()
+        yield site
+
+
+def check(site: Site, story: Story, writes: list[str]) -> None:
+    status, note = site.end("churn-8")
+    assert status == story.status, note
+    assert story.said in note
+    assert site.traffic() == story.traffic
+    assert site.versions() == sorted(story.traffic)
+    assert site.writes() == writes
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[str, tuple[list[str], int]]:
+    """By story: what a healthy worker writes, and how many calls it makes."""
+    found = {}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for story in STORIES:
+            with told(story, mortal := Deaths(), monkeypatch) as site:
+                found[story.name] = site.writes(), mortal.calls
+                check(site, story, site.writes())
+    return found
+
+
+def each(measured: dict[str, tuple[list[str], int]], story: Story) -> list[tuple[int, str]]:
+    return [(call, when) for call in range(1, measured[story.name][1] + 1) for when in ("before", "after")]
+
+
+def test_the_stories_are_what_they_say(measured: dict[str, tuple[list[str], int]]) -> None:
+    """Healthy: a deployment is made once, and what was made in vain is deleted."""
+    endpoint, eight, old = "onlineEndpoints/churn", f"onlineEndpoints/churn/deployments/{EIGHT}", SEVEN
+    assert {name: writes for name, (writes, _) in measured.items()} == {
+        "first": [f"PUT {endpoint}", f"PUT {eight}", f"PUT {endpoint}"],
+        "next": [f"PUT {eight}", f"PUT {endpoint}", f"PUT {endpoint}", f"DELETE {endpoint}/deployments/{old}"],
+        "bad-container": [f"PUT {eight}", f"DELETE {eight}"],
+        "bad-under-load": [f"PUT {eight}", f"PUT {endpoint}", f"PUT {endpoint}", f"DELETE {eight}"],
+    }
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_a_worker_may_die_anywhere(
+    story: Story, measured: dict[str, tuple[list[str], int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every 97th place."""
+    for place in each(measured, story)[::97]:
+        with told(story, Deaths(place), monkeypatch) as site:
+            check(site, story, measured[story.name][0])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_a_worker_may_die_really_anywhere(
+    story: Story, measured: dict[str, tuple[list[str], int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every place."""
+    places = each(measured, story)
+    for place in places:
+        with told(story, Deaths(place), monkeypatch) as site:
+            check(site, story, measured[story.name][0])
+    print(f"\n{story.name}: {len(places)} deaths")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_two_workers_may_die_anywhere(
+    story: Story, measured: dict[str, tuple[list[str], int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every 397th pair of places: the second death may be in the repair of the first."""
+    pairs = list(combinations(each(measured, story), 2))[::397]
+    for pair in pairs:
+        with told(story, Deaths(*pair), monkeypatch) as site:
+            check(site, story, measured[story.name][0])
+    print(f"\n{story.name}: {len(pairs)} pairs of deaths")
+
+
+@pytest.mark.parametrize("story", STORIES[1::2], ids=lambda story: story.name)
+@pytest.mark.parametrize("applied", [False, True], ids=["before", "after"])
+def test_an_answer_may_get_lost(
+    story: Story, applied: bool, measured: dict[str, tuple[list[str], int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks at a write, before or after Azure has applied it: nothing is applied a second time."""
+    writes = measured[story.name][0]
+    for nth, write in enumerate(writes, 1):
+        method = write.split()[0]
+        of_this_method = sum(other.startswith(method) for other in writes[:nth])
+
+        def given(azure: Azure, method: str = method, count: int = of_this_method) -> None:
+            story.given(azure)
+            (azure.die_after if applied else azure.die_before)(count, f"{method} *")
+
+        with told(replace(story, given=given), Mortal(), monkeypatch) as site:
+            assert [call.target for call in site.azure.calls if call.status is None] == [write]
+            done = [c.target for c in site.azure.calls if c.method in {"PUT", "DELETE"} and (applied or c.status)]
+            assert done == writes
+            check(site, story, site.writes())

@@ -1,0 +1,78 @@
+"""docs/handlers/deploy.md says what is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dispatch.rules import Rules, load
+from handlers.azureml.cloud import SETTING
+from handlers.deploy import INSTANCE_TYPE, Batch, Deploy
+from handlers.duration import format_duration
+from handlers.rollout.back import Back
+from handlers.rollout.forward import Forward
+from handlers.rollout.wanted import Wanted
+from schemas import ModelRegistered
+from tests.dispatch.world import SETTINGS, WORKSPACES
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs/handlers/deploy.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+SECTIONS = dict(re.findall(r"^##+ (.*)\n((?:(?!##).*\n)*)", PAGE, re.MULTILINE))
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Rules:
+    """All of the page's rules, in one file."""
+    (tmp_path / "workspaces.yaml").write_text(WORKSPACES)
+    indented = "".join(f"  {line}\n" for block in BLOCKS for line in block.splitlines())
+    (tmp_path / "team.yaml").write_text("rules:\n" + indented)
+    return load(tmp_path, SETTINGS)
+
+
+def test_the_rules_on_the_page_load_and_plan(rules: Rules) -> None:
+    assert rules.mistakes == ()
+    assert len(BLOCKS) == 6
+    event = ModelRegistered.example(model_name="churn", model_version="7", model_tags={"stage": "production"})
+    plans = {name: rule.handler.plan(event) for name, rule in rules.by_name.items() if isinstance(rule.handler, Deploy)}
+    assert len(plans) == 7
+    assert all(plan.startswith("deploy ") for plan in plans.values()), plans
+
+
+def test_the_page_has_every_key_of_a_rule_with_its_default() -> None:
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (.*?) \|", SECTIONS["Settings of a rule"], re.MULTILINE)
+    said = {name: default.strip("`") for keys, default in rows for name in re.findall(r"\w+", keys)}
+    assert set(said) == set(Deploy.model_fields)
+    rule = Deploy.model_validate({"endpoint": "churn"})
+    assert said["traffic"] == str(list(rule.traffic))
+    assert said["instance_type"] == INSTANCE_TYPE
+    assert (said["bake"], said["timeout"]) == (format_duration(rule.bake), format_duration(rule.timeout))
+    for name in ("create_endpoint", "public_network_access", "allow_older", "leave_failed", "keep", "instance_count"):
+        assert said[name] == str(getattr(rule, name)).lower(), name
+    assert said["auth_mode"] == rule.auth_mode
+
+
+def test_the_page_has_every_key_of_batch_with_its_default() -> None:
+    text = SECTIONS["Batch endpoints"]
+    for name, value in Batch(compute="c").settings.items():
+        assert re.search(rf"`{name}` \(`?{re.escape(str(value))}\b", text), name
+    assert "`compute`" in text
+
+
+def test_the_page_has_every_step_in_order() -> None:
+    names = [
+        name
+        for row in re.findall(r"^\| (`.*?) \|", SECTIONS["Steps"], re.MULTILINE)
+        for name in re.findall(r"\w+", row)
+    ]
+    plan = None
+    steps = (*Wanted(plan).steps, *Forward(plan).steps, *Back(plan).steps)  # type: ignore[arg-type]  # not looked at
+    assert names == [step.__name__ for step in steps]
+
+
+def test_the_page_names_the_setting() -> None:
+    assert f"| `{SETTING}` |" in SECTIONS["App settings"]
+
+
+def test_the_roles_have_ids() -> None:
+    ids = re.findall(r"`([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})`", SECTIONS["Roles"])
+    assert len(ids) == len(set(ids)) == 3

@@ -1,0 +1,64 @@
+"""A model that carries the tag goes from registration to all the traffic."""
+
+from datetime import timedelta
+
+from handlers.azureml.resources import ModelRef
+from handlers.rollout.names import deployment_name
+from mlevents.local.azure import Azure
+from tests.handlers.deploy.conftest import MakeSite
+from tests.handlers.deploy.site import PROD
+
+SEVEN = deployment_name(ModelRef("churn", "7", workspace=PROD))
+EIGHT = deployment_name(ModelRef("churn", "8", workspace=PROD))
+
+
+def test_the_first_model_gets_an_endpoint_a_deployment_and_all_the_traffic(make: MakeSite, azure: Azure) -> None:
+    site = make()
+    model = site.register("7")
+    site.run()
+    assert site.end()[0] == "succeeded"
+    assert site.writes() == [
+        "PUT onlineEndpoints/churn",
+        f"PUT onlineEndpoints/churn/deployments/{SEVEN}",
+        "PUT onlineEndpoints/churn",
+    ]
+    assert azure.traffic("churn") == {SEVEN: 100}
+    deployment = azure.deployments("churn")[SEVEN]
+    assert deployment["properties"]["model"] == model
+    assert deployment["tags"]["mlevents_rule"] == "deploy-it"
+    endpoint = azure.endpoint_of("churn")
+    assert endpoint is not None
+    assert endpoint["properties"]["authMode"] == "AADToken"
+    assert endpoint["tags"]["mlevents_event"] == "churn-7"
+
+
+def test_the_next_one_gets_it_share_by_share(make: MakeSite, azure: Azure) -> None:
+    site = make(traffic=[10, 50, 100], keep=0)
+    site.register("7")
+    site.run()
+    before = len(azure.calls)
+    site.register("8")
+    site.run()
+    assert site.end("churn-8")[0] == "succeeded"
+    shares = [
+        call.body["properties"]["traffic"]
+        for call in azure.calls[before:]
+        if call.target.startswith("PUT onlineEndpoints/churn") and "deployments" not in call.path
+    ]
+    assert shares == [{SEVEN: 90, EIGHT: 10}, {SEVEN: 50, EIGHT: 50}, {EIGHT: 100}]
+    assert azure.traffic("churn") == {EIGHT: 100}
+    assert list(azure.deployments("churn")) == [EIGHT]
+
+
+def test_poll_shortens_what_is_waited_for_and_not_the_baking(make: MakeSite, azure: Azure) -> None:
+    """By the app's clock, on which nothing else takes any time."""
+    took = {}
+    for poll in (None, "1s"):
+        site = make(traffic=[10, 100], bake="1m", poll=poll)
+        for version in ("7", "8") if poll else ("5", "6"):
+            site.register(version)
+            site.run()
+        moments = site.actions[f"churn-{version}"].timeline
+        took[poll] = moments[-1].at - moments[0].at
+    assert azure.traffic("churn") == {EIGHT: 100}
+    assert timedelta(seconds=60) <= took["1s"] < timedelta(seconds=75) <= took[None]

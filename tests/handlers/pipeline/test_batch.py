@@ -1,0 +1,232 @@
+"""Jobs behind batch endpoints, whose names the service chooses."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from mlevents.local.azure import Azure
+from schemas import RunCompleted
+from tests.handlers.pipeline.conftest import MakeSite
+from tests.handlers.pipeline.site import EVENT, PROD, Site
+
+POST = "POST /inference/*/jobs"
+SCORE = {"batch_endpoint": "churn", "deployment": "churn-7", "inputs": {"data": {"path": "azureml:churn:3"}}}
+TRAIN = {"batch_endpoint": "churn", "deployment": "retrain"}
+
+
+@pytest.fixture(autouse=True)
+def endpoint(azure: Azure) -> None:
+    """A batch endpoint with a model, which is its default, and with a pipeline component."""
+    model = azure.register_model("churn", "7")
+    azure.add_endpoint("churn", "Batch", default="churn-7")
+    azure.add_deployment("churn", "churn-7", model)
+    deploy_pipeline(azure)
+
+
+def deploy_pipeline(azure: Azure) -> None:
+    component = azure.add_component("retrain", "3", inputs={"rate": "number"}, nodes=["train"])
+    id = azure.add_deployment("churn", "retrain", "")
+    configuration = {"deploymentConfigurationType": "PipelineComponent", "componentId": {"assetId": component}}
+    with azure.world.changing():
+        azure.world.need(id).properties["deploymentConfiguration"] = configuration
+
+
+def posted(site: Site) -> list[Any]:
+    return [call.body["properties"] for call in site.azure.calls_of(POST)]
+
+
+def test_a_model_s_deployment_is_asked_to_score(make: MakeSite) -> None:
+    """By its name, and with the action's key as the request's id, every time. Data assets are named by their ids."""
+    headers: list[dict[str, str]] = []
+    site = make(**SCORE)
+    site.azure.before_call(lambda r: headers.append(dict(r.headers)) if r.path.startswith("/inference/") else None)
+    site.azure.fail(POST, status=403, code="Forbidden")
+    site.tell()
+    [job] = site.azure.jobs
+    assert site.end == ("succeeded", f"the batch job {job['name']} was started in churn-prod")
+    data = {"jobInputType": "UriFolder", "uri": f"{PROD}/data/churn/versions/3"}
+    assert posted(site) == [{"inputData": {"data": data}}] * 2
+    assert [header["azureml-model-deployment"] for header in headers] == ["churn-7"] * 2
+    [key] = {UUID(header["repeatability_request-id"]) for header in headers}
+    assert key.version
+    assert site.action.details["batch_endpoint"] == "churn"
+
+
+def test_a_pipeline_s_deployment_is_asked_to_run(make: MakeSite) -> None:
+    """Its job's experiment ends in the action's name: by it the job's own events are known to be of our doing."""
+    inputs = {"rate": 0.25, "rounds": 3, "reason": "{{ data.experimentName }}"}
+    site = make(**TRAIN, inputs=inputs, experiment_name="nightly {{ data.experimentName }}")
+    site.tell()
+    assert site.end[0] == "succeeded", site.end
+    [asked] = posted(site)
+    assert asked["inputData"] == {
+        "rate": {"jobInputType": "Literal", "value": 0.25},
+        "rounds": {"jobInputType": "Literal", "value": 3},
+        "reason": {"jobInputType": "Literal", "value": "churn-training"},
+    }
+    experiment = asked["properties"]["experimentName"]
+    assert experiment.startswith("nightly-churn-training-mle-1-")
+    assert site.job["experimentName"] == experiment
+    name = site.azure.jobs[0]["name"]
+    completed = RunCompleted.example(id="e2", run_id=name, experiment_name=experiment, run_tags={}, run_properties={})
+    site.tell(completed)
+    assert [*site.actions] == ["e1"]
+
+
+def test_the_default_deployment_is_named_like_any_other(make: MakeSite) -> None:
+    """The client remembers the last name it was told, so that one that is not named may be any."""
+    site = make(batch_endpoint="churn", inputs={"data": {"type": "uri_file", "path": "https://x.example/a.csv"}})
+    headers: list[str] = []
+    site.azure.before_call(lambda r: headers.append(r.headers.get("azureml-model-deployment", "-")))
+    site.tell()
+    assert {*headers} == {"-", "churn-7"}
+    assert posted(site)[0]["inputData"]["data"] == {"jobInputType": "UriFile", "uri": "https://x.example/a.csv"}
+
+
+def test_the_latest_version_of_data_is_looked_up(make: MakeSite) -> None:
+    site = make(**SCORE | {"inputs": {"data": {"path": "azureml:churn@latest"}}})
+    for version in ("9", "10"):
+        site.azure.add_data("churn", version)
+    site.tell()
+    assert posted(site)[0]["inputData"]["data"]["uri"] == f"{PROD}/data/churn/versions/10"
+
+
+def test_the_job_is_followed_to_its_end(make: MakeSite) -> None:
+    site = make(**SCORE, wait=True)
+    site.azure.job_takes(3_600)
+    site.tell()
+    [job] = site.azure.jobs
+    assert site.end == ("succeeded", f"the batch job {job['name']} has completed in churn-prod")
+    assert site.took >= timedelta(hours=1)
+    assert site.action.details["output_score"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"batch_endpoint": "other"}, "there is no batch endpoint other in churn-prod"),
+        ({"deployment": "other"}, "there is no deployment other behind the batch endpoint churn in churn-prod"),
+        ({"inputs": {"data": {"path": "azureml:none@latest"}}}, "there is no data asset none in churn-prod"),
+    ],
+)
+def test_what_is_not_there_may_come_yet(settings: dict[str, Any], what: str, make: MakeSite) -> None:
+    """For half an hour."""
+    site = make(**SCORE | settings)
+    site.tell()
+    assert site.end[0] == "failed"
+    assert what in site.end[1]
+    assert timedelta(minutes=30) <= site.took < timedelta(hours=2)
+    assert posted(site) == []
+
+
+def test_an_endpoint_without_a_default_needs_a_name(make: MakeSite, azure: Azure) -> None:
+    azure.add_endpoint("empty", "Batch")
+    site = make(batch_endpoint="empty")
+    site.tell()
+    assert site.end == ("failed", "the batch endpoint empty has no default deployment: the rule must name one")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_role_may_take_half_an_hour_to_spread(status: int, make: MakeSite) -> None:
+    """Nothing was started, which need not be searched for."""
+    site = make(**SCORE)
+    site.azure.fail(POST, status=status, code="Forbidden", message="No role.", times=None)
+    site.tell()
+    assert site.end[0] == "failed"
+    assert site.end[1].startswith("gave up after 30m: ")
+    assert timedelta(minutes=30) <= site.took < timedelta(hours=1)
+    assert site.azure.calls_of("GET jobs") == []
+
+
+def test_a_role_that_has_spread_is_enough(make: MakeSite) -> None:
+    site = make(**SCORE)
+    site.azure.fail(POST, status=403, code="Forbidden", times=5)
+    site.tell()
+    assert site.end[0] == "succeeded"
+    assert len(posted(site)) == 6
+
+
+def test_a_service_that_wants_a_pause_gets_it(make: MakeSite) -> None:
+    site = make(**TRAIN)
+    site.azure.fail(POST, status=429, code="TooManyRequests", headers={"Retry-After": "1800"}, times=2)
+    site.tell()
+    assert site.end[0] == "succeeded"
+    assert site.took >= timedelta(hours=1)
+
+
+class TestWhenItIsNotKnownWhetherItWasStarted:
+    """The answer was lost, or the worker died: what was started is searched for."""
+
+    def test_a_pipeline_s_job_is_found_by_its_experiment(self, make: MakeSite) -> None:
+        site = make(**TRAIN)
+        site.azure.die_after(1, POST)
+        site.tell()
+        assert site.end[0] == "succeeded"
+        assert len(site.azure.jobs) == 1
+        assert len(posted(site)) == 1
+        assert site.action.details["run"] == site.azure.jobs[0]["name"]
+
+    def test_what_is_not_to_be_seen_twice_was_not_started(self, make: MakeSite) -> None:
+        """The second look is two minutes after the first."""
+        site = make(**TRAIN)
+        site.azure.die_before(1, POST)
+        site.tell()
+        assert site.end[0] == "succeeded"
+        assert len(site.azure.jobs) == 1
+        assert site.took >= timedelta(minutes=2)
+        assert len(site.azure.calls_of("GET jobs")) == 2
+
+    def test_other_jobs_are_not_ours(self, make: MakeSite) -> None:
+        """Those of other experiments, and older ones, however many there are."""
+        site = make(**TRAIN)
+        site.azure.world.page = 3
+        for _ in range(10):
+            site.azure.start_job("churn")
+        site.azure.die_before(1, POST)
+        site.tell()
+        assert site.end[0] == "succeeded"
+        assert len(site.azure.jobs) == 11
+        assert len(site.azure.calls_of("GET jobs")) == 8
+
+    def test_of_a_model_none_was_started_if_there_is_none(self, make: MakeSite) -> None:
+        site = make(**SCORE)
+        site.azure.start_job("churn", name="older")
+        site.world.clock.forward(minutes=10)
+        site.azure.die_before(1, POST)
+        site.tell(EVENT)
+        assert site.end[0] == "succeeded"
+        assert len(site.azure.jobs) == 2
+
+    def test_of_a_model_any_may_be_ours(self, make: MakeSite) -> None:
+        """Nothing of it can be chosen: that is for people to decide."""
+        site = make(**SCORE)
+        site.azure.die_after(1, POST)
+        site.tell()
+        status, note = site.end
+        assert status == "failed"
+        [job] = site.azure.jobs
+        assert note.startswith("unsure whether the batch job was started in churn-prod: ")
+        assert job["name"] in note
+        assert "at_least_once: true" in note
+        assert len(posted(site)) == 1
+
+    def test_at_least_once_starts_another(self, make: MakeSite) -> None:
+        """Then twice is better than never."""
+        site = make(**SCORE, at_least_once=True)
+        site.azure.die_after(1, POST)
+        site.tell()
+        assert site.end[0] == "succeeded"
+        assert len(site.azure.jobs) == 2
+
+    def test_it_is_tried_for_a_day(self, make: MakeSite) -> None:
+        """What fails in a way that may have started it is searched for before each try."""
+        site = make(**TRAIN)
+        site.azure.fail(POST, status=500, code="InternalServerError", message="Sorry.", times=None)
+        site.tell()
+        status, note = site.end
+        assert status == "failed"
+        assert note.startswith("the batch job could not be started: ")
+        assert "Sorry." in note
+        assert timedelta(hours=24) <= site.took < timedelta(hours=25)

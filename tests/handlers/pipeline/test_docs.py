@@ -1,0 +1,85 @@
+"""docs/handlers/pipeline.md says what is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dispatch.rules import Rules, load
+from handlers.duration import format_duration
+from handlers.launch.factory import KEY
+from handlers.launch.labels import LONGEST_KEY, LONGEST_VALUE, MOST_TAGS
+from handlers.launch.start import LISTED
+from handlers.lineage import tags
+from handlers.pipeline import Pipeline
+from schemas import DatasetDriftDetected, Drift, RunCompleted, RunStatusChanged
+from schemas.examples import MODEL_MONITOR_BREACH
+from tests.dispatch.world import SETTINGS, WORKSPACES
+from tests.handlers.pipeline.site import FACTORY
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs/handlers/pipeline.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+SECTIONS = dict(re.findall(r"^##+ (.*)\n((?:(?!##).*\n)*)", PAGE, re.MULTILINE))
+KEYS = ("Settings of a rule", "Behind a batch endpoint", "Data Factory")
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Rules:
+    """All of the page's rules, in one file. Their job is the one of samples/."""
+    (tmp_path / "workspaces.yaml").write_text(WORKSPACES)
+    text = "".join(BLOCKS).replace("rules/jobs/", "samples/rules/jobs/")
+    (tmp_path / "team.yaml").write_text("rules:\n" + "".join(f"  {line}\n" for line in text.splitlines()))
+    return load(tmp_path, {**SETTINGS, "RULES_DATA_FACTORY": FACTORY})
+
+
+def test_the_rules_on_the_page_load_and_plan(rules: Rules) -> None:
+    """On an example of each event that they are for, in both forms of drift."""
+    assert rules.mistakes == ()
+    assert len(BLOCKS) == 5
+    drift = (RunStatusChanged.example(**MODEL_MONITOR_BREACH), DatasetDriftDetected.example())
+    examples = {"DriftDetected": drift, "RunCompleted": (RunCompleted.example(),)}
+    labels = {"name": "churn-prod", "labels": {"team": "churn", "env": "prod"}}
+    plans = {
+        (rule.name, type(event).__name__): rule.handler.plan(event.bind(workspace=labels))
+        for rule in rules.by_name.values()
+        if isinstance(rule.handler, Pipeline)
+        for name in rule.on
+        for event in examples[name]
+    }
+    assert len(plans) == 6
+    assert all(plan.startswith("start ") for plan in plans.values()), plans
+
+
+def test_the_recipe_retrains_once_a_week_for_each_monitor(rules: Rules) -> None:
+    """What tests/handlers/pipeline/test_drift.py shows for such a rule."""
+    [limit] = [guard for guard in rules.by_name["retrain-on-drift"].guards if hasattr(guard, "limit")]
+    assert (limit.limit.count, limit.limit.every.days, limit.limit.by) == (1, 7, "drift.monitor")
+
+
+def test_the_page_has_every_key_of_a_rule_with_its_default() -> None:
+    text = "".join(SECTIONS[name] for name in KEYS)
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE)
+    said = {name: default.strip("`") for name, default in rows}
+    assert set(said) == set(Pipeline.model_fields)
+    rule = Pipeline(batch_endpoint="churn")
+    assert said["timeout"] == format_duration(rule.timeout)
+    for name in ("wait", "cancel_on_timeout", "at_least_once"):
+        assert said[name] == str(getattr(rule, name)).lower()
+
+
+def test_the_page_has_everything_that_is_known_of_drift() -> None:
+    names = re.findall(r"`drift\.(\w+)`", "".join(re.findall(r"^\| `drift.*?\|", PAGE, re.MULTILINE)))
+    assert set(names) == set(Drift().view())
+
+
+def test_the_page_s_numbers_and_names_are_the_code_s() -> None:
+    assert f"a run has {MOST_TAGS}, names of {LONGEST_KEY} and values of {LONGEST_VALUE:,} characters" in PAGE
+    assert f"`{KEY}`" in PAGE
+    assert all(f"`{name}`" in PAGE for name in tags("r", 1, "e"))
+    assert LISTED.total_seconds() == 120
+    assert "two minutes later" in PAGE
+
+
+def test_the_roles_have_ids() -> None:
+    ids = re.findall(r"`([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})`", SECTIONS["Roles"])
+    assert len(ids) == len(set(ids)) == 4

@@ -1,0 +1,215 @@
+"""Runs of Data Factory pipelines."""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from mlevents.local.azure import Azure
+from schemas import RunCompleted, RunStatusChanged
+from schemas.examples import MODEL_MONITOR_BREACH
+from tests.handlers.pipeline.conftest import MakeSite
+from tests.handlers.pipeline.site import FACTORY, Site
+
+START = f"POST {FACTORY}/pipelines/*/createRun"
+QUERY = f"POST {FACTORY}/queryPipelineRuns"
+KEYED = {"data_factory": FACTORY, "pipeline": "copy-and-train"}
+PLAIN = {"data_factory": FACTORY, "pipeline": "copy"}
+DECLARED = {
+    "mlevents_key": {"type": "String", "defaultValue": ""},
+    "reason": {"type": "String", "defaultValue": ""},
+    "rows": {"type": "Int", "defaultValue": 10},
+    "rate": {"type": "Float", "defaultValue": 0.1},
+    "full": {"type": "Bool", "defaultValue": False},
+    "tables": {"type": "Array", "defaultValue": []},
+    "options": {"type": "Object", "defaultValue": {}},
+}
+
+
+@pytest.fixture(autouse=True)
+def factory(azure: Azure) -> None:
+    """A factory with a pipeline that declares our key, and with one that does not."""
+    azure.add_factory("adf-churn", {"copy-and-train": DECLARED, "copy": {}, "clean up": {}})
+
+
+def runs(site: Site) -> list[dict[str, Any]]:
+    return site.azure.runs_of("adf-churn")
+
+
+def test_a_run_is_started_with_the_action_s_key(make: MakeSite) -> None:
+    site = make(**KEYED)
+    site.tell()
+    [run] = runs(site)
+    assert site.end == ("succeeded", f"the run {run['runId']} was started in adf-churn")
+    assert run["parameters"]["mlevents_key"].startswith("mle-1-")
+    assert site.action.details == {
+        "run": run["runId"],
+        "where": "adf-churn",
+        "pipeline": "copy-and-train",
+        "link": f"https://adf.azure.com/en/monitoring/pipelineruns/{run['runId']}?factory={quote(FACTORY, safe='')}",
+    }
+
+
+def test_a_pipeline_that_declares_no_key_gets_none(make: MakeSite) -> None:
+    """The factory would refuse the run. A pipeline's name may have a space."""
+    site = make(**KEYED | {"pipeline": "clean up"})
+    site.tell()
+    assert site.end[0] == "succeeded"
+    assert runs(site)[0]["parameters"] == {}
+
+
+def test_parameters_are_templates_of_the_declared_types(make: MakeSite) -> None:
+    parameters = {
+        "reason": "{{ drift.message }}",
+        "rows": "{{ drift.violations | length }}",
+        "rate": 0.5,
+        "full": "{{ drift.signal == 'churn_monitor_data_drift' }}",
+        "tables": "{{ drift.violations | map(attribute='feature') | list | tojson }}",
+        "options": '{"deep": {"a": 1}}',
+    }
+    site = make(rule="on: DriftDetected", **KEYED, parameters=parameters)
+    event = RunStatusChanged.example(**MODEL_MONITOR_BREACH)
+    site.tell(event)
+    assert site.end[0] == "succeeded", site.end
+    [call] = site.azure.calls_of(START)
+    del call.body["mlevents_key"]
+    assert call.body == {
+        "reason": event.view()["drift"]["message"],
+        "rows": 2,
+        "rate": 0.5,
+        "full": True,
+        "tables": ["monthly_charges", "contract_type"],
+        "options": {"deep": {"a": 1}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("rows", "many", "the parameter 'rows' should be of type Int, not 'many'"),
+        ("rows", "true", "the parameter 'rows' should be of type Int, not 'true'"),
+        ("tables", '{"a": 1}', "the parameter 'tables' should be of type Array, not '{\"a\": 1}'"),
+        ("other", "x", "the pipeline copy-and-train has no parameter 'other'; it has mlevents_key, reason, rows"),
+    ],
+)
+def test_what_the_pipeline_does_not_take_is_said(name: str, text: str, says: str, make: MakeSite) -> None:
+    site = make(**KEYED, parameters={name: "{{ data.runTags.text }}"})
+    site.tell(RunCompleted.example(run_id="r", run_tags={"text": text}))
+    assert site.end[0] == "failed"
+    assert site.end[1].startswith(says)
+    assert runs(site) == []
+
+
+def test_a_pipeline_that_is_not_there_may_come_yet(make: MakeSite) -> None:
+    site = make(**KEYED | {"pipeline": "other"})
+    site.tell()
+    assert "there is no pipeline other in adf-churn" in site.end[1]
+    assert timedelta(minutes=30) <= site.took < timedelta(hours=2)
+
+
+def test_the_factory_is_what_is_busy(make: MakeSite) -> None:
+    site = make(**KEYED)
+    site.azure.fail(START, status=429, code="TooManyRequests", headers={"Retry-After": "1800"})
+    site.tell()
+    assert site.end[0] == "succeeded"
+    assert site.took >= timedelta(minutes=30)
+    assert len(runs(site)) == 1
+
+
+class TestWaiting:
+    """`wait: true` follows the run."""
+
+    def test_a_run_that_succeeds_is_success(self, make: MakeSite) -> None:
+        site = make(**KEYED, wait=True)
+        site.azure.job_takes(3_600)
+        site.tell()
+        [run] = runs(site)
+        assert site.end == ("succeeded", f"the run {run['runId']} has completed in adf-churn")
+        assert site.action.details["status"] == "Succeeded"
+        assert site.took >= timedelta(hours=1)
+
+    def test_a_run_that_fails_is_a_failure_with_the_factory_s_words(self, make: MakeSite) -> None:
+        site = make(**KEYED, wait=True)
+        site.azure.fail_job("copy-and-train", "Operation on target Copy failed: the table is not there.")
+        site.tell()
+        [run] = runs(site)
+        assert site.end[0] == "failed"
+        why = "Operation on target Copy failed: the table is not there."
+        assert site.end[1].startswith(f"the run {run['runId']} failed: {why} https://adf.azure.com/")
+
+    def test_a_timeout_cancels_the_run_if_asked_to(self, make: MakeSite) -> None:
+        """And what it has started."""
+        site = make(**KEYED, wait=True, timeout="1h", cancel_on_timeout=True)
+        site.azure.job_takes(5_400)
+        site.tell()
+        assert "canceled: not done within 1h." in site.end[1]
+        [call] = site.azure.calls_of(f"POST {FACTORY}/pipelineruns/*/cancel")
+        assert call.query["isrecursive"] == "true"
+
+    def test_a_timeout_leaves_the_run_alone(self, make: MakeSite) -> None:
+        site = make(**KEYED, wait=True, timeout="1h")
+        site.azure.job_takes(None)
+        site.tell()
+        assert "not done within 1h; it goes on" in site.end[1]
+        assert runs(site)[0]["status"] == "InProgress"
+
+
+class TestWhenItIsNotKnownWhetherItWasStarted:
+    """The factory knows no key, so that what was started is searched for."""
+
+    @pytest.mark.parametrize("unlisted", [0, 1])
+    def test_a_run_is_found_by_its_key(self, unlisted: int, make: MakeSite) -> None:
+        """Perhaps not at once: a new run is not listed immediately."""
+        site = make(**KEYED)
+        site.azure.unlisted_runs(unlisted)
+        site.azure.die_after(1, START)
+        site.tell()
+        [run] = runs(site)
+        assert site.end == ("succeeded", f"the run {run['runId']} was started in adf-churn")
+        assert len(site.azure.calls_of(QUERY)) == 1 + unlisted
+
+    def test_what_is_not_to_be_seen_twice_was_not_started(self, make: MakeSite) -> None:
+        site = make(**KEYED)
+        site.azure.die_before(1, START)
+        site.tell()
+        assert site.end[0] == "succeeded"
+        assert len(runs(site)) == 1
+        assert site.took >= timedelta(minutes=2)
+
+    def test_other_runs_are_not_ours(self, make: MakeSite, azure: Azure) -> None:
+        """Those of others, on as many pages as they are."""
+        first = make(**KEYED)
+        for n in range(7):
+            first.tell(RunCompleted.example(id=f"other-{n}", run_id="r", run_tags={}, run_properties={}))
+        azure.world.page = 3
+        azure.die_before(1, START)
+        first.tell()
+        assert len(runs(first)) == 8
+        assert len(azure.calls_of(QUERY)) == 6
+        [asked, *_] = [call.body for call in azure.calls_of(QUERY)]
+        assert asked["filters"] == [{"operand": "PipelineName", "operator": "Equals", "values": ["copy-and-train"]}]
+
+    def test_without_a_key_any_run_may_be_ours(self, make: MakeSite) -> None:
+        site = make(**PLAIN)
+        site.azure.die_after(1, START)
+        site.tell()
+        [run] = runs(site)
+        status, note = site.end
+        assert status == "failed"
+        assert note.startswith("unsure whether the run was started in adf-churn: ")
+        assert run["runId"] in note
+
+    def test_without_a_key_none_was_started_if_there_is_none(self, make: MakeSite) -> None:
+        site = make(**PLAIN)
+        site.azure.die_before(1, START)
+        site.tell()
+        assert site.end[0] == "succeeded"
+        assert len(runs(site)) == 1
+
+    def test_at_least_once_starts_another(self, make: MakeSite) -> None:
+        site = make(**PLAIN, at_least_once=True)
+        site.azure.die_after(1, START)
+        site.tell()
+        assert site.end[0] == "succeeded"
+        assert len(runs(site)) == 2

@@ -1,0 +1,94 @@
+"""One job for an action, whatever is there already and whatever goes wrong."""
+
+from datetime import timedelta
+
+import pytest
+
+from mlevents.local.azure import Azure
+from tests.handlers.pipeline.conftest import MakeSite
+from tests.handlers.pipeline.site import EVENT, PROD, QUIET
+
+pytestmark = QUIET
+
+JOBS = "PUT jobs/*"
+
+
+@pytest.fixture
+def component(azure: Azure) -> str:
+    azure.add_component("retrain", "3", inputs={"rate": "number"}, nodes=["train"])
+    return "azureml:retrain:3"
+
+
+def test_a_job_of_ours_is_success(make: MakeSite, component: str) -> None:
+    """An earlier call has submitted it and died: the job is found by its name, and nothing is sent."""
+    site = make(job=component, inputs={"rate": "1"}, compute="cpu-cluster")
+    site.azure.die_after(1, JOBS)
+    site.tell()
+    assert site.end[0] == "succeeded"
+    assert len(site.azure.jobs) == 1
+    assert len(site.azure.calls_of(JOBS)) == 1
+    assert site.action.details["run"] == site.azure.jobs[0]["name"]
+
+
+def test_a_job_that_is_not_to_be_seen_yet_is_not_started_twice(make: MakeSite, component: str) -> None:
+    """The answer was lost, and the replica that is asked does not know it: the service refuses a second of that name.
+
+    It is there, then: that is looked for again.
+    """
+    site = make(job=component, compute="cpu-cluster", tags={"now": "{{ data.runId }}"})
+    site.azure.die_after(1, JOBS)
+    site.azure.fail("GET jobs/*", status=404, code="ResourceNotFound", times=2, after=1)
+    site.tell()
+    assert site.end[0] == "succeeded"
+    assert len(site.azure.jobs) == 1
+    assert len(site.azure.calls_of(JOBS)) == 2
+
+
+def test_a_name_that_is_taken_by_our_own_job_is_success(make: MakeSite, component: str) -> None:
+    """A rule that was changed meanwhile asks for another job of that name, and is told so with HTTP 400."""
+    site = make(job=component, compute="cpu-cluster")
+    site.azure.add_component("retrain", "4", nodes=["train"])
+    site.azure.die_after(1, JOBS)
+    site.azure.fail("GET jobs/*", status=404, code="ResourceNotFound", times=1, after=1)
+    site.world.receive(EVENT)
+    with pytest.raises(AssertionError):
+        site.world.run(most=1)
+    text = (site.world.folder / "rules/team.yaml").read_text()
+    site.world.write(text.replace("retrain:3", "retrain:4"))
+    site.world.run()
+    assert site.end[0] == "succeeded"
+    [first, second] = site.azure.calls_of(JOBS)
+    assert first.status is None
+    assert second.status == 400
+    assert site.job["componentId"].endswith("/retrain/versions/3")
+
+
+def test_a_job_of_our_name_that_is_not_ours_is_left_alone(make: MakeSite, component: str) -> None:
+    """It has none of our tags: somebody has copied it, perhaps."""
+    site = make(job=component, compute="cpu-cluster")
+    site.world.receive(EVENT)
+    site.azure.fail(JOBS, times=1)
+    with pytest.raises(AssertionError):
+        site.world.run(most=1)
+    name = site.azure.calls_of(JOBS)[0].path.rpartition("/")[2]
+    site.azure.start_job("churn", name=name)
+    site.world.run()
+    assert site.end == ("failed", f"there is the job {name}, and this action has not started it")
+
+
+def test_a_replay_is_another_job(make: MakeSite, component: str) -> None:
+    """Another action, with a key of its own: what has failed is not found again."""
+    site = make(job=component, compute="cpu-cluster")
+    site.tell()
+    site.tell(EVENT.model_copy(update={"id": "e2", "event_time": EVENT.event_time + timedelta(seconds=1)}))  # type: ignore[operator]  # it has one
+    names = [job["name"] for job in site.azure.jobs]
+    assert len(set(names)) == 2
+    assert names[0].rsplit("-", 1)[0] == names[1].rsplit("-", 1)[0]
+
+
+def test_a_duplicate_of_the_event_starts_nothing(make: MakeSite, component: str) -> None:
+    site = make(job=component, compute="cpu-cluster")
+    for _ in range(3):
+        site.tell()
+    assert len(site.azure.jobs) == 1
+    assert site.azure.jobs[0]["id"].startswith(f"{PROD}/jobs/")

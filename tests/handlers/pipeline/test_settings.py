@@ -1,0 +1,159 @@
+"""What a rule may say, and what is told when it says something else: at its line, when the rules load."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers.pipeline import Pipeline
+from mlevents.check import plans
+from schemas import EVENT_TYPES, RunCompleted, RunStatusChanged
+from schemas.examples import MODEL_MONITOR_BREACH
+from tests.dispatch.world import World
+from tests.handlers.pipeline.site import FACTORY, JOB
+
+FACTORY_RUN = {"data_factory": FACTORY, "pipeline": "copy"}
+
+
+def world(folder: Path, settings: dict[str, Any], rule: str = "on: RunCompleted") -> World:
+    lines = ["name: retrain", rule, "do: pipeline", f"with: {json.dumps(settings)}"]
+    return World("rules:\n  - " + "\n    ".join(lines) + "\n", folder)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"job": JOB},
+        {"job": "azureml:retrain:3", "inputs": {"a": 1, "b": True, "c": 0.5, "d": "{{ data.runId }}"}},
+        {"job": "azureml:retrain@latest", "compute": "serverless", "experiment_name": "x", "tags": {"a": "b"}},
+        {"job": "azureml://registries/acme/components/retrain/versions/3", "workspace": "churn-dev"},
+        {"batch_endpoint": "churn", "inputs": {"data": {"type": "uri_file", "path": "azureml:churn:3"}}},
+        {"batch_endpoint": "churn", "deployment": "seven", "at_least_once": True, "experiment_name": "x"},
+        FACTORY_RUN | {"parameters": {"a": "{{ data.runId }}", "b": 3}, "at_least_once": True},
+        FACTORY_RUN | {"wait": True, "timeout": "4h", "cancel_on_timeout": True},
+    ],
+)
+def test_rules_that_load(settings: dict[str, Any], tmp_path: Path) -> None:
+    assert world(tmp_path, settings).loaded.mistakes == ()
+
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({}, "name one of job, batch_endpoint, data_factory"),
+    (
+        {"job": JOB, "batch_endpoint": "churn"},
+        "name one of job, batch_endpoint, data_factory, not job and batch_endpoint",
+    ),
+    ({"job": "samples/none.yml"}, "'samples/none.yml' cannot be read: No such file or directory"),
+    ({"job": "../main.yml"}, "'../main.yml' is outside of the app's folder"),
+    ({"job": "/etc/passwd"}, "'/etc/passwd' is outside of the app's folder"),
+    ({"job": "README.md"}, "'README.md' is not YAML"),
+    ({"job": "samples/rules/workspaces.yaml"}, "is no command job: it has no 'command'"),
+    (
+        {"job": "azureml:retrain"},
+        "'azureml:retrain' names no component; write azureml:retrain:3 or azureml:retrain@latest",
+    ),
+    ({"job": "azureml:retrain@best"}, "the only label is latest"),
+    ({"job": JOB, "inputs": {"dta": "x"}}, f"{JOB} has no input 'dta'; it has data, learning_rate, reason"),
+    ({"job": JOB, "inputs": {"a b": "x"}}, "'a b' cannot be an input's name"),
+    ({"job": JOB, "inputs": {"data": {"path": "x", "typ": "y"}}}, "typ"),
+    ({"job": JOB, "inputs": {"reason": "{{ data."}}, "bad template"),
+    ({"job": JOB, "compute": "local"}, "'local' cannot be a compute's name"),
+    ({"job": JOB, "compute": "a/b"}, "'a/b' cannot be a compute's name"),
+    ({"job": JOB, "tags": {"x" * 101: "y"}}, "is no tag's name: it has 1 to 100 characters"),
+    (
+        {"job": JOB, "tags": {f"t{n}": "y" for n in range(48)}},
+        "a job has at most 50 tags, and 3 of them say who started it",
+    ),
+    ({"job": JOB, "at_least_once": True}, "job knows no at_least_once: a job has a name"),
+    ({"job": JOB, "deployment": "x-y-z"}, "job knows no deployment: it is for batch_endpoint"),
+    ({"job": JOB, "timeout": "1h"}, "timeout is for runs that are waited for: add wait: true"),
+    ({"job": JOB, "workspace": "churn-test"}, "there is no workspace 'churn-test'"),
+    ({"batch_endpoint": "c"}, "'c' cannot be an endpoint's name"),
+    (
+        {"batch_endpoint": "churn", "tags": {"a": "b"}},
+        "batch_endpoint knows no tags: the service chooses what its jobs are",
+    ),
+    ({"data_factory": "adf-churn", "pipeline": "copy"}, "'adf-churn' is not the resource id of a data factory"),
+    ({"data_factory": FACTORY}, "data_factory needs a pipeline"),
+    (FACTORY_RUN | {"inputs": {"a": "b"}}, "data_factory knows no inputs: it is for job and batch_endpoint"),
+    (FACTORY_RUN | {"workspace": "churn-dev"}, "data_factory knows no workspace: it is for job and batch_endpoint"),
+]
+
+
+@pytest.mark.parametrize(("settings", "says"), MISTAKES, ids=[says[:40] for _, says in MISTAKES])
+def test_mistakes(settings: dict[str, Any], says: str, tmp_path: Path) -> None:
+    [mistake] = world(tmp_path, settings).loaded.mistakes
+    assert says in str(mistake)
+    assert str(mistake).startswith("rules/team.yaml:")
+
+
+FILES: list[tuple[str, str]] = [
+    ("type: sweep", "is a job of type 'sweep'; it must be pipeline or command"),
+    ("type: pipeline\nsettings: { default_compute: azureml:local }", "is to run on compute: local"),
+    ("command: x\ncompute: local", "is to run on compute: local"),
+    ("type: pipeline", "is no pipeline job: it has no 'jobs' and no 'component'"),
+    ("- a list", "should have a job in it: a mapping"),
+    ("a: [", "is not YAML"),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), FILES, ids=[says for _, says in FILES])
+def test_mistakes_in_a_job_s_file(text: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.launch.definition.APP_FOLDER", tmp_path)
+    (tmp_path / "job.yml").write_text(text)
+    [mistake] = world(tmp_path, {"job": "job.yml"}).loaded.mistakes
+    assert says in str(mistake)
+
+
+def test_a_link_out_of_the_app_s_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = tmp_path / "app"
+    app.mkdir()
+    (tmp_path / "outside.yml").write_text("command: x")
+    (app / "job.yml").symlink_to(tmp_path / "outside.yml")
+    monkeypatch.setattr("handlers.launch.definition.APP_FOLDER", app)
+    [mistake] = world(app, {"job": "job.yml"}).loaded.mistakes
+    assert "is outside of the app's folder" in str(mistake)
+
+
+@pytest.mark.parametrize("event_class", EVENT_TYPES.values())
+def test_any_event_can_start_one(event_class: Any) -> None:
+    assert event_class in Pipeline.accepts() or Pipeline.accepts()[0] in event_class.__mro__
+    assert Pipeline(job=JOB).plan(event_class.example()) == f"start {JOB} in churn-prod"
+
+
+def test_a_plan_is_a_line() -> None:
+    """For dry_run and `mlevents check`: what, where, with what."""
+    breach = RunStatusChanged.example(**MODEL_MONITOR_BREACH)
+    pipeline = Pipeline.model_validate(
+        {"job": JOB, "inputs": {"learning_rate": "0.2", "reason": "{{ drift.message }}"}, "wait": True, "timeout": "4h"}
+    )
+    plan = pipeline.plan(breach)
+    assert plan.startswith(
+        f"start {JOB} in churn-prod with learning_rate=0.2, reason=The signal churn_monitor_data_drift"
+    )
+    assert plan.endswith("…; wait for its end, 4h at most")
+    assert "\n" not in plan
+    batch = Pipeline.model_validate(
+        {"batch_endpoint": "churn", "deployment": "seven", "inputs": {"data": {"path": "azureml:{{ data.runId }}:1"}}}
+    )
+    assert batch.plan(RunCompleted.example(run_id="x")) == (
+        "start a job behind the batch endpoint churn, deployment seven in churn-prod with data=azureml:x:1"
+    )
+    factory = Pipeline.model_validate(FACTORY_RUN | {"parameters": {"why": "{{ data.runId }}"}})
+    assert factory.plan(RunCompleted.example(run_id="x")) == "start pipeline copy in adf-churn with why=x"
+
+
+def test_checking_the_rules_tells_what_an_example_could_not_start(tmp_path: Path) -> None:
+    """As a warning: the example may be to blame."""
+    rules = world(tmp_path, {"job": JOB, "inputs": {"learning_rate": "{{ data.runId }}"}}).loaded
+    [(event, plan)] = plans(rules.by_name["retrain"], rules)
+    assert event == "RunCompleted"
+    assert plan == "warning: the input 'learning_rate' should be a number, not 'plucky_lime_h3k8wq2v1n'"
+
+
+def test_what_is_busy_is_the_workspace_or_the_factory() -> None:
+    event = RunCompleted.example()
+    assert Pipeline(job=JOB).destination(event) == event.topic.casefold()
+    assert Pipeline.model_validate(FACTORY_RUN).destination(event) == FACTORY.casefold()
+    assert Pipeline(job=JOB).lock(event) is None

@@ -1,0 +1,45 @@
+"""A handler whose effect is a line in a file, which any number of processes append to."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from handlers.base import Action, CheckBack, Handler, Outcome, Succeeded
+from schemas import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one call of the handler did, and in which process."""
+
+    key: str
+    rule: str
+    event: str
+    pid: int
+
+
+class Append(Handler[Event]):
+    """Appends a line, and then has not quite ended yet: that is when a worker should die."""
+
+    file: Path
+    first_wait: int = 0  # seconds
+
+    def run(self, event: Event, action: Action) -> Outcome:
+        if self.first_wait and not action.state:
+            return CheckBack(timedelta(seconds=self.first_wait), {"waited": True})
+        line = json.dumps(asdict(Effect(str(action.key), action.rule, event.id, os.getpid()))) + "\n"
+        file = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(file, line.encode())  # in one piece: no two processes write at once
+        os.close(file)
+        time.sleep(0.02)
+        return Succeeded("appended")
+
+
+def effects_in(file: Path) -> Iterator[Effect]:
+    """In the order in which they were done."""
+    for line in file.read_text().splitlines():
+        yield Effect(**json.loads(line))

@@ -1,0 +1,86 @@
+"""A handler whose author did not think of secrets: it, and the libraries that it calls, say them in every way."""
+
+import json
+from datetime import timedelta
+from typing import Literal
+from urllib.parse import quote
+
+import requests
+from pydantic import SecretStr
+
+from handlers.base import Action, CheckBack, GiveUp, Handler, Outcome, RetryLater, Skipped, Succeeded
+from schemas import Event
+
+WAYS = (
+    "returns",
+    "returns details",
+    "returns JSON",
+    "skips",
+    "waits",
+    "retries",
+    "gives up",
+    "raises",
+    "raises a cause",
+    "raises a key",
+    "raises bytes",
+    "connects",
+    "is answered",
+    "quotes",
+    "is cut",
+    "is cut in a detail",
+)  # fmt: skip - a list of words
+
+
+class Leaky(Handler[Event]):
+    """Says its secret."""
+
+    secret: SecretStr
+    url: SecretStr
+    how: Literal[WAYS]  # type: ignore[valid-type]  # pydantic takes a tuple of words
+
+    def run(self, event: Event, action: Action) -> Outcome:
+        secret, url = self.secret.get_secret_value(), self.url.get_secret_value()
+        if action.state:
+            return Succeeded("waited")
+        match self.how:
+            case "returns":
+                return Succeeded(f"used {secret} at {url}")
+            case "returns details":
+                return Succeeded("done", {"secret": secret, secret: url})
+            case "returns JSON":
+                return Succeeded("done", {"request": {"headers": [secret], "url": url}})
+            case "skips":
+                return Skipped(f"{secret} is not wanted at {url}")
+            case "waits":
+                return CheckBack(timedelta(), {"waited": True}, f"{url} has {secret}")
+            case "retries":
+                raise RetryLater(f"{url} does not like {secret}")
+            case "gives up":
+                raise GiveUp(f"{url} does not like {secret}")
+            case "raises":
+                raise RuntimeError(f"{url} does not like {secret}")
+            case "raises a cause":
+                self._chain(secret, url)
+            case "raises a key":
+                raise KeyError((url, secret))
+            case "raises bytes":
+                raise ValueError(secret.encode(), url.encode())
+            case "connects":
+                requests.get(url, timeout=1)
+            case "is answered":
+                answer = requests.Response()
+                answer.status_code, answer.url = 400, url
+                answer.raise_for_status()
+            case "quotes":
+                raise GiveUp(f"{quote(secret)} {json.dumps(secret)} {secret!r}")
+            case "is cut":
+                raise GiveUp("x" * (995 - len(secret)) + " " + secret + secret)
+            case "is cut in a detail":
+                return Succeeded("done", {"log": "x" * (495 - len(url)) + " " + url + url})
+        raise AssertionError(self.how)
+
+    def _chain(self, secret: str, url: str) -> None:
+        try:
+            raise LookupError(f"no {secret}")
+        except LookupError as error:
+            raise ConnectionError(f"not at {url}") from error
