@@ -11,7 +11,7 @@ export no_proxy := $(NO_PROXY)
 
 .PHONY: demo install start check test soak fuzz lint format clean
 
-demo: $(READY)  ## show the main job on samples: events in, mails out; exits 0 only if all is as it should be
+demo: $(READY)  ## events in, mails out, models deployed, drift to deployment; exits 0 only if all is as it should be
 	@$(BIN)/python -m mlevents demo
 
 install: $(READY)  ## what all of these do first: Python packages into .venv, Azurite into node_modules

@@ -129,7 +129,7 @@ def deliver(todo: list[Delivery], local: LocalApp, screen: Screen) -> list[str]:
 def settle(local: LocalApp, inbox: Inbox) -> list[str]:
     """Wait until every action has ended. Returns, if they do not, that and what the app has printed."""
     try:
-        local.wait(lambda: not any(inbox.open(day) for day in inbox.days()), LONGEST)
+        local.wait(lambda: not any(inbox.open(day) for day in inbox.days()), LONGEST, pause=0.2)
     except TimeoutError:
         return [f"not all actions have ended within {LONGEST:.0f} s", *local.lines]
     return []

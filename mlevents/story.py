@@ -51,7 +51,6 @@ class Story:
 
     def _prepare(self) -> None:
         azure = self._azure
-        azure.add_compute("cpu-cluster", workspace=WORKSPACE)
         azure.job_takes(seconds=2)
         azure.provisioning(seconds=0.5)
         azure.job_registers("churn-training", MODEL, {"stage": "production"})
@@ -117,7 +116,7 @@ class Story:
         return printable(str(said[-1]["note"]))
 
     def _wait(self, condition: Callable[[], Any]) -> Any:
-        return self._local.wait(condition, LONGEST)
+        return self._local.wait(condition, LONGEST, pause=0.1)
 
     def _tell_event(self, event: Mapping[str, Any]) -> None:
         """What Event Grid delivers of it: of runs, what whole pipelines come to, and what a monitor has found."""

@@ -100,11 +100,14 @@ class LocalApp:
         """Call a function by hand and wait for its end. Raises CallFailed."""
         self._background.run(self._running.call(function, text))
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-        """Look until `condition` is true, and return what it gave. Raises TimeoutError, with what was printed."""
+    def wait(self, condition: Callable[[], Any], seconds: float = 30.0, *, pause: float = 0.02) -> Any:
+        """Look until `condition` is true, and return what it gave. Raises TimeoutError, with what was printed.
+
+        `pause`: seconds between two looks.
+        """
         until = time.monotonic() + seconds
         while not (found := condition()):
             if time.monotonic() > until:
                 raise TimeoutError("\n".join(["it did not come true; printed were:", *self.lines]))
-            time.sleep(0.02)
+            time.sleep(pause)
         return found

@@ -16,6 +16,7 @@ NOTE = "azure.json"  # in the folder of what is kept between runs: where the sta
 SECONDS = 2.0  # that its operations take, unless it is told otherwise
 JOB_SECONDS = 10.0  # that its jobs take, unless it is told otherwise
 POLL_MS = 500  # what clients are told to wait between two looks
+CLUSTER = "cpu-cluster"  # a compute that each workspace has
 TWICE_EVERY = 10  # every so-manieth event is delivered twice, as Event Grid may do with any
 
 
@@ -41,6 +42,8 @@ def standin(environment: Mapping[str, str]) -> "Iterator[Azure]":
         azure.world.poll_ms = POLL_MS
         azure.provisioning(seconds=SECONDS)
         azure.job_takes(seconds=JOB_SECONDS)
+        for workspace in workspaces(environment) or (None,):
+            azure.add_compute(CLUSTER, workspace=workspace)
         yield azure
 
 

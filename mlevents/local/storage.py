@@ -20,7 +20,9 @@ def queue_service(environment: Mapping[str, str], connection: str) -> QueueServi
     options: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 10}
     one_second = {"initial_backoff": 0, "increment_base": 1, "random_jitter_range": 0}
     options |= {"retry_total": 1, **one_second}
-    if authorities := environment.get("REQUESTS_CA_BUNDLE"):  # which the workers' own clients heed by themselves
+    authorities = environment.get("REQUESTS_CA_BUNDLE")  # which the workers' own clients heed by themselves
+    secure = "=https" in storage.connection_string or storage.queue_url.startswith("https")
+    if authorities and secure:  # the file is read for each request: not where it is not needed
         options["connection_verify"] = authorities
     if storage.connection_string:
         return QueueServiceClient.from_connection_string(storage.connection_string, **options)

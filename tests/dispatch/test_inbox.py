@@ -96,15 +96,15 @@ def test_a_message_says_which_action_and_which_ticket() -> None:
     ids=str,
 )
 def test_a_message_of_others_is_refused(change: dict[str, object]) -> None:
-    text = json.dumps({"day": "d", "event": "e", "rule": "r", "ticket": 1})
-    assert Message.parse(text) == Message(ActionId("d", "e", "r"), 1)
+    text = json.dumps({"day": "undated", "event": "e", "rule": "r", "ticket": 1})
+    assert Message.parse(text) == Message(ActionId("undated", "e", "r"), 1)
     with pytest.raises(ValueError, match="not a message of this app"):
         Message.parse(json.dumps(json.loads(text) | change))
 
 
 @pytest.mark.parametrize(
     "text",
-    ['{"day": "d", "event": "e", "rule": "r", "ticket": 1e999}', "[" * 100_000, '{"a":' * 100_000, "9" * 5_000],
+    ['{"day": "undated", "event": "e", "rule": "r", "ticket": 1e999}', "[" * 100_000, '{"a":' * 100_000, "9" * 5_000],
     ids=["a number beyond all", "lists in lists", "objects in objects", "many digits"],
 )
 def test_a_message_that_is_hard_to_read_is_refused(text: str) -> None:

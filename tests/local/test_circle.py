@@ -60,7 +60,6 @@ def test_drift_leads_to_a_deployment_and_that_is_the_end_of_it(
     settings |= {"MLEVENTS_RULES": str(rules), "RULES_WS_CHURN_DEV": ""}
     with LocalApp(ROOT, settings=settings, folder=tmp_path) as local:
         azure = local.azure
-        azure.add_compute("cpu-cluster")
         azure.job_takes(seconds=1)
         azure.provisioning(seconds=0.5)
         azure.job_registers("churn-package", "churn", {"stage": "production"})

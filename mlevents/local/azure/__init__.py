@@ -11,9 +11,21 @@ It serves HTTPS on a free port of localhost, with a certificate of an authority 
 
 * Resource Manager's Microsoft.MachineLearningServices: workspaces, models, environments, code, data, components,
   datastores, computes, usages and sizes of machines, online endpoints (managed and Kubernetes), batch endpoints, their
-  deployments, long-running operations, uploads to a storage account;
-* registries, and the discovery that leads to them;
+  deployments, jobs, long-running operations, uploads to a storage account;
+* its Microsoft.DataFactory: pipelines and their runs;
+* registries, and the discovery that leads to them; run history;
 * the scoring URIs of endpoints; App Service's managed-identity endpoint; cloud metadata.
+
+Jobs and runs take a while, by its own clock, which can be moved; they end well, or badly if that was asked for. What
+happens raises the events that the service would raise, and Event Grid delivers them to a URL::
+
+        azure.job_takes(seconds=60)
+        azure.fail_job("churn-*", "no such column", times=1)
+        azure.job_registers("churn-*", "churn", {"stage": "production"})
+        azure.deliver_to(url)
+        azure.raise_drift()                                                    # a model monitor finds some
+        azure.forward(minutes=2)
+        assert [job["properties"]["status"] for job in azure.jobs] == ["Failed"]
 
 It refuses what the service would refuse, in Resource Manager's error envelope: an api-version that Microsoft has not
 published for the resource type, a body that lacks or misspells something (api-version 2025-12-01 of the published

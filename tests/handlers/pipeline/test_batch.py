@@ -230,3 +230,42 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         assert note.startswith("the batch job could not be started: ")
         assert "Sorry." in note
         assert timedelta(hours=24) <= site.took < timedelta(hours=25)
+
+    def test_too_many_jobs_are_not_looked_through(self, make: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Then it cannot be said that ours is not among them."""
+        monkeypatch.setattr("handlers.azureml.jobs._MOST", 3)
+        site = make(**TRAIN)
+        site.azure.die_before(1, POST)
+        for _ in range(5):
+            site.azure.start_job("churn")
+        site.tell()
+        assert site.end[0] == "failed"
+        assert "there are too many runs to look through" in site.end[1]
+
+    def test_old_jobs_are_not_looked_through(self, make: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Lists come newest first, or nearly so."""
+        monkeypatch.setattr("handlers.azureml.jobs._OLD_ENOUGH", 4)
+        site = make(**TRAIN)
+        site.azure.world.page = 2
+        for _ in range(9):
+            site.azure.start_job("churn")
+        site.world.clock.forward(hours=3)
+        site.azure.die_before(1, POST)
+        site.tell(EVENT)
+        assert site.end[0] == "succeeded"
+        assert len(site.azure.calls_of("GET jobs")) == 2 * 2
+
+
+def test_an_answer_without_a_job_s_name_is_told(make: MakeSite) -> None:
+    site = make(**SCORE)
+    site.azure.fail(POST, status=200, code="Odd")
+    site.tell()
+    assert site.end[0] == "failed"
+    assert "has answered without naming the job" in site.end[1]
+
+
+def test_a_data_asset_by_its_id(make: MakeSite) -> None:
+    site = make(**SCORE | {"inputs": {"data": {"type": "mltable", "path": f"azureml:{PROD}/data/churn/versions/3"}}})
+    site.tell()
+    data = {"jobInputType": "MLTable", "uri": f"{PROD}/data/churn/versions/3"}
+    assert posted(site) == [{"inputData": {"data": data}}]

@@ -10,7 +10,7 @@ from schemas import DatasetDriftDetected, Event, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
 from tests.doubles import NOW
 from tests.handlers.pipeline.conftest import MakeSite
-from tests.handlers.pipeline.site import PROD, QUIET, Site
+from tests.handlers.pipeline.site import FACTORY, PROD, QUIET, Site
 
 pytestmark = QUIET
 
@@ -103,9 +103,10 @@ BREACH, DRIFT = breach("churn_monitor_data_drift", 0), dataset_drift("churn-drif
     ],
 )
 def test_conditions_see_what_drifted(when: str, event: Event, holds: bool, make: MakeSite) -> None:
-    site = make(rule=f"on: DriftDetected\n    when: [{when}]", **RETRAIN)
+    site = make(rule=f"on: DriftDetected\n    when: [{when}]", data_factory=FACTORY, pipeline="copy")
+    site.azure.add_factory("adf-churn", {"copy": {}})
     site.tell(event)
-    assert len(site.azure.jobs) == holds
+    assert len(site.azure.runs_of("adf-churn")) == holds
 
 
 @pytest.mark.parametrize(

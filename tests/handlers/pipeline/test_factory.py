@@ -213,3 +213,15 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         site.tell()
         assert site.end[0] == "succeeded"
         assert len(runs(site)) == 2
+
+    def test_too_many_runs_are_not_looked_through(self, make: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("handlers.datafactory._MOST_PAGES", 1)
+        site = make(**KEYED)
+        for n in range(3):
+            site.tell(RunCompleted.example(id=f"other-{n}", run_id="r", run_tags={}, run_properties={}))
+        site.azure.world.page = 2
+        site.azure.die_before(1, START)
+        site.tell()
+        record = site.actions["e1"]
+        assert record.status == "failed"
+        assert "there are too many runs to look through" in record.note

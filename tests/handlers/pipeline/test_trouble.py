@@ -127,3 +127,30 @@ def broken_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "bad.yml").write_text("type: pipeline\njobs:\n  train: { type: command, comand: echo }\n")
     monkeypatch.setattr("handlers.launch.definition.APP_FOLDER", tmp_path)
     return "bad.yml"
+
+
+def test_a_file_that_has_gone_since_the_rules_were_loaded(
+    make: MakeSite, steps_on_compute: str, tmp_path: Path
+) -> None:
+    site = make(job=steps_on_compute)
+    (tmp_path / "job.yml").unlink()
+    site.tell()
+    assert site.end[0] == "failed"
+    assert "'job.yml' cannot be read: No such file or directory" in site.end[1]
+
+
+def test_a_compute_that_the_event_names_must_be_one(make: MakeSite) -> None:
+    site = make(**RETRAIN | {"compute": "{{ data.runId }}/../other"})
+    site.tell()
+    assert site.end[0] == "failed"
+    assert "compute: 'of-a-person/../other' cannot be a compute's name" in site.end[1]
+
+
+def test_a_name_that_is_taken_by_what_nobody_can_see_is_looked_for_again(make: MakeSite) -> None:
+    """Its own job, on a replica that is behind, for longer than anybody would think."""
+    site = make(**RETRAIN)
+    site.azure.fail(JOBS, status=409, code="Conflict", message="A job with this name already exists.", times=None)
+    site.tell()
+    assert site.end[0] == "failed"
+    assert "is not to be seen yet" in site.end[1]
+    assert site.took >= timedelta(hours=24)
