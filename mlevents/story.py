@@ -51,7 +51,7 @@ class Story:
 
     def _prepare(self) -> None:
         azure = self._azure
-        azure.job_takes(seconds=2)
+        azure.job_takes(seconds=1)
         azure.provisioning(seconds=0.5)
         azure.job_registers("churn-training", MODEL, {"stage": "production"})
         azure.on_event(self._tell_event)

@@ -11,7 +11,8 @@ from handlers.base import CheckBack, GiveUp, Outcome, RetryLater
 from handlers.launch.target import Found, LaunchState, Named, Nameless, Plan
 from handlers.run import NameTaken, TooMany
 
-# An action that died is taken up again after a minute at the earliest: a call within this time is the first.
+# A call that died is followed by another after a minute at the earliest, when its lease is over. So one that is no
+# further than this from the time that was written down, before or after it by whoever's clock, is the first.
 FRESH = timedelta(seconds=30)
 LISTED = timedelta(minutes=2)  # until what was started is surely in the service's lists
 SKEW = timedelta(minutes=5)  # by which the service's clock may be off from ours
@@ -48,7 +49,7 @@ class StartNamed:
                     raise RetryLater(f"{target.what} {target.name} is not to be seen yet: {error}") from error
         if not target.is_ours(found):
             raise GiveUp(f"there is {target.what} {target.name}, and this action has not started it")
-        return self.plan.is_started(state, target.name, {})
+        return self.plan.is_started(state, target.name, {"experiment": found.group} if found.group else {})
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class StartNameless:
 
     def start(self, state: LaunchState) -> Outcome | None:
         """Start it, unless it may be started already."""
-        if state.asked is None or self.plan.action.failures or self._now - state.asked > FRESH:
+        if state.asked is None or self.plan.action.failures or abs(self._now - state.asked) > FRESH:
             state.step = "search"
             return None
         try:

@@ -103,6 +103,7 @@ def test_the_demo_without_node_says_what_to_install() -> None:
     assert len(started.lines) == 2
 
 
+@pytest.mark.timeout(300)
 def test_the_demo_uses_no_real_server_that_the_shell_names() -> None:
     """Not the storage account, not the mail server; and a terminal without arrows gets its lines, too."""
     real = {
@@ -110,11 +111,20 @@ def test_the_demo_uses_no_real_server_that_the_shell_names() -> None:
         "EMAIL_SMTP_HOST": "smtp.example.com",
         "EMAIL_ACS_ENDPOINT": "https://acs.example.com",
         "RULES_WS_CHURN_PROD": "nothing",
+        "MLEVENTS_ARM_ENDPOINT": "https://management.azure.com",
+        "AZURE_CLIENT_ID": "00000000-0000-0000-0000-00000000real",
     }
     started = Started("demo", **real, PYTHONIOENCODING="latin-1")
-    code = started.end(seconds=100)
+    code = started.end(seconds=280)
     assert code == 0, "\n".join(started.lines)
     assert "all as it should be" in started.lines[-1]
+    shown = "\n".join(started.lines)
+    assert re.search(r"traffic of churn: churn-1-\w+ 100 %", shown)
+    assert "left alone: the only rule for it is log-everything" in shown
+    assert re.search(r"traffic of churn: churn-1-\w+ 90 %, churn-3-\w+ 10 %", shown)
+    assert "mail to ml-team@example.com: churn:3 failed" in shown
+    assert re.search(r"job mle-1-[0-9a-f-]+ is started", shown)
+    assert re.search(r"traffic of churn: churn-4-\w+ 100 %", shown)
 
 
 @pytest.fixture

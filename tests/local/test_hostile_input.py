@@ -300,7 +300,7 @@ def drained(target: Target, *queues: QueueClient) -> None:
         time.sleep(0.1)  # storage has enough to do
         return not any(queue.get_queue_properties().approximate_message_count for queue in queues)
 
-    t0=time.time(); target.local.wait(are_empty, seconds=100); print("DRAINED", time.time()-t0)
+    target.local.wait(are_empty, seconds=100)
 
 
 def queued(count: int, seed: int) -> Iterator[bytes]:

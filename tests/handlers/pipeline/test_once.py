@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from mlevents.local.azure import Azure
+from schemas import parse_event
 from tests.handlers.pipeline.conftest import MakeSite
 from tests.handlers.pipeline.site import EVENT, PROD, QUIET
 
@@ -28,6 +29,7 @@ def test_a_job_of_ours_is_success(make: MakeSite, component: str) -> None:
     assert len(site.azure.jobs) == 1
     assert len(site.azure.calls_of(JOBS)) == 1
     assert site.action.details["run"] == site.azure.jobs[0]["name"]
+    assert site.action.details["experiment"] == "retrain"
 
 
 def test_a_job_that_is_not_to_be_seen_yet_is_not_started_twice(make: MakeSite, component: str) -> None:
@@ -92,3 +94,25 @@ def test_a_duplicate_of_the_event_starts_nothing(make: MakeSite, component: str)
         site.tell()
     assert len(site.azure.jobs) == 1
     assert site.azure.jobs[0]["id"].startswith(f"{PROD}/jobs/")
+
+
+@pytest.mark.parametrize("settings", [{}, {"batch_endpoint": "churn", "deployment": "retrain"}], ids=["job", "batch"])
+def test_what_it_starts_does_not_start_it_again(settings: dict[str, str], make: MakeSite, component: str) -> None:
+    """Nor do its steps, whose events carry none of its tags."""
+    site = make(
+        rule="on: [RunCompleted, RunStatusChanged]", **(settings or {"job": component, "compute": "serverless"})
+    )
+    site.azure.add_endpoint("churn", "Batch")
+    id = site.azure.add_deployment("churn", "retrain", "")
+    with site.azure.world.changing():
+        site.azure.world.need(id).properties["deploymentConfiguration"] = {
+            "deploymentConfigurationType": "PipelineComponent",
+            "componentId": {"assetId": f"{PROD}/components/retrain/versions/3"},
+        }
+    site.tell()
+    site.world.clock.forward(minutes=1)
+    assert site.job["status"] == "Completed"
+    assert {event["data"]["runType"] for event in site.azure.events} == {"azureml.PipelineRun", "azureml.StepRun"}
+    for event in site.azure.events:
+        site.tell(parse_event(event))
+    assert len(site.azure.jobs) == 1

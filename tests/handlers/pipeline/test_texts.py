@@ -86,7 +86,7 @@ def test_what_comes_out_empty_is_not_given() -> None:
 
 
 def test_an_input_that_is_needed_must_be_given() -> None:
-    with pytest.raises(GiveUp, match="^the component train:1 needs the input 'data'$"):
+    with pytest.raises(GiveUp, match="the component train:1 needs the input 'data'"):
         fit({}, {"data": Input("uri_folder", needed=True), "rate": Input("number")}, "the component train:1")
 
 

@@ -144,3 +144,11 @@ def test_trouble_while_it_is_followed_is_not_the_job_s(make: MakeSite) -> None:
     site.tell()
     assert site.end[0] == "succeeded"
     assert len(site.azure.jobs) == 1
+
+
+def test_a_rule_may_want_to_look_more_often(make: MakeSite) -> None:
+    site = make(**WAIT, poll="5s")
+    site.azure.job_takes(60)
+    site.tell()
+    assert site.end[0] == "succeeded"
+    assert len(site.azure.calls_of("GET jobs/*")) > 12

@@ -1,0 +1,173 @@
+"""The steps that start what can only be searched for, with nothing behind them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+
+from handlers.base import Action, CheckBack, GiveUp, Outcome, Succeeded
+from handlers.launch.launch import launch
+from handlers.launch.start import FRESH
+from handlers.launch.target import Found, Nameless, Plan
+from handlers.run import Run, RunState
+from tests.doubles import NOW
+
+
+@dataclass
+class Remembered(Nameless):
+    """Starts runs in memory, and finds them, or does not know which is whose."""
+
+    keyed: bool = True
+    lost: int = 0  # so many answers are lost
+    runs: list[str] = field(default_factory=list)
+
+    what = "the run"
+    where = "memory"
+
+    def look(self, id: str) -> Run | None:
+        return Run(id, RunState.COMPLETED, "Succeeded") if id in self.runs else None
+
+    def why(self, run: Run) -> str:
+        return ""
+
+    def cancel(self, id: str) -> None: ...
+
+    def link(self, id: str) -> str | None:
+        return None
+
+    def prepare(self) -> None: ...
+
+    def start(self) -> str:
+        self.runs.append(f"run-{len(self.runs) + 1}")
+        if self.lost:
+            self.lost -= 1
+            raise ServiceResponseError("the connection broke")
+        return self.runs[-1]
+
+    def told(self) -> Mapping[str, str]:
+        return {}
+
+    def ours(self, since: datetime, now: datetime) -> Found:
+        found = [Run(id, RunState.UNDER_WAY, "InProgress") for id in self.runs]
+        return Found(run=found[0] if found else None) if self.keyed else Found(perhaps=tuple(found))
+
+
+@dataclass
+class Calls:
+    """Calls of the handler, one after the other, each with the state that the last has left, at a time of its own."""
+
+    target: Nameless
+    at: datetime = NOW
+    saved: CheckBack | None = None
+    wait: bool = False
+
+    def next(self, after: timedelta = timedelta(), *, failures: int = 0, dies: bool = False) -> Outcome:
+        """The next call; one that dies leaves no state."""
+        self.at += after
+        action = Action(now=self.at, failures=failures, state=self.saved.state if self.saved else {})
+        outcome = launch(Plan(action, self.target, wait=self.wait))
+        if isinstance(outcome, CheckBack) and not dies:
+            self.saved = outcome
+        return outcome
+
+    def to_the_end(self, pauses: list[timedelta]) -> None:
+        """Call after call, as long as it wants another, after the pauses that it wants."""
+        while isinstance(outcome := self.next(pauses[-1] if pauses else timedelta()), CheckBack):
+            pauses.append(outcome.after)
+
+
+def test_that_it_will_be_started_is_written_down_before() -> None:
+    calls = Calls(Remembered())
+    outcome = calls.next()
+    assert isinstance(outcome, CheckBack)
+    assert (outcome.state["step"], outcome.note, calls.target.runs) == ("start", "prepare: done", [])  # type: ignore[attr-defined]  # of Remembered
+    assert isinstance(calls.next(timedelta(seconds=1)), Succeeded)
+
+
+@pytest.mark.parametrize("off", [-FRESH, FRESH])
+def test_clocks_may_differ_a_little(off: timedelta) -> None:
+    """The first call is by one machine's clock, the second by another's."""
+    calls = Calls(Remembered())
+    calls.next()
+    assert isinstance(calls.next(off), Succeeded)
+
+
+@pytest.mark.parametrize("off", [-FRESH, FRESH])
+def test_clocks_that_differ_much_cost_time_alone(off: timedelta) -> None:
+    """It looks as if a call had died: so it is searched for, twice, and started then."""
+    target = Remembered()
+    calls = Calls(target)
+    calls.next()
+    assert calls.next(off * 1.1) == CheckBack(timedelta(), calls.saved.state if calls.saved else {}, "start: done")
+    first = calls.next()
+    assert isinstance(first, CheckBack)
+    assert first.after == timedelta(minutes=2)
+    calls.next(first.after)
+    assert isinstance(calls.next(), Succeeded)
+    assert target.runs == ["run-1"]
+
+
+@pytest.mark.parametrize("later", [timedelta(minutes=1), timedelta(hours=1)])
+def test_a_call_that_died_is_followed_by_a_search(later: timedelta) -> None:
+    """Whenever its lease is over."""
+    target = Remembered()
+    calls = Calls(target)
+    calls.next()
+    calls.next(dies=True)
+    for _ in range(3):
+        outcome = calls.next(later)
+        later = timedelta()
+        if isinstance(outcome, Succeeded):
+            break
+    assert isinstance(outcome, Succeeded)
+    assert target.runs == ["run-1"]
+
+
+def test_so_is_a_call_that_failed_in_a_way_that_nobody_foresaw() -> None:
+    """Its own failure may have come after the start."""
+    target = Remembered()
+    calls = Calls(target)
+    calls.next()
+    calls.next(dies=True)
+    calls.next(timedelta(seconds=5), failures=1)
+    assert isinstance(calls.next(), Succeeded)
+    assert target.runs == ["run-1"]
+
+
+def test_a_lost_answer_is_looked_for_at_once() -> None:
+    target = Remembered(lost=1)
+    calls = Calls(target)
+    calls.next()
+    lost = calls.next()
+    assert isinstance(lost, CheckBack)
+    assert lost.note == "it may have been started: the connection broke"
+    assert isinstance(calls.next(lost.after), Succeeded)
+    assert target.runs == ["run-1"]
+
+
+def test_what_may_be_anybody_s_is_for_people_to_decide() -> None:
+    """After the second look: until then it may be told apart yet."""
+    calls = Calls(Remembered(keyed=False, lost=1))
+    calls.next()
+    calls.next()
+    calls.next(timedelta(seconds=30))
+    with pytest.raises(GiveUp, match=r"unsure whether the run was started in memory: .* it may be run-1\."):
+        calls.next(timedelta(minutes=2))
+
+
+def test_what_is_never_started_is_tried_less_and_less_often() -> None:
+    """For a day."""
+
+    class Refusing(Remembered):
+        def start(self) -> str:
+            raise ServiceRequestError("nobody answers")
+
+    calls = Calls(Refusing())
+    pauses: list[timedelta] = []
+    with pytest.raises(GiveUp, match="the run could not be started: nobody answers"):
+        calls.to_the_end(pauses)
+    assert calls.at - NOW >= timedelta(hours=24)
+    assert len(pauses) < 150
+    assert max(pauses) == timedelta(hours=1)
