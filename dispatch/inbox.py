@@ -67,7 +67,7 @@ class Inbox:
 
     def __init__(self, table: Table, lease: timedelta) -> None:
         self._table = table
-        self._lease = lease
+        self.lease = lease
         self._days: set[str] = set()
         self.events = Events(table)
         self.notes = Notes(table)
@@ -130,7 +130,7 @@ class Inbox:
         crashes = record.crashes + (record.status == "running")
         if record.crashes < crashes < MOST_CRASHES:
             return self._set_aside(id, row, replace(record, crashes=crashes), now)
-        ours = record.then(now, status="running", note="", due=now + self._lease, crashes=crashes)
+        ours = record.then(now, status="running", note="", due=now + self.lease, crashes=crashes)
         try:
             [etag] = self._table.commit(id.day, Row(row.key, ours.values(), row.etag))
         except Conflict:
@@ -268,7 +268,7 @@ class Inbox:
             record = ActionRecord.read(row) if row else None
             if row is None or record is None or record.ended or record.due >= since:
                 continue
-            again = record.then(now, note="queued again by the sweep").renewed()
+            again = record.then(now, note="queued again by the sweep", due=now).renewed()
             with suppress(Conflict):  # somebody has it, after all
                 self._table.commit(id.day, Row(id.row, again.values(), row.etag))
                 yield Message(id, again.ticket)

@@ -6,35 +6,98 @@
 * What is older than the app's retention is deleted, once a day (dispatch/purge.py).
 * An event that came, or an action that ended, while a rules file was refused is matched against that file's rules once
   the file is valid.
+
+One thing that fails does not keep the sweep from the others. It ends before the host would end it, with the whole
+process; and goes through things in another order each time, so that none is always the one that is not reached.
 """
 
+import json
+import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
+
+from azure.core.exceptions import AzureError
 
 from dispatch import alerts
 from dispatch.actions import MOST_ACTIONS, NewAction, Pending
 from dispatch.app import App
 from dispatch.log import say
 from dispatch.rules import Rule
+from dispatch.storage import Row
 
 GRACE = timedelta(minutes=10)  # past due, a message may still be on its way: longer than twice what a busy queue takes
 
 
+MOST_ERRORS = 5  # of storage in one sweep: with more, it is away
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Round:
+    """One sweep: what it did, and what kept it from doing more."""
+
+    app: App
+
+    def __post_init__(self) -> None:
+        self.done: Counter[str] = Counter()
+        self.errors: list[AzureError] = []
+        self._ends = self.app.now() + self.app.inbox.lease / 2  # a lease is longer than functionTimeout, by a minute
+
+    def day(self, day: str) -> None:
+        """Take up what was left lying of a day."""
+        with self.going_on():
+            left = self.app.inbox.markers(day)
+            for marker in self.in_any_order([row for row in left.undecided if self._can_be_asked(row)]):
+                with self.going_on():
+                    for pending in self.app.inbox.undecided(day, [marker]):
+                        self.done["decided"] += decide(pending, self.app)
+            for id in self.in_any_order(left.open):
+                with self.going_on():
+                    for message in self.app.inbox.overdue([id], self.app.now() - GRACE, self.app.now()):
+                        self.app.queue.send(str(message))
+                        self.done["requeued"] += 1
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """An error of storage is kept for later, unless there have been many."""
+        try:
+            yield
+        except AzureError as error:
+            if len(self.errors) >= MOST_ERRORS:
+                raise
+            self.errors.append(error)
+
+    def _can_be_asked(self, marker: Row) -> bool:
+        """Is one of its files valid now? While none is, it costs nothing, however many there are."""
+        return not {*json.loads(str(marker.values["files"]))} <= {*self.app.rules.refused}
+
+    def in_any_order(self, things: Sequence[T]) -> Iterator[T]:
+        """All of them, or as many as there is time for."""
+        for thing in random.sample(things, len(things)):
+            if self.app.now() > self._ends:
+                self.done["left"] += 1
+            else:
+                yield thing
+
+
 def sweep(app: App) -> None:
-    """Go once through all days. Raises what storage raises; what is not done then is done the next time."""
-    done: Counter[str] = Counter()
-    for day in app.inbox.days():
-        left = app.inbox.markers(day)
-        for message in app.inbox.overdue(left.open, app.now() - GRACE, app.now()):
-            app.queue.send(str(message))
-            done["requeued"] += 1
-        for pending in app.inbox.undecided(day, left.undecided):
-            done["decided"] += decide(pending, app)
-    alerts.refused_files(app)
-    purged = purge(app)
-    refused = len(app.rules.refused)
-    say("sweep.done", requeued=done["requeued"], decided=done["decided"], purged=purged, refused=refused)
+    """Go once through all days. Raises what storage raises, in the end; what is not done then is done the next time."""
+    now = _Round(app)
+    with now.going_on():
+        alerts.refused_files(app)
+    for day in now.in_any_order(app.inbox.days()):
+        now.day(day)
+    with now.going_on():
+        now.done["purged"] = purge(app)
+    done = {what: now.done[what] for what in ("requeued", "decided", "purged")}
+    say("sweep.done", **done, refused=len(app.rules.refused), left=now.done["left"], errors=len(now.errors))
+    if now.errors:
+        raise now.errors[0]
 
 
 def purge(app: App) -> int:

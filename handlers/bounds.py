@@ -25,6 +25,7 @@ DIGITS = 4_300  # of a number: the most that Python prints
 
 _SIZED = (str, list, tuple)
 
+# Without a default: outside of `bounded` nothing is worked out, such as a constant while its template is compiled.
 _left: ContextVar[list[int]] = ContextVar("_left")
 
 
@@ -44,7 +45,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(optimized=False, **options)  # else constant expressions are worked out when rules load
+        super().__init__(**options)
         self.filters = {name: _paying(name, function) for name, function in self.filters.items()}
         self.filters |= {_SHOWN: _shown, _JOINED: _joined, _EACH: _each}
 
@@ -90,7 +91,7 @@ def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno, environment=node.environment)
 
 
-# All three are given the context because then nothing of them is worked out before there is an event.
+# All three are given the context because Jinja then does not try them while it compiles.
 @pass_context
 def _shown(_: Context, value: Any) -> Any:
     _weigh(value)

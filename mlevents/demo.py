@@ -86,7 +86,12 @@ def _demo(app: Path) -> int:
     screen = Screen(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     example = app / "local.settings.json.example"
     # Given as settings they go before the environment, whose storage account and mail server may be real ones.
-    settings = {**LocalSettings.read(example).values, "MLEVENTS_RULES": "samples/rules", "EMAIL_ACS_ENDPOINT": ""}
+    settings = {
+        **LocalSettings.read(example).values,
+        "MLEVENTS_RULES": "samples/rules",
+        "EMAIL_ACS_ENDPOINT": "",
+        "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",  # host.json has five seconds
+    }
     screen.print("Starting the function app, Azurite and a mailbox …")
     with LocalApp(app, settings=settings, settings_file=example) as local:
         screen.print(f"Listening at {local.url} after {time.monotonic() - began:.1f} s. Delivering:\n")

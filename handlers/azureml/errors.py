@@ -17,8 +17,11 @@ QUOTA_HINT = (
 )
 
 _REPLICAS = timedelta(minutes=30)
-# Azure ML says 400 to what only came too early: Azure/azure-dev#4037 is one that named a deployment just made.
-_TOO_EARLY = re.compile("(?i)not found in endpoint|in progress|being (?:created|updated|deleted)")
+# Azure ML says 400 to what only came too early: Azure/azure-dev#4037 is one that named a deployment just made; the
+# last is from Azure/azure-sdk-for-net#36961.
+_TOO_EARLY = re.compile(
+    "(?i)not found in endpoint|in progress|being (?:created|updated|deleted)|in [a-z]+ing provisioning state"
+)
 _NO_QUOTA = re.compile("(?i)out ?of ?quota|quota ?exceeded|(?:not enough|insufficient) quota")
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 

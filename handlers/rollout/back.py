@@ -88,4 +88,6 @@ class Back:
         traffic = f"the traffic of {plan.endpoint} is where it was" if state.moved else "no traffic was moved"
         undone = "; ".join([traffic, *state.notes])
         log = f" The end of its log: {state.log[-_LOG:]}" if state.log else ""
-        raise GiveUp(f"{plan.model} was not deployed: {state.broken[:_REASON]}. For the rest, {undone}.{log}")
+        raise GiveUp(
+            f"{plan.model} was not deployed: {state.broken[:_REASON].rstrip('.')}. For the rest, {undone}.{log}"
+        )

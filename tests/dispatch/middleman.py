@@ -86,6 +86,11 @@ class Fault:
     rival: bool = False
     times: int = 1
 
+    @property
+    def is_silent(self) -> bool:
+        """Does the other side wait in vain?"""
+        return self.answer == "silence"
+
     def __str__(self) -> str:
         return self.name + (f" x{self.times}" if self.times > 1 else "")
 
@@ -126,16 +131,16 @@ RIVALRY = Fault("a rival was quicker", applied=True, rival=True)  # a true 409 o
 
 @dataclass
 class Middleman:
-    """Counts requests, and asks `plan` what happens to each: it is given the request's number and the request."""
+    """Counts requests, and asks `plan`, which is given the request's number, what happens to each."""
 
     azurite: Azurite
     port: int
-    plan: Callable[[int, Request], Fault | None] = lambda number, request: None
+    plan: Callable[[int], Fault | None] = lambda number: None
     requests: list[Request] = field(default_factory=list)
     struck: list[str] = field(default_factory=list)
     delivered: list[str] = field(default_factory=list)  # messages that are in a queue now
     _now: Fault | None = None
-    _left: int = 0  # for how many requests it goes on
+    _left: int = 0  # for how many more requests it goes on
 
     @property
     def connection_string(self) -> str:
@@ -146,17 +151,19 @@ class Middleman:
             f"QueueEndpoint={url};TableEndpoint={url}"
         )
 
+    @property
+    def coming(self) -> Fault | None:
+        """What will happen to the next request."""
+        return self._now if self._left else self.plan(len(self.requests))
+
     def fault(self, request: Request) -> Fault | None:
         """What happens to this request."""
-        number = len(self.requests)
+        fault = self.coming
         self.requests.append(request)
-        if not self._left:
-            self._now = self.plan(number, request)
-            self._left = self._now.times if self._now else 0
-        self._left -= self._now is not None
-        if self._now:
-            self.struck.append(f"{self._now}: {request.kind}")
-        fault, self._now = self._now, self._now if self._left else None
+        self._left = (self._left or (fault.times if fault else 1)) - 1
+        self._now = fault
+        if fault:
+            self.struck.append(f"{fault}: {request.kind}")
         return fault
 
     def upstream(self, request: Request) -> socket.socket:
@@ -190,7 +197,7 @@ class Middleman:
         if fault is None:
             client.sendall(self.apply(request))
             return True
-        if fault.rival:
+        if fault.rival and request.kind == "commit":
             self.apply(replace(request, raw=MARK.sub(RIVAL, request.raw)))
         answer = self.apply(request) if fault.applied else b""
         if isinstance(fault.answer, bytes):

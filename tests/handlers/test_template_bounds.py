@@ -76,6 +76,7 @@ ENDLESS = [
     "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
     "{% macro m(x) %}{{ x }}{{ caller() }}{% endmacro %}{% call m('a' * 10**8) %}{% endcall %}",
     "{% for x in range(99999) | list recursive %}{{ loop(range(99999) | list) }}{% endfor %}",
+    "{% for a in range(10**5) %}{% for b in range(9) %}{% if range(3) %}{% endif %}{% endfor %}{% endfor %}",
     "{% for x in range(10**9) %}{% endfor %}",
     "{{ range(10**30) }}",
 ]

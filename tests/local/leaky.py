@@ -74,9 +74,9 @@ class Leaky(Handler[Event]):
             case "quotes":
                 raise GiveUp(f"{quote(secret)} {json.dumps(secret)} {secret!r}")
             case "is cut":
-                raise GiveUp("x" * (995 - len(secret)) + " " + secret + secret)
+                raise GiveUp("x" * (1_000 - len(secret) * 3 // 2) + secret + secret)
             case "is cut in a detail":
-                return Succeeded("done", {"log": "x" * (495 - len(url)) + " " + url + url})
+                return Succeeded("done", {"log": "x" * (500 - len(url) * 3 // 2) + url + url})
         raise AssertionError(self.how)
 
     def _chain(self, secret: str, url: str) -> None:

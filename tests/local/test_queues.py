@@ -8,7 +8,6 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
-import certifi
 from azure.storage.queue import QueueClient, QueueServiceClient
 
 from mlevents.local.app import LocalApp
@@ -16,6 +15,7 @@ from mlevents.local.azurite import Azurite
 from mlevents.local.background import Background
 from mlevents.local.queues import Pace
 from tests.local.conftest import APPS, Notes, Queue, Run, settings_of
+from tests.local.test_azurite import entra
 
 NO_POISON_FUNCTION = {"AzureWebJobs.work_poison.Disabled": "1"}
 
@@ -177,15 +177,22 @@ def test_storage_that_cannot_be_reached_is_told_once(run: Run) -> None:
 
 
 def test_a_trigger_outlives_what_the_storage_library_does_not_expect(
-    run: Run, queue: Queue, notes: Notes, tmp_path: Path
+    run: Run, notes: Notes, queue_name: str, tmp_path: Path
 ) -> None:
     """A file of certificates that is not there, and then is."""
-    authorities = tmp_path / "authorities.pem"
-    local = run(settings={"REQUESTS_CA_BUNDLE": str(authorities), **NO_POISON_FUNCTION})
-    local.wait(lambda: any("cannot be read" in line and "No such file" in line for line in local.lines))
-    shutil.copy(certifi.where(), authorities)
-    queue.put("still read")
-    local.wait(lambda: notes.bodies("worked") == ["still read"])
+    certificate, authority, _ = entra(tmp_path)
+    trusted = tmp_path / "trusted.pem"
+    with Background() as background:
+        azurite = background.run(Azurite.start(certificate=certificate))
+        storage = azurite.connection_string
+        local = run(settings={"AzureWebJobsStorage": storage, "REQUESTS_CA_BUNDLE": str(trusted), **NO_POISON_FUNCTION})
+        local.wait(lambda: any("cannot be read" in line and "No such file" in line for line in local.lines))
+        shutil.copy(authority, trusted)
+        with QueueClient.from_connection_string(storage, queue_name, connection_verify=str(trusted)) as client:
+            client.create_queue()
+            Queue(client).put("still read")
+            local.wait(lambda: notes.bodies("worked") == ["still read"])
+        background.run(azurite.stop())
 
 
 def test_an_app_without_a_storage_setting_still_takes_events(run: Run, notes: Notes) -> None:

@@ -106,7 +106,7 @@ class Simulation:
         totals = {
             "events": self.plan.events,
             "effects": sum(journal.effects.values()),
-            "of them lost before they were recorded": sum(journal.excused.values()),
+            "effects lost before they were recorded": sum(journal.excused.values()),
             "storage calls that failed": self.weather.failed,
             "messages": self.actions.puts,
         }

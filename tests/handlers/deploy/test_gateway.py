@@ -190,6 +190,7 @@ MEANINGS: list[tuple[Exception, type[Exception], str]] = [
     (refusal(400, "BadRequest", "instanceType is missing"), GiveUp, "HTTP 400: BadRequest: instanceType is missing"),
     (refusal(400, "UserError", "Deployment blue not found in endpoint churn"), RetryLater, "not found in endpoint"),
     (refusal(400, "BadRequest", "An operation is already in progress"), RetryLater, "in progress"),
+    (refusal(400, "BadRequest", "because it is in Updating provisioning state"), RetryLater, "Updating"),
     (refusal(409, "Conflict", "endpoint is in Updating state"), RetryLater, "Updating"),
     (refusal(409, "QuotaExceeded", "no"), GiveUp, "ask for more quota"),
     (
@@ -307,6 +308,15 @@ def test_a_client_that_is_done_closes_nothing_that_others_use(azureml: AzureML, 
     transport.close()
     transport.open()
     assert azureml.arm.get(f"{PROD}/onlineEndpoints/churn") is None
+
+
+def test_the_last_operation_is_found_among_the_properties() -> None:
+    """For whoever did not live to remember it; as Azure/azure-cli#30154 shows it of an endpoint."""
+    url = "https://management.azure.com/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/l/x"
+    properties = {"properties": {"AzureAsyncOperationUri": url}, "provisioningState": "Failed"}
+    assert Deployment.of({"name": "blue", "properties": properties}).operation == url
+    assert Endpoint.online({"name": "churn", "properties": properties}).operation == url
+    assert Endpoint.batch({"name": "churn", "properties": {"properties": None}}).operation == ""
 
 
 def test_a_time_that_is_none_is_no_time() -> None:

@@ -128,11 +128,10 @@ def test_an_endpoint_without_a_default_needs_a_name(make: MakeSite, azure: Azure
     assert site.end == ("failed", "the batch endpoint empty has no default deployment: the rule must name one")
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_role_may_take_half_an_hour_to_spread(status: int, make: MakeSite) -> None:
+def test_a_role_may_take_half_an_hour_to_spread(make: MakeSite) -> None:
     """Nothing was started, which need not be searched for."""
     site = make(**SCORE)
-    site.azure.fail(POST, status=status, code="Forbidden", message="No role.", times=None)
+    site.azure.fail(POST, status=403, code="Forbidden", message="No role.", times=None)
     site.tell()
     assert site.end[0] == "failed"
     assert site.end[1].startswith("gave up after 30m: ")
@@ -219,17 +218,6 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         site.tell()
         assert site.end[0] == "succeeded"
         assert len(site.azure.jobs) == 2
-
-    def test_it_is_tried_for_a_day(self, make: MakeSite) -> None:
-        """What fails in a way that may have started it is searched for before each try."""
-        site = make(**TRAIN)
-        site.azure.fail(POST, status=500, code="InternalServerError", message="Sorry.", times=None)
-        site.tell()
-        status, note = site.end
-        assert status == "failed"
-        assert note.startswith("the batch job could not be started: ")
-        assert "Sorry." in note
-        assert timedelta(hours=24) <= site.took < timedelta(hours=25)
 
     def test_too_many_jobs_are_not_looked_through(self, make: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
         """Then it cannot be said that ours is not among them."""

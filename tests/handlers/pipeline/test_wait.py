@@ -52,11 +52,11 @@ def test_rules_that_follow_are_told_where_the_outputs_are(make: MakeSite) -> Non
 def test_a_long_job_is_looked_at_less_and_less_often(make: MakeSite) -> None:
     """In the end every five minutes."""
     site = make(**WAIT)
-    site.azure.job_takes(5 * 3_600)
+    site.azure.job_takes(3 * 3_600)
     site.tell()
     looks = [moment.at for moment in site.action.timeline if moment.note == "Running"]
     assert looks[-1] - looks[-2] == timedelta(minutes=5)
-    assert len(site.azure.calls_of("GET jobs/*")) < 120
+    assert len(site.azure.calls_of("GET jobs/*")) < 100
 
 
 def test_a_job_that_fails_is_a_failure_with_the_service_s_words(make: MakeSite) -> None:

@@ -28,13 +28,15 @@ def endpoint(azure: Azure) -> str:
     return "churn"
 
 
-def invoke(azure: Azure, bearer: str | None = None, deployment: str = "", **properties: Any) -> requests.Response:
-    endpoint = azure.endpoint_of("churn")
-    assert endpoint
+def invoke(
+    azure: Azure, bearer: str | None = None, deployment: str = "", endpoint: str = "churn", **properties: Any
+) -> requests.Response:
+    found = azure.endpoint_of(endpoint)
+    assert found
     token = azure.token("https://ml.azure.com") if bearer is None else bearer
     named = {"azureml-model-deployment": deployment} if deployment else {}
     return requests.post(
-        endpoint["properties"]["scoringUri"],
+        found["properties"]["scoringUri"],
         json={"properties": {"inputData": DATA, **properties}},
         headers={"Authorization": f"Bearer {token}", **named},
         verify=str(azure.own_ca_file),
@@ -115,4 +117,20 @@ def test_what_is_refused(azure: Azure) -> None:
     azure.unhealthy("churn", "churn-7", state="Failed")
     assert "is in Failed provisioning state" in refused(invoke(azure))[2]
     azure.add_endpoint("idle", "Batch")
+    assert "The endpoint idle has no default deployment" in refused(invoke(azure, endpoint="idle"))[2]
     assert azure.jobs == []
+
+
+def test_an_endpoint_that_is_gone_answers_so(azure: Azure) -> None:
+    id = azure.add_endpoint("churn", "Batch")
+    endpoint = azure.endpoint_of("churn")
+    assert endpoint
+    azure.world.remove(id)
+    answer = requests.post(
+        endpoint["properties"]["scoringUri"],
+        json={"properties": {}},
+        headers={"Authorization": f"Bearer {azure.token('https://ml.azure.com')}"},
+        verify=str(azure.own_ca_file),
+        timeout=30,
+    )
+    assert refused(answer)[:2] == (404, "NotFound")

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from handlers.lineage import Lineage, job_name, lineage_of, rule_code
-from mlevents.local.azure import WORKSPACE, Azure
+from mlevents.local.azure import WORKSPACE, Azure, Refusal
 from schemas import Event, ModelRegistered, RunCompleted, RunStatusChanged, parse_event
 
 KEY = UUID("01234567-89ab-cdef-0123-456789abcdef")
@@ -107,6 +107,30 @@ def test_a_model_monitor_that_finds_drift(azure: Azure) -> None:
     assert breach.drift.signal == "feature_drift"
     assert [violation.feature for violation in breach.drift.violations] == ["tenure", "contract"]
     assert azure.steps_of(monitor) == {"compute_metrics": "Completed", "evaluate_metrics_threshold": "Failed"}
+
+
+def test_what_was_asked_of_jobs_can_be_taken_back(azure: Azure) -> None:
+    azure.fail_job()
+    azure.job_registers("*", "churn")
+    azure.let_jobs_be()
+    azure.job_takes(seconds=0)
+    azure.start_job("churn-training")
+    assert [job["properties"]["status"] for job in azure.jobs] == ["Completed"]
+    assert "models" not in str(azure.events)
+    with pytest.raises(Refusal, match="A job with this name already exists"):
+        azure.start_job("churn-training", name=azure.jobs[0]["name"])
+
+
+def test_what_there_is_in_short(azure: Azure) -> None:
+    model = azure.register_model("churn", "7")
+    azure.add_endpoint("churn", traffic={"churn-7": 100, "churn-6": 0})
+    azure.add_deployment("churn", "churn-7", model)
+    name = azure.start_job("churn-training")
+    assert azure.state() == {
+        "endpoints": {"churn": {"traffic": {"churn-7": 100}, "deployments": {"churn-7": "Succeeded"}}},
+        "models": ["churn:7"],
+        "jobs": {name: "churn-training Completed"},
+    }
 
 
 def test_listeners_are_told_of_each_event_in_order(azure: Azure) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mlevents.local.azure import Azure
+from mlevents.local.azure import Azure, Refusal
 from tests.local.azure.conftest import Ask, refused
 
 VERSION = "2018-06-01"
@@ -134,6 +134,18 @@ def test_a_pipeline_tells_its_parameters(ask: Ask, factory: str) -> None:
 def test_runs_that_are_refused(ask: Ask, factory: str, path: str, parameters: dict[str, Any], message: str) -> None:
     assert message in refused(ask("POST", f"{factory}/{path}", parameters, version=VERSION))[2]
     assert query(ask, factory) == []
+
+
+def test_names_types_and_times_are_within_limits(ask: Ask, azure: Azure, factory: str) -> None:
+    with pytest.raises(Refusal, match="The factory name 'adf_ml' is invalid"):
+        azure.add_factory("adf_ml")
+    with pytest.raises(Refusal, match="The pipeline name 'copy/train' is invalid"):
+        azure.add_factory("adf-one", {"copy/train": {}})
+    with pytest.raises(Refusal, match="The parameter 'rows' is of none of the types"):
+        azure.add_factory("adf-two", {"copy": {"rows": "Number"}})
+    times = {"lastUpdatedAfter": "yesterday", "lastUpdatedBefore": "2041-01-01T00:00:00Z"}
+    answer = ask("POST", f"{factory}/queryPipelineRuns", times, version=VERSION)
+    assert "'yesterday' is not a time" in refused(answer)[2]
 
 
 def test_only_the_published_version(ask: Ask, factory: str) -> None:
