@@ -150,6 +150,18 @@ def _weigh(value: Any) -> None:
     _spend(ITEM)
 
 
+def _characters(value: Any) -> int:
+    """As many characters as a value can have as JSON in HTML: six for each UTF-16 unit, such as \\u003c."""
+    match value:
+        case str():
+            return len(value.encode("utf-16-le", "surrogatepass")) * 3 + 2
+        case Mapping():
+            return sum(_characters(name) + _characters(item) + 4 for name, item in value.items()) + 2
+        case list() | tuple():
+            return sum(_characters(item) + 2 for item in value) + 2
+    return len(str(value))
+
+
 def _spend(characters: int) -> None:
     left = _left.get()
     left[0] -= characters
@@ -217,7 +229,7 @@ _GROWTH: Mapping[str, Callable[..., int]] = {
     "replace": _of_replace,
     "round": lambda value, precision=0, method="common": _of_number(10, "**", abs(precision)),
     "slice": lambda value, slices, fill_with=None: slices * STEP,
-    "tojson": lambda value, indent=None: len(str(value)) * (5 + 8 * (indent or 0)),
+    "tojson": lambda value, indent=None: _characters(value) * (1 + 8 * (indent or 0)),
     "urlize": _of_urlize,
     "wordwrap": _of_wordwrap,
 }

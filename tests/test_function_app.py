@@ -172,6 +172,7 @@ def test_an_app_that_cannot_be_put_together_says_so_at_every_call(
     assert all(error.startswith(f"SettingsError the app setting {says}") for error in errors)
 
 
+@pytest.mark.soak  # `make demo` itself is part of what continuous integration runs
 def test_the_demo_shows_the_main_job(capsys: pytest.CaptureFixture[str]) -> None:
     """And says so."""
     assert demo.demo(ROOT) == 0
