@@ -13,8 +13,8 @@ process; and goes through things in another order each time, so that none is alw
 
 import json
 import random
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,8 +30,6 @@ from dispatch.rules import Rule
 from dispatch.storage import Row
 
 GRACE = timedelta(minutes=10)  # past due, a message may still be on its way: longer than twice what a busy queue takes
-
-
 MOST_ERRORS = 5  # of storage in one sweep: with more, it is away
 
 T = TypeVar("T")
@@ -52,7 +50,7 @@ class _Round:
         """Take up what was left lying of a day."""
         with self.going_on():
             left = self.app.inbox.markers(day)
-            for marker in self.in_any_order([row for row in left.undecided if self._can_be_asked(row)]):
+            for marker in self.in_any_order([row for row in left.undecided if self._can_be_asked(row)], by=_end):
                 with self.going_on():
                     for pending in self.app.inbox.undecided(day, [marker]):
                         self.done["decided"] += decide(pending, self.app)
@@ -76,13 +74,23 @@ class _Round:
         """Is one of its files valid now? While none is, it costs nothing, however many there are."""
         return not {*json.loads(str(marker.values["files"]))} <= {*self.app.rules.refused}
 
-    def in_any_order(self, things: Sequence[T]) -> Iterator[T]:
-        """All of them, or as many as there is time for."""
-        for thing in random.sample(things, len(things)):
+    def in_any_order(self, things: Sequence[T], by: Callable[[T], tuple[str, int]] | None = None) -> Iterator[T]:
+        """All of them, or as many as there is time for; those of one group as `by` numbers them."""
+        order = random.sample(things, len(things))
+        if by is not None:
+            groups: defaultdict[str, float] = defaultdict(random.random)
+            order.sort(key=lambda thing: (groups[by(thing)[0]], by(thing)[1]))
+        for thing in order:
             if self.app.now() > self._ends:
                 self.done["left"] += 1
             else:
                 yield thing
+
+
+def _end(marker: Row) -> tuple[str, int]:
+    """Which action's end a marker stands for, and the how manieth: of several, what follows is told of the first."""
+    _, event, *end = marker.key.split("|")
+    return (f"{event}|{end[0]}", int(end[1])) if end else (event, 0)
 
 
 def sweep(app: App) -> None:

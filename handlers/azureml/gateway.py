@@ -1,6 +1,7 @@
 """`AzureML`: one workspace of Azure Machine Learning."""
 
 import logging
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -129,6 +130,9 @@ def _connected(workspace: WorkspaceId, endpoint: str, credential: Any) -> AzureM
 def _client_class() -> "type[MLClient]":
     with warnings.catch_warnings():  # marshmallow tells it some hundred times what it will have to change
         warnings.simplefilter("ignore")
+        # The cloud that a client used is kept there, for child processes too; one that it does not know, such as a
+        # stand-in, keeps it from being imported (azure/ai/ml/entities/_credentials.py asks for it). We always name ours.
+        os.environ.pop("AZUREML_CURRENT_CLOUD", None)
         from azure.ai.ml import MLClient
     for name, logger in list(logging.Logger.manager.loggerDict.items()):
         if name.startswith("azure.ai.ml") and isinstance(logger, logging.Logger):

@@ -302,6 +302,27 @@ def test_a_rule_that_deploys_loads_nothing_heavy(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+CONNECTING = """
+import sys
+from handlers.azureml.gateway import AzureML
+from schemas import WorkspaceId
+class Nobody:
+    def get_token(self, *scopes, **options):
+        raise AssertionError("nothing is asked")
+workspace = WorkspaceId.parse(sys.argv[1])
+print(AzureML(workspace, "https://management.azure.com", Nobody()).client.workspace_name)
+"""
+
+
+def test_a_cloud_that_a_parent_process_used_is_not_taken() -> None:
+    """azure-ai-ml leaves the name of its last cloud in the environment, and cannot be imported where it is unknown."""
+    environment = {**os.environ, "AZUREML_CURRENT_CLOUD": "at https://localhost:1"}
+    command = [sys.executable, "-W", "ignore", "-c", CONNECTING, DEV]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["churn-dev"]
+
+
 def test_a_client_that_is_done_closes_nothing_that_others_use(azureml: AzureML, azure: Azure) -> None:
     with azureml.transport as transport:
         assert azureml.arm.get(f"{PROD}/onlineEndpoints/churn") is None
