@@ -131,7 +131,7 @@ def _client_class() -> "type[MLClient]":
     with warnings.catch_warnings():  # marshmallow tells it some hundred times what it will have to change
         warnings.simplefilter("ignore")
         # The cloud that a client used is kept there, for child processes too; one that it does not know, such as a
-        # stand-in, keeps it from being imported (azure/ai/ml/entities/_credentials.py asks for it). We always name ours.
+        # stand-in, keeps it from being imported (azure/ai/ml/entities/_credentials.py). Ours is always named.
         os.environ.pop("AZUREML_CURRENT_CLOUD", None)
         from azure.ai.ml import MLClient
     for name, logger in list(logging.Logger.manager.loggerDict.items()):
