@@ -12,10 +12,14 @@ from datetime import timedelta
 from math import inf
 from time import monotonic
 
+import requests
 from azure.core.exceptions import ServiceRequestTimeoutError
 from azure.core.pipeline.transport import RequestsTransport
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 CONNECT, READ = 3.0, 5.0  # seconds: a healthy storage service needs milliseconds
+CONNECTIONS = 32  # kept open to each service: PYTHON_THREADPOOL_THREAD_COUNT threads ask at once; requests keeps 10
 LONGEST_PAUSE = 2.0  # seconds between two tries: a function that sleeps holds a thread
 
 _ends: ContextVar[float] = ContextVar("_ends", default=inf)
@@ -38,6 +42,14 @@ class PunctualTransport(RequestsTransport):  # type: ignore[misc]  # azure-core 
     would read a transaction's only when no retry is possible any more.) One that comes drop by drop may take longer:
     the timeout is for each piece.
     """
+
+    def __init__(self) -> None:
+        session = requests.Session()
+        for scheme in ("https://", "http://"):
+            # No retries here, as in azure-core's own sessions: the client's policies see to them.
+            never = Retry(total=False, redirect=False, raise_on_status=False)
+            session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=never))
+        super().__init__(session=session)
 
     def send(self, request, **kwargs):  # type: ignore[no-untyped-def]  # the overloads of the base class
         """Send it, if there is time. Raises ServiceRequestTimeoutError, and what the base class raises."""

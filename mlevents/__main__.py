@@ -50,7 +50,7 @@ def command_line() -> argparse.ArgumentParser:
     )
     start.add_argument("--no-azurite", action="store_true", help="use a storage emulator that runs already")
     start.add_argument("--no-mail", action="store_true", help="do not start a mailbox")
-    start.add_argument("--no-azure", action="store_true", help="do not stand in for Azure ML")
+    start.add_argument("--no-azure", action="store_true", help="do not stand in for Azure ML: act in the real one")
     start.add_argument("--verbose", action="store_true", help="print every call and every log record")
     return parser
 

@@ -84,8 +84,8 @@ def _ask(app: Path, method: str, arguments: Mapping[str, Any]) -> Any:
         answer = requests.post(f"{where['url']}/mlevents/{method}", json=arguments, verify=where["ca_file"], timeout=60)
     except (OSError, requests.RequestException) as error:
         raise LookupError(
-            f"no `mlevents start` with a stand-in for Azure ML runs in {app}: start it first, with "
-            "MLEVENTS_ARM_ENDPOINT=https://localhost in its settings"
+            f"no `mlevents start` with a stand-in for Azure ML runs in {app}: start it first, "
+            "without --no-azure and without MLEVENTS_ARM_ENDPOINT in its settings"
         ) from error
     body = answer.json()
     if not answer.ok:

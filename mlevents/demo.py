@@ -90,10 +90,11 @@ def _demo(app: Path) -> int:
         **LocalSettings.read(example).values,
         "MLEVENTS_RULES": "samples/rules",
         "EMAIL_ACS_ENDPOINT": "",
+        "MLEVENTS_ARM_ENDPOINT": "",
         "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",  # host.json has five seconds
     }
     screen.print("Starting the function app, Azurite and a mailbox …")
-    with LocalApp(app, settings=settings, settings_file=example) as local:
+    with LocalApp(app, settings=settings, settings_file=example, azure=True) as local:
         screen.print(f"Listening at {local.url} after {time.monotonic() - began:.1f} s. Delivering:\n")
         todo = list(deliveries(app / "samples"))
         answers = deliver(todo, local, screen)

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 SETTING = "MLEVENTS_ARM_ENDPOINT"
 
-_PUBLIC = "https://management.azure.com"
+PUBLIC = "https://management.azure.com"
 _KNOWN = {  # azure-ai-ml's names for them, in azure/ai/ml/_azure_environments.py
-    _PUBLIC: "AzureCloud",
+    PUBLIC: "AzureCloud",
     "https://management.usgovcloudapi.net": "AzureUSGovernment",
     "https://management.chinacloudapi.cn": "AzureChinaCloud",
 }
@@ -17,10 +17,10 @@ _SCORING = {"AzureUSGovernment": "https://ml.azure.us", "AzureChinaCloud": "http
 
 def arm_endpoint() -> str:
     """Resource Manager's URL. Raises ValueError if the setting names no such thing: tokens are sent there."""
-    url = os.environ.get(SETTING, "").strip().rstrip("/") or _PUBLIC
+    url = os.environ.get(SETTING, "").strip().rstrip("/") or PUBLIC
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or parts.path or parts.query:
-        raise ValueError(f"{SETTING} is {url!r}; write Resource Manager's URL, like {_PUBLIC}, or leave it unset")
+        raise ValueError(f"{SETTING} is {url!r}; write Resource Manager's URL, like {PUBLIC}, or leave it unset")
     return url
 
 

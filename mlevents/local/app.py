@@ -76,9 +76,7 @@ class LocalApp:
     def azure(self) -> "Azure":
         """The stand-in for Azure. Raises LookupError if there is none: see `Options.azure`."""
         if self._running.azure is None:
-            raise LookupError(
-                "there is no stand-in for Azure: the settings do not say MLEVENTS_ARM_ENDPOINT=https://localhost"
-            )
+            raise LookupError("there is no stand-in for Azure: none was asked for, or MLEVENTS_ARM_ENDPOINT is set")
         return self._running.azure
 
     @property

@@ -1,17 +1,16 @@
-"""Azure, for an app that runs on this machine: the stand-in, if the settings mean it."""
+"""Azure, for an app that runs on this machine: the stand-in, unless the settings name another."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from dispatch.settings import CONNECTION, Environment
+from handlers.azureml.cloud import SETTING
 from schemas import WorkspaceId
 
 if TYPE_CHECKING:
     from mlevents.local.azure import Azure
 
-SETTING = "MLEVENTS_ARM_ENDPOINT"
 NOTE = "azure.json"  # in the folder of what is kept between runs: where the stand-in is, while it is
 SECONDS = 2.0  # that its operations take, unless it is told otherwise
 JOB_SECONDS = 10.0  # that its jobs take, unless it is told otherwise
@@ -21,13 +20,8 @@ TWICE_EVERY = 10  # every so-manieth event is delivered twice, as Event Grid may
 
 
 def is_meant(environment: Mapping[str, str]) -> bool:
-    """Do the settings say that Resource Manager is on localhost, without saying at which port?
-
-    So local.settings.json.example has it. Then the stand-in is used, on whatever port is free; else Azure is where the
-    settings say.
-    """
-    url = urlsplit(Environment(environment).get(SETTING))
-    return (url.scheme, url.netloc.lower()) == ("https", "localhost")
+    """Do the settings leave it open where Azure is? Else it is where they say."""
+    return not Environment(environment).get(SETTING).strip()
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class Options:
     keep: bool = False  # keep what Azurite holds
     azurite: bool = True  # start Azurite if the settings say UseDevelopmentStorage=true
     mailbox: bool = True  # take the mails if the settings send them to localhost:1025
-    azure: bool = True  # stand in for Azure ML if the settings say MLEVENTS_ARM_ENDPOINT=https://localhost
+    azure: bool = False  # stand in for Azure ML, unless the setting MLEVENTS_ARM_ENDPOINT says where it is
     remember: int | None = None  # how many mails `LocalApp.mails` has, the latest; None: all
     grace: float = 5.0  # seconds that calls have to end when all is stopped
     invisible: timedelta = INVISIBLE  # how long a queue message that was read is; renewed while its call runs

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dispatch.settings import Environment
+from handlers.azureml.cloud import PUBLIC, SETTING
 from mlevents.local.asked import until_asked
 from mlevents.local.console import Console
 from mlevents.local.lenient_json import BadFile
@@ -55,8 +56,8 @@ def _introduce(running: Running) -> None:
         say(f"Azure ML is a stand-in at {running.azure.endpoint}. Play with it: python -m mlevents azure --help")
         if settings.get("EMAIL_ACS_ENDPOINT") and not settings.get("EMAIL_ACS_KEY"):
             say("Its identity is nobody's to the mail service: set EMAIL_ACS_KEY, or start with --no-azure.", "odd")
-    elif endpoint := settings.get("MLEVENTS_ARM_ENDPOINT"):
-        say(f"Azure ML is at {endpoint}.")
+    else:
+        say(f"Azure ML is the real one, at {settings.get(SETTING) or PUBLIC}.", "odd")
     say("Ctrl-C stops everything.")
     say()
 

@@ -58,7 +58,7 @@ def test_drift_leads_to_a_deployment_and_that_is_the_end_of_it(
     (rules / "churn.yaml").write_text(RULES.replace("PACKAGE", package).replace("WAIT", wait))
     settings = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
     settings |= {"MLEVENTS_RULES": str(rules), "RULES_WS_CHURN_DEV": ""}
-    with LocalApp(ROOT, settings=settings, folder=tmp_path) as local:
+    with LocalApp(ROOT, settings=settings, folder=tmp_path, azure=True) as local:
         azure = local.azure
         azure.job_takes(seconds=1)
         azure.provisioning(seconds=0.5)

@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 import requests
 
+from handlers.azureml.cloud import SETTING
+from mlevents.local import cloud
 from mlevents.local.app import LocalApp
 from mlevents.local.azure import WORKSPACE, Azure
 from mlevents.local.azurite import Azurite
-from mlevents.local.cloud import is_meant, standin, workspaces
+from mlevents.local.cloud import standin, workspaces
 from tests.local.conftest import APPS, Notes, Run, settings_of
 from tests.local.started import until
 
 OTHER = WORKSPACE.replace("churn-prod", "churn-dev")
-MEANT = {"MLEVENTS_ARM_ENDPOINT": "https://localhost", "RULES_WS_B": WORKSPACE, "RULES_WS_A": OTHER, "RULES_X": "x"}
+MEANT = {"RULES_WS_B": WORKSPACE, "RULES_WS_A": OTHER, "RULES_X": "x"}
 
 # What a handler does: a token of the app's identity, a request; nothing but the environment leads there.
 WORK = """
@@ -37,7 +39,7 @@ print(answer.status_code, answer.json()["name"])
 
 def test_the_worker_gets_there_by_its_settings(run: Run, notes: Notes) -> None:
     """Resource Manager's URL, an identity, whom to trust; the workspaces are those that the rules' settings name."""
-    local = run(settings=MEANT)
+    local = run(settings=MEANT, azure=True)
     local.invoke("where", json.dumps({"id": "1"}))
     environment = notes("where")[0]["environment"]
     assert {name: environment[name] for name in local.azure.settings} == local.azure.settings
@@ -61,7 +63,7 @@ def ask(azure: Azure, method: str, path: str) -> None:
 
 
 def test_calls_that_change_something_or_fail_are_printed(run: Run) -> None:
-    local = run(settings=MEANT)
+    local = run(settings=MEANT, azure=True)
     ask(local.azure, "PUT", "onlineEndpoints/churn")
     ask(local.azure, "GET", "onlineEndpoints/churn")
     ask(local.azure, "GET", "onlineEndpoints/x")
@@ -72,10 +74,10 @@ def test_calls_that_change_something_or_fail_are_printed(run: Run) -> None:
     ]
 
 
-@pytest.mark.parametrize("options", [{"azure": False}, {"settings": {"MLEVENTS_ARM_ENDPOINT": "https://localhost:7"}}])
+@pytest.mark.parametrize("options", [{"azure": False}, {"settings": {SETTING: "https://localhost:7"}}])
 def test_without_it_azure_is_where_the_settings_say(run: Run, options: dict[str, object]) -> None:
-    local = run(**{"settings": MEANT, **options})
-    assert str(local.environment["MLEVENTS_ARM_ENDPOINT"]).startswith("https://localhost")
+    local = run(**{"settings": MEANT, "azure": True, **options})
+    assert local.environment.get(SETTING) in {None, "https://localhost:7"}
     assert "IDENTITY_HEADER" not in local.environment
     with pytest.raises(LookupError, match="there is no stand-in"):
         _ = local.azure
@@ -83,25 +85,15 @@ def test_without_it_azure_is_where_the_settings_say(run: Run, options: dict[str,
 
 def test_it_ends_with_the_app(azurite: Azurite, notes: Notes, tmp_path: Path) -> None:
     settings = settings_of(azurite, notes, "nothing-in-it") | MEANT
-    with LocalApp(APPS / "triggers", settings=settings, folder=tmp_path) as local:
+    with LocalApp(APPS / "triggers", settings=settings, folder=tmp_path, azure=True) as local:
         azure = local.azure
     with pytest.raises(requests.ConnectionError):
         requests.get(azure.endpoint, timeout=5)
 
 
-@pytest.mark.parametrize(
-    ("url", "meant"),
-    [
-        ("https://localhost", True),
-        ("https://LOCALHOST/", True),
-        ("https://localhost:8443", False),
-        ("http://localhost", False),
-        ("https://management.azure.com", False),
-        ("", False),
-    ],
-)
-def test_it_is_meant_by_localhost_without_a_port(url: str, meant: bool) -> None:
-    assert is_meant({"MLEVENTS_ARM_ENDPOINT": url}) is meant
+def test_settings_that_name_a_cloud_mean_no_other() -> None:
+    assert cloud.is_meant({SETTING: " "})
+    assert not cloud.is_meant({SETTING: "https://management.usgovcloudapi.net"})
 
 
 def test_workspaces_are_those_of_the_rules_settings() -> None:
@@ -118,4 +110,4 @@ def test_without_any_there_is_one(azurite: Azurite) -> None:
 def test_the_example_of_settings_means_it() -> None:
     """`mlevents start` is to need no Azure out of the box."""
     text = (Path(__file__).parents[2] / "local.settings.json.example").read_text(encoding="utf-8")
-    assert is_meant(json.loads(text)["Values"])
+    assert cloud.is_meant(json.loads(text)["Values"])

@@ -282,13 +282,17 @@ def test_so_is_azure_communication_services(start: Callable[..., Started], app: 
 def test_it_says_where_azure_ml_is(start: Callable[..., Started], app: Path) -> None:
     """A stand-in, whose identity a real mail service does not know; or another Resource Manager."""
     values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "EMAIL_ACS_ENDPOINT": "https://acs.example.com"}
-    values["MLEVENTS_ARM_ENDPOINT"] = "https://localhost"
     (app / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
     started = start("--port", "0", "--no-azurite")
     started.wait_for(r"Azure ML is a stand-in at https://localhost:\d+\.")
     started.wait_for("set EMAIL_ACS_KEY, or start with --no-azure")
     assert started.end(signal.SIGTERM) == 0
-    start("--port", "0", "--no-azurite", "--no-azure").wait_for(r"Azure ML is at https://localhost\.")
+    started = start("--port", "0", "--no-azurite", "--no-azure")
+    started.wait_for(r"Azure ML is the real one, at https://management\.azure\.com\.")
+    assert started.end(signal.SIGTERM) == 0
+    values["MLEVENTS_ARM_ENDPOINT"] = "https://management.usgovcloudapi.net"
+    (app / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
+    start("--port", "0", "--no-azurite").wait_for(r"Azure ML is the real one, at https://management\.usgov\S+\.")
 
 
 def test_disabled_functions_are_named_so(talkative: Started) -> None:
