@@ -2,9 +2,12 @@
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,26 +97,45 @@ def mutated(text: str, seed: int, count: int) -> str:
     return " ".join(pieces)
 
 
-@given(st.sampled_from(["workspaces", "churn"]), st.binary(max_size=200))
-@settings(derandomize=True, max_examples=150, deadline=None)
-def test_any_bytes_are_rules_or_mistakes(name: str, raw: bytes) -> None:
+def holds(promise: Callable[..., None], examples: int, *inputs: st.SearchStrategy[Any]) -> None:
+    """Check a promise on so many inputs, the same every time."""
+    settings(derandomize=True, max_examples=examples, deadline=None)(given(*inputs)(promise))()
+
+
+FILES = st.sampled_from(["workspaces", "churn"])
+some_and_many = pytest.mark.parametrize("examples", [40, pytest.param(3_000, marks=pytest.mark.fuzz)])
+
+
+@some_and_many
+def test_any_bytes_are_rules_or_mistakes(examples: int) -> None:
     """Nothing is raised."""
-    check(loaded(**{name: raw}))
+
+    def promise(name: str, raw: bytes) -> None:
+        check(loaded(**{name: raw}))
+
+    holds(promise, examples, FILES, st.binary(max_size=200))
 
 
-@given(st.sampled_from(["workspaces", "churn"]), st.integers(0, 2**32), st.integers(1, 6))
-@settings(derandomize=True, max_examples=150, deadline=None)
-def test_a_good_file_with_a_slip_is_rules_or_mistakes(name: str, seed: int, count: int) -> None:
+@some_and_many
+def test_a_good_file_with_a_slip_is_rules_or_mistakes(examples: int) -> None:
     """And the other file is never blamed for it, but for names that it does not find any more."""
-    book = loaded(**{name: mutated(GOOD[f"{name}.yaml"], seed, count).encode()})
-    check(book)
-    if name == "churn":
-        assert {mistake.file for mistake in book.mistakes} <= {"rules/churn.yaml"}
+
+    def promise(name: str, seed: int, count: int) -> None:
+        book = loaded(**{name: mutated(GOOD[f"{name}.yaml"], seed, count).encode()})
+        check(book)
+        if name == "churn":
+            assert {mistake.file for mistake in book.mistakes} <= {"rules/churn.yaml"}
+
+    holds(promise, examples, FILES, st.integers(0, 2**32), st.integers(1, 6))
 
 
-@given(st.lists(st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join), max_size=8).map("\n".join))
-@settings(derandomize=True, max_examples=150, deadline=None)
-def test_any_words_are_rules_or_mistakes(text: str) -> None:
+@some_and_many
+def test_any_words_are_rules_or_mistakes(examples: int) -> None:
     """Those of the language, in any order."""
-    check(loaded(churn=text.encode()))
-    check(loaded(churn=f"rules:\n  - {text}".encode()))
+
+    def promise(text: str) -> None:
+        check(loaded(churn=text.encode()))
+        check(loaded(churn=f"rules:\n  - {text}".encode()))
+
+    words = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
+    holds(promise, examples, st.lists(words, max_size=8).map("\n".join))

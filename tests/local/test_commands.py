@@ -103,6 +103,7 @@ def test_the_demo_without_node_says_what_to_install() -> None:
     assert len(started.lines) == 2
 
 
+@pytest.mark.soak  # continuous integration runs the demo beside the tests
 @pytest.mark.timeout(300)
 def test_the_demo_uses_no_real_server_that_the_shell_names() -> None:
     """Not the storage account, not the mail server; and a terminal without arrows gets its lines, too."""

@@ -86,6 +86,7 @@ class Journal:
     excused: Counter[Effect] = field(default_factory=Counter)  # lost before they could be recorded
     entries: list[Entry] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+    intrusions: list[str] = field(default_factory=list)  # calls while the service wanted to be left alone
     mishaps: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)  # by event: how often it ended a process
     turns: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # by lock: events, in order
@@ -105,7 +106,7 @@ class Journal:
             self._take_turn(lock, event)
         since = self.agenda.seconds - self._paused.get(self.service(event), -PAUSE)
         if FRESH < since < PAUSE - SKEW:
-            self.violations.append(f"{action.rule}: called {since:.0f} s after the service asked for a pause")
+            self.intrusions.append(f"{action.rule}: called {since:.0f} s after the service asked for a pause")
         with self._alone(key, action):
             call = self._calls[key, stage]
             self._calls[key, stage] += 1

@@ -48,8 +48,9 @@ def violations(simulation: Simulation, *, behind: bool = False) -> Iterator[str]
     facts = {fact.id: fact for fact in simulation.workload.facts}
     yield from _lost(facts, counts, rejected)
     yield from _wrong_actions(facts, actions, [id for id in counts if id.startswith(("refused", "rejected"))])
-    if not behind:
+    if not behind:  # who does not see yet that it was done, or that a service wants to be left alone, does no more harm
         yield from _repeated(simulation)
+        yield from simulation.journal.intrusions
     yield from _not_in_turn(simulation, facts)
     yield from _not_the_latest(simulation, facts, actions)
     yield from _too_often(simulation, facts)
