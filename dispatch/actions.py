@@ -88,6 +88,8 @@ class Claim(Lease):
             key=uuid5(KEYS, json.dumps([*self.id, record.generation])),
             started=record.started,
             failures=record.failures,
+            generation=record.generation,
+            interrupted=record.crashes > 0,
             state=record.state,
             result=record.follows,
             event=self.event.id,

@@ -11,16 +11,13 @@ from handlers.base import CheckBack, GiveUp, Outcome, RetryLater
 from handlers.launch.target import Found, LaunchState, Named, Nameless, Plan
 from handlers.run import NameTaken, TooMany
 
-# A call that died is followed by another after a minute at the earliest, when its lease is over. So one that is no
-# further than this from the time that was written down, before or after it by whoever's clock, is the first.
-FRESH = timedelta(seconds=30)
 LISTED = timedelta(minutes=2)  # until what was started is surely in the service's lists
 SKEW = timedelta(minutes=5)  # by which the service's clock may be off from ours
 
 _ROLES = timedelta(minutes=30)  # how long a role may take to spread, or a replica to know what is there
 _BETWEEN, _SELDOM = timedelta(seconds=30), timedelta(hours=1)  # between two tries
 _PATIENCE = timedelta(hours=24)
-_BUSY = {429, 503}
+_BUSY = 429  # surely nothing was started; 503 may also be what a gateway says of an answer that it did not get
 _DENIED = {401, 403, 404}
 
 
@@ -56,8 +53,8 @@ class StartNamed:
 class StartNameless:
     """Start what can only be searched for.
 
-    Before it is asked for, it is written down that it will be. A call that finds that written, and is not the next one,
-    searches first: an earlier one may have asked.
+    Before it is asked for, it is written down that it will be. A call that finds that written searches first if an
+    earlier one has found it, too, and failed or died: it may have asked.
     """
 
     plan: Plan
@@ -75,11 +72,12 @@ class StartNameless:
     def prepare(self, state: LaunchState) -> None:
         """It can be started, and that it will be is saved with this step."""
         self.target.prepare()
-        state.since = state.asked = self._now
+        state.since = self._now
 
     def start(self, state: LaunchState) -> Outcome | None:
         """Start it, unless it may be started already."""
-        if state.asked is None or self.plan.action.failures or abs(self._now - state.asked) > FRESH:
+        action = self.plan.action
+        if state.since is None or action.failures or action.interrupted:
             state.step = "search"
             return None
         try:
@@ -91,16 +89,15 @@ class StartNameless:
     def _not_started(self, error: AzureError | RetryLater, state: LaunchState) -> Outcome:
         """What to do about it. What surely was refused is asked for again; of all else it must be seen what came."""
         status = error.status_code if isinstance(error, HttpResponseError) else None
-        if status in _BUSY:
+        if status == _BUSY:
             raise error
         state.trouble = " ".join(str(error).split())[:500]
         if status in _DENIED or isinstance(error, RetryLater):
             state.denied = state.denied or self._now
             if self._now - state.denied >= _ROLES:
                 raise GiveUp(f"gave up after 30m: {state.trouble}")
-            state.asked = self._now + _BETWEEN
             return CheckBack(_BETWEEN, note=state.trouble)
-        state.step = "search"
+        state.step, state.denied = "search", None
         pause = min(_BETWEEN * 2 ** min(state.tries, 10), _SELDOM)
         state.tries += 1
         return CheckBack(pause, note=f"it may have been started: {state.trouble}")
@@ -121,7 +118,7 @@ class StartNameless:
             raise GiveUp(self._unsure(found, many))
         if self._now - since >= _PATIENCE:
             raise GiveUp(f"{self.target.what} could not be started: {state.trouble}")
-        state.looks, state.asked, state.denied, state.step = 0, self._now, None, "start"
+        state.looks, state.step = 0, "start"
         return None
 
     def _started(self, run: str, state: LaunchState) -> Outcome | None:

@@ -17,7 +17,6 @@ class LaunchState(StepState):
     """What is kept between the calls of one action."""
 
     since: datetime | None = None  # no run of ours is older
-    asked: datetime | None = None  # when it is to be asked for, as was written down before
     denied: datetime | None = None  # since when the service has refused to
     tries: int = 0  # how often it may have been started, and was not
     trouble: str = ""  # why it could not be started last time

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from dispatch.act import act
 from mlevents.local.azure import Azure
 from schemas import RunCompleted, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
@@ -115,6 +116,44 @@ def test_the_factory_is_what_is_busy(make: MakeSite) -> None:
     assert site.end[0] == "succeeded"
     assert site.took >= timedelta(minutes=30)
     assert len(runs(site)) == 1
+
+
+@pytest.mark.parametrize("settings", [KEYED, PLAIN], ids=["keyed", "keyless"])
+def test_messages_may_be_late_and_other_runs_begin_meanwhile(settings: dict[str, str], make: MakeSite) -> None:
+    """Between two calls of an action there may be hundreds of others: that is no reason to believe one has died."""
+    site = make(**settings)
+    for n in range(2):
+        site.world.receive(RunCompleted.example(id=f"late-{n}", run_id="r", run_tags={}, run_properties={}))
+    while messages := site.world.queue.messages:
+        _, text = min(messages, key=lambda message: message[0])
+        messages.remove(min(messages, key=lambda message: message[0]))
+        site.world.clock.forward(seconds=36)
+        act(text, site.world.app)
+    assert {record.status for record in site.actions.values()} == {"succeeded"}
+    assert len(runs(site)) == len(site.azure.calls_of(START)) == 2
+    assert site.azure.calls_of(QUERY) == []
+
+
+@pytest.mark.parametrize("settings", [KEYED, PLAIN], ids=["keyed", "keyless"])
+def test_a_pause_starts_nothing_so_that_nothing_is_searched_for(settings: dict[str, str], make: MakeSite) -> None:
+    """Whoever else starts runs of the pipeline meanwhile."""
+    site = make(**settings)
+    site.azure.fail(START, status=429, code="TooManyRequests")
+    site.world.receive(*(RunCompleted.example(id=id, run_id="r", run_tags={}, run_properties={}) for id in ("a", "b")))
+    site.world.run()
+    assert {record.status for record in site.actions.values()} == {"succeeded"}
+    assert len(runs(site)) == 2
+    assert site.azure.calls_of(QUERY) == []
+
+
+def test_what_a_gateway_says_is_not_what_the_factory_did(make: MakeSite) -> None:
+    """503 may hide a run that was started: it is searched for."""
+    site = make(**KEYED)
+    site.azure.fail(START, status=503, code="ServiceUnavailable")
+    site.tell()
+    assert site.end[0] == "succeeded"
+    assert len(runs(site)) == 1
+    assert len(site.azure.calls_of(QUERY)) == 2
 
 
 class TestWaiting:
