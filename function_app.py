@@ -12,7 +12,7 @@ import azure.functions as func
 from dispatch.act import act as carry_out
 from dispatch.act import rearm
 from dispatch.app import LazyApp
-from dispatch.receive import receive
+from dispatch.receive import receive, receive_later
 from dispatch.settings import CONNECTION, Environment, Names
 from dispatch.sweep import sweep as take_up
 from schemas import DatasetDriftDetected, ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged
@@ -74,8 +74,8 @@ def queued_event(message: func.QueueMessage) -> None:
 
 @app.queue_trigger(arg_name="message", queue_name=f"{names.events}-poison", connection=CONNECTION)
 def queued_event_poison(message: func.QueueMessage) -> None:
-    """Events that could not be written down in ten tries, because the table was out of reach: once more."""
-    receive(text_of(message), the_app())
+    """Events that could not be written down in ten tries, because the table was out of reach: again, until they are."""
+    receive_later(text_of(message), the_app())
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")

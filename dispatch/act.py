@@ -7,14 +7,14 @@ This module knows no guard and no handler by name. A new key of a rule is a guar
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from traceback import format_exception
 
 from azure.core.exceptions import AzureError, HttpResponseError
 
+from dispatch import alerts
 from dispatch.actions import MOST_ACTIONS, MOST_CRASHES, Claim, LeaseLost, Message, NewAction, NotYet, Over, Settlement
-from dispatch.alerts import failed
 from dispatch.app import App
 from dispatch.guards import Guard, Hold, Pause, Turn, destination
 from dispatch.log import say
@@ -31,6 +31,8 @@ _logger = logging.getLogger("mlevents")
 _CLOCKS = ("failing_since", "denied_since")  # what runs while an action fails
 _MOST_PATIENCE = timedelta(days=7)  # with a service that does nothing but ask for pauses
 _UNASKED = timedelta(seconds=30)  # until guards are asked again that storage did not let look
+_PAUSES = (2.0, 5.0, 10.0, 20.0)  # seconds between tries to write down how an action went
+_TOO_MUCH = {400, 413}  # what storage says of a row that it cannot hold
 _RULE_PATIENCE = timedelta(minutes=5), timedelta(hours=1)  # how often to look for a rule that cannot be found
 
 
@@ -46,6 +48,8 @@ def act(text: str, app: App) -> None:
     claim = app.inbox.claim(message, app.now())
     if isinstance(claim, Over):
         say("action.dropped", logging.DEBUG, rule=message.id.rule, reason=claim.why)
+        if claim.failed:
+            alerts.unreadable(message.id, claim.why, app)
     elif isinstance(claim, NotYet):
         app.queue.send(text, claim.until - app.now())
     else:
@@ -54,18 +58,21 @@ def act(text: str, app: App) -> None:
 
 def carry_out(claim: Claim, app: App) -> None:
     """Run a claimed action, write down how it went, and send the messages that follow from that."""
-    began, rule, event = app.now(), app.rules.get(claim.id.rule), app.bound(claim.event, claim.record.follows)
-    claim = replace(claim, event=event)
+    began, rule = app.now(), app.rules.get(claim.id.rule)
+    if claim.record.crashes < MOST_CRASHES:  # else it may have been this
+        claim = replace(claim, event=app.bound(claim.event, claim.record.follows))
     secrets = app.secrets.and_of(rule.handler if rule else None)
     result = paused(attempt(rule, Turn(claim, app.inbox, began), secrets), rule, claim, app)
     settlement = secrets.mask_all(decide(claim, rule, result, app.now()))
     try:
-        messages = settle(claim, settlement, app)
+        messages = settle(claim, settlement, app, began + app.inbox.lease / 2)
     except LeaseLost as error:
         say("action.overtaken", logging.WARNING, rule=claim.id.rule, event=claim.event.id, reason=str(error))
         return
     for message in messages:
         app.queue.send(str(message), message.after)
+    if isinstance(result, NoRule):
+        alerts.orphaned(claim, app)
     say(
         "action.settled",
         logging.ERROR if settlement.status == "failed" else logging.INFO,
@@ -102,7 +109,7 @@ def attempt(rule: Rule | None, turn: Turn, secrets: Secrets = NO_SECRETS) -> Out
             raise GiveUp(f"{rule.do} answered {type(outcome).__name__}; Succeeded, Skipped or CheckBack was expected")
     except Exception as error:  # whatever a handler raises is an answer
         if not isinstance(error, RetryLater | GiveUp):
-            trace = secrets.mask("".join(format_exception(error)))
+            trace = secrets.traceback(error)
             _logger.error("rule %s on event %s\n%s", turn.claim.id.rule, turn.claim.event.id, trace)  # noqa: TRY400 - masked
         return judge(error, turn.now)
     return outcome
@@ -126,14 +133,24 @@ def paused(
         until = app.inbox.pauses.begin(destination(rule.handler, claim), result.after, app.now())
     except AzureError:
         raise
-    except Exception:  # the handler may not be able to say what is busy
-        _logger.exception("the destination of rule %s", rule.name)
+    except Exception as error:  # the handler may not be able to say what is busy
+        trace = app.secrets.and_of(rule.handler).traceback(error)
+        _logger.error("the destination of rule %s\n%s", rule.name, trace)  # noqa: TRY400 - masked
         return result
     return RetryLater(str(result), until - app.now(), throttled=True, patience=result.patience)
 
 
 def decide(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater | GiveUp, now: datetime) -> Settlement:
-    """What follows from how it went. No I/O: a table of cases."""
+    """What follows from how it went. No I/O."""
+    settlement = _decided(claim, rule, result, now)
+    orphaned = (claim.record.orphaned_since or now) if isinstance(result, NoRule) else None
+    return replace(settlement, changes={**settlement.changes, "orphaned_since": orphaned})
+
+
+def _decided(
+    claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater | GiveUp, now: datetime
+) -> Settlement:
+    """A table of cases."""
     record = claim.record
     kept = rule is None or (record.state and record.handler != rule.do)  # what has begun is still the other handler's
     ran = {} if rule is None or kept else {"handler": rule.do, "settings": rule.settings_hash}
@@ -168,7 +185,12 @@ def try_again(record: ActionRecord, error: RetryLater, retry: Retry, now: dateti
     if delay is None:
         tried = format_duration(now - since)
         return Settlement("failed", f"gave up after {failures} attempts in {tried}: {error}")
-    failing = {"failures": failures, "failing_since": since, "denied_since": denied if error.patience else None}
+    failing = {
+        "failures": failures,
+        "crashes": 0,
+        "failing_since": since,
+        "denied_since": denied if error.patience else None,
+    }
     return Settlement("waiting", str(error), due=now + delay, changes={**failing, "throttled_since": None})
 
 
@@ -188,19 +210,41 @@ def _stopped(record: ActionRecord, span: timedelta) -> dict[str, datetime]:
     return {name: then + span for name in _CLOCKS if (then := getattr(record, name)) is not None}
 
 
-def settle(claim: Claim, how: Settlement, app: App) -> list[Message]:
-    """Write it down with what follows it. A handler's texts cannot make that fail: without them it is tried again."""
+def settle(claim: Claim, how: Settlement, app: App, until: datetime) -> list[Message]:
+    """Write it down with what follows it. A handler's texts cannot make that fail: without them it is tried again.
+
+    So it is while storage is away, for as long as nobody else can have the action yet: it is done, and whoever had it
+    next would do it once more.
+    """
     follow_ups, undecided = ([], []) if how.due else following(claim, how, app)
     untold = [replace(action, follows=None) for action in follow_ups]
+
+    def written(how: Settlement, follow_ups: list[NewAction]) -> list[Message]:
+        now = app.now()  # the same for each try: so it is recognised if an earlier one got through
+        return persistently(lambda: app.inbox.settle(claim, how, follow_ups, now, undecided), app, until)
+
     bare = replace(how, note="the outcome could not be recorded", details={})
     for ending, follow in ((how, follow_ups), (how, untold))[: 2 if follow_ups else 1]:
         try:
-            return app.inbox.settle(claim, ending, follow, app.now(), undecided)
+            return written(ending, follow)
         except (HttpResponseError, TypeError, ValueError) as error:
-            if isinstance(error, HttpResponseError) and error.status_code not in {400, 413}:
+            if isinstance(error, HttpResponseError) and error.status_code not in _TOO_MUCH:
                 raise
             bare = replace(bare, note=f"the outcome could not be recorded: {type(error).__name__}")
-    return app.inbox.settle(claim, bare, untold, app.now(), undecided)
+    return written(bare, untold)
+
+
+def persistently(write: Callable[[], list[Message]], app: App, until: datetime) -> list[Message]:
+    """Call it, and again after a while if storage is away. Raises what it raises, in the end."""
+    for pause in _PAUSES:
+        try:
+            return write()
+        except AzureError as error:
+            refused = isinstance(error, HttpResponseError) and error.status_code in _TOO_MUCH
+            if refused or app.now() + timedelta(seconds=pause) > until:
+                raise
+        app.sleep(pause)
+    return write()
 
 
 def following(claim: Claim, how: Settlement, app: App) -> tuple[list[NewAction], list[str]]:
@@ -208,12 +252,13 @@ def following(claim: Claim, how: Settlement, app: App) -> tuple[list[NewAction],
     result = Result(claim.id.rule, how.status, how.note, how.details)
     try:
         rules = app.rules.following(claim.id.rule, how.status, app.bound(claim.event, result))
-    except Exception:  # a defect in matching must not keep what is done from being recorded
-        _logger.exception("what follows rule %s on event %s", claim.id.rule, claim.event.id)
+    except Exception as error:  # a defect in matching must not keep what is done from being recorded
+        trace = app.secrets.traceback(error)
+        _logger.error("what follows rule %s on event %s\n%s", claim.id.rule, claim.event.id, trace)  # noqa: TRY400 - masked
         return [], app.rules.files
     undecided = {rule.file for rule in rules[MOST_ACTIONS:]} | set(app.rules.refused)
     actions = [rule.action(result) for rule in rules[:MOST_ACTIONS]]
-    return actions or failed(claim.id.rule, result, app), sorted(undecided)
+    return actions or alerts.failed(claim.id.rule, result, app), sorted(undecided)
 
 
 def rearm(text: str, app: App) -> None:

@@ -29,6 +29,11 @@ class ActionId(NamedTuple):
     event: str
     rule: str
 
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """From what `str` makes of one. Raises TypeError if it made none of it."""
+        return cls(**dict(re.findall(r"(\w+)='([^']*)'", text)))
+
     @property
     def row(self) -> str:
         """The key of its row."""
@@ -109,6 +114,7 @@ class Over:
     """Nothing is to be done for this message, and why."""
 
     why: str
+    failed: bool = False  # because the action has just ended so: its event cannot be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +150,7 @@ class Pending:
     files: tuple[str, ...]
     siblings: Mapping[str, Row]  # the event's actions, by rule
     marker: Row
+    since: datetime  # when those files were left
     generation: int = 0  # of the action that has ended
 
     def lacks(self, rule: str) -> bool:

@@ -6,17 +6,22 @@ and settled like any other. Nothing is alerted about alerts.
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 
 from azure.core.exceptions import AzureError
 
-from dispatch.actions import NewAction
+from dispatch.actions import ActionId, Claim, NewAction
 from dispatch.app import App
 from dispatch.log import say
+from dispatch.notes import hashed
 from dispatch.records import EventRecord
 from dispatch.rules import ALERTS
 from handlers.base import Result
 from schemas.alert import Alert
 
+ORPHANED = timedelta(hours=1)  # two versions of the app may run at once, and only one have a rule: not for longer
 BURST = 5  # events of a kind that are rejected on a day: one is an accident
 
 _LINES = 20  # of an alert: who gets it will look at the log, or run `make check`
@@ -31,7 +36,8 @@ def refused_files(app: App) -> None:
         if mistakes:
             what = f"{len(mistakes)} mistakes" if len(mistakes) > 1 else "a mistake"
             summary = f"{file} is refused because of {what}: its rules do not act"
-            _raise(Alert.of("refused rules", f"{file} {digest}", summary, mistakes[:_LINES]), app)
+            version = f"{digest} {hashed(*mistakes)[:8]}"  # the same file may get others, by another version of the app
+            _raise(Alert.of("refused rules", f"{file} {version}", summary, mistakes[:_LINES]), app)
 
 
 def rejected(kind: str, reason: str, app: App) -> None:
@@ -39,11 +45,43 @@ def rejected(kind: str, reason: str, app: App) -> None:
 
     Without this, a workspace that workspaces.yaml misspells would have all its events swallowed in silence.
     """
-    if app.rules.alerts is None:
+    if app.rules.alerts is not None:
+        with _or_lost(kind):  # the event is written down: it must not come again because of this
+            _count(kind, reason, app)
+
+
+def unreadable(id: ActionId, why: str, app: App) -> None:
+    """Tell of an action that has failed because its event, as it is stored, cannot be read. Raises nothing."""
+    summary = f"rule {id.rule} has failed, and what follows it was not asked: {why}"
+    with _or_lost("unreadable event"):
+        _raise(Alert.of("unreadable event", f"{id.day} {id.event} {id.rule}", summary), app)
+
+
+def orphaned(claim: Claim, app: App) -> None:
+    """Tell of a rule that actions have waited for, once for each rule and day. Raises nothing.
+
+    Of refused files, in one of which it may be, is told anyhow.
+    """
+    since = claim.record.orphaned_since
+    if since is None or app.now() - since < ORPHANED or app.rules.refused:
         return
+    rule = claim.id.rule
+    summary = f"no rules file has the rule {rule}, and actions of it wait"
+    details = [
+        "It was removed or renamed while they were under way; they wait for as long as it is not there.",
+        f"Write a rule of that name again to have them go on; one with do: log ends them: name: {rule}",
+        f"One of them is that on event {claim.event.id}, made on {claim.record.started:%Y-%m-%d %H:%M} UTC.",
+    ]
+    with _or_lost("rule is gone"):
+        _raise(Alert.of("rule is gone", f"{rule} {app.now():%Y-%m-%d}", summary, details), app)
+
+
+@contextmanager
+def _or_lost(kind: str) -> Iterator[None]:
+    """If storage does not take an alert, the log is told at least."""
     try:
-        _count(kind, reason, app)
-    except AzureError as error:  # the event is written down: it must not come again because of this
+        yield
+    except AzureError as error:
         say("alert.lost", logging.WARNING, kind=kind, reason=f"{type(error).__name__}: {error}")
 
 

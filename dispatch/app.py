@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
+from time import sleep
 from typing import Self
 
 from dispatch import rules
@@ -30,10 +31,12 @@ class App:
 
     rules: rules.Rules
     inbox: Inbox
-    queue: Queue
+    queue: Queue  # of actions
     now: Callable[[], datetime] = utc_now
+    sleep: Callable[[float], None] = sleep
     secrets: Secrets = NO_SECRETS
     retention: timedelta = timedelta(days=90)  # how long history is kept
+    events: Queue | None = None  # into which Event Grid may put them
 
     @classmethod
     def from_settings(cls, values: Mapping[str, str], folder: Path = APP_FOLDER) -> Self:
@@ -50,7 +53,9 @@ class App:
             say("rules.mistake", logging.ERROR, mistake=str(mistake))
         inbox = Inbox(AzureTable(storage.table(names.table)), lease)
         queue = AzureQueue(storage.queue(names.actions))
-        return cls(loaded, inbox, queue, secrets=Secrets.of_settings(values), retention=retention(settings))
+        events = AzureQueue(storage.queue(names.events))
+        secrets = Secrets.of_settings(values)
+        return cls(loaded, inbox, queue, secrets=secrets, retention=retention(settings), events=events)
 
     def bound(self, event: Event, result: Result | None = None) -> Event:
         """The event as conditions and templates see it: with its workspace's labels, and the result that it follows."""

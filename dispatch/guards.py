@@ -60,7 +60,13 @@ class DryRun:
 
 @dataclass(frozen=True, slots=True)
 class LatestOnly:
-    """Of the events about one object, act on the latest only: what comes late is superseded."""
+    """Of the events about one object, act on the latest only: what comes late is superseded.
+
+    Beside another guard it is asked twice: it `only_looks` before the other one, so that what is superseded takes
+    nobody's place, and takes its note after it, so that nothing is superseded by what the other one has skipped.
+    """
+
+    only_looks: bool = False
 
     def __call__(self, turn: Turn) -> Skipped | None:
         """Skipped if this rule has let a later event about the object pass."""
@@ -69,15 +75,19 @@ class LatestOnly:
         event, place = turn.claim.event, Place.of(turn.claim.event)
 
         def later(seen: dict[str, str]) -> dict[str, str]:
-            if seen and Place(seen["sequencer"], seen["rank"], seen["time"]).is_after(place):
+            if self.only_looks or (seen and _place(seen).is_after(place)):
                 return seen
             return {**place._asdict(), "event": event.id}
 
         name = f"latest|{turn.claim.id.rule}|{hashed(*object_of(event))}"
         latest = turn.inbox.notes.change(name, later, turn.now)
-        if Place(latest["sequencer"], latest["rank"], latest["time"]) == place:
+        if not latest or not _place(latest).is_after(place):
             return None
         return Skipped(f"superseded by event {latest['event']} of {latest['time']}")
+
+
+def _place(note: Mapping[str, str]) -> Place:
+    return Place(note["sequencer"], note["rank"], note["time"])
 
 
 class Limit(BaseModel):
@@ -97,7 +107,7 @@ class Limit(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """No more than a number of times in a while."""
+    """No more than a number of times in a while. What has come to nothing does not count: its place is given away."""
 
     limit: Limit
 
@@ -112,8 +122,11 @@ class AtMost:
             return {other: at for other, at in places.items() if datetime.fromisoformat(at) > since}
 
         def take(places: dict[str, str]) -> dict[str, str]:
-            if me not in (others := live(places)) and len(others) >= limit.count:
-                return places
+            others = live(places)
+            if me not in others and len(others) >= limit.count:
+                others = {other: at for other, at in others.items() if not _came_to_nothing(other, at, turn.inbox)}
+                if len(others) >= limit.count:
+                    return places
             return others | {me: turn.now.isoformat()}  # also of a retry: it is now that it acts
 
         value = look_up(turn.claim.event.view(), limit.by) if limit.by else ""
@@ -123,7 +136,13 @@ class AtMost:
         if me in places:
             return None
         about = f" for {limit.by} {by!r}" if limit.by else ""
-        return Skipped(f"{limit.count} in {format_duration(limit.every)} already{about}: {', '.join(sorted(places))}")
+        acted = ", ".join(sorted(f"on {id.event} of {id.day}" for id in map(ActionId.of, places)))
+        return Skipped(f"{limit.count} in {format_duration(limit.every)} already{about}: {acted}")
+
+
+def _came_to_nothing(holder: str, at: str, inbox: Inbox) -> bool:
+    """Has who took a place then ended without having done anything?"""
+    return inbox.came_to_nothing(ActionId.of(holder), datetime.fromisoformat(at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +175,12 @@ def _holder(held: Mapping[str, str]) -> ActionId:
 
 
 def _is_over(held: Mapping[str, str], turn: Turn) -> bool:
-    """Has the action that has a lock ended? Its record may be gone; or be not yet seen, by a reader who is behind."""
-    ended = turn.inbox.ended(_holder(held))
-    return turn.now - datetime.fromisoformat(held.get("at", _LONG_AGO)) > _BEHIND if ended is None else ended
+    """Has the action that has a lock ended? Its record may be gone; or be not yet seen, by a reader who is behind.
+
+    One that waits for a rule that is gone, and has not begun, keeps nobody waiting: it takes its turn when it has one.
+    """
+    over = turn.inbox.is_over(_holder(held))
+    return turn.now - datetime.fromisoformat(held.get("at", _LONG_AGO)) > _BEHIND if over is None else over
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +219,11 @@ class GuardKeys(BaseModel):
         found: list[Guard] = []
         if self.dry_run:
             found.append(DryRun(handler))
+        if self.at_most is not None:
+            found += [LatestOnly(only_looks=True)] * self.latest_only
+            found.append(AtMost(self.at_most))
         if self.latest_only:
             found.append(LatestOnly())
-        if self.at_most is not None:
-            found.append(AtMost(self.at_most))
         if type(handler).lock is not Handler.lock:
             found.append(TakeTurns(handler))
         return tuple(found)

@@ -16,7 +16,7 @@ An event, its actions and their markers are written in one transaction, and so a
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -59,6 +59,8 @@ from handlers.base import Result
 from schemas import Event
 
 _SOON = timedelta(seconds=5)  # when someone else was quicker: they know by then
+_MOST_DOUBLINGS = 5
+_LONG_AGO = "2000-01-01T00:00:00+00:00"  # in markers of a release that did not write down when
 _LATER = timedelta(minutes=5)  # when a row was written by another version of the app: its instances will take it
 
 
@@ -87,7 +89,7 @@ class Inbox:
         for id, action in zip(ids, actions, strict=True):
             rows += _opening(id, action, now)[0]
         if record.undecided:
-            rows.append(_undecided(key, record.undecided))
+            rows.append(_undecided(key, record.undecided, now))
         self._list_day(day, now)
         try:
             self._table.commit(day, *rows)
@@ -130,7 +132,7 @@ class Inbox:
         crashes = record.crashes + (record.status == "running")
         if record.crashes < crashes < MOST_CRASHES:
             return self._set_aside(id, row, replace(record, crashes=crashes), now)
-        ours = record.then(now, status="running", note="", due=now + self.lease, crashes=crashes)
+        ours = record.then(now, status="running", note="", due=now + self.lease, crashes=crashes, requeued=0)
         try:
             [etag] = self._table.commit(id.day, Row(row.key, ours.values(), row.etag))
         except Conflict:
@@ -143,7 +145,7 @@ class Inbox:
             why = f"the event as it is stored cannot be read: {error}"
             say("action.settled", logging.ERROR, rule=id.rule, handler=ours.handler, status="failed", note=why)
             self.settle(lease, Settlement("failed", why), (), now)
-            return Over(why)
+            return Over(why, failed=True)
         return Claim(id, ours, etag, lease.siblings, event)
 
     def _set_aside(self, id: ActionId, row: Row, record: ActionRecord, now: datetime) -> NotYet:
@@ -169,7 +171,7 @@ class Inbox:
 
         An action that follows is made once per event and replay of it, for the first that asks: one that has ended, and
         is of an earlier generation, is opened again. `undecided` are the rules files that could not be asked what
-        follows. Raises LeaseLost.
+        follows. May be called again, with the same words, when it is not known what came of it. Raises LeaseLost.
         """
         id, wanted = claim.id, [replace(action, generation=claim.record.generation) for action in follow_ups]
         around = _Around(claim.siblings, frozenset({id.marker}))
@@ -181,24 +183,29 @@ class Inbox:
         while True:
             opened = [around.opening(id._replace(rule=a.rule), a, now) for a in wanted if around.lacks(a)]
             rows = [row for its_rows, _ in opened for row in its_rows]
-            asked_later = [around.undecided(claim, after, undecided)] if undecided else []
+            asked_later = [around.undecided(claim, after, undecided, now)] if undecided else []
             delete = (id.marker,) if after.ended and id.marker in around.open else ()
             try:
                 self._table.commit(id.day, Row(id.row, after.values(), claim.etag), *rows, *asked_later, delete=delete)
                 break
             except Conflict:
-                seen, around = around, self._as_it_is(claim)
-                if around == seen:
+                there = self._as_it_is(claim, after)
+                if there is None:
+                    break
+                if there == around:
                     raise
+                around = there
         if how.due:
             return [Message(id, after.ticket, how.due - now)]
         return [message for _, message in opened]
 
-    def _as_it_is(self, claim: Lease) -> "_Around":
-        """What a settlement meets, read anew. Raises LeaseLost."""
+    def _as_it_is(self, claim: Lease, after: ActionRecord) -> "_Around | None":
+        """What a settlement meets, read anew; None if it is written already. Raises LeaseLost."""
         id = claim.id
         rows = {row.key.partition("|")[2]: row for row in self._table.read(id.day, f"{id.event}|", f"{id.event}|~")}
         own = rows.pop(id.rule, None)
+        if own is not None and after.values().items() <= own.values.items():
+            return None
         if own is None or own.etag != claim.etag:
             raise LeaseLost(f"{id.rule}: another worker has it, or has ended it")
         open = self._table.read(id.day, f"!open|{id.event}|", f"!open|{id.event}|~")
@@ -246,10 +253,24 @@ class Inbox:
             return message._replace(after=_SOON)
         return Message(id, again.ticket, due - now)
 
-    def ended(self, id: ActionId) -> bool | None:
-        """Has the action ended? None if there is no record of it: then it has long ended, or has just been made."""
+    def is_over(self, id: ActionId) -> bool | None:
+        """Has the action ended, or lost its rule before it had begun?
+
+        None if there is no record of it: then it has long ended, or has just been made.
+        """
         row = self._row(id.day, id.row)
-        return row.values.get("status") in ENDED if row else None
+        record = ActionRecord.read(row) if row else None
+        if row is None or record is None:
+            return row.values.get("status") in ENDED if row else None
+        return record.ended or (record.orphaned_since is not None and not record.begun)
+
+    def came_to_nothing(self, id: ActionId, since: datetime) -> bool:
+        """Has the action ended since then without success, before its handler had begun?"""
+        row = self._row(id.day, id.row)
+        record = ActionRecord.read(row) if row else None
+        if record is None or record.begun:
+            return False
+        return record.ended and record.status != "succeeded" and record.due >= since
 
     def open(self, day: str) -> list[ActionId]:
         """The actions of a day that have not ended: what the sweep looks at, however long the history."""
@@ -261,14 +282,19 @@ class Inbox:
         opened = [ActionId(day, *row.key.split("|", 2)[1:]) for row in rows if row.key.startswith("!open|")]
         return Markers(opened, [row for row in rows if row.key.startswith("!undecided|")])
 
-    def overdue(self, opened: Iterable[ActionId], since: datetime, now: datetime) -> Iterator[Message]:
-        """Fresh messages for those actions that should have been called before `since`, and were not."""
+    def overdue(self, opened: Iterable[ActionId], grace: timedelta, now: datetime) -> Iterator[Message]:
+        """Fresh messages for those actions that should have been called that long ago, and were not.
+
+        Each in a row has twice the grace of the one before: a queue that is only long does not get longer by this.
+        """
         for id in opened:
             row = self._row(id.day, id.row)
             record = ActionRecord.read(row) if row else None
-            if row is None or record is None or record.ended or record.due >= since:
+            if row is None or record is None or record.ended:
                 continue
-            again = record.then(now, note="queued again by the sweep", due=now).renewed()
+            if record.due + grace * 2 ** min(record.requeued, _MOST_DOUBLINGS) >= now:
+                continue
+            again = record.then(now, note="queued again by the sweep", due=now, requeued=record.requeued + 1).renewed()
             with suppress(Conflict):  # somebody has it, after all
                 self._table.commit(id.day, Row(id.row, again.values(), row.etag))
                 yield Message(id, again.ticket)
@@ -289,7 +315,8 @@ class Inbox:
                 continue
             siblings = {name.partition("|")[2]: row for name, row in rows.items() if "|" in name}
             files = tuple(json.loads(str(marker.values["files"])))
-            yield Pending(day, key, event, result, files, siblings, marker, int(end[1]) if end else 0)
+            since = datetime.fromisoformat(str(marker.values.get("since", _LONG_AGO)))
+            yield Pending(day, key, event, result, files, siblings, marker, since, int(end[1]) if end else 0)
 
     def decide(
         self, pending: Pending, actions: Sequence[NewAction], left: Sequence[str], now: datetime
@@ -339,9 +366,9 @@ class Inbox:
         """One row; no key goes on with a character before "!"."""
         return next(iter(self._table.read(partition, key, key + "!")), None)
 
-    def purge(self, before: datetime, now: datetime) -> Purge:
+    def purge(self, before: datetime, now: datetime, in_time: Callable[[], bool] = lambda: True) -> Purge:
         """Delete what has ended and is older than `before`; see dispatch.purge."""
-        purge = Purge(self._table, before, now)
+        purge = Purge(self._table, before, now, in_time)
         purge.run()
         return purge
 
@@ -375,10 +402,10 @@ class _Around:
         rows, message = _opening(id, action, now, self.siblings.get(id.rule))
         return [row for row in rows if row.key not in self.open], message
 
-    def undecided(self, claim: Lease, after: ActionRecord, files: Sequence[str]) -> Row:
+    def undecided(self, claim: Lease, after: ActionRecord, files: Sequence[str], now: datetime) -> Row:
         """The marker of an end. It keeps how it ended: the action may be replayed before all files are asked."""
         known: list[str] = json.loads(str(self.asked.values["files"])) if self.asked else []
-        marker = _undecided(f"{claim.id.row}|{claim.record.generation}", sorted({*known, *files}))
+        marker = _undecided(f"{claim.id.row}|{claim.record.generation}", sorted({*known, *files}), now)
         result = written_result(Result(after.rule, after.status, after.note, after.details))
         return replace(marker, values={**marker.values, "result": result}, etag=self.asked.etag if self.asked else "")
 
@@ -404,8 +431,8 @@ def _opening(
     return rows, Message(id, record.ticket)
 
 
-def _undecided(key: str, files: Sequence[str]) -> Row:
-    return Row(f"!undecided|{key}", {"files": json.dumps(list(files))})
+def _undecided(key: str, files: Sequence[str], now: datetime) -> Row:
+    return Row(f"!undecided|{key}", {"files": json.dumps(list(files)), "since": now.isoformat()})
 
 
 def _end(marker: Row, record: ActionRecord) -> Result | None:

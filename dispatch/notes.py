@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TypeAlias
 
+from azure.core.exceptions import ServiceRequestError
+
 from dispatch.retry import LONGEST_ASKED
 from dispatch.storage import Conflict, Row, Table
 
@@ -24,6 +26,7 @@ PARTITION = "notes"
 Note: TypeAlias = Mapping[str, str]
 Update: TypeAlias = Callable[[dict[str, str]], dict[str, str]]
 
+_MOST_TRIES = 20
 _FRESH = timedelta(seconds=10)  # how old what is known of pauses may be: so seldom is it read, however many act
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(hours=1)  # of pauses that the service did not name
 
@@ -44,9 +47,10 @@ class Notes:
 
         An update that wants nothing written gives back what it was given. Anything else is written though it may say
         what was there: only so is it sure that nobody, to a reader who is behind, has changed it.
+        Raises ServiceRequestError when others are quicker again and again: whoever wants it is asked anew, later.
         It may be deleted when it has not been changed for as long as history is kept, and `keep` is over, too.
         """
-        while True:
+        for _ in range(_MOST_TRIES):
             [row] = self._table.read(PARTITION, name, name + "!") or [Row(name, {"note": "{}"})]
             before: dict[str, str] = json.loads(str(row.values["note"]))
             after = update(before)
@@ -58,6 +62,7 @@ class Notes:
             except Conflict:
                 continue
             return after
+        raise ServiceRequestError(f"others have changed the note {name} {_MOST_TRIES} times in a row meanwhile")
 
     def all(self, prefix: str) -> dict[str, dict[str, str]]:
         """The notes whose names begin so."""

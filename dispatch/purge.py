@@ -5,7 +5,7 @@ the event's own time: a dead letter of last month that was taken in today stays 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from dispatch.notes import PARTITION
 from dispatch.records import ENDED, ActionRecord, EventRecord, Rejected
 from dispatch.storage import Conflict, Row, Table
 
-MOST_ROWS = 20_000  # deleted in one go: a sweep must end in a function's time; the next one goes on
+MOST_ROWS = 20_000  # deleted in one go
 DAYS = "days"
 UNDATED = "undated"
 
@@ -38,20 +38,24 @@ class Purge:
     table: Table
     before: datetime  # what was received and has ended before this goes
     now: datetime
+    in_time: Callable[[], bool] = lambda: True  # may it go on? A sweep must end in a function's time
     deleted: int = 0
-
-    @property
-    def done(self) -> bool:
-        """Is nothing left to delete, as far as it has been looked?"""
-        return self.deleted < MOST_ROWS
+    done: bool = True  # is nothing left to delete? Else the next one goes on
 
     def run(self) -> None:
         """Days that are over for long, those that never were, and notes; until enough is deleted for one go."""
         for row in self.table.read(DAYS, "", "~"):
-            if self.done and not (f"{self.before:%Y-%m-%d}" < row.key <= f"{self.now + timedelta(days=2):%Y-%m-%d}"):
-                self._day(row)
-        if self.done:
+            if f"{self.before:%Y-%m-%d}" < row.key <= f"{self.now + timedelta(days=2):%Y-%m-%d}":
+                continue
+            if not self._may_go_on():
+                return
+            self._day(row)
+        if self._may_go_on():
             self._notes()
+
+    def _may_go_on(self) -> bool:
+        self.done = self.done and self.deleted < MOST_ROWS and self.in_time()
+        return self.done
 
     def _day(self, listed: Row) -> None:
         day = listed.key
@@ -61,7 +65,7 @@ class Purge:
             rows = self.table.read(day, first, last)
             old = [group for group in _groups(rows) if self._is_over(group, live)]
             left |= self._delete(day, old) < len(rows)
-            if not self.done:
+            if not self._may_go_on():
                 return
         touched = str(listed.values.get("touched", ""))
         if not left and (not touched or datetime.fromisoformat(touched) < self.now - _HASTE):

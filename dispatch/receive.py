@@ -20,6 +20,7 @@ from dispatch.records import EventRecord, Kind, Rejected, TooLarge
 from handlers.base import shorten
 from schemas import Event, EventError, UnknownEventType, parse_event
 
+LATER = timedelta(minutes=10)
 ANSWER = timedelta(seconds=18)  # for storage: Event Grid waits 30 s for an answer, and gets one in 20
 
 _logger = logging.getLogger("mlevents")
@@ -44,11 +45,26 @@ def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
     except AzureError:
         raise
     except Exception as error:  # a defect of ours must not lose the event
-        _logger.exception("receiving event %s", event.id)
+        _logger.error("receiving event %s\n%s", event.id, app.secrets.traceback(error))  # noqa: TRY400 - masked
         _reject("defect", f"{type(error).__name__}: {error}", raw, app, id=event.id, type=type(event).__name__)
         return
     for message in messages:
         app.queue.send(str(message))
+
+
+def receive_later(raw: str, app: App) -> None:
+    """Take in an event that the host gave up; if it still cannot be written down, put it back among the others.
+
+    For it would be given up for good: with what has failed often in a queue for such messages the host calls no
+    function (azure-webjobs-sdk, QueueProcessor.cs). Raises what storage raises if it can be put nowhere.
+    """
+    try:
+        receive(raw, app)
+    except AzureError as error:
+        if app.events is None:
+            raise
+        say("event.later", logging.WARNING, reason=shorten(f"{type(error).__name__}: {error}", 500))
+        app.events.send(raw, LATER)
 
 
 def _accept(event: Event, raw: str, app: App) -> list[Message]:
@@ -77,8 +93,8 @@ def _matching(event: Event, app: App) -> tuple[list[NewAction], list[str]]:
     """The actions that an event leads to, and the rules files that it must be matched against again, later."""
     try:
         matched = app.rules.matching(event)
-    except Exception:  # a defect in matching must not lose the event
-        _logger.exception("matching event %s", event.id)
+    except Exception as error:  # a defect in matching must not lose the event
+        _logger.error("matching event %s\n%s", event.id, app.secrets.traceback(error))  # noqa: TRY400 - masked
         return [], app.rules.files
     left = {rule.file for rule in matched[MOST_ACTIONS:]}
     return [rule.action() for rule in matched[:MOST_ACTIONS]], sorted(left | set(app.rules.refused))

@@ -59,7 +59,9 @@ class ActionRecord:
     failing_since: datetime | None = None
     denied_since: datetime | None = None  # since when errors have been of a kind with a shorter patience of its own
     throttled_since: datetime | None = None  # since when the service has done nothing but ask for pauses
-    crashes: int = 0
+    orphaned_since: datetime | None = None  # since when its rule has been in no rules file
+    crashes: int = 0  # since it last came to the end of a step, or failed
+    requeued: int = 0  # how often the sweep has sent a message since it was last called
     generation: int = 0
     begun: bool = False  # has the handler checked back? Then no guard stops it half-way
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -104,7 +106,9 @@ class ActionRecord:
             "failing_since": _stamp(self.failing_since),
             "denied_since": _stamp(self.denied_since),
             "throttled_since": _stamp(self.throttled_since),
+            "orphaned_since": _stamp(self.orphaned_since),
             "crashes": self.crashes,
+            "requeued": self.requeued,
             "generation": self.generation,
             "begun": int(self.begun),
             "state": json.dumps(dict(self.state)),
@@ -142,7 +146,9 @@ class ActionRecord:
             failing_since=_moment(v["failing_since"]),
             denied_since=_moment(v["denied_since"]),
             throttled_since=_moment(v.get("throttled_since", "")),
+            orphaned_since=_moment(v.get("orphaned_since", "")),
             crashes=int(v["crashes"]),
+            requeued=int(v.get("requeued", "0")),
             generation=int(v["generation"]),
             begun=v["begun"] == "1",
             state=json.loads(v["state"]),

@@ -85,6 +85,7 @@ class Rules:
     alerts: Alerts | None = None
     mistakes: tuple[Mistake, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)  # file name -> a short hash of its content
+    read: frozenset[str] = frozenset()  # the names of all files, also of those without rules
 
     _by_event: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
     _by_followed: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
@@ -103,7 +104,7 @@ class Rules:
     @property
     def files(self) -> list[str]:
         """Every rules file, refused or with rules in force."""
-        return sorted({rule.file for rule in self.by_name.values()} | set(self.refused))
+        return sorted({rule.file for rule in self.by_name.values()} | {*self.refused})
 
     def workspace(self, event: Event) -> Workspace | None:
         """The workspace that raised the event; None if it is not one of ours, or if ours are not known."""
@@ -156,6 +157,7 @@ def load(folder: Path, settings: Mapping[str, str]) -> Rules:
         alerts=alerts,
         mistakes=tuple(sorted(mistake for file in files for mistake in file.mistakes)),
         refused={file.name: file.digest for file in files if file.mistakes or known is None},
+        read=frozenset(file.name for file in files),
     )
 
 

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from traceback import format_exception
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -57,6 +58,10 @@ class Secrets:
                 if kept.endswith(secret[:length]):
                     return kept[:-length] + MASK + _CUT
         return text
+
+    def traceback(self, error: BaseException) -> str:
+        """An error's traceback without them."""
+        return self.mask("".join(format_exception(error)))
 
     def mask_all(self, how: Settlement) -> Settlement:
         """What is to be written down, without them."""

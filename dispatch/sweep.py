@@ -5,13 +5,14 @@
 * Of a refused rules file, `alerts` is told.
 * What is older than the app's retention is deleted, once a day (dispatch/purge.py).
 * An event that came, or an action that ended, while a rules file was refused is matched against that file's rules once
-  the file is valid.
+  the file is valid; if the file is gone by then, against all rules: they may be in another one now.
 
 One thing that fails does not keep the sweep from the others. It ends before the host would end it, with the whole
 process; and goes through things in another order each time, so that none is always the one that is not reached.
 """
 
 import json
+import logging
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -26,11 +27,15 @@ from dispatch import alerts
 from dispatch.actions import MOST_ACTIONS, NewAction, Pending
 from dispatch.app import App
 from dispatch.log import say
+from dispatch.rulefiles.places import FILE
 from dispatch.rules import Rule
 from dispatch.storage import Row
 
 GRACE = timedelta(minutes=10)  # past due, a message may still be on its way: longer than twice what a busy queue takes
 MOST_ERRORS = 5  # of storage in one sweep: with more, it is away
+TWO_VERSIONS = timedelta(hours=1)  # of the app may run at once for as long: one may have a file that the other has not
+
+_logger = logging.getLogger("mlevents")
 
 T = TypeVar("T")
 
@@ -43,8 +48,9 @@ class _Round:
 
     def __post_init__(self) -> None:
         self.done: Counter[str] = Counter()
-        self.errors: list[AzureError] = []
-        self._ends = self.app.now() + self.app.inbox.lease / 2  # a lease is longer than functionTimeout, by a minute
+        self.errors: list[Exception] = []
+        began, lease = self.app.now(), self.app.inbox.lease  # which is longer than functionTimeout, by a minute
+        self._purge_ends, self._ends = began + lease / 4, began + lease / 2
 
     def day(self, day: str) -> None:
         """Take up what was left lying of a day."""
@@ -56,19 +62,32 @@ class _Round:
                         self.done["decided"] += decide(pending, self.app)
             for id in self.in_any_order(left.open):
                 with self.going_on():
-                    for message in self.app.inbox.overdue([id], self.app.now() - GRACE, self.app.now()):
+                    for message in self.app.inbox.overdue([id], GRACE, self.app.now()):
                         self.app.queue.send(str(message))
                         self.done["requeued"] += 1
 
     @contextmanager
     def going_on(self) -> Iterator[None]:
-        """An error of storage is kept for later, unless there have been many."""
+        """An error is kept for later; many of storage end the sweep, a defect in one thing keeps it from no other."""
         try:
             yield
         except AzureError as error:
-            if len(self.errors) >= MOST_ERRORS:
+            if sum(isinstance(other, AzureError) for other in self.errors) >= MOST_ERRORS:
                 raise
             self.errors.append(error)
+        except Exception as error:
+            _logger.error("in the sweep\n%s", self.app.secrets.traceback(error))  # noqa: TRY400 - masked
+            self.errors.append(error)
+
+    def purge(self) -> int:
+        """Once a day, delete what is older than the app's retention; how many rows were."""
+        app, now, today = self.app, self.app.now(), f"{self.app.now():%Y-%m-%d}"
+        if app.inbox.notes.all("purged").get("purged") == {"day": today}:
+            return 0
+        went = app.inbox.purge(now - app.retention, now, lambda: app.now() < self._purge_ends)
+        if went.done:
+            app.inbox.notes.change("purged", lambda _: {"day": today}, now)
+        return went.deleted
 
     def _can_be_asked(self, marker: Row) -> bool:
         """Is one of its files valid now? While none is, it costs nothing, however many there are."""
@@ -94,43 +113,48 @@ def _end(marker: Row) -> tuple[str, int]:
 
 
 def sweep(app: App) -> None:
-    """Go once through all days. Raises what storage raises, in the end; what is not done then is done the next time."""
+    """Go once through all days. Raises what went wrong, in the end; what is not done then is done the next time."""
     now = _Round(app)
     with now.going_on():
         alerts.refused_files(app)
+    with now.going_on():
+        now.done["purged"] = now.purge()
     for day in now.in_any_order(app.inbox.days()):
         now.day(day)
-    with now.going_on():
-        now.done["purged"] = purge(app)
     done = {what: now.done[what] for what in ("requeued", "decided", "purged")}
     say("sweep.done", **done, refused=len(app.rules.refused), left=now.done["left"], errors=len(now.errors))
     if now.errors:
         raise now.errors[0]
 
 
-def purge(app: App) -> int:
-    """Once a day, delete what is older than the app's retention; how many rows were."""
-    now, today = app.now(), f"{app.now():%Y-%m-%d}"
-    if app.inbox.notes.all("purged").get("purged") == {"day": today}:
-        return 0
-    went = app.inbox.purge(now - app.retention, now)
-    if went.done:
-        app.inbox.notes.change("purged", lambda _: {"day": today}, now)
-    return went.deleted
-
-
 def decide(pending: Pending, app: App) -> int:
     """Match an event, or the end of an action, against the rules of files that are valid now; how many rules did."""
-    asked = [file for file in pending.files if file not in app.rules.refused]
+    asked, left = _to_ask(pending, app)
     if not asked:
         return 0
     rules = [rule for rule in _matching(pending, app) if rule.file in asked and pending.lacks(rule.name)]
-    more = rules[MOST_ACTIONS:]
-    left = sorted({*pending.files} - {*asked} | {rule.file for rule in more})
-    messages = app.inbox.decide(pending, _actions(rules[:MOST_ACTIONS], pending), left, app.now())
+    left |= {rule.file for rule in rules[MOST_ACTIONS:]}
+    messages = app.inbox.decide(pending, _actions(rules[:MOST_ACTIONS], pending), sorted(left), app.now())
     for message in messages:
         app.queue.send(str(message))
     return len(messages)
+
+
+def _to_ask(pending: Pending, app: App) -> tuple[set[str], set[str]]:
+    """The files to ask now, and those to ask later.
+
+    While workspaces.yaml was refused no rule could be asked, of whatever file; and what was in a file that is gone may
+    be in any other now. Then all are asked: a rule that has acted does not act again.
+    """
+    files, known, refused = {*pending.files}, app.rules.read, {*app.rules.refused}
+    gone = files - known
+    if gone and app.now() - pending.since < TWO_VERSIONS:
+        return files - gone - refused, gone | (files & refused)
+    if gone:
+        say("rules.gone", logging.WARNING, files=",".join(sorted(gone)), event=pending.event.id)
+    if gone or any(file.endswith(f"/{FILE}") for file in files):
+        files = {*known}
+    return files - refused, files & refused
 
 
 def _matching(pending: Pending, app: App) -> list[Rule]:

@@ -13,7 +13,7 @@ from schemas.fields import RequiredText
 from schemas.plain import read_plain
 from schemas.subject import Subject
 
-Kind = Literal["refused rules", "rejected events"]
+Kind = Literal["refused rules", "rejected events", "rule is gone", "unreadable event"]
 
 ALERT_TYPE = "azureml-events.Alert"
 NOWHERE = (  # where a workspace's id must stand

@@ -65,6 +65,13 @@ class Story:
                 (folder / file).write_text(text)
             return load(folder, SETTINGS)
 
+    def stages(self, rule: str) -> set[int]:
+        """What its handler must do, sooner or later; an attempt that is to be repeated need not have been made."""
+        found = self.rules(mended=True).get(rule)
+        assert found is not None
+        assert isinstance(found.handler, Staged)
+        return {number for number, word in enumerate(found.handler.script) if word != "retry"}
+
     def __hash__(self) -> int:
         return hash(self.name)
 
@@ -155,7 +162,12 @@ class Telling:
         """A process: with a clock of its own, and nothing in memory that the one before it knew."""
         skew = self._skew()
         inbox = Inbox(self._storage, LEASE)
-        self._app = App(self.story.rules(self._mended), inbox, self._storage, lambda: self.clock.time + skew)
+        self._app = App(
+            self.story.rules(self._mended), inbox, self._storage, lambda: self.clock.time + skew, self._sleep
+        )
+
+    def _sleep(self, seconds: float) -> None:
+        self.clock.forward(seconds=seconds)
 
     def _until_quiet(self) -> None:
         for _ in range(2_000):
@@ -225,9 +237,14 @@ def check_record(telling: Telling) -> None:
     assert len(history.events) == len(telling.story.events)
     assert history.rejected == []
     keys: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    done: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
     for effect in telling.faults.effects:
         keys[effect.event, effect.rule].add(effect.key)
+        done[effect.event, effect.rule].add(effect.stage)
     assert all(len(of_one) == 1 for of_one in keys.values()), "an action keeps its key"
+    for place, record in actions.items():
+        if record.status != "skipped":  # as only guards do here
+            assert telling.story.stages(place[1]) <= done[place], f"{place} has {record.status} without being done"
     telling.story.check(telling)
 
 

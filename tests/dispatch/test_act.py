@@ -3,12 +3,13 @@
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import HttpResponseError, ServiceResponseError
 
 from dispatch.act import act, carry_out, rearm
 from dispatch.actions import Message, NotYet
@@ -485,12 +486,16 @@ class Faulty:
     table: Table
     hits: Callable[[Row], bool]
     errors: list[Exception]
+    applies: bool = False  # it is done all the same: only the answer is lost
 
     def read(self, partition: str, first: str, last: str) -> list[Row]:
         return self.table.read(partition, first, last)
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         if self.errors and any(self.hits(row) for row in rows):
+            if self.applies:
+                with suppress(Conflict):
+                    self.table.commit(partition, *rows, delete=delete)
             raise self.errors.pop(0)
         return self.table.commit(partition, *rows, delete=delete)
 
@@ -499,14 +504,39 @@ def ending(row: Row) -> bool:
     return row.values.get("status") == "succeeded"
 
 
+@pytest.mark.parametrize("applied", [False, True], ids=["refused", "answer lost"])
+def test_storage_that_is_away_for_half_a_minute_when_an_action_ends_does_no_harm(folder: Path, applied: bool) -> None:
+    """The worker has the action, and does not give it up: else its effect would be repeated."""
+    world = started(folder, rule("ring"))
+    errors: list[Exception] = [ServiceResponseError("no answer") for _ in range(4)]
+    app = replace(world.app, inbox=Inbox(Faulty(world.table, ending, errors, applied), LEASE))
+    [(_, message)] = world.queue.messages
+    act(message, app)
+    world.run()
+    assert world.ends() == {"ring": "succeeded"}
+    assert len(world.calls) == 1
+    assert world.actions["ring"].timeline[-1].note == "done"
+
+
+@pytest.mark.parametrize("applied", [False, True], ids=["refused", "answer lost"])
+def test_what_follows_is_made_once_when_an_end_is_written_again(folder: Path, applied: bool) -> None:
+    """And its message is sent, though it was another try that wrote it."""
+    world = started(folder, rule("ring"), rule("tell", after="{ rules: ring }"))
+    app = replace(world.app, inbox=Inbox(Faulty(world.table, ending, [ServiceResponseError("?")], applied), LEASE))
+    world.queue.drain(lambda message: act(message, app))
+    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
+    assert [call.action.rule for call in world.calls] == ["ring", "tell"]
+
+
 @pytest.mark.parametrize("error", [HttpResponseError("busy"), Conflict("for no reason")])
 def test_storage_that_fails_when_an_action_ends_makes_it_run_again(folder: Path, error: Exception) -> None:
     """The effect may be repeated, by the same key: nobody can know that it is done."""
     world = started(folder, rule("ring"))
-    app = replace(world.app, inbox=Inbox(Faulty(world.table, ending, [error]), LEASE))
+    app = replace(world.app, inbox=Inbox(Faulty(world.table, ending, [error] * 5), LEASE))
     [(_, message)] = world.queue.messages
     with pytest.raises(type(error)):
         act(message, app)
+    world.clock.forward(minutes=10)
     world.run()
     assert [call.action.key for call in world.calls] == [world.calls[0].action.key] * 2
     assert world.ends() == {"ring": "succeeded"}

@@ -85,7 +85,7 @@ def test_an_outcome_that_is_not_refused_for_its_texts_is_not_cut(tmp_path: Path,
     world.receive(EVENT)
     error = HttpResponseError("busy")
     error.status_code = status
-    app = replace(world.app, inbox=Inbox(Faulty(world.table, ending, [error]), LEASE))
+    app = replace(world.app, inbox=Inbox(Faulty(world.table, ending, [error] * 5), LEASE))
     with pytest.raises(HttpResponseError):
         drain(world, app)
     assert world.ends() == {"ring": "running"}

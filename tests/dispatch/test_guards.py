@@ -10,12 +10,13 @@ import requests
 from azure.core.exceptions import HttpResponseError
 
 from dispatch.act import act
+from dispatch.actions import MOST_CRASHES
 from dispatch.order import Place
 from dispatch.storage import Row, Table
 from handlers.base import Action, Outcome
 from schemas import Event, ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged, parse_event
 from tests.dispatch.world import Scripted, World, rule, rules
-from tests.doubles import NOW, Mortal
+from tests.doubles import NOW, Died, Mortal
 
 
 def run_event(id: str, status: str, seconds: float, run: str = "r1") -> RunStatusChanged:
@@ -179,10 +180,15 @@ class TestAtMost:
         assert says in str(mistake)
 
 
+DEADLY = "deadly"  # the event on which a worker dies, every time
+
+
 class Exclusive(Scripted):
     """One at a time per run type."""
 
     def run(self, event: Event, action: Action) -> Outcome:
+        if event.id == DEADLY:
+            raise Died
         return super().run(event, action)
 
     def lock(self, event: Event) -> str | None:
@@ -212,16 +218,21 @@ class TestTakingTurns:
         assert acted_on(world) == ["e1", "m1", "m2"]
 
     def test_nobody_has_to_release_a_lock(self, tmp_path: Path) -> None:
-        """Its holder's worker died for good: the fifth crash ends it, and the next one's turn comes."""
-        world = self.world(tmp_path, "succeed")
-        world.receive(run_event("e1", "Failed", 1))
-        [(_, message)] = world.queue.messages
-        world.mortal.dies_before = 5  # read, claim, read the lock, write it, and then the handler
-        world.run()
+        """Its holder's worker dies, over and over: the fifth crash ends it, and then the next one's turn comes."""
+        world = self.world(tmp_path)
+        world.receive(run_event(DEADLY, "Failed", 1))
+        with pytest.raises(Died):
+            act(world.queue.messages[0][1], world.app)
         world.receive(run_event("e2", "Failed", 2))
         world.run()
-        assert set(outcomes(world).values()) == {"succeeded: done"}
-        assert message
+        assert outcomes(world) == {
+            DEADLY: f"failed: the worker died {MOST_CRASHES} times while it ran this action",
+            "e2": "succeeded: done",
+        }
+        first, second = sorted((record for _, record in world.history().actions), key=lambda record: record.status)
+        assert second.timeline[1].note.startswith("waits for its turn")
+        assert second.timeline[-1].at >= first.timeline[-1].at
+        assert acted_on(world) == ["e2"]
 
 
 class TestStorage:

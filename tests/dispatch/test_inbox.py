@@ -195,9 +195,9 @@ def test_a_row_of_another_version_is_left_alone(
     assert inbox.rearm(message, NOW) == message._replace(after=timedelta(minutes=5))
     assert [id.rule for id, _ in inbox.history(message.id.day).actions] == ["tell"]
     assert table.read(message.id.day, "", "~") == before
-    assert not inbox.ended(message.id)
+    assert not inbox.is_over(message.id)
     told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 3
+    assert len(told) == 4
     assert all(text.startswith("action.foreign") and says in text for text in told)
 
 

@@ -50,7 +50,7 @@ def test_receiving_costs_one_transaction_and_one_put(world: World) -> None:
     """Once the process knows the day; carrying out costs one range query, one claim and one settle."""
     world.write(rules(rule("ring")))
     storage = Counting(world.table, world.queue)
-    app = App(world.loaded, Inbox(storage, LEASE), storage, world.clock)
+    app = App(world.loaded, Inbox(storage, LEASE), storage, world.clock, world.sleep)
     receive(json.dumps(EVENT.model_copy(update={"id": "first"}).wire()), app)
     storage.calls.clear()
     receive(RAW, app)
@@ -87,7 +87,7 @@ def test_a_redelivery_costs_three_requests_however_many_rules_it_matches(
     world = World(rules(*(rule(f"ring-{n}") for n in range(48))), tmp_path)
     transport = Answers(lambda _: False)
     with TableClient.from_connection_string(azurite_connection, f"t{uuid4().hex}", transport=transport) as client:
-        app = App(world.loaded, Inbox(AzureTable(client), LEASE), world.queue, world.clock)
+        app = App(world.loaded, Inbox(AzureTable(client), LEASE), world.queue, world.clock, world.sleep)
         receive(RAW, app)
         transport.sent.clear()
         receive(RAW, app)
@@ -275,7 +275,7 @@ def refusal(status: int) -> HttpResponseError:
 @pytest.mark.parametrize("error", [ServiceRequestError("no route"), refusal(500), refusal(403)])
 def test_only_storage_makes_receiving_fail(world: World, error: Exception) -> None:
     """Event Grid then delivers the event again."""
-    app = App(world.loaded, Inbox(Refusing(world.table, error), LEASE), world.queue, world.clock)
+    app = App(world.loaded, Inbox(Refusing(world.table, error), LEASE), world.queue, world.clock, world.sleep)
     with pytest.raises(type(error)):
         receive(RAW, app)
     receive(RAW, world.app)
@@ -285,7 +285,7 @@ def test_only_storage_makes_receiving_fail(world: World, error: Exception) -> No
 @pytest.mark.parametrize("status", [400, 413])
 def test_what_storage_refuses_for_its_content_is_rejected(world: World, status: int) -> None:
     """Delivering it again would not help."""
-    app = App(world.loaded, Inbox(Refusing(world.table, refusal(status)), LEASE), world.queue, world.clock)
+    app = App(world.loaded, Inbox(Refusing(world.table, refusal(status)), LEASE), world.queue, world.clock, world.sleep)
     receive(RAW, app)
     assert [rejected.kind for rejected in world.history().rejected] == ["too large"]
 

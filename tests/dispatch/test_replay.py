@@ -580,7 +580,7 @@ class TestGuards:
         world.receive(EVENT.model_copy(update={"id": "e2"}))
         [(_, message)] = world.queue.messages
         world.queue.messages.clear()
-        ended = Inbox.ended
+        ended = Inbox.is_over
 
         def slow(inbox: Inbox, id: ActionId) -> bool | None:
             """Between what it reads and what its reader writes, the other is replayed, and runs."""
@@ -591,7 +591,7 @@ class TestGuards:
             return seen
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Inbox, "ended", slow)
+            patch.setattr(Inbox, "is_over", slow)
             act(message, world.app)
         assert [call.event.id for call in world.calls] == ["e1", "e1"]
         assert [r.note[:19] for id, r in world.history().actions if id.event != written(world).key] == [

@@ -82,7 +82,7 @@ class Telling:
         for _ in range(2):
             self._deliver()
         self.world.write(MENDED, "other.yaml")
-        self.app = App(self.world.loaded, self.app.inbox, self.app.queue, self.world.clock)
+        self.app = App(self.world.loaded, self.app.inbox, self.app.queue, self.world.clock, self.world.sleep)
         poison = self._taken()[:1]
         self._try(lambda: rearm(poison[0], self.app))
         for _ in range(60):
@@ -172,7 +172,8 @@ def tell(quick: list[Middleman], azurite: Azurite) -> Tell:
             inbox = Inbox(AzureTable(stack.enter_context(storage.table(name))), LEASE)
             queue = Undelayed(AzureQueue(stack.enter_context(storage.queue(name))))
             looking = Inbox(AzureTable(stack.enter_context(past.table(name))), LEASE)
-            telling = Telling(world, App(world.loaded, inbox, queue, world.clock), looking, between.delivered)
+            app = App(world.loaded, inbox, queue, world.clock, world.sleep)
+            telling = Telling(world, app, looking, between.delivered)
             between.plan = plan
             quick.append(between)
             telling.tell()

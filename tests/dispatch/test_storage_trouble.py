@@ -71,8 +71,8 @@ def test_a_storage_that_never_answers_is_an_error_in_time(world: World) -> None:
         storage.table("mlevents") as table,
         storage.queue("mlevents-actions") as queue,
     ):
-        no_table = App(world.loaded, Inbox(AzureTable(table), LEASE), world.queue, world.clock)
-        no_queue = App(world.loaded, Inbox(world.table, LEASE), AzureQueue(queue), world.clock)
+        no_table = App(world.loaded, Inbox(AzureTable(table), LEASE), world.queue, world.clock, world.sleep)
+        no_queue = App(world.loaded, Inbox(world.table, LEASE), AzureQueue(queue), world.clock, world.sleep)
         for answer in [threads.submit(receive, RAW, app) for app in (no_table, no_queue)]:
             assert isinstance(answer.exception(), AzureError)
     receive(RAW, world.app)
@@ -193,7 +193,8 @@ def test_the_slowest_storage_is_over_before_event_grid_asks_again(
     world = World(rules(*(rule(f"ring-{n}") for n in range(12))), tmp_path)
     storage, name = Storage.of(Environment({"AzureWebJobsStorage": azurite_connection})), f"t{uuid4().hex}"
     with storage.table(name) as table_client, storage.queue(name) as queue_client:
-        app = App(world.loaded, Inbox(AzureTable(table_client), LEASE), AzureQueue(queue_client), world.clock)
+        inbox = Inbox(AzureTable(table_client), LEASE)
+        app = App(world.loaded, inbox, AzureQueue(queue_client), world.clock, world.sleep)
         network.table, network.queue = table, queue
         with suppress(AzureError):
             receive(RAW, app)
@@ -283,7 +284,7 @@ def test_an_event_that_nobody_knows_to_be_written_down_comes_again(world: World,
     with answering(answer) as server, storage_on(server.port).table("mlevents") as client:
         broken = EventsElsewhere(world.table, AzureTable(client))
         with pytest.raises(AzureError):
-            receive(RAW, App(world.loaded, Inbox(broken, LEASE), world.queue, world.clock))
+            receive(RAW, App(world.loaded, Inbox(broken, LEASE), world.queue, world.clock, world.sleep))
         assert set(server.asked) == {"POST"}
     assert world.history().rejected == []
     receive(RAW, world.app)

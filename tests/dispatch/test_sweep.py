@@ -9,9 +9,10 @@ import pytest
 from dispatch.act import act
 from dispatch.actions import Message
 from dispatch.inbox import Inbox
-from dispatch.sweep import GRACE, decide, sweep
-from schemas import RunStatusChanged
-from tests.dispatch.world import LEASE, World, rule, rules
+from dispatch.rules import Rule, Rules, load
+from dispatch.sweep import GRACE, TWO_VERSIONS, decide, sweep
+from schemas import Event, RunStatusChanged
+from tests.dispatch.world import LEASE, SETTINGS, World, rule, rules
 from tests.doubles import Counting
 
 EVENT = RunStatusChanged.example(id="e1")
@@ -116,10 +117,102 @@ def test_files_are_asked_one_after_the_other(tmp_path: Path) -> None:
     world.run()
     assert world.ends() == {"ring": "succeeded", "b": "succeeded"}
     assert {pending.files for pending in world.app.inbox.undecided("2026-11-22")} == {("rules/a.yaml",)}
-    (tmp_path / "rules" / "a.yaml").unlink()
-    world.write(rules(rule("b")), "b.yaml")
+    world.write(rules(rule("a", on="RunCompleted")), "a.yaml")
     sweep(world.app)
     assert list(world.app.inbox.undecided("2026-11-22")) == []
+
+
+def test_a_refused_file_that_is_gone_when_it_is_mended_loses_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its rules may be in another file: all are asked, but not before no other version of the app can have the file."""
+    world = World(rules(rule("ring")), tmp_path)
+    world.write(rules(rule("tell", when="[nonsense]")), "old.yaml")
+    world.receive(EVENT)
+    world.run()
+    (tmp_path / "rules" / "old.yaml").unlink()
+    world.write(rules(rule("tell"), rule("not-this", on="RunCompleted")), "new.yaml")
+    sweep(world.app)
+    assert world.ends() == {"ring": "succeeded"}
+    world.clock.time += TWO_VERSIONS
+    sweep(world.app)
+    world.run()
+    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
+    assert [call.action.rule for call in world.calls] == ["ring", "tell"]
+    assert "rules.gone files=rules/old.yaml event=e1" in caplog.text
+    assert list(world.app.inbox.undecided("2026-11-22")) == []
+
+
+def test_a_file_that_has_another_name_and_still_a_mistake_is_asked_when_it_has_none(tmp_path: Path) -> None:
+    world = World(rules(rule("ring")), tmp_path)
+    world.write(rules(rule("tell", when="[nonsense]")), "old.yaml")
+    world.receive(EVENT)
+    world.run()
+    (tmp_path / "rules" / "old.yaml").rename(tmp_path / "rules" / "new.yaml")
+    world.write(rules(rule("ring")))
+    world.clock.time += TWO_VERSIONS
+    sweep(world.app)
+    world.write(rules(rule("tell")), "new.yaml")
+    sweep(world.app)
+    world.run()
+    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
+
+
+@pytest.mark.parametrize("gone", ["the folder", "workspaces.yaml"])
+def test_an_event_that_came_while_there_were_no_rules_is_matched_against_all(tmp_path: Path, gone: str) -> None:
+    """A deployment without its rules folder knows no other file's name."""
+    world = World(rules(rule("ring")), tmp_path)
+    world.loaded = load(tmp_path / ("nowhere" if gone == "the folder" else "rules"), SETTINGS)
+    if gone == "workspaces.yaml":
+        (tmp_path / "rules" / "workspaces.yaml").unlink()
+        world.loaded = load(tmp_path / "rules", SETTINGS)
+    world.receive(EVENT)
+    sweep(world.app)
+    assert world.ends() == {}
+    world.write(rules(rule("ring")))
+    world.write(rules(rule("tell")), "new.yaml")
+    for _ in range(13):  # the missing folder's own workspaces.yaml has another name
+        world.clock.forward(minutes=5)
+        sweep(world.app)
+    world.run()
+    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
+
+
+def test_a_defect_in_one_thing_does_not_stop_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it lose what it is in: that stays where it is, and the host is told."""
+    world = World(rules(rule("ring")), tmp_path, workspaces="workspaces: [1")
+    world.receive(*(EVENT.model_copy(update={"id": id}) for id in "abcdefgh"))
+    world.workspaces = World.workspaces
+    world.write(rules(rule("ring")))
+    matching = type(world.loaded).matching
+
+    def broken(self: Rules, event: Event) -> list[Rule]:
+        if event.id == "c":
+            raise RecursionError("c")
+        return matching(self, event)
+
+    monkeypatch.setattr(type(world.loaded), "matching", broken)
+    with pytest.raises(RecursionError):
+        sweep(world.app)
+    world.run()
+    assert sorted(call.event.id for call in world.calls) == [*"abdefgh"]
+    assert [pending.event.id for pending in world.app.inbox.undecided("2026-11-22")] == ["c"]
+
+
+def test_a_queue_that_is_only_long_does_not_get_longer(tmp_path: Path) -> None:
+    """Each message in a row for the same action is sent after twice the time; a call of it begins anew."""
+    world = started(tmp_path, rule("ring", "wait 1", "succeed"))
+    for _ in range(24):  # two hours
+        world.clock.forward(minutes=5, seconds=1)
+        sweep(world.app)
+    assert len(world.queue.messages) == 1 + 3  # after 10, 20 and 40 minutes more, and the next one after 80
+    world.queue.messages[:-1] = []
+    act(world.queue.messages.pop()[1], world.app)
+    world.queue.messages.clear()
+    world.clock.forward(minutes=11)
+    sweep(world.app)
+    world.run()
+    assert world.ends() == {"ring": "succeeded"}
 
 
 def test_an_end_that_a_refused_file_follows_is_followed_later(tmp_path: Path) -> None:

@@ -51,14 +51,14 @@ class Refusing:
     @property
     def app(self) -> App:
         """The app that has no other."""
-        return App(self.world.loaded, Inbox(self, LEASE), self.world.queue, self.world.clock)
+        return App(self.world.loaded, Inbox(self, LEASE), self.world.queue, self.world.clock, self.world.sleep)
 
 
 def test_one_that_fails_does_not_keep_it_from_the_others(tmp_path: Path) -> None:
     """The error is raised in the end, so that the host knows; what failed is done the next time."""
     world = left_lying(tmp_path, *"abcdefgh")
     with pytest.raises(ServiceRequestError):
-        sweep(Refusing(world, lambda call: call in (5, 10)).app)
+        sweep(Refusing(world, lambda call: call in (9, 14)).app)
     assert len(world.queue.messages) == 6
     sweep(world.app)
     world.run()
@@ -67,10 +67,10 @@ def test_one_that_fails_does_not_keep_it_from_the_others(tmp_path: Path) -> None
 
 def test_storage_that_is_away_is_not_asked_for_everything(tmp_path: Path) -> None:
     """It gives up after a few errors: each may have taken seconds."""
-    table = Refusing(left_lying(tmp_path, *"abcdefghijklmnop"), lambda call: call > 2)
+    table = Refusing(left_lying(tmp_path, *"abcdefghijklmnop"), lambda call: call > 7)
     with pytest.raises(ServiceRequestError):
         sweep(table.app)
-    assert table.calls == 2 + MOST_ERRORS + 1
+    assert table.calls == 7 + MOST_ERRORS + 1
 
 
 class Slow:
@@ -111,7 +111,7 @@ def test_what_waits_for_a_refused_file_costs_nothing_while_it_is_refused(tmp_pat
     world.run()
     sweep(world.app)  # the first of a day purges
     storage = Counting(world.table, world.queue)
-    sweep(App(world.loaded, Inbox(storage, LEASE), storage, world.clock))
+    sweep(App(world.loaded, Inbox(storage, LEASE), storage, world.clock, world.sleep))
     assert len(storage.calls) < 10
     world.write(rules(rule("tell")), "other.yaml")
     sweep(world.app)

@@ -112,13 +112,17 @@ class World:
     @property
     def app(self) -> App:
         """The app as it works undisturbed."""
-        return App(self.loaded, Inbox(self.table, LEASE), self.queue, self.clock)
+        return App(self.loaded, Inbox(self.table, LEASE), self.queue, self.clock, self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        """As time.sleep, on the clock."""
+        self.clock.forward(seconds=seconds)
 
     @property
     def mortal_app(self) -> App:
         """The app as it dies where the test says."""
         inbox = Inbox(self.mortal.table(self.table), LEASE)
-        return App(self.loaded, inbox, self.mortal.queue(self.queue), self.clock)
+        return App(self.loaded, inbox, self.mortal.queue(self.queue), self.clock, self.sleep)
 
     def receive(self, *events: Event) -> None:
         for event in events:

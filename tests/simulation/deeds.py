@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar, NamedTuple
 
+from dispatch.records import Status
 from handlers.base import Action, CheckBack, GiveUp, Handler, Outcome, RetryLater, Skipped, Succeeded
 from schemas import Event
 from tests.doubles import Died
@@ -18,8 +19,11 @@ from tests.simulation.agenda import Agenda
 from tests.simulation.host import FunctionApp, Invocation
 
 DEADLY = "note"  # the rule whose handlers may
+IDLE = "nothing to do"  # why a handler skips
 SERVICES = 50  # that answer 429 now and then, each for itself
 PAUSE = 300.0  # seconds that they want
+FOREVER = 1_000  # times: what goes wrong so often never goes right
+ENDS: dict[str, Status] = {"succeed": "succeeded", "give up": "failed", "skip": "skipped"}  # by a last stage's answer
 FRESH, SKEW = 20.0, 60.0  # seconds: until all know of a pause; by which two clocks differ
 
 
@@ -46,6 +50,18 @@ class Stage(NamedTuple):
 
     mishaps: tuple[str, ...]
     answer: str
+
+    @property
+    def comes_off(self) -> bool:
+        """Is it done, sooner or later?"""
+        return len(self.mishaps) < FOREVER
+
+
+class End(NamedTuple):
+    """How an action is to end, and how many of its stages are to be done before."""
+
+    status: Status
+    stages: int
 
 
 class Deed(Handler[Event]):
@@ -127,9 +143,17 @@ class Journal:
     def plan(self, event: str, rule: str, stages: int) -> list[Stage]:
         """What happens to an action."""
         if rule == DEADLY and event in self.deadly:
-            return [Stage(("kill",) * 1_000, "succeed")]
+            return [Stage(("kill",) * FOREVER, "succeed")]
         chance = random.Random(f"{self.seed}|{event}|{rule}")
         return [Stage(_mishaps(chance), _answer(chance, last=n == stages - 1)) for n in range(stages)]
+
+    def end(self, event: str, rule: str, stages: int) -> End:
+        """What becomes of an action that no guard keeps from being called."""
+        plan = self.plan(event, rule, stages)
+        for number, stage in enumerate(plan):
+            if not stage.comes_off:
+                return End("failed", number)
+        return End(ENDS[plan[-1].answer], stages)
 
     def _go_wrong(self, mishap: str, event: Event) -> None:
         self.mishaps[mishap] += 1
@@ -183,7 +207,7 @@ def _mishaps(chance: random.Random) -> tuple[str, ...]:
         (0.02, ("break",)),
         (0.02, ("retry", "break", "retry")),
         (0.005, ("throttle",) * chance.randint(1, 2)),
-        (0.004, ("retry",) * 1_000),  # never goes right
+        (0.004, ("retry",) * FOREVER),
         (0.001, ("hang",)),
     ):
         lot -= share
@@ -204,7 +228,7 @@ def _answered(answer: str, stage: int) -> Outcome:
         case "wait":
             return CheckBack(timedelta(seconds=int(seconds)), {"stage": stage + 1})
         case "skip":
-            return Skipped("nothing to do")
+            return Skipped(IDLE)
         case "succeed":
             return Succeeded("done")
     raise GiveUp("broken")

@@ -3,16 +3,19 @@
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from dispatch.actions import MOST_CRASHES
 from dispatch.records import ActionRecord
 from dispatch.rules import ALERTS
-from tests.simulation.deeds import DEADLY, SKEW
-from tests.simulation.workload import EVERY, FOLLOWS, MOST, UNFOLLOWED, Fact
+from tests.simulation.agenda import START
+from tests.simulation.deeds import DEADLY, IDLE, SKEW
+from tests.simulation.workload import EVERY, FOLLOWS, GUARDED, MOST, STAGES, UNFOLLOWED, Fact
 from tests.simulation.world import Simulation
 
 ENDED = {"succeeded", "skipped", "failed"}
 SHOWN = 20  # violations in an error's text
+LATE = timedelta(hours=1)  # between being let pass and being called, if the worker dies in between, at most
 RACE = 60.0  # seconds between being let pass and being called, at most
 
 Actions = dict[tuple[str, str], ActionRecord]  # by event and rule
@@ -48,6 +51,9 @@ def violations(simulation: Simulation, *, behind: bool = False) -> Iterator[str]
     facts = {fact.id: fact for fact in simulation.workload.facts}
     yield from _lost(facts, counts, rejected)
     yield from _wrong_actions(facts, actions, [id for id in counts if id.startswith(("refused", "rejected"))])
+    yield from _wrong_ends(simulation, actions)
+    yield from _not_done(simulation, actions)
+    yield from _too_seldom(simulation, facts, actions)
     if not behind:  # who does not see yet that it was done, or that a service wants to be left alone, does no more harm
         yield from _repeated(simulation)
         yield from simulation.journal.intrusions
@@ -84,6 +90,36 @@ def _wrong_actions(facts: dict[str, Fact], actions: Actions, alerts: list[str]) 
     for (event, rule), record in actions.items():
         if sum(moment.status in ENDED for moment in record.timeline) != 1:
             yield f"{event}: {rule} has ended so: {[moment.status for moment in record.timeline]}"
+
+
+def _wrong_ends(simulation: Simulation, actions: Actions) -> Iterator[str]:
+    """An action ends as its handler answers in the end, unless a guard skips it before."""
+    for (event, rule), record in actions.items():
+        wanted = simulation.journal.end(event, rule, STAGES.get(rule, 1)).status
+        if record.status != wanted and not _is_kept_back(record):
+            yield f"{event}: {rule} has {record.status}, not {wanted}: {record.note}"
+
+
+def _is_kept_back(record: ActionRecord) -> bool:
+    """Has a guard skipped it? Its handler's words are others."""
+    return record.rule in GUARDED and record.status == "skipped" and record.note != IDLE
+
+
+def _not_done(simulation: Simulation, actions: Actions) -> Iterator[str]:
+    """What an action is recorded to have done was done, under one key; and again, if its worker was lost before."""
+    journal = simulation.journal
+    done, lost = (
+        Counter((e.event, e.rule, e.stage) for e in some.elements()) for some in (journal.effects, journal.excused)
+    )
+    keys: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for effect in journal.effects:
+        keys[effect.event, effect.rule].add(effect.key)
+    yield from (f"{event}: {rule} had keys {of_one}" for (event, rule), of_one in keys.items() if len(of_one) > 1)
+    for (event, rule), record in actions.items():
+        stages = 0 if _is_kept_back(record) else journal.end(event, rule, STAGES.get(rule, 1)).stages
+        for part in ((event, rule, stage) for stage in range(stages)):
+            if done[part] < 1 + lost[part]:
+                yield f"{part}: done {done[part]} times, of which {lost[part]} were lost, and it is {record.status}"
 
 
 def _repeated(simulation: Simulation) -> Iterator[str]:
@@ -139,6 +175,20 @@ def _too_often(simulation: Simulation, facts: dict[str, Fact]) -> Iterator[str]:
             events = {event for when, event in calls[first:] if when <= at}
             if len(events) > MOST:
                 yield f"{experiment}: {len(events)} at once before {at:.0f} s: {sorted(events)}"
+
+
+def _too_seldom(simulation: Simulation, facts: dict[str, Fact], actions: Actions) -> Iterator[str]:
+    """Who is skipped because others have all places is not alone."""
+    called: defaultdict[str, list[tuple[datetime, str]]] = defaultdict(list)
+    for entry in simulation.journal.entries:
+        if entry.rule == "seldom":
+            called[facts[entry.event].experiment].append((START + timedelta(seconds=entry.seconds), entry.event))
+    for (event, rule), record in actions.items():
+        if rule == "seldom" and _is_kept_back(record):
+            at, span = record.timeline[-1].at, timedelta(seconds=EVERY + SKEW) + LATE
+            others = {other for when, other in called[facts[event].experiment] if at - span < when < at + LATE}
+            if len(others) < MOST:
+                yield f"{event}: {rule} was skipped at {at}, with {sorted(others)} about: {record.note}"
 
 
 def _not_stopped(simulation: Simulation, actions: Actions) -> Iterator[str]:

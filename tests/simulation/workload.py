@@ -86,6 +86,8 @@ FOLLOWS = {  # rule: (the rule that it follows, how that must have ended)
     ("cry", "ship"): {"failed"},
 }
 UNFOLLOWED = {"newest", "seldom", "tell-more", "cry", "note", "told-well"}  # alerts tell when one of them has failed
+GUARDED = {"newest", "ship", "seldom"}  # which may be skipped before they are called
+STAGES = {"tell-more": 2, "ship": 3}  # of rules that have more than one
 MOST, EVERY = 2, 1_800.0  # at_most of `seldom`
 RANKS = {"Running": 1, "Finalizing": 2, "Completed": 3, "Failed": 3, "Canceled": 3}
 

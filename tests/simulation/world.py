@@ -173,7 +173,7 @@ class Simulation:
         reach = Reach(self.weather, self.reader or self.table, self.actions, self._recorded)
         wrong = self._skews.random() < 0.1
         skew = timedelta(seconds=self._skews.uniform(-SKEW, SKEW) if wrong else 0)
-        return App(self._rules, Inbox(reach, LEASE), reach, lambda: self.agenda.now() + skew)
+        return App(self._rules, Inbox(reach, LEASE), reach, lambda: self.agenda.now() + skew, self.agenda.sleep)
 
     def _recorded(self) -> None:
         self.site.recorded()
