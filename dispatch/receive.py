@@ -46,7 +46,8 @@ def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
         raise
     except Exception as error:  # a defect of ours must not lose the event
         _logger.error("receiving event %s\n%s", event.id, app.secrets.traceback(error))  # noqa: TRY400 - masked
-        _reject("defect", f"{type(error).__name__}: {error}", raw, app, id=event.id, type=type(event).__name__)
+        reason = app.secrets.mask(f"{type(error).__name__}: {error}")
+        _reject("defect", reason, raw, app, id=event.id, type=type(event).__name__)
         return
     for message in messages:
         app.queue.send(str(message))

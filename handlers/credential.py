@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
-# A token is asked for in the midst of a call that has 20 seconds in all. The endpoint is on the same machine.
-_SHORT = {"connection_timeout": 3, "read_timeout": 2, "retry_total": 1}  # seconds, seconds, tries
-
 
 def credential(client_id: str | None = None) -> "TokenCredential":
     """Managed identity in Azure, azure-identity's DefaultAzureCredential (`az login`, environment) elsewhere.
@@ -28,5 +25,6 @@ def _made(client_id: str | None, identity_endpoint: str) -> "TokenCredential":
     from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
     if identity_endpoint:
-        return ManagedIdentityCredential(client_id=client_id, **_SHORT)
+        # It may be asked in the midst of a call that has 20 seconds in all; the endpoint is on the same machine.
+        return ManagedIdentityCredential(client_id=client_id, connection_timeout=3, read_timeout=2, retry_total=1)
     return DefaultAzureCredential(managed_identity_client_id=client_id)

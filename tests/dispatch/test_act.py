@@ -13,10 +13,13 @@ from azure.core.exceptions import HttpResponseError, ServiceResponseError
 
 from dispatch.act import act, carry_out, rearm
 from dispatch.actions import Message, NotYet
+from dispatch.app import App
 from dispatch.inbox import Inbox
 from dispatch.storage import Conflict, Row, Table
-from schemas import RunStatusChanged
+from handlers.base import Result
+from schemas import Event, RunStatusChanged
 from tests.dispatch.world import LEASE, World, rule, rules
+from tests.doubles import Died
 
 EVENT = RunStatusChanged.example(id="e1")
 
@@ -289,6 +292,38 @@ def test_the_fifth_crash_is_the_end(folder: Path) -> None:
     world.run()
     assert [call.action.rule for call in world.calls] == ["tell"]
     assert world.actions["ring"].note == "the worker died 5 times while it ran this action"
+
+
+def test_crashes_count_in_a_row(folder: Path) -> None:
+    """A call that came to its end, if only with a failure, shows that the action does not kill its worker."""
+    world = started(folder, rule("ring", "retry"))
+    for _ in range(4):
+        for _ in range(2):
+            die(world, world.queue.messages[-1][1])
+        world.step(2)
+        assert (world.actions["ring"].status, world.actions["ring"].crashes) == ("waiting", 0)
+    assert len(world.calls) == 4
+
+
+def test_what_kills_a_worker_before_its_handler_is_called_ends_as_well(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fifth time, less is done with the event."""
+    world = started(folder, rule("ring"))
+    [(_, message)] = world.queue.messages
+    for _ in range(5):
+        die(world, message)
+
+    bound = App.bound
+
+    def deadly(app: App, event: Event, result: Result | None = None) -> Event:
+        if result is None:
+            raise Died
+        return bound(app, event, result)
+
+    monkeypatch.setattr(App, "bound", deadly)
+    world.step()
+    assert world.ends() == {"ring": "failed"}
 
 
 def test_a_worker_that_comes_back_too_late_writes_nothing(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import logging
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,64 @@ class TestRefusedFiles:
         world = World(rules(rule("ring", when="[nonsense]")), tmp_path)
         sweep(world.app)
         assert world.queue.messages == []
+
+    def test_are_told_again_when_they_have_another_mistake(self, tmp_path: Path) -> None:
+        """The same file may get one by another file, or by another version of the app."""
+        world = told_world(tmp_path, rule("ring"))
+        world.write(rules(rule("tell", after="{ rules: no-such }")), "other.yaml")
+        sweep(world.app)
+        world.write(rules(rule("ring"), rule("no-such", after="{ rules: tell }")))
+        sweep(world.app)
+        sweep(world.app)
+        world.run()
+        told = [event.data.details for event, _ in alerts(world) if isinstance(event, Alert)]
+        assert len({text for details in told for text in details}) > 1
+
+
+class TestRulesThatAreGone:
+    """While actions of theirs wait."""
+
+    def test_are_told_once_a_day_when_no_other_version_of_the_app_can_have_them(self, tmp_path: Path) -> None:
+        world = told_world(tmp_path, rule("ring"))
+        world.receive(*(EVENT.model_copy(update={"id": id}) for id in ("e1", "e2")))
+        world.write(rules(rule("other", on="RunCompleted")))
+        until = world.clock.time + timedelta(minutes=59)
+        while min(world.queue.messages)[0] < until:
+            world.step()
+        assert alerts(world) == []
+        while world.clock.time < until + timedelta(hours=12):
+            world.step()
+        [(event, action)] = alerts(world)
+        assert isinstance(event, Alert)
+        assert (event.data.kind, action.result) == ("rule is gone", None)
+        assert event.data.summary == "no rules file has the rule ring, and actions of it wait"
+        world.write(rules(rule("ring")))
+        world.run()
+        ends = [record.status for id, record in world.history().actions if id.rule == "ring"]
+        assert ends == ["succeeded"] * 2
+
+    def test_are_not_told_while_a_file_is_refused(self, tmp_path: Path) -> None:
+        """The rule may be in it, and that it is refused is told anyhow."""
+        world = told_world(tmp_path, rule("ring"))
+        world.receive(EVENT)
+        world.write(rules(rule("ring", when="[nonsense]")))
+        world.step(30)
+        assert alerts(world) == []
+
+
+def test_an_event_that_cannot_be_read_any_more_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its action has failed, and no rule that follows it can be asked."""
+    world = told_world(tmp_path, rule("ring"), rule("tell", after="{ rules: ring, outcome: failed }"))
+    world.receive(EVENT)
+    [(key, _)] = world.history().events.items()
+    [row] = world.table.read("2026-11-22", key, key + "!")
+    world.table.commit("2026-11-22", replace(row, values={**row.values, "raw": "{"}))
+    world.run()
+    [(event, _)] = alerts(world)
+    assert isinstance(event, Alert)
+    assert event.data.kind == "unreadable event"
+    assert "rule ring has failed" in event.data.summary
+    assert world.actions["ring"].status == "failed"
 
 
 class TestRejectedEvents:

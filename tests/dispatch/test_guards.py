@@ -179,6 +179,63 @@ class TestAtMost:
         [mistake] = World(rules(rule("ring", at_most=limit)), tmp_path).loaded.mistakes
         assert says in str(mistake)
 
+    @pytest.mark.parametrize("script", ["give-up", "skip"])
+    def test_what_came_to_nothing_gives_its_place_away(self, script: str, tmp_path: Path) -> None:
+        """The component was missing: nobody waits a week for the next one."""
+        world = World(rules(rule("ring", script, at_most="{ count: 1, every: 7d }")), tmp_path)
+        world.receive(run_event("e1", "Failed", 1))
+        world.run()
+        world.write(rules(rule("ring", at_most="{ count: 1, every: 7d }")))
+        for n in (2, 3):
+            world.receive(run_event(f"e{n}", "Failed", n))
+            world.run()
+        assert acted_on(world) == ["e1", "e2"]
+        assert outcomes(world)["e3"].startswith("skipped: 1 in 7d already: on ")
+
+    @pytest.mark.parametrize("script", [("succeed",), ("wait 1", "give-up"), ("retry",), ("wait 86400",)])
+    def test_what_has_begun_or_may_succeed_keeps_its_place(self, script: tuple[str, ...], tmp_path: Path) -> None:
+        """A run that was started and then failed is one, too."""
+        world = World(rules(rule("ring", *script, at_most="{ count: 1, every: 7d }")), tmp_path)
+        for n in (1, 2):
+            world.receive(run_event(f"e{n}", "Failed", n))
+            act(world.queue.messages.pop()[1], world.app)
+            world.clock.forward(seconds=30)
+            if n == 1 and len(script) == 2:
+                world.run()
+        assert outcomes(world)["e2"].startswith("skipped: 1 in 7d already")
+
+    def test_a_place_that_was_taken_again_is_not_given_away_for_an_earlier_failure(self, tmp_path: Path) -> None:
+        """A reader who is behind may still see it."""
+        world = World(rules(rule("ring", "give-up", at_most="{ count: 1, every: 7d }")), tmp_path)
+        world.receive(run_event("e1", "Failed", 1))
+        world.run()
+        [(id, record)] = world.history().actions
+        assert world.app.inbox.came_to_nothing(id, record.timeline[0].at)
+        assert not world.app.inbox.came_to_nothing(id, record.due + timedelta(seconds=1))
+
+    @pytest.mark.parametrize("order", [("e1", "e2"), ("e2", "e1")])
+    def test_together_with_latest_only_one_event_is_acted_on(self, order: tuple[str, str], tmp_path: Path) -> None:
+        """The earlier has the place and tries again; the later is skipped because of that, so it supersedes nothing."""
+        keys = {"latest_only": "true", "at_most": "{ count: 1, every: 1d }"}
+        world = World(rules(rule("ring", "retry", "succeed", **keys)), tmp_path)
+        events = {id: run_event(id, "Failed", n) for n, id in enumerate(("e1", "e2"))}
+        world.receive(events[order[0]])
+        act(world.queue.messages.pop()[1], world.app)
+        world.receive(events[order[1]])
+        world.run()
+        assert acted_on(world) == [order[0]] * 2
+        ends = outcomes(world)
+        assert ends[order[0]] == "succeeded: done"
+        assert ends[order[1]].startswith("skipped: superseded" if order[1] == "e1" else "skipped: 1 in 1d already")
+
+    def test_what_is_superseded_takes_no_place(self, tmp_path: Path) -> None:
+        keys = {"latest_only": "true", "at_most": "{ count: 2, every: 1d }"}
+        world = World(rules(rule("ring", **keys)), tmp_path)
+        for seconds in (9, 1, 2, 10):
+            world.receive(run_event(f"e{seconds}", "Failed", seconds))
+            world.run()
+        assert acted_on(world) == ["e9", "e10"]
+
 
 DEADLY = "deadly"  # the event on which a worker dies, every time
 
@@ -230,9 +287,50 @@ class TestTakingTurns:
             "e2": "succeeded: done",
         }
         first, second = sorted((record for _, record in world.history().actions), key=lambda record: record.status)
-        assert second.timeline[1].note.startswith("waits for its turn")
+        assert second.timeline[2].note.startswith("waits for its turn")
         assert second.timeline[-1].at >= first.timeline[-1].at
         assert acted_on(world) == ["e2"]
+
+    def test_a_rule_that_is_removed_keeps_nobody_waiting(self, tmp_path: Path) -> None:
+        """It may never come back. When it does, what waited for it waits for its turn."""
+        world = self.world(tmp_path, "retry", "wait 60", "succeed")
+        world.receive(run_event("e1", "Failed", 1))
+        act(world.queue.messages.pop()[1], world.app)
+        text = rules(rule("other", "wait 600", "succeed"))
+        world.write(text.replace("do: SCRIPTED", "do: tests.dispatch.test_guards:Exclusive"))
+        world.clock.forward(minutes=1)
+        act(world.queue.messages.pop()[1], world.app)
+        waiting = world.queue.messages.pop()[1]
+        world.receive(run_event("e2", "Failed", 2))
+        act(world.queue.messages.pop()[1], world.app)
+        assert acted_on(world) == ["e1", "e2"]
+        world.write(world.rules)
+        world.write(text.replace("do: SCRIPTED", "do: tests.dispatch.test_guards:Exclusive"), "other.yaml")
+        world.clock.forward(minutes=5)
+        act(waiting, world.app)
+        [ring] = [record for id, record in world.history().actions if id.rule == "ring"]
+        assert ring.note.startswith("waits for its turn after other")
+        world.run()
+        assert {id.rule: record.status for id, record in world.history().actions} == {
+            "ring": "succeeded",
+            "other": "succeeded",
+        }
+
+    def test_a_rule_that_is_removed_half_way_keeps_its_turn(self, tmp_path: Path) -> None:
+        """What it has begun is not to be done by two. A rule of its name with another handler ends it."""
+        world = self.world(tmp_path, "wait 60", "succeed")
+        world.receive(run_event("e1", "Failed", 1))
+        act(world.queue.messages.pop()[1], world.app)
+        text = rules(rule("other")).replace("do: SCRIPTED", "do: tests.dispatch.test_guards:Exclusive")
+        world.write(text)
+        world.receive(run_event("e2", "Failed", 2))
+        world.step(40)
+        assert acted_on(world) == ["e1"]
+        world.write("rules:\n  - { name: ring, on: RunStatusChanged, do: log }\n", "ring.yaml")
+        world.run()
+        assert acted_on(world) == ["e1", "e2"]
+        ends = {id.rule: record.status for id, record in world.history().actions}
+        assert ends == {"ring": "failed", "other": "succeeded"}
 
 
 class TestStorage:

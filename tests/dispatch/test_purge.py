@@ -2,7 +2,7 @@
 
 import json
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,13 +11,14 @@ import pytest
 from dispatch import purge as purging
 from dispatch.act import act
 from dispatch.app import App
+from dispatch.inbox import Inbox
 from dispatch.receive import receive
 from dispatch.records import EventRecord
-from dispatch.storage import Row
+from dispatch.storage import Row, Table
 from dispatch.sweep import sweep
 from schemas import Event, ModelRegistered, RunStatusChanged
-from tests.dispatch.world import Scripted, World, rule, rules
-from tests.doubles import Died, Mortal
+from tests.dispatch.world import LEASE, Scripted, World, rule, rules
+from tests.doubles import Clock, Died, Mortal
 
 
 class Alone(Scripted):
@@ -164,6 +165,45 @@ def test_a_sweep_deletes_no_more_than_fits_its_time(tmp_path: Path, monkeypatch:
         left.append(len(rows(world)))
     assert len(left) == 4
     assert left == sorted(left, reverse=True)
+
+
+def test_a_sweep_ends_in_time_however_many_days_there_are(tmp_path: Path) -> None:
+    """And goes on the next time, until nothing is left."""
+    world = world_with(tmp_path, rule("ring"))
+    start = EVENT.event_time
+    assert start
+    world.receive(
+        *(EVENT.model_copy(update={"id": f"e{n}", "event_time": start - timedelta(days=n)}) for n in range(400))
+    )
+    world.run(most=5_000)
+    world.clock.forward(days=100)
+    app = keeping(world)
+    app = replace(app, inbox=Inbox(Slow(world.table, world.clock, 0.1), LEASE))
+    sweeps = 0
+    while len(app.inbox.days()) > 1 and sweeps < 100:
+        began, sweeps = world.clock.time, sweeps + 1
+        sweep(app)
+        assert world.clock.time - began < LEASE - timedelta(minutes=1)
+        world.clock.forward(minutes=5)
+    assert 5 < sweeps < 100
+    assert [key for key in rows(world, DAY) if not key.startswith("x")] == []
+
+
+@dataclass
+class Slow:
+    """A table each of whose calls takes a while."""
+
+    inner: Table
+    clock: Clock
+    seconds: float
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        self.clock.forward(seconds=self.seconds)
+        return self.inner.read(partition, first, last)
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+        self.clock.forward(seconds=self.seconds)
+        return self.inner.commit(partition, *rows, delete=delete)
 
 
 class TestNotes:

@@ -3,7 +3,7 @@
 import json
 import logging
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ from azure.data.tables import TableClient
 from dispatch.act import act
 from dispatch.app import App
 from dispatch.inbox import Inbox
-from dispatch.receive import receive
+from dispatch.receive import receive, receive_later
 from dispatch.records import unpacked
 from dispatch.storage import AzureTable, Row
 from schemas import ModelRegistered, RunCompleted, RunStatusChanged
 from tests.dispatch.test_storage import Answers
 from tests.dispatch.world import LEASE, World, rule, rules
-from tests.doubles import NOW, Counting
+from tests.doubles import NOW, Counting, MemoryQueue
 
 EVENT = RunStatusChanged.example(id="e1")
 RAW = json.dumps(EVENT.wire())
@@ -280,6 +280,22 @@ def test_only_storage_makes_receiving_fail(world: World, error: Exception) -> No
         receive(RAW, app)
     receive(RAW, world.app)
     assert len(world.history().events) == 1
+
+
+def test_an_event_that_the_host_gave_up_is_kept_until_it_can_be_written_down(world: World) -> None:
+    """However long the table is away: it is put back among the others, from where the host takes it ten times more."""
+    away = Inbox(Refusing(world.table, ServiceRequestError("no route")), LEASE)
+    events = MemoryQueue(world.clock)
+    receive_later(RAW, replace(world.app, inbox=away, events=events))
+    assert events.messages == [(world.clock.time + timedelta(minutes=10), RAW)]
+    receive_later(RAW, replace(world.app, events=events))
+    assert len(events.messages) == len(world.history().events) == 1
+
+
+def test_an_event_that_can_be_put_nowhere_is_left_where_it_is(world: World) -> None:
+    away = Inbox(Refusing(world.table, ServiceRequestError("no route")), LEASE)
+    with pytest.raises(ServiceRequestError):
+        receive_later(RAW, replace(world.app, inbox=away))
 
 
 @pytest.mark.parametrize("status", [400, 413])

@@ -1,17 +1,21 @@
 """What is secret in settings is not read in the record, nor in the log, whatever a handler's libraries say."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
 from pydantic import BaseModel, SecretBytes, SecretStr
 
+from dispatch.act import act
 from dispatch.actions import Settlement
-from dispatch.rules import load
+from dispatch.receive import receive
+from dispatch.rules import Rules, load
 from dispatch.secrets import Secrets
 from handlers.base import Action, GiveUp, Handler, Outcome, RetryLater, Skipped, Succeeded
 from schemas import Event, RunStatusChanged
-from tests.dispatch.world import SETTINGS, World, rules
+from tests.dispatch.world import SETTINGS, World, rule, rules
 
 URL = "https://user:pa55word-long@chat.invalid/services/T0123456/B0123456/s3cr3ts3cr3t?sig=abc%2Bdef%3D0123"
 PARTS = (URL, "s3cr3ts3cr3t", "abc%2Bdef%3D0123", "abc+def=0123", "pa55word-long", "T0123456")
@@ -73,6 +77,24 @@ class Nested(BaseModel):
 def test_secrets_are_found_wherever_they_stand(value: dict[str, object]) -> None:
     secrets = Secrets().and_of(Nested.model_validate(value))
     assert secrets.mask("is topsecret, is") == "is ***, is"
+
+
+@pytest.mark.parametrize("where", ["matching", "following", "workspace"])
+def test_a_defect_s_traceback_tells_no_secret(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A library may have put one into its exception."""
+    world = World(rules(rule("ring")), tmp_path)
+    app = replace(world.app, secrets=Secrets.of_settings({"MAIL_PASSWORD": "open-sesame"}))
+
+    def broken(*_: object) -> None:
+        raise LookupError("with open-sesame")
+
+    monkeypatch.setattr(Rules, where, broken)
+    receive(json.dumps(RunStatusChanged.example().wire()), app)
+    world.queue.drain(lambda message: act(message, app))
+    assert "LookupError" in caplog.text
+    assert "open-sesame" not in caplog.text
 
 
 def test_the_app_s_own_secrets_count_too() -> None:

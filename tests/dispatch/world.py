@@ -133,6 +133,14 @@ class World:
         app = self.mortal_app
         self.queue.drain(lambda message: act(message, app), died=(Died,), most=most)
 
+    def step(self, times: int = 1) -> None:
+        """Deliver the messages that come first, moving the clock; of those that are left nothing is said."""
+        for _ in range(times):
+            first = min(self.queue.messages)
+            self.queue.messages.remove(first)
+            self.clock.time = max(self.clock.time, first[0])
+            act(first[1], self.mortal_app)
+
     @property
     def calls(self) -> list[Call]:
         return Scripted.calls[self.name]
