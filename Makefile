@@ -22,8 +22,9 @@ start: $(READY)  ## run the app on this machine: the URLs of `func start`, Azuri
 check: $(READY)  ## find every mistake in rules/
 	@$(BIN)/python -m mlevents check
 
+# Three at a time, also on two cores: many of the tests wait for processes that they have started.
 test: $(READY) lint  ## lint, types, and the tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --cov --cov-report=term
 
 soak: $(READY)  ## minutes of crashes, kills and simulated days
 	$(BIN)/python -m pytest -m soak -s --timeout 1800

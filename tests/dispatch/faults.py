@@ -2,6 +2,7 @@
 
 A worker may die before a call or after it. A call may fail without having been applied; or it was applied, and the
 answer was lost, which the SDK tells as an error after its own retries (azure.core.exceptions, ServiceResponseError).
+Or another worker makes the very same commit just before.
 """
 
 from collections import Counter
@@ -28,6 +29,7 @@ class Kind(StrEnum):
     DIES_AFTER = "the worker dies after"
     FAILS = "fails:"
     ANSWER_LOST = "the answer is lost of"
+    RIVALRY = "a rival is quicker at"  # a commit only
 
 
 class Fault(NamedTuple):
@@ -96,6 +98,8 @@ class Faults:
             raise self._strike(Died())
         if kind == Kind.ANSWER_LOST:
             raise self._strike(ServiceResponseError("the answer was lost"))
+        if kind == Kind.RIVALRY:
+            raise self._strike(Conflict("a rival was quicker"))
         if refused:
             raise refused
         return result
@@ -109,8 +113,9 @@ class Faults:
 
     def possible(self) -> list[Fault]:
         """A fault of each kind for each call that was made; a read changes nothing: before and after it is the same."""
-        kinds = {"read": (Kind.DIES_AFTER, Kind.FAILS)}
-        return [Fault(n, kind) for n, name in enumerate(self.calls, 1) for kind in kinds.get(name, Kind)]
+        kinds = {"read": (Kind.DIES_AFTER, Kind.FAILS), "commit": tuple(Kind)}
+        others = tuple(kind for kind in Kind if kind != Kind.RIVALRY)
+        return [Fault(n, kind) for n, name in enumerate(self.calls, 1) for kind in kinds.get(name, others)]
 
     def different(self, after: int = 0) -> list[Fault]:
         """Those of the calls after a number that differ from each other.

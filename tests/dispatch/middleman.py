@@ -131,11 +131,15 @@ RIVALRY = Fault("a rival was quicker", applied=True, rival=True)  # a true 409 o
 
 @dataclass
 class Middleman:
-    """Counts requests, and asks `plan`, which is given the request's number, what happens to each."""
+    """Counts requests, and asks `plan`, which is given the request's number, what happens to each.
+
+    With `rivals`, somebody is quicker at the first commit of each shape.
+    """
 
     azurite: Azurite
     port: int
     plan: Callable[[int], Fault | None] = lambda number: None
+    rivals: bool = False
     requests: list[Request] = field(default_factory=list)
     struck: list[str] = field(default_factory=list)
     delivered: list[str] = field(default_factory=list)  # messages that are in a queue now
@@ -159,6 +163,8 @@ class Middleman:
     def fault(self, request: Request) -> Fault | None:
         """What happens to this request."""
         fault = self.coming
+        if self.rivals and request.kind == "commit" and request.shape not in {known.shape for known in self.requests}:
+            fault = RIVALRY
         self.requests.append(request)
         self._left = (self._left or (fault.times if fault else 1)) - 1
         self._now = fault

@@ -24,7 +24,7 @@ from dispatch.inbox import Inbox
 from dispatch.receive import receive
 from dispatch.records import ActionRecord
 from dispatch.rules import Rules, load
-from dispatch.storage import Table
+from dispatch.storage import Conflict, Table
 from dispatch.sweep import GRACE, sweep
 from schemas import Event
 from tests.dispatch.faults import ERRORS, Effect, Faults, FaultyStorage
@@ -91,6 +91,7 @@ class Telling:
     ) -> None:
         self.story, self.faults = story, faults or Faults()
         self.clock, self._skew, self._twice = Clock(), skew, twice
+        self._behind = reader is not None
         table = table or MemoryTable()
         self.inbox = Inbox(table, LEASE)  # for looking at it from outside
         self._storage = FaultyStorage(self.faults, Limits(reader or table), self)  # as the workers see it
@@ -191,6 +192,8 @@ class Telling:
         try:
             call()
         except ERRORS as error:
+            if isinstance(error, Conflict) and not self._behind:
+                raise  # who sees the table as it is knows what to do about it
             if isinstance(error, Died):
                 self._start_worker()
             failed(error)

@@ -14,6 +14,8 @@ from tests.dispatch.behind import Behind, RememberingTable
 from tests.dispatch.stories import STORIES
 from tests.dispatch.telling import Story, Telling, check_record
 
+pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+
 MOST = 8  # commits that a reader may be behind: more than lie between an action's row and its first effect
 SKEW = 30.0  # seconds that a worker's clock may be fast or slow
 BY_STORY = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)

@@ -15,6 +15,8 @@ from tests.dispatch.faults import Fault, Faults
 from tests.dispatch.stories import STORIES
 from tests.dispatch.telling import Story, Telling, check, swept
 
+pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+
 SEED = 20261122
 FIRSTS, SECONDS = 9, 4  # how many pairs of each story are in the default run
 BY_STORY = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)

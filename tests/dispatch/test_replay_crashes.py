@@ -22,6 +22,8 @@ from schemas import RunStatusChanged
 from tests.dispatch.world import WORKSPACES, World, rule, rules
 from tests.doubles import NOW, Died, Mortal
 
+pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+
 EVENT = RunStatusChanged.example(id="e1")
 OTHER = EVENT.model_copy(update={"id": "e2"})
 TELL = rule("tell", after="{ rules: ring, outcome: any }")

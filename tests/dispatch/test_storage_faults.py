@@ -35,6 +35,8 @@ from tests.dispatch.middleman import FAULTS, RIVALRY, Fault, Middleman, Request,
 from tests.dispatch.test_receive import RAW
 from tests.dispatch.world import LEASE, Scripted, World, rule, rules
 
+pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+
 DAY = "2026-11-22"
 SEED = 20261122
 RULES = rules(

@@ -15,9 +15,9 @@ import pytest
 from dispatch.storage import Row, Value
 from dispatch.sweep import sweep
 from schemas import RunStatusChanged
-from tests.dispatch.world import Scripted, World, rule, rules
+from tests.dispatch.world import WORKSPACES, Scripted, World, rule, rules
 
-GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
+GOLDEN = sorted((Path(__file__).parent / "golden").glob("release_*.json"))
 DAY = "2026-11-22"
 RULES = rules(
     rule("pending", on="RunCompleted"),
@@ -55,10 +55,10 @@ def value_of(value: Any) -> Value:
     return base64.b64decode(value["bytes"]) if isinstance(value, dict) else value
 
 
-def upgraded(golden: Path, folder: Path) -> World:
+def upgraded(golden: Path, folder: Path, rules: str = RULES, workspaces: str = WORKSPACES) -> World:
     """A world of this release over what the earlier one left."""
     left = json.loads(golden.read_text(encoding="utf-8"))
-    world = World(RULES, folder, name=f"{golden.stem} {folder}")
+    world = World(rules, folder, workspaces=workspaces, name=f"{golden.stem} {folder}")
     for row in left["rows"]:
         world.table.commit(row["partition"], Row(row["key"], {n: value_of(v) for n, v in row["values"].items()}))
     world.queue.messages = [(datetime.fromisoformat(at), text) for at, text in left["messages"]]

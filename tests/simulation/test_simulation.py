@@ -9,6 +9,8 @@ from tests.dispatch.behind import Behind, RememberingTable
 from tests.simulation.invariants import check
 from tests.simulation.world import Plan, Simulation
 
+pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+
 SEED = 20261122
 FEW = Plan(SEED, events=100, days=0.25, refused=1, outage=0.5)
 
