@@ -48,7 +48,7 @@ class App:
         names, storage = Names.of(settings), Storage.of(settings)
         names.check()
         lease = function_timeout(settings, folder / "host.json") + KILL_GRACE
-        loaded = rules.load(folder / settings.get("MLEVENTS_RULES", "rules"), values)
+        loaded = rules.load(folder / settings.get("MLEVENTS_RULES", "rules"), values, folder)
         for mistake in loaded.mistakes:
             say("rules.mistake", logging.ERROR, mistake=str(mistake))
         inbox = Inbox(AzureTable(storage.table(names.table)), lease)

@@ -4,7 +4,7 @@
     at-most|<rule>|<value>    who has the places of `at_most`
     lock|<what>               whose turn it is
     pause|<destination>       until when a service wants to be left alone
-    told|<day>|<kind>         how many events of a kind were rejected on a day
+    rejected|<day>|<kind>     how many events of a kind were rejected on a day
 
 None has to be released: a note names what it let pass, or until when it counts.
 """

@@ -20,6 +20,7 @@ from dispatch.rulefiles.read import read
 from dispatch.rulefiles.when import ALWAYS, AllOf
 from dispatch.workspaces import Workspace, Workspaces
 from handlers.base import Handler, Result
+from handlers.files import APP_FOLDER, FOLDERS
 from handlers.lineage import Lineage, lineage_of, rule_code
 from handlers.log import Log
 from schemas import Event
@@ -135,8 +136,8 @@ class Rules:
         return _holding(rules, event, self.workspace(event))
 
 
-def load(folder: Path, settings: Mapping[str, str]) -> Rules:
-    """The rules of a folder's YAML files; `settings` are the app settings that they may read.
+def load(folder: Path, settings: Mapping[str, str], app: Path = APP_FOLDER) -> Rules:
+    """The rules of a folder's YAML files; `settings` are the app settings that they may read, `app` is its folder.
 
     What is wrong with them is in `Rules.mistakes`; nothing that a file contains is raised.
     """
@@ -146,6 +147,8 @@ def load(folder: Path, settings: Mapping[str, str]) -> Rules:
     if workspaces_file is None:
         workspaces_file = _missing(folder, files)
         files.append(workspaces_file)
+    for file in files:
+        file.context[FOLDERS] = (folder, app.absolute())
     workspaces = places.read_workspaces(workspaces_file)
     alerts = places.read_alerts(workspaces_file)
     drafts = [draft for file in files if file is not workspaces_file for draft in read_rules(file, workspaces)]

@@ -75,7 +75,7 @@ def test_what_comes_twice_leads_to_nothing_more(story: Story) -> None:
 
 @BY_STORY
 def test_one_thing_may_go_wrong_anywhere(story: Story) -> None:
-    """A worker dies before or after a call, a call fails, an answer is lost."""
+    """A worker dies before or after a call, a call fails, an answer is lost, a rival is quicker."""
     for fault in told(story).faults.possible():
         told(story, fault)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import pytest
@@ -135,7 +135,12 @@ class Telling:
 
 
 Plan = Callable[[int], Fault | None]
-Tell = Callable[[Plan], tuple[Telling, Middleman]]
+
+
+class Tell(Protocol):
+    """Tells the story."""
+
+    def __call__(self, plan: Plan, *, rivals: bool = False) -> tuple[Telling, Middleman]: ...
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +167,7 @@ def _silent(caplog: pytest.LogCaptureFixture) -> None:
 def tell(quick: list[Middleman], azurite: Azurite) -> Tell:
     """Tells the story, with what happens to each request; all in storage of its own."""
 
-    def tell(plan: Plan) -> tuple[Telling, Middleman]:
+    def tell(plan: Plan, *, rivals: bool = False) -> tuple[Telling, Middleman]:
         name = f"t{uuid4().hex}"
         with ExitStack() as stack:
             between = stack.enter_context(standing_between(azurite))
@@ -176,7 +181,7 @@ def tell(quick: list[Middleman], azurite: Azurite) -> Tell:
             looking = Inbox(AzureTable(stack.enter_context(past.table(name))), LEASE)
             app = App(world.loaded, inbox, queue, world.clock, world.sleep)
             telling = Telling(world, app, looking, between.delivered)
-            between.plan = plan
+            between.plan, between.rivals = plan, rivals
             quick.append(between)
             telling.tell()
             check(telling, between)
@@ -260,6 +265,16 @@ def test_a_fault_of_storage_does_no_harm(tell: Tell, undisturbed: tuple[Telling,
         for place, fault in chance.sample([*possible(between.requests, times)], 2):
             telling, _ = tell(at(place, fault))
             assert times > 1 or costs_nothing(telling, fault), f"{fault} at {place}"
+
+
+def test_a_rival_at_every_kind_of_commit_does_no_harm(tell: Tell) -> None:
+    """At the first of each, in one telling; each alone is in the soak, and in test_crashes over storage in memory."""
+    telling, between = tell(healthy, rivals=True)
+    shapes = {request.shape for request in between.requests if request.kind == "commit"}
+    assert between.struck == [f"{RIVALRY}: commit"] * len(shapes)
+    assert len(shapes) > 10
+    assert not telling.repeated
+    assert any("died" in moment for timeline in telling.timelines.values() for moment in timeline), "a rival's claim"
 
 
 def in_trouble(seed: int) -> Plan:
