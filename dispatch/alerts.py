@@ -52,6 +52,8 @@ def rejected(kind: str, reason: str, app: App) -> None:
 
 def unreadable(id: ActionId, why: str, app: App) -> None:
     """Tell of an action that has failed because its event, as it is stored, cannot be read. Raises nothing."""
+    if id.rule.startswith(ALERTS):
+        return
     summary = f"rule {id.rule} has failed, and what follows it was not asked: {why}"
     with _or_lost("unreadable event"):
         _raise(Alert.of("unreadable event", f"{id.day} {id.event} {id.rule}", summary), app)

@@ -179,8 +179,9 @@ def _is_over(held: Mapping[str, str], turn: Turn) -> bool:
 
     One that waits for a rule that is gone, and has not begun, keeps nobody waiting: it takes its turn when it has one.
     """
-    over = turn.inbox.is_over(_holder(held))
-    return turn.now - datetime.fromisoformat(held.get("at", _LONG_AGO)) > _BEHIND if over is None else over
+    since = datetime.fromisoformat(held.get("at", _LONG_AGO))
+    over = turn.inbox.is_over(_holder(held), since)
+    return turn.now - since > _BEHIND if over is None else over
 
 
 @dataclass(frozen=True, slots=True)

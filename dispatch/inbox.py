@@ -60,6 +60,7 @@ from schemas import Event
 
 _SOON = timedelta(seconds=5)  # when someone else was quicker: they know by then
 _MOST_DOUBLINGS = 5
+_SKEW = timedelta(minutes=2)  # by which clocks may differ: less than the shortest wait for a rule that is gone
 _LONG_AGO = "2000-01-01T00:00:00+00:00"  # in markers of a release that did not write down when
 _LATER = timedelta(minutes=5)  # when a row was written by another version of the app: its instances will take it
 
@@ -253,8 +254,8 @@ class Inbox:
             return message._replace(after=_SOON)
         return Message(id, again.ticket, due - now)
 
-    def is_over(self, id: ActionId) -> bool | None:
-        """Has the action ended, or lost its rule before it had begun?
+    def is_over(self, id: ActionId, since: datetime) -> bool | None:
+        """Has the action ended; or lost its rule, before it had begun and after `since`, when it last did something?
 
         None if there is no record of it: then it has long ended, or has just been made.
         """
@@ -262,13 +263,14 @@ class Inbox:
         record = ActionRecord.read(row) if row else None
         if row is None or record is None:
             return row.values.get("status") in ENDED if row else None
-        return record.ended or (record.orphaned_since is not None and not record.begun)
+        orphaned = record.orphaned_since
+        return record.ended or (orphaned is not None and not record.begun and since < orphaned + _SKEW)
 
     def came_to_nothing(self, id: ActionId, since: datetime) -> bool:
-        """Has the action ended since then without success, before its handler had begun?"""
+        """Has the action ended since then without success, before its handler had begun, and never before?"""
         row = self._row(id.day, id.row)
         record = ActionRecord.read(row) if row else None
-        if record is None or record.begun:
+        if record is None or record.begun or sum(moment.status in ENDED for moment in record.timeline) > 1:
             return False
         return record.ended and record.status != "succeeded" and record.due >= since
 
@@ -286,6 +288,8 @@ class Inbox:
         """Fresh messages for those actions that should have been called that long ago, and were not.
 
         Each in a row has twice the grace of the one before: a queue that is only long does not get longer by this.
+        Only when it is asked for the next is it written down of one that it was sent. If it is then known to somebody
+        that it was not needed, it is one too many, and dies out.
         """
         for id in opened:
             row = self._row(id.day, id.row)
@@ -295,9 +299,9 @@ class Inbox:
             if record.due + grace * 2 ** min(record.requeued, _MOST_DOUBLINGS) >= now:
                 continue
             again = record.then(now, note="queued again by the sweep", due=now, requeued=record.requeued + 1).renewed()
+            yield Message(id, again.ticket)
             with suppress(Conflict):  # somebody has it, after all
                 self._table.commit(id.day, Row(id.row, again.values(), row.etag))
-                yield Message(id, again.ticket)
 
     def undecided(self, day: str, marked: Iterable[Row] | None = None) -> Iterator[Pending]:
         """A day's events and ends of actions that must be matched again."""

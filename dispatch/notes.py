@@ -98,6 +98,8 @@ class Pauses:
                 length = min(length * 2, _LONGEST) if in_a_row else _SHORTEST
             wanted = length if asked is None else min(max(asked, _SHORTEST), LONGEST_ASKED)
             end = max(now + wanted, last or now)
+            if end == last:
+                return before
             return {"until": end.isoformat(), "seconds": str(length.total_seconds())}
 
         note = self.notes.change(_name(destination), longer, now)

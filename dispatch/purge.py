@@ -5,6 +5,7 @@ the event's own time: a dead letter of last month that was taken in today stays 
 """
 
 import json
+import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,15 +44,19 @@ class Purge:
     done: bool = True  # is nothing left to delete? Else the next one goes on
 
     def run(self) -> None:
-        """Days that are over for long, those that never were, and notes; until enough is deleted for one go."""
-        for row in self.table.read(DAYS, "", "~"):
-            if f"{self.before:%Y-%m-%d}" < row.key <= f"{self.now + timedelta(days=2):%Y-%m-%d}":
-                continue
+        """Days that are over for long, those that never were, and notes; until enough is deleted for one go.
+
+        In any order: a day may cost much each time, and keep all it has.
+        """
+        lasting = f"{self.before:%Y-%m-%d}", f"{self.now + timedelta(days=2):%Y-%m-%d}"
+        days = [row for row in self.table.read(DAYS, "", "~") if not lasting[0] < row.key <= lasting[1]]
+        for day in random.sample([*days, None], len(days) + 1):
             if not self._may_go_on():
                 return
-            self._day(row)
-        if self._may_go_on():
-            self._notes()
+            if day:
+                self._day(day)
+            else:
+                self._notes()
 
     def _may_go_on(self) -> bool:
         self.done = self.done and self.deleted < MOST_ROWS and self.in_time()

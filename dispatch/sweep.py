@@ -56,9 +56,9 @@ class _Round:
         """Take up what was left lying of a day."""
         with self.going_on():
             left = self.app.inbox.markers(day)
-            for marker in self.in_any_order([row for row in left.undecided if self._can_be_asked(row)], by=_end):
+            for marker in self.in_any_order(left.undecided, by=_end):
                 with self.going_on():
-                    for pending in self.app.inbox.undecided(day, [marker]):
+                    for pending in self.app.inbox.undecided(day, [marker] if self._can_be_asked(marker) else []):
                         self.done["decided"] += decide(pending, self.app)
             for id in self.in_any_order(left.open):
                 with self.going_on():

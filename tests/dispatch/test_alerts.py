@@ -184,6 +184,22 @@ def test_an_event_that_cannot_be_read_any_more_is_told(tmp_path: Path, caplog: p
     assert world.actions["ring"].status == "failed"
 
 
+def test_an_alert_that_cannot_be_read_any_more_is_in_the_log_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else each could lead to another one, without end."""
+    world = told_world(tmp_path, rule("ring"))
+    world.write(rules(rule("tell", when="[nonsense]")), "other.yaml")
+    sweep(world.app)
+    [(key, _)] = world.history("undated").events.items()
+    [row] = world.table.read("undated", key, key + "!")
+    world.table.commit("undated", replace(row, values={**row.values, "raw": "{"}))
+    world.run()
+    assert alerts(world) == []
+    assert len(world.history("undated").events) == 1
+    assert "cannot be read" in caplog.text
+
+
 class TestRejectedEvents:
     def reject(self, world: World, count: int, start: int = 0) -> None:
         for n in range(start, start + count):

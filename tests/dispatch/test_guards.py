@@ -1,5 +1,6 @@
 """May this action run now? Over the real inbox and rules, with storage in memory."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from dispatch.order import Place
 from dispatch.storage import Row, Table
 from handlers.base import Action, Outcome
 from schemas import Event, ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged, parse_event
-from tests.dispatch.world import Scripted, World, rule, rules
+from tests.dispatch.world import Call, Scripted, World, rule, rules
 from tests.doubles import NOW, Died, Mortal
 
 
@@ -240,6 +241,17 @@ class TestAtMost:
 DEADLY = "deadly"  # the event on which a worker dies, every time
 
 
+class Around(Mortal):
+    """Calls something else instead of what it stands around."""
+
+    def __init__(self, instead: Callable[..., Any]) -> None:
+        super().__init__()
+        self._instead = instead
+
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        return self._instead
+
+
 class Exclusive(Scripted):
     """One at a time per run type."""
 
@@ -315,6 +327,34 @@ class TestTakingTurns:
             "ring": "succeeded",
             "other": "succeeded",
         }
+
+    def test_a_rule_that_comes_back_has_its_turn_again(self, tmp_path: Path) -> None:
+        """While its action runs nobody takes its place, though the row still says since when the rule was gone."""
+        world = self.world(tmp_path, "retry", "succeed")
+        world.receive(run_event("e1", "Failed", 1))
+        world.step()
+        text = rules(rule("other")).replace("do: SCRIPTED", "do: tests.dispatch.test_guards:Exclusive")
+        world.write(text)
+        world.step()
+        world.write(world.rules)
+        world.write(text, "other.yaml")
+        world.clock.time = min(world.queue.messages)[0]
+        [back] = [message for _, message in world.queue.messages]
+        world.queue.messages.clear()
+        world.receive(run_event("e2", "Failed", 2))
+        [other] = [message for _, message in world.queue.messages if '"other"' in message]
+        world.queue.messages.clear()
+
+        def while_it_runs(call: Call) -> None:
+            Scripted.mortals.pop(world.name)
+            Scripted.calls[world.name].append(call)
+            act(other, world.app)
+
+        Scripted.mortals[world.name] = Around(while_it_runs)
+        act(back, world.app)
+        assert [call.action.rule for call in world.calls] == ["ring", "ring"]
+        [waiting] = [r for id, r in world.history().actions if id.rule == "other"]
+        assert waiting.note.startswith("waits for its turn after ring")
 
     def test_a_rule_that_is_removed_half_way_keeps_its_turn(self, tmp_path: Path) -> None:
         """What it has begun is not to be done by two. A rule of its name with another handler ends it."""

@@ -195,7 +195,7 @@ def test_a_row_of_another_version_is_left_alone(
     assert inbox.rearm(message, NOW) == message._replace(after=timedelta(minutes=5))
     assert [id.rule for id, _ in inbox.history(message.id.day).actions] == ["tell"]
     assert table.read(message.id.day, "", "~") == before
-    assert not inbox.is_over(message.id)
+    assert not inbox.is_over(message.id, NOW)
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 4
     assert all(text.startswith("action.foreign") and says in text for text in told)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from azure.core.exceptions import ServiceRequestError
 
 from dispatch.act import act
 from dispatch.inbox import Inbox
@@ -11,7 +12,7 @@ from dispatch.notes import Notes, Pauses
 from dispatch.retry import LONGEST_ASKED
 from schemas import Event, RunStatusChanged
 from tests.dispatch.world import LEASE, Scripted, World, rule, rules
-from tests.doubles import NOW, Counting, MemoryTable
+from tests.doubles import NOW, Clock, Counting, MemoryQueue, MemoryTable
 
 MINUTE = timedelta(minutes=1)
 
@@ -85,6 +86,31 @@ def test_a_destination_that_cannot_be_told_is_a_failure_like_any_other(tmp_path:
     assert world.calls == []
     assert world.actions["a"].status == "failed"
     assert "LookupError" in world.actions["a"].note
+
+
+def test_a_pause_that_cannot_be_written_down_costs_neither_patience_nor_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred are told at once, and each wants to write the same note: this one waits at least."""
+    world = World(rules(rule("ring", "throttle 60", "throttle 60", "throttle 60", "succeed")), tmp_path)
+
+    def contested(*_: object) -> None:
+        raise ServiceRequestError("others are quicker")
+
+    monkeypatch.setattr(Pauses, "begin", contested)
+    world.receive(RunStatusChanged.example())
+    world.run()
+    assert world.ends() == {"ring": "succeeded"}
+    assert (world.actions["ring"].crashes, len(world.calls)) == (0, 4)
+
+
+def test_a_pause_that_is_long_enough_is_not_written_again() -> None:
+    """However many are told of it."""
+    storage = Counting(MemoryTable(), MemoryQueue(Clock()))
+    pauses = Pauses(Notes(storage))
+    until = pauses.begin("mail", timedelta(minutes=5), NOW)
+    assert pauses.begin("mail", timedelta(minutes=3), NOW + MINUTE) == until
+    assert storage.calls.count("commit") == 1
 
 
 def test_a_week_of_nothing_but_pauses_is_the_end(tmp_path: Path) -> None:

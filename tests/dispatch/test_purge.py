@@ -1,6 +1,7 @@
 """What has ended and is old goes; what lives stays, however old."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -18,7 +19,7 @@ from dispatch.storage import Row, Table
 from dispatch.sweep import sweep
 from schemas import Event, ModelRegistered, RunStatusChanged
 from tests.dispatch.world import LEASE, Scripted, World, rule, rules
-from tests.doubles import Clock, Died, Mortal
+from tests.doubles import Clock, Died, Mortal, seeded
 
 
 class Alone(Scripted):
@@ -187,6 +188,29 @@ def test_a_sweep_ends_in_time_however_many_days_there_are(tmp_path: Path) -> Non
         world.clock.forward(minutes=5)
     assert 5 < sweeps < 100
     assert [key for key in rows(world, DAY) if not key.startswith("x")] == []
+
+
+def test_days_that_keep_what_they_have_do_not_keep_it_from_others(tmp_path: Path) -> None:
+    """Each costs many reads, each time."""
+    world = world_with(tmp_path, rule("ring", when="[id StringBeginsWith live]"))
+    start = EVENT.event_time
+    assert start
+    for n in range(60):
+        id = "live" if n >= 20 else "over"  # the oldest days are those that live
+        world.receive(EVENT.model_copy(update={"id": f"{id}-{n}", "event_time": start - timedelta(days=n)}))
+    world.clock.forward(days=100)
+    world.queue.messages.clear()
+    app = keeping(world)
+    app = replace(app, inbox=Inbox(Slow(world.table, world.clock, 0.1), LEASE))
+    with seeded(1):
+        for _ in range(30):
+            app.inbox.purge(world.clock.time - timedelta(days=90), world.clock.time, in_time_of(world))
+    assert len([day for day in app.inbox.days() if day.startswith("2026-1")]) < 60 - 10
+
+
+def in_time_of(world: World) -> Callable[[], bool]:
+    ends = world.clock.time + timedelta(seconds=90)
+    return lambda: world.clock.time < ends
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """An event is run again: what is opened anew, what is left, what follows, and what the guards say."""
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -570,6 +570,21 @@ class TestGuards:
         world.run()
         assert [call.event.id for call in world.calls] == ["e1", "e1", "e2", "e2", "e1", "e1"]
 
+    @pytest.mark.parametrize("choice", [Choice(all=True), Choice(all=True, same_key=True)], ids=["another key", "same"])
+    def test_a_place_that_was_used_is_not_given_away_when_the_replay_fails(
+        self, tmp_path: Path, choice: Choice
+    ) -> None:
+        """What it did the first time counts."""
+        limit = "{ count: 1, every: 7d }"
+        world = ran(tmp_path, rule("ring", at_most=limit))
+        world.write(rules(rule("ring", "give-up", at_most=limit)))
+        assert again(world, choice) == {"ring": "replayed"}
+        world.run()
+        world.write(rules(rule("ring", at_most=limit)))
+        world.receive(EVENT.model_copy(update={"id": "e2"}))
+        world.run()
+        assert [call.event.id for call in world.calls] == ["e1", "e1"]
+
     @pytest.mark.parametrize("choice", [Choice(), Choice(same_key=True)], ids=["another key", "the same key"])
     def test_nobody_has_the_turn_of_one_who_was_seen_to_end_before_it_was_replayed(
         self, tmp_path: Path, choice: Choice
@@ -582,9 +597,9 @@ class TestGuards:
         world.queue.messages.clear()
         ended = Inbox.is_over
 
-        def slow(inbox: Inbox, id: ActionId) -> bool | None:
+        def slow(inbox: Inbox, id: ActionId, since: datetime) -> bool | None:
             """Between what it reads and what its reader writes, the other is replayed, and runs."""
-            seen = ended(inbox, id)
+            seen = ended(inbox, id, since)
             if len(world.calls) == 1:
                 again(world, choice)
                 act(world.queue.messages[0][1], world.app)

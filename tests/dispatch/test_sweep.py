@@ -1,15 +1,19 @@
 """What was left lying is taken up."""
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from azure.core.exceptions import ServiceRequestError
 
 from dispatch.act import act
 from dispatch.actions import Message
 from dispatch.inbox import Inbox
 from dispatch.rules import Rule, Rules, load
+from dispatch.storage import Row
 from dispatch.sweep import GRACE, TWO_VERSIONS, decide, sweep
 from schemas import Event, RunStatusChanged
 from tests.dispatch.world import LEASE, SETTINGS, World, rule, rules
@@ -197,6 +201,38 @@ def test_a_defect_in_one_thing_does_not_stop_the_sweep(tmp_path: Path, monkeypat
     world.run()
     assert sorted(call.event.id for call in world.calls) == [*"abdefgh"]
     assert [pending.event.id for pending in world.app.inbox.undecided("2026-11-22")] == ["c"]
+
+
+def test_a_queue_that_is_away_does_not_make_the_next_try_later(tmp_path: Path) -> None:
+    """That a message was sent is written down when it was."""
+    world = started(tmp_path, rule("ring"))
+    world.queue.messages.clear()
+    app = replace(world.app, queue=Closed())
+    for _ in range(24):
+        world.clock.forward(minutes=5, seconds=1)
+        with suppress(ServiceRequestError):
+            sweep(app)
+    sweep(world.app)
+    world.run()
+    assert world.ends() == {"ring": "succeeded"}
+
+
+class Closed:
+    """A queue that is away."""
+
+    def send(self, message: str, after: timedelta = timedelta()) -> None:
+        raise ServiceRequestError("no route")
+
+
+def test_a_marker_of_a_newer_version_stops_nothing_else(tmp_path: Path) -> None:
+    world = started(tmp_path, rule("ring"))
+    world.queue.messages.clear()
+    world.table.commit("2026-11-22", Row("!undecided|0-new", {"schema": 2}))
+    world.clock.forward(minutes=11)
+    with pytest.raises(KeyError):
+        sweep(world.app)
+    world.run()
+    assert world.ends() == {"ring": "succeeded"}
 
 
 def test_a_queue_that_is_only_long_does_not_get_longer(tmp_path: Path) -> None:

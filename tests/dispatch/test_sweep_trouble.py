@@ -58,7 +58,7 @@ def test_one_that_fails_does_not_keep_it_from_the_others(tmp_path: Path) -> None
     """The error is raised in the end, so that the host knows; what failed is done the next time."""
     world = left_lying(tmp_path, *"abcdefgh")
     with pytest.raises(ServiceRequestError):
-        sweep(Refusing(world, lambda call: call in (9, 14)).app)
+        sweep(Refusing(world, lambda call: call in (10, 13)).app)
     assert len(world.queue.messages) == 6
     sweep(world.app)
     world.run()
