@@ -11,9 +11,12 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote
 
+from azure.core.exceptions import HttpResponseError
+
 from handlers.azureml import cloud
-from handlers.azureml.arm import Arm
+from handlers.azureml.arm import Arm, status_of
 from handlers.azureml.transport import Transport
+from handlers.base import GiveUp
 from handlers.credential import credential
 from handlers.run import Run, RunState, TooMany
 
@@ -23,12 +26,15 @@ FACTORY_ID = re.compile(
     re.IGNORECASE,
 )
 
-_STATES = {  # "Pipeline Runs - Get", PipelineRun.status; all others are under way
+_STATES = {  # "Pipeline Runs - Get", PipelineRun.status, in either spelling; all others are under way
     "succeeded": RunState.COMPLETED,
     "failed": RunState.FAILED,
     "cancelled": RunState.CANCELED,
+    "canceled": RunState.CANCELED,
     "canceling": RunState.CANCELING,
+    "cancelling": RunState.CANCELING,
 }
+_NOT_TOLD = {403, 405}  # statuses that say that this is not to be asked for
 _SKEW = timedelta(minutes=5)  # by which the factory's clock may be ahead of ours
 _MOST_PAGES = 50
 
@@ -46,8 +52,13 @@ class DataFactory:
         return self.id.rpartition("/")[2]
 
     def parameters(self, pipeline: str) -> dict[str, str] | None:
-        """The parameters that a pipeline declares, with their types; None if there is no such pipeline."""
-        body = self.arm.get(f"{self.id}/pipelines/{_part(pipeline)}")
+        """The parameters that a pipeline declares, with their types; None if the factory does not tell."""
+        try:
+            body = self.arm.get(f"{self.id}/pipelines/{_part(pipeline)}")
+        except (GiveUp, HttpResponseError) as error:
+            if status_of(error) not in _NOT_TOLD:
+                raise
+            return None
         if body is None:
             return None
         declared = (body.get("properties") or {}).get("parameters") or {}

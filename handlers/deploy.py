@@ -9,7 +9,7 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from handlers.azureml import gateway
 from handlers.azureml.batch import BatchEndpoints
@@ -19,10 +19,11 @@ from handlers.azureml.online import OnlineEndpoints
 from handlers.azureml.resources import ModelRef
 from handlers.base import Action, GiveUp, Handler, Outcome
 from handlers.duration import Duration, format_duration
+from handlers.files import WHERE, FileName
 from handlers.rollout.names import check_endpoint_name
 from handlers.rollout.plan import Plan
 from handlers.rollout.rollout import roll_out
-from handlers.rollout.smoke import APP_FOLDER, SmokeTest
+from handlers.rollout.smoke import SmokeTest
 from handlers.target import TargetWorkspace
 from handlers.template import Template
 from schemas import ModelRegistered, WorkspaceId
@@ -58,7 +59,7 @@ class Deploy(Handler[ModelRegistered]):
     workspace: TargetWorkspace | None = None
     model: Template | None = None
     create_endpoint: bool = Field(True, strict=True)
-    auth_mode: Literal["aad_token", "key", "aml_token"] = "aad_token"
+    auth_mode: Literal["aad_token", "key", "aml_token"] | None = None
     public_network_access: bool = Field(True, strict=True)
     compute: str = ""
     instance_type: str | None = None
@@ -86,12 +87,12 @@ class Deploy(Handler[ModelRegistered]):
 
     @field_validator("code")
     @classmethod
-    def _there(cls, value: str) -> str:
-        if value and not value.startswith(("azureml:", "/subscriptions/")) and not (APP_FOLDER / value).is_dir():
-            raise ValueError(
-                f"there is no folder {value!r}; name one from the app's folder, or a code asset: azureml:…"
-            )
-        return value
+    def _there(cls, value: str, info: ValidationInfo) -> str:
+        if not value or value.startswith(("azureml:", "/subscriptions/")):
+            return value
+        if not (folder := FileName.of(value, info)).path.is_dir():
+            raise ValueError(f"there is no folder {value!r}; {WHERE}, or a code asset: azureml:…")
+        return folder
 
     @model_validator(mode="after")
     def _endpoint_is_allowed(self) -> Self:
@@ -110,6 +111,12 @@ class Deploy(Handler[ModelRegistered]):
         missing = [name for name, value in parts.items() if not value]
         if 0 < len(missing) < len(parts):
             raise ValueError(f"a model with code needs environment, code and scoring_script; {missing[0]} is missing")
+        return self
+
+    @model_validator(mode="after")
+    def _kubernetes_takes_no_entra_tokens(self) -> Self:
+        if self.compute and self.auth_mode == "aad_token":
+            raise ValueError("an endpoint on Kubernetes takes no Entra tokens: write auth_mode: key, or aml_token")
         return self
 
     @model_validator(mode="after")
@@ -202,8 +209,7 @@ class Deploy(Handler[ModelRegistered]):
         return gateway.connect(workspace)
 
     def _endpoints(self, azureml: AzureML) -> Endpoints:
-        local = self.code and not self.code.startswith(("azureml:", "/"))
-        code = str(APP_FOLDER / self.code) if local else self.code
+        code = str(self.code.path) if isinstance(self.code, FileName) else self.code
         with_code = Code(self.environment, code, self.scoring_script) if self.code else None
         if self.batch:
             settings = self.batch.settings
@@ -212,7 +218,7 @@ class Deploy(Handler[ModelRegistered]):
             azureml,
             instance_type=self.instance_type or (None if self.compute else INSTANCE_TYPE),
             instance_count=self.instance_count,
-            auth=self.auth_mode,
+            auth=self.auth_mode or "",
             public=self.public_network_access,
             compute=self.compute.removeprefix("azureml:"),
             code=with_code,

@@ -4,11 +4,12 @@ Here is what a rule may say (docs/handlers/pipeline.md). The steps are in handle
 handlers/azureml, Data Factory behind handlers/datafactory.py.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from handlers import datafactory
 from handlers.azureml import gateway
@@ -17,19 +18,22 @@ from handlers.azureml.gateway import AzureML
 from handlers.base import Action, Handler, Outcome, shorten
 from handlers.datafactory import DataFactory
 from handlers.duration import Duration, format_duration
+from handlers.files import FileName
 from handlers.launch.azureml import BatchTarget, JobTarget, Request
 from handlers.launch.definition import compute_reference, is_component, read_job_file
 from handlers.launch.factory import FactoryTarget
 from handlers.launch.inputs import Inputs, Value, fit, render
 from handlers.launch.labels import LONGEST_KEY, MOST_TAGS
 from handlers.launch.launch import launch
+from handlers.launch.parameters import Parameter, rendered
 from handlers.launch.target import Plan, Target
+from handlers.lineage import DEPTH_TAG, EVENT_TAG, RULE_TAG
 from handlers.rollout.names import check_endpoint_name
 from handlers.target import TargetWorkspace
 from handlers.template import Template
 from schemas import Event, WorkspaceId
 
-_OURS = 3  # tags that say who started it
+_OURS = frozenset({RULE_TAG, EVENT_TAG, DEPTH_TAG})
 _SHOWN = 80  # characters of a value in a plan
 _KEYS: Mapping[str, tuple[str, ...]] = {  # what is said of which
     "job": ("inputs", "compute", "experiment_name", "tags", "workspace"),
@@ -44,6 +48,11 @@ _HINTS = {
 }
 
 
+def _as_text(value: object) -> object:
+    """A number, true or false as YAML writes it: tags are texts."""
+    return json.dumps(value) if isinstance(value, bool | int | float) else value
+
+
 class Pipeline(Handler[Event]):
     """Start a pipeline, and follow it to its end if that is asked for."""
 
@@ -54,11 +63,11 @@ class Pipeline(Handler[Event]):
     deployment: str = ""
     data_factory: str = ""
     pipeline: str = ""
-    parameters: Mapping[str, bool | int | float | Template] = Field(default_factory=dict)
+    parameters: Mapping[str, Parameter] = Field(default_factory=dict)
     inputs: Inputs = Field(default_factory=dict)
     compute: Template | None = None
     experiment_name: Template | None = None
-    tags: Mapping[str, Template] = Field(default_factory=dict)
+    tags: Mapping[str, Annotated[Template, BeforeValidator(_as_text)]] = Field(default_factory=dict)
     workspace: TargetWorkspace | None = None
     wait: bool = Field(False, strict=True)
     timeout: Duration = timedelta(hours=24)
@@ -68,10 +77,11 @@ class Pipeline(Handler[Event]):
 
     @field_validator("job")
     @classmethod
-    def _a_job(cls, value: str) -> str:
+    def _a_job(cls, value: str, info: ValidationInfo) -> str:
         if is_component(value):
             ComponentRef.parse(value)
         elif value:
+            value = FileName.of(value, info)
             read_job_file(value)
         return value
 
@@ -101,10 +111,12 @@ class Pipeline(Handler[Event]):
     @field_validator("tags")
     @classmethod
     def _that_fit(cls, value: Mapping[str, Template]) -> Mapping[str, Template]:
-        if len(value) > MOST_TAGS - _OURS:
-            raise ValueError(f"a job has at most {MOST_TAGS} tags, and {_OURS} of them say who started it")
+        if len(value) > MOST_TAGS - len(_OURS):
+            raise ValueError(f"a job has at most {MOST_TAGS} tags, and {len(_OURS)} of them say who started it")
         if too_long := [name for name in value if not 0 < len(name) <= LONGEST_KEY]:
             raise ValueError(f"{too_long[0][:50]!r} is no tag's name: it has 1 to {LONGEST_KEY} characters")
+        if ours := [name for name in value if name.casefold() in _OURS]:
+            raise ValueError(f"{ours[0]!r} is one of the tags that say who started the job: choose another name")
         return value
 
     @model_validator(mode="after")
@@ -153,7 +165,7 @@ class Pipeline(Handler[Event]):
         """What would be started, where, with what. Raises jinja2.TemplateError, and GiveUp, as `run` would."""
         values: Mapping[str, Any]
         if self.data_factory:
-            values = {n: v.render(event) if isinstance(v, Template) else v for n, v in self.parameters.items()}
+            values = {name: rendered(value, event) for name, value in self.parameters.items()}
             what, where = f"pipeline {self.pipeline}", self.data_factory.rpartition("/")[2]
         else:
             values = self._given(event)
@@ -199,4 +211,6 @@ def _where(key: str) -> str:
 
 def _flat(value: object) -> str:
     """A value in a line: of data, the path."""
-    return " ".join(str(value["path"] if isinstance(value, dict) else value).split())
+    if isinstance(value, dict) and "path" in value:
+        value = value["path"]
+    return " ".join((value if isinstance(value, str) else json.dumps(value)).split())

@@ -40,7 +40,7 @@ def command_line() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--app", type=Path, default=PROJECT, help="the app's folder; default: this project")
     commands.add_parser("check", parents=[shared], help="find every mistake in the rules")
-    commands.add_parser("demo", parents=[shared], help="show the main job on samples: events in, mails out")
+    commands.add_parser("demo", parents=[shared], help="show it on samples: events in, mails out; drift to deployment")
     commands.add_parser("mailbox", parents=[shared], help="a mail server on localhost:1025, to go with `func start`")
     add_replay(commands, shared)
     add_azure(commands, shared)

@@ -29,6 +29,9 @@ def add_azure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", s
     def in_workspace(thing: argparse.ArgumentParser) -> None:
         thing.add_argument("--workspace", help="by its name; default: the first")
 
+    def pairs(thing: argparse.ArgumentParser, option: str, dest: str, metavar: str) -> None:
+        thing.add_argument(option, dest=dest, action="append", type=_tag, metavar=metavar, help="repeatable")
+
     model = add("register-model", "register_model", "register a model version: raises ModelRegistered", tags=True)
     model.add_argument("name")
     model.add_argument("version")
@@ -47,11 +50,33 @@ def add_azure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", s
     fails = add("fail-job", "fail_job", "have jobs fail from now on")
     fails.add_argument("glob", help="of a job's name, experiment or display name: 'churn-*'")
     fails.add_argument("--message", help="what they say")
+    canceled = add("cancel-job", "cancel_job", "have jobs be canceled by somebody from now on")
+    canceled.add_argument("glob", help="of a job's name, experiment or display name, or of Data Factory's pipeline")
+    takes = add("job-takes", "job_takes", "say how long jobs take that start from now on")
+    takes.add_argument("seconds", type=float)
+    takes.add_argument("--glob", help="of a job's name, experiment or display name; default: all")
+    component = add("add-component", "add_component", "register a component")
+    component.add_argument("name")
+    component.add_argument("version")
+    pairs(component, "--input", "inputs", "NAME=TYPE")
+    component.add_argument("--node", dest="nodes", action="append", help="of a pipeline; without any, it is a command")
+    in_workspace(component)
+    pipeline = add("add-pipeline", "add_pipeline", "add a pipeline to a data factory, which is made if need be")
+    pipeline.add_argument("factory", help="its name, or its resource id")
+    pipeline.add_argument("name")
+    pairs(pipeline, "--parameter", "parameters", "NAME=TYPE")
+    batch = add("add-batch-endpoint", "add_batch_endpoint", "add a batch endpoint with a deployment, its default one")
+    batch.add_argument("name")
+    batch.add_argument("deployment")
+    deployed = batch.add_mutually_exclusive_group(required=True)
+    deployed.add_argument("--model", help="NAME:VERSION")
+    deployed.add_argument("--component", help="NAME:VERSION")
+    in_workspace(batch)
     broken = add("fail-deployment", "fail_deployment", "have deployments fail from now on")
     broken.add_argument("name", help="a glob: 'churn-9-*'")
     broken.add_argument("--message", help="what the service says")
     broken.add_argument("--logs", help="what the container says")
-    add("state", "state", "show endpoints with their traffic, models and jobs")
+    add("state", "state", "show endpoints with their traffic, models, jobs and runs of Data Factory")
 
 
 def azure(app: Path, parsed: argparse.Namespace) -> int:
@@ -59,8 +84,7 @@ def azure(app: Path, parsed: argparse.Namespace) -> int:
     console = Console(sys.stdout, remember=0)
     beside = {"command", "thing", "method", "app"}
     given = {name: value for name, value in vars(parsed).items() if name not in beside and value is not None}
-    if "tags" in given:
-        given["tags"] = dict(given["tags"])
+    given |= {name: dict(given[name]) for name in ("tags", "inputs", "parameters") if name in given}
     try:
         answer = _ask(app, parsed.method, given)
     except LookupError as error:

@@ -29,7 +29,7 @@ def check(app: Path) -> int:
     try:
         local = LocalSettings.load(app)
         settings, _ = local.environment(os.environ)
-        rules = load(app / Environment(settings).get("MLEVENTS_RULES", "rules"), settings)
+        rules = load(app / Environment(settings).get("MLEVENTS_RULES", "rules"), settings, app)
     except (BadFile, SettingsError) as error:
         print(error)
         return 1

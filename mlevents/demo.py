@@ -93,7 +93,7 @@ def _demo(app: Path) -> int:
         "MLEVENTS_ARM_ENDPOINT": "",
         "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",  # host.json has five seconds
     }
-    screen.print("Starting the function app, Azurite and a mailbox …")
+    screen.print("Starting the function app, Azurite, a mailbox and a stand-in for Azure ML …")
     with LocalApp(app, settings=settings, settings_file=example, azure=True) as local:
         screen.print(f"Listening at {local.url} after {time.monotonic() - began:.1f} s. Delivering:\n")
         todo = list(deliveries(app / "samples"))

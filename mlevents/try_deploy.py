@@ -98,7 +98,7 @@ def _find(app: Path, name: str, workspace: str | None) -> tuple[Rule, Workspace]
     """The rule and the workspace that are meant. The app settings of this machine become the environment."""
     settings, _ = LocalSettings.load(app).environment(os.environ)
     os.environ.update(settings)
-    rules = load(app / Environment(settings).get("MLEVENTS_RULES", "rules"), settings)
+    rules = load(app / Environment(settings).get("MLEVENTS_RULES", "rules"), settings, app)
     print(*rules.mistakes, sep="\n", end="\n" if rules.mistakes else "")
     rule = rules.get(name)
     if rule is None or not isinstance(rule.handler, Deploy):

@@ -49,10 +49,12 @@ class Drift:
         """Plain data, as conditions and templates see it.
 
         There `monitor` says which it is in both forms: a model monitor is known by its signal, whose name is to begin
-        with the monitor's ("Monitor the performance of models deployed to production", on filters).
+        with the monitor's ("Monitor the performance of models deployed to production", on filters). And `datasets` are
+        the ids of those that are named: none by a model monitor.
         """
         return asdict(self) | {
             "monitor": self.monitor or self.signal,
+            "datasets": [id for id in (self.baseline_dataset, self.target_dataset) if id],
             "violations": [asdict(violation) for violation in self.violations],
             "start_time": format_time(self.start_time),
             "end_time": format_time(self.end_time),

@@ -8,6 +8,8 @@ from handlers.azureml.endpoints import Code, Endpoints, code_arguments
 from handlers.azureml.errors import explained
 from handlers.azureml.resources import Answer, Endpoint, NewDeployment
 
+_AUTH = "AADToken"  # which batch endpoints alone have; the client's own default is sent as aadToken, and is no such
+
 
 @dataclass(frozen=True)
 class BatchEndpoints(Endpoints):
@@ -29,13 +31,13 @@ class BatchEndpoints(Endpoints):
             client = self.azureml.client
             from azure.ai.ml.entities import BatchEndpoint
 
-            client.batch_endpoints.begin_create_or_update(BatchEndpoint(name=name, tags=dict(tags)))
+            client.batch_endpoints.begin_create_or_update(BatchEndpoint(name=name, auth_mode=_AUTH, tags=dict(tags)))
             return self.azureml.transport.operation
 
     def set_traffic(self, endpoint: Endpoint, traffic: Mapping[str, int]) -> str:
         """Begin to make the deployment that is to have the traffic the default one."""
         default = next((name for name, share in traffic.items() if share), None)
-        body = endpoint.writable(defaults={"deploymentName": default} if default else {})
+        body = self.writable(endpoint, defaults={"deploymentName": default} if default else {})
         return self.azureml.arm.put(self.path(endpoint.name), body)
 
     def create(self, new: NewDeployment) -> str:
@@ -57,10 +59,17 @@ class BatchEndpoints(Endpoints):
             )
             return self.azureml.transport.operation
 
-    def delete(self, endpoint: str, name: str) -> None:
+    def delete(self, endpoint: str, name: str) -> str:
         """Begin to delete a deployment."""
         with explained():
             self.azureml.client.batch_deployments.begin_delete(name=name, endpoint_name=endpoint)
+            return self.azureml.transport.operation
+
+    def delete_endpoint(self, name: str) -> str:
+        """Begin to delete an endpoint, and whatever is behind it."""
+        with explained():
+            self.azureml.client.batch_endpoints.begin_delete(name=name)
+            return self.azureml.transport.operation
 
     def shortage(self) -> str:
         """Why there is no room for another deployment: its jobs need a compute that is there."""

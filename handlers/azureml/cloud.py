@@ -1,10 +1,13 @@
-"""Which Azure: the public cloud, unless the app setting MLEVENTS_ARM_ENDPOINT names another Resource Manager."""
+"""Which Azure: the public cloud, unless the app setting MLEVENTS_ARM_ENDPOINT names another Resource Manager.
+
+Without it, ARM_CLOUD_METADATA_URL does, by which azure-ai-ml itself is told of others (its _azure_environments.py).
+"""
 
 import os
 from typing import Any
 from urllib.parse import urlsplit
 
-SETTING = "MLEVENTS_ARM_ENDPOINT"
+SETTING, METADATA = "MLEVENTS_ARM_ENDPOINT", "ARM_CLOUD_METADATA_URL"
 
 PUBLIC = "https://management.azure.com"
 _KNOWN = {  # azure-ai-ml's names for them, in azure/ai/ml/_azure_environments.py
@@ -16,12 +19,25 @@ _SCORING = {"AzureUSGovernment": "https://ml.azure.us", "AzureChinaCloud": "http
 
 
 def arm_endpoint() -> str:
-    """Resource Manager's URL. Raises ValueError if the setting names no such thing: tokens are sent there."""
-    url = os.environ.get(SETTING, "").strip().rstrip("/") or PUBLIC
+    """Resource Manager's URL. Raises ValueError if the settings name no such thing: tokens are sent there."""
+    url = os.environ.get(SETTING, "").strip().rstrip("/")
+    if not url:
+        return _of_metadata(os.environ.get(METADATA, "").strip())
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or parts.path or parts.query:
         raise ValueError(f"{SETTING} is {url!r}; write Resource Manager's URL, like {PUBLIC}, or leave it unset")
     return url
+
+
+def _of_metadata(url: str) -> str:
+    """The Resource Manager that describes clouds there; Microsoft's own describe all of them, which says nothing."""
+    if not url:
+        return PUBLIC
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
+        raise ValueError(f"{METADATA} is {url!r}; write an https URL, set {SETTING}, or leave both unset")
+    origin = f"https://{parts.netloc}"
+    return PUBLIC if origin.casefold() in _KNOWN else origin
 
 
 def scoring_resource(endpoint: str) -> str:

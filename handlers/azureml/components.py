@@ -61,7 +61,7 @@ class Component:
     reference: str  # as a job names it
     version: str
     type: str  # pipeline, command, ...
-    inputs: Mapping[str, Input] = field(default_factory=dict)
+    inputs: Mapping[str, Input] | None = field(default_factory=dict)  # None: it is not told
 
 
 def find_component(azureml: AzureML, ref: ComponentRef) -> Component:
@@ -101,8 +101,10 @@ def _in_registry(azureml: AzureML, ref: ComponentRef) -> Component | None:
 
 
 def _component(reference: str, version: str, spec: Mapping[str, Any] | None) -> Component:
-    inputs = {name: _input(given) for name, given in ((spec or {}).get("inputs") or {}).items()}
-    return Component(reference, version, str((spec or {}).get("type") or "command"), inputs)
+    spec = spec or {}
+    told = spec.get("inputs")
+    inputs = None if told is None else {name: _input(given) for name, given in told.items()}
+    return Component(reference, version, str(spec.get("type") or "command"), inputs)
 
 
 def _input(given: Any) -> Input:

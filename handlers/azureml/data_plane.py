@@ -20,6 +20,7 @@ class DataPlane:
     """Sends requests with a token for Azure ML. Methods raise what those of `AzureML` raise."""
 
     def __init__(self, azureml: "AzureML") -> None:
+        self._azureml = azureml
         scope = f"{cloud.scoring_resource(azureml.endpoint)}/.default"
         policies = [
             RequestIdPolicy(),
@@ -34,6 +35,11 @@ class DataPlane:
     def get(self, url: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """What is at a URL that the service has given."""
         return self._sent(HttpRequest("GET", url, params=dict(query or {})))
+
+    def api(self) -> str:
+        """Where the workspace's own services are. Raises LookupError or TypeError if it does not say."""
+        properties = (self._azureml.arm.get(self._azureml.path) or {})["properties"]
+        return str(self.get(str(properties["discoveryUrl"]))["api"]).rstrip("/")
 
     def post(self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
         """Post JSON to a URL that the service has given."""

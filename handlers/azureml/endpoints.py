@@ -6,12 +6,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, HttpResponseError
 
-from handlers.azureml.errors import error_text
+from handlers.azureml.errors import error_text, told
 from handlers.azureml.gateway import AzureML
-from handlers.azureml.resources import ENDED_BADLY, Answer, Deployment, Endpoint, NewDeployment
+from handlers.azureml.resources import ENDED_BADLY, Answer, Deployment, Endpoint, NewDeployment, state_of
 from handlers.base import GiveUp, RetryLater
+
+_FAILED = ("failed", "canceled")  # Azure/azure-resource-manager-rpc, v1.0/async-api-reference.md
+_NOT_THE_OPERATION_S = (401, 403, 429, 503)  # answers that are about the question
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,11 @@ class Endpoints(ABC):
         """Why deployments as the rule wants them cannot be behind this endpoint; empty if they can."""
         return ""
 
+    def writable(self, endpoint: Endpoint, **properties: Any) -> dict[str, Any]:
+        """An endpoint's body, to be sent back with changes; in the workspace's location, if it does not say its own."""
+        body = endpoint.writable(**properties)
+        return body if "location" in body else {"location": self.azureml.location, **body}
+
     @abstractmethod
     def set_traffic(self, endpoint: Endpoint, traffic: Mapping[str, int]) -> str:
         """Begin to change who gets how much of the traffic, in percent."""
@@ -73,8 +81,12 @@ class Endpoints(ABC):
         """Begin to make a deployment, uploading its code if need be."""
 
     @abstractmethod
-    def delete(self, endpoint: str, name: str) -> None:
+    def delete(self, endpoint: str, name: str) -> str:
         """Begin to delete a deployment."""
+
+    @abstractmethod
+    def delete_endpoint(self, name: str) -> str:
+        """Begin to delete an endpoint, and whatever is behind it."""
 
     @abstractmethod
     def shortage(self) -> str:
@@ -87,7 +99,7 @@ class Endpoints(ABC):
             found = self.azureml.arm.get(f"{self.azureml.path}/computes/{name}")
             if found is None:
                 return f"there is no compute {name} in {self.azureml.workspace.name}: attach it, or mend the rule"
-            state = found.get("properties", {}).get("provisioningState")
+            state = state_of(found.get("properties") or {})
             if state in ENDED_BADLY:
                 return f"the compute {name} of {self.azureml.workspace.name} is {state}: mend it, then replay"
         return ""
@@ -101,9 +113,25 @@ class Endpoints(ABC):
         return ""
 
     def why(self, operation: str) -> str:
-        """What went wrong with an operation, in the service's words; empty if it does not say."""
+        """What went wrong with an operation that has failed, in the service's words; empty if it does not say.
+
+        Where ``Location`` is all that there is of an operation, the answer there is that of a request that failed.
+        """
+        with suppress(AzureError, RetryLater):
+            try:
+                return error_text((self.azureml.arm.at(operation) or {}).get("error"))
+            except GiveUp as error:
+                return told(error)
+            except HttpResponseError as error:
+                return "" if error.status_code in _NOT_THE_OPERATION_S else told(error)
+        return ""
+
+    def failure(self, operation: str) -> str:
+        """Why an operation has failed; empty if it has not, or if nobody tells."""
         with suppress(AzureError, GiveUp, RetryLater):
-            return error_text((self.azureml.arm.at(operation) or {}).get("error"))
+            found = (self.azureml.arm.at(operation) if operation else None) or {}
+            if str(found.get("status") or "").casefold() in _FAILED:
+                return error_text(found.get("error")) or f"it is {found['status']}, and the service does not say why"
         return ""
 
 

@@ -22,7 +22,9 @@ _REPLICAS = timedelta(minutes=30)
 _TOO_EARLY = re.compile(
     "(?i)not found in endpoint|in progress|being (?:created|updated|deleted)|in [a-z]+ing provisioning state"
 )
-_NO_QUOTA = re.compile("(?i)out ?of ?quota|quota ?exceeded|(?:not enough|insufficient) quota")
+_NO_QUOTA = re.compile(  # learn.microsoft.com, "Troubleshoot online endpoints", OutOfQuota; and Resource Manager's own
+    r"(?i)out ?of ?quota|quota ?exceeded|(?:not enough|insufficient)[\w ]{0,40}quota|exceeding[\w ]{0,60}quota"
+)
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
 
@@ -52,12 +54,26 @@ def _meaning(error: Exception) -> Exception:
 def _refused(error: HttpResponseError) -> Exception:
     text = _said(error)
     if error.status_code in {400, 403, 409} and _NO_QUOTA.search(text):
-        return GiveUp(f"no quota: {QUOTA_HINT}. The service says: {text}")
+        return GiveUp(advised(text))
     if error.status_code == 400 and _TOO_EARLY.search(text):
         return RetryLater(f"HTTP 400: {text}", patience=_REPLICAS)
     if error.status_code in PERMANENT:  # said here already, so that what has been begun is undone
         return GiveUp(f"HTTP {error.status_code}: {text}")
     return error
+
+
+def advised(text: str) -> str:
+    """What the service says, and before it what to do, where that is known."""
+    if text.startswith("no quota: ") or not _NO_QUOTA.search(text):
+        return text
+    return f"no quota: {QUOTA_HINT}. The service says: {text}"
+
+
+def told(error: Exception) -> str:
+    """Any error, in a line."""
+    if isinstance(error, HttpResponseError):
+        return f"HTTP {error.status_code}: {_said(error)}" if error.status_code else _said(error)
+    return _plain(error) if isinstance(error, RetryLater | GiveUp) else f"{type(error).__name__}: {_plain(error)}"
 
 
 def _said(error: HttpResponseError) -> str:

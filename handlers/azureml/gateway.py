@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.core.credentials import TokenCredential
 
+_ALL = "totalregional"  # as `_family` has it: the quota of a region, beside those of families
+
 
 class AzureML:
     """One workspace. Shared by threads; makes no request before it is asked something.
@@ -89,29 +91,31 @@ class AzureML:
                 if (version := str(other.version)) != ref.version:
                     yield _model(other, ModelRef(ref.name, version, workspace=ref.workspace))
 
+    @cached_property
+    def location(self) -> str:
+        """The region of the workspace. Raises LookupError if it is not said."""
+        return str((self.arm.get(self.path) or {})["location"])
+
     def shortage(self, instance_type: str, instances: int) -> str:
         """Why there is no room for so many machines; empty if there is, or if the service does not tell.
 
+        That it takes a fifth more than it runs, for upgrades, is left to the service: some machines are exempt from it.
         What is not in the answers (learn.microsoft.com/rest/api/azureml, "Usages - List" and "Virtual Machine Sizes -
         List") is no reason: the service says itself what it refuses.
         """
         try:
-            location = str((self.arm.get(self.path) or {})["location"])
+            location = self.location
             base = f"/subscriptions/{self.workspace.subscription}/providers/Microsoft.MachineLearningServices/locations"
             sizes = (self.arm.get(f"{base}/{location}/vmSizes") or {}).get("value", ())
             size = next(s for s in sizes if s["name"].casefold() == instance_type.casefold())
             family, needed = _family(size["family"]), int(size["vCPUs"]) * instances
-            usage = next(
-                u for u in self.arm.pages(f"{base}/{location}/usages") if _family(u["name"]["value"]) == family
-            )
-            limit, used = int(usage["limit"]), int(usage["currentValue"])
+            usages = list(self.arm.pages(f"{base}/{location}/usages"))
+            full = next(u for u in usages if _family(u["name"]["value"]) in {family, _ALL} and _lacks(u, needed))
         except (HttpResponseError, GiveUp, LookupError, TypeError, ValueError, StopIteration):
             return ""
-        if limit < 0 or used + needed <= limit:
-            return ""
         return (
-            f"no quota: {instances} of {instance_type} need {needed} cores, and in {location} {used} of the "
-            f"{limit} of {usage['name']['value']} are in use; {QUOTA_HINT}"
+            f"no quota: {instances} of {instance_type} need {needed} cores, and in {location} {full['currentValue']} "
+            f"of the {full['limit']} of {full['name']['value']} are in use; {QUOTA_HINT}"
         )
 
 
@@ -150,6 +154,11 @@ def _model(found: Any, ref: ModelRef) -> Model:
     if created and not created.tzinfo:
         created = created.replace(tzinfo=UTC)
     return Model(ref, str(found.type or ""), dict(found.tags or {}), dict(found.properties or {}), created)
+
+
+def _lacks(usage: dict[str, Any], needed: int) -> bool:
+    """Is there not so much left of a quota? Below zero there is no limit."""
+    return 0 <= int(usage["limit"]) < int(usage["currentValue"]) + needed
 
 
 def _family(name: str) -> str:

@@ -23,16 +23,10 @@ def why(azureml: AzureML, name: str) -> str:
     texts: list[str] = []
     with suppress(AzureError, GiveUp, RetryLater, LookupError, TypeError, ValueError):
         plane = DataPlane(azureml)
-        url = f"{_api(azureml, plane)}/history/v1.0{azureml.path}/runs/{name}"
+        url = f"{plane.api()}/history/v1.0{azureml.path}/runs/{name}"
         texts.append(_error(plane.get(f"{url}/details", _QUERY)))
         texts += _failed_steps(plane.get(f"{url}/children", _QUERY))
     return "; ".join(dict.fromkeys(text for text in texts if text))
-
-
-def _api(azureml: AzureML, plane: DataPlane) -> str:
-    """Where the workspace's own services are. Raises LookupError or TypeError if it does not say."""
-    properties = (azureml.arm.get(azureml.path) or {})["properties"]
-    return str(plane.get(str(properties["discoveryUrl"]))["api"]).rstrip("/")
 
 
 def _failed_steps(children: Mapping[str, Any]) -> Iterator[str]:

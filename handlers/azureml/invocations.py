@@ -56,11 +56,18 @@ class Invocations:
         name = name or next(iter(found.traffic), "")
         if not name:
             raise GiveUp(f"the batch endpoint {endpoint} has no default deployment: the rule must name one")
-        deployment = self.azureml.arm.get(f"{path}/deployments/{name}")
+        if not found.scoring_uri:
+            raise RetryLater(f"the batch endpoint {endpoint} has no scoring URI yet", patience=_REPLICAS)
+        deployment = self.azureml.arm.get(f"{path}/deployments/{name}") or self._listed(path, name)
         if deployment is None:
             raise self._missing(f"deployment {name} behind the batch endpoint {endpoint}")
         kind = (deployment["properties"].get("deploymentConfiguration") or {}).get("deploymentConfigurationType")
         return BatchDeployment(endpoint, name, found.scoring_uri, kind == "PipelineComponent")
+
+    def _listed(self, path: str, name: str) -> dict[str, Any] | None:
+        """As azure-ai-ml's `invoke` finds it, which does not ask for the one."""
+        found = self.azureml.arm.pages(f"{path}/deployments")
+        return next((body for body in found if str(body.get("name", "")).casefold() == name.casefold()), None)
 
     def _missing(self, what: str) -> RetryLater:
         return RetryLater(f"there is no {what} in {self.azureml.workspace.name}", patience=_REPLICAS)

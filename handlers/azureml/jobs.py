@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import HttpResponseError
 
+from handlers.azureml.arm import Unread
 from handlers.azureml.errors import explained
 from handlers.azureml.gateway import AzureML
 from handlers.base import GiveUp, RetryLater
@@ -30,7 +31,7 @@ _TAKEN = re.compile("(?i)job with this name already exists|JobPropertyImmutable"
 _REPLICAS = timedelta(minutes=30)  # how long what is not there may have come only just now
 _DISORDER = timedelta(hours=1)  # lists are newest first, or nearly so: that is not documented
 _OLD_ENOUGH = 200  # jobs in a row that are older, until the rest is taken to be older, too
-_MOST = 5_000  # jobs that are looked through
+_MOST, _MOST_PAGES = 5_000, 1_000  # jobs that are looked through, and pages of them
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,10 @@ class Jobs:
                 yield job
 
     def _all(self) -> Iterator[dict[str, Any]]:
-        page = self.azureml.arm.get(f"{self.azureml.path}/jobs")
-        while page:
-            yield from page.get("value") or ()
-            link = page.get("nextLink")
-            page = self.azureml.arm.at(link) if link else None
+        try:
+            yield from self.azureml.arm.pages(f"{self.azureml.path}/jobs", _MOST_PAGES)
+        except Unread as error:
+            raise TooMany from error
 
     def submit(self, new: NewJob) -> None:
         """Start a job, uploading the local code and environments that it names.

@@ -25,7 +25,7 @@ class OnlineEndpoints(Endpoints):
 
     instance_type: str | None = None  # needed, unless it is on Kubernetes
     instance_count: int = 1
-    auth: str = "aad_token"  # or key, or aml_token
+    auth: str = ""  # aad_token, key or aml_token; empty: see `_auth`
     public: bool = True  # can it be reached from the internet?
     compute: str = ""  # the Kubernetes cluster; empty: managed
     code: Code | None = None
@@ -40,14 +40,21 @@ class OnlineEndpoints(Endpoints):
             client = self.azureml.client
             from azure.ai.ml.entities import KubernetesOnlineEndpoint, ManagedOnlineEndpoint
 
-            same: dict[str, Any] = {"name": name, "auth_mode": self.auth, "tags": dict(tags)}
-            access = "enabled" if self.public else "disabled"
+            same: dict[str, Any] = {"name": name, "auth_mode": self._auth, "tags": dict(tags)}
+            access = "Enabled" if self.public else "Disabled"  # as in the schema: sent as it is
             client.online_endpoints.begin_create_or_update(
                 KubernetesOnlineEndpoint(**same, compute=self.compute)
                 if self.compute
                 else ManagedOnlineEndpoint(**same, public_network_access=access)
             )
             return self.azureml.transport.operation
+
+    @property
+    def _auth(self) -> str:
+        """Entra tokens, which managed endpoints alone take (learn.microsoft.com, "Authenticate clients for online
+        endpoints"); on Kubernetes, keys.
+        """
+        return self.auth or ("key" if self.compute else "aad_token")
 
     def unfit(self, endpoint: Endpoint) -> str:
         """Why deployments as the rule wants them cannot be behind this endpoint; empty if they can."""
@@ -67,7 +74,7 @@ class OnlineEndpoints(Endpoints):
         Sent is the endpoint as it was read, at the newest api-version: azure-ai-ml's own update goes through
         2022-02-01-preview and leaves out what that does not know. There is no ETag: the caller has the endpoint's lock.
         """
-        return self.azureml.arm.put(self.path(endpoint.name), endpoint.writable(traffic=dict(traffic)))
+        return self.azureml.arm.put(self.path(endpoint.name), self.writable(endpoint, traffic=dict(traffic)))
 
     def create(self, new: NewDeployment) -> str:
         """Begin to make a deployment, uploading its code if need be."""
@@ -90,10 +97,17 @@ class OnlineEndpoints(Endpoints):
             )
             return self.azureml.transport.operation
 
-    def delete(self, endpoint: str, name: str) -> None:
+    def delete(self, endpoint: str, name: str) -> str:
         """Begin to delete a deployment."""
         with explained():
             self.azureml.client.online_deployments.begin_delete(name=name, endpoint_name=endpoint)
+            return self.azureml.transport.operation
+
+    def delete_endpoint(self, name: str) -> str:
+        """Begin to delete an endpoint, and whatever is behind it."""
+        with explained():
+            self.azureml.client.online_endpoints.begin_delete(name=name)
+            return self.azureml.transport.operation
 
     def shortage(self) -> str:
         """Why there is no room for another deployment, where the service tells; else empty."""

@@ -8,13 +8,17 @@ from typing import Any, Self
 
 from schemas import WorkspaceId
 
-SUCCEEDED = "Succeeded"
+SUCCEEDED, DELETING = "Succeeded", "Deleting"
 ENDED_BADLY = ("Failed", "Canceled")
 NO_CODE = ("mlflow_model", "triton_model")  # learn.microsoft.com, "Deploy models for scoring": these need no code
 
 _REGISTRY_MODEL = re.compile(r"azureml://registries/([^/]+)/models/([^/]+)/versions/([^/]+)", re.IGNORECASE)
 _WORKSPACE_MODEL = re.compile(r"(?:azureml:)?(/subscriptions/.+?)/models/([^/]+)/versions/([^/]+)", re.IGNORECASE)
+_SHORT_MODEL = re.compile(r"azureml:([^:/@]+):([^:/@]+)", re.IGNORECASE)
 _READ_ONLY = ("provisioningState", "scoringUri", "swaggerUri")
+_STATES = {  # types.md of 2025-12-01, EndpointProvisioningState and DeploymentProvisioningState
+    state.casefold(): state for state in (SUCCEEDED, DELETING, *ENDED_BADLY, "Creating", "Updating", "Scaling")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class Endpoint:
     auth: str = ""  # AADToken, Key or AMLToken
     compute: str = ""  # the Kubernetes cluster, if it is on one
     operation: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -98,13 +103,14 @@ class Endpoint:
         properties = body["properties"]
         return cls(
             name=str(body.get("name", "")),
-            state=str(properties.get("provisioningState") or ""),
+            state=state_of(properties),
             traffic=traffic,
             mirrored=_shares(properties.get("mirrorTraffic")),
             scoring_uri=str(properties.get("scoringUri") or ""),
             auth=str(properties.get("authMode") or ""),
             compute=str(properties.get("compute") or ""),
             operation=_operation(properties),
+            tags=dict(body.get("tags") or {}),
             body=body,
         )
 
@@ -123,6 +129,7 @@ class Deployment:
     name: str
     state: str
     model: str = ""  # its id
+    workspace: str = ""  # the ARM id of the one where it is
     tags: Mapping[str, str] = field(default_factory=dict)
     created: datetime | None = None
     operation: str = ""
@@ -134,8 +141,9 @@ class Deployment:
         model = properties.get("model") or ""
         return cls(
             name=str(body.get("name", "")),
-            state=str(properties.get("provisioningState") or ""),
+            state=state_of(properties),
             model=str(model.get("assetId") or "" if isinstance(model, Mapping) else model),
+            workspace=_workspace(str(body.get("id") or "")),
             tags=dict(body.get("tags") or {}),
             created=_time((body.get("systemData") or {}).get("createdAt")),
             operation=_operation(properties),
@@ -144,6 +152,8 @@ class Deployment:
     @property
     def ref(self) -> ModelRef | None:
         """The model version that it serves; None if its id is of no known form."""
+        if self.workspace and (match := _SHORT_MODEL.fullmatch(self.model)):
+            return ModelRef(match[1], match[2], workspace=self.workspace)
         try:
             return ModelRef.parse(self.model)
         except ValueError:
@@ -166,6 +176,20 @@ class Answer:
 
     status: int
     text: str
+
+
+def state_of(properties: Mapping[str, Any]) -> str:
+    """How provisioning gets on, in the letters' case that the schema has; empty if that is not said."""
+    state = str(properties.get("provisioningState") or "")
+    return _STATES.get(state.casefold(), state)
+
+
+def _workspace(id: str) -> str:
+    """The workspace of what has this ARM id; empty if it is none."""
+    try:
+        return str(WorkspaceId.parse("/".join(id.split("/")[:9])))
+    except ValueError:
+        return ""
 
 
 def _shares(traffic: Mapping[str, Any] | None) -> dict[str, int]:

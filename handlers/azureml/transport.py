@@ -58,7 +58,8 @@ class Transport(HttpTransport[Any, Any]):
             raise
         if refused is not None and response.status_code >= 400:
             refused.append(response)
-        self._seen.operation = response.headers.get("Azure-AsyncOperation", "")
+        headers = response.headers
+        self._seen.operation = headers.get("Azure-AsyncOperation") or headers.get("Location", "")
         return response
 
     def _send(self, request: Any, **kwargs: Any) -> Any:

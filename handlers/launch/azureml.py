@@ -5,19 +5,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from handlers.azureml import history
+from handlers.azureml.batchjobs import started_behind
 from handlers.azureml.components import ComponentRef, find_component
 from handlers.azureml.gateway import AzureML
-from handlers.azureml.invocations import BatchDeployment, Invocations
+from handlers.azureml.invocations import Invocations
 from handlers.azureml.jobs import Jobs, NewJob
 from handlers.base import Action, GiveUp
 from handlers.launch.definition import Wanted, component_job, compute_reference, is_component, read_job_file
 from handlers.launch.inputs import Given, Inputs, fit, render
 from handlers.launch.labels import experiment_name, fit_tags
-from handlers.launch.target import Found, Named, Nameless
+from handlers.launch.target import Found, Known, Named, Nameless
+from handlers.lineage import parts
 from handlers.run import Run
 from handlers.template import Template
 from schemas import Event
 from schemas.links import run_link
+
+_PIPELINE = "pipeline"  # what is deployed behind a batch endpoint, if no model
 
 
 @dataclass(frozen=True)
@@ -146,18 +150,15 @@ class BatchTarget(_Watched, Nameless):
 
     what = "the batch job"
 
-    @property
-    def _behind(self) -> BatchDeployment:
-        return Invocations(self.azureml).deployment(self.endpoint, self.deployment)
-
-    def prepare(self) -> None:
-        """The deployment is there, and the inputs can be given."""
-        Invocations(self.azureml).deployment(self.endpoint, self.deployment)
+    def prepare(self) -> dict[str, str]:
+        """The deployment is there, and the inputs can be given. Which deployment it is, and of what."""
+        behind = Invocations(self.azureml).deployment(self.endpoint, self.deployment)
         self._given()
+        return {"deployment": behind.name, "of": _PIPELINE if behind.is_pipeline else "model"}
 
-    def start(self) -> str:
+    def start(self, known: Known) -> str:
         """Start it."""
-        behind = self._behind
+        behind = Invocations(self.azureml).deployment(self.endpoint, (known or {}).get("deployment", self.deployment))
         experiment = self._experiment if behind.is_pipeline else ""
         key = self.request.action.key
         return Invocations(self.azureml).invoke(behind, self._given().values, experiment, key)
@@ -174,15 +175,25 @@ class BatchTarget(_Watched, Nameless):
         """What is to be said of what is started."""
         return {"batch_endpoint": self.endpoint} | _changed(self._given().changed)
 
-    def ours(self, since: datetime, now: datetime) -> Found:
-        """By its experiment; else, any that was started behind the endpoint may be ours."""
-        behind = self._behind
-        # Where no experiment was chosen, it has the endpoint's name (Azure/azureml-examples#4041).
-        group = (self._experiment if behind.is_pipeline else self.endpoint).casefold()
-        found = [job for job in self.jobs.recent(since) if job.group.casefold() == group]
-        if behind.is_pipeline:
-            return Found(run=found[0] if found else None)
-        return Found(perhaps=tuple(found))
+    def ours(self, since: datetime, now: datetime, known: Known) -> Found:
+        """By its experiment; else, any that was started behind the endpoint may be ours.
+
+        Which experiment a job has that none was chosen for, or whose choice was not heeded, is not documented (it has
+        been seen to be the endpoint's name: Azure/azureml-examples#4041). So jobs of every name that comes to mind may
+        be ours, and of a model's deployment those that the endpoint lists, unless they are another action's.
+        """
+        known = known or {"deployment": self.deployment}
+        recent = {}
+        for job in self.jobs.recent(since):
+            if self.request.action.job_name in job.group.casefold():
+                return Found(run=job)
+            recent[job.id] = job
+        names = {"", "default", self.endpoint.casefold(), known["deployment"].casefold()}
+        perhaps = {id: job for id, job in recent.items() if job.group.casefold() in names}
+        if known.get("of") != _PIPELINE:
+            listed = started_behind(self.azureml, self.endpoint, since)
+            perhaps |= {job.id: job for job in listed if not parts(recent.get(job.id, job).group)}
+        return Found(perhaps=tuple(perhaps.values()))
 
 
 def _changed(names: tuple[str, ...]) -> dict[str, str]:

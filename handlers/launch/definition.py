@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,8 @@ from ruamel.yaml.error import YAMLError
 
 from handlers.azureml.components import Component, ComponentRef, Input
 from handlers.azureml.jobs import NewJob
+from handlers.files import WHERE, FileName
 from handlers.launch.inputs import Value
-
-APP_FOLDER = Path(__file__).resolve().parents[2]
 
 _HAVE = {"pipeline": ("jobs", "component"), "command": ("command",)}  # of which one is needed
 _LARGEST = 1_000_000  # bytes of a file
@@ -61,10 +61,11 @@ def is_component(job: str) -> bool:
 
 
 def read_job_file(name: str) -> JobFile:
-    """A file from the app's folder. Raises ValueError, which says what is wrong with it."""
-    path = (APP_FOLDER / name).resolve()
-    if not path.is_relative_to(APP_FOLDER):
+    """A file of the rules or of the app. Raises ValueError, which says what is wrong with it."""
+    file = name if isinstance(name, FileName) else FileName.of(name)
+    if not file.is_inside:
         raise ValueError(f"{name!r} is outside of the app's folder; name a file in it, like rules/jobs/retrain.yml")
+    path = file.path
     content = _content(path, name)
     kind = str(content.get("type") or "command")
     if kind not in _HAVE:
@@ -88,7 +89,7 @@ def _content(path: Path, name: str) -> Mapping[str, Any]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"{name!r} cannot be read: {error.strerror}; name a file from the app's folder") from error
+        raise ValueError(f"{name!r} cannot be read: {error.strerror}; {WHERE}") from error
     yaml = YAML(typ="safe", pure=True)
     yaml.version = (1, 1)  # as azure-ai-ml reads it
     try:
@@ -151,5 +152,6 @@ def compute_reference(text: str) -> str:
 
 
 def _node(name: str) -> str:
-    """A step's name: small letters, digits and _."""
-    return re.sub("[^a-z0-9]+", "_", name.lower()).strip("_") or "step"
+    """A step's name: small letters, digits and _, and as Python would have it, because azure-ai-ml wants that."""
+    node = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")
+    return node if node.isidentifier() and not iskeyword(node) else f"step_{node}".strip("_")

@@ -5,19 +5,21 @@ literal ones into it as they are, and a shell reads the line. So what comes from
 written, goes in without what means something to a shell. And it cannot name a local file, which would be uploaded.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Tag
 
 from handlers.azureml.components import Input
 from handlers.base import GiveUp
 from handlers.template import Template
 from schemas import Event
 
+_SCALARS = ("string", "boolean", "integer", "number")
 DATA_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model")
 
 _SAFE = r"\w.,:=@%+/\-"  # means nothing to a shell
@@ -44,7 +46,28 @@ def _a_name(name: str) -> str:
 
 
 InputName: TypeAlias = Annotated[str, AfterValidator(_a_name)]
-InputValue: TypeAlias = bool | int | float | DataInput | Template
+
+
+def _form(value: Any) -> str | None:
+    """Which of the forms of an input is meant: what is wrong with it is told of that one."""
+    match value:
+        case str() | Template():
+            return "text"
+        case Mapping() | DataInput():
+            return "data"
+        case bool() | int() | float():
+            return "number"
+    return None
+
+
+InputValue: TypeAlias = Annotated[
+    Annotated[bool | int | float, Tag("number")] | Annotated[DataInput, Tag("data")] | Annotated[Template, Tag("text")],
+    Discriminator(
+        _form,
+        custom_error_type="input",
+        custom_error_message="Input should be a text, a number, true or false, or data: a mapping with a path",
+    ),
+]
 Inputs: TypeAlias = Mapping[InputName, InputValue]
 Value: TypeAlias = bool | int | float | str | dict[str, str]  # a mapping names data: type, path, mode
 
@@ -91,8 +114,12 @@ def fit(rendered: Mapping[str, Rendered], declared: Mapping[str, Input] | None, 
         _check_names(rendered, declared, what)
     kinds = {name: one.type.casefold() for name, one in (declared or {}).items()}
     fitted = {name: _fitted(name, one, kinds.get(name, "")) for name, one in rendered.items()}
-    changed = [name for name, value in fitted.items() if isinstance(value, str) and value != rendered[name].value]
+    changed = [name for name, value in fitted.items() if _is_changed(value, rendered[name].value)]
     return Given({name: value for name, value in fitted.items() if value != ""}, tuple(changed))
+
+
+def _is_changed(value: Value, said: Value) -> bool:
+    return isinstance(value, str) and isinstance(said, str) and value != said
 
 
 def _check_names(rendered: Mapping[str, Rendered], declared: Mapping[str, Input], what: str) -> None:
@@ -110,12 +137,12 @@ def _fitted(name: str, one: Rendered, kind: str) -> Value:
         return {**value, "path": _path(name, value["path"], one.foreign)}
     if kind in DATA_TYPES:
         return {"type": kind, "path": _path(name, str(value), one.foreign)}
-    if not isinstance(value, str):
-        return value
+    text = value if isinstance(value, str) else json.dumps(value)
     try:
-        return _typed(value, kind, one.foreign)
+        typed = _typed(text, kind, one.foreign)
     except ValueError as error:
-        raise GiveUp(f"the input {name!r} should be a {kind}, not {value[:100]!r}") from error
+        raise GiveUp(f"the input {name!r} should be a {kind}, not {text[:100]!r}") from error
+    return typed if kind in _SCALARS or isinstance(value, str) else value
 
 
 def _typed(text: str, kind: str, foreign: bool) -> Value:
@@ -127,10 +154,12 @@ def _typed(text: str, kind: str, foreign: bool) -> Value:
             return text.casefold() == "true"
         case "integer" | "number" if _WHOLE.fullmatch(text):
             return int(text)
-        case "integer" | "number":
-            if kind == "integer" or not isfinite(number := float(text)):
-                raise ValueError
+        case "integer" if re.fullmatch(r"[+-]?[0-9]{1,18}\.0+", text):
+            return int(text.partition(".")[0])
+        case "number" if isfinite(number := float(text)):
             return number
+        case "integer" | "number":
+            raise ValueError
     return " ".join(_NOT_SAFE.sub(" ", text).split()) if foreign else text
 
 

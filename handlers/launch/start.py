@@ -9,7 +9,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 
 from handlers.base import CheckBack, GiveUp, Outcome, RetryLater
 from handlers.launch.target import Found, LaunchState, Named, Nameless, Plan
-from handlers.run import NameTaken, TooMany
+from handlers.run import NameTaken, Run, TooMany
 
 LISTED = timedelta(minutes=2)  # until what was started is surely in the service's lists
 SKEW = timedelta(minutes=5)  # by which the service's clock may be off from ours
@@ -40,13 +40,22 @@ class StartNamed:
         if found is None:
             try:
                 return self.plan.is_started(state, target.name, target.submit())
-            except NameTaken as error:
-                found = target.look(target.name)
-                if found is None:
-                    raise RetryLater(f"{target.what} {target.name} is not to be seen yet: {error}") from error
+            except (GiveUp, HttpResponseError, NameTaken) as error:
+                found = self._after_all(error)
         if not target.is_ours(found):
             raise GiveUp(f"there is {target.what} {target.name}, and this action has not started it")
         return self.plan.is_started(state, target.name, {"experiment": found.group} if found.group else {})
+
+    def _after_all(self, error: Exception) -> Run:
+        """What has our name, now that it was refused: perhaps because we have it. Raises that it was refused."""
+        target = self.target
+        found = target.look(target.name)
+        if isinstance(error, NameTaken):
+            if found is None:
+                raise RetryLater(f"{target.what} {target.name} is not to be seen yet: {error}") from error
+        elif found is None or not target.is_ours(found):
+            raise error
+        return found
 
 
 @dataclass(frozen=True)
@@ -71,8 +80,10 @@ class StartNameless:
 
     def prepare(self, state: LaunchState) -> None:
         """It can be started, and that it will be is saved with this step."""
-        self.target.prepare()
-        state.since = self._now
+        known = self.target.prepare()
+        state.known = None if known is None else dict(known)
+        if not state.tries:
+            state.since = self._now
 
     def start(self, state: LaunchState) -> Outcome | None:
         """Start it, unless it may be started already."""
@@ -81,7 +92,7 @@ class StartNameless:
             state.step = "search"
             return None
         try:
-            run = self.target.start()
+            run = self.target.start(state.known)
         except (AzureError, RetryLater) as error:
             return self._not_started(error, state)
         return self._started(run, state)
@@ -96,6 +107,7 @@ class StartNameless:
             state.denied = state.denied or self._now
             if self._now - state.denied >= _ROLES:
                 raise GiveUp(f"gave up after 30m: {state.trouble}")
+            state.step = "prepare"  # what could not be known may be known by then, too
             return CheckBack(_BETWEEN, note=state.trouble)
         state.step, state.denied = "search", None
         pause = min(_BETWEEN * 2 ** min(state.tries, 10), _SELDOM)
@@ -106,7 +118,7 @@ class StartNameless:
         """See what an earlier call has started. What is not to be seen, twice, was not started."""
         since = state.since or self.plan.action.started
         try:
-            found, many = self.target.ours(since - SKEW, self._now), False
+            found, many = self.target.ours(since - SKEW, self._now, state.known), False
         except TooMany:
             found, many = Found(), True
         if found.run is not None:

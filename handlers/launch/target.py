@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import Field
 
@@ -12,11 +12,14 @@ from handlers.base import Action, Succeeded
 from handlers.run import Run
 from handlers.steps import StepState
 
+Known: TypeAlias = Mapping[str, str] | None  # what there was to be known of what is to be started; None: nothing
+
 
 class LaunchState(StepState):
     """What is kept between the calls of one action."""
 
     since: datetime | None = None  # no run of ours is older
+    known: dict[str, str] | None = None  # as `Nameless.prepare` has returned it
     denied: datetime | None = None  # since when the service has refused to
     tries: int = 0  # how often it may have been started, and was not
     trouble: str = ""  # why it could not be started last time
@@ -78,11 +81,11 @@ class Nameless(Target):
     """A run whose id the service chooses: what was started can only be searched for."""
 
     @abstractmethod
-    def prepare(self) -> None:
-        """Make sure that it can be started, as far as that can be known."""
+    def prepare(self) -> Known:
+        """Make sure that it can be started, as far as that can be known. What it returns, `start` and `ours` get."""
 
     @abstractmethod
-    def start(self) -> str:
+    def start(self, known: Known) -> str:
         """Start it; its id."""
 
     @abstractmethod
@@ -90,7 +93,7 @@ class Nameless(Target):
         """What is to be said of what is started."""
 
     @abstractmethod
-    def ours(self, since: datetime, now: datetime) -> "Found":
+    def ours(self, since: datetime, now: datetime, known: Known) -> "Found":
         """The run of this action among those that were created since a moment. Raises TooMany."""
 
 

@@ -6,5 +6,6 @@ forward.py   the steps that make a deployment and give it the traffic
 back.py      the steps that undo that
 traffic.py   who gets how much
 names.py     names of endpoints and deployments; which version is the later one
+patience.py  how long what goes wrong is tried again
 smoke.py     the request that a new deployment must answer
 """

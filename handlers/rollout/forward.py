@@ -8,8 +8,9 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from handlers.azureml.resources import ENDED_BADLY, SUCCEEDED, Deployment, Endpoint, NewDeployment
+from handlers.azureml.resources import DELETING, ENDED_BADLY, SUCCEEDED, Deployment, Endpoint, NewDeployment
 from handlers.base import CheckBack, GiveUp, Outcome, Succeeded
+from handlers.rollout.patience import once_more
 from handlers.rollout.plan import ACTION_TAG, PAUSE, Plan, RolloutState, again, busy
 from handlers.rollout.smoke import Judgement, Verdict
 from handlers.rollout.traffic import next_share, shown, with_share
@@ -22,6 +23,7 @@ _BLIPS = 2  # bad looks in a row that make a deployment unhealthy
 _SURE = 2  # looks in a row that must show a split of the traffic: some replicas are behind
 _STALE = 40  # looks until what was asked for, and is not shown, has failed
 _ODD = 3  # looks in a row at a split that we did not ask for
+_TIDYING = timedelta(minutes=30)  # with what cannot be tidied up: the model serves, and others wait for their turn
 _LOG = 1_500  # characters of a log that are kept
 
 _Step = Callable[[Any, RolloutState], Outcome | None]
@@ -29,6 +31,10 @@ _Step = Callable[[Any, RolloutState], Outcome | None]
 
 class HandsOff(GiveUp):
     """Somebody else is at work on the endpoint: nothing more is done, not even undone."""
+
+
+class Gone(GiveUp):
+    """The endpoint is not there any more."""
 
 
 def _or_back(step: _Step) -> _Step:
@@ -40,9 +46,9 @@ def _or_back(step: _Step) -> _Step:
             return step(self, state)
         except HandsOff:
             raise
-        except GiveUp as error:
-            self.back(state, str(error))
-            return None
+        except Exception as error:  # whatever it is, what was begun is undone if it lasts
+            answer = once_more(self.plan, state, error, self.plan.timeout)
+            return self.back(state, str(answer)) if isinstance(answer, GiveUp) else answer
 
     return undone
 
@@ -59,11 +65,12 @@ class Forward:
         making = (self.create, self.provisioned, self.smoke_test)
         return *making, self.shift, self.send, self.confirm, self.bake, self.choose, self.tidy
 
-    def back(self, state: RolloutState, why: str) -> None:
+    def back(self, state: RolloutState, why: str) -> Outcome | None:
         """Go back. The container's log is read while there is a container."""
         state.broken, state.step = why, "put_back"
         if state.made or state.moved:
             state.log = self.plan.endpoints.log(self.plan.endpoint, self.plan.name)[-_LOG:]
+        return None
 
     @_or_back
     def create(self, state: RolloutState) -> Outcome | None:
@@ -78,10 +85,12 @@ class Forward:
             state.operation, state.made = plan.endpoints.create(new), True
         elif plan.made(found):
             state.made = True
-        elif found.state in (*ENDED_BADLY, "Deleting"):
-            if found.state != "Deleting" and not state.asked:
-                plan.endpoints.delete(plan.endpoint, plan.name)
+        elif found.state in (*ENDED_BADLY, DELETING):
+            if found.state != DELETING and not state.asked and plan.calm(state):
+                state.operation = plan.endpoints.delete(plan.endpoint, plan.name)
                 state.asked = True
+            if why := plan.failure(state.operation if state.asked else "", found.operation):
+                raise GiveUp(f"{plan.name}, which an earlier action left {found.state}, could not be deleted: {why}")
             return again(state, f"{plan.name}, which an earlier action left {found.state}, is being deleted")
         return None
 
@@ -94,11 +103,15 @@ class Forward:
         if found is None or (state.made and not plan.made(found)):
             if state.looks >= _STALE:
                 raise GiveUp(f"the deployment {plan.name} was accepted and never appeared")
+            if why := plan.failure(state.operation):
+                raise GiveUp(f"the deployment {plan.name} is Failed: {why}")
             return again(state, f"{plan.name} is not to be seen yet")
         if found.state in ENDED_BADLY:
             why = plan.why(state.operation, found.operation)
             raise GiveUp(f"the deployment {plan.name} is {found.state}: {why}")
         if found.state != SUCCEEDED:
+            if why := plan.failure(state.operation or found.operation):
+                raise GiveUp(f"the deployment {plan.name} is Failed: {why}")
             return CheckBack(_PROVISIONING, note=f"{plan.name} is {found.state}")
         return None
 
@@ -124,7 +137,7 @@ class Forward:
         state.shares = next_share(plan.shares, state.before, plan.name, state.shares)
         state.target = with_share(state.before, plan.name, plan.shares[state.shares - 1])
         state.moved = state.unsure = True
-        state.baked = 0
+        state.baked, state.operation = 0, ""
         return None
 
     @_or_back
@@ -137,6 +150,7 @@ class Forward:
         if endpoint.traffic != state.was:
             return self._odd(state, endpoint, state.was)
         if not plan.calm(state) or (endpoint.state != SUCCEEDED and state.looks < _STALE):
+            plan.failure("", endpoint.operation)
             return again(state, f"traffic: {shown(endpoint.traffic)}; the endpoint is {endpoint.state}")
         state.operation = plan.endpoints.set_traffic(endpoint, state.target)
         return None
@@ -156,8 +170,12 @@ class Forward:
         if state.seen >= _SURE:
             state.unsure = False
             return None
+        why = "" if shows else plan.failure(state.operation, endpoint.operation)
+        if why:
+            raise GiveUp(f"the traffic could not be changed to {shown(state.target)}: {why}")
         if state.looks >= _STALE:
-            raise GiveUp(f"the endpoint never showed the traffic {shown(state.target)}")
+            why = plan.why(state.operation, endpoint.operation)
+            raise GiveUp(f"the endpoint never showed the traffic {shown(state.target)}: {why}")
         return again(state, f"traffic: {shown(state.target)}" + ("" if shows else " is not shown yet"))
 
     @_or_back
@@ -195,29 +213,46 @@ class Forward:
             f"from {was} to {is_now}. It was left so, and so was the deployment {self.plan.name}"
         )
 
-    def choose(self, state: RolloutState) -> None:
+    def choose(self, state: RolloutState) -> Outcome | None:
         """Which deployments are older than those to keep: ours alone, and none that has traffic."""
+        try:
+            state.old = self._older()
+        except Gone:
+            raise
+        except Exception as error:  # whatever it is, the model serves
+            answer = once_more(self.plan, state, error, _TIDYING)
+            if not isinstance(answer, GiveUp):
+                return answer
+            state.notes.append(f"older deployments were not looked for: {answer}")
+        return None
+
+    def _older(self) -> list[str]:
         plan, endpoint = self.plan, self._endpoint()
         ours = [d for d in plan.endpoints.deployments(plan.endpoint) if ACTION_TAG in d.tags and d.name != plan.name]
         idle = [d for d in ours if not busy(endpoint, d.name)]
         good = sorted((d for d in idle if d.state not in ENDED_BADLY), key=_age, reverse=True)
         bad = [] if plan.leave_failed else [d for d in idle if d.state in ENDED_BADLY]
-        state.old = [d.name for d in (*good[plan.keep :], *bad)]
+        return [d.name for d in (*good[plan.keep :], *bad)]
 
     def tidy(self, state: RolloutState) -> Outcome:
         """Delete them, one after the other; what cannot be deleted does not undo what has been reached."""
         while state.old:
             name = state.old[0]
-            try:
-                outcome = self._deleting(name, state)
-            except GiveUp as error:
-                outcome = None
-                state.notes.append(f"{name} could not be deleted: {error}")
-            if outcome is not None:
+            if (outcome := self._tidied(name, state)) is not None:
                 return outcome
             state.old = state.old[1:]
             state.next_step()
         return self._done(state)
+
+    def _tidied(self, name: str, state: RolloutState) -> Outcome | None:
+        try:
+            return self._deleting(name, state)
+        except Exception as error:  # as above
+            answer = once_more(self.plan, state, error, _TIDYING)
+            if not isinstance(answer, GiveUp):
+                return answer
+            state.notes.append(f"{name} could not be deleted: {answer}")
+        return None
 
     def _deleting(self, name: str, state: RolloutState) -> Outcome | None:
         """None when there is nothing more to do about this deployment."""
@@ -228,11 +263,13 @@ class Forward:
         plan.in_time(state)
         if state.looks >= _STALE:
             raise GiveUp(f"it is still {found.state}")
-        if not state.asked and found.state != "Deleting":
+        if not state.asked and found.state != DELETING and plan.calm(state):
             if busy(self._endpoint(), name):  # the second look: nothing is deleted that has traffic in either
                 return None
-            plan.endpoints.delete(plan.endpoint, name)
+            state.operation = plan.endpoints.delete(plan.endpoint, name)
             state.asked = True
+        if why := plan.failure(state.operation if state.asked else "", found.operation):
+            raise GiveUp(why)
         return again(state, f"deleting {name}")
 
     def _done(self, state: RolloutState) -> Succeeded:
@@ -250,7 +287,7 @@ class Forward:
     def _endpoint(self) -> Endpoint:
         endpoint = self.plan.endpoints.endpoint(self.plan.endpoint)
         if endpoint is None:
-            raise GiveUp(f"the endpoint {self.plan.endpoint} is gone")
+            raise Gone(f"the endpoint {self.plan.endpoint} is gone")
         return endpoint
 
     def _tested(self, endpoint: Endpoint) -> Judgement:

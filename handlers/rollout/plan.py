@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pydantic import Field
 
 from handlers.azureml.endpoints import Endpoints
+from handlers.azureml.errors import advised
 from handlers.azureml.gateway import AzureML
 from handlers.azureml.resources import Deployment, Endpoint, ModelRef
 from handlers.base import Action, CheckBack, GiveUp
@@ -20,7 +21,8 @@ ACTION_TAG = "mlevents_action"  # on what a roll-out has made: by it, it knows i
 PAUSE = timedelta(seconds=15)  # between two looks at what takes seconds
 
 _TAG_LIMIT = 256  # characters of an ARM tag's value: learn.microsoft.com, "Use tags to organize your Azure resources"
-_CALM = 3  # looks before what may have been asked for by a call that failed is asked for again
+_LULL = timedelta(hours=1)  # without an error: the next one is another story
+_CALM = 3  # looks before what may have been asked for by a call that failed, or died, is asked for again
 
 
 class RolloutState(StepState):
@@ -45,11 +47,26 @@ class RolloutState(StepState):
     seen: int = 0  # of this step: looks in a row that did
     odd: int = 0  # of this step: looks in a row that showed what nobody asked for
     asked: bool = False  # of this step: has it asked for what it waits for?
+    upset: int | None = None  # of this step: its looks when a call failed last, or died
+    failed: int = 0  # of this step: calls that failed, without a lull
+    failing_since: datetime | None = None  # of this step: when the first of these was
+    failed_at: datetime | None = None  # of this step: when the last of them was
+    failure: str = ""  # of this step: what it said
 
     def next_step(self) -> None:
         """Forget what belongs to one step alone."""
-        self.looks = self.seen = self.odd = 0
+        self.looks = self.seen = self.odd = self.failed = 0
         self.asked = False
+        self.upset = self.failing_since = self.failed_at = None
+        self.failure = ""
+
+    def has_failed(self, now: datetime, failure: str) -> timedelta:
+        """Remember that a call did; returns for how long they have by now."""
+        if self.failed_at is None or self.failing_since is None or now - self.failed_at > _LULL:
+            self.failing_since, self.failed = now, 0
+        self.failed_at, self.failure, self.upset = now, failure, self.looks
+        self.failed += 1
+        return now - self.failing_since
 
 
 @dataclass(frozen=True)
@@ -87,9 +104,9 @@ class Plan:
             ACTION_TAG: self.action.key.hex
         }
 
-    def made(self, deployment: Deployment) -> bool:
+    def made(self, it: Deployment | Endpoint) -> bool:
         """Did this action make it?"""
-        return deployment.tags.get(ACTION_TAG) == self.action.key.hex
+        return it.tags.get(ACTION_TAG) == self.action.key.hex
 
     def look(self) -> tuple[Endpoint | None, Deployment | None]:
         """The endpoint and the deployment, as they are now or were a moment ago."""
@@ -98,16 +115,32 @@ class Plan:
     def in_time(self, state: RolloutState) -> None:
         """Raises GiveUp if there is no time left. Waiting for one's turn does not count."""
         if self.action.now - (state.began or self.action.started) > self.timeout:
-            raise GiveUp(f"not done within {format_duration(self.timeout)}")
+            cause = f": {state.failure}" if state.failure else ""
+            raise GiveUp(f"not done within {format_duration(self.timeout)}{cause}")
 
     def calm(self, state: RolloutState) -> bool:
-        """May it be asked for now? If a call has failed, what it asked for may be done, and not be shown yet."""
-        return state.looks >= _CALM or not (state.looks or self.action.failures)
+        """May it be asked for now? What a call asked for that failed or died may be done, and not be shown yet."""
+        if self.action.failures:
+            state.has_failed(self.action.now, state.failure)
+        if self.action.interrupted:
+            state.upset = state.looks
+        if state.upset is None and not state.looks:
+            return True
+        return state.looks - (state.upset or 0) >= _CALM
 
     def why(self, *operations: str) -> str:
-        """What the service says went wrong, of the first of these operations that it knows."""
+        """What the service says went wrong, of the first of these operations that it knows; and what to do."""
         said = (self.endpoints.why(operation) for operation in operations if operation)
-        return next(filter(None, said), "the service does not say why")
+        return advised(next(filter(None, said), "the service does not say why"))
+
+    def failure(self, operation: str, other: str = "") -> str:
+        """Why an operation has failed; empty as far as it has not.
+
+        Without one, as when the call died that began it, the `other` is looked at: its end says nothing of ours, but
+        there may be services whose operations only go on when somebody looks.
+        """
+        failure = self.endpoints.failure(operation or other)
+        return advised(failure) if operation else ""
 
 
 def again(state: RolloutState, note: str, after: timedelta = PAUSE) -> CheckBack:

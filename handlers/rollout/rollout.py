@@ -20,7 +20,8 @@ def roll_out(plan: Plan) -> Outcome:
     state = RolloutState.model_validate(outcome.state)
     if state.step != saved.get("step"):
         state.next_step()
-    after = outcome.after if plan.poll is None or _is_baking(state) else min(outcome.after, plan.poll)
+    as_said = _is_baking(state) or state.failed_at == plan.action.now
+    after = outcome.after if plan.poll is None or as_said else min(outcome.after, plan.poll)
     return replace(outcome, after=after, state=state.model_dump(mode="json"))
 
 

@@ -2,16 +2,14 @@
 
 import json
 from enum import Enum
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
 from handlers.azureml.resources import Answer
+from handlers.files import WHERE, FileName, path_of
 from handlers.template import Template
 from schemas import Event
-
-APP_FOLDER = Path(__file__).resolve().parents[2]
 
 # What a deployment says that is not ready to answer, or what stands before it (learn.microsoft.com, "Troubleshoot
 # online endpoints deployment and scoring", HTTP status codes); 0 is no answer.
@@ -36,7 +34,7 @@ class Judgement(NamedTuple):
 
 
 class SmokeTest(BaseModel):
-    """A file with a request, and what must be true of the answer. The file is looked for from the app's folder."""
+    """A file with a request, and what must be true of the answer. The file is one of the rules' or of the app's."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,20 +48,19 @@ class SmokeTest(BaseModel):
 
     @field_validator("request")
     @classmethod
-    def _is_there(cls, value: str) -> str:
+    def _is_there(cls, value: str, info: ValidationInfo) -> str:
+        file = FileName.of(value, info)
         try:
-            json.loads((APP_FOLDER / value).read_bytes())
+            json.loads(file.path.read_bytes())
         except OSError as error:
-            raise ValueError(
-                f"{value!r} cannot be read: {error.strerror}; name a file from the app's folder"
-            ) from error
+            raise ValueError(f"{value!r} cannot be read: {error.strerror}; {WHERE}") from error
         except ValueError as error:
             raise ValueError(f"{value!r} is not JSON: {error}") from error
-        return value
+        return file
 
     def body(self) -> bytes:
         """The request. Raises OSError if the file has gone."""
-        return (APP_FOLDER / self.request).read_bytes()
+        return path_of(self.request).read_bytes()
 
     def judge(self, answer: Answer, event: Event) -> Judgement:
         """What an answer says. Raises jinja2.TemplateError if `expect` asks for what is not there."""

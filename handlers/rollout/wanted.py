@@ -7,14 +7,17 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from handlers.azureml.resources import ENDED_BADLY, SUCCEEDED, Model, ModelRef
+from handlers.azureml.resources import DELETING, ENDED_BADLY, SUCCEEDED, Endpoint, Model, ModelRef
 from handlers.base import CheckBack, GiveUp, Outcome, Skipped
 from handlers.rollout.names import later
+from handlers.rollout.patience import once_more
 from handlers.rollout.plan import Plan, RolloutState, again
 from schemas import ModelRegistered, Tags
 
 _MISSES = 10  # looks for a model: its event may be here before every replica of Resource Manager knows it
 _BETWEEN = timedelta(seconds=30)
+_SURE, _MOST = 2, 40  # looks at an endpoint that is being deleted: in a row that do not find it, and in all
+_TIDYING = timedelta(minutes=30)  # with a service that does not delete it
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,9 @@ class Wanted:
         """A later version that the same rule sends to the same endpoint: of many at once the last is deployed."""
         plan = self.plan
         for other in plan.source.other_versions(model):
-            # Whoever allows older versions may replay an old event. What is newer than the action still counts.
-            if plan.allow_older and other.created and other.created <= plan.action.started:
+            # Whoever allows older versions may replay an old event. What is newer than the replay still counts.
+            replayed = plan.allow_older and plan.action.generation > 0
+            if replayed and other.created and other.created <= plan.action.started:
                 continue
             if _is_later(other, model) and self._is_for_us(as_it_is(plan.event, other)):
                 return other.ref
@@ -118,16 +122,62 @@ class Wanted:
         """The endpoint is there: it is made if it is missing."""
         plan = self.plan
         endpoint = plan.endpoints.endpoint(plan.endpoint)
+        if state.broken:
+            return self._removing(endpoint, state)
         if endpoint and endpoint.state == SUCCEEDED:
+            state.operation = ""
             return None
         if endpoint and endpoint.state in ENDED_BADLY:
             why = plan.why(state.operation, endpoint.operation)
-            raise GiveUp(f"the endpoint {plan.endpoint} is {endpoint.state}: {why}. Delete it or mend it, then replay")
+            return self._broken(endpoint, f"the endpoint {plan.endpoint} is {endpoint.state}: {why}", state)
         plan.in_time(state)
         if endpoint is None and not state.asked and plan.calm(state):
             state.operation = plan.endpoints.create_endpoint(plan.endpoint, plan.tags)
             state.asked = True
+        elif why := plan.failure(state.operation, endpoint.operation if endpoint else ""):
+            return self._broken(endpoint, f"the endpoint {plan.endpoint} is Failed: {why}", state)
         return again(state, f"the endpoint {plan.endpoint} is {endpoint.state if endpoint else 'not there yet'}")
+
+    def _broken(self, endpoint: Endpoint | None, why: str, state: RolloutState) -> CheckBack:
+        """One that this action made, and that nobody uses, would stand in the way of every later version."""
+        plan, why = self.plan, why.rstrip(".")
+        if endpoint and not (plan.made(endpoint) and self._is_empty()):
+            raise GiveUp(f"{why}. Delete it or mend it, then replay")
+        state.next_step()
+        state.broken = why
+        return CheckBack(timedelta(), note=f"{why}. It is going to be deleted")
+
+    def _is_empty(self) -> bool:
+        try:
+            return not self.plan.endpoints.deployments(self.plan.endpoint)
+        except GiveUp:  # nobody knows
+            return False
+
+    def _removing(self, endpoint: Endpoint | None, state: RolloutState) -> CheckBack:
+        """Raises GiveUp, with what went wrong, when it is gone or will not go."""
+        if endpoint is None:
+            state.seen += 1
+            if state.seen >= _SURE:
+                raise GiveUp(f"{state.broken}. There is no endpoint now: mend what is wrong, then replay")
+            return again(state, f"there is no endpoint {self.plan.endpoint}")
+        state.seen = 0
+        try:
+            self._remove(endpoint, state)
+        except Exception as error:  # whatever it is, what went wrong before must be told
+            answer = once_more(self.plan, state, error, _TIDYING)
+            if isinstance(answer, GiveUp):
+                raise GiveUp(f"{state.broken}. Delete it, then replay: that failed here: {answer}") from error
+            return answer
+        return again(state, f"deleting the endpoint {endpoint.name}, which is {endpoint.state}")
+
+    def _remove(self, endpoint: Endpoint, state: RolloutState) -> None:
+        plan = self.plan
+        if state.looks >= _MOST:
+            raise GiveUp(f"it is still {endpoint.state}")
+        if not state.asked and endpoint.state != DELETING and plan.calm(state):
+            state.operation, state.asked = plan.endpoints.delete_endpoint(plan.endpoint), True
+        elif why := plan.failure(state.operation if state.asked else "", endpoint.operation):
+            raise GiveUp(why)
 
 
 def as_it_is(event: ModelRegistered, model: Model) -> ModelRegistered:

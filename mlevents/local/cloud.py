@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dispatch.settings import CONNECTION, Environment
 from handlers.azureml.cloud import SETTING
+from handlers.datafactory import FACTORY_ID
 from schemas import WorkspaceId
 
 if TYPE_CHECKING:
@@ -38,7 +39,17 @@ def standin(environment: Mapping[str, str]) -> "Iterator[Azure]":
         azure.job_takes(seconds=JOB_SECONDS)
         for workspace in workspaces(environment) or (None,):
             azure.add_compute(CLUSTER, workspace=workspace)
+        for factory in factories(environment):
+            azure.name_factory(factory)
         yield azure
+
+
+def factories(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The data factories that settings for rules (RULES_...) name, each once."""
+    named = (
+        value.strip().rstrip("/") for name, value in sorted(environment.items()) if name.upper().startswith("RULES_")
+    )
+    return tuple({id.casefold(): id for id in named if FACTORY_ID.fullmatch(id)}.values())
 
 
 def workspaces(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from jinja2 import TemplateError, TemplateRuntimeError, UndefinedError
 from handlers.template import HtmlTemplate, Template
 from schemas import RunStatusChanged
 
+pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+
 ROOT = Path(__file__).resolve().parents[2]
 EVENT = RunStatusChanged.example(
     id="e1",

@@ -75,6 +75,27 @@ def test_drift_and_runs_come_as_events(started: Started, app: Path, capsys: pyte
     assert "churn:8" in state["models"]
 
 
+def test_what_pipelines_need_is_put_there(started: Started, app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A component, a batch endpoint, a data factory; how long jobs take, and that they are canceled."""
+    assert play(app, "add-component", "retrain", "3", "--input", "rate=number", "--node", "train") == 0
+    assert play(app, "add-batch-endpoint", "churn-batch", "retrain", "--component", "retrain:3") == 0
+    assert play(app, "add-pipeline", "adf-churn", "copy", "--parameter", "mlevents_key=String") == 0
+    said = capsys.readouterr().out
+    assert "/components/retrain/versions/3" in said
+    assert "/batchEndpoints/churn-batch" in said
+    assert "/Microsoft.DataFactory/factories/adf-churn/pipelines/copy" in said
+    assert play(app, "job-takes", "0.1", "--glob", "weekly") == 0
+    assert play(app, "cancel-job", "weekly") == 0
+    assert play(app, "run", "weekly") == 0
+    name = capsys.readouterr().out.split()[-1]
+    started.wait_for(f"came: RunStatusChanged .*/runs/{name} Canceled")
+    assert play(app, "state") == 0
+    state = json.loads(capsys.readouterr().out)
+    assert state["batch_endpoints"] == {"churn-batch": "retrain"}
+    assert state["factory_runs"] == {}
+    assert play(app, "add-batch-endpoint", "x-batch", "seven", "--model", "none:1") == 1
+
+
 def test_what_the_stand_in_refuses_is_a_line(started: Started, app: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert play(app, "register-model", "churn", "a/b") == 1
     assert "The version 'a/b' of models churn is invalid" in capsys.readouterr().out

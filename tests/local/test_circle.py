@@ -16,7 +16,7 @@ rules:
     on: DriftDetected
     do: pipeline
     with: { job: samples/rules/jobs/retrain.yml, inputs: { reason: "{{ drift.signal }}" } WAIT }
-    at_most: { count: 1, every: 7d, by: drift.signal }
+    at_most: { count: 1, every: 7d, by: drift.monitor }
   - name: package-what-was-trained
     PACKAGE
     do: pipeline

@@ -119,6 +119,12 @@ def test_no_other_event_tells_of_drift() -> None:
     assert ModelRegistered.example(model_tags={TAG: HEAD}).drift is None
 
 
+def test_the_datasets_are_those_that_are_named() -> None:
+    """As a list, in which templates need not mind what is not there."""
+    assert Drift(baseline_dataset="b", target_dataset="t").view()["datasets"] == ["b", "t"]
+    assert Drift(target_dataset="t").view()["datasets"] == ["t"]
+
+
 def test_a_drift_is_seen_as_plain_data() -> None:
     """Times and violations as texts and objects."""
     assert Drift(
@@ -128,6 +134,7 @@ def test_a_drift_is_seen_as_plain_data() -> None:
         "signal": None,
         "coefficient": None,
         "message": None,
+        "datasets": [],
         "violations": [{"feature": "f", "metric": "d", "value": 1, "threshold": 0.5}],
         "baseline_dataset": None,
         "target_dataset": None,

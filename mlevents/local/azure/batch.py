@@ -7,7 +7,7 @@ from mlevents.local.azure.deployments import check_model, find_asset
 from mlevents.local.azure.operations import busy, started
 from mlevents.local.azure.routing import Ask, at_workspace
 from mlevents.local.azure.wire import Answer, Refusal
-from mlevents.local.azure.world import Body, Resource, World
+from mlevents.local.azure.world import STATE, Body, Resource, World
 
 KIND = "batchEndpoints"
 # What a deployment has where nothing else was said (types.md of 2025-12-01, BatchDeploymentProperties).
@@ -53,7 +53,7 @@ def _put_endpoint(ask: Ask) -> Answer:
     body = ask.body(schema.BATCH_ENDPOINT)
     busy(ask, ask.id, f"endpoint {name}")
     _check_location(body, ask.workspace)
-    if body["properties"]["authMode"].lower() != "aadtoken":
+    if body["properties"]["authMode"] != "AADToken":
         raise _bad("Batch endpoints take Microsoft Entra tokens only: authMode must be AADToken.")
     default = (body["properties"].get("defaults") or {}).get("deploymentName")
     if default and ask.world.find(f"{ask.id}/deployments/{default}") is None:
@@ -127,7 +127,7 @@ def _delete(ask: Ask) -> Answer:
     busy(ask, id, ids.name_of(id))
     if "deployment" in ask.names:
         _check_not_default(world.need(ids.parent_of(id)), ask.names["deployment"])
-    there.properties["provisioningState"] = "Deleting"
+    there.hidden[STATE], there.properties["provisioningState"] = there.state, "Deleting"
     operation = world.begin(id, "DELETE", "Deleting", lambda: world.remove(id))
     return started(ask, operation, f"{KIND}/deployments" if "deployment" in ask.names else KIND, 202)
 

@@ -45,17 +45,25 @@ class Behaviours(Handle):
             self.world.script.faults.clear()
 
     def stale_reads(self, times: int, match: str = "") -> None:
-        """After an update of a resource, so many GETs of it, whoever sends them, answer what it was before."""
+        """After an update of a resource, or its end, so many GETs of it, whoever sends them, show it as it was."""
         with self.world.lock:
             self.world.script.stale.append((Match(match), times))
 
-    def provisioning(self, *, polls: int = 1, seconds: float | None = None, match: str = "") -> None:
+    def late_reads(self, times: int, match: str = "") -> None:
+        """After a resource was made, so many GETs of it, whoever sends them, find nothing."""
+        with self.world.lock:
+            self.world.script.late.append((Match(match), times))
+
+    def provisioning(
+        self, *, polls: int = 1, seconds: float | None = None, asked: bool = False, match: str = ""
+    ) -> None:
         """How long operations take: so many looks at one or at its resource find it in progress, or so many seconds.
 
-        The match is for the call that begins the operation: ``DELETE *``.
+        If `asked`, looks at the resource do not count. The match is for the call that begins the operation:
+        ``DELETE *``.
         """
         with self.world.lock:
-            self.world.script.paces.append((Match(match), Pace(polls, seconds)))
+            self.world.script.paces.append((Match(match), Pace(polls, seconds, asked)))
 
     def forward(self, **span: float) -> None:
         """Move its clock, by what timedelta takes. Ends what is due."""
@@ -83,6 +91,13 @@ class Behaviours(Handle):
         """The making of such online endpoints ends as Failed."""
         with self.world.lock:
             self.world.script.endpoint_failures.append((Place(name), Refusal(400, code, message)))
+
+    def fail_update(
+        self, name: str = "*", message: str = "The endpoint could not be changed.", *, code: str = "BadRequest"
+    ) -> None:
+        """Changes of such online endpoints are accepted, and fail: the endpoints are well, and as they were."""
+        with self.world.lock:
+            self.world.script.update_failures.append((Place(name), Refusal(400, code, message)))
 
     def logs(
         self,
@@ -137,7 +152,10 @@ class Behaviours(Handle):
             self.world.script.scored.append((Place(endpoint, deployment), scored))
 
     def quota(self, family: str, limit: int, *, used: int = 0) -> None:
-        """How many cores of a family (DSv2, FSv2, ...) there may be in each region, and how many others use."""
+        """How many cores of a family (DSv2, FSv2, ...) there may be in each region, and how many others use.
+
+        Of the family ``total``: how many there may be of all.
+        """
         with self.world.lock:
             self.world.quotas[family.lower()] = (limit, used)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlevents.local.azure.routing import Ask, Plane, Route
 from mlevents.local.azure.schema import TEXT, TEXTS
-from mlevents.local.azure.shapes import ListOf, Members
+from mlevents.local.azure.shapes import ListOf, Members, Number
 from mlevents.local.azure.wire import Answer, Refusal
 
 PREFIX = "/mlevents"
@@ -26,6 +26,15 @@ ARGUMENTS = {
     ),
     "fail_job": Members(required={"glob": TEXT}, optional={"message": TEXT, "step": TEXT}),
     "job_registers": Members(required={"glob": TEXT, "model": TEXT}, optional={"tags": TEXTS}),
+    "cancel_job": Members(required={"glob": TEXT}),
+    "job_takes": Members(required={"seconds": Number()}, optional={"glob": TEXT}),
+    "add_component": Members(
+        required={"name": TEXT, "version": TEXT}, optional={"inputs": TEXTS, "nodes": ListOf(TEXT), "workspace": TEXT}
+    ),
+    "add_pipeline": Members(required={"factory": TEXT, "name": TEXT}, optional={"parameters": TEXTS}),
+    "add_batch_endpoint": Members(
+        required={"name": TEXT, "deployment": TEXT}, optional={"model": TEXT, "component": TEXT, "workspace": TEXT}
+    ),
     "fail_deployment": Members(required={"name": TEXT}, optional={"message": TEXT, "logs": TEXT}),
     "state": Members(),
 }

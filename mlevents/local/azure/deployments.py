@@ -8,7 +8,7 @@ from mlevents.local.azure.endpoints import is_kubernetes
 from mlevents.local.azure.operations import busy, started
 from mlevents.local.azure.routing import Ask, at_workspace
 from mlevents.local.azure.wire import Answer, Refusal
-from mlevents.local.azure.world import Body, Resource, World
+from mlevents.local.azure.world import STATE, Body, Resource, World
 
 KIND = f"{ENDPOINTS}/deployments"
 MOST = 20  # deployments of an endpoint, and instances of a deployment ("Manage and request quotas and limits")
@@ -151,7 +151,7 @@ def _delete(ask: Ask) -> Answer:
             raise Refusal(
                 400, "BadRequest", f"Cannot delete deployment {name} with {share}% {what}: set it to 0 first."
             )
-    there.properties["provisioningState"] = "Deleting"
+    there.hidden[STATE], there.properties["provisioningState"] = there.state, "Deleting"
     operation = world.begin(id, "DELETE", "Deleting", lambda: world.remove(id))
     return started(ask, operation, KIND, 202)
 

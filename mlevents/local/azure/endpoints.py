@@ -9,10 +9,9 @@ from mlevents.local.azure.operations import busy, started
 from mlevents.local.azure.routing import Ask, at_workspace
 from mlevents.local.azure.tokens import token
 from mlevents.local.azure.wire import Answer, Refusal
-from mlevents.local.azure.world import Body, Resource, World
+from mlevents.local.azure.world import STATE, Body, Resource, World
 
 KIND = "onlineEndpoints"
-AUTH_MODES = ("AMLToken", "Key", "AADToken")
 SCORING = "/inference/{number}/{endpoint}/score"
 ML = "https://ml.azure.com"
 
@@ -27,7 +26,6 @@ def completed(world: World, workspace: Resource, id: str, body: Body) -> Body:
     whole, name = copy.deepcopy(body), ids.name_of(id)
     properties = whole["properties"]
     properties.pop("keys", None)  # taken, never shown
-    properties["authMode"] = next(mode for mode in AUTH_MODES if mode.lower() == properties["authMode"].lower())
     number = workspace.properties["workspaceId"]
     score = world.url + SCORING.format(number=number, endpoint=name)
     properties |= {"scoringUri": score, "swaggerUri": score.replace("/score", "/swagger.json")}
@@ -84,6 +82,8 @@ def _check(ask: Ask, body: Body, there: Resource | None) -> None:
         found = ask.world.find(compute)
         if found is None or found.properties.get("computeType") != "Kubernetes":
             raise _bad(f"The compute '{compute}' is not a Kubernetes compute that is attached to the workspace.")
+    if compute and properties["authMode"] == "AADToken":  # "Authenticate clients for online endpoints": managed only
+        raise _bad("Endpoints on Kubernetes take no Microsoft Entra tokens: authMode must be Key or AMLToken.")
     if there is not None and bool(compute) != is_kubernetes(there):
         raise _bad("The compute type of an endpoint cannot be changed.")
     if there is None and not compute:
@@ -121,12 +121,14 @@ def _change(ask: Ask, whole: Body, there: Resource | None) -> Answer:
         operation = world.begin(id, "PUT", "Creating", made, error)
         return started(ask, operation, KIND, 201, there.body)
     there.properties["provisioningState"] = "Updating"
+    error = world.script.update_failure(ask.names["endpoint"])
 
     def changed() -> None:
         world.need(id).properties["provisioningState"] = "Succeeded"  # which is what a stale read shows
-        world.replace(id, whole).properties["provisioningState"] = "Succeeded"
+        if error is None:
+            world.replace(id, whole).properties["provisioningState"] = "Succeeded"
 
-    operation = world.begin(id, ask.request.method, "Updating", changed)
+    operation = world.begin(id, ask.request.method, "Updating", changed, error)
     state = "Updating" if operation.status == "InProgress" else "Succeeded"
     shown = {**there.body, **whole, "properties": {**whole["properties"], "provisioningState": state}}
     return started(ask, operation, KIND, 200 if ask.request.method == "PUT" else 202, shown)
@@ -153,7 +155,7 @@ def _delete(ask: Ask) -> Answer:
     if (there := world.find(id)) is None:
         return Answer(204)
     busy(ask, id, f"endpoint {ask.names['endpoint']}")
-    there.properties["provisioningState"] = "Deleting"
+    there.hidden[STATE], there.properties["provisioningState"] = there.state, "Deleting"
     operation = world.begin(id, "DELETE", "Deleting", lambda: world.remove(id))
     return started(ask, operation, KIND, 202)
 

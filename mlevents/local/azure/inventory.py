@@ -119,14 +119,17 @@ class Inventory(Handle):
         kind: str = "Managed",
         *,
         traffic: Mapping[str, int] | None = None,
-        auth_mode: str = "AADToken",
+        auth_mode: str | None = None,
         default: str = "",
         tags: Mapping[str, str] | None = None,
         workspace: str | None = None,
     ) -> str:
-        """An endpoint that is there already: Managed, Kubernetes or Batch. Shares are not checked. Returns its id."""
+        """An endpoint that is there already: Managed, Kubernetes or Batch. Shares are not checked. Returns its id.
+
+        It takes Entra tokens unless `auth_mode` says otherwise; on Kubernetes, keys.
+        """
         scope = self._scope(workspace)
-        properties: Body = {"authMode": auth_mode}
+        properties: Body = {"authMode": auth_mode or ("Key" if kind == "Kubernetes" else "AADToken")}
         if kind == "Batch":
             properties["defaults"] = {"deploymentName": default} if default else {}
         else:

@@ -10,8 +10,13 @@ from mlevents.local.azure.world import Body
 _ENVIRONMENT = "azureml:azureml://registries/azureml/environments/sklearn-1.5/versions/1"  # one of Microsoft's own
 
 
+_EMPTY: Mapping[str, Any] = {"Object": {}, "String": "", "Int": 0, "Float": 0.0, "Bool": False, "Array": []}
+
+
 class JobInventory(Inventory):
     """Puts things there."""
+
+    _factories: tuple[str, ...] = ()  # the ids of those that need not be beside the first workspace
 
     def add_component(  # noqa: PLR0913 - most are keywords that most calls leave out
         self,
@@ -33,6 +38,48 @@ class JobInventory(Inventory):
         with self.world.changing():
             id = self._asset("components", name, version, registry, workspace)
             return self._reference(self._register(id, {"componentSpec": spec}))
+
+    def name_factory(self, id: str) -> None:
+        """A data factory without pipelines, anywhere, that is known by its name from now on."""
+        with self.world.changing():
+            self._factories = (*self._factories, datafactory.add_factory(self.world, id, LOCATION).id)
+
+    def add_pipeline(self, factory: str, name: str, parameters: Mapping[str, str] | None = None) -> str:
+        """A pipeline of a data factory, named or by its id, which is added too if it is not there; returns its id.
+
+        Its parameters, by name, have a type, and an empty default value. Raises Refusal for what the service refuses.
+        """
+        id = factory if factory.startswith("/") else self._factory(factory)
+        declared = {of: {"type": type, "defaultValue": _EMPTY.get(type)} for of, type in (parameters or {}).items()}
+        with self.world.changing():
+            if self.world.find(id) is None:
+                datafactory.add_factory(self.world, id, LOCATION)
+            return datafactory.add_pipeline(self.world, id, name, declared).id
+
+    def add_batch_endpoint(
+        self, name: str, deployment: str, *, model: str = "", component: str = "", workspace: str | None = None
+    ) -> str:
+        """A batch endpoint with one deployment, the default one, of a model or a component, each ``churn:7``.
+
+        Returns its id.
+        """
+        scope = self._scope(workspace)
+        kind, of = ("components", component) if component else ("models", model)
+        asset = f"{scope}/{kind}/{of.partition(':')[0]}/versions/{of.partition(':')[2]}"
+        with self.world.changing():
+            self.world.need(asset)
+        id = self.add_endpoint(name, "Batch", default=deployment, workspace=workspace)
+        made = self.add_deployment(name, deployment, asset, workspace=workspace)
+        if component:
+            configuration = {"deploymentConfigurationType": "PipelineComponent", "componentId": {"assetId": asset}}
+            with self.world.changing():
+                self.world.need(made).properties["deploymentConfiguration"] = configuration
+        return id
+
+    def _factory(self, name: str) -> str:
+        group = self._workspaces[0].partition("/providers/")[0]
+        known = [*self._factories, f"{group}/providers/{datafactory.PROVIDER}/factories/{name}"]
+        return next(id for id in known if id.rpartition("/")[2].lower() == name.lower())
 
     def add_data(self, name: str, version: str, *, kind: str = "uri_folder", workspace: str | None = None) -> str:
         """A data asset; returns its id."""

@@ -38,14 +38,19 @@ class JobViews(Views):
             return [datafactory.shown(run) for run in found]
 
     def state(self) -> Body:
-        """What there is to see, in short: endpoints with their traffic and deployments, models, jobs."""
+        """What there is to see, in short: endpoints with their traffic and deployments, models, jobs, factory runs."""
         found = [one.id for one in self.world.of_type("workspaces/onlineEndpoints")]
         return {
             "endpoints": {ids.name_of(id): self._endpoint_in_short(id) for id in found},
+            "batch_endpoints": {
+                ids.name_of(one.id): one.properties["defaults"].get("deploymentName", "")
+                for one in self.world.of_type("workspaces/batchEndpoints")
+            },
             "models": [id.partition("/models/")[2].replace("/versions/", ":") for id in self._models()],
             "jobs": {
                 job["name"]: f"{job['properties']['experimentName']} {job['properties']['status']}" for job in self.jobs
             },
+            "factory_runs": {run.id: f"{run.pipeline} {run.status}" for run in self.world.factory_runs},
         }
 
     def _endpoint_in_short(self, id: str) -> Body:

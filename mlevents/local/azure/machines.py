@@ -50,6 +50,10 @@ SIZES = {
 }
 
 
+FAMILIES = sorted({size.family for size in SIZES.values()})
+TOTAL = "Total Cluster Dedicated Regional vCPUs"
+
+
 def used(world: World, subscription: str, location: str, family: str, but: str = "") -> int:
     """The cores of a family that deployments use there, and others; without those of the deployment `but`."""
     total = world.quotas.get(family.lower(), (UNLIMITED, 0))[1]
@@ -59,6 +63,17 @@ def used(world: World, subscription: str, location: str, family: str, but: str =
         if here and size and size.family == family and deployment.id.lower() != but.lower():
             total += cores(size, deployment.body.get("sku", {}).get("capacity", 1))
     return total
+
+
+def total(world: World, subscription: str, location: str, but: str = "") -> int:
+    """The cores of all families that are used there."""
+    return sum(used(world, subscription, location, family, but) for family in FAMILIES)
+
+
+def total_limit(world: World) -> int:
+    """How many cores there may be in a region: those of all families, unless something was said of the ``total``."""
+    limits = (world.quotas.get(family.lower(), (UNLIMITED, 0))[0] for family in FAMILIES)
+    return world.quotas.get("total", (sum(limits), 0))[0]
 
 
 def cores(size: Size, instances: int) -> int:
@@ -78,6 +93,8 @@ def check(ask: Ask, body: Body) -> None:
     limit = ask.world.quotas.get(size.family.lower(), (UNLIMITED, 0))[0]
     now = used(ask.world, subscription, location, size.family, but=ask.id)
     more = cores(size, body["sku"]["capacity"])
+    if total(ask.world, subscription, location, but=ask.id) + more > total_limit(ask.world):
+        raise _invalid("VmSize", f"Not enough quota available: {TOTAL} of {total_limit(ask.world)} are in use.")
     if now + more > limit:
         raise _invalid(
             "VmSize",
@@ -96,13 +113,11 @@ def _invalid(field: str, problem: str) -> Refusal:
 
 def _usages(ask: Ask) -> Answer:
     subscription, location = ask.names["subscription"], ask.names["location"]
-    families = sorted({size.family for size in SIZES.values()})
-    limits = {family: ask.world.quotas.get(family.lower(), (UNLIMITED, 0))[0] for family in families}
-    now = {family: used(ask.world, subscription, location, family) for family in families}
+    limits = {family: ask.world.quotas.get(family.lower(), (UNLIMITED, 0))[0] for family in FAMILIES}
+    now = {family: used(ask.world, subscription, location, family) for family in FAMILIES}
     base = f"/subscriptions/{subscription}/usages"
-    total = "Total Cluster Dedicated Regional vCPUs"
-    found = [_usage(base, "dedicatedCores/usages", total, sum(now.values()), sum(limits.values()))]
-    for family in families:
+    found = [_usage(base, "dedicatedCores/usages", TOTAL, sum(now.values()), total_limit(ask.world))]
+    for family in FAMILIES:
         name = f"Standard {family} Family Cluster Dedicated vCPUs"
         id = f"{base}/{name.replace(' ', '_')}"
         found.append(_usage(id, "vmFamily/usages", name, now[family], limits[family]))

@@ -8,7 +8,7 @@ from mlevents.local.azure import versions
 from mlevents.local.azure.ids import PROVIDER
 from mlevents.local.azure.routing import Ask, Route
 from mlevents.local.azure.wire import Answer, Refusal
-from mlevents.local.azure.world import Body, Operation
+from mlevents.local.azure.world import OPERATION, Body, Operation
 
 _KINDS = {
     "onlineEndpoints": "oe",
@@ -17,6 +17,7 @@ _KINDS = {
     "batchEndpoints/deployments": "bd",
     "jobs": "jc",
 }
+_NOTED = tuple(kind for kind in _KINDS if kind != "jobs")
 _AT = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{location}}"
 
 
@@ -32,9 +33,22 @@ def started(ask: Ask, operation: Operation, kind: str, status: int, body: Body |
         "x-ms-async-operation-timeout": "PT1H",
         "x-ms-retry-after-ms": str(ask.world.poll_ms),
     }
+    location = f"{base}/mfeOperationResults/{number}{query}"
+    if not ask.world.async_header:
+        return Answer(status, body, {"Location": location, "x-ms-retry-after-ms": str(ask.world.poll_ms)})
+    if kind in _NOTED:
+        _note(ask, operation, body, headers["Azure-AsyncOperation"])
     if status == 202:
-        headers["Location"] = f"{base}/mfeOperationResults/{number}{query}"
+        headers["Location"] = location
     return Answer(status, body, headers)
+
+
+def _note(ask: Ask, operation: Operation, body: Body | None, url: str) -> None:
+    """The resource shows its last operation, and so does the answer."""
+    found = ask.world.find(operation.resource)
+    whole = body["properties"] if body else {}
+    for properties in (whole, found.properties if found else {}):
+        properties["properties"] = {**(properties.get("properties") or {}), OPERATION: url}
 
 
 def busy(ask: Ask, id: str, what: str) -> None:

@@ -49,6 +49,7 @@ class Pace:
 
     polls: int = 1
     seconds: float | None = None
+    asked: bool = False  # looks at the resource do not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,10 @@ class Script:
     faults: list[Fault] = field(default_factory=list)
     paces: list[tuple[Match, Pace]] = field(default_factory=list)
     stale: list[tuple[Match, int]] = field(default_factory=list)
+    late: list[tuple[Match, int]] = field(default_factory=list)
     failures: list[tuple[Place, Failure]] = field(default_factory=list)  # how provisioning ends
     endpoint_failures: list[tuple[Place, Refusal]] = field(default_factory=list)
+    update_failures: list[tuple[Place, Refusal]] = field(default_factory=list)
     scored: list[tuple[Place, Scored]] = field(default_factory=list)
     jobs: JobScript = field(default_factory=JobScript)
 
@@ -108,8 +111,12 @@ class Script:
         return next((pace for match, pace in reversed(self.paces) if match(method, path)), Pace())
 
     def stale_reads(self, path: str) -> int:
-        """How many GETs still show a resource as it was before an update."""
+        """How many GETs still show a resource as it was before an update, or before it was deleted."""
         return next((times for match, times in reversed(self.stale) if match("GET", path)), 0)
+
+    def late_reads(self, path: str) -> int:
+        """How many GETs do not find a resource yet that was made."""
+        return next((times for match, times in reversed(self.late) if match("GET", path)), 0)
 
     def failure(self, endpoint: str, deployment: str) -> Failure | None:
         """How the provisioning of a deployment fails, if it does."""
@@ -118,6 +125,10 @@ class Script:
     def endpoint_failure(self, endpoint: str) -> Refusal | None:
         """How the provisioning of an endpoint fails, if it does."""
         return next((error for place, error in reversed(self.endpoint_failures) if place(endpoint, "")), None)
+
+    def update_failure(self, endpoint: str) -> Refusal | None:
+        """How a change of an endpoint fails, if it does."""
+        return next((error for place, error in reversed(self.update_failures) if place(endpoint, "")), None)
 
     def score(self, endpoint: str, deployment: str) -> Scored:
         """What a deployment answers."""

@@ -19,6 +19,9 @@ from mlevents.local.azure.wire import Refusal
 
 Body = dict[str, Any]
 
+OPERATION = "AzureAsyncOperationUri"  # among a resource's properties, its last operation: Azure/azure-cli#30154
+STATE = "state"  # among what it hides: its provisioning state before it was to be deleted
+
 
 @dataclass
 class Resource:
@@ -55,6 +58,7 @@ class Operation:
     error: Refusal | None = None  # how it ends, if not well
     polls: int = 0  # so many more looks find it in progress
     due: datetime | None = None  # or this is when it ends
+    asked: bool = False  # looks at its resource do not count
     status: str = "InProgress"
     ended: datetime | None = None
 
@@ -69,6 +73,7 @@ class World:
         self.url = ""  # where it listens
         self.storage = ""  # connection string of the storage account for uploads
         self.poll_ms = 20  # what clients are told to wait between two looks
+        self.async_header = True  # do operations have a URL of their own, or but the Location of what comes of them?
         self.page = 100  # items of a list at a time
         self.operations: dict[str, Operation] = {}
         self.registries: dict[str, str] = {}  # name in lower case -> id
@@ -78,6 +83,7 @@ class World:
         self.runs: dict[str, Run] = {}  # by the id of their job, in lower case
         self.factory_runs: list[FactoryRun] = []  # of Data Factory, in the order in which they began
         self._resources: dict[str, Resource] = {}
+        self._ghosts: dict[str, Resource] = {}  # what is gone, and some reads still find
         self._untold: list[Body] = []
         self._planned: list[tuple[datetime, int, Callable[[], None]]] = []  # a heap
         self._numbers = count()
@@ -111,11 +117,14 @@ class World:
 
     def read(self, id: str) -> Body:
         """What a GET answers: that counts as a look at its operation, and may find it as it was. Raises Refusal."""
+        if self.find(id) is None and (ghost := self._ghosts.get(id.lower())) and ghost.stale:
+            ghost.stale -= 1
+            return copy.deepcopy(ghost.body)
         found = self.need(id)
         if found.missed:
             found.missed -= 1
             raise Refusal(404, "ResourceNotFound", f"The Resource '{id}' was not found.")
-        if running := self.running(id):
+        if (running := self.running(id)) and not running.asked:
             self.look(running)
         found = self.need(id)
         if found.stale and found.before is not None:
@@ -137,12 +146,12 @@ class World:
         return [r for r in self._resources.values() if ids.type_of(r.id).lower() == f"{ids.PROVIDER}/{type}".lower()]
 
     def add(self, id: str, body: Body) -> Resource:
-        """A new resource, with what every resource has."""
+        """A new resource, with what every resource has; reads may not find it yet."""
         now = self.clock.text()
         by = {"createdBy": "mlevents", "createdByType": "Application", "createdAt": now}
         system = {**by, "lastModifiedAt": now, "lastModifiedBy": "mlevents", "lastModifiedByType": "Application"}
         whole = {"id": id, "name": ids.name_of(id), "type": ids.type_of(id), **_cleaned(body), "systemData": system}
-        self._resources[id.lower()] = made = Resource(id, whole)
+        self._resources[id.lower()] = made = Resource(id, whole, missed=self.script.late_reads(id))
         return made
 
     def replace(self, id: str, body: Body) -> Resource:
@@ -152,13 +161,18 @@ class World:
         kept = {name: found.body[name] for name in ("id", "name", "type")}
         system = {**found.body["systemData"], "lastModifiedAt": self.clock.text()}
         found.body = {**kept, **_cleaned(body), "systemData": system}
+        if operation := (found.before.get("properties", {}).get("properties") or {}).get(OPERATION):
+            found.properties["properties"] = {**(found.properties.get("properties") or {}), OPERATION: operation}
         return found
 
     def remove(self, id: str) -> None:
-        """A resource and all that is in it."""
+        """A resource and all that is in it; reads may still find them."""
         key = id.lower()
         for there in [there for there in self._resources if there == key or there.startswith(f"{key}/")]:
-            del self._resources[there]
+            gone = self._ghosts[there] = self._resources.pop(there)
+            gone.stale = self.script.stale_reads(there)
+            if state := gone.hidden.get(STATE):
+                gone.properties["provisioningState"] = state
         for operation in self.operations.values():
             if operation.status == "InProgress" and f"{operation.resource}/".startswith(f"{key}/"):
                 operation.status = "Canceled"  # there is nothing left to work on
@@ -175,7 +189,7 @@ class World:
         """Start an operation on a resource; `end` is called, once, when it ends. It may have ended at once."""
         pace, now = self.script.pace(method, id), self.clock()
         due = None if pace.seconds is None else now + timedelta(seconds=pace.seconds)
-        begun = Operation(str(uuid4()), id.lower(), verb, end, now, error, pace.polls, due)
+        begun = Operation(str(uuid4()), id.lower(), verb, end, now, error, pace.polls, due, pace.asked)
         self.operations[begun.id] = begun
         if due is None and not pace.polls:
             self._settle(begun)

@@ -44,6 +44,25 @@ class Deaths(Mortal):
         return counted
 
 
+class DeathAtWrite(Mortal):
+    """Dies right after its nth request that changes something in Azure."""
+
+    def __init__(self, nth: int) -> None:
+        super().__init__()
+        self.nth = nth
+
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            result = call(*args, **kwargs)
+            self.calls += bool(args) and getattr(args[0], "method", "") in {"PUT", "DELETE"}
+            if self.calls == self.nth:
+                self.nth = 0
+                raise Died
+            return result
+
+        return counted
+
+
 class MortalTransport(Transport):
     """Dies at a request, where the test says."""
 

@@ -22,10 +22,13 @@ from handlers.rollout.names import deployment_name
 from handlers.rollout.plan import ACTION_TAG
 from mlevents.local.azure import Azure
 from tests.doubles import Mortal
-from tests.handlers.deploy.site import DEV, PROD, Deaths, Site
+from tests.handlers.deploy.site import DEV, PROD, DeathAtWrite, Deaths, Site
+
+pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
 
 SEVEN = deployment_name(ModelRef("churn", "7", workspace=PROD))
 EIGHT = deployment_name(ModelRef("churn", "8", workspace=PROD))
+CRASHED = "User container has crashed."
 REQUEST = "samples/churn-request.json"
 
 
@@ -54,7 +57,7 @@ def seven(azure: Azure) -> None:
 
 def bad_container(azure: Azure) -> None:
     seven(azure)
-    azure.fail_deployment(EIGHT, "User container has crashed.", logs="ModuleNotFoundError: sklearn")
+    azure.fail_deployment(EIGHT, CRASHED, logs="ModuleNotFoundError: sklearn")
 
 
 def bad_under_load(azure: Azure) -> None:
@@ -70,7 +73,7 @@ def bad_under_load(azure: Azure) -> None:
 STORIES = (
     Story("first", "succeeded", {"8": 100}, {}, "churn:8 serves churn", nothing),
     Story("next", "succeeded", {"8": 100}, {"traffic": [50, 100], "keep": 0}, "churn:8 serves churn", seven),
-    Story("bad-container", "failed", {"7": 100}, {}, "is Failed", bad_container),
+    Story("bad-container", "failed", {"7": 100}, {}, f"is Failed: ResourceNotReady: {CRASHED}", bad_container),
     Story(
         "bad-under-load",
         "failed",
@@ -80,6 +83,18 @@ STORIES = (
         bad_under_load,
     ),
 )
+
+
+def behind(story: Story) -> Story:
+    """The same where all is done at once, and two reads do not show it yet: the worst case for whoever looks first."""
+
+    def given(azure: Azure) -> None:
+        story.given(azure)
+        azure.provisioning(polls=0)
+        azure.stale_reads(2)
+        azure.late_reads(2, "onlineEndpoints/*")
+
+    return replace(story, given=given)
 
 
 @contextmanager
@@ -147,6 +162,52 @@ def test_a_worker_may_die_anywhere(
     for place in each(measured, story)[::151]:
         with told(story, Deaths(place), monkeypatch) as site:
             check(site, story, measured[story.name][0])
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_a_worker_may_die_after_any_write_though_reads_are_behind(
+    story: Story, measured: dict[str, tuple[list[str], int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written twice: whoever comes after looks for a while before it asks for what may be done.
+
+    One write of each kind: an endpoint, a deployment, traffic, one that failed, traffic that goes back, an old one.
+    """
+    writes = measured[story.name][0]
+    for nth in {"first": (1, 3), "bad-container": (1, 2), "bad-under-load": (3,), "next": (4,)}[story.name]:
+        with told(behind(story), mortal := DeathAtWrite(nth), monkeypatch) as site:
+            check(site, story, writes)
+            assert mortal.nth == 0
+
+
+def test_a_worker_may_die_after_it_has_deleted_what_an_earlier_action_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What reads still show of it is not deleted again, nor taken for the new one."""
+
+    def given(azure: Azure) -> None:
+        seven(azure)
+        model = f"{PROD}/models/churn/versions/8"
+        azure.add_deployment("churn", EIGHT, model, state="Failed", tags={ACTION_TAG: "of-another-action"})
+
+    story = Story("left", "succeeded", {"8": 100}, {"traffic": [100]}, "churn:8 serves churn", given)
+    eight = f"onlineEndpoints/churn/deployments/{EIGHT}"
+    with told(behind(story), mortal := DeathAtWrite(1), monkeypatch) as site:
+        assert (site.end("churn-8")[0], mortal.nth) == ("succeeded", 0)
+        assert site.traffic() == {"8": 100}
+        assert site.writes() == [f"DELETE {eight}", f"PUT {eight}", "PUT onlineEndpoints/churn"]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_a_worker_may_die_really_anywhere_though_reads_are_behind(
+    story: Story, measured: dict[str, tuple[list[str], int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every third place."""
+    with told(behind(story), mortal := Deaths(), monkeypatch) as site:
+        check(site, story, measured[story.name][0])
+    places = [(call, when) for call in range(1, mortal.calls + 1, 3) for when in ("before", "after")]
+    for place in places:
+        with told(behind(story), Deaths(place), monkeypatch) as site:
+            check(site, story, measured[story.name][0])
+    print(f"\n{story.name}, behind: {len(places)} deaths")
 
 
 @pytest.mark.soak

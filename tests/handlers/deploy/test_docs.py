@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dispatch.rules import Rules, load
-from handlers.azureml.cloud import SETTING
+from handlers.azureml.cloud import METADATA, SETTING
 from handlers.deploy import INSTANCE_TYPE, Batch, Deploy
 from handlers.duration import format_duration
 from handlers.rollout.back import Back
@@ -48,7 +48,7 @@ def test_the_page_has_every_key_of_a_rule_with_its_default() -> None:
     assert (said["bake"], said["timeout"]) == (format_duration(rule.bake), format_duration(rule.timeout))
     for name in ("create_endpoint", "public_network_access", "allow_older", "leave_failed", "keep", "instance_count"):
         assert said[name] == str(getattr(rule, name)).lower(), name
-    assert said["auth_mode"] == rule.auth_mode
+    assert (said["auth_mode"], rule.auth_mode) == ("aad_token`, with `compute` `key", None)
 
 
 def test_the_page_has_every_key_of_batch_with_its_default() -> None:
@@ -70,7 +70,20 @@ def test_the_page_has_every_step_in_order() -> None:
 
 
 def test_the_page_names_the_setting() -> None:
-    assert f"| `{SETTING}` |" in SECTIONS["App settings"]
+    for setting in (SETTING, METADATA):
+        assert f"| `{setting}` |" in SECTIONS["App settings"]
+
+
+def test_the_tight_role_has_all_that_is_asked_for() -> None:
+    """Of what the gateway does, actions that it would lack in silence."""
+    for action in (
+        "deployments/getLogs/action",
+        "listKeys/action",
+        "token/action",
+        "computes/read",
+        "batchEndpoints/*",
+    ):
+        assert f"{action}`" in SECTIONS["Roles"], action
 
 
 def test_the_roles_have_ids() -> None:

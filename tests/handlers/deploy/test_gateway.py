@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,18 @@ def test_a_change_of_traffic_sends_back_all_that_the_endpoint_has(endpoints: Onl
     assert None not in sent.values()
 
 
+def test_an_endpoint_that_does_not_say_where_it_is_is_where_the_workspace_is(
+    endpoints: OnlineEndpoints, azure: Azure
+) -> None:
+    """The schema has the location as required of what is sent, and what is read may be without."""
+    azure.add_deployment("churn", "blue", f"{PROD}/models/churn/versions/7")
+    endpoint = endpoints.endpoint("churn")
+    assert endpoint is not None
+    nowhere = {name: value for name, value in endpoint.body.items() if name != "location"}
+    endpoints.set_traffic(replace(endpoint, body=nowhere), {"blue": 100})
+    assert (azure.calls[-1].status, azure.calls[-1].body["location"]) == (200, "westeurope")
+
+
 def test_an_endpoint_with_identities_keeps_them() -> None:
     """Without what may only be read of them."""
     user = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/churn"
@@ -193,6 +206,8 @@ MEANINGS: list[tuple[Exception, type[Exception], str]] = [
     (refusal(400, "BadRequest", "because it is in Updating provisioning state"), RetryLater, "Updating"),
     (refusal(409, "Conflict", "endpoint is in Updating state"), RetryLater, "Updating"),
     (refusal(409, "QuotaExceeded", "no"), GiveUp, "ask for more quota"),
+    (refusal(409, "OperationNotAllowed", "exceeding approved standardDSv2Family Cores quota"), GiveUp, "ask for more"),
+    (refusal(400, "OutOfQuota", "Not enough subscription CPU quota."), GiveUp, "ask for more quota"),
     (
         refusal(400, "BadRequest", "", details=[{"code": "X", "message": json.dumps(QUOTA)}]),
         GiveUp,
@@ -261,6 +276,34 @@ def test_an_error_s_details_are_told_once() -> None:
 def test_which_azure_it_is(monkeypatch: pytest.MonkeyPatch, setting: str, name: str) -> None:
     monkeypatch.setenv(cloud.SETTING, setting)
     assert cloud.client_options(cloud.arm_endpoint())["cloud"] == name
+
+
+@pytest.mark.parametrize(
+    ("setting", "metadata", "endpoint"),
+    [
+        ("", "https://localhost:1234/metadata/endpoints?api-version=2019-05-01", "https://localhost:1234"),
+        ("", "https://management.azure.com/metadata/endpoints?api-version=2019-05-01", cloud.PUBLIC),
+        ("", "https://Management.usgovcloudapi.net/metadata/endpoints", cloud.PUBLIC),
+        ("https://localhost:5678", "https://localhost:1234/metadata/endpoints", "https://localhost:5678"),
+    ],
+)
+def test_what_tells_the_client_of_other_clouds_tells_us(
+    monkeypatch: pytest.MonkeyPatch, setting: str, metadata: str, endpoint: str
+) -> None:
+    """ARM_CLOUD_METADATA_URL, unless our own setting says otherwise."""
+    monkeypatch.setenv(cloud.SETTING, setting)
+    monkeypatch.setenv(cloud.METADATA, metadata)
+    assert cloud.arm_endpoint() == endpoint
+
+
+@pytest.mark.parametrize("metadata", ["http://localhost:1/metadata/endpoints", "localhost:1", "https://"])
+def test_tokens_are_not_sent_just_anywhere_that_describes_clouds(
+    monkeypatch: pytest.MonkeyPatch, metadata: str
+) -> None:
+    monkeypatch.delenv(cloud.SETTING, raising=False)
+    monkeypatch.setenv(cloud.METADATA, metadata)
+    with pytest.raises(ValueError, match="ARM_CLOUD_METADATA_URL"):
+        cloud.arm_endpoint()
 
 
 def test_tokens_for_scoring_are_the_cloud_s_own() -> None:

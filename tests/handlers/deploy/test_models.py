@@ -131,6 +131,7 @@ def test_on_kubernetes_the_cluster_is_named_and_its_machines_need_not_be(make: M
     endpoint = azure.endpoint_of("churn")
     assert endpoint is not None
     assert str(endpoint["properties"]["compute"]).endswith("/computes/k8s")
+    assert endpoint["properties"]["authMode"] == "Key"
     assert site.traffic() == {"7": 100}
 
 
@@ -181,6 +182,7 @@ def test_behind_a_batch_endpoint_the_new_deployment_becomes_the_default(make: Ma
     site.register("7")
     site.run()
     assert site.end()[0] == "succeeded", site.end()
+    assert azure.calls_of("PUT batchEndpoints/churn")[0].body["properties"]["authMode"] == "AADToken"
     first = azure.default_deployment("churn")
     assert site.version("churn", first) == "7"
     assert properties(azure)["miniBatchSize"] == 5

@@ -2,6 +2,7 @@
 
 import pytest
 
+from dispatch.replay import Choice, find, replay
 from mlevents.local.azure import Azure
 from schemas import ModelRegistered
 from tests.handlers.deploy.conftest import MakeSite
@@ -61,11 +62,18 @@ def test_the_order_of_versions_that_are_no_numbers_is_that_in_which_they_came(ma
     assert "superseded by churn:ant" in site.end("churn-zebra")[1]
 
 
+def replayed(site: Site, event: str) -> None:
+    """Replay an event, whatever came of it, and let the app work."""
+    [written] = find(event, site.world.app)
+    replay(written, site.world.app, Choice(all=True))
+    site.run()
+
+
 @pytest.mark.parametrize(("older", "status", "serves"), [(False, "skipped", "8"), (True, "succeeded", "7")])
 def test_an_older_version_than_the_one_that_serves_is_skipped(
     make: MakeSite, azure: Azure, older: bool, status: str, serves: str
 ) -> None:
-    """Unless the rule allows it: a replay of the older one's event is a way to roll back."""
+    """Unless the rule allows it: a replay of the older one's event is a way to roll back; a late event is not."""
     site = make(allow_older=older, traffic=[100])
     azure.register_model("churn", "7", {"stage": "production"})
     azure.forward(minutes=5)
@@ -75,8 +83,37 @@ def test_an_older_version_than_the_one_that_serves_is_skipped(
     site.world.clock.forward(days=1)
     site.tell("7")
     site.run()
+    assert (site.end("churn-7")[0], site.traffic()) == ("skipped", {"8": 100})
+    replayed(site, "churn-7")
     assert site.end("churn-7")[0] == status
     assert site.traffic() == {serves: 100}
+
+
+def test_events_that_come_late_and_in_disorder_lead_to_the_newest_though_older_ones_are_allowed(
+    make: MakeSite, azure: Azure
+) -> None:
+    """As after a pause of the app: all versions are there before any action begins."""
+    site = make(allow_older=True, traffic=[100], keep=0)
+    for version in ("1", "2", "3"):
+        azure.register_model("churn", version, {"stage": "production"})
+        azure.forward(minutes=5)
+    site.world.clock.forward(days=1)
+    for version in ("3", "1", "2"):
+        site.tell(version)
+    site.run()
+    assert (site.traffic(), creations(site)) == ({"3": 100}, 1)
+
+
+@pytest.mark.parametrize(("version", "status"), [("9", "skipped"), ("6", "succeeded")])
+def test_a_model_that_serves_may_be_named_in_short(make: MakeSite, azure: Azure, version: str, status: str) -> None:
+    """As in a deployment's YAML: it is one of the same workspace."""
+    azure.register_model("churn", version, {"stage": "trial"})
+    azure.add_endpoint("churn", traffic={"by-hand": 100})
+    azure.add_deployment("churn", "by-hand", f"azureml:churn:{version}")
+    site = make(traffic=[100])
+    site.register("7")
+    site.run()
+    assert site.end()[0] == status, site.end()
 
 
 def test_one_that_serves_and_is_later_stops_an_older_one_even_if_its_tags_are_others(

@@ -30,6 +30,8 @@ def test_the_first_model_gets_an_endpoint_a_deployment_and_all_the_traffic(make:
     assert endpoint is not None
     assert endpoint["properties"]["authMode"] == "AADToken"
     assert endpoint["tags"]["mlevents_event"] == "churn-7"
+    sent = azure.calls_of("PUT onlineEndpoints/churn")[0].body["properties"]
+    assert (sent["authMode"], sent["publicNetworkAccess"]) == ("AADToken", "Enabled")
 
 
 def test_the_next_one_gets_it_share_by_share(make: MakeSite, azure: Azure) -> None:

@@ -91,6 +91,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"instance_count": "1"}, "valid integer"),
     ({"create_endpoint": "no"}, "valid boolean"),
     ({"auth_mode": "password"}, "'aad_token', 'key' or 'aml_token'"),
+    ({"compute": "k8s", "auth_mode": "aad_token"}, "takes no Entra tokens: write auth_mode: key, or aml_token"),
     ({"workspace": "churn-test"}, "there is no workspace 'churn-test' in rules/workspaces.yaml, which has churn-prod"),
     ({"workspace": "/subscriptions/x"}, "a workspace's ARM id"),
     ({"workspace": 7}, "the name of a workspace"),

@@ -209,12 +209,14 @@ def test_an_endpoint_that_is_broken_is_reported(make: MakeSite, azure: Azure) ->
     assert "the name is taken in this region" in note
 
 
-def test_without_quota_nothing_is_begun(serving: MakeSite, azure: Azure) -> None:
-    azure.quota("DSv2", 6)
+@pytest.mark.parametrize(("family", "name"), [("DSv2", "Standard DSv2 Family"), ("total", "Total Cluster")])
+def test_without_quota_nothing_is_begun(serving: MakeSite, azure: Azure, family: str, name: str) -> None:
+    azure.quota(family, 6)
     site = serving(instance_count=2)
     status, note = deployed(site)
     assert (status, site.writes()) == ("failed", [])
     assert "no quota: 2 of Standard_DS3_v2 need 8 cores" in note
+    assert f"of the 6 of {name}" in note
     assert "choose another instance_type" in note
 
 

@@ -1,12 +1,18 @@
 """Jobs behind batch endpoints, whose names the service chooses."""
 
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from handlers.azureml.arm import is_at
 from mlevents.local.azure import Azure
+from mlevents.local.azure.calls import Call
+from mlevents.local.azure.routing import Ask
+from mlevents.local.azure.wire import Answer
+from mlevents.local.azure.world import Resource
 from schemas import RunCompleted
 from tests.handlers.pipeline.conftest import MakeSite
 from tests.handlers.pipeline.site import EVENT, PROD, Site
@@ -14,6 +20,26 @@ from tests.handlers.pipeline.site import EVENT, PROD, Site
 POST = "POST /inference/*/jobs"
 SCORE = {"batch_endpoint": "churn", "deployment": "churn-7", "inputs": {"data": {"path": "azureml:churn:3"}}}
 TRAIN = {"batch_endpoint": "churn", "deployment": "retrain"}
+
+
+Links = Callable[[str, str], None]
+
+
+@pytest.fixture
+def links(monkeypatch: pytest.MonkeyPatch) -> Links:
+    """Has lists go on at another server, or at the same by another name."""
+
+    def replace(here: str, there: str) -> None:
+        def page(ask: Ask, found: Iterable[Resource]) -> Answer:
+            answer = whole(ask, found)
+            if "nextLink" in answer.body:
+                answer.body["nextLink"] = answer.body["nextLink"].replace(here, there)
+            return answer
+
+        whole = Ask.page
+        monkeypatch.setattr(Ask, "page", page)
+
+    return replace
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +61,31 @@ def deploy_pipeline(azure: Azure) -> None:
 
 def posted(site: Site) -> list[Any]:
     return [call.body["properties"] for call in site.azure.calls_of(POST)]
+
+
+def followed_by_another(site: Site) -> None:
+    """Of jobs that are started behind an endpoint, each is followed by somebody's: lists have that first."""
+
+    def start(call: Call) -> None:
+        if call.path.startswith("/inference/"):
+            site.azure.start_job("other")
+
+    site.azure.service.after.append(start)
+
+
+def one_of_an_experiment(site: Site, experiment: str) -> None:
+    """A job is started that is of an experiment that nobody has asked for, and the answer is lost: that is unsure."""
+
+    def move(_: Call) -> None:
+        for job in site.azure.world.of_type("workspaces/jobs"):
+            job.properties["experimentName"] = experiment
+
+    site.azure.service.after.append(move)
+    site.azure.die_after(1, POST)
+    site.tell()
+    assert site.end[0] == "failed"
+    [job] = site.azure.jobs
+    assert f"it may be {job['name']}." in site.end[1]
 
 
 def test_a_model_s_deployment_is_asked_to_score(make: MakeSite) -> None:
@@ -83,6 +134,31 @@ def test_the_default_deployment_is_named_like_any_other(make: MakeSite) -> None:
     site.tell()
     assert {*headers} == {"-", "churn-7"}
     assert posted(site)[0]["inputData"]["data"] == {"jobInputType": "UriFile", "uri": "https://x.example/a.csv"}
+
+
+def test_a_deployment_that_is_only_listed_is_there(make: MakeSite) -> None:
+    """As azure-ai-ml finds it."""
+    site = make(**SCORE)
+    site.azure.fail("GET batchEndpoints/churn/deployments/*", status=404, code="ResourceNotFound", times=None)
+    site.tell()
+    assert site.end[0] == "succeeded"
+
+
+def test_an_endpoint_that_is_still_made_is_waited_for(make: MakeSite) -> None:
+    """Without a URL, nothing is posted: not to Resource Manager, with a token that is not for it."""
+    site = make(**SCORE)
+    properties = site.azure.world.need(f"{PROD}/batchEndpoints/churn").properties
+    uri = properties.pop("scoringUri")
+
+    def made(call: Call) -> None:
+        if len(site.azure.calls) >= 4:
+            properties["scoringUri"] = uri
+
+    site.azure.service.after.append(made)
+    site.tell()
+    assert site.end[0] == "succeeded"
+    assert "the batch endpoint churn has no scoring URI yet" in str(site.notes)
+    assert len(site.azure.calls_of("POST *")) == 1
 
 
 def test_the_latest_version_of_data_is_looked_up(make: MakeSite) -> None:
@@ -181,8 +257,8 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         """Those of other experiments, and older ones, however many there are."""
         site = make(**TRAIN)
         site.azure.world.page = 3
-        for _ in range(10):
-            site.azure.start_job("churn")
+        for n in range(10):
+            site.azure.start_job(f"churn-{n}")
         site.azure.die_before(1, POST)
         site.tell()
         assert site.end[0] == "succeeded"
@@ -211,6 +287,49 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         assert "at_least_once: true" in note
         assert len(posted(site)) == 1
 
+    @pytest.mark.parametrize("lists", [True, False], ids=["listed", "not-listed"])
+    @pytest.mark.parametrize("experiment", ["churn", "Default", "{deployment}", ""])
+    @pytest.mark.parametrize("settings", [TRAIN, SCORE], ids=["pipeline", "model"])
+    def test_whatever_its_experiment_is_there_is_no_second_one(
+        self, settings: dict[str, Any], experiment: str, lists: bool, make: MakeSite
+    ) -> None:
+        """The service may not heed which was asked for, and which it chooses itself is not documented."""
+        site = make(**settings)
+        if not lists:
+            site.azure.fail("GET */batchEndpoints/churn/jobs", status=404, code="NotFound", times=None)
+        one_of_an_experiment(site, experiment.format_map(settings))
+        assert len(posted(site)) == 1
+
+    def test_of_a_model_the_endpoint_s_list_is_asked_for_others(self, make: MakeSite) -> None:
+        site = make(**SCORE)
+        one_of_an_experiment(site, "anything")
+        assert len(posted(site)) == 1
+
+    def test_what_the_endpoint_lists_and_is_older_or_another_action_s_is_not_ours(self, make: MakeSite) -> None:
+        """Nor is a job that was not started behind it."""
+        site = make(**SCORE)
+        site.azure.job_takes(0)
+        for n in range(12):
+            site.tell(RunCompleted.example(id=f"older-{n}", run_id="r", run_tags={}, run_properties={}))
+        site.world.clock.forward(hours=1)
+        site.azure.die_before(1, POST)
+        site.azure.start_job("another")
+        site.tell()
+        assert site.actions["e1"].status == "succeeded"
+        assert len(site.azure.jobs) == 14
+        # Their times are asked for one by one, until ten are too old: twice, as the search is made twice.
+        assert len(site.azure.calls_of("GET jobs/*")) <= 20
+
+    @pytest.mark.parametrize(("status", "ends"), [(500, "failed"), (403, "failed"), (405, "succeeded")])
+    def test_a_list_that_cannot_be_had_is_waited_for(self, status: int, ends: str, make: MakeSite) -> None:
+        """Unless the service says that it has none."""
+        site = make(**SCORE)
+        site.azure.fail("GET */batchEndpoints/churn/jobs", status=status, code="Trouble", times=None)
+        site.azure.die_before(1, POST)
+        site.tell()
+        assert site.until_ended().status == ends
+        assert len(posted(site)) == (1 if ends == "failed" else 2)
+
     def test_at_least_once_starts_another(self, make: MakeSite) -> None:
         """Then twice is better than never."""
         site = make(**SCORE, at_least_once=True)
@@ -229,6 +348,31 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         site.tell()
         assert site.end[0] == "failed"
         assert "there are too many runs to look through" in site.end[1]
+
+    def test_a_list_is_read_to_its_end(self, make: MakeSite, links: Links) -> None:
+        """Ours is not on its first page. A link may spell the server's name as it likes."""
+        site = make(**TRAIN)
+        site.azure.world.page = 1
+        links("https://localhost", "HTTPS://LocalHost")
+        site.azure.die_after(1, POST)
+        followed_by_another(site)
+        site.tell()
+        assert site.end[0] == "succeeded"
+        assert len(posted(site)) == 1
+        assert len(site.azure.calls_of("GET jobs")) == 2
+
+    @pytest.mark.parametrize("end", ["https://elsewhere.example", "https://localhost:x"])
+    def test_a_list_that_goes_on_elsewhere_proves_nothing(self, end: str, make: MakeSite, links: Links) -> None:
+        """Our token goes to Resource Manager alone: so that page is not read, and ours may be on it."""
+        site = make(**TRAIN)
+        site.azure.world.page = 1
+        links("https://localhost", end)
+        site.azure.die_after(1, POST)
+        followed_by_another(site)
+        site.tell()
+        assert site.end[0] == "failed"
+        assert "there are too many runs to look through" in site.end[1]
+        assert len(posted(site)) == 1
 
     def test_old_jobs_are_not_looked_through(self, make: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
         """Lists come newest first, or nearly so."""
@@ -257,3 +401,21 @@ def test_a_data_asset_by_its_id(make: MakeSite) -> None:
     site.tell()
     data = {"jobInputType": "MLTable", "uri": f"{PROD}/data/churn/versions/3"}
     assert posted(site) == [{"inputData": {"data": data}}]
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        ("https://management.azure.com/x", True),
+        ("https://management.azure.com:443/x", True),
+        ("HTTPS://Management.Azure.com:443/x", True),
+        ("http://management.azure.com:443/x", False),
+        ("https://management.azure.com:8443/x", False),
+        ("https://management.azure.com.example/x", False),
+        ("https://management.azure.com@elsewhere.example/x", False),
+        ("https://management.azure.com:x/x", False),
+        ("/x", False),
+    ],
+)
+def test_where_a_url_leads(url: str, same: bool) -> None:
+    assert is_at(url, "https://management.azure.com") is same

@@ -24,7 +24,7 @@ from tests.handlers.pipeline.site import DEV, FACTORY, JOB, PROD, QUIET, Site
 from tests.handlers.pipeline.test_batch import deploy_pipeline
 from tests.handlers.pipeline.test_factory import DECLARED
 
-pytestmark = QUIET
+pytestmark = [QUIET, pytest.mark.no_cover]  # the same lines many times; that they are reached, other tests show
 
 
 @dataclass(frozen=True)

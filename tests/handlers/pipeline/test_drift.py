@@ -112,12 +112,13 @@ def test_conditions_see_what_drifted(when: str, event: Event, holds: bool, make:
 @pytest.mark.parametrize(
     ("event", "said"),
     [
-        (BREACH, "churn_monitor_data_drift None 2 None"),
-        (DRIFT, "churn-drift 0.4271 0 a1e5d7c3-2b84-4d0f-b9a6-63c8e2f01d57"),
+        (BREACH, "churn_monitor_data_drift None 2"),
+        (DRIFT, "churn-drift 0.4271 0 a1e5d7c3-2b84-4d0f-b9a6-63c8e2f01d57-c8f2b6a4-9d13-4e75-8c50-17a4e9b3d682"),
     ],
 )
 def test_templates_see_what_drifted(event: Event, said: str, make: MakeSite) -> None:
-    text = "{{ drift.monitor }} {{ drift.coefficient }} {{ drift.violations | length }} {{ drift.baseline_dataset }}"
+    text = "{{ drift.monitor }} {{ drift.coefficient }} {{ drift.violations | length }} "
+    text += "{{ drift.datasets | join('-') }}"
     site = make(rule="on: DriftDetected", **RETRAIN, inputs={"reason": text}, tags={"said": text})
     site.tell(event)
     assert site.job["tags"]["said"] == said

@@ -85,6 +85,57 @@ def test_parameters_are_templates_of_the_declared_types(make: MakeSite) -> None:
     }
 
 
+def test_lists_and_mappings_are_what_yaml_says(make: MakeSite) -> None:
+    """With templates in them. A number is a text where a text is declared."""
+    parameters = {
+        "tables": ["a", "{{ data.runId }}", 1],
+        "options": {"deep": {"of": "{{ data.runId }}", "n": None}},
+        "reason": 5,
+        "rows": 5.0,
+    }
+    site = make(**KEYED, parameters=parameters)
+    site.tell()
+    assert site.end[0] == "succeeded", site.end
+    [call] = site.azure.calls_of(START)
+    del call.body["mlevents_key"]
+    assert call.body == {
+        "tables": ["a", "of-a-person", 1],
+        "options": {"deep": {"of": "of-a-person", "n": None}},
+        "reason": "5",
+        "rows": 5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("reason", ["a"], "the parameter 'reason' should be of type String, not '[\"a\"]'"),
+        ("rows", 0.5, "the parameter 'rows' should be of type Int, not '0.5'"),
+        ("tables", {"a": 1}, "the parameter 'tables' should be of type Array, not '{\"a\": 1}'"),
+    ],
+)
+def test_constants_must_be_of_the_declared_type(name: str, value: Any, says: str, make: MakeSite) -> None:
+    site = make(**KEYED, parameters={name: value})
+    site.tell()
+    assert site.end == ("failed", says)
+    assert runs(site) == []
+
+
+@pytest.mark.parametrize("status", ["Cancelled", "Canceled"])
+def test_canceled_has_two_spellings(status: str, make: MakeSite) -> None:
+    """Data Factory writes the one, its documents the other: either is the end."""
+    site = make(**KEYED, wait=True)
+
+    def end(_: object) -> None:
+        for run in site.azure.world.factory_runs:
+            run.status = status
+
+    site.azure.service.before.append(end)
+    site.tell()
+    assert site.end[0] == "failed"
+    assert " canceled: " in site.end[1]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
@@ -105,8 +156,45 @@ def test_what_the_pipeline_does_not_take_is_said(name: str, text: str, says: str
 def test_a_pipeline_that_is_not_there_may_come_yet(make: MakeSite) -> None:
     site = make(**KEYED | {"pipeline": "other"})
     site.tell()
-    assert "there is no pipeline other in adf-churn" in site.end[1]
+    assert "The Resource 'Microsoft.DataFactory/factories/pipelines/adf-churn/other'" in site.end[1]
     assert timedelta(minutes=30) <= site.took < timedelta(hours=2)
+
+
+def test_a_pipeline_that_comes_meanwhile_gets_its_key(make: MakeSite) -> None:
+    """What it declares is asked for again when it is tried again."""
+    site = make(**KEYED)
+    site.azure.fail(f"* {FACTORY}/pipelines/*", status=404, code="NotFound", times=4)
+    site.tell()
+    assert site.end[0] == "succeeded"
+    assert runs(site)[0]["parameters"]["mlevents_key"]
+
+
+@pytest.mark.parametrize("status", [403, 404, 405])
+def test_to_start_a_run_the_pipeline_need_not_be_read(status: int, make: MakeSite) -> None:
+    """An identity may only be allowed to start runs: parameters are given as the rule has them, without our key."""
+    site = make(**KEYED, parameters={"reason": "{{ data.runId }}", "rows": 5, "full": True, "rate": 0.5})
+    site.azure.fail(f"GET {FACTORY}/pipelines/*", status=status, code="AuthorizationFailed", times=None)
+    site.tell()
+    assert site.end[0] == "succeeded"
+    [call] = site.azure.calls_of(START)
+    assert call.body == {"reason": "of-a-person", "rows": 5, "full": True, "rate": 0.5}
+
+
+def test_what_was_known_when_it_was_asked_for_decides(make: MakeSite) -> None:
+    """Without our key, our run is not known by it, even if the pipeline may be read by then."""
+    site = make(**KEYED)
+    site.azure.fail(f"GET {FACTORY}/pipelines/*", status=403, code="AuthorizationFailed", times=1)
+    site.azure.die_after(1, START)
+    site.tell()
+    assert site.end[0] == "failed"
+    assert site.end[1].startswith("unsure whether the run was started in adf-churn: ")
+    assert len(runs(site)) == 1
+
+
+def test_a_start_is_one_call(make: MakeSite) -> None:
+    site = make(**KEYED)
+    site.tell()
+    assert [call.target.rpartition("/")[2] for call in site.azure.calls] == ["copy-and-train", "createRun"]
 
 
 def test_the_factory_is_what_is_busy(make: MakeSite) -> None:

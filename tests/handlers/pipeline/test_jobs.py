@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from handlers.launch.definition import APP_FOLDER
+from handlers.files import APP_FOLDER
 from mlevents.local.azurite import Azurite
 from schemas import ModelRegistered, RunCompleted, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
@@ -181,14 +181,14 @@ def test_a_command_job(make: MakeSite, command_job: str) -> None:
 
 
 @pytest.fixture
-def command_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A job file of an app of its own."""
-    (tmp_path / "hello.yml").write_text(
+def command_job(tmp_path: Path) -> str:
+    """A job file beside the rules."""
+    (tmp_path / "rules/jobs").mkdir(parents=True)
+    (tmp_path / "rules/jobs/hello.yml").write_text(
         'command: echo "${{inputs.text}}"\ninputs: { text: nothing }\ncompute: azureml:other\n'
         "environment: azureml:azureml://registries/azureml/environments/sklearn-1.5/versions/1\n"
     )
-    monkeypatch.setattr("handlers.launch.definition.APP_FOLDER", tmp_path)
-    return "hello.yml"
+    return "jobs/hello.yml"
 
 
 PIPELINE = {"nodes": ["prepare", "train"]}
@@ -214,6 +214,26 @@ def test_a_registered_component(kind: dict[str, Any], ref: str, make: MakeSite) 
     assert job["inputs"]["data"] == {"jobInputType": "uri_folder", "uri": f"{PROD}/data/churn/versions/1"}
     assert job["experimentName"] == "retrain"
     assert site.action.details["job"] == "retrain:3"
+
+
+@pytest.mark.parametrize(("name", "node"), [("3d-retrain", "step_3d_retrain"), ("import", "step_import")])
+def test_a_component_whose_name_is_no_step_s(name: str, node: str, make: MakeSite) -> None:
+    """azure-ai-ml wants a name that Python would take."""
+    site = make(job=f"azureml:{name}:1", compute="cpu-cluster")
+    site.azure.add_component(name, "1")
+    site.tell()
+    assert site.end[0] == "succeeded", site.end
+    assert [*site.job["jobs"]] == [node]
+
+
+def test_what_a_component_does_not_tell_of_its_inputs_is_not_held_against_them(make: MakeSite) -> None:
+    site = make(job="azureml:retrain:3", inputs={"rate": "1", "deep": True}, compute="cpu-cluster")
+    id = site.azure.add_component("retrain", "3", inputs={"rate": "number"})
+    with site.azure.world.changing():
+        del site.azure.world.need(id.removeprefix("azureml:")).properties["componentSpec"]["inputs"]
+    site.tell()
+    assert site.end[0] == "succeeded", site.end
+    assert site.literals == {"rate": "1", "deep": "True"}
 
 
 def test_a_component_of_a_registry(make: MakeSite) -> None:

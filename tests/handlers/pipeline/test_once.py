@@ -65,6 +65,19 @@ def test_a_name_that_is_taken_by_our_own_job_is_success(make: MakeSite, componen
     assert site.job["componentId"].endswith("/retrain/versions/3")
 
 
+@pytest.mark.parametrize("status", [400, 409, 500])
+def test_however_the_service_says_so_our_own_job_is_success(status: int, make: MakeSite, component: str) -> None:
+    """The answer was lost, a replica did not know it, and a second of that name is refused in words nobody has seen."""
+    site = make(job=component, compute="cpu-cluster")
+    site.azure.die_after(1, JOBS)
+    site.azure.fail("GET jobs/*", status=404, code="ResourceNotFound", times=2, after=1)
+    site.azure.fail(JOBS, status=status, code="UserError", message="The run id is already in use.", after=1)
+    site.tell()
+    assert site.end[0] == "succeeded", site.end
+    assert site.action.details["run"] == site.azure.jobs[0]["name"]
+    assert len(site.azure.calls_of(JOBS)) == 2
+
+
 def test_a_job_of_our_name_that_is_not_ours_is_left_alone(make: MakeSite, component: str) -> None:
     """It has none of our tags: somebody has copied it, perhaps."""
     site = make(job=component, compute="cpu-cluster")

@@ -31,6 +31,8 @@ def world(folder: Path, settings: dict[str, Any], rule: str = "on: RunCompleted"
         {"batch_endpoint": "churn", "inputs": {"data": {"type": "uri_file", "path": "azureml:churn:3"}}},
         {"batch_endpoint": "churn", "deployment": "seven", "at_least_once": True, "experiment_name": "x"},
         FACTORY_RUN | {"parameters": {"a": "{{ data.runId }}", "b": 3}, "at_least_once": True},
+        FACTORY_RUN | {"parameters": {"a": ["x", 1, None], "b": {"deep": ["{{ data.runId }}"]}}},
+        {"job": JOB, "tags": {"n": 1, "b": True, "f": 0.5}},
         FACTORY_RUN | {"wait": True, "timeout": "4h", "cancel_on_timeout": True},
     ],
 )
@@ -65,6 +67,19 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         {"job": JOB, "tags": {f"t{n}": "y" for n in range(48)}},
         "a job has at most 50 tags, and 3 of them say who started it",
     ),
+    ({"job": JOB, "tags": {"mlevents_rule": "y"}}, "'mlevents_rule' is one of the tags that say who started the job"),
+    ({"job": JOB, "tags": {"n": [1]}}, "with.tags.n should be a text, not a list"),
+    (
+        {"job": JOB, "inputs": {"reason": [1]}},
+        "with.inputs.reason should be a text, a number, true or false, or data: a mapping with a path, not a list",
+    ),
+    ({"job": JOB, "inputs": {"data": {"path": 1}}}, "with.inputs.data.path should be a text, not the number 1"),
+    (
+        FACTORY_RUN | {"parameters": {"a": None}},
+        "with.parameters.a should be a text, a number, true or false, a list or a mapping (key: value), not nothing",
+    ),
+    (FACTORY_RUN | {"parameters": {"a": "{{ x"}}, "with.parameters.a: bad template, line 1: unexpected end"),
+    (FACTORY_RUN | {"parameters": {"a": ["{{ x"]}}, "with.parameters.a: bad template, line 1: unexpected end"),
     ({"job": JOB, "at_least_once": True}, "job knows no at_least_once: a job has a name"),
     ({"job": JOB, "deployment": "x-y-z"}, "job knows no deployment: it is for batch_endpoint"),
     ({"job": JOB, "timeout": "1h"}, "timeout is for runs that are waited for: add wait: true"),
@@ -86,6 +101,7 @@ def test_mistakes(settings: dict[str, Any], says: str, tmp_path: Path) -> None:
     [mistake] = world(tmp_path, settings).loaded.mistakes
     assert says in str(mistake)
     assert str(mistake).startswith("rules/team.yaml:")
+    assert str(mistake).count(" should be ") <= 1
 
 
 FILES: list[tuple[str, str]] = [
@@ -99,20 +115,18 @@ FILES: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("text", "says"), FILES, ids=[says for _, says in FILES])
-def test_mistakes_in_a_job_s_file(text: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handlers.launch.definition.APP_FOLDER", tmp_path)
-    (tmp_path / "job.yml").write_text(text)
-    [mistake] = world(tmp_path, {"job": "job.yml"}).loaded.mistakes
+def test_mistakes_in_a_job_s_file(text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/job.txt").write_text(text)
+    [mistake] = world(tmp_path, {"job": "job.txt"}).loaded.mistakes
     assert says in str(mistake)
 
 
-def test_a_link_out_of_the_app_s_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = tmp_path / "app"
-    app.mkdir()
+def test_a_link_out_of_the_app_s_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rules/jobs").mkdir(parents=True)
     (tmp_path / "outside.yml").write_text("command: x")
-    (app / "job.yml").symlink_to(tmp_path / "outside.yml")
-    monkeypatch.setattr("handlers.launch.definition.APP_FOLDER", app)
-    [mistake] = world(app, {"job": "job.yml"}).loaded.mistakes
+    (tmp_path / "rules/jobs/job.yml").symlink_to(tmp_path / "outside.yml")
+    [mistake] = world(tmp_path, {"job": "jobs/job.yml"}).loaded.mistakes
     assert "is outside of the app's folder" in str(mistake)
 
 
@@ -140,8 +154,11 @@ def test_a_plan_is_a_line() -> None:
     assert batch.plan(RunCompleted.example(run_id="x")) == (
         "start a job behind the batch endpoint churn, deployment seven in churn-prod with data=azureml:x:1"
     )
-    factory = Pipeline.model_validate(FACTORY_RUN | {"parameters": {"why": "{{ data.runId }}"}})
-    assert factory.plan(RunCompleted.example(run_id="x")) == "start pipeline copy in adf-churn with why=x"
+    parameters = {"why": "{{ data.runId }}", "full": True, "tables": ["{{ data.runId }}"], "options": {"a": 1}}
+    factory = Pipeline.model_validate(FACTORY_RUN | {"parameters": parameters})
+    assert factory.plan(RunCompleted.example(run_id="x")) == (
+        'start pipeline copy in adf-churn with why=x, full=true, tables=["x"], options={"a": 1}'
+    )
 
 
 def test_checking_the_rules_tells_what_an_example_could_not_start(tmp_path: Path) -> None:

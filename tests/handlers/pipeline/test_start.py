@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 
-from handlers.base import Action, CheckBack, GiveUp, Outcome, Succeeded
+from handlers.base import Action, CheckBack, GiveUp, Outcome, RetryLater, Succeeded
 from handlers.launch.launch import launch
-from handlers.launch.target import Found, Nameless, Plan
+from handlers.launch.target import Found, Known, Nameless, Plan
 from handlers.run import Run, RunState
 from tests.doubles import NOW
 
@@ -36,9 +36,11 @@ class Remembered(Nameless):
     def link(self, id: str) -> str | None:
         return None
 
-    def prepare(self) -> None: ...
+    def prepare(self) -> Known:
+        return {"of": "memory"}
 
-    def start(self) -> str:
+    def start(self, known: Known) -> str:
+        assert known == {"of": "memory"}
         self.runs.append(f"run-{len(self.runs) + 1}")
         if self.lost:
             self.lost -= 1
@@ -48,7 +50,8 @@ class Remembered(Nameless):
     def told(self) -> Mapping[str, str]:
         return {}
 
-    def ours(self, since: datetime, now: datetime) -> Found:
+    def ours(self, since: datetime, now: datetime, known: Known) -> Found:
+        assert known == {"of": "memory"}
         found = [Run(id, RunState.UNDER_WAY, "InProgress") for id in self.runs]
         return Found(run=found[0] if found else None) if self.keyed else Found(perhaps=tuple(found))
 
@@ -75,9 +78,9 @@ class Calls:
         self.died = dies
         return outcome
 
-    def to_the_end(self, pauses: list[timedelta]) -> None:
-        """Call after call, as long as it wants another, after the pauses that it wants."""
-        while isinstance(outcome := self.next(pauses[-1] if pauses else timedelta()), CheckBack):
+    def to_the_end(self, pauses: list[timedelta], late: timedelta = timedelta()) -> None:
+        """Call after call, as long as it wants another, after the pauses that it wants, or later."""
+        while isinstance(outcome := self.next((pauses[-1] if pauses else timedelta()) + late), CheckBack):
             pauses.append(outcome.after)
 
 
@@ -97,6 +100,20 @@ def test_when_the_next_call_comes_says_nothing(late: timedelta) -> None:
     calls.next()
     assert isinstance(calls.next(late), Succeeded)
     assert target.runs == ["of-another-event", "run-2"]
+
+
+@pytest.mark.parametrize("late", [timedelta(), timedelta(minutes=5)])
+def test_a_role_that_never_comes_is_waited_for_half_an_hour(late: timedelta) -> None:
+    """However late the messages are."""
+
+    class Refused(Remembered):
+        def start(self, known: Known) -> str:
+            raise RetryLater("no such thing")
+
+    calls = Calls(Refused())
+    with pytest.raises(GiveUp, match="gave up after 30m: no such thing"):
+        calls.to_the_end([], late)
+    assert timedelta(minutes=30) <= calls.at - NOW <= timedelta(hours=1)
 
 
 def test_a_call_that_dies_before_it_asks_costs_time_alone() -> None:
@@ -166,7 +183,7 @@ def test_what_is_never_started_is_tried_less_and_less_often() -> None:
     """For a day."""
 
     class Refusing(Remembered):
-        def start(self) -> str:
+        def start(self, known: Known) -> str:
             raise ServiceRequestError("nobody answers")
 
     calls = Calls(Refusing())

@@ -36,6 +36,7 @@ def given(kind: str, value: Any, *, foreign: bool = True) -> Any:
         ("uri_file", "azureml:churn:3", {"type": "uri_file", "path": "azureml:churn:3"}),
         ("mltable", "https://x.example/t?v=1", {"type": "mltable", "path": "https://x.example/t?v=1"}),
         ("", "12", "12"),
+        ("integer", "5.0", 5),
     ],
 )
 def test_a_text_is_made_what_is_declared(kind: str, text: str, value: Any) -> None:
@@ -60,6 +61,37 @@ def test_a_text_is_made_what_is_declared(kind: str, text: str, value: Any) -> No
 def test_what_is_not_of_its_type_is_refused(kind: str, value: Any) -> None:
     with pytest.raises(GiveUp, match="the input 'x' should "):
         given(kind, value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "value"),
+    [
+        ("integer", 5, 5),
+        ("integer", 5.0, 5),
+        ("number", 5, 5),
+        ("number", 0.5, 0.5),
+        ("boolean", True, True),
+        ("string", True, "true"),
+        ("string", False, "false"),
+        ("string", 5, "5"),
+        ("string", 0.5, "0.5"),
+        ("", True, True),
+        ("", 5.0, 5.0),
+    ],
+)
+def test_a_constant_is_made_what_is_declared(kind: str, said: Any, value: Any) -> None:
+    """As YAML writes it: a string that is said to be true is "true"."""
+    made = given(kind, said, foreign=False)
+    assert (made, type(made)) == (value, type(value))
+    assert fit({"x": Rendered(said)}, {"x": Input(kind)}, "it").changed == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("integer", 0.5), ("integer", True), ("number", False), ("boolean", 1), ("number", float("nan"))]
+)
+def test_a_constant_that_is_of_another_type_is_refused(kind: str, said: Any) -> None:
+    with pytest.raises(GiveUp, match=f"the input 'x' should be a {kind}, not "):
+        given(kind, said, foreign=False)
 
 
 def test_what_the_rule_itself_says_is_left_as_it_is() -> None:

@@ -103,14 +103,14 @@ def test_a_compute_of_a_step_that_never_comes(make: MakeSite, steps_on_compute: 
 
 
 @pytest.fixture
-def steps_on_compute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def steps_on_compute(tmp_path: Path) -> str:
     """A job whose step names a compute."""
-    (tmp_path / "job.yml").write_text(
+    (tmp_path / "rules/jobs").mkdir(parents=True)
+    (tmp_path / "rules/jobs/job.yml").write_text(
         "type: pipeline\njobs:\n"
         "  train: { type: command, component: 'azureml:retrain:3', compute: azureml:gpu-cluster }\n"
     )
-    monkeypatch.setattr("handlers.launch.definition.APP_FOLDER", tmp_path)
-    return "job.yml"
+    return "jobs/job.yml"
 
 
 def test_a_file_that_the_client_cannot_read_is_said_where(make: MakeSite, broken_job: str) -> None:
@@ -122,21 +122,21 @@ def test_a_file_that_the_client_cannot_read_is_said_where(make: MakeSite, broken
 
 
 @pytest.fixture
-def broken_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def broken_job(tmp_path: Path) -> str:
     """A job with a step that has nothing to run."""
-    (tmp_path / "bad.yml").write_text("type: pipeline\njobs:\n  train: { type: command, comand: echo }\n")
-    monkeypatch.setattr("handlers.launch.definition.APP_FOLDER", tmp_path)
-    return "bad.yml"
+    (tmp_path / "rules/jobs").mkdir(parents=True)
+    (tmp_path / "rules/jobs/bad.yml").write_text("type: pipeline\njobs:\n  train: { type: command, comand: echo }\n")
+    return "jobs/bad.yml"
 
 
 def test_a_file_that_has_gone_since_the_rules_were_loaded(
     make: MakeSite, steps_on_compute: str, tmp_path: Path
 ) -> None:
     site = make(job=steps_on_compute)
-    (tmp_path / "job.yml").unlink()
+    (tmp_path / "rules/jobs/job.yml").unlink()
     site.tell()
     assert site.end[0] == "failed"
-    assert "'job.yml' cannot be read: No such file or directory" in site.end[1]
+    assert "'jobs/job.yml' cannot be read: No such file or directory" in site.end[1]
 
 
 def test_a_compute_that_the_event_names_must_be_one(make: MakeSite) -> None:

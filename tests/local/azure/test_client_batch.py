@@ -27,7 +27,8 @@ def test_a_batch_endpoint_from_nothing_to_its_default(azure: Azure, client: "MLC
 
     compute = azure.add_compute("cluster")
     model = azure.register_model("churn", "7")
-    made = client.batch_endpoints.begin_create_or_update(BatchEndpoint(name="churn", tags={"a": "b"})).result()
+    new = BatchEndpoint(name="churn", auth_mode="AADToken", tags={"a": "b"})  # its default is none of the schema's
+    made = client.batch_endpoints.begin_create_or_update(new).result()
     assert (made.provisioning_state, made.auth_mode) == ("Succeeded", "aad_token")
     client.batch_deployments.begin_create_or_update(deployment(model)).result()
     properties = azure.deployments("churn")["churn-7"]["properties"]
@@ -36,7 +37,7 @@ def test_a_batch_endpoint_from_nothing_to_its_default(azure: Azure, client: "MLC
     assert properties["outputAction"] == "AppendRow"
     assert azure.default_deployment("churn") == ""
     endpoint = client.batch_endpoints.get("churn")
-    endpoint.defaults = {"deployment_name": "churn-7"}
+    endpoint.defaults, endpoint.auth_mode = {"deployment_name": "churn-7"}, "AADToken"
     client.batch_endpoints.begin_create_or_update(endpoint).result()
     assert azure.default_deployment("churn") == "churn-7"
     assert client.batch_endpoints.get("churn").defaults.deployment_name == "churn-7"

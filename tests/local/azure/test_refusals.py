@@ -296,6 +296,11 @@ def test_what_was_read_can_be_written_back(azure: Azure, ask: Ask, model: str) -
     after = ask("GET", "onlineEndpoints/churn").json()
     assert after["properties"].pop("traffic") == {"blue": 100}
     body["properties"].pop("traffic")
+    operations = after["properties"].pop("properties"), body["properties"].pop("properties")
+    assert [set(one) for one in operations] == [
+        {"azureml.onlineendpointid", "AzureAsyncOperationUri"},
+        {"azureml.onlineendpointid"},
+    ]
     assert {**after, "systemData": None} == {**body, "systemData": None}
 
 
@@ -385,6 +390,8 @@ def test_an_endpoint_stays_where_it_runs(azure: Azure, ask: Ask, model: str) -> 
     """Managed endpoints do not become those of a cluster."""
     body = {**ENDPOINT, "properties": {"authMode": "Key", "compute": azure.add_compute("k8s", "Kubernetes")}}
     assert "compute type of an endpoint cannot be changed" in refused(ask("PUT", "onlineEndpoints/churn", body))[2]
+    entra = {**ENDPOINT, "properties": {**body["properties"], "authMode": "AADToken"}}
+    assert "take no Microsoft Entra tokens" in refused(ask("PUT", "onlineEndpoints/other", entra))[2]
     azure.add_endpoint("cluster", "Kubernetes")
     answer = ask("PUT", "onlineEndpoints/cluster/deployments/churn-7", deployment(model))
     assert "The endpoint takes Kubernetes deployments, not Managed ones" in refused(answer)[2]

@@ -32,7 +32,7 @@ KINDS = Variant("kind", {"a": Members({"kind": Text()}), "b": Members({"kind": T
         (Number(), 0.5),
         (Number(), 1),
         (Flag(), False),
-        (OneOf(("Managed",)), "managed"),
+        (OneOf(("Managed", "Key")), "Key"),
         (Scalar(), 1),
         (Anything(), [None]),
         (MapOf(Text()), {}),
@@ -58,6 +58,7 @@ def test_good_values(shape: Shape, value: Any) -> None:
         (Number(), "1", ["here must be a number, not a text"]),
         (Flag(), 0, ["here must be true or false, not a number"]),
         (OneOf(("A", "B")), None, ["here None is none of A, B"]),
+        (OneOf(("A", "B")), "a", ["here 'a' is none of A, B"]),
         (Scalar(), {}, ["here must be a text, not an object"]),
         (MapOf(Text()), None, ["here must be an object, not null"]),
         (
