@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,6 @@ def add_azure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", s
     def in_workspace(thing: argparse.ArgumentParser) -> None:
         thing.add_argument("--workspace", help="by its name; default: the first")
 
-    def pairs(thing: argparse.ArgumentParser, option: str, dest: str, metavar: str) -> None:
-        thing.add_argument(option, dest=dest, action="append", type=_tag, metavar=metavar, help="repeatable")
-
     model = add("register-model", "register_model", "register a model version: raises ModelRegistered", tags=True)
     model.add_argument("name")
     model.add_argument("version")
@@ -55,16 +52,32 @@ def add_azure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", s
     takes = add("job-takes", "job_takes", "say how long jobs take that start from now on")
     takes.add_argument("seconds", type=float)
     takes.add_argument("--glob", help="of a job's name, experiment or display name; default: all")
+    _add_inventory(add, in_workspace)
+    broken = add("fail-deployment", "fail_deployment", "have deployments fail from now on")
+    broken.add_argument("name", help="a glob: 'churn-9-*'")
+    broken.add_argument("--message", help="what the service says")
+    broken.add_argument("--logs", help="what the container says")
+    add("state", "state", "show endpoints with their traffic, models, jobs and runs of Data Factory")
+
+
+def _add_inventory(
+    add: Callable[..., argparse.ArgumentParser], in_workspace: Callable[[argparse.ArgumentParser], None]
+) -> None:
+    """The commands that put there what pipelines need."""
+
+    def pairs(thing: argparse.ArgumentParser, option: str, dest: str) -> None:
+        thing.add_argument(option, dest=dest, action="append", type=_tag, metavar="NAME=TYPE", help="repeatable")
+
     component = add("add-component", "add_component", "register a component")
     component.add_argument("name")
     component.add_argument("version")
-    pairs(component, "--input", "inputs", "NAME=TYPE")
+    pairs(component, "--input", "inputs")
     component.add_argument("--node", dest="nodes", action="append", help="of a pipeline; without any, it is a command")
     in_workspace(component)
     pipeline = add("add-pipeline", "add_pipeline", "add a pipeline to a data factory, which is made if need be")
     pipeline.add_argument("factory", help="its name, or its resource id")
     pipeline.add_argument("name")
-    pairs(pipeline, "--parameter", "parameters", "NAME=TYPE")
+    pairs(pipeline, "--parameter", "parameters")
     batch = add("add-batch-endpoint", "add_batch_endpoint", "add a batch endpoint with a deployment, its default one")
     batch.add_argument("name")
     batch.add_argument("deployment")
@@ -72,11 +85,6 @@ def add_azure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", s
     deployed.add_argument("--model", help="NAME:VERSION")
     deployed.add_argument("--component", help="NAME:VERSION")
     in_workspace(batch)
-    broken = add("fail-deployment", "fail_deployment", "have deployments fail from now on")
-    broken.add_argument("name", help="a glob: 'churn-9-*'")
-    broken.add_argument("--message", help="what the service says")
-    broken.add_argument("--logs", help="what the container says")
-    add("state", "state", "show endpoints with their traffic, models, jobs and runs of Data Factory")
 
 
 def azure(app: Path, parsed: argparse.Namespace) -> int:

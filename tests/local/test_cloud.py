@@ -50,6 +50,15 @@ def test_the_worker_gets_there_by_its_settings(run: Run, notes: Notes) -> None:
     assert local.azure.resource(WORKSPACE)
 
 
+def test_the_factories_that_the_rules_settings_name_are_there() -> None:
+    """Each by its name, for pipelines to be added to."""
+    factory = f"{WORKSPACE.partition('/providers/')[0]}2/providers/Microsoft.DataFactory/factories/adf-churn"
+    with standin({**MEANT, "RULES_ADF": f"{factory}/", "RULES_SAME": factory}) as azure:
+        assert azure.resource(factory)
+        assert azure.add_pipeline("adf-churn", "copy", {"mlevents_key": "String"}) == f"{factory}/pipelines/copy"
+        assert azure.add_pipeline("other", "copy").startswith(WORKSPACE.partition("/providers/")[0] + "/providers/")
+
+
 def ask(azure: Azure, method: str, path: str) -> None:
     body = {"location": "westeurope", "properties": {"authMode": "AADToken"}} if method == "PUT" else None
     requests.request(
