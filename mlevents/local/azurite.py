@@ -92,9 +92,9 @@ class Azurite:
         listening = asyncio.create_task(self._listening.wait())
         try:
             either: set[asyncio.Future[Any]] = {listening, self.died}
-            await asyncio.wait(either, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, timeout=60, return_when=asyncio.FIRST_COMPLETED)
             if not self._listening.is_set():
-                said = self.died.result() if self.died.done() else "it did not answer within 30 seconds"
+                said = self.died.result() if self.died.done() else "it did not answer within 60 seconds"
                 raise AzuriteError(f"Azurite did not start: {said}")
         except BaseException:
             await self.stop()
