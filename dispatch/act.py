@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from azure.core.exceptions import AzureError, HttpResponseError
 
@@ -34,6 +35,9 @@ _UNASKED = timedelta(seconds=30)  # until guards are asked again that storage di
 _PAUSES = (2.0, 5.0, 10.0, 20.0)  # seconds between tries to write down how an action went
 _TOO_MUCH = {400, 413}  # what storage says of a row that it cannot hold
 _RULE_PATIENCE = timedelta(minutes=5), timedelta(hours=1)  # how often to look for a rule that cannot be found
+
+
+T = TypeVar("T")
 
 
 class NoRule(RetryLater):
@@ -130,7 +134,9 @@ def paused(
     if rule is None or not isinstance(result, RetryLater) or not result.throttled:
         return result
     try:
-        until = app.inbox.pauses.begin(destination(rule.handler, claim), result.after, app.now())
+        where, now = destination(rule.handler, claim), app.now()
+        latest = now + app.inbox.lease / 4
+        until = persistently(lambda: app.inbox.pauses.begin(where, result.after, now), app, latest)
     except AzureError:  # this one at least waits, and what it says is recorded
         return result
     except Exception as error:  # the handler may not be able to say what is busy
@@ -234,7 +240,7 @@ def settle(claim: Claim, how: Settlement, app: App, until: datetime) -> list[Mes
     return written(bare, untold)
 
 
-def persistently(write: Callable[[], list[Message]], app: App, until: datetime) -> list[Message]:
+def persistently(write: Callable[[], T], app: App, until: datetime) -> T:
     """Call it, and again after a while if storage is away. Raises what it raises, in the end."""
     for pause in _PAUSES:
         try:

@@ -109,10 +109,12 @@ class Journal:
 
     _calls: Counter[tuple[str, int]] = field(default_factory=Counter)
     _running: dict[str, Invocation] = field(default_factory=dict)
-    _paused: dict[str, float] = field(default_factory=dict)  # by service: when it asked for a pause
+    _paused: dict[str, float] = field(
+        default_factory=dict
+    )  # by service: since when all can know of its pause
 
     def __post_init__(self) -> None:
-        self.site.on_loss = self._lose
+        self.site.on_loss, self.site.on_pause, self.site.on_deaf = self._lose, self._pause, self._miss
 
     def do(self, deed: Deed, event: Event, action: Action) -> Outcome:
         """One call of a handler."""
@@ -163,8 +165,8 @@ class Journal:
             case "break":
                 raise LookupError("no such thing")
             case "throttle":
-                self._paused[self.service(event)] = self.agenda.seconds
-                self.site.current().unrecorded = self.service(event)
+                call = self.site.current()
+                call.wish, call.failed = self.service(event), self.site.weather.failed
                 raise RetryLater("429", timedelta(seconds=PAUSE), throttled=True)
             case "hang":
                 self.agenda.sleep(100_000)
@@ -192,11 +194,18 @@ class Journal:
             turns.append(event.id)
 
     def _lose(self, what: object) -> None:
-        """An effect, or a wish for a pause, of which nothing was written down."""
+        """An effect of which nothing was written down."""
         if isinstance(what, Effect):
             self.excused[what] += 1
-        elif isinstance(what, str):
-            self._paused.pop(what, None)
+
+    def _pause(self, service: str) -> None:
+        """A service wants a pause, and it is written down."""
+        self._paused[service] = self.agenda.seconds
+
+    def _miss(self, service: str) -> None:
+        """It is not written down: then it is because the pause that is known is long enough."""
+        if self.agenda.seconds - self._paused.get(service, -PAUSE) >= PAUSE:
+            self.violations.append(f"{service}: asked for a pause, and nobody knows")
 
 
 def _mishaps(chance: random.Random) -> tuple[str, ...]:

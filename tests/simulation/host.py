@@ -47,6 +47,8 @@ class Invocation:
     worker: "Worker"
     task: Task | None = None
     unrecorded: object = None  # the effect that a handler has had, until something is committed
+    wish: str | None = None  # the service that wants a pause, until a note is committed
+    failed: int = 0  # how often storage had failed when it was told so
 
 
 @dataclass(eq=False)
@@ -87,6 +89,8 @@ class FunctionApp:
     figures: Counter[str] = field(default_factory=Counter)
     defects: list[str] = field(default_factory=list)
     on_loss: Callable[[object], None] = lambda effect: None  # told of an effect that was not recorded
+    on_pause: Callable[[str], None] = lambda service: None  # told of a service that everybody can know to want a pause
+    on_deaf: Callable[[str], None] = lambda service: None  # told of one that nobody can, though storage did not fail
 
     _sweeping: bool = False
 
@@ -129,9 +133,13 @@ class FunctionApp:
         assert isinstance(invocation, Invocation)
         return invocation
 
-    def recorded(self) -> None:
+    def recorded(self, partition: str) -> None:
         """The call that runs has committed something."""
-        self.current().unrecorded = None
+        call = self.current()
+        call.unrecorded = None
+        if call.wish is not None and partition == "notes":
+            self.on_pause(call.wish)
+            call.wish = None
 
     def kill(self, worker: Worker, why: str) -> None:
         """A worker process ends; its machine's host starts another one."""
@@ -149,6 +157,8 @@ class FunctionApp:
             self.on_loss(invocation.unrecorded)
             if error is None and not invocation.worker.frozen_until:
                 self.defects.append(f"what was done was not recorded: {invocation.unrecorded}")
+        if invocation.wish is not None and error is None and invocation.failed == self.weather.failed:
+            self.on_deaf(invocation.wish)
 
     def _time_out(self, invocation: Invocation) -> None:
         frozen = invocation.worker.frozen_until - self.agenda.seconds

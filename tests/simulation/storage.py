@@ -65,7 +65,7 @@ class Reach:
     weather: Weather
     table: Table
     queue: Queue
-    recorded: Callable[[], None] = field(default=lambda: None)  # told when a commit was applied
+    recorded: Callable[[str], None] = field(default=lambda partition: None)  # told when a commit was applied
 
     def read(self, partition: str, first: str, last: str) -> list[Row]:
         return self.weather.reach_table(lambda: self.table.read(partition, first, last))
@@ -73,7 +73,7 @@ class Reach:
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         def apply() -> list[str]:
             etags = self.table.commit(partition, *rows, delete=delete)
-            self.recorded()
+            self.recorded(partition)
             return etags
 
         return self.weather.reach_table(apply)

@@ -175,8 +175,8 @@ class Simulation:
         skew = timedelta(seconds=self._skews.uniform(-SKEW, SKEW) if wrong else 0)
         return App(self._rules, Inbox(reach, LEASE), reach, lambda: self.agenda.now() + skew, self.agenda.sleep)
 
-    def _recorded(self) -> None:
-        self.site.recorded()
+    def _recorded(self, partition: str) -> None:
+        self.site.recorded(partition)
 
     def _chance(self, of: str) -> random.Random:
         """Each part draws its own lots: what one does leaves the others' as they are."""
