@@ -48,8 +48,8 @@ clean:  ## remove all that was installed or made here: the mails and the storage
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(PYTHON) is older than Python 3.11: name another, as in `make PYTHON=python3.12`")'
 	@echo "installing the Python packages into .venv (this takes minutes, once)"
 	@$(PYTHON) -m venv .venv
-	@$(PIP) install -r requirements.txt -r requirements-dev.txt azurefunctions-extensions-base -c constraints.txt
-	@$(PIP) install --no-deps --ignore-requires-python -r requirements-local.txt
+	@$(PIP) install --no-compile -r requirements.txt -r requirements-dev.txt azurefunctions-extensions-base -c constraints.txt
+	@$(PIP) install --no-compile --no-deps --ignore-requires-python -r requirements-local.txt
 	@touch $@
 
 node_modules/.ready: package.json package-lock.json
