@@ -24,7 +24,7 @@ check: $(READY)  ## find every mistake in rules/
 
 # Three at a time, also on two cores: many of the tests wait for processes that they have started.
 test: $(READY) lint  ## lint, types, and the tests
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 soak: $(READY)  ## minutes of crashes, kills and simulated days
 	$(BIN)/python -m pytest -m soak -s --timeout 1800

@@ -174,12 +174,12 @@ def test_a_sweep_ends_in_time_however_many_days_there_are(tmp_path: Path) -> Non
     start = EVENT.event_time
     assert start
     world.receive(
-        *(EVENT.model_copy(update={"id": f"e{n}", "event_time": start - timedelta(days=n)}) for n in range(400))
+        *(EVENT.model_copy(update={"id": f"e{n}", "event_time": start - timedelta(days=n)}) for n in range(200))
     )
     world.run(most=5_000)
     world.clock.forward(days=100)
     app = keeping(world)
-    app = replace(app, inbox=Inbox(Slow(world.table, world.clock, 0.1), LEASE))
+    app = replace(app, inbox=Inbox(Slow(world.table, world.clock, 0.2), LEASE))
     sweeps = 0
     while len(app.inbox.days()) > 1 and sweeps < 100:
         began, sweeps = world.clock.time, sweeps + 1

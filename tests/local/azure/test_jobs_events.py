@@ -129,6 +129,8 @@ def test_what_there_is_in_short(azure: Azure) -> None:
     assert azure.state() == {
         "endpoints": {"churn": {"traffic": {"churn-7": 100}, "deployments": {"churn-7": "Succeeded"}}},
         "models": ["churn:7"],
+        "batch_endpoints": {},
+        "factory_runs": {},
         "jobs": {name: "churn-training Completed"},
     }
 
