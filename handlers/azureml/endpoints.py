@@ -117,7 +117,7 @@ class Endpoints(ABC):
 
         Where ``Location`` is all that there is of an operation, the answer there is that of a request that failed.
         """
-        with suppress(AzureError, RetryLater):
+        with suppress(AzureError, RetryLater, ValueError):  # an answer may not be JSON
             try:
                 return error_text((self.azureml.arm.at(operation) or {}).get("error"))
             except GiveUp as error:
@@ -128,7 +128,7 @@ class Endpoints(ABC):
 
     def failure(self, operation: str) -> str:
         """Why an operation has failed; empty if it has not, or if nobody tells."""
-        with suppress(AzureError, GiveUp, RetryLater):
+        with suppress(AzureError, GiveUp, RetryLater, ValueError):  # as above
             found = (self.azureml.arm.at(operation) if operation else None) or {}
             if str(found.get("status") or "").casefold() in _FAILED:
                 return error_text(found.get("error")) or f"it is {found['status']}, and the service does not say why"

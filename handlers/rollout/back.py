@@ -12,6 +12,7 @@ from handlers.rollout.plan import PAUSE, Plan, RolloutState, again, busy
 from handlers.rollout.traffic import shown
 
 _SURE = 2  # looks in a row that must show what was to be reached: some replicas are behind
+_ODD = 3  # looks in a row that must show traffic which others gave: it may be what was put back a moment ago
 _GONE = 4  # looks in a row that must not find a deployment: it may have been asked for, and not be shown yet
 _STALE = 40  # looks until what was asked for, and is not shown, is asked for again
 _MOST = 120  # looks until somebody must look after it
@@ -37,15 +38,24 @@ class Back:
         endpoint = None
         try:
             endpoint = self.plan.endpoints.endpoint(self.plan.endpoint) if state.moved else None
-            return self._put_back(endpoint, state) if endpoint else None
+            return self._put_back(endpoint, state) if endpoint else self._unseen(state)
         except Exception as error:  # whatever it is, the reason why it goes back must be told
             answer = once_more(self.plan, state, error, _PATIENCE)
             return self._stuck(endpoint, state, answer) if isinstance(answer, GiveUp) else answer
 
+    def _unseen(self, state: RolloutState) -> Outcome | None:
+        """There is nothing to put back if no traffic was moved, or if the endpoint is gone."""
+        if not state.moved or self.plan.is_lost(None, state):
+            return None
+        state.seen = 0
+        return again(state, f"the endpoint {self.plan.endpoint} is not to be seen")
+
     def _put_back(self, endpoint: Endpoint, state: RolloutState) -> Outcome | None:
         plan, now = self.plan, shown(endpoint.traffic)
-        settled = _is_settled(endpoint.state)
-        sure = state.asked or not state.unsure  # what was never seen may still come: it is asked to go, in any case
+        settled, calm = _is_settled(endpoint.state), plan.calm(state)
+        # What was never seen may still come: it is asked to go, in any case, unless a call has that died, or may have.
+        sure = state.asked or not state.unsure or (state.doubtful and calm)
+        state.lost = 0
         if settled and sure and self._is_back(endpoint, state):
             state.seen += 1
             return None if state.seen >= _SURE else again(state, f"traffic: {now}")
@@ -53,7 +63,7 @@ class Back:
         why = plan.failure(state.operation) if state.asked else ""
         if state.looks >= _MOST:
             raise GiveUp(f"the service does not show it{f': {why}' if why else ''}")
-        if settled and plan.calm(state) and (not state.asked or state.looks % _STALE == 0):
+        if settled and calm and (not state.asked or state.looks % _STALE == 0):
             state.operation = plan.endpoints.set_traffic(endpoint, state.before)
             state.asked = True
         return again(state, f"traffic: {now}, being put back to {shown(state.before)}")
@@ -93,10 +103,13 @@ class Back:
             return self._noted(state, f"the deployment {plan.name} was left")
         if state.looks >= _MOST:
             return self._noted(state, f"the deployment {plan.name} is to be deleted, and is still {found.state}")
+        state.odd = state.odd + 1 if busy(endpoint, plan.name) else 0
         pause = PAUSE if _is_settled(found.state) else _IN_PROGRESS
         if not state.asked and self._can_go(found, state):
-            if busy(endpoint, plan.name):
+            if state.odd >= _ODD:
                 return self._noted(state, f"the deployment {plan.name} has traffic that others gave it, and was left")
+            if endpoint is None or state.odd:
+                return again(state, f"{plan.name} is not deleted yet: it may have traffic")
             state.operation = plan.endpoints.delete(plan.endpoint, plan.name)
             state.asked = True
         if why := plan.failure(state.operation if state.asked else "", found.operation):

@@ -10,7 +10,7 @@ from jinja2 import TemplateError
 
 from handlers.azureml.resources import DELETING, ENDED_BADLY, SUCCEEDED, Deployment, Endpoint, NewDeployment
 from handlers.base import CheckBack, GiveUp, Outcome, Succeeded
-from handlers.rollout.patience import once_more
+from handlers.rollout.patience import Unseen, once_more
 from handlers.rollout.plan import ACTION_TAG, PAUSE, Plan, RolloutState, again, busy
 from handlers.rollout.smoke import Judgement, Verdict
 from handlers.rollout.traffic import next_share, shown, with_share
@@ -119,9 +119,11 @@ class Forward:
     def smoke_test(self, state: RolloutState) -> Outcome | None:
         """The new deployment answers a request, before it gets any traffic."""
         self.plan.in_time(state)
-        verdict, why = self._tested(self._endpoint())
+        verdict, why = self._tested(self._endpoint(state))
         if verdict is Verdict.GOOD:
             return None
+        if verdict.value != state.verdict:
+            state.verdict, state.looks = verdict.value, 0
         if state.looks + 1 >= _TRIES[verdict]:
             raise GiveUp(f"the smoke test failed: {why}")
         return again(state, f"the smoke test failed: {why}", _ROLES if verdict is Verdict.NOT_ALLOWED else PAUSE)
@@ -132,7 +134,7 @@ class Forward:
         plan = self.plan
         plan.in_time(state)
         if not state.shares:
-            state.before = state.target = dict(self._endpoint().traffic)
+            state.before = state.target = dict(self._endpoint(state).traffic)
         state.was = state.target
         state.shares = next_share(plan.shares, state.before, plan.name, state.shares)
         state.target = with_share(state.before, plan.name, plan.shares[state.shares - 1])
@@ -144,7 +146,7 @@ class Forward:
     def send(self, state: RolloutState) -> Outcome | None:
         """Ask for the split, unless a call that died has."""
         self.plan.in_time(state)
-        plan, endpoint = self.plan, self._endpoint()
+        plan, endpoint = self.plan, self._endpoint(state)
         if endpoint.traffic == state.target:
             return None
         if endpoint.traffic != state.was:
@@ -158,7 +160,7 @@ class Forward:
     @_or_back
     def confirm(self, state: RolloutState) -> Outcome | None:
         """Look until the service shows exactly this split. Whatever the time: it was asked for, and may have come."""
-        plan, endpoint = self.plan, self._endpoint()
+        plan, endpoint = self.plan, self._endpoint(state)
         if endpoint.state in ENDED_BADLY:
             why = plan.why(state.operation, endpoint.operation)
             raise GiveUp(f"the traffic could not be changed to {shown(state.target)}: {why}")
@@ -181,7 +183,7 @@ class Forward:
     @_or_back
     def bake(self, state: RolloutState) -> Outcome | None:
         """Watch the deployment with its share for a while, before it gets more; with all of it, once."""
-        plan, endpoint = self.plan, self._endpoint()
+        plan, endpoint = self.plan, self._endpoint(state)
         last = state.shares == len(plan.shares)
         if not last:
             plan.in_time(state)
@@ -216,7 +218,7 @@ class Forward:
     def choose(self, state: RolloutState) -> Outcome | None:
         """Which deployments are older than those to keep: ours alone, and none that has traffic."""
         try:
-            state.old = self._older()
+            state.old = self._older(state)
         except Gone:
             raise
         except Exception as error:  # whatever it is, the model serves
@@ -226,8 +228,8 @@ class Forward:
             state.notes.append(f"older deployments were not looked for: {answer}")
         return None
 
-    def _older(self) -> list[str]:
-        plan, endpoint = self.plan, self._endpoint()
+    def _older(self, state: RolloutState) -> list[str]:
+        plan, endpoint = self.plan, self._endpoint(state)
         ours = [d for d in plan.endpoints.deployments(plan.endpoint) if ACTION_TAG in d.tags and d.name != plan.name]
         idle = [d for d in ours if not busy(endpoint, d.name)]
         good = sorted((d for d in idle if d.state not in ENDED_BADLY), key=_age, reverse=True)
@@ -264,7 +266,7 @@ class Forward:
         if state.looks >= _STALE:
             raise GiveUp(f"it is still {found.state}")
         if not state.asked and found.state != DELETING and plan.calm(state):
-            if busy(self._endpoint(), name):  # the second look: nothing is deleted that has traffic in either
+            if busy(self._endpoint(state), name):  # the second look: nothing is deleted that has traffic in either
                 return None
             state.operation = plan.endpoints.delete(plan.endpoint, name)
             state.asked = True
@@ -284,10 +286,13 @@ class Forward:
         }
         return Succeeded("; ".join([summary, *state.notes]), details)
 
-    def _endpoint(self) -> Endpoint:
-        endpoint = self.plan.endpoints.endpoint(self.plan.endpoint)
+    def _endpoint(self, state: RolloutState) -> Endpoint:
+        plan = self.plan
+        endpoint = plan.endpoints.endpoint(plan.endpoint)
+        if plan.is_lost(endpoint, state):
+            raise Gone(f"the endpoint {plan.endpoint} is gone")
         if endpoint is None:
-            raise Gone(f"the endpoint {self.plan.endpoint} is gone")
+            raise Unseen(f"the endpoint {plan.endpoint} is not to be seen")
         return endpoint
 
     def _tested(self, endpoint: Endpoint) -> Judgement:

@@ -22,7 +22,9 @@ PAUSE = timedelta(seconds=15)  # between two looks at what takes seconds
 
 _TAG_LIMIT = 256  # characters of an ARM tag's value: learn.microsoft.com, "Use tags to organize your Azure resources"
 _LULL = timedelta(hours=1)  # without an error: the next one is another story
-_CALM = 3  # looks before what may have been asked for by a call that failed, or died, is asked for again
+_CALM = 3  # looks before what was refused is asked for again
+_DOUBT = 8  # looks before what may have been done, and is not shown, is asked for again: two minutes
+_LOST = 3  # looks in a row that must not find an endpoint that was there: one replica may not know it
 
 
 class RolloutState(StepState):
@@ -46,8 +48,11 @@ class RolloutState(StepState):
     looks: int = 0  # of this step: that did not show what it waits for
     seen: int = 0  # of this step: looks in a row that did
     odd: int = 0  # of this step: looks in a row that showed what nobody asked for
+    lost: int = 0  # of this step: looks in a row that did not find the endpoint
+    verdict: str = ""  # of this step: what its looks say, as far as they say the same
     asked: bool = False  # of this step: has it asked for what it waits for?
     upset: int | None = None  # of this step: its looks when a call failed last, or died
+    doubtful: bool = False  # of this step: may such a call have done what nobody knows of?
     failed: int = 0  # of this step: calls that failed, without a lull
     failing_since: datetime | None = None  # of this step: when the first of these was
     failed_at: datetime | None = None  # of this step: when the last of them was
@@ -55,17 +60,18 @@ class RolloutState(StepState):
 
     def next_step(self) -> None:
         """Forget what belongs to one step alone."""
-        self.looks = self.seen = self.odd = self.failed = 0
-        self.asked = False
+        self.looks = self.seen = self.odd = self.lost = self.failed = 0
+        self.asked = self.doubtful = False
         self.upset = self.failing_since = self.failed_at = None
-        self.failure = ""
+        self.verdict = self.failure = ""
 
-    def has_failed(self, now: datetime, failure: str) -> timedelta:
-        """Remember that a call did; returns for how long they have by now."""
+    def has_failed(self, now: datetime, failure: str, *, refused: bool = False) -> timedelta:
+        """Remember that a call did, having done nothing if it was refused; returns for how long they have by now."""
         if self.failed_at is None or self.failing_since is None or now - self.failed_at > _LULL:
             self.failing_since, self.failed = now, 0
         self.failed_at, self.failure, self.upset = now, failure, self.looks
         self.failed += 1
+        self.doubtful = self.doubtful or not refused
         return now - self.failing_since
 
 
@@ -112,6 +118,11 @@ class Plan:
         """The endpoint and the deployment, as they are now or were a moment ago."""
         return self.endpoints.endpoint(self.endpoint), self.endpoints.deployment(self.endpoint, self.name)
 
+    def is_lost(self, endpoint: Endpoint | None, state: RolloutState) -> bool:
+        """Is the endpoint gone that was there, and not just unknown to one replica?"""
+        state.lost = 0 if endpoint else state.lost + 1
+        return state.lost >= _LOST
+
     def in_time(self, state: RolloutState) -> None:
         """Raises GiveUp if there is no time left. Waiting for one's turn does not count."""
         if self.action.now - (state.began or self.action.started) > self.timeout:
@@ -122,11 +133,9 @@ class Plan:
         """May it be asked for now? What a call asked for that failed or died may be done, and not be shown yet."""
         if self.action.failures:
             state.has_failed(self.action.now, state.failure)
-        if self.action.interrupted:
-            state.upset = state.looks
         if state.upset is None and not state.looks:
             return True
-        return state.looks - (state.upset or 0) >= _CALM
+        return state.looks - (state.upset or 0) >= (_DOUBT if state.doubtful else _CALM)
 
     def why(self, *operations: str) -> str:
         """What the service says went wrong, of the first of these operations that it knows; and what to do."""

@@ -14,6 +14,8 @@ def roll_out(plan: Plan) -> Outcome:
     """Take the step that is due. Raises what Azure raises, and RetryLater and GiveUp."""
     steps = (*Wanted(plan).steps, *Forward(plan).steps, *Back(plan).steps)
     saved = plan.action.state
+    if plan.action.interrupted:
+        saved = {**saved, "upset": saved.get("looks", 0), "doubtful": True}
     outcome = take_step(steps, saved, RolloutState)
     if not isinstance(outcome, CheckBack):
         return outcome
@@ -27,4 +29,4 @@ def roll_out(plan: Plan) -> Outcome:
 
 def _is_baking(state: RolloutState) -> bool:
     """Is nothing waited for but that time goes by?"""
-    return state.step == "bake" and not (state.looks or state.odd)
+    return state.step == "bake" and not (state.looks or state.odd or state.lost)
