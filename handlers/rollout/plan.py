@@ -48,6 +48,7 @@ class RolloutState(StepState):
     looks: int = 0  # of this step: that did not show what it waits for
     seen: int = 0  # of this step: looks in a row that did
     odd: int = 0  # of this step: looks in a row that showed what nobody asked for
+    there: bool = False  # the endpoint was there before: to make it anew would take its traffic away
     lost: int = 0  # of this step: looks in a row that did not find the endpoint
     verdict: str = ""  # of this step: what its looks say, as far as they say the same
     asked: bool = False  # of this step: has it asked for what it waits for?

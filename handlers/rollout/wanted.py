@@ -92,6 +92,7 @@ class Wanted:
                     "or let the rule say create_endpoint: true"
                 )
             return None
+        state.there = True
         if reason := plan.endpoints.unfit(endpoint):
             raise GiveUp(reason)
         if plan.allow_older:
@@ -131,6 +132,8 @@ class Wanted:
             why = plan.why(state.operation, endpoint.operation)
             return self._broken(endpoint, f"the endpoint {plan.endpoint} is {endpoint.state}: {why}", state)
         plan.in_time(state)
+        if endpoint is None and state.there and not plan.is_lost(None, state):
+            return again(state, f"the endpoint {plan.endpoint} is not to be seen")
         if endpoint is None and not state.asked and plan.calm(state):
             state.operation = plan.endpoints.create_endpoint(plan.endpoint, plan.tags)
             state.asked = True

@@ -42,6 +42,24 @@ def test_an_endpoint_that_is_not_to_be_seen_for_a_moment_while_it_bakes_is_not_g
     assert (status, site.traffic()) == (("succeeded", {"8": 100}) if times < 3 else ("failed", {"7": 100})), note
 
 
+def test_an_endpoint_that_was_there_is_not_made_anew(serving: MakeSite, azure: Azure) -> None:
+    """That would take its traffic away."""
+    looks: list[str] = []
+
+    def hide(call: Any) -> None:
+        if call.target == f"GET {ENDPOINT}" or (call.method == "GET" and call.path.endswith(ENDPOINT)):
+            looks.append(call.path)
+            if len(looks) == 1:
+                azure.fail(f"GET {ENDPOINT}", status=404, code="ResourceNotFound", times=2)
+
+    azure.on_call(hide)
+    site = serving()
+    status, note = deployed(site)
+    assert len(looks) > 3
+    assert (status, site.traffic()) == ("succeeded", {"8": 100}), note
+    assert all(call.body["properties"].get("traffic") for call in azure.calls_of(f"PUT {ENDPOINT}"))
+
+
 def test_nor_is_one_whose_model_serves_already(serving: MakeSite, azure: Azure) -> None:
     """Neither when older deployments are looked for, nor when they are deleted."""
 
