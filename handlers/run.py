@@ -11,6 +11,10 @@ class TooMany(Exception):  # noqa: N818 - not a defect: there are more runs than
     """There are so many runs that one cannot be said not to be among them."""
 
 
+class Unlisted(Exception):  # noqa: N818 - as TooMany
+    """Runs cannot be listed, and perhaps never will be: it need not be an outage."""
+
+
 class NameTaken(Exception):  # noqa: N818 - not a defect: mostly it is our own run that has it
     """There is a run of that name, and what it is cannot be changed."""
 
@@ -39,6 +43,7 @@ class Run:
     status: str  # the service's own word for it
     group: str = ""  # the experiment, or the pipeline, that it belongs to
     created: datetime | None = None
+    component: str = ""  # name:version of what it was made of, where the service says so
     tags: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)  # by name, where they are

@@ -4,41 +4,40 @@ Path and version are those of azure-ai-ml's `BatchEndpointOperations.list_jobs`.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import AzureError
 
 from handlers.azureml.arm import is_at, status_of
 from handlers.azureml.data_plane import DataPlane
+from handlers.azureml.errors import told
 from handlers.azureml.gateway import AzureML
-from handlers.azureml.jobs import Jobs, read_job
-from handlers.base import GiveUp
-from handlers.run import Run, TooMany
+from handlers.azureml.jobs import Jobs, read_job, until_old
+from handlers.base import GiveUp, RetryLater
+from handlers.run import Run, TooMany, Unlisted
 
 _QUERY = {"api-version": "2020-09-01-dataplanepreview"}
 _PREFIX = "/mferp/managementfrontend"
-_NO_SUCH_LIST = {400, 404, 405, 410}
+_NO_SUCH_LIST = {400, 404, 405, 410, 501}
+_BUSY = {429, 503}
 _MOST_PAGES = 100
-_OLD_ENOUGH = 10  # jobs in a row that are older, until the rest is taken to be older, too
 
 
-def started_behind(azureml: AzureML, endpoint: str, since: datetime) -> Iterator[Run]:
+def started_behind(azureml: AzureML, endpoint: str, since: datetime, known: Mapping[str, Run]) -> Iterator[Run]:
     """The jobs of an endpoint that were created since a moment; none if the service has no such list.
 
-    Raises TooMany if the list is not to be read so far, and what the methods of `AzureML` raise.
+    `known` are jobs that need not be asked for: the list may not say when they were created. Raises TooMany if the list
+    is not to be read so far, Unlisted if it cannot be had, and what the methods of `AzureML` raise.
     """
-    older = 0
-    for body in _listed(azureml, endpoint):
-        job = read_job(body)
-        if job.created is None and (known := Jobs(azureml).get(job.id)):
-            job = replace(known, id=job.id)
-        older = 0 if job.since(since) else older + 1
-        if older >= _OLD_ENOUGH:
-            return
-        if job.since(since):
-            yield job
+    jobs = (_looked_up(azureml, read_job(body), known) for body in _listed(azureml, endpoint))
+    return (job for job in until_old(jobs, since) if job.since(since))
+
+
+def _looked_up(azureml: AzureML, job: Run, known: Mapping[str, Run]) -> Run:
+    if job.id in known:
+        return known[job.id]
+    return job if job.created else Jobs(azureml).get(job.id) or job
 
 
 def _listed(azureml: AzureML, endpoint: str) -> Iterator[Mapping[str, Any]]:
@@ -46,15 +45,25 @@ def _listed(azureml: AzureML, endpoint: str) -> Iterator[Mapping[str, Any]]:
     try:
         api = plane.api()
         page = plane.get(f"{api}{_PREFIX}{azureml.path}/batchEndpoints/{endpoint}/jobs", _QUERY)
-    except (GiveUp, HttpResponseError, LookupError, TypeError) as error:
-        if status_of(error) not in {*_NO_SUCH_LIST, None}:
-            raise
+    except (LookupError, TypeError):  # the workspace does not say where it would be
         return
+    except (AzureError, GiveUp, RetryLater, ValueError) as error:
+        if status_of(error) in _NO_SUCH_LIST:
+            return
+        raise _unlisted(error, endpoint) from error
     for _ in range(_MOST_PAGES):
         yield from page.get("value") or ()
         if not (link := page.get("nextLink")):
             return
         if not is_at(link, api):
             break
-        page = plane.get(link)
+        try:
+            page = plane.get(link)
+        except (AzureError, GiveUp, RetryLater, ValueError) as error:
+            raise _unlisted(error, endpoint) from error
     raise TooMany
+
+
+def _unlisted(error: Exception, endpoint: str) -> Exception:
+    """That there is no list to be had, unless the service wants a pause."""
+    return error if status_of(error) in _BUSY else Unlisted(f"the jobs of the batch endpoint {endpoint}: {told(error)}")

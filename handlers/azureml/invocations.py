@@ -72,14 +72,26 @@ class Invocations:
     def _missing(self, what: str) -> RetryLater:
         return RetryLater(f"there is no {what} in {self.azureml.workspace.name}", patience=_REPLICAS)
 
-    def invoke(self, deployment: BatchDeployment, inputs: Mapping[str, Any], experiment: str, key: UUID) -> str:
-        """Start a job; its name, which the service chooses. The deployment is always named.
+    def newest(self, inputs: Mapping[str, Any]) -> dict[str, str]:
+        """The versions of the data assets whose latest is asked for, by name. Raises RetryLater if there is none."""
+        found = (_DATA.fullmatch(str(value["path"])) for value in inputs.values() if isinstance(value, Mapping))
+        return {name: self._latest(name) for name in {match[1]: None for match in found if match and not match[2]}}
+
+    def invoke(
+        self,
+        deployment: BatchDeployment,
+        inputs: Mapping[str, Any],
+        experiment: str,
+        key: UUID,
+        newest: Mapping[str, str],
+    ) -> str:
+        """Start a job; its name, which the service chooses. The deployment is always named. This is one request.
 
         `experiment`, if any, is the job's experiment: that can be chosen where a pipeline component is deployed, and
         nothing else can (learn.microsoft.com, "Create jobs and input data for batch endpoints", "Configure job
-        properties"). Inputs are texts, numbers, or mappings with a type and a path.
+        properties"). Inputs are texts, numbers, or mappings with a type and a path; `newest` is as it was told of them.
         """
-        properties: dict[str, Any] = {"inputData": {name: self._input(value) for name, value in inputs.items()}}
+        properties: dict[str, Any] = {"inputData": {name: self._input(value, newest) for name, value in inputs.items()}}
         if experiment:
             properties["properties"] = {"experimentName": experiment}
         headers = {"azureml-model-deployment": deployment.name, "repeatability_request-id": str(key)}
@@ -89,17 +101,16 @@ class Invocations:
             raise GiveUp(f"the batch endpoint {deployment.endpoint} has answered without naming the job: {answer}")
         return name
 
-    def _input(self, value: Any) -> dict[str, Any]:
+    def _input(self, value: Any, newest: Mapping[str, str]) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             return {"jobInputType": "Literal", "value": value}
-        return {"jobInputType": _TYPES[str(value["type"])], "uri": self._uri(str(value["path"]))}
+        return {"jobInputType": _TYPES[str(value["type"])], "uri": self._uri(str(value["path"]), newest)}
 
-    def _uri(self, path: str) -> str:
+    def _uri(self, path: str, newest: Mapping[str, str]) -> str:
         """Where data is: a data asset by its id, all else as it is."""
         if not (found := _DATA.fullmatch(path)):
             return path.removeprefix("azureml:") if path.startswith("azureml:/subscriptions/") else path
-        name, version = found[1], found[2] or self._latest(found[1])
-        return f"{self.azureml.path}/data/{name}/versions/{version}"
+        return f"{self.azureml.path}/data/{found[1]}/versions/{found[2] or newest[found[1]]}"
 
     def _latest(self, name: str) -> str:
         query = {"$orderBy": "createdtime desc", "$top": "1"}

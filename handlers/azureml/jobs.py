@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +28,7 @@ _STATES = {  # learn.microsoft.com/rest/api/azureml, "Jobs - Get", JobStatus; al
 }
 # The service's words (MicrosoftDocs/azure-docs#122250, Azure/azure-sdk-for-net#47389).
 _TAKEN = re.compile("(?i)job with this name already exists|JobPropertyImmutable")
+_COMPONENT = re.compile("(?i)/components/([^/]+)/versions/([^/]+)$")
 _REPLICAS = timedelta(minutes=30)  # how long what is not there may have come only just now
 _DISORDER = timedelta(hours=1)  # lists are newest first, or nearly so: that is not documented
 _OLD_ENOUGH = 200  # jobs in a row that are older, until the rest is taken to be older, too
@@ -54,21 +55,20 @@ class Jobs:
         body = self.azureml.arm.get(self._path(name))
         return read_job(body) if body else None
 
-    def recent(self, since: datetime) -> Iterator[Run]:
-        """The jobs that were created since a moment, and whatever is between them. Raises TooMany.
+    def listed(self, since: datetime) -> Iterator[Run]:
+        """The jobs that were created since a moment, and older ones that are listed with them. Raises TooMany.
 
         The service cannot be asked for an experiment or a time ("Jobs - List" has neither).
         """
-        older = 0
-        for count, body in enumerate(self._all()):
+        for count, job in enumerate(until_old(map(read_job, self._all()), since)):
             if count >= _MOST:
                 raise TooMany
-            job = read_job(body)
-            older = 0 if job.since(since - _DISORDER) else older + 1
-            if older >= _OLD_ENOUGH:
-                return
-            if job.since(since):
-                yield job
+            yield job
+
+    def newest(self) -> list[Run]:
+        """The first of the list: one request."""
+        page = self.azureml.arm.get(f"{self.azureml.path}/jobs") or {}
+        return [read_job(body) for body in page.get("value") or ()]
 
     def _all(self) -> Iterator[dict[str, Any]]:
         try:
@@ -112,6 +112,16 @@ class Jobs:
         return f"{self.azureml.path}/jobs/{name}"
 
 
+def until_old(jobs: Iterable[Run], since: datetime) -> Iterator[Run]:
+    """Of jobs, newest first or nearly so, those before which there may be one that was created since a moment."""
+    older = 0
+    for job in jobs:
+        older = 0 if job.since(since - _DISORDER) else older + 1
+        if older >= _OLD_ENOUGH:
+            return
+        yield job
+
+
 def read_job(body: Mapping[str, Any]) -> Run:
     """A job, from its body."""
     properties = body.get("properties") or {}
@@ -122,6 +132,7 @@ def read_job(body: Mapping[str, Any]) -> Run:
         state=_STATES.get(status.casefold(), RunState.UNDER_WAY),
         status=status,
         group=str(properties.get("experimentName") or ""),
+        component=_component(properties),
         created=_time((body.get("systemData") or {}).get("createdAt")),
         tags=dict(properties.get("tags") or {}),
         outputs={name: str(given["uri"]) for name, given in outputs.items() if given and given.get("uri")},
@@ -140,6 +151,14 @@ def _behind(error: GiveUp | HttpResponseError, refused: list[Any]) -> Exception:
     if cause.status_code == 404:
         return RetryLater(str(error), patience=_REPLICAS)
     return HttpResponseError(str(error), response=cause)
+
+
+def _component(properties: Mapping[str, Any]) -> str:
+    """What the job is, or its only step."""
+    steps = [step for step in (properties.get("jobs") or {}).values() if isinstance(step, Mapping)]
+    of = [properties, *(steps if len(steps) == 1 else ())]
+    found = next((match for one in of if (match := _COMPONENT.search(str(one.get("componentId") or "")))), None)
+    return f"{found[1]}:{found[2]}" if found else ""
 
 
 def _time(text: Any) -> datetime | None:

@@ -1,16 +1,21 @@
 """Jobs of Azure ML: of a definition of ours, which have a name of ours, and behind batch endpoints, which have not."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+
+from azure.core.exceptions import AzureError
+from jinja2 import TemplateError
 
 from handlers.azureml import history
 from handlers.azureml.batchjobs import started_behind
 from handlers.azureml.components import ComponentRef, find_component
 from handlers.azureml.gateway import AzureML
-from handlers.azureml.invocations import Invocations
+from handlers.azureml.invocations import BatchDeployment, Invocations
 from handlers.azureml.jobs import Jobs, NewJob
-from handlers.base import Action, GiveUp
+from handlers.base import Action, GiveUp, RetryLater
 from handlers.launch.definition import Wanted, component_job, compute_reference, is_component, read_job_file
 from handlers.launch.inputs import Given, Inputs, fit, render
 from handlers.launch.labels import experiment_name, fit_tags
@@ -22,6 +27,7 @@ from schemas import Event
 from schemas.links import run_link
 
 _PIPELINE = "pipeline"  # what is deployed behind a batch endpoint, if no model
+_LATEST = "latest:"  # before the name of a data asset, with the version that its latest is
 
 
 @dataclass(frozen=True)
@@ -91,11 +97,25 @@ class JobTarget(_Watched, Named):
         """Does it have our name, and the tags that we gave it?"""
         return run.id == self.name and self.request.action.tags.items() <= run.tags.items()
 
-    def submit(self) -> dict[str, str]:
-        """Start it; what is to be said of it."""
-        job, told = self._component_job() if is_component(self.request.job) else self._file_job()
-        self.jobs.submit(job)
-        return told
+    def submit(self) -> None:
+        """Start it."""
+        self.jobs.submit(self._made[0])
+
+    def told(self, found: Run | None = None) -> dict[str, str]:
+        """What is to be said of it; of one that is found, as far as that is still to be known."""
+        if found is None:
+            return self._made[1]
+        told = {"job": self.request.job}
+        with suppress(AzureError, GiveUp, RetryLater, TemplateError):  # it is started, whatever can be said of it
+            told = dict(self._made[1])
+        if is_component(self.request.job) and found.component:  # the latest may be another by now
+            told["job"] = found.component
+        return told | ({"experiment": found.group} if found.group else {})
+
+    @cached_property
+    def _made(self) -> tuple[NewJob, dict[str, str]]:
+        """The job, and what is to be said of it."""
+        return self._component_job() if is_component(self.request.job) else self._file_job()
 
     def _file_job(self) -> tuple[NewJob, dict[str, str]]:
         request = self.request
@@ -151,17 +171,23 @@ class BatchTarget(_Watched, Nameless):
     what = "the batch job"
 
     def prepare(self) -> dict[str, str]:
-        """The deployment is there, and the inputs can be given. Which deployment it is, and of what."""
-        behind = Invocations(self.azureml).deployment(self.endpoint, self.deployment)
-        self._given()
-        return {"deployment": behind.name, "of": _PIPELINE if behind.is_pipeline else "model"}
+        """The deployment is there, and the inputs can be given: all that must be asked to start it is asked here."""
+        invocations = Invocations(self.azureml)
+        behind = invocations.deployment(self.endpoint, self.deployment)
+        newest = {f"{_LATEST}{name}": version for name, version in invocations.newest(self._given().values).items()}
+        of = _PIPELINE if behind.is_pipeline else "model"
+        return {"deployment": behind.name, "of": of, "uri": behind.scoring_uri} | newest
 
     def start(self, known: Known) -> str:
-        """Start it."""
-        behind = Invocations(self.azureml).deployment(self.endpoint, (known or {}).get("deployment", self.deployment))
-        experiment = self._experiment if behind.is_pipeline else ""
-        key = self.request.action.key
-        return Invocations(self.azureml).invoke(behind, self._given().values, experiment, key)
+        """Start it: one request, so that what goes wrong with it is about the start."""
+        if known is None or "uri" not in known:  # what an earlier version of this app has kept
+            known = self.prepare()
+        is_pipeline = known["of"] == _PIPELINE
+        behind = BatchDeployment(self.endpoint, known["deployment"], known["uri"], is_pipeline)
+        experiment = self._experiment if is_pipeline else ""
+        newest = {key.removeprefix(_LATEST): version for key, version in known.items() if key.startswith(_LATEST)}
+        values = self._given().values
+        return Invocations(self.azureml).invoke(behind, values, experiment, self.request.action.key, newest)
 
     def _given(self) -> Given:
         return fit(render(self.request.inputs, self.request.event), None, f"the batch endpoint {self.endpoint}")
@@ -183,17 +209,26 @@ class BatchTarget(_Watched, Nameless):
         be ours, and of a model's deployment those that the endpoint lists, unless they are another action's.
         """
         known = known or {"deployment": self.deployment}
-        recent = {}
-        for job in self.jobs.recent(since):
-            if self.request.action.job_name in job.group.casefold():
+        listed = {}
+        for job in self.jobs.listed(since):
+            if job.since(since) and self.request.action.job_name in job.group.casefold():
                 return Found(run=job)
-            recent[job.id] = job
+            listed[job.id] = job
         names = {"", "default", self.endpoint.casefold(), known["deployment"].casefold()}
-        perhaps = {id: job for id, job in recent.items() if job.group.casefold() in names}
-        if known.get("of") != _PIPELINE:
-            listed = started_behind(self.azureml, self.endpoint, since)
-            perhaps |= {job.id: job for job in listed if not parts(recent.get(job.id, job).group)}
+        perhaps = {id: job for id, job in listed.items() if job.since(since) and job.group.casefold() in names}
+        if not _has_key(known):
+            behind = started_behind(self.azureml, self.endpoint, since, listed)
+            perhaps |= {job.id: job for job in behind if not parts(job.group)}
         return Found(perhaps=tuple(perhaps.values()))
+
+    def others(self, since: datetime, now: datetime, known: Known) -> Iterable[Run]:
+        """Those of the first page of the workspace's jobs, whose names are those that the endpoint lists."""
+        return () if _has_key(known) else (job for job in self.jobs.newest() if job.since(since))
+
+
+def _has_key(known: Known) -> bool:
+    """Is our job told by its experiment?"""
+    return (known or {}).get("of") == _PIPELINE
 
 
 def _changed(names: tuple[str, ...]) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """A run of a Data Factory pipeline."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from handlers.base import Action, GiveUp
@@ -13,6 +14,7 @@ from handlers.run import Run
 from schemas import Event
 
 KEY = "mlevents_key"  # the parameter by which a run is found again
+_READ = 200  # runs, of all that there are
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,12 @@ class FactoryTarget(Nameless):
         if KEY not in (known or {}):
             return Found(perhaps=tuple(runs))
         return Found(run=next((run for run in runs if run.parameters.get(KEY) == self.action.job_name), None))
+
+    def others(self, since: datetime, now: datetime, known: Known) -> Iterable[Run]:
+        """Those of the pipeline, of as many as are read at once or twice."""
+        if KEY in (known or {}):
+            return ()
+        return (run for run in islice(self.factory.runs(self.pipeline, since, now), _READ) if run.since(since))
 
     def _given(self, declared: Known) -> dict[str, Any]:
         """The parameters, as the pipeline declares them, if that is known."""

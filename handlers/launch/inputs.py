@@ -21,6 +21,7 @@ from schemas import Event
 
 _SCALARS = ("string", "boolean", "integer", "number")
 DATA_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model")
+_FOLDER = "uri_folder"  # what data is where nobody says so, as for the CLI
 
 _SAFE = r"\w.,:=@%+/\-"  # means nothing to a shell
 _NOT_SAFE = re.compile(rf"[^{_SAFE}]+")
@@ -30,11 +31,11 @@ _SAFE_PATH = re.compile(rf"[{_SAFE}?]+")
 
 
 class DataInput(BaseModel):
-    """Data, as the CLI's YAML names it."""
+    """Data, as the CLI's YAML names it. Without a type, it is of the declared one, else a folder."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
-    type: Literal["uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"] = "uri_folder"
+    type: Literal["uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"] | None = None
     path: Template
     mode: Literal["ro_mount", "rw_mount", "download", "direct", "eval_mount", "eval_download"] | None = None
 
@@ -98,8 +99,8 @@ def _rendered(value: InputValue, event: Event) -> Rendered:
     match value:
         case DataInput():
             path = value.path.render(event).strip()
-            mode = {"mode": value.mode} if value.mode else {}
-            return Rendered({"type": value.type, "path": path, **mode} if path else "", not value.path.is_constant)
+            said = {key: text for key, text in (("type", value.type), ("mode", value.mode)) if text}
+            return Rendered({**said, "path": path} if path else "", not value.path.is_constant)
         case Template():
             return Rendered(value.render(event).strip(), not value.is_constant)
     return Rendered(value)
@@ -134,7 +135,10 @@ def _fitted(name: str, one: Rendered, kind: str) -> Value:
     if isinstance(value, dict):
         if kind and kind not in DATA_TYPES:
             raise GiveUp(f"the input {name!r} should be a {kind}, not data")
-        return {**value, "path": _path(name, value["path"], one.foreign)}
+        stated = value.get("type") or kind or _FOLDER
+        if kind and stated != kind:
+            raise GiveUp(f"the input {name!r} should be a {kind}, not a {stated}: leave out its type")
+        return {**value, "type": stated, "path": _path(name, value["path"], one.foreign)}
     if kind in DATA_TYPES:
         return {"type": kind, "path": _path(name, str(value), one.foreign)}
     text = value if isinstance(value, str) else json.dumps(value)

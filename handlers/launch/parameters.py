@@ -61,10 +61,12 @@ def rendered(value: Any, event: Event) -> Any:
 def fitted(name: str, value: Any, kind: str) -> Any:
     """A parameter, rendered, as it is declared. Raises GiveUp for what is not of its type."""
     try:
-        return _typed(value, kind.casefold())
-    except ValueError as error:
+        typed = _typed(value, kind.casefold())
+        json.dumps(typed, allow_nan=False)  # 1e999 is read as a number that there is not
+    except (ValueError, RecursionError) as error:
         told = value if isinstance(value, str) else json.dumps(value)
         raise GiveUp(f"the parameter {name!r} should be of type {kind}, not {told[:100]!r}") from error
+    return typed
 
 
 def _typed(value: Any, kind: str) -> Any:
@@ -74,9 +76,14 @@ def _typed(value: Any, kind: str) -> Any:
             raise ValueError
         return value if isinstance(value, str) else json.dumps(value)
     if isinstance(value, str):
-        value = json.loads(value.strip().lower() if kind == "bool" else value)
+        value = json.loads(value.strip().lower() if kind == "bool" else value, parse_constant=_no_number)
     if kind == "int" and isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, _KINDS.get(kind, (object,))) or (isinstance(value, bool) and kind in ("int", "float")):
         raise ValueError
     return value
+
+
+def _no_number(name: str) -> None:
+    """For NaN and Infinity, which Python takes for JSON."""
+    raise ValueError(name)

@@ -1,7 +1,7 @@
 """What can be started, and what is remembered of it from call to call."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -20,6 +20,8 @@ class LaunchState(StepState):
 
     since: datetime | None = None  # no run of ours is older
     known: dict[str, str] | None = None  # as `Nameless.prepare` has returned it
+    others: list[str] = Field(default_factory=list)  # the ids of runs that were there before, and so are not ours
+    blind: datetime | None = None  # since when runs cannot be listed
     denied: datetime | None = None  # since when the service has refused to
     tries: int = 0  # how often it may have been started, and was not
     trouble: str = ""  # why it could not be started last time
@@ -69,8 +71,12 @@ class Named(Target):
         """The same on every call."""
 
     @abstractmethod
-    def submit(self) -> Mapping[str, str]:
-        """Start it; what is to be said of it. Raises NameTaken if there is one of that name."""
+    def submit(self) -> None:
+        """Start it. Raises NameTaken if there is one of that name."""
+
+    @abstractmethod
+    def told(self, found: Run | None = None) -> Mapping[str, str]:
+        """What is to be said of what is started: by this call, which asks nothing, or `found`, which raises nothing."""
 
     @abstractmethod
     def is_ours(self, run: Run) -> bool:
@@ -86,11 +92,15 @@ class Nameless(Target):
 
     @abstractmethod
     def start(self, known: Known) -> str:
-        """Start it; its id."""
+        """Start it; its id. One request: what goes wrong counts as if it might have been started."""
 
     @abstractmethod
     def told(self) -> Mapping[str, str]:
         """What is to be said of what is started."""
+
+    @abstractmethod
+    def others(self, since: datetime, now: datetime, known: Known) -> Iterable[Run]:
+        """Before it is started: runs that `ours` may take for ours, and that cannot be; as many as are had cheaply."""
 
     @abstractmethod
     def ours(self, since: datetime, now: datetime, known: Known) -> "Found":

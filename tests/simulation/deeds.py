@@ -109,9 +109,7 @@ class Journal:
 
     _calls: Counter[tuple[str, int]] = field(default_factory=Counter)
     _running: dict[str, Invocation] = field(default_factory=dict)
-    _paused: dict[str, float] = field(
-        default_factory=dict
-    )  # by service: since when all can know of its pause
+    _paused: dict[str, float] = field(default_factory=dict)  # by service: since when all can know of its pause
 
     def __post_init__(self) -> None:
         self.site.on_loss, self.site.on_pause, self.site.on_deaf = self._lose, self._pause, self._miss

@@ -1,5 +1,6 @@
 """Jobs behind batch endpoints, whose names the service chooses."""
 
+import json
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from handlers.azureml.arm import is_at
+from handlers.azureml.data_plane import DataPlane
 from mlevents.local.azure import Azure
 from mlevents.local.azure.calls import Call
 from mlevents.local.azure.routing import Ask
@@ -212,7 +214,7 @@ def test_a_role_may_take_half_an_hour_to_spread(make: MakeSite) -> None:
     assert site.end[0] == "failed"
     assert site.end[1].startswith("gave up after 30m: ")
     assert timedelta(minutes=30) <= site.took < timedelta(hours=1)
-    assert site.azure.calls_of("GET jobs") == []
+    assert site.azure.calls_of("GET */batchEndpoints/churn/jobs") == []
 
 
 def test_a_role_that_has_spread_is_enough(make: MakeSite) -> None:
@@ -317,10 +319,33 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         site.tell()
         assert site.actions["e1"].status == "succeeded"
         assert len(site.azure.jobs) == 14
-        # Their times are asked for one by one, until ten are too old: twice, as the search is made twice.
-        assert len(site.azure.calls_of("GET jobs/*")) <= 20
+        assert site.azure.calls_of("GET jobs/*") == []  # their times are known by the workspace's list
 
-    @pytest.mark.parametrize(("status", "ends"), [(500, "failed"), (403, "failed"), (405, "succeeded")])
+    def test_the_endpoint_s_list_may_have_ours_behind_older_ones(
+        self, make: MakeSite, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In what order it comes is not documented."""
+        site = make(**SCORE)
+        site.azure.job_takes(0)
+        for n in range(12):
+            site.tell(RunCompleted.example(id=f"older-{n}", run_id="r", run_tags={}, run_properties={}))
+        site.world.clock.forward(hours=2)
+        whole = Ask.page
+        monkeypatch.setattr(Ask, "page", lambda ask, found: whole(ask, reversed(list(found))))
+
+        def move(_: Call) -> None:
+            for job in site.azure.world.of_type("workspaces/jobs"):
+                job.properties["experimentName"] = "anything"
+
+        site.azure.service.after.append(move)
+        site.azure.die_after(1, POST)
+        site.tell()
+        assert site.actions["e1"].note.startswith("unsure ")
+        assert len(site.azure.jobs) == 13
+
+    @pytest.mark.parametrize(
+        ("status", "ends"), [(500, "failed"), (401, "failed"), (403, "failed"), (405, "succeeded"), (501, "succeeded")]
+    )
     def test_a_list_that_cannot_be_had_is_waited_for(self, status: int, ends: str, make: MakeSite) -> None:
         """Unless the service says that it has none."""
         site = make(**SCORE)
@@ -329,6 +354,61 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         site.tell()
         assert site.until_ended().status == ends
         assert len(posted(site)) == (1 if ends == "failed" else 2)
+        if ends == "failed":
+            assert "what was started cannot be listed (the jobs of the batch endpoint churn: HTTP" in site.end[1]
+
+    @pytest.mark.parametrize("at_least_once", [False, True])
+    def test_a_service_that_cannot_be_reached_is_not_waited_for_longer(
+        self, at_least_once: bool, make: MakeSite
+    ) -> None:
+        """The workspace's own services may be in a network that is not this app's."""
+        site = make(**SCORE, at_least_once=at_least_once)
+        site.azure.world.need(PROD).properties["discoveryUrl"] = "https://127.0.0.1:9/discovery"
+        site.azure.die_before(1, POST)
+        site.tell()
+        assert site.end[0] == ("succeeded" if at_least_once else "failed"), site.end
+        assert at_least_once or "cannot be listed (the jobs of the batch endpoint churn: Service" in site.end[1]
+        assert len(posted(site)) == 1 + at_least_once
+
+    def test_a_page_that_is_not_json_is_no_list(self, make: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+        """But a proxy's, say: it does not prove that there is none."""
+        site = make(**SCORE)
+        monkeypatch.setattr(DataPlane, "get", lambda *_: json.loads("<html>"))
+        site.azure.die_before(1, POST)
+        site.tell()
+        assert site.end[1].startswith("unsure "), site.end
+
+    def test_what_is_asked_before_the_start_starts_nothing(self, make: MakeSite) -> None:
+        """So that it is asked again, whoever else has a job there."""
+        site = make(**SCORE | {"inputs": {"data": {"path": "azureml:churn@latest"}}})
+        site.azure.add_data("churn", "9")
+        site.azure.start_job("churn", name="somebody-s")
+        for asked in ("GET batchEndpoints/churn", "GET batchEndpoints/churn/deployments/*", "GET data/*"):
+            site.azure.fail(asked, status=500, after=1)
+        site.azure.fail("GET batchEndpoints/churn")
+        site.tell()
+        assert site.end[0] == "succeeded", site.end
+        assert len(posted(site)) == 1
+
+    def test_a_start_is_one_request(self, make: MakeSite) -> None:
+        """A lost answer to it is one that may have started a job; and no other is."""
+        site = make(**SCORE | {"inputs": {"data": {"path": "azureml:churn@latest"}}})
+        site.azure.add_data("churn", "9")
+        site.world.receive(EVENT)
+        with pytest.raises(AssertionError):
+            site.world.run(most=1)
+        before = len(site.azure.calls)
+        site.world.run()
+        assert [call.method for call in site.azure.calls[before:]] == ["POST"]
+
+    def test_what_was_there_before_is_not_ours(self, make: MakeSite) -> None:
+        """However shortly before."""
+        site = make(**SCORE)
+        site.azure.start_job("churn", name="somebody-s")
+        site.azure.die_before(1, POST)
+        site.tell()
+        assert site.end[0] == "succeeded", site.end
+        assert len(site.azure.jobs) == 2
 
     def test_at_least_once_starts_another(self, make: MakeSite) -> None:
         """Then twice is better than never."""

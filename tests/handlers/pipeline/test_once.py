@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from mlevents.local.azure import Azure
+from mlevents.local.azure.calls import Call
 from schemas import parse_event
 from tests.handlers.pipeline.conftest import MakeSite
 from tests.handlers.pipeline.site import EVENT, PROD, QUIET
@@ -30,6 +31,27 @@ def test_a_job_of_ours_is_success(make: MakeSite, component: str) -> None:
     assert len(site.azure.calls_of(JOBS)) == 1
     assert site.action.details["run"] == site.azure.jobs[0]["name"]
     assert site.action.details["experiment"] == "retrain"
+
+
+@pytest.mark.parametrize("latest", [False, True])
+def test_what_is_said_of_it_is_the_same_after_a_crash(latest: bool, make: MakeSite, component: str) -> None:
+    """Rules that follow are told it. Which version it is, the job knows: there may be a newer one."""
+    named = component.replace(":3", "@latest") if latest else component
+    tags = {"x" * 5: "y" * 1_001}
+    settings = {"job": named, "inputs": {"rate": "1"}, "compute": "cpu-cluster", "tags": tags}
+    site = make(**settings)
+    site.azure.die_after(1, JOBS)
+
+    def register(call: Call) -> None:
+        if call.method == "PUT":
+            site.azure.add_component("retrain", "4", inputs={"rate": "number"}, nodes=["train"])
+
+    site.azure.service.after.append(register)
+    site.tell()
+    assert site.end[0] == "succeeded"
+    assert len(site.azure.calls_of(JOBS)) == 1
+    details = {name: site.action.details.get(name) for name in ("job", "tags_cut", "experiment")}
+    assert details == {"job": "retrain:3", "tags_cut": "xxxxx", "experiment": "retrain"}
 
 
 def test_a_job_that_is_not_to_be_seen_yet_is_not_started_twice(make: MakeSite, component: str) -> None:

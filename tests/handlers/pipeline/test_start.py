@@ -5,12 +5,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
-from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
 
 from handlers.base import Action, CheckBack, GiveUp, Outcome, RetryLater, Succeeded
 from handlers.launch.launch import launch
 from handlers.launch.target import Found, Known, Nameless, Plan
-from handlers.run import Run, RunState
+from handlers.run import Run, RunState, Unlisted
 from tests.doubles import NOW
 
 
@@ -50,6 +55,9 @@ class Remembered(Nameless):
     def told(self) -> Mapping[str, str]:
         return {}
 
+    def others(self, since: datetime, now: datetime, known: Known) -> list[Run]:
+        return [Run(id, RunState.UNDER_WAY, "InProgress") for id in self.runs]
+
     def ours(self, since: datetime, now: datetime, known: Known) -> Found:
         assert known == {"of": "memory"}
         found = [Run(id, RunState.UNDER_WAY, "InProgress") for id in self.runs]
@@ -66,13 +74,14 @@ class Calls:
     wait: bool = False
 
     died: bool = False
+    at_least_once: bool = False
 
     def next(self, after: timedelta = timedelta(), *, failures: int = 0, dies: bool = False) -> Outcome:
         """The next call; one that dies leaves no state, and that it died is known."""
         self.at += after
         state = self.saved.state if self.saved else {}
         action = Action(now=self.at, failures=failures, interrupted=self.died, state=state)
-        outcome = launch(Plan(action, self.target, wait=self.wait))
+        outcome = launch(Plan(action, self.target, wait=self.wait, at_least_once=self.at_least_once))
         if isinstance(outcome, CheckBack) and not dies:
             self.saved = outcome
         self.died = dies
@@ -193,3 +202,120 @@ def test_what_is_never_started_is_tried_less_and_less_often() -> None:
     assert calls.at - NOW >= timedelta(hours=24)
     assert len(pauses) < 150
     assert max(pauses) == timedelta(hours=1)
+
+
+def test_what_was_there_before_is_not_ours() -> None:
+    """However shortly before."""
+    target = Remembered(keyed=False, lost=1, runs=["of-another-event"])
+    calls = Calls(target)
+    calls.next()
+    calls.next()
+    target.runs.remove("run-2")  # it was not started after all
+    calls.to_the_end([])
+    assert target.runs == ["of-another-event", "run-2"]
+
+
+def test_what_came_between_may_be_ours() -> None:
+    """Two events at the same time: the one does not know what the other has started."""
+    target = Remembered(keyed=False)
+    first, second = Calls(target), Calls(target)
+    first.next()
+    second.next()
+    assert isinstance(second.next(), Succeeded)
+    target.lost = 1
+    with pytest.raises(GiveUp, match="it may be run-1, run-2"):
+        first.to_the_end([])
+
+
+def test_what_a_call_may_have_started_is_not_taken_for_what_was_there_before() -> None:
+    """It was listed late: a second start was refused, so that it is prepared again, and then an answer was lost."""
+
+    class Late(Remembered):
+        def start(self, known: Known) -> str:
+            if refuses:
+                refuses.clear()
+                raise RetryLater("no role")
+            return super().start(known)
+
+        def ours(self, since: datetime, now: datetime, known: Known) -> Found:
+            return Found() if hidden else super().ours(since, now, known)
+
+    hidden, refuses = [True], list[bool]()
+    target = Late(keyed=False)
+    calls = Calls(target)
+    calls.next()
+    calls.next(dies=True)
+    for _ in range(3):
+        calls.next(timedelta(minutes=2))
+    hidden.clear()
+    refuses.append(True)
+    calls.next()
+    target.lost = 1
+    with pytest.raises(GiveUp, match="it may be run-1, run-2"):
+        calls.to_the_end([])
+
+
+def test_that_others_cannot_be_listed_is_no_reason_not_to_start() -> None:
+    class Hidden(Remembered):
+        def others(self, since: datetime, now: datetime, known: Known) -> list[Run]:
+            raise Unlisted("no list")
+
+    calls = Calls(Hidden(keyed=False))
+    calls.to_the_end([])
+    assert calls.target.runs == ["run-1"]  # type: ignore[attr-defined]  # of Hidden
+
+
+def test_without_a_token_nothing_was_sent() -> None:
+    """So that there is nothing to be unsure about."""
+
+    class Nobody(Remembered):
+        def start(self, known: Known) -> str:
+            if not self.lost:
+                return super().start(known)
+            self.lost -= 1
+            self.runs.append("of-another-event")
+            raise ClientAuthenticationError("the identity does not answer")
+
+    target = Nobody(keyed=False, lost=2)
+    Calls(target).to_the_end([])
+    assert target.runs == ["of-another-event", "of-another-event", "run-3"]
+
+
+class Unseeable(Remembered):
+    """Its runs cannot be listed."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(lost=1)
+        self.error = error
+
+    def ours(self, since: datetime, now: datetime, known: Known) -> Found:
+        raise self.error
+
+
+def _refused(status: int) -> HttpResponseError:
+    error = HttpResponseError("no role")
+    error.status_code = status
+    return error
+
+
+@pytest.mark.parametrize("error", [_refused(401), _refused(403), Unlisted("no list")], ids=repr)
+def test_a_search_that_may_not_be_made_ends_unsure(error: Exception) -> None:
+    """After half an hour: roles take time to spread."""
+    calls = Calls(Unseeable(error))
+    with pytest.raises(GiveUp, match=r"^unsure .* what was started cannot be listed \(.*no "):
+        calls.to_the_end([])
+    assert timedelta(minutes=30) <= calls.at - NOW <= timedelta(minutes=45)
+
+
+def test_a_search_that_may_not_be_made_starts_it_where_that_is_wanted() -> None:
+    target = Unseeable(_refused(403))
+    Calls(target, at_least_once=True).to_the_end([])
+    assert target.runs == ["run-1", "run-2"]
+
+
+@pytest.mark.parametrize("status", [429, 503, 500])
+def test_a_search_that_only_fails_is_made_again(status: int) -> None:
+    """As the rule's `retry` says, or when the service says."""
+    calls = Calls(Unseeable(_refused(status)))
+    with pytest.raises(HttpResponseError):
+        calls.to_the_end([])

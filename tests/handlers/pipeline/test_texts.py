@@ -9,6 +9,7 @@ from handlers.azureml.components import Input
 from handlers.base import GiveUp
 from handlers.launch.inputs import Inputs, Rendered, fit, render
 from handlers.launch.labels import experiment_name, fit_tags
+from handlers.launch.parameters import fitted
 from handlers.template import Template
 from schemas import RunCompleted
 
@@ -158,3 +159,44 @@ def test_tags_that_do_not_fit_are_cut_and_named() -> None:
 def test_a_template_with_only_text_is_not_the_event_s() -> None:
     assert Template("a; b").is_constant
     assert render({"a": Template("a; b")}, RunCompleted.example()) == {"a": Rendered("a; b")}
+
+
+@pytest.mark.parametrize(
+    ("declared", "said", "kind"),
+    [
+        ("uri_file", {}, "uri_file"),
+        ("mltable", {}, "mltable"),
+        ("", {}, "uri_folder"),
+        ("", {"type": "mltable"}, "mltable"),
+        ("uri_file", {"type": "uri_file"}, "uri_file"),
+    ],
+)
+def test_data_is_of_the_declared_type_unless_another_is_said(declared: str, said: dict[str, str], kind: str) -> None:
+    inputs = INPUTS.validate_python({"x": {**said, "path": "azureml:churn:3"}})
+    rendered = render(inputs, RunCompleted.example())
+    made = fit(rendered, {"x": Input(declared)}, "it")
+    assert made.values == {"x": {"type": kind, "path": "azureml:churn:3"}}
+    assert made.changed == ()
+
+
+def test_data_of_another_type_is_refused() -> None:
+    with pytest.raises(GiveUp, match="the input 'x' should be a mltable, not a uri_file: leave out its type"):
+        given("mltable", {"type": "uri_file", "path": "azureml:churn:3"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("Float", "NaN"),
+        ("Float", "1e999"),
+        ("Float", "-Infinity"),
+        ("Array", "[NaN, 1]"),
+        ("Object", '{"a": Infinity}'),
+        ("Object", '{"a": 1e999}'),
+        ("Array", "[" * 100_000),
+    ],
+)
+def test_what_is_no_json_is_no_parameter(kind: str, text: str) -> None:
+    """Python takes it for JSON; no service does. Or it cannot be read at all, and an event may have brought it."""
+    with pytest.raises(GiveUp, match=f"the parameter 'x' should be of type {kind}, not "):
+        fitted("x", text, kind)
