@@ -1,11 +1,26 @@
 """What tests of every part share: a storage account on this machine."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from mlevents.local.azurite import Azurite
 from mlevents.local.background import Background
+
+MEASURED = "COVERAGE_PROCESS_CONFIG"  # in the environment of processes that coverage is to watch, too
+_kept: dict[str, str] = {}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What coverage does not watch in a test it does not watch in the processes either that the test starts."""
+    if item.get_closest_marker("no_cover"):
+        if MEASURED in os.environ:
+            _kept[MEASURED] = os.environ.pop(MEASURED)
+    else:
+        os.environ.update(_kept)
+        _kept.clear()
 
 
 @pytest.fixture(scope="session")

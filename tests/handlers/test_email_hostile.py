@@ -21,6 +21,8 @@ from tests.handlers.test_email_content import Page
 from tests.standins.acs import KEY, MailService, mail_service
 from tests.standins.smtp import MailServer, mail_server
 
+pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+
 HOSTILE = {
     "a header": "x\r\nBcc: victim@evil.example\r\nX-Evil: 1",
     "a header after a lone line feed": "x\nBcc: victim@evil.example",

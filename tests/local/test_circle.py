@@ -10,6 +10,8 @@ from dispatch.app import App
 from mlevents.local.app import LocalApp
 from tests.local.started import ROOT
 
+pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+
 RULES = """
 rules:
   - name: retrain-on-drift

@@ -30,6 +30,8 @@ from tests.local.crowd import EXAMPLE, settings_of
 from tests.local.hostile import CLOUD_EVENTS, HUGE, SAMPLES, TEXTS, bent, deep, deliveries, torn
 from tests.local.started import ROOT
 
+pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+
 SEED = 20261122
 RULES = """
 rules:

@@ -23,6 +23,8 @@ from tests.local.started import ROOT
 from tests.standins.acs import Reply, mail_service
 from tests.standins.smtp import mail_server
 
+pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+
 TOKEN = 't0ken-quoted"back\\slash-ümlaut-k3epm3'
 PASSWORD = "smtp-p4ssw0rd-k33pm3"
 ACS_KEY = "YWNzLWtleS10aGF0LW5vYm9keS1tYXktc2Vl"

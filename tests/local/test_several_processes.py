@@ -29,6 +29,8 @@ from tests.local.crowd import EXAMPLE, crowd, settings_of
 from tests.local.effects import Effect, effects_in
 from tests.local.started import ROOT
 
+pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+
 SEED = 20261122
 STATUSES = ("Running", "Failed", "Completed")
 RULES = """
