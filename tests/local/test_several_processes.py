@@ -118,12 +118,13 @@ class Scene:
 
     def wait_for_the_end(self, seconds: float) -> None:
         """The workers end what is left when leases are over; what has no message gets one from a sweep, as later on."""
-        until, later = time.monotonic() + seconds, self.app(ahead=GRACE * 1.5)
-        with self.queue() as queue:
+        until, app = time.monotonic() + seconds, self.app()
+        with self.queue() as queue, pytest.MonkeyPatch.context() as patch:
+            patch.setattr("dispatch.sweep.GRACE", timedelta(seconds=10))  # the queue is empty: no message is on its way
             while left := self.open():
                 assert time.monotonic() < until, f"these do not end: {left}"
                 if not queue.get_queue_properties().approximate_message_count:
-                    sweep(later)
+                    sweep(app)
                 time.sleep(1)
 
 
