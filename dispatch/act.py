@@ -23,19 +23,16 @@ from dispatch.records import ActionRecord
 from dispatch.retry import Retry
 from dispatch.rules import Rule
 from dispatch.secrets import NO_SECRETS, Secrets
+from dispatch.storage import cannot_hold
 from dispatch.trouble import judge
 from handlers.base import CheckBack, GiveUp, Outcome, Result, RetryLater, Skipped, Succeeded
 from handlers.duration import format_duration
-
-_logger = logging.getLogger("mlevents")
 
 _CLOCKS = ("failing_since", "denied_since")  # what runs while an action fails
 _MOST_PATIENCE = timedelta(days=7)  # with a service that does nothing but ask for pauses
 _UNASKED = timedelta(seconds=30)  # until guards are asked again that storage did not let look
 _PAUSES = (2.0, 5.0, 10.0, 20.0)  # seconds between tries to write down how an action went
-_TOO_MUCH = {400, 413}  # what storage says of a row that it cannot hold
 _RULE_PATIENCE = timedelta(minutes=5), timedelta(hours=1)  # how often to look for a rule that cannot be found
-
 
 T = TypeVar("T")
 
@@ -113,8 +110,7 @@ def attempt(rule: Rule | None, turn: Turn, secrets: Secrets = NO_SECRETS) -> Out
             raise GiveUp(f"{rule.do} answered {type(outcome).__name__}; Succeeded, Skipped or CheckBack was expected")
     except Exception as error:  # whatever a handler raises is an answer
         if not isinstance(error, RetryLater | GiveUp):
-            trace = secrets.traceback(error)
-            _logger.error("rule %s on event %s\n%s", turn.claim.id.rule, turn.claim.event.id, trace)  # noqa: TRY400 - masked
+            secrets.log_defect(f"rule {turn.claim.id.rule} on event {turn.claim.event.id}", error)
         return judge(error, turn.now)
     return outcome
 
@@ -140,8 +136,7 @@ def paused(
     except AzureError:  # this one at least waits, and what it says is recorded
         return result
     except Exception as error:  # the handler may not be able to say what is busy
-        trace = app.secrets.and_of(rule.handler).traceback(error)
-        _logger.error("the destination of rule %s\n%s", rule.name, trace)  # noqa: TRY400 - masked
+        app.secrets.and_of(rule.handler).log_defect(f"the destination of rule {rule.name}", error)
         return result
     return RetryLater(str(result), until - app.now(), throttled=True, patience=result.patience)
 
@@ -196,8 +191,9 @@ def try_again(record: ActionRecord, error: RetryLater, retry: Retry, now: dateti
         "crashes": 0,
         "failing_since": since,
         "denied_since": denied if error.patience else None,
+        "throttled_since": None,
     }
-    return Settlement("waiting", str(error), due=now + delay, changes={**failing, "throttled_since": None})
+    return Settlement("waiting", str(error), due=now + delay, changes=failing)
 
 
 def _throttled(record: ActionRecord, error: RetryLater, retry: Retry, now: datetime) -> Settlement:
@@ -234,7 +230,7 @@ def settle(claim: Claim, how: Settlement, app: App, until: datetime) -> list[Mes
         try:
             return written(ending, follow)
         except (HttpResponseError, TypeError, ValueError) as error:
-            if isinstance(error, HttpResponseError) and error.status_code not in _TOO_MUCH:
+            if isinstance(error, HttpResponseError) and not cannot_hold(error):
                 raise
             bare = replace(bare, note=f"the outcome could not be recorded: {type(error).__name__}")
     return written(bare, untold)
@@ -246,8 +242,7 @@ def persistently(write: Callable[[], T], app: App, until: datetime) -> T:
         try:
             return write()
         except AzureError as error:
-            refused = isinstance(error, HttpResponseError) and error.status_code in _TOO_MUCH
-            if refused or app.now() + timedelta(seconds=pause) > until:
+            if cannot_hold(error) or app.now() + timedelta(seconds=pause) > until:
                 raise
         app.sleep(pause)
     return write()
@@ -259,8 +254,7 @@ def following(claim: Claim, how: Settlement, app: App) -> tuple[list[NewAction],
     try:
         rules = app.rules.following(claim.id.rule, how.status, app.bound(claim.event, result))
     except Exception as error:  # a defect in matching must not keep what is done from being recorded
-        trace = app.secrets.traceback(error)
-        _logger.error("what follows rule %s on event %s\n%s", claim.id.rule, claim.event.id, trace)  # noqa: TRY400 - masked
+        app.secrets.log_defect(f"what follows rule {claim.id.rule} on event {claim.event.id}", error)
         return [], app.rules.files
     undecided = {rule.file for rule in rules[MOST_ACTIONS:]} | set(app.rules.refused)
     actions = [rule.action(result) for rule in rules[:MOST_ACTIONS]]

@@ -8,12 +8,11 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 from azure.core.exceptions import AzureError
 
 from dispatch.actions import ActionId, Claim, NewAction
-from dispatch.app import App
+from dispatch.app import TWO_VERSIONS, App
 from dispatch.log import say
 from dispatch.notes import hashed
 from dispatch.records import EventRecord
@@ -21,7 +20,6 @@ from dispatch.rules import ALERTS
 from handlers.base import Result
 from schemas.alert import Alert
 
-ORPHANED = timedelta(hours=1)  # two versions of the app may run at once, and only one have a rule: not for longer
 BURST = 5  # events of a kind that are rejected on a day: one is an accident
 
 _LINES = 20  # of an alert: who gets it will look at the log, or run `make check`
@@ -65,7 +63,7 @@ def orphaned(claim: Claim, app: App) -> None:
     Of refused files, in one of which it may be, is told anyhow.
     """
     since = claim.record.orphaned_since
-    if since is None or app.now() - since < ORPHANED or app.rules.refused:
+    if since is None or app.now() - since < TWO_VERSIONS or app.rules.refused:
         return
     rule = claim.id.rule
     summary = f"no rules file has the rule {rule}, and actions of it wait"

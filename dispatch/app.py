@@ -19,6 +19,8 @@ from dispatch.storage import AzureQueue, AzureTable, Queue
 from handlers.base import Result
 from schemas import Event
 
+TWO_VERSIONS = timedelta(hours=1)  # of the app may run at once for as long: one may have rules that the other has not
+
 
 def utc_now() -> datetime:
     """The time, in UTC."""

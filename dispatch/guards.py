@@ -20,12 +20,12 @@ from dispatch.inbox import Inbox
 from dispatch.notes import hashed
 from dispatch.operators import MISSING
 from dispatch.order import Place, object_of
+from dispatch.records import LONG_AGO
 from handlers.base import Handler, Skipped
 from handlers.duration import Duration, format_duration
 
 _LONGEST_PAUSE = timedelta(minutes=5)
 _BEHIND = timedelta(hours=1)  # surely no reader is further behind
-_LONG_AGO = "2000-01-01T00:00:00+00:00"  # in locks of a release that did not write down when
 
 
 class Turn(NamedTuple):
@@ -179,7 +179,7 @@ def _is_over(held: Mapping[str, str], turn: Turn) -> bool:
 
     One that waits for a rule that is gone, and has not begun, keeps nobody waiting: it takes its turn when it has one.
     """
-    since = datetime.fromisoformat(held.get("at", _LONG_AGO))
+    since = datetime.fromisoformat(held.get("at", LONG_AGO))
     over = turn.inbox.is_over(_holder(held), since)
     return turn.now - since > _BEHIND if over is None else over
 
@@ -220,8 +220,9 @@ class GuardKeys(BaseModel):
         found: list[Guard] = []
         if self.dry_run:
             found.append(DryRun(handler))
+        if self.latest_only and self.at_most is not None:
+            found.append(LatestOnly(only_looks=True))
         if self.at_most is not None:
-            found += [LatestOnly(only_looks=True)] * self.latest_only
             found.append(AtMost(self.at_most))
         if self.latest_only:
             found.append(LatestOnly())

@@ -48,6 +48,7 @@ from dispatch.notes import Notes, Pauses
 from dispatch.purge import Purge, recent
 from dispatch.records import (
     ENDED,
+    LONG_AGO,
     ActionRecord,
     EventRecord,
     Rejected,
@@ -61,7 +62,6 @@ from schemas import Event
 _SOON = timedelta(seconds=5)  # when someone else was quicker: they know by then
 _MOST_DOUBLINGS = 5
 _SKEW = timedelta(minutes=2)  # by which clocks may differ: less than the shortest wait for a rule that is gone
-_LONG_AGO = "2000-01-01T00:00:00+00:00"  # in markers of a release that did not write down when
 _LATER = timedelta(minutes=5)  # when a row was written by another version of the app: its instances will take it
 
 
@@ -236,10 +236,9 @@ class Inbox:
     def rearm(self, message: Message, now: datetime, note: str = "put back from the poison queue") -> Message | Over:
         """A fresh message for an action whose message was given up by the host; Over if it needs none."""
         id = message.id
-        row = self._row(id.day, id.row)
+        row, record = self._action(id)
         if row is None:
             return Over("there is no such action")
-        record = ActionRecord.read(row)
         if record is None:
             return message._replace(after=_LATER)
         if record.ended or message.ticket < record.ticket:
@@ -259,8 +258,7 @@ class Inbox:
 
         None if there is no record of it: then it has long ended, or has just been made.
         """
-        row = self._row(id.day, id.row)
-        record = ActionRecord.read(row) if row else None
+        row, record = self._action(id)
         if row is None or record is None:
             return row.values.get("status") in ENDED if row else None
         orphaned = record.orphaned_since
@@ -268,8 +266,7 @@ class Inbox:
 
     def came_to_nothing(self, id: ActionId, since: datetime) -> bool:
         """Has the action ended since then without success, before its handler had begun, and never before?"""
-        row = self._row(id.day, id.row)
-        record = ActionRecord.read(row) if row else None
+        _, record = self._action(id)
         if record is None or record.begun or sum(moment.status in ENDED for moment in record.timeline) > 1:
             return False
         return record.ended and record.status != "succeeded" and record.due >= since
@@ -292,8 +289,7 @@ class Inbox:
         that it was not needed, it is one too many, and dies out.
         """
         for id in opened:
-            row = self._row(id.day, id.row)
-            record = ActionRecord.read(row) if row else None
+            row, record = self._action(id)
             if row is None or record is None or record.ended:
                 continue
             if record.due + grace * 2 ** min(record.requeued, _MOST_DOUBLINGS) >= now:
@@ -319,7 +315,7 @@ class Inbox:
                 continue
             siblings = {name.partition("|")[2]: row for name, row in rows.items() if "|" in name}
             files = tuple(json.loads(str(marker.values["files"])))
-            since = datetime.fromisoformat(str(marker.values.get("since", _LONG_AGO)))
+            since = datetime.fromisoformat(str(marker.values.get("since", LONG_AGO)))
             yield Pending(day, key, event, result, files, siblings, marker, since, int(end[1]) if end else 0)
 
     def decide(
@@ -365,6 +361,11 @@ class Inbox:
                 elif (record := ActionRecord.read(row)) is not None:
                     actions.append((ActionId(day, event, rule), record))
         return History(events, actions, rejected)
+
+    def _action(self, id: ActionId) -> tuple[Row | None, ActionRecord | None]:
+        """An action's row, if there is one; and its record, if another version of the app did not write it."""
+        row = self._row(id.day, id.row)
+        return row, ActionRecord.read(row) if row else None
 
     def _row(self, partition: str, key: str) -> Row | None:
         """One row; no key goes on with a character before "!"."""

@@ -17,13 +17,12 @@ from dispatch.app import App
 from dispatch.deadline import within
 from dispatch.log import say
 from dispatch.records import EventRecord, Kind, Rejected, TooLarge
+from dispatch.storage import cannot_hold
 from handlers.base import shorten
 from schemas import Event, EventError, UnknownEventType, parse_event
 
 LATER = timedelta(minutes=10)
 ANSWER = timedelta(seconds=18)  # for storage: Event Grid waits 30 s for an answer, and gets one in 20
-
-_logger = logging.getLogger("mlevents")
 
 
 @within(ANSWER)
@@ -45,7 +44,7 @@ def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
     except AzureError:
         raise
     except Exception as error:  # a defect of ours must not lose the event
-        _logger.error("receiving event %s\n%s", event.id, app.secrets.traceback(error))  # noqa: TRY400 - masked
+        app.secrets.log_defect(f"receiving event {event.id}", error)
         reason = app.secrets.mask(f"{type(error).__name__}: {error}")
         _reject("defect", reason, raw, app, id=event.id, type=type(event).__name__)
         return
@@ -80,7 +79,7 @@ def _accept(event: Event, raw: str, app: App) -> list[Message]:
     try:
         new, messages = app.inbox.add(event, record, actions, app.now())
     except (TooLarge, HttpResponseError) as error:
-        if isinstance(error, HttpResponseError) and error.status_code not in {400, 413}:
+        if isinstance(error, HttpResponseError) and not cannot_hold(error):
             raise
         _reject("too large", f"storage cannot hold it: {error}", raw, app, id=event.id, type=type_name)
         return []
@@ -95,7 +94,7 @@ def _matching(event: Event, app: App) -> tuple[list[NewAction], list[str]]:
     try:
         matched = app.rules.matching(event)
     except Exception as error:  # a defect in matching must not lose the event
-        _logger.error("matching event %s\n%s", event.id, app.secrets.traceback(error))  # noqa: TRY400 - masked
+        app.secrets.log_defect(f"matching event {event.id}", error)
         return [], app.rules.files
     left = {rule.file for rule in matched[MOST_ACTIONS:]}
     return [rule.action() for rule in matched[:MOST_ACTIONS]], sorted(left | set(app.rules.refused))

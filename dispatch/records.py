@@ -20,6 +20,7 @@ from schemas import Event, parse_event
 from schemas.alert import Alert
 
 SCHEMA = 1  # of rows and messages; a newer one is left to a newer version of the app
+LONG_AGO = "2000-01-01T00:00:00+00:00"  # in rows of a release that did not write down when
 ENDED = ("succeeded", "skipped", "failed")
 
 _TEXT = 30_000  # UTF-16 units that surely fit a property, of which a character takes one or two

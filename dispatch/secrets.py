@@ -5,6 +5,7 @@ secret. So whatever is recorded or logged of a handler's doing goes through here
 """
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 from dispatch.actions import Settlement
+
+_logger = logging.getLogger("mlevents")
 
 MASK = "***"
 
@@ -59,9 +62,9 @@ class Secrets:
                     return kept[:-length] + MASK + _CUT
         return text
 
-    def traceback(self, error: BaseException) -> str:
-        """An error's traceback without them."""
-        return self.mask("".join(format_exception(error)))
+    def log_defect(self, what: str, error: BaseException) -> None:
+        """Log what an error came of, and its traceback, without them."""
+        _logger.error("%s\n%s", what, self.mask("".join(format_exception(error))))
 
     def mask_all(self, how: Settlement) -> Settlement:
         """What is to be written down, without them."""

@@ -150,6 +150,11 @@ def _deletion(partition: str, row: str | Row) -> tuple[Any, ...]:
     return ("delete", {"PartitionKey": partition, "RowKey": row.key}, unchanged)
 
 
+def cannot_hold(error: Exception) -> bool:
+    """Does storage refuse what was to be written for its content? To send it again would not help."""
+    return isinstance(error, HttpResponseError) and error.status_code in (400, 413)
+
+
 @contextmanager
 def _told_as_azure_errors(
     kinds: tuple[type[Exception], ...] = (OSError, ValueError, LookupError, AttributeError),

@@ -25,7 +25,7 @@ from azure.core.exceptions import AzureError
 
 from dispatch import alerts
 from dispatch.actions import MOST_ACTIONS, NewAction, Pending
-from dispatch.app import App
+from dispatch.app import TWO_VERSIONS, App
 from dispatch.log import say
 from dispatch.rulefiles.places import FILE
 from dispatch.rules import Rule
@@ -33,9 +33,6 @@ from dispatch.storage import Row
 
 GRACE = timedelta(minutes=10)  # past due, a message may still be on its way: longer than twice what a busy queue takes
 MOST_ERRORS = 5  # of storage in one sweep: with more, it is away
-TWO_VERSIONS = timedelta(hours=1)  # of the app may run at once for as long: one may have a file that the other has not
-
-_logger = logging.getLogger("mlevents")
 
 T = TypeVar("T")
 
@@ -58,7 +55,9 @@ class _Round:
             left = self.app.inbox.markers(day)
             for marker in self.in_any_order(left.undecided, by=_end):
                 with self.going_on():
-                    for pending in self.app.inbox.undecided(day, [marker] if self._can_be_asked(marker) else []):
+                    if not self._can_be_asked(marker):
+                        continue
+                    for pending in self.app.inbox.undecided(day, [marker]):
                         self.done["decided"] += decide(pending, self.app)
             for id in self.in_any_order(left.open):
                 with self.going_on():
@@ -76,7 +75,7 @@ class _Round:
                 raise
             self.errors.append(error)
         except Exception as error:
-            _logger.error("in the sweep\n%s", self.app.secrets.traceback(error))  # noqa: TRY400 - masked
+            self.app.secrets.log_defect("in the sweep", error)
             self.errors.append(error)
 
     def purge(self) -> int:

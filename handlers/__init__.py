@@ -8,20 +8,21 @@ from typing import Any
 from handlers.base import Handler
 
 _SHARED = {  # what handlers are made with
-    *(
-        "azureml",
-        "base",
-        "bounds",
-        "credential",
-        "datafactory",
-        "duration",
-        "files",
-        "launch",
-        "lineage",
-        "mail",
-        "rollout",
-    ),
-    *("run", "steps", "target", "template"),
+    "azureml",
+    "base",
+    "bounds",
+    "credential",
+    "datafactory",
+    "duration",
+    "files",
+    "launch",
+    "lineage",
+    "mail",
+    "rollout",
+    "run",
+    "steps",
+    "target",
+    "template",
 }
 
 

@@ -25,7 +25,9 @@ class FileName(str):
 
     @classmethod
     def of(cls, name: str, info: ValidationInfo | None = None) -> Self:
-        """For a pydantic validator. What is not there would be in the app's folder."""
+        """For a pydantic validator; of one that is known already, itself. What is not there is in the app's folder."""
+        if info is None and isinstance(name, cls):
+            return name
         named = cls(name)
         named.folders = tuple(folder.resolve() for folder in _folders(info))
         paths = [folder / name for folder in named.folders]
@@ -40,7 +42,7 @@ class FileName(str):
 
 def path_of(name: str) -> Path:
     """Where a file is that a rule names."""
-    return (name if isinstance(name, FileName) else FileName.of(name)).path
+    return FileName.of(name).path
 
 
 def _folders(info: ValidationInfo | None) -> Sequence[Path]:

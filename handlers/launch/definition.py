@@ -62,7 +62,7 @@ def is_component(job: str) -> bool:
 
 def read_job_file(name: str) -> JobFile:
     """A file of the rules or of the app. Raises ValueError, which says what is wrong with it."""
-    file = name if isinstance(name, FileName) else FileName.of(name)
+    file = FileName.of(name)
     if not file.is_inside:
         raise ValueError(f"{name!r} is outside of the app's folder; name a file in it, like rules/jobs/retrain.yml")
     path = file.path

@@ -11,10 +11,11 @@ from azure.core.exceptions import ServiceRequestError
 
 from dispatch.act import act
 from dispatch.actions import Message
+from dispatch.app import TWO_VERSIONS
 from dispatch.inbox import Inbox
 from dispatch.rules import Rule, Rules, load
 from dispatch.storage import Row
-from dispatch.sweep import GRACE, TWO_VERSIONS, decide, sweep
+from dispatch.sweep import GRACE, decide, sweep
 from schemas import Event, RunStatusChanged
 from tests.dispatch.world import LEASE, SETTINGS, World, rule, rules
 from tests.doubles import Counting
