@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 from timeit import repeat
 
-from dispatch.filters import EventFilter
+from dispatch.filters.event_filter import EventFilter
 from dispatch.rules import load
 from handlers.template import Template
 from schemas import RunStatusChanged, parse_event

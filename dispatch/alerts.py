@@ -11,12 +11,14 @@ from contextlib import contextmanager
 
 from azure.core.exceptions import AzureError
 
-from dispatch.actions import ActionId, Claim, NewAction
 from dispatch.app import TWO_VERSIONS, App
+from dispatch.inbox.actions import NewAction
+from dispatch.inbox.keys import ActionId
+from dispatch.inbox.leases import Claim
+from dispatch.inbox.notes import hashed
+from dispatch.inbox.rows import EventRecord
 from dispatch.log import say
-from dispatch.notes import hashed
-from dispatch.records import EventRecord
-from dispatch.rules import ALERTS
+from dispatch.rules.rule import ALERTS
 from handlers.base import Result
 from schemas.alert import Alert
 

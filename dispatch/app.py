@@ -10,12 +10,13 @@ from threading import Lock
 from time import sleep
 from typing import Self
 
-from dispatch import rules
-from dispatch.inbox import Inbox
+from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.tables import AzureQueue, AzureTable, Queue
 from dispatch.log import say
+from dispatch.rules import load
+from dispatch.rules.rule import Rules
 from dispatch.secrets import NO_SECRETS, Secrets
 from dispatch.settings import APP_FOLDER, KILL_GRACE, Environment, Names, Storage, function_timeout, retention
-from dispatch.storage import AzureQueue, AzureTable, Queue
 from handlers.base import Result
 from schemas import Event
 
@@ -31,7 +32,7 @@ def utc_now() -> datetime:
 class App:
     """All that receiving an event and carrying out an action need."""
 
-    rules: rules.Rules
+    rules: Rules
     inbox: Inbox
     queue: Queue  # of actions
     now: Callable[[], datetime] = utc_now
@@ -50,7 +51,7 @@ class App:
         names, storage = Names.of(settings), Storage.of(settings)
         names.check()
         lease = function_timeout(settings, folder / "host.json") + KILL_GRACE
-        loaded = rules.load(folder / settings.get("MLEVENTS_RULES", "rules"), values, folder)
+        loaded = load(folder / settings.get("MLEVENTS_RULES", "rules"), values, folder)
         for mistake in loaded.mistakes:
             say("rules.mistake", logging.ERROR, mistake=str(mistake))
         inbox = Inbox(AzureTable(storage.table(names.table)), lease)

@@ -12,12 +12,13 @@ from datetime import timedelta
 from azure.core.exceptions import AzureError, HttpResponseError
 
 from dispatch import alerts
-from dispatch.actions import MOST_ACTIONS, Message, NewAction
 from dispatch.app import App
-from dispatch.deadline import within
+from dispatch.inbox.actions import MOST_ACTIONS, NewAction
+from dispatch.inbox.messages import Message
+from dispatch.inbox.rows import EventRecord, Kind, Rejected, TooLarge
+from dispatch.inbox.tables import cannot_hold
+from dispatch.inbox.transport import within
 from dispatch.log import say
-from dispatch.records import EventRecord, Kind, Rejected, TooLarge
-from dispatch.storage import cannot_hold
 from handlers.base import shorten
 from schemas import Event, EventError, UnknownEventType, parse_event
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from dispatch.actions import Settlement
+from dispatch.inbox.leases import Settlement
 
 _logger = logging.getLogger("mlevents")
 

@@ -22,8 +22,8 @@ from azure.storage.queue import (
     TextBase64EncodePolicy,
 )
 
-from dispatch.deadline import PunctualTransport
-from handlers.credential import credential
+from dispatch.inbox.transport import PunctualTransport
+from handlers.azure.credential import credential
 from handlers.duration import format_duration, parse_duration
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 * An action that is past due, with nobody at work on it, gets another message: the worker that settled what came before
   died before it sent one, or the queue lost it.
 * Of a refused rules file, `alerts` is told.
-* What is older than the app's retention is deleted, once a day (dispatch/purge.py).
+* What is older than the app's retention is deleted, once a day (dispatch/inbox/purge.py).
 * An event that came, or an action that ended, while a rules file was refused is matched against that file's rules once
   the file is valid; if the file is gone by then, against all rules: they may be in another one now.
 
@@ -24,12 +24,13 @@ from typing import TypeVar
 from azure.core.exceptions import AzureError
 
 from dispatch import alerts
-from dispatch.actions import MOST_ACTIONS, NewAction, Pending
 from dispatch.app import TWO_VERSIONS, App
+from dispatch.inbox.actions import MOST_ACTIONS, NewAction
+from dispatch.inbox.backlog import Pending
+from dispatch.inbox.tables import Row
 from dispatch.log import say
-from dispatch.rulefiles.places import FILE
-from dispatch.rules import Rule
-from dispatch.storage import Row
+from dispatch.rules.rule import Rule
+from dispatch.rules.workspaces_file import FILE
 
 GRACE = timedelta(minutes=10)  # past due, a message may still be on its way: longer than twice what a busy queue takes
 MOST_ERRORS = 5  # of storage in one sweep: with more, it is away

@@ -1,49 +1,36 @@
-"""What can be done about an event: one handler a file, and the contract they share (`handlers.base`)."""
+"""What can be done about an event: the built-in handlers, and the contract they share (`handlers.base`)."""
 
 from importlib import import_module
 from inspect import isabstract
-from pkgutil import iter_modules
 from typing import Any
 
 from handlers.base import Handler
 
-_SHARED = {  # what handlers are made with
-    "azureml",
-    "base",
-    "bounds",
-    "credential",
-    "datafactory",
-    "duration",
-    "files",
-    "launch",
-    "lineage",
-    "mail",
-    "rollout",
-    "run",
-    "steps",
-    "target",
-    "template",
+_BUILT_IN = {
+    "deploy": "handlers.deploy.handler",
+    "email": "handlers.email.handler",
+    "log": "handlers.log",
+    "pipeline": "handlers.pipeline.handler",
 }
 
 
 def builtin() -> list[str]:
-    """The names that ``do:`` knows without an import path: the files of this folder."""
-    return sorted({module.name for module in iter_modules(__path__)} - _SHARED)
+    """The names that ``do:`` knows without an import path."""
+    return sorted(_BUILT_IN)
 
 
 def find(do: str) -> type[Handler[Any]]:
-    """What a rule's ``do:`` names: ``email`` is the Handler in handlers/email.py, ``acme.pager:Pager`` any other.
+    """The handler class that a rule's ``do:`` names: ``email``, or ``acme.pager:Pager`` for one of your own.
 
-    Nothing is registered: a file in handlers/ is a handler, and only what a rule names is imported.
-    Raises LookupError, which says why, for all that does not end in exactly one handler class.
+    Only what a rule names is imported. Raises LookupError, which says why, if there is not exactly one such class.
     """
     path, _, name = do.partition(":")
-    if not name and path not in builtin():
+    if not name and path not in _BUILT_IN:
         raise LookupError(
             f"there is no handler {do!r}; built in: {', '.join(builtin())}; yours: 'package.module:Class'"
         )
     try:
-        module = import_module(path if name else f"handlers.{path}")
+        module = import_module(path if name else _BUILT_IN[path])
     except Exception as error:
         raise LookupError(f"importing {path!r} failed: {type(error).__name__}: {error}") from error
     classes = [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Handler) and not isabstract(v)]

@@ -15,7 +15,7 @@ What goes as planned is returned, what goes wrong is raised:
                CheckBack     started, or not yet: call me again after a while, with this state
     raised     RetryLater    may go right later; counts as a failure
                GiveUp        will never go right
-               all else      judged in one place, dispatch.trouble: a permanent HTTP status gives up, the rest retries
+               all else      judged in one place, handlers.errors: a permanent HTTP status gives up, the rest retries
 """
 
 import json
@@ -39,7 +39,6 @@ TEXT_LIMIT = 1_000  # characters of a summary, a reason or a note
 DETAIL_LIMIT = 500  # characters of one detail
 DETAILS_LIMIT = 40  # how many details
 STATE_LIMIT = 30_000  # characters of a state as JSON; Azure Tables holds 32 Ki characters in a property
-PERMANENT = frozenset({400, 405, 410, 413, 415, 422})  # HTTP statuses that asking again does not mend
 LONGEST_WAIT = timedelta(days=366)  # of a CheckBack: longer ones would leave the calendar
 
 

@@ -17,7 +17,7 @@ from jinja2.utils import missing
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from handlers.bounds import BoundedEnvironment, bounded
+from handlers.template_limits import BoundedEnvironment, bounded
 from schemas import Event
 
 
@@ -93,7 +93,7 @@ class Template:
 
     def render(self, event: Event, **more: Any) -> str:
         """The text for this event. Raises jinja2.TemplateError: UndefinedError for what the event does not have,
-        TemplateRuntimeError for what does not work with it, or takes too much of it (handlers/bounds.py).
+        TemplateRuntimeError for what does not work with it, or takes too much of it (handlers/template_limits.py).
         """
         try:
             with bounded():

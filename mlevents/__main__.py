@@ -7,10 +7,15 @@ from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 
-from mlevents.azure import add_azure, azure
-from mlevents.replaying import add_replay, wish
+from mlevents.commands.emulator import add_azure, azure
+from mlevents.commands.replay_report import add_replay, wish
 
 PROJECT = Path(__file__).resolve().parent.parent
+_COMMANDS = {
+    "check": "mlevents.commands.check",
+    "demo": "mlevents.commands.demo.demo",
+    "mailbox": "mlevents.commands.mailbox",
+}
 REMEMBERED = 1000  # lines, log records and mails: `mlevents start` may run for weeks
 
 
@@ -27,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _replay(parsed)
         if parsed.command == "azure":
             return azure(parsed.app.resolve(), parsed)
-        command = getattr(import_module(f"mlevents.{parsed.command}"), parsed.command)
+        command = getattr(import_module(_COMMANDS[parsed.command]), parsed.command)
         return int(command(parsed.app.resolve()))
     except KeyboardInterrupt:
         return 130
@@ -63,14 +68,14 @@ def _port(text: str) -> int:
 
 def _replay(parsed: argparse.Namespace) -> int:
     wanted = wish(parsed)
-    from mlevents.replay import replay
+    from mlevents.commands.replay import replay
 
     return replay(parsed.app.resolve(), wanted)
 
 
 def _start(parsed: argparse.Namespace) -> int:
+    from mlevents.commands.start import start
     from mlevents.local.running import Options
-    from mlevents.local.start import start
 
     options = Options(
         app_dir=parsed.app.resolve(),

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from emulator.background import Background
 from mlevents.local.azurite import Azurite
-from mlevents.local.background import Background
 
 MEASURED = "COVERAGE_PROCESS_CONFIG"  # in the environment of processes that coverage is to watch, too
 _kept: dict[str, str] = {}

@@ -12,9 +12,9 @@ from threading import Thread
 import pytest
 
 from dispatch.rules import load
-from handlers.mail.settings import EmailSettings
+from handlers.email.settings import EmailSettings
 from schemas import RunStatusChanged
-from tests.dispatch.world import SETTINGS, WORKSPACES, World
+from tests.kit.world import SETTINGS, WORKSPACES, World
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -12,10 +12,11 @@ import pytest
 import requests
 
 from dispatch.app import App
-from dispatch.inbox import Inbox
+from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.tables import AzureQueue
 from dispatch.settings import CONNECTION, Environment, Storage
-from dispatch.storage import AzureQueue
-from mlevents import check, demo
+from mlevents.commands import check
+from mlevents.commands.demo import demo
 from mlevents.local.app import LocalApp
 from mlevents.local.azurite import Azurite
 from schemas import EVENT_TYPES, ModelRegistered, RunStatusChanged

@@ -9,13 +9,14 @@ from uuid import uuid4
 
 import pytest
 
-from dispatch import rules
-from dispatch.actions import Claim, NewAction, NotYet
 from dispatch.app import App
-from dispatch.records import EventRecord
+from dispatch.inbox.actions import NewAction
+from dispatch.inbox.leases import Claim, NotYet
+from dispatch.inbox.rows import EventRecord
+from dispatch.rules import load
 from dispatch.settings import Environment, SettingsError, Storage, function_timeout
 from schemas import RunStatusChanged
-from tests.doubles import NOW
+from tests.kit.storage import NOW
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST: dict[str, Any] = json.loads((ROOT / "host.json").read_text())
@@ -25,7 +26,7 @@ EXAMPLE: dict[str, Any] = json.loads((ROOT / "local.settings.json.example").read
 def test_the_queue_settings_are_explicit() -> None:
     """Each of the host's defaults would break a promise: see docs/architecture.md."""
     assert HOST["extensions"]["queues"] == {
-        "messageEncoding": "base64",  # as AzureQueue sends: tests/dispatch/test_storage.py looks at the bytes
+        "messageEncoding": "base64",  # as AzureQueue sends: tests/dispatch/inbox/test_tables.py looks at the bytes
         "batchSize": 8,  # sync functions share PYTHON_THREADPOOL_THREAD_COUNT threads, and receiving must find one
         "newBatchThreshold": 4,
         "maxPollingInterval": "00:00:05",  # the default of a minute would delay every action of an idle app
@@ -66,7 +67,7 @@ def test_the_example_settings_are_enough_to_start(tmp_path: Path) -> None:
     assert values["FUNCTIONS_WORKER_RUNTIME"] == "python"
     assert int(values["PYTHON_THREADPOOL_THREAD_COUNT"]) >= HOST["extensions"]["queues"]["batchSize"] * 4
     assert Storage.of(Environment(values)).connection_string == "UseDevelopmentStorage=true"
-    loaded = rules.load(ROOT / "rules", values)
+    loaded = load(ROOT / "rules", values)
     assert loaded.mistakes == ()
     assert loaded.by_name
     app = App.from_settings(values)

@@ -16,19 +16,20 @@ from packaging.utils import canonicalize_name
 
 from dispatch.settings import CONNECTION
 from schemas import RunStatusChanged
-from tests.standins.smtp import mail_server
+from tests.kit.smtp import mail_server
 
 pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = {"schemas", "handlers", "dispatch", "mlevents", "function_app", "benchmarks", "tests"}
+OURS = {"schemas", "handlers", "dispatch", "mlevents", "emulator", "function_app", "benchmarks", "tests"}
 DEPLOYED = ("schemas", "handlers", "dispatch", "function_app.py")
 FORBIDDEN = {
-    "schemas": {"azure", "handlers", "dispatch", "mlevents", "tests", "function_app"},
-    "handlers": {"azure.functions", "dispatch", "mlevents", "tests", "function_app"},
-    "dispatch": {"azure.functions", "mlevents", "tests", "function_app"},
-    "function_app.py": {"mlevents", "tests"},
+    "schemas": {"azure", "handlers", "dispatch", "mlevents", "emulator", "tests", "function_app"},
+    "handlers": {"azure.functions", "dispatch", "mlevents", "emulator", "tests", "function_app"},
+    "dispatch": {"azure.functions", "mlevents", "emulator", "tests", "function_app"},
+    "function_app.py": {"mlevents", "emulator", "tests"},
     "mlevents": {"tests", "function_app"},
+    "emulator": {"dispatch", "handlers", "mlevents", "tests", "function_app"},
 }
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dispatch.settings import CONNECTION
-from mlevents.local.background import Background
-from mlevents.local.console import Console
+from emulator.background import Background
+from mlevents.console import Console
 from mlevents.local.mailbox import Mail
 from mlevents.local.running import Options, Running
 
 if TYPE_CHECKING:
-    from mlevents.local.azure import Azure
+    from emulator import Azure
 
 
 class LocalApp:

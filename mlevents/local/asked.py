@@ -6,7 +6,7 @@ import signal
 from collections.abc import Coroutine
 from typing import Any
 
-from mlevents.local.console import Console
+from mlevents.console import Console
 
 
 async def until_asked(work: Coroutine[Any, Any, int], console: Console) -> int:

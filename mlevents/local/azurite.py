@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from mlevents.local.child import PROJECT, lines
+from emulator.state.storage_account import ACCOUNT, KEY
+from mlevents.local.host.worker_process import PROJECT, lines
 
-# The account that every storage emulator has (learn.microsoft.com, "Use the Azurite emulator for local Azure Storage
-# development", section "Well-known storage account and key").
-ACCOUNT = "devstoreaccount1"
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 DEFAULT_PORTS = (10000, 10001, 10002)  # blob, queue, table: what UseDevelopmentStorage=true means
 
 _SCRIPT = PROJECT / "node_modules/azurite/dist/src/azurite.js"

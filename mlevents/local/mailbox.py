@@ -14,7 +14,7 @@ from pathlib import Path
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from dispatch.settings import Environment
-from mlevents.local.ports import listen
+from emulator.ports import listen
 
 PORT = 1025  # where local.settings.json.example sends mail
 

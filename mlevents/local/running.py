@@ -15,22 +15,25 @@ from typing import TYPE_CHECKING, Self
 from aiohttp import web
 
 from dispatch.settings import CONNECTION, Environment, SettingsError
-from mlevents.local import appsettings, cloud, mailbox, payloads
-from mlevents.local.appsettings import LocalSettings
+from emulator.ports import PortTaken, free, listen
+from mlevents import app_settings as appsettings
+from mlevents.app_settings import LocalSettings
+from mlevents.console import Console
+from mlevents.lenient_json import BadFile
+from mlevents.local import emulator as cloud
+from mlevents.local import mailbox
 from mlevents.local.azurite import DEFAULT_PORTS, Azurite, AzuriteError
-from mlevents.local.child import AppBroken, WorkerDied
-from mlevents.local.console import Console
-from mlevents.local.host import Host
-from mlevents.local.hostjson import HostJson
-from mlevents.local.lenient_json import BadFile
+from mlevents.local.host import payloads
+from mlevents.local.host.host import Host
+from mlevents.local.host.host_json import HostJson
+from mlevents.local.host.worker_process import AppBroken, WorkerDied
 from mlevents.local.mailbox import Mail, Mailbox
-from mlevents.local.messages import INVISIBLE
-from mlevents.local.ports import PortTaken, free, listen
-from mlevents.local.triggers import Triggers
-from mlevents.local.web import WebApp
+from mlevents.local.triggers.http import WebApp
+from mlevents.local.triggers.queue_messages import INVISIBLE
+from mlevents.local.triggers.triggers import Triggers
 
 if TYPE_CHECKING:
-    from mlevents.local.azure import Azure, Call
+    from emulator import Azure, Call
 
 EMULATOR = "usedevelopmentstorage=true"
 FOLDER = ".mlevents"  # in the app's folder: what is kept between runs

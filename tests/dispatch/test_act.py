@@ -12,14 +12,15 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ServiceResponseError
 
 from dispatch.act import act, carry_out, rearm
-from dispatch.actions import Message, NotYet
 from dispatch.app import App
-from dispatch.inbox import Inbox
-from dispatch.storage import Conflict, Row, Table
+from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.leases import NotYet
+from dispatch.inbox.messages import Message
+from dispatch.inbox.tables import Conflict, Row, Table
 from handlers.base import Result
 from schemas import Event, RunStatusChanged
-from tests.dispatch.world import LEASE, World, rule, rules
-from tests.doubles import Died
+from tests.kit.storage import Died
+from tests.kit.world import LEASE, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")
 

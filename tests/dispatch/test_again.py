@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from dispatch.act import act
-from dispatch.actions import Message
-from dispatch.guards import Guard, Hold
+from dispatch.guards.base import Guard, Hold
+from dispatch.inbox.messages import Message
 from handlers.base import Action, Outcome, RetryLater
 from schemas import Event, RunStatusChanged
-from tests.dispatch.world import Scripted, World, rule, rules
+from tests.kit.world import Scripted, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")
 

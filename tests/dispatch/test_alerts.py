@@ -14,10 +14,10 @@ from dispatch.receive import receive
 from dispatch.rules import load
 from dispatch.sweep import sweep
 from handlers.base import Action
-from handlers.mail.content import Content
+from handlers.email.content import Content
 from schemas import Event, RunStatusChanged, UnknownEventType, parse_event
 from schemas.alert import Alert
-from tests.dispatch.world import SETTINGS, WORKSPACES, World, rule, rules
+from tests.kit.world import SETTINGS, WORKSPACES, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")
 FOREIGN = EVENT.topic.replace("churn-prod", "somebody-s")
@@ -26,7 +26,7 @@ FOREIGN = EVENT.topic.replace("churn-prod", "somebody-s")
 def told_world(folder: Path, *texts: str, script: str = "succeed") -> World:
     """A world whose alerts go to a scripted handler."""
     world = World(rules(*texts), folder)
-    handler = "tests.dispatch.world:Scripted"
+    handler = "tests.kit.world:Scripted"
     alerts = f'alerts: {{ do: "{handler}", with: {{ world: {world.name}, script: ["{script}"] }} }}\n'
     world.workspaces = WORKSPACES + alerts
     world.write(world.rules)

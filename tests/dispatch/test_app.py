@@ -12,7 +12,7 @@ import pytest
 from dispatch.app import App, LazyApp
 from dispatch.settings import SettingsError
 from schemas import RunStatusChanged
-from tests.dispatch.world import SETTINGS, WORKSPACES, World, rule, rules
+from tests.kit.world import SETTINGS, WORKSPACES, World, rule, rules
 
 
 @pytest.fixture

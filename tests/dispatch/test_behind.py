@@ -9,10 +9,10 @@ from datetime import timedelta
 
 import pytest
 
-from dispatch.storage import Row
-from tests.dispatch.behind import Behind, RememberingTable
-from tests.dispatch.stories import STORIES
-from tests.dispatch.telling import Story, Telling, check_record
+from dispatch.inbox.tables import Row
+from tests.kit.crash_enumeration import Story, Telling, check_record
+from tests.kit.scenarios import STORIES
+from tests.kit.stale_reads import Behind, RememberingTable
 
 pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
 

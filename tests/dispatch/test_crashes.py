@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.dispatch.faults import Fault, Faults
-from tests.dispatch.stories import STORIES
-from tests.dispatch.telling import Story, Telling, check, swept
+from tests.kit.crash_enumeration import Story, Telling, check, swept
+from tests.kit.faults import Fault, Faults
+from tests.kit.scenarios import STORIES
 
 pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
 

@@ -10,13 +10,13 @@ from azure.core.exceptions import HttpResponseError
 
 from dispatch.act import act
 from dispatch.app import App
-from dispatch.inbox import Inbox
-from dispatch.rules import Rule
+from dispatch.inbox.inbox import Inbox
+from dispatch.rules.rule import Rule
 from handlers.base import Action, Outcome, Succeeded
 from schemas import Event, RunStatusChanged
 from tests.dispatch.test_act import Faulty, ending
 from tests.dispatch.test_receive import refusal
-from tests.dispatch.world import LEASE, Scripted, World, rule, rules
+from tests.kit.world import LEASE, Scripted, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")
 

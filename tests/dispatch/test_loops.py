@@ -10,7 +10,7 @@ import pytest
 from handlers.base import Action
 from handlers.lineage import job_name
 from schemas import Event, ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged
-from tests.dispatch.world import Scripted, World, rule, rules
+from tests.kit.world import Scripted, World, rule, rules
 
 
 class Starting(Scripted):

@@ -15,14 +15,14 @@ from azure.data.tables import TableClient
 
 from dispatch.act import act
 from dispatch.app import App
-from dispatch.inbox import Inbox
+from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.rows import unpacked
+from dispatch.inbox.tables import AzureTable, Row
 from dispatch.receive import receive, receive_later
-from dispatch.records import unpacked
-from dispatch.storage import AzureTable, Row
 from schemas import ModelRegistered, RunCompleted, RunStatusChanged
-from tests.dispatch.test_storage import Answers
-from tests.dispatch.world import LEASE, World, rule, rules
-from tests.doubles import NOW, Counting, MemoryQueue
+from tests.dispatch.inbox.test_tables import Answers
+from tests.kit.storage import NOW, Counting, MemoryQueue
+from tests.kit.world import LEASE, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")
 RAW = json.dumps(EVENT.wire())

@@ -9,13 +9,14 @@ import requests
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 from dispatch.act import act
-from dispatch.actions import Settlement
+from dispatch.inbox.leases import Settlement
 from dispatch.receive import receive
-from dispatch.rules import Rules, load
+from dispatch.rules import load
+from dispatch.rules.rule import Rules
 from dispatch.secrets import Secrets
 from handlers.base import Action, GiveUp, Handler, Outcome, RetryLater, Skipped, Succeeded
 from schemas import Event, RunStatusChanged
-from tests.dispatch.world import SETTINGS, World, rule, rules
+from tests.kit.world import SETTINGS, World, rule, rules
 
 URL = "https://user:pa55word-long@chat.invalid/services/T0123456/B0123456/s3cr3ts3cr3t?sig=abc%2Bdef%3D0123"
 PARTS = (URL, "s3cr3ts3cr3t", "abc%2Bdef%3D0123", "abc+def=0123", "pa55word-long", "T0123456")

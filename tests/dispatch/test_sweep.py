@@ -10,15 +10,16 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 
 from dispatch.act import act
-from dispatch.actions import Message
 from dispatch.app import TWO_VERSIONS
-from dispatch.inbox import Inbox
-from dispatch.rules import Rule, Rules, load
-from dispatch.storage import Row
+from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.messages import Message
+from dispatch.inbox.tables import Row
+from dispatch.rules import load
+from dispatch.rules.rule import Rule, Rules
 from dispatch.sweep import GRACE, decide, sweep
 from schemas import Event, RunStatusChanged
-from tests.dispatch.world import LEASE, SETTINGS, World, rule, rules
-from tests.doubles import Counting
+from tests.kit.storage import Counting
+from tests.kit.world import LEASE, SETTINGS, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")
 

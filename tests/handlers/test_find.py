@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from handlers import builtin, find
-from handlers.email import Email
+from handlers.email.handler import Email
 from handlers.log import Log
 
 PAGER = """
@@ -60,7 +60,7 @@ def test_the_built_in_handlers_are_the_files_of_the_folder() -> None:
 def test_every_built_in_handler_can_be_found() -> None:
     for name in builtin():
         handler = find(name)
-        assert handler.__module__ == f"handlers.{name}"
+        assert handler.__module__ in {f"handlers.{name}", f"handlers.{name}.handler"}
         assert handler.__doc__
 
 
@@ -75,7 +75,7 @@ def test_a_handler_of_ones_own(package: str) -> None:
     assert find(f"{package}.pager:Log") is Log
 
 
-@pytest.mark.parametrize("do", ["emial", "", "base", "mail", "Email", "handlers.email", "os", "pager:"])
+@pytest.mark.parametrize("do", ["emial", "", "base", "mail", "Email", "handlers.email.handler", "os", "pager:"])
 def test_what_is_not_built_in_is_told_what_is(do: str) -> None:
     with pytest.raises(
         LookupError, match=r"there is no handler '.*'; built in: .*email.*; yours: 'package.module:Class'"

@@ -15,7 +15,7 @@ from schemas import (
     parse_event,
 )
 from schemas.subject import DriftSubject, EndpointSubject, ModelSubject, RunSubject
-from tests.schemas.wires import MINIMAL, WORKSPACE, event_grid
+from tests.kit.wires import MINIMAL, WORKSPACE, event_grid
 
 HOSTILE = [
     "../../x",

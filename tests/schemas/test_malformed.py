@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas import EventError, MalformedEvent, Problem, UnknownEventType, parse_event
-from tests.schemas.wires import MODEL, RUN, WORKSPACE, cloud_event, delivered, event_grid, without
+from tests.kit.wires import MODEL, RUN, WORKSPACE, cloud_event, delivered, event_grid, without
 
 
 def refused(raw: Any) -> MalformedEvent:

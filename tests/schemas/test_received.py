@@ -15,7 +15,7 @@ from schemas import (
     UnknownEventType,
     parse_event,
 )
-from tests.schemas.wires import DRIFT, MODEL, RUN, SERVICE, WORKSPACE, cloud_event, delivered, event_grid, without
+from tests.kit.wires import DRIFT, MODEL, RUN, SERVICE, WORKSPACE, cloud_event, delivered, event_grid, without
 
 
 def test_a_registered_model_with_seven_digits_and_an_offset() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas import WorkspaceId, parse_event
-from tests.schemas.wires import WORKSPACE, event_grid
+from tests.kit.wires import WORKSPACE, event_grid
 
 
 def test_an_arm_id_is_taken_apart() -> None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar, NamedTuple
 
-from dispatch.records import Status
+from dispatch.inbox.rows import Status
 from handlers.base import Action, CheckBack, GiveUp, Handler, Outcome, RetryLater, Skipped, Succeeded
 from schemas import Event
-from tests.doubles import Died
+from tests.kit.storage import Died
 from tests.simulation.agenda import Agenda
 from tests.simulation.host import FunctionApp, Invocation
 

@@ -1,6 +1,6 @@
 """The Functions host, in virtual time: machines with a worker process each, queue triggers, timeouts, deaths, a timer.
 
-What becomes of a message is as in mlevents/local/messages.py, which says where Microsoft's sources have it: invisible
+What becomes of a message is as in mlevents/local/triggers/queue_messages.py, which names Microsoft's sources: invisible
 for ten minutes while its call runs; deleted when it is done; visible again after `visibilityTimeout` when it failed;
 in the poison queue when it failed for the `maxDequeueCount`th time. A call that takes longer than `functionTimeout`
 ends its whole worker process, and with it the calls of others. A machine that is gone releases nothing.
@@ -19,7 +19,7 @@ from dispatch.act import act, rearm
 from dispatch.app import App
 from dispatch.receive import receive
 from dispatch.sweep import sweep
-from tests.doubles import Died
+from tests.kit.storage import Died
 from tests.simulation.agenda import Agenda, Task
 from tests.simulation.queues import Message, Queue
 from tests.simulation.storage import Weather

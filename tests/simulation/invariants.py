@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from math import inf
 
-from dispatch.actions import MOST_CRASHES
-from dispatch.records import ActionRecord
-from dispatch.rules import ALERTS
+from dispatch.inbox.leases import MOST_CRASHES
+from dispatch.inbox.rows import ActionRecord
+from dispatch.rules.rule import ALERTS
 from tests.simulation.agenda import START
 from tests.simulation.deeds import DEADLY, IDLE, SKEW
 from tests.simulation.workload import EVERY, FOLLOWS, GUARDED, MOST, STAGES, UNFOLLOWED, Fact

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
 
-from dispatch.storage import Row, Table
+from dispatch.inbox.tables import Row, Table
 from tests.simulation.agenda import Agenda
 from tests.simulation.queues import Queue
 
@@ -60,7 +60,7 @@ class Weather:
 
 @dataclass
 class Reach:
-    """A table and a queue, as `dispatch.storage` knows them, through the weather."""
+    """A table and a queue, as `dispatch.inbox.tables` knows them, through the weather."""
 
     weather: Weather
     table: Table

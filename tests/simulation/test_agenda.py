@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.doubles import Died
+from tests.kit.storage import Died
 from tests.simulation.agenda import Agenda
 
 

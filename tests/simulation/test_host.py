@@ -9,9 +9,9 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 
 from dispatch.app import App
-from dispatch.inbox import Inbox
-from dispatch.rules import Rules
-from tests.doubles import Died, MemoryTable
+from dispatch.inbox.inbox import Inbox
+from dispatch.rules.rule import Rules
+from tests.kit.storage import Died, MemoryTable
 from tests.simulation import host
 from tests.simulation.agenda import Agenda
 from tests.simulation.host import FunctionApp

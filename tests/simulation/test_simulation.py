@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from tests.dispatch.behind import Behind, RememberingTable
+from tests.kit.stale_reads import Behind, RememberingTable
 from tests.simulation.invariants import check
 from tests.simulation.world import Plan, Simulation
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from tests.dispatch.world import SETTINGS
+from tests.kit.world import SETTINGS
 from tests.simulation.agenda import START
 
 TOPIC = SETTINGS["RULES_WS_CHURN_PROD"]

@@ -13,13 +13,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-from dispatch.actions import History
 from dispatch.app import App
-from dispatch.inbox import Inbox
-from dispatch.rules import Rules, load
-from dispatch.storage import Table
-from tests.dispatch.world import LEASE, SETTINGS
-from tests.doubles import MemoryTable, seeded
+from dispatch.inbox.history import History
+from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.tables import Table
+from dispatch.rules import load
+from dispatch.rules.rule import Rules
+from tests.kit.storage import MemoryTable, seeded
+from tests.kit.world import LEASE, SETTINGS
 from tests.simulation.agenda import Agenda
 from tests.simulation.deeds import DEADLY, Deed, Journal
 from tests.simulation.event_grid import HOUR, EventGrid

@@ -1,28 +1,22 @@
 """An Azure of its own for each test, and the app that deploys to it."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlevents.local.azure import Azure
+from emulator import Azure
 from tests.handlers.deploy.site import DEV, PROD, Site
+from tests.kit.emulator import emulated_azure
 
 MakeSite = Callable[..., Site]
 
 
 @pytest.fixture
 def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
-    """Two workspaces and a registry; the environment trusts it and has its identity."""
-    with Azure(PROD, DEV, registries=["acme"]) as azure:
-        for name, value in azure.settings.items():
-            monkeypatch.setenv(name, value)
-        for name in [name for name in os.environ if name.startswith(("AZURE_CLIENT", "ARM_CLOUD"))]:
-            monkeypatch.delenv(name)
-        monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")
-        monkeypatch.delenv("AZUREML_CURRENT_CLOUD")  # the client sets it: it is gone again after the test
+    """Two workspaces and a registry."""
+    with emulated_azure(monkeypatch, PROD, DEV) as azure:
         yield azure
 
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from dispatch.records import ActionRecord
-from handlers.azureml.cloud import arm_endpoint
-from handlers.azureml.gateway import AzureML
-from handlers.azureml.transport import Transport
-from handlers.credential import credential
-from handlers.deploy import Deploy
-from mlevents.local.azure import Azure
+from dispatch.inbox.rows import ActionRecord
+from emulator import Azure
+from handlers.azure.cloud import arm_endpoint
+from handlers.azure.credential import credential
+from handlers.azure.ml.workspace import AzureML
+from handlers.azure.transport import Transport
+from handlers.deploy.handler import Deploy
 from schemas import ModelRegistered, WorkspaceId
-from tests.dispatch.world import SETTINGS, World
-from tests.doubles import Died, Mortal
+from tests.kit.storage import Died, Mortal
+from tests.kit.world import SETTINGS, World
 
 PROD, DEV = SETTINGS["RULES_WS_CHURN_PROD"], SETTINGS["RULES_WS_CHURN_DEV"]
 STAGED = "when: [data.modelTags.stage StringIn production]"

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from dispatch.act import rearm
-from dispatch.actions import Message
-from handlers.azureml.resources import ModelRef
-from handlers.rollout.names import deployment_name
-from handlers.rollout.plan import ACTION_TAG
-from mlevents.local.azure import Azure
-from tests.doubles import Mortal
+from dispatch.inbox.messages import Message
+from emulator import Azure
+from handlers.azure.ml.names import deployment_name
+from handlers.azure.ml.resources import ModelRef
+from handlers.deploy.plan import ACTION_TAG
 from tests.handlers.deploy.site import DEV, PROD, DeathAtWrite, Deaths, Site
+from tests.kit.storage import Mortal
 
 pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
 

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.rules import Rules, load
-from handlers.azureml.cloud import METADATA, SETTING
-from handlers.deploy import INSTANCE_TYPE, Batch, Deploy
+from dispatch.rules import load
+from dispatch.rules.rule import Rules
+from handlers.azure.cloud import METADATA, SETTING
+from handlers.deploy.handler import INSTANCE_TYPE, Batch, Deploy
+from handlers.deploy.preconditions import Wanted
+from handlers.deploy.rollback import Back
+from handlers.deploy.rollout import Forward
 from handlers.duration import format_duration
-from handlers.rollout.back import Back
-from handlers.rollout.forward import Forward
-from handlers.rollout.wanted import Wanted
 from schemas import ModelRegistered
-from tests.dispatch.world import SETTINGS, WORKSPACES
+from tests.kit.world import SETTINGS, WORKSPACES
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs/handlers/deploy.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)

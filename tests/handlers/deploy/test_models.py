@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlevents.local.azure import Azure
+from emulator import Azure
 from mlevents.local.azurite import Azurite
 from tests.handlers.deploy.conftest import MakeSite
 from tests.handlers.deploy.site import DEV, PROD

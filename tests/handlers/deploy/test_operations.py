@@ -2,12 +2,12 @@
 
 import pytest
 
-from handlers.azureml.arm import Arm
-from handlers.azureml.endpoints import Endpoints
-from handlers.azureml.resources import Deployment, Endpoint
-from mlevents.local.azure import Azure
+from emulator import Azure
+from handlers.azure.arm import Arm
+from handlers.azure.ml.endpoints import Endpoints
+from handlers.azure.ml.resources import Deployment, Endpoint
 from tests.handlers.deploy.conftest import MakeSite
-from tests.handlers.deploy.test_wrong import (
+from tests.handlers.deploy.test_failures import (
     CRASHED,
     DELETE_EIGHT,
     EIGHT,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dispatch.replay import Choice, find, replay
-from mlevents.local.azure import Azure
+from dispatch.replay.replay import Choice, find, replay
+from emulator import Azure
 from schemas import ModelRegistered
 from tests.handlers.deploy.conftest import MakeSite
 from tests.handlers.deploy.site import DEV, PROD, Site

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from handlers.azureml.resources import ModelRef
-from handlers.rollout.names import deployment_name
-from mlevents.local.azure import Azure
+from emulator import Azure
+from handlers.azure.ml.names import deployment_name
+from handlers.azure.ml.resources import ModelRef
 from tests.handlers.deploy.conftest import MakeSite
 from tests.handlers.deploy.site import PROD
 

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from dispatch.rules import Rules, load
-from handlers.deploy import Deploy
-from handlers.target import WORKSPACES
+from dispatch.rules import load
+from dispatch.rules.rule import Rules
+from handlers.deploy.handler import Deploy
+from handlers.workspace_field import WORKSPACES
 from schemas import ModelRegistered, WorkspaceId
-from tests.dispatch.world import SETTINGS
-from tests.dispatch.world import WORKSPACES as WORKSPACES_YAML
+from tests.kit.world import SETTINGS
+from tests.kit.world import WORKSPACES as WORKSPACES_YAML
 
 EVENT = ModelRegistered.example(model_name="churn", model_version="7", model_tags={"endpoint": "churn-eu"})
 PROD = WorkspaceId.parse(SETTINGS["RULES_WS_CHURN_PROD"])

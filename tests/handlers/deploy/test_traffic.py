@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.rollout.traffic import next_share, shown, with_share
+from handlers.deploy.traffic import next_share, shown, with_share
 
 SPLITS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 60), min_size=1).map(
     lambda weights: with_share({}, "x", 100) if not weights else normal(weights)

@@ -9,20 +9,20 @@ from typing import Any, ClassVar, Self
 import pytest
 
 from dispatch.act import rearm
-from dispatch.actions import Message
-from dispatch.records import ActionRecord
-from handlers.azureml.arm import Arm
-from handlers.azureml.cloud import arm_endpoint
-from handlers.azureml.gateway import AzureML
-from handlers.credential import credential
-from handlers.datafactory import VERSION, DataFactory
-from handlers.pipeline import Pipeline
-from mlevents.local.azure import Azure
-from mlevents.local.azure.clock import Clock
+from dispatch.inbox.messages import Message
+from dispatch.inbox.rows import ActionRecord
+from emulator import Azure
+from emulator.state.clock import Clock
+from handlers.azure.arm import Arm
+from handlers.azure.cloud import arm_endpoint
+from handlers.azure.credential import credential
+from handlers.azure.data_factory import VERSION, DataFactory
+from handlers.azure.ml.workspace import AzureML
+from handlers.pipeline.handler import Pipeline
 from schemas import Event, RunCompleted, WorkspaceId
-from tests.dispatch.world import SETTINGS, World
-from tests.doubles import Mortal
 from tests.handlers.deploy.site import MortalTransport
+from tests.kit.storage import Mortal
+from tests.kit.world import SETTINGS, World
 
 PROD, DEV = SETTINGS["RULES_WS_CHURN_PROD"], SETTINGS["RULES_WS_CHURN_DEV"]
 JOB = "samples/rules/jobs/retrain.yml"

@@ -8,13 +8,13 @@ from uuid import UUID
 
 import pytest
 
-from handlers.azureml.arm import is_at
-from handlers.azureml.data_plane import DataPlane
-from mlevents.local.azure import Azure
-from mlevents.local.azure.calls import Call
-from mlevents.local.azure.routing import Ask
-from mlevents.local.azure.wire import Answer
-from mlevents.local.azure.world import Resource
+from emulator import Azure
+from emulator.http.calls import Call
+from emulator.http.routing import Ask
+from emulator.state.state import Resource
+from emulator.wire import Answer
+from handlers.azure.arm import is_at
+from handlers.azure.ml.data_plane import DataPlane
 from schemas import RunCompleted
 from tests.handlers.pipeline.conftest import MakeSite
 from tests.handlers.pipeline.site import EVENT, PROD, Site
@@ -420,7 +420,7 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
 
     def test_too_many_jobs_are_not_looked_through(self, make: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
         """Then it cannot be said that ours is not among them."""
-        monkeypatch.setattr("handlers.azureml.jobs._MOST", 3)
+        monkeypatch.setattr("handlers.azure.ml.jobs._MOST", 3)
         site = make(**TRAIN)
         site.azure.die_before(1, POST)
         for _ in range(5):
@@ -456,7 +456,7 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
 
     def test_old_jobs_are_not_looked_through(self, make: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
         """Lists come newest first, or nearly so."""
-        monkeypatch.setattr("handlers.azureml.jobs._OLD_ENOUGH", 4)
+        monkeypatch.setattr("handlers.azure.ml.jobs._OLD_ENOUGH", 4)
         site = make(**TRAIN)
         site.azure.world.page = 2
         for _ in range(9):

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from mlevents.local.azure import Azure
+from emulator import Azure
 from mlevents.local.azurite import Azurite
 from tests.handlers.deploy.site import Deaths
-from tests.handlers.pipeline.conftest import trust_only
 from tests.handlers.pipeline.site import DEV, FACTORY, JOB, PROD, QUIET, Site
 from tests.handlers.pipeline.test_batch import deploy_pipeline
 from tests.handlers.pipeline.test_factory import DECLARED
+from tests.kit.emulator import trust_only
 
 pytestmark = [QUIET, pytest.mark.no_cover]  # the same lines many times; that they are reached, other tests show
 

@@ -5,17 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.rules import Rules, load
+from dispatch.rules import load
+from dispatch.rules.rule import Rules
 from handlers.duration import format_duration
-from handlers.launch.factory import KEY
-from handlers.launch.labels import LONGEST_KEY, LONGEST_VALUE, MOST_TAGS
-from handlers.launch.start import LISTED
 from handlers.lineage import tags
-from handlers.pipeline import Pipeline
+from handlers.pipeline.data_factory import KEY
+from handlers.pipeline.handler import Pipeline
+from handlers.pipeline.start import LISTED
+from handlers.pipeline.tags import LONGEST_KEY, LONGEST_VALUE, MOST_TAGS
 from schemas import DatasetDriftDetected, Drift, RunCompleted, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
-from tests.dispatch.world import SETTINGS, WORKSPACES
 from tests.handlers.pipeline.site import FACTORY
+from tests.kit.world import SETTINGS, WORKSPACES
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs/handlers/pipeline.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)

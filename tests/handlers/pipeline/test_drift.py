@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from mlevents.local.azure import Azure
+from emulator import Azure
 from schemas import DatasetDriftDetected, Event, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
-from tests.doubles import NOW
 from tests.handlers.pipeline.conftest import MakeSite
 from tests.handlers.pipeline.site import FACTORY, PROD, QUIET, Site
+from tests.kit.storage import NOW
 
 pytestmark = QUIET
 

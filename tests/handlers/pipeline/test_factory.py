@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from dispatch.act import act
-from mlevents.local.azure import Azure
+from emulator import Azure
 from schemas import RunCompleted, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
 from tests.handlers.pipeline.conftest import MakeSite
@@ -370,7 +370,7 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         assert len(runs(site)) == 2
 
     def test_too_many_runs_are_not_looked_through(self, make: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("handlers.datafactory._MOST_PAGES", 1)
+        monkeypatch.setattr("handlers.azure.data_factory._MOST_PAGES", 1)
         site = make(**KEYED)
         for n in range(3):
             site.tell(RunCompleted.example(id=f"other-{n}", run_id="r", run_tags={}, run_properties={}))

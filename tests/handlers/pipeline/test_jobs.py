@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from handlers.files import APP_FOLDER
+from handlers.file_field import APP_FOLDER
 from mlevents.local.azurite import Azurite
 from schemas import ModelRegistered, RunCompleted, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH

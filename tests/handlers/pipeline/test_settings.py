@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from handlers.pipeline import Pipeline
-from mlevents.check import plans
+from handlers.pipeline.handler import Pipeline
+from mlevents.commands.check import plans
 from schemas import EVENT_TYPES, RunCompleted, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
-from tests.dispatch.world import World
 from tests.handlers.pipeline.site import FACTORY, JOB
+from tests.kit.world import World
 
 FACTORY_RUN = {"data_factory": FACTORY, "pipeline": "copy"}
 

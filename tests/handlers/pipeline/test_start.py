@@ -12,11 +12,11 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
+from handlers.azure.run import Run, RunState, Unlisted
 from handlers.base import Action, CheckBack, GiveUp, Outcome, RetryLater, Succeeded
-from handlers.launch.launch import launch
-from handlers.launch.target import Found, Known, Nameless, Plan
-from handlers.run import Run, RunState, Unlisted
-from tests.doubles import NOW
+from handlers.pipeline.steps import launch
+from handlers.pipeline.target import Found, Known, Nameless, Plan
+from tests.kit.storage import NOW
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Guards: may this action run now? One file per guard."""

@@ -1,0 +1,1 @@
+"""The durable record of events and actions, on Azure Storage."""

@@ -1,0 +1,1 @@
+"""Run events again: those on record, those that were rejected, and dead letters."""

@@ -1,0 +1,1 @@
+"""Read YAML with the position of every value."""

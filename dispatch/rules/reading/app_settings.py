@@ -1,0 +1,72 @@
+"""``${RULES_NAME}`` in a rules file: the value of an app setting. ``$${`` is a literal ``${``.
+
+A value is put into a text that has been read from YAML already: whatever it contains, it stays inside that text.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dispatch.rules.errors import closest
+from schemas.errors import shown
+
+PREFIX = "RULES_"
+
+_MARK = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_NAME = re.compile(PREFIX + r"[A-Za-z0-9_]+")
+_KEY_VAULT = re.compile(r"\s*@Microsoft\.KeyVault\(", re.IGNORECASE)
+_WHERE = "Set it among the function app's settings in Azure, in local.settings.json on your machine."
+
+
+@dataclass(frozen=True, slots=True)
+class Substituted:
+    """A text with its settings filled in: their values and what stands for them; what is wrong, with a hint."""
+
+    text: str
+    settings: tuple[tuple[str, str], ...] = ()
+    wrong: tuple[tuple[str, str], ...] = ()
+
+
+def substitute(text: str, settings: Mapping[str, str]) -> Substituted:
+    """Fill in the settings that a text names. A name that cannot be filled in stays as it is."""
+    wrong: list[tuple[str, str]] = []
+    used: list[tuple[str, str]] = []
+
+    def value(mark: re.Match[str]) -> str:
+        if mark[0] == "$${":
+            return "${"
+        problem = _problem(mark[1], settings)
+        if problem:
+            wrong.append(problem)
+            return mark[0]
+        used.append((settings[mark[1]], mark[0]))
+        return settings[mark[1]]
+
+    filled = _MARK.sub(value, text)
+    if _KEY_VAULT.match(text):
+        wrong.append(_KEY_VAULT_IN_FILE)
+    return Substituted(filled, tuple(used), tuple(wrong))
+
+
+_KEY_VAULT_IN_FILE = (
+    "a Key Vault reference means something only as the value of an app setting",
+    f"Give a setting {PREFIX}… this value and write ${{{PREFIX}…}} here.",
+)
+
+
+def _problem(name: str | None, settings: Mapping[str, str]) -> tuple[str, str] | None:
+    if not name:
+        return "'${' without the name of a setting", f"Write ${{{PREFIX}NAME}}, or $${{ for a literal ${{."
+    if not name.startswith(PREFIX):
+        hint = f"Name the setting {PREFIX}{name}: the app's other settings, with its secrets, are closed to rules."
+        return f"rules may only read settings whose names begin with {PREFIX}, not {shown(name)}", hint
+    if not _NAME.fullmatch(name):
+        return f"{shown(name)} is not the name of a setting", f"After {PREFIX} come letters, digits and underscores."
+    if name not in settings:
+        ours = {setting.removeprefix(PREFIX): setting for setting in settings if setting.startswith(PREFIX)}
+        meant = closest(name.removeprefix(PREFIX), ours)
+        return f"the app setting {name} is not set", f"Did you mean {ours[meant]}?" if meant else _WHERE
+    if _KEY_VAULT.match(settings[name]):
+        hint = "Has the app's identity the role Key Vault Secrets User? On your machine, write the value itself."
+        return f"the app setting {name} is a Key Vault reference that was not resolved", hint
+    return None

@@ -1,0 +1,1 @@
+"""Control the emulator: set it up, inject faults, look at its state."""

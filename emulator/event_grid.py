@@ -1,0 +1,133 @@
+"""Event Grid: delivers the events that were raised to one URL, at least once, in no order.
+
+learn.microsoft.com, "Event Grid message delivery and retry" and "Webhook event delivery": one event a request, 30
+seconds for an answer, the waits between attempts, and what is given up at once.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from threading import Lock
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+import aiohttp
+
+from emulator.background import Background
+from emulator.state.state import Body
+
+PAUSES = (10.0, 30.0, 60.0, 300.0, 600.0, 1_800.0, 3_600.0)  # seconds before the next attempt
+TIMEOUT = aiohttp.ClientTimeout(total=30)
+GIVEN_UP = frozenset({400, 403, 413})
+LEAST = {401: 300.0, 404: 300.0, 408: 120.0, 503: 30.0}  # seconds to wait after such an answer
+
+
+class NotValidated(Exception):  # noqa: N818 - what came of the handshake
+    """The URL did not answer the handshake, and gets no events; says what it did."""
+
+
+class EventGrid:
+    """A subscription of one URL to all events, while in its ``with``.
+
+    Every `twice_every`th event is delivered twice, as any may be; 0: none is.
+    """
+
+    def __init__(self, url: str, *, twice_every: int = 0, pauses: Sequence[float] = PAUSES) -> None:
+        self.url = url
+        self.delivered: list[Body] = []
+        self.given_up: list[tuple[Body, str]] = []  # and why
+        self._twice_every, self._pauses = twice_every, pauses
+        self._background, self._open, self._lock = Background(), False, Lock()
+        self._count = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __enter__(self) -> Self:
+        """Shake hands. Raises NotValidated."""
+        self._background.__enter__()
+        try:
+            self._background.run(self._subscribe())
+        except BaseException:
+            self._background.__exit__(None, None, None)
+            raise
+        self._open = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._open = False
+        self._background.run(self._stop())
+        self._background.__exit__(None, None, None)
+
+    @property
+    def idle(self) -> bool:
+        """Is nothing on its way?"""
+        return not self._tasks
+
+    def publish(self, event: Body) -> None:
+        """Deliver an event, from now on, while others are. Any thread may ask; after the ``with`` nothing happens."""
+        with self._lock:
+            if self._open:
+                self._background.run(self._accept(event))
+
+    async def _subscribe(self) -> None:
+        self._client = aiohttp.ClientSession(timeout=TIMEOUT)
+        code = str(uuid4())
+        event = {
+            "id": str(uuid4()),
+            "topic": "",
+            "subject": "",
+            "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
+            "data": {"validationCode": code},
+            "dataVersion": "2",
+        }
+        try:
+            status, answer = await self._post(event, "SubscriptionValidation", 1)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            status, answer = 0, f"{type(error).__name__}: {error}"
+        if answer != {"validationResponse": code}:
+            await self._client.close()
+            raise NotValidated(f"{self.url} did not answer the handshake of Event Grid: {status} {answer}")
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._client.close()
+
+    async def _accept(self, event: Body) -> None:
+        self._count += 1
+        again = bool(self._twice_every) and self._count % self._twice_every == 0
+        for _ in range(2 if again else 1):
+            task = asyncio.create_task(self._deliver(event))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, event: Body) -> None:
+        for attempt, pause in enumerate((*self._pauses, 0.0), 1):
+            try:
+                status, answer = await self._post(event, "Notification", attempt)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                status, answer = 0, f"{type(error).__name__}: {error}"
+            if 200 <= status <= 204:
+                self.delivered.append(event)
+                return
+            if status in GIVEN_UP:
+                break
+            await asyncio.sleep(max(pause, LEAST.get(status, 0.0)) if pause else 0.0)
+        self.given_up.append((event, f"{status} {answer}"))
+
+    async def _post(self, event: Body, kind: str, attempt: int) -> tuple[int, Any]:
+        headers = {
+            "aeg-event-type": kind,
+            "aeg-subscription-name": "AZUREML-EVENT",
+            "aeg-delivery-count": str(attempt - 1),
+            "aeg-data-version": str(event["dataVersion"]),
+            "aeg-metadata-version": "1",
+        }
+        async with self._client.post(self.url, json=[event], headers=headers) as answer:
+            text = await answer.text()
+            is_json = answer.content_type == "application/json" and bool(text)
+            return answer.status, await answer.json() if is_json else text

@@ -1,0 +1,1 @@
+"""HTTP: routes, requests, and the shapes of bodies."""

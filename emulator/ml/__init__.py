@@ -1,0 +1,1 @@
+"""The resource providers: Azure Machine Learning, its data planes, and Data Factory."""

@@ -1,0 +1,167 @@
+"""What is registered by name and version, in a workspace or a registry: models, environments, code and more."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.http import schema
+from emulator.http.routing import Ask, Plane, Route
+from emulator.http.shapes import Shape
+from emulator.ml import events, versions
+from emulator.state import ids
+from emulator.state.ids import REGISTRY_SCOPE, WORKSPACE_SCOPE
+from emulator.state.state import Body, Resource, World
+from emulator.wire import Answer, Refusal
+
+DATA_PLANE = "/mferp/managementfrontend"  # before the paths of a registry, under the host that discovery tells
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of asset."""
+
+    plural: str  # in paths
+    singular: str  # in messages
+    shape: Shape
+    paths: tuple[str, ...]  # the properties that a version keeps for ever
+    versions: frozenset[str]
+
+
+KINDS = (
+    Kind("models", "model", schema.MODEL, ("modelUri", "modelType"), versions.ASSETS),
+    Kind("environments", "environment", schema.ENVIRONMENT, ("image", "condaFile", "build", "osType"), versions.ASSETS),
+    Kind("codes", "code", schema.CODE_VERSION, ("codeUri",), versions.ASSETS),
+    Kind("data", "data asset", schema.DATA, ("dataUri", "dataType"), versions.LATER_ASSETS),
+    Kind("components", "component", schema.COMPONENT, ("componentSpec",), versions.LATER_ASSETS),
+)
+
+
+def register(world: World, id: str, properties: Body) -> Resource:
+    """A new version, and its container if it is the first. A model's in a workspace raises ModelRegistered.
+
+    Raises Refusal for a name or a version that is out of limits.
+    """
+    (scope, plural, name), version = id.rpartition("/versions/")[0].rsplit("/", 2), ids.name_of(id)
+    ids.check_asset(name, version, kind_of(id).singular)
+    container_id = f"{scope}/{plural}/{name}"
+    if (container := world.find(container_id)) is None:
+        container = world.add(container_id, {"properties": {"tags": {}, "properties": {}, "isArchived": False}})
+    container.properties["latestVersion"] = version
+    container.properties["nextVersion"] = str(int(version) + 1) if version.isdecimal() else version
+    defaults: Body = {"tags": {}, "properties": {}, "isArchived": False, "isAnonymous": False}
+    if plural == "models":
+        defaults["flavors"] = {}  # azure-ai-ml cannot read a model without
+    given = {name: value for name, value in properties.items() if value is not None}
+    made = world.add(id, {"properties": {**defaults, **given, "provisioningState": "Succeeded"}})
+    if plural == "models" and "/workspaces/" in scope:
+        world.raise_event(events.model_registered(world, scope, name, version, made.properties))
+    return made
+
+
+def kind_of(id: str) -> Kind:
+    """The kind of asset that an id names."""
+    plural = ids.type_of(id).split("/")[2].lower()
+    return next(kind for kind in KINDS if kind.plural == plural)
+
+
+def _get(ask: Ask) -> Answer:
+    return Answer(200, _as_asked(ask, ask.world.read(ask.id)))
+
+
+def _as_asked(ask: Ask, body: Body) -> Body:
+    """A registry's own plane answers with ids of its own: ``azureml://registries/...``."""
+    if not ask.request.path.lower().startswith(DATA_PLANE):
+        return body
+    inside = body["id"].partition("/registries/")[2]
+    return {**body, "id": f"azureml://registries/{inside}"}
+
+
+def _containers(ask: Ask) -> Answer:
+    return ask.page(_listed(ask, ask.world.children(ask.scope, kind_of(ask.id).plural)))
+
+
+def _versions(ask: Ask) -> Answer:
+    if (wanted := ask.request.query.get("hash")) is not None:
+        return ask.page(_hashed(ask, wanted))
+    found = list(_listed(ask, ask.world.children(ask.id.rpartition("/")[0], "versions")))
+    order = ask.request.query.get("$orderby", "createdtime desc").lower()
+    if order.endswith("desc"):
+        found.reverse()
+    answer = ask.page(found)
+    answer.body["value"] = [_as_asked(ask, body) for body in answer.body["value"]]
+    return answer
+
+
+def _listed(ask: Ask, found: list[Resource]) -> Iterator[Resource]:
+    """Those that a list shows: neither anonymous nor archived, unless archived ones are asked for."""
+    view = ask.request.query.get("listviewtype", "ActiveOnly").lower()
+    for one in found:
+        archived = bool(one.properties.get("isArchived"))
+        hidden = (view == "activeonly" and archived) or (view == "archivedonly" and not archived)
+        if not hidden and not one.properties.get("isAnonymous"):
+            yield one
+
+
+def _hashed(ask: Ask, wanted: str) -> Iterator[Resource]:
+    """Versions with a hash, of whatever name: azure-ai-ml asks under a name that it has just thought up."""
+    for container in ask.world.children(ask.scope, kind_of(ask.id).plural):
+        for one in ask.world.children(container.id, "versions"):
+            if one.properties["properties"].get("hash_sha256") == wanted:
+                yield one
+
+
+def _put(ask: Ask) -> Answer:
+    kind = kind_of(ask.id)
+    name, version = ask.names["name"], ask.names["version"]
+    ids.check_asset(name, version, kind.singular)
+    body = ask.body(kind.shape)
+    if (there := ask.world.find(ask.id)) is None:
+        return Answer(201, register(ask.world, ask.id, body["properties"]).body)
+    new = body["properties"]
+    if any(_differs(new.get(path), there.properties.get(path)) for path in kind.paths):
+        raise Refusal(400, "UserError", "Asset paths cannot be updated.")
+    changed = {**there.body, "properties": {**there.properties, **new}}
+    return Answer(200, ask.world.replace(ask.id, changed).body)
+
+
+def _differs(new: Any, old: Any) -> bool:
+    """Is a path another one? One that is not sent stays; ids in paths ignore case."""
+    same = new.lower() == old.lower() if isinstance(new, str) and isinstance(old, str) else new == old
+    return new is not None and not same
+
+
+def _put_container(ask: Ask) -> Answer:
+    body = ask.body(schema.CONTAINER)
+    ids.check_asset(ask.names["name"], "1", kind_of(ask.id).singular)
+    if (there := ask.world.find(ask.id)) is None:
+        return Answer(201, ask.world.add(ask.id, {"properties": {**body["properties"], "isArchived": False}}).body)
+    changed = {**there.body, "properties": {**there.properties, **body["properties"]}}
+    return Answer(200, ask.world.replace(ask.id, changed).body)
+
+
+def _delete(ask: Ask) -> Answer:
+    if ask.world.find(ask.id) is None:
+        return Answer(204)
+    ask.world.remove(ask.id)
+    return Answer(200)
+
+
+def _routes() -> Iterator[Route]:
+    for kind in KINDS:
+        for scope, published, plane, prefix in (
+            (WORKSPACE_SCOPE, kind.versions, Plane.MANAGEMENT, ""),
+            (REGISTRY_SCOPE, versions.REGISTRY, Plane.MANAGEMENT, ""),
+            (REGISTRY_SCOPE, versions.DATA_PLANE, Plane.DATA, DATA_PLANE),
+        ):
+            base = f"{scope}/{kind.plural}"
+            one, version = f"{base}/{{name}}", f"{base}/{{name}}/versions/{{version}}"
+            yield Route("GET", base, _containers, published, plane, prefix)
+            yield Route("GET", one, _get, published, plane, prefix)
+            yield Route("PUT", one, _put_container, published, plane, prefix)
+            yield Route("GET", f"{one}/versions", _versions, published, plane, prefix)
+            yield Route("GET", version, _get, published, plane, prefix)
+            yield Route("PUT", version, _put, published, plane, prefix)
+            yield Route("DELETE", version, _delete, published, plane, prefix)
+
+
+ROUTES = tuple(_routes())

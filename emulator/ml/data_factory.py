@@ -1,0 +1,230 @@
+"""Data Factory: pipelines, their runs, and the search among these.
+
+learn.microsoft.com/rest/api/datafactory: "Pipelines - Create Run", "Pipeline Runs - Get", "- Cancel", "- Query By
+Factory"; names and what may be asked for in a query as documented there. A run is started by parameters alone: nothing
+makes two equal requests one run. Not documented, and so refused, that a handler may not count on it: parameters that
+the pipeline does not declare, and leaving out one that has no default value.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from emulator.http.routing import Ask, Route
+from emulator.http.schema import NAMED, TEXT
+from emulator.http.shapes import Anything, ListOf, MapOf, Members, OneOf
+from emulator.ml import lifecycle
+from emulator.ml.lifecycle import Stage
+from emulator.state.runs import FactoryRun
+from emulator.state.state import Body, Resource, World
+from emulator.wire import Answer, Refusal
+
+PROVIDER = "Microsoft.DataFactory"
+VERSION = frozenset({"2018-06-01"})
+FACTORY = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/factories/{{factory}}"
+TYPES = ("Object", "String", "Int", "Float", "Bool", "Array", "SecureString")
+
+_FACTORY_NAME = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
+_PIPELINE_NAME = re.compile(r"[A-Za-z0-9_][^<>*#.%&:\\+?/]*")
+_OPERANDS: dict[str, Callable[[FactoryRun], str]] = {
+    "PipelineName": lambda run: run.pipeline,
+    "Status": lambda run: run.status,
+    "RunStart": lambda run: run.began.isoformat(),
+    "RunEnd": lambda run: run.ended.isoformat() if run.ended else "",
+}
+_QUERY = Members(
+    required={"lastUpdatedAfter": NAMED, "lastUpdatedBefore": NAMED},
+    optional={
+        "continuationToken": TEXT,
+        "filters": ListOf(
+            Members(
+                required={
+                    "operand": OneOf(tuple(_OPERANDS)),
+                    "operator": OneOf(("Equals", "NotEquals", "In", "NotIn")),
+                    "values": ListOf(TEXT),
+                }
+            )
+        ),
+        "orderBy": ListOf(
+            Members(required={"order": OneOf(("ASC", "DESC")), "orderBy": OneOf(("RunStart", "RunEnd"))})
+        ),
+    },
+)
+
+
+def add_factory(world: World, id: str, location: str) -> Resource:
+    """A new factory. Raises Refusal for a name out of limits."""
+    name = id.rpartition("/")[2]
+    if not 3 <= len(name) <= 63 or not _FACTORY_NAME.fullmatch(name):
+        raise Refusal(400, "InvalidFactoryName", f"The factory name '{name}' is invalid.")
+    properties = {"provisioningState": "Succeeded", "version": "2018-06-01", "createTime": world.clock.text()}
+    return world.add(id, {"location": location, "tags": {}, "properties": properties})
+
+
+def add_pipeline(world: World, factory: str, name: str, parameters: Body) -> Resource:
+    """A new pipeline of a factory, with the parameters that it declares: ``{"type": "String", "defaultValue": ...}``.
+
+    Raises Refusal for a name out of limits and for a type that there is not.
+    """
+    world.need(factory)
+    if not 1 <= len(name) <= 260 or not _PIPELINE_NAME.fullmatch(name):
+        raise Refusal(400, "InvalidPipelineName", f"The pipeline name '{name}' is invalid.")
+    for parameter, about in parameters.items():
+        if about.get("type") not in TYPES:
+            raise _bad(f"The parameter '{parameter}' is of none of the types {', '.join(TYPES)}.")
+    return world.add(f"{factory}/pipelines/{name}", {"properties": {"activities": [], "parameters": parameters}})
+
+
+def _bad(problem: str) -> Refusal:
+    return Refusal(400, "BadRequest", problem)
+
+
+def _get(ask: Ask) -> Answer:
+    ask.world.need(FACTORY.format_map(ask.names))
+    return Answer(200, ask.world.read(ask.id))
+
+
+def _create_run(ask: Ask) -> Answer:
+    world = ask.world
+    factory, pipeline = world.need(FACTORY.format_map(ask.names)), world.need(ask.id)
+    given = ask.body(MapOf(Anything())) if ask.request.body else {}
+    parameters = _parameters(pipeline, given)
+    name = str(pipeline.body["name"])
+    now, script = world.clock(), world.script.jobs
+    run = FactoryRun(str(uuid4()), factory.id, name, parameters, now, now, unlisted=script.unlisted)
+    world.factory_runs.append(run)
+    ending = script.ending([name])
+    end = {"Failed": "Failed", "Canceled": "Cancelled"}.get(ending.status if ending else "", "Succeeded")
+    why = ending.error.message if ending and ending.error else ""
+    stages: list[Stage] = [
+        (0.2, lambda: _move(world, run, "InProgress")),
+        (1.0, lambda: _move(world, run, end, why)),
+    ]
+    lifecycle.schedule(world, run, stages, script.pace([name]))
+    return Answer(200, {"runId": run.id})
+
+
+def _parameters(pipeline: Resource, given: Body) -> Body:
+    declared = pipeline.properties["parameters"]
+    if unknown := sorted(set(given) - set(declared)):
+        raise _bad(f"The pipeline {pipeline.body['name']} declares no parameter {', '.join(unknown)}.")
+    defaults = {name: about["defaultValue"] for name, about in declared.items() if "defaultValue" in about}
+    if missing := sorted(set(declared) - set(given) - set(defaults)):
+        raise _bad(f"The value for one or more pipeline parameter was not provided: {', '.join(missing)}.")
+    return {**defaults, **given}
+
+
+def _move(world: World, run: FactoryRun, status: str, message: str = "") -> None:
+    run.status, run.message, run.changed = status, message, world.clock()
+    run.ended = run.changed if run.over else None
+
+
+def _found(ask: Ask) -> FactoryRun:
+    world = ask.world
+    factory = world.need(FACTORY.format_map(ask.names))
+    world.settle_due()
+    wanted = ask.names["run"].lower()
+    run = next((r for r in world.factory_runs if r.factory == factory.id and r.id == wanted), None)
+    if run is None:
+        raise Refusal(404, "PipelineRunNotFound", f"Pipeline run {ask.names['run']} was not found.")
+    return run
+
+
+def _get_run(ask: Ask) -> Answer:
+    run = _found(ask)
+    lifecycle.look(run)
+    return Answer(200, shown(run))
+
+
+def _cancel(ask: Ask) -> Answer:
+    run, world = _found(ask), ask.world
+    if run.over:
+        raise _bad(f"The pipeline run {run.id} has ended as {run.status} and cannot be canceled.")
+    run.rest.clear()
+    _move(world, run, "Canceling")
+    stages: list[Stage] = [(0.5, lambda: _move(world, run, "Cancelled", "Canceled by user."))]
+    lifecycle.schedule(world, run, stages, world.script.jobs.pace([run.pipeline]))
+    return Answer(200, None)
+
+
+def _query(ask: Ask) -> Answer:
+    """Runs by when they last changed. A run that has just begun may not be among them yet, if so requested."""
+    world = ask.world
+    factory, asked = world.need(ask.id), ask.body(_QUERY)
+    world.settle_due()
+    after, before = _moment(asked["lastUpdatedAfter"]), _moment(asked["lastUpdatedBefore"])
+    found = [run for run in world.factory_runs if run.factory == factory.id and after <= run.changed <= before]
+    listed = [run for run in found if _is_listed(run) and all(_passes(run, f) for f in asked.get("filters") or [])]
+    for order in reversed(asked.get("orderBy") or []):
+        listed.sort(key=_OPERANDS[order["orderBy"]], reverse=order["order"].upper() == "DESC")
+    start = int(asked.get("continuationToken") or "0")
+    body: Body = {"value": [shown(run) for run in listed[start : start + world.page]]}
+    if start + world.page < len(listed):
+        body["continuationToken"] = str(start + world.page)
+    return Answer(200, body)
+
+
+def _is_listed(run: FactoryRun) -> bool:
+    if run.unlisted:
+        run.unlisted -= 1
+        return False
+    return True
+
+
+def _passes(run: FactoryRun, asked: Body) -> bool:
+    operand = next(name for name in _OPERANDS if name.lower() == asked["operand"].lower())
+    value = _OPERANDS[operand](run).lower()
+    among = value in [wanted.lower() for wanted in asked["values"]]
+    return bool(among) != str(asked["operator"]).lower().startswith("not")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise _bad(f"{text!r} is not a time as in ISO 8601.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def shown(run: FactoryRun) -> Body:
+    """A run as the service tells of it. Values of parameters are texts there, whatever they were."""
+    ended = run.ended
+    return {
+        "id": f"{run.factory}/pipelineruns/{run.id}",
+        "runId": run.id,
+        "runGroupId": run.id,
+        "isLatest": True,
+        "debugRunId": None,
+        "pipelineName": run.pipeline,
+        "parameters": {name: _as_text(value) for name, value in run.parameters.items()},
+        "runDimensions": {},
+        "invokedBy": {"id": run.id, "name": "Manual", "invokedByType": "Manual"},
+        "runStart": _time(run.began),
+        "runEnd": _time(ended),
+        "durationInMs": round((ended - run.began).total_seconds() * 1_000) if ended else None,
+        "lastUpdated": _time(run.changed),
+        "status": run.status,
+        "message": run.message,
+    }
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None
+
+
+_PIPELINE, _RUN = f"{FACTORY}/pipelines/{{pipeline}}", f"{FACTORY}/pipelineruns/{{run}}"
+ROUTES = (
+    Route("GET", FACTORY, _get, VERSION),
+    Route("GET", _PIPELINE, _get, VERSION),
+    Route("POST", _PIPELINE, _create_run, VERSION, action="createRun"),
+    Route("GET", _RUN, _get_run, VERSION),
+    Route("POST", _RUN, _cancel, VERSION, action="cancel"),
+    Route("POST", FACTORY, _query, VERSION, action="queryPipelineRuns"),
+)

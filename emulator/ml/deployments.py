@@ -1,0 +1,174 @@
+"""Deployments of online endpoints: what they need, how provisioning ends, their logs."""
+
+import copy
+
+from emulator.http import schema
+from emulator.http.routing import Ask, at_workspace
+from emulator.ml import events, machines, versions
+from emulator.ml.endpoints import KIND as ENDPOINTS
+from emulator.ml.endpoints import is_kubernetes
+from emulator.ml.operations import busy, started
+from emulator.state import ids
+from emulator.state.state import STATE, Body, Resource, World
+from emulator.wire import Answer, Refusal
+
+KIND = f"{ENDPOINTS}/deployments"
+MOST = 20  # deployments of an endpoint, and instances of a deployment ("Manage and request quotas and limits")
+CONTAINERS = ("InferenceServer", "StorageInitializer")  # whose logs there are
+
+
+def find_asset(world: World, reference: str) -> Resource | None:
+    """What an ARM id, or ``azureml:`` and one, or an ``azureml://registries/`` id stands for."""
+    bare = reference.removeprefix("azureml:") if reference.startswith("azureml:/subscriptions") else reference
+    return world.find(ids.registry_id(bare, world.registries) or bare)
+
+
+def check_model(world: World, properties: Body, reference: str) -> None:
+    """Raises Refusal unless the model is there and has what it needs to be served.
+
+    MLflow models bring environment and scoring script along; all others name both, or an environment that serves by
+    itself (learn.microsoft.com, "Deploy MLflow models to real-time endpoints", "Use a custom container to deploy a
+    model").
+    """
+    if (model := find_asset(world, reference)) is None:
+        raise _bad(f"The model '{reference}' does not exist, or its id is not an asset's.")
+    environment, code = properties.get("environmentId"), properties.get("codeConfiguration")
+    there = find_asset(world, environment) if environment else None
+    if environment and there is None:
+        raise _bad(f"The environment '{environment}' does not exist, or its id is not an asset's.")
+    if code and code.get("codeId") and find_asset(world, code["codeId"]) is None:
+        raise _bad(f"The code '{code['codeId']}' does not exist, or its id is not an asset's.")
+    if str(model.properties.get("modelType", "custom_model")).lower() == "mlflow_model":
+        return
+    if there is None:
+        raise _bad(f"An environment is required to deploy the model '{reference}', which is not an MLflow model.")
+    if not code and not there.properties.get("inferenceConfig"):
+        raise _bad(f"A scoring script is required to deploy the model '{reference}', which is not an MLflow model.")
+
+
+def _bad(problem: str) -> Refusal:
+    return Refusal(400, "BadArgument", problem)
+
+
+def _endpoint(ask: Ask) -> Resource:
+    return ask.world.need(ids.parent_of(ask.id))
+
+
+def _put(ask: Ask) -> Answer:
+    ids.check_endpoint(ask.names["deployment"], "deployment")
+    body = ask.body(schema.ONLINE_DEPLOYMENT)
+    endpoint, there = _endpoint(ask), ask.world.find(ask.id)
+    busy(ask, endpoint.id, f"a deployment in endpoint {ask.names['endpoint']}")
+    busy(ask, ask.id, f"deployment {ask.names['deployment']}")
+    if endpoint.state == "Failed":
+        raise _bad(f"Cannot create a deployment in endpoint {endpoint.body['name']} because it is in Failed state.")
+    _check(ask, endpoint, body, there)
+    return _change(ask, endpoint, _completed(body), there)
+
+
+def _check(ask: Ask, endpoint: Resource, body: Body, there: Resource | None) -> None:
+    properties, kind = body["properties"], "Kubernetes" if is_kubernetes(endpoint) else "Managed"
+    if body["location"].replace(" ", "").lower() != endpoint.body["location"]:
+        raise _bad(f"The location '{body['location']}' is not that of the endpoint, {endpoint.body['location']}.")
+    if properties["endpointComputeType"] != kind:
+        raise _bad(f"The endpoint takes {kind} deployments, not {properties['endpointComputeType']} ones.")
+    others = ask.world.children(endpoint.id, "deployments")
+    if there is None and len(others) >= MOST:
+        raise _bad(f"The endpoint has {MOST} deployments, and cannot have more.")
+    if model := properties.get("model"):
+        check_model(ask.world, properties, model)
+    elif not properties.get("environmentId"):
+        raise _bad("A deployment must name a model, or an environment that has one.")
+    capacity = (body.get("sku") or {}).get("capacity")
+    if capacity is None or not 1 <= capacity <= MOST:
+        raise _bad(f"sku.capacity, the number of instances, must be from 1 to {MOST}, not {capacity}.")
+    if kind == "Managed":
+        machines.check(ask, body)
+
+
+def _completed(body: Body) -> Body:
+    """A deployment's body with what the service adds."""
+    whole = copy.deepcopy(body)
+    properties = whole["properties"]
+    for name in ("scaleSettings", "requestSettings", "properties", "environmentVariables"):
+        if properties.get(name) is None:
+            properties[name] = {"scaleType": "Default"} if name == "scaleSettings" else {}
+    properties.setdefault("egressPublicNetworkAccess", "Enabled")
+    if properties["endpointComputeType"] == "Kubernetes" and not properties.get("containerResourceRequirements"):
+        usual = {"cpu": "100m", "memory": "500Mi"}  # azure-ai-ml cannot read a deployment without
+        properties["containerResourceRequirements"] = {
+            "containerResourceLimits": usual,
+            "containerResourceRequests": dict(usual),
+        }
+    whole.setdefault("kind", properties["endpointComputeType"])
+    whole.setdefault("tags", {})
+    return whole
+
+
+def _change(ask: Ask, endpoint: Resource, whole: Body, there: Resource | None) -> Answer:
+    world, id = ask.world, ask.id
+    verb, status = ("Updating", 200) if there else ("Creating", 201)
+    failure = world.script.failure(endpoint.body["name"], ask.names["deployment"])
+    made = there or world.add(id, whole)
+    made.properties["provisioningState"] = verb
+
+    def end() -> None:
+        now = world.need(id)
+        if failure:
+            now.properties["provisioningState"] = "Failed"
+            now.hidden[CONTAINERS[0]] = failure.logs
+            return
+        now.properties["provisioningState"] = "Succeeded"
+        if there:
+            world.replace(id, whole).properties["provisioningState"] = "Succeeded"
+        workspace = endpoint.id.partition(f"/{ENDPOINTS}/")[0]
+        world.raise_event(events.model_deployed(world, workspace, endpoint.body, whole))
+
+    operation = world.begin(id, "PUT", verb, end, failure.error if failure else None)
+    state = made.state if operation.status != "InProgress" else verb
+    shown = {**made.body, **whole, "properties": {**whole["properties"], "provisioningState": state}}
+    return started(ask, operation, KIND, status, shown)
+
+
+def _get(ask: Ask) -> Answer:
+    _endpoint(ask)
+    return Answer(200, ask.world.read(ask.id))
+
+
+def _list(ask: Ask) -> Answer:
+    endpoint = ask.world.need(ask.id.rpartition("/")[0])
+    return ask.page(ask.world.children(endpoint.id, "deployments"))
+
+
+def _delete(ask: Ask) -> Answer:
+    world, id, name = ask.world, ask.id, ask.names["deployment"]
+    if (there := world.find(id)) is None:
+        return Answer(204)
+    busy(ask, id, f"deployment {name}")
+    busy(ask, ids.parent_of(id), f"endpoint {ask.names['endpoint']}")
+    endpoint = _endpoint(ask).properties
+    for what in ("traffic", "mirrorTraffic"):
+        share = {deployment.lower(): share for deployment, share in endpoint[what].items()}.get(name.lower())
+        if share:
+            raise Refusal(
+                400, "BadRequest", f"Cannot delete deployment {name} with {share}% {what}: set it to 0 first."
+            )
+    there.hidden[STATE], there.properties["provisioningState"] = there.state, "Deleting"
+    operation = world.begin(id, "DELETE", "Deleting", lambda: world.remove(id))
+    return started(ask, operation, KIND, 202)
+
+
+def _logs(ask: Ask) -> Answer:
+    asked = ask.body(schema.LOGS)
+    found = ask.world.need(ask.id)
+    text = found.hidden.get(asked.get("containerType") or CONTAINERS[0], "")
+    lines = text.splitlines()
+    return Answer(200, {"content": "\n".join(lines[-asked["tail"] :] if asked.get("tail") else lines)})
+
+
+_ONE = f"{ENDPOINTS}/{{endpoint}}/deployments/{{deployment}}"
+ROUTES = (
+    *at_workspace(f"{ENDPOINTS}/{{endpoint}}/deployments", versions.ASSETS, {"GET": _list}),
+    *at_workspace(_ONE, versions.ASSETS, {"GET": _get, "PUT": _put, "DELETE": _delete}),
+    *at_workspace(_ONE, versions.ASSETS, {"POST": _logs}, action="getLogs"),
+)

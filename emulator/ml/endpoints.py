@@ -1,0 +1,193 @@
+"""Online endpoints: managed and Kubernetes, their traffic, their keys and tokens."""
+
+import copy
+from datetime import timedelta
+from uuid import NAMESPACE_URL, uuid5
+
+from emulator.http import schema
+from emulator.http.routing import Ask, at_workspace
+from emulator.identity.tokens import token
+from emulator.ml import versions
+from emulator.ml.operations import busy, started
+from emulator.state import ids
+from emulator.state.state import STATE, Body, Resource, World
+from emulator.wire import Answer, Refusal
+
+KIND = "onlineEndpoints"
+SCORING = "/inference/{number}/{endpoint}/score"
+ML = "https://ml.azure.com"
+
+
+def is_kubernetes(endpoint: Resource) -> bool:
+    """Does it run on a compute of the user's, rather than on managed machines?"""
+    return bool(endpoint.properties.get("compute"))
+
+
+def completed(world: World, workspace: Resource, id: str, body: Body) -> Body:
+    """An endpoint's body with what the service adds."""
+    whole, name = copy.deepcopy(body), ids.name_of(id)
+    properties = whole["properties"]
+    properties.pop("keys", None)  # taken, never shown
+    number = workspace.properties["workspaceId"]
+    score = world.url + SCORING.format(number=number, endpoint=name)
+    properties |= {"scoringUri": score, "swaggerUri": score.replace("/score", "/swagger.json")}
+    properties["traffic"] = properties.get("traffic") or {}
+    properties["mirrorTraffic"] = properties.get("mirrorTraffic") or {}
+    properties["properties"] = {"azureml.onlineendpointid": id.lower(), **(properties.get("properties") or {})}
+    properties.setdefault("publicNetworkAccess", "Enabled")
+    if "SystemAssigned" in (whole.get("identity") or {}).get("type", ""):
+        principal = str(uuid5(NAMESPACE_URL, id.lower()))
+        whole["identity"] = {**whole["identity"], "principalId": principal, "tenantId": principal}
+    whole.setdefault("kind", "K8S" if properties.get("compute") else "Managed")
+    whole.setdefault("tags", {})
+    return whole
+
+
+def keys(endpoint: Resource) -> dict[str, str]:
+    """Its keys: always the same for the same endpoint, until they are made anew."""
+    renewed = endpoint.hidden.get("keys", "")
+    pairs = (("primaryKey", f"1{renewed}"), ("secondaryKey", f"2{renewed}"))
+    return {name: uuid5(NAMESPACE_URL, f"{endpoint.id.lower()} {salt}").hex for name, salt in pairs}
+
+
+def check_traffic(world: World, id: str, properties: Body) -> None:
+    """Raises Refusal unless shares go to deployments that are there and sum to 0 or 100.
+
+    MicrosoftDocs/azure-docs#85546; and, of mirrored traffic, learn.microsoft.com, "Perform safe rollout of new
+    deployments for real-time inference": one deployment, at most 50 percent, and none that has live traffic.
+    """
+    traffic, mirror = properties.get("traffic") or {}, properties.get("mirrorTraffic") or {}
+    for what, shares, most in (("traffic", traffic, 100), ("mirrorTraffic", mirror, 50)):
+        for name, share in shares.items():
+            if not 0 <= share <= most:
+                raise _bad(f"The {what} of deployment '{name}' is {share}; it must be from 0 to {most}.")
+            if share and (found := world.find(f"{id}/deployments/{name}")) is None:
+                raise _bad(f"The {what} names the deployment '{name}', which does not exist in the endpoint.")
+            if share and found and found.state not in {"Succeeded", "Updating"}:
+                raise _bad(f"The {what} names the deployment '{name}', which is in {found.state} provisioning state.")
+    if sum(traffic.values()) not in {0, 100}:
+        raise _bad(f"The sum of traffic has to be either 0 or 100; it is {sum(traffic.values())}.")
+    mirrored = [name for name, share in mirror.items() if share]
+    if len(mirrored) > 1 or any(traffic.get(name) for name in mirrored):
+        raise _bad("Traffic can be mirrored to one deployment only, and to none that has live traffic.")
+
+
+def _bad(problem: str) -> Refusal:
+    return Refusal(400, "BadArgument", problem)
+
+
+def _check(ask: Ask, body: Body, there: Resource | None) -> None:
+    workspace, properties = ask.workspace, body["properties"]
+    if body["location"].replace(" ", "").lower() != workspace.body["location"]:
+        raise _bad(f"The location '{body['location']}' is not that of the workspace, {workspace.body['location']}.")
+    if compute := properties.get("compute"):
+        found = ask.world.find(compute)
+        if found is None or found.properties.get("computeType") != "Kubernetes":
+            raise _bad(f"The compute '{compute}' is not a Kubernetes compute that is attached to the workspace.")
+    if compute and properties["authMode"] == "AADToken":  # "Authenticate clients for online endpoints": managed only
+        raise _bad("Endpoints on Kubernetes take no Microsoft Entra tokens: authMode must be Key or AMLToken.")
+    if there is not None and bool(compute) != is_kubernetes(there):
+        raise _bad("The compute type of an endpoint cannot be changed.")
+    if there is None and not compute:
+        _check_unique(ask, workspace)
+    check_traffic(ask.world, ask.id, properties)
+
+
+def _check_unique(ask: Ask, workspace: Resource) -> None:
+    """Names of managed endpoints are unique within a region (Azure/mlops-project-template#29)."""
+    for other in ask.world.of_type(f"workspaces/{KIND}"):
+        same = ids.name_of(other.id).lower() == ask.names["endpoint"].lower()
+        if same and not is_kubernetes(other) and other.body["location"] == workspace.body["location"]:
+            raise _bad("There is already an endpoint with this name, endpoint name needs to be unique within a region.")
+
+
+def _put(ask: Ask) -> Answer:
+    ids.check_endpoint(ask.names["endpoint"], "endpoint")
+    body = ask.body(schema.ONLINE_ENDPOINT)
+    busy(ask, ask.id, f"endpoint {ask.names['endpoint']}")
+    there = ask.world.find(ask.id)
+    _check(ask, body, there)
+    return _change(ask, completed(ask.world, ask.workspace, ask.id, body), there)
+
+
+def _change(ask: Ask, whole: Body, there: Resource | None) -> Answer:
+    """Begin to create an endpoint or to make it what it shall be."""
+    world, id = ask.world, ask.id
+    if there is None:
+        there, error = world.add(id, whole), world.script.endpoint_failure(ask.names["endpoint"])
+        there.properties["provisioningState"] = "Creating"
+
+        def made() -> None:
+            world.need(id).properties["provisioningState"] = "Failed" if error else "Succeeded"
+
+        operation = world.begin(id, "PUT", "Creating", made, error)
+        return started(ask, operation, KIND, 201, there.body)
+    there.properties["provisioningState"] = "Updating"
+    error = world.script.update_failure(ask.names["endpoint"])
+
+    def changed() -> None:
+        world.need(id).properties["provisioningState"] = "Succeeded"  # which is what a stale read shows
+        if error is None:
+            world.replace(id, whole).properties["provisioningState"] = "Succeeded"
+
+    operation = world.begin(id, ask.request.method, "Updating", changed, error)
+    state = "Updating" if operation.status == "InProgress" else "Succeeded"
+    shown = {**there.body, **whole, "properties": {**whole["properties"], "provisioningState": state}}
+    return started(ask, operation, KIND, 200 if ask.request.method == "PUT" else 202, shown)
+
+
+def _patch(ask: Ask) -> Answer:
+    body = ask.body(schema.PATCH)
+    there = ask.world.need(ask.id)
+    busy(ask, ask.id, f"endpoint {ask.names['endpoint']}")
+    changed = {**copy.deepcopy(there.body), **{name: value for name, value in body.items() if value is not None}}
+    return _change(ask, completed(ask.world, ask.workspace, ask.id, changed), there)
+
+
+def _get(ask: Ask) -> Answer:
+    return Answer(200, ask.world.read(ask.id))
+
+
+def _list(ask: Ask) -> Answer:
+    return ask.page(ask.world.children(ask.scope, KIND))
+
+
+def _delete(ask: Ask) -> Answer:
+    world, id = ask.world, ask.id
+    if (there := world.find(id)) is None:
+        return Answer(204)
+    busy(ask, id, f"endpoint {ask.names['endpoint']}")
+    there.hidden[STATE], there.properties["provisioningState"] = there.state, "Deleting"
+    operation = world.begin(id, "DELETE", "Deleting", lambda: world.remove(id))
+    return started(ask, operation, KIND, 202)
+
+
+def _list_keys(ask: Ask) -> Answer:
+    endpoint = ask.world.need(ask.id)
+    if endpoint.properties["authMode"] != "Key":
+        raise Refusal(400, "BadRequest", f"The endpoint has no keys: its authentication mode is {_mode(endpoint)}.")
+    return Answer(200, keys(endpoint))
+
+
+def _token(ask: Ask) -> Answer:
+    endpoint = ask.world.need(ask.id)
+    if endpoint.properties["authMode"] == "Key":
+        raise Refusal(400, "BadRequest", "The endpoint gives no tokens: its authentication mode is Key.")
+    now = ask.world.clock()
+    times = {"expiryTimeUtc": now + timedelta(hours=1), "refreshAfterTimeUtc": now + timedelta(minutes=50)}
+    seconds = {name: int(time.timestamp()) for name, time in times.items()}
+    return Answer(200, {"accessToken": token(ML), "tokenType": "Bearer", **seconds})
+
+
+def _mode(endpoint: Resource) -> str:
+    return str(endpoint.properties["authMode"])
+
+
+ROUTES = (
+    *at_workspace(KIND, versions.ASSETS, {"GET": _list}),
+    *at_workspace(
+        f"{KIND}/{{endpoint}}", versions.ASSETS, {"GET": _get, "PUT": _put, "PATCH": _patch, "DELETE": _delete}
+    ),
+    *at_workspace(f"{KIND}/{{endpoint}}", versions.ASSETS, {"POST": _list_keys}, action="listKeys"),
+    *at_workspace(f"{KIND}/{{endpoint}}", versions.ASSETS, {"POST": _token}, action="token"),
+)

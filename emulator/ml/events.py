@@ -1,0 +1,102 @@
+"""The Event Grid events that the service would raise, in the Event Grid schema.
+
+Azure/azure-rest-api-specs, specification/eventgrid, MachineLearningServices; with the spelling that is on the wire: the
+service writes the keys of tags and properties in camel case, too.
+"""
+
+from typing import Any
+from uuid import NAMESPACE_URL, uuid4, uuid5
+
+from emulator.state.ids import PROVIDER, name_of
+from emulator.state.runs import Run
+from emulator.state.state import Body, World
+
+
+def model_registered(world: World, workspace: str, name: str, version: str, properties: Body) -> Body:
+    """A model was registered in a workspace."""
+    data = {
+        "modelName": name,
+        "modelVersion": version,
+        "modelTags": _camel(properties.get("tags")),
+        "modelProperties": _camel(properties.get("properties")),
+    }
+    return _event(world, workspace, "ModelRegistered", f"models/{name}:{version}", data)
+
+
+def model_deployed(world: World, workspace: str, endpoint: Body, deployment: Body) -> Body:
+    """A deployment of an online endpoint is there; failed ones raise nothing.
+
+    learn.microsoft.com, "Trigger applications, processes, or CI/CD workflows based on Azure Machine Learning events".
+    """
+    model = str(deployment["properties"].get("model") or "")
+    name, _, version = model.partition("/models/")[2].partition("/versions/")
+    data = {
+        "serviceName": endpoint["name"],
+        "serviceComputeType": deployment["properties"].get("endpointComputeType", ""),
+        "modelIds": f"{name}:{version}" if version else model,
+        "serviceTags": _camel(endpoint.get("tags")),
+        "serviceProperties": _camel(endpoint["properties"].get("properties")),
+    }
+    return _event(world, workspace, "ModelDeployed", f"endpoints/{name_of(endpoint['id'])}", data)
+
+
+def run_status_changed(world: World, run: Run) -> Body:
+    """A run came to a status. Its id is made from run and status, as those that were captured seem to be."""
+    id = str(uuid5(NAMESPACE_URL, f"{run.key} {run.status}"))
+    return _run_event(world, run, "RunStatusChanged", {"runStatus": run.status, **_run_data(run)}, id)
+
+
+def run_completed(world: World, run: Run) -> Body:
+    """A run came to a good end."""
+    return _run_event(world, run, "RunCompleted", _run_data(run), str(uuid5(NAMESPACE_URL, f"{run.key} completed")))
+
+
+def experiment_id(run: Run) -> str:
+    """The number of a run's experiment."""
+    return str(uuid5(NAMESPACE_URL, f"{run.workspace}/experiments/{run.experiment}".lower()))
+
+
+def _run_data(run: Run) -> Body:
+    return {
+        "experimentId": experiment_id(run),
+        "experimentName": run.experiment,
+        "runId": run.id,
+        "runType": run.type,
+        "runTags": _camel(run.tags),
+        "runProperties": _camel(run.properties),
+    }
+
+
+def _run_event(world: World, run: Run, type: str, data: Body, id: str) -> Body:
+    subject = f"experiments/{data['experimentId']}/runs/{run.id}"
+    return {**_event(world, run.workspace, type, subject, data), "id": id}
+
+
+def _event(world: World, workspace: str, type: str, subject: str, data: Body) -> Body:
+    return {
+        "topic": workspace,
+        "subject": subject,
+        "eventType": f"{PROVIDER}.{type}",
+        "eventTime": world.clock.text(),
+        "id": str(uuid4()),
+        "data": data,
+        "dataVersion": "2",
+        "metadataVersion": "1",
+    }
+
+
+def _camel(values: Any) -> Body:
+    """Keys as Newtonsoft.Json's camel case has them: ``GITHUB_REPOSITORY`` becomes ``githuB_REPOSITORY``."""
+    return {_camel_key(key): value for key, value in (values or {}).items()}
+
+
+def _camel_key(key: str) -> str:
+    letters = list(key)
+    for n, letter in enumerate(letters):
+        if not letter.isupper() or (n and n + 1 < len(letters) and not letters[n + 1].isupper()):
+            # The last capital of a run begins a word, and stays; a space after it does not begin one.
+            if n and letter.isupper() and letters[n + 1] == " ":
+                letters[n] = letter.lower()
+            break
+        letters[n] = letter.lower()
+    return "".join(letters)

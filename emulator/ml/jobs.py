@@ -1,0 +1,276 @@
+"""Jobs of a workspace: pipelines, commands and the rest, started by being put there.
+
+Of a job that is there, only some members may change; of all else the service says what MicrosoftDocs/azure-docs#122250
+and Azure/azure-sdk-for-python#47389 show. Limits of tags: learn.microsoft.com, "Manage and increase quotas and limits
+for resources with Azure Machine Learning", section on runs.
+"""
+
+import copy
+import json
+import re
+from collections.abc import Iterator, Sequence
+from uuid import NAMESPACE_URL, uuid5
+
+from emulator.http.routing import Ask, at_workspace
+from emulator.ml import jobschema, lifecycle, versions
+from emulator.ml.deployments import find_asset
+from emulator.ml.operations import started
+from emulator.state import ids
+from emulator.state.jobscript import Ending
+from emulator.state.runs import Run
+from emulator.state.state import Body, Resource, World
+from emulator.wire import Answer, Refusal
+
+KIND = "jobs"
+PIPELINE, STEP = "azureml.PipelineRun", "azureml.StepRun"
+RUN_TYPES = {"Pipeline": PIPELINE, "Sweep": "azureml.sweep", "AutoML": "automl"}  # all else: azureml.commandjob
+DEFAULTS: Body = {"tags": {}, "properties": {}, "experimentName": "Default", "isArchived": False}
+MOST_TAGS, LONGEST_KEY, LONGEST_VALUE = 50, 100, 1_000
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,254}")  # types.md; and at most 256 characters ("quotas and limits")
+
+
+def put(  # noqa: PLR0913 - the last two are keywords that most calls leave out
+    world: World,
+    workspace: str,
+    name: str,
+    properties: Body,
+    *,
+    ending: Ending | None = None,
+    nodes: Sequence[str] = (),
+) -> Resource:
+    """A new job, which starts, and ends as given or as on request. `nodes` are its steps, if it does not say so itself.
+
+    Raises Refusal for a name or tags out of limits, and for what it refers to and is not there. The service adds status
+    and services, and a display name and an experiment where none are given.
+    """
+    _check_name(name)
+    _check_tags(properties.get("tags") or {})
+    given = {member: value for member, value in copy.deepcopy(properties).items() if value is not None}
+    whole = {**DEFAULTS, "displayName": name, **given}
+    _check_references(world, workspace, whole)
+    whole["services"] = {**_services(workspace, name), **(given.get("services") or {})}
+    job = world.add(f"{workspace}/{KIND}/{name}", {"properties": {**whole, "status": "NotStarted"}})
+    job.hidden["asked"] = json.dumps(properties)
+    run = _run_of(world, workspace, name, job.properties)
+    lifecycle.begin(world, run, steps_of(world, run, job.properties, nodes), ending)
+    return job
+
+
+def _run_of(world: World, workspace: str, name: str, properties: Body) -> Run:
+    kind = RUN_TYPES.get(properties["jobType"], "azureml.commandjob")
+    own = {"azureml.runsource": kind, "runSource": "MFE", "runType": "HTTP"} if kind == PIPELINE else {}
+    marks = {"azureml.pipelineComponent": "pipelinerun"} if kind == PIPELINE else {}
+    return Run(
+        id=name,
+        workspace=workspace,
+        experiment=properties["experimentName"],
+        type=kind,
+        created=world.clock(),
+        display_name=properties["displayName"],
+        description=properties.get("description", ""),
+        target=ids.name_of(properties.get("computeId", "")),
+        tags={**properties["tags"], **marks},
+        properties={**own, **properties["properties"]},
+        inputs={n: str(i.get("uri", i.get("value", ""))) for n, i in (properties.get("inputs") or {}).items() if i},
+    )
+
+
+def steps_of(world: World, run: Run, properties: Body, nodes: Sequence[str] = ()) -> list[Run]:
+    """The runs that a pipeline's nodes will be: those that it names, or those of the component that it is made of."""
+    if run.type != PIPELINE:
+        return []
+    names = properties.get("jobs") or _nodes_of(world, properties.get("componentId", "")) or nodes
+    return [step(world, run, name) for name in names]
+
+
+def _nodes_of(world: World, component: str) -> list[str]:
+    if (found := find_asset(world, component)) is None:
+        return []
+    return list((found.properties.get("componentSpec") or {}).get("jobs") or [ids.name_of(ids.parent_of(component))])
+
+
+def step(world: World, run: Run, name: str) -> Run:
+    """The run of one node of a pipeline's run, which knows its pipeline and none of its tags."""
+    number = str(uuid5(NAMESPACE_URL, f"{run.key} {name}"))
+    node = number[:8]
+    return Run(
+        id=number,
+        workspace=run.workspace,
+        experiment=run.experiment,
+        type=STEP,
+        created=world.clock(),
+        display_name=name,
+        target=run.target,
+        parent=run.id,
+        tags={
+            "azureml.pipeline": str(uuid5(NAMESPACE_URL, run.key)),
+            "azureml.pipelinerunid": run.id,
+            "azureml.nodeid": node,
+        },
+        properties={
+            "azureml.runsource": STEP,
+            "azureml.nodeid": node,
+            "ContentSnapshotId": str(uuid5(NAMESPACE_URL, name)),
+            "StepType": "PythonScriptStep",
+            "ComputeTargetType": "AmlCompute",
+        },
+    )
+
+
+def _services(workspace: str, name: str) -> Body:
+    studio = f"https://ml.azure.com/runs/{name}?wsid={workspace.lower()}"
+    tracking = f"azureml://westeurope.api.azureml.ms/mlflow/v1.0{workspace}"
+    return {
+        "Tracking": {"jobServiceType": "Tracking", "endpoint": tracking},
+        "Studio": {"jobServiceType": "Studio", "endpoint": studio},
+    }
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise _user_error(
+            f"The job name '{name}' is invalid: it must begin with a letter or a digit, have at most 255 characters, "
+            "and consist of letters, digits, '-' and '_'."
+        )
+
+
+def _check_tags(tags: Body) -> None:
+    if len(tags) > MOST_TAGS:
+        raise _user_error(f"The job has {len(tags)} tags; a run can have {MOST_TAGS}.")
+    for name, value in tags.items():
+        if len(name) > LONGEST_KEY or len(value) > LONGEST_VALUE:
+            raise _user_error(
+                f"The tag '{name[:LONGEST_KEY]}' is too long: names have at most {LONGEST_KEY} characters, and values "
+                f"{LONGEST_VALUE}."
+            )
+
+
+def _check_references(world: World, workspace: str, properties: Body) -> None:
+    nodes = (properties.get("jobs") or {}).values()
+    for body in (properties, *(node for node in nodes if isinstance(node, dict))):
+        for member in ("componentId", "environmentId", "codeId"):
+            reference = body.get(member)
+            if reference and not _is_there(world, reference):
+                raise _user_error(f"The {member} '{reference}' does not exist, or is not the id of an asset's version.")
+        for compute in (body.get("computeId"), (body.get("settings") or {}).get("default_compute")):
+            serverless = compute and ids.name_of(compute).lower() == "serverless"  # azure-ai-ml sends an id of it, too
+            if compute and not serverless and world.find(_compute_id(workspace, compute)) is None:
+                raise _user_error(f"The compute target '{ids.name_of(compute)}' was not found in the workspace.")
+
+
+def _is_there(world: World, reference: str) -> bool:
+    """Curated assets of the registry that everybody has are taken to be there."""
+    return "/registries/azureml/" in reference.lower() or find_asset(world, reference) is not None
+
+
+def _compute_id(workspace: str, compute: str) -> str:
+    return compute if compute.startswith("/") else f"{workspace}/computes/{compute}"
+
+
+def _user_error(problem: str) -> Refusal:
+    return Refusal(400, "UserError", problem)
+
+
+def _put(ask: Ask) -> Answer:
+    asked = ask.body(jobschema.JOB)["properties"]
+    world = ask.world
+    if (there := world.find(ask.id)) is None:
+        return Answer(201, put(world, ask.scope, ask.names["job"], asked).body)
+    if changed := _differences(json.loads(there.hidden["asked"]), asked):
+        raise immutable(changed)
+    update(world, there, {name: value for name, value in asked.items() if name in jobschema.CHANGEABLE})
+    return Answer(200, there.body)
+
+
+def _differences(before: Body, now: Body) -> list[str]:
+    names = sorted({*before, *now} - jobschema.CHANGEABLE - {"status", "services"})
+    return [name for name in names if (before.get(name) or None) != (now.get(name) or None)]
+
+
+def immutable(changed: list[str]) -> Refusal:
+    """What the service says to a second job of the same name that is another one."""
+    names = ",  ".join(name[0].upper() + name[1:] for name in changed)
+    inner = {"code": "Immutable", "innerError": {"code": "JobPropertyImmutable", "innerError": None}}
+    return Refusal(
+        400,
+        "UserError",
+        "A job with this name already exists. If you are trying to create a new job, use a different name. If you are "
+        f"trying to update an existing job, the existing job's {names} cannot be changed. Only description, tags, "
+        "displayName, properties, and isArchived can be updated.",
+        more={"additionalInfo": [{"type": "InnerError", "info": {"value": inner}}]},
+    )
+
+
+def update(world: World, job: Resource, changes: Body) -> None:
+    """Change what may be changed of a job. Tags are added: none goes (Azure/azure-sdk-for-python#30671)."""
+    run = world.runs[job.id.lower()]
+    _check_tags({**run.tags, **(changes.get("tags") or {})})
+    for name in ("tags", "properties"):
+        job.properties[name] = {**job.properties[name], **(changes.get(name) or {})}
+    run.tags |= changes.get("tags") or {}
+    run.properties |= changes.get("properties") or {}
+    for name in ("description", "displayName", "isArchived"):
+        if changes.get(name) is not None:
+            job.properties[name] = changes[name]
+    run.hidden = job.properties["isArchived"]
+    run.display_name, run.description = job.properties["displayName"], job.properties.get("description", "")
+
+
+def _get(ask: Ask) -> Answer:
+    """A look at it. Of a step only run history tells more than its name, as azure-ai-ml says in its job.py."""
+    run = ask.world.runs.get(ask.id.lower())
+    if run and run.parent:
+        return Answer(200, {"id": ask.id, "name": run.id, "type": ids.type_of(ask.id), "properties": None})
+    if run:
+        lifecycle.look(run)
+    return Answer(200, ask.world.read(ask.id))
+
+
+def _list(ask: Ask) -> Answer:
+    return ask.page(reversed(list(_listed(ask))))
+
+
+def _listed(ask: Ask) -> Iterator[Resource]:
+    """Those that a list shows, the oldest first. There is no filter by status or time."""
+    query = ask.request.query
+    view, kind, tag = (query.get(name, "").lower() for name in ("listviewtype", "jobtype", "tag"))
+    for job in ask.world.children(ask.scope, KIND):
+        archived = bool(job.properties["isArchived"])
+        tags = [f"{name}={value}".lower() for name, value in job.properties["tags"].items()]
+        tags += [name.lower() for name in job.properties["tags"]]
+        if (view in {"", "activeonly"} and archived) or (view == "archivedonly" and not archived):
+            continue
+        if (kind and job.properties["jobType"].lower() != kind) or (tag and tag not in tags):
+            continue
+        yield job
+
+
+def _cancel(ask: Ask) -> Answer:
+    """Canceled it is in a while. That a job which has ended is refused is not documented, and a handler should cope."""
+    world = ask.world
+    world.need(ask.id)
+    run = world.runs[ask.id.lower()]
+    if run.over:
+        raise _user_error(f"The job {run.id} is in the terminal state {run.status} and cannot be canceled.")
+    if running := world.running(ask.id):
+        return started(ask, running, KIND, 202)
+    run.rest.clear()
+    lifecycle.move(world, run, "CancelRequested")
+    return started(ask, world.begin(ask.id, "POST", "Canceling", lambda: lifecycle.cancel(world, run)), KIND, 202)
+
+
+def _delete(ask: Ask) -> Answer:
+    world, id = ask.world, ask.id
+    if world.find(id) is None:
+        return Answer(204)
+    if not world.runs[id.lower()].over:
+        raise _user_error(f"The job {ask.names['job']} has not ended, and cannot be deleted.")
+    return started(ask, world.begin(id, "DELETE", "Deleting", lambda: world.remove(id)), KIND, 202)
+
+
+ROUTES = (
+    *at_workspace(KIND, versions.ASSETS, {"GET": _list}),
+    *at_workspace(f"{KIND}/{{job}}", versions.ASSETS, {"GET": _get, "PUT": _put, "DELETE": _delete}),
+    *at_workspace(f"{KIND}/{{job}}", versions.ASSETS, {"POST": _cancel}, action="cancel"),
+)

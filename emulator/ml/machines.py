@@ -1,0 +1,156 @@
+"""Machine sizes, the quota that they use, and how the service tells of both.
+
+Sizes: learn.microsoft.com, "Managed online endpoints SKU list"; a few of each usual family. Usages: the example of
+Usages_List in Azure/azure-rest-api-specs, specification/machinelearningservices.
+"""
+
+import json
+from math import ceil
+from typing import NamedTuple
+
+from emulator.http.routing import Ask, Route
+from emulator.ml import versions
+from emulator.state.ids import PROVIDER
+from emulator.state.state import Body, World
+from emulator.wire import Answer, Refusal
+
+UNLIMITED = 1_000  # cores, of a family that nothing was said of
+
+
+class Size(NamedTuple):
+    """A machine size."""
+
+    name: str
+    family: str  # as in the names of quotas
+    cores: int
+    memory: float  # GB
+    gpus: int = 0
+
+
+SIZES = {
+    size.name.lower(): size
+    for size in (
+        Size("Standard_DS1_v2", "DSv2", 1, 3.5),
+        Size("Standard_DS2_v2", "DSv2", 2, 7),
+        Size("Standard_DS3_v2", "DSv2", 4, 14),
+        Size("Standard_DS4_v2", "DSv2", 8, 28),
+        Size("Standard_DS5_v2", "DSv2", 16, 56),
+        Size("Standard_D2a_v4", "DAv4", 2, 8),
+        Size("Standard_D4a_v4", "DAv4", 4, 16),
+        Size("Standard_D8a_v4", "DAv4", 8, 32),
+        Size("Standard_E2s_v3", "ESv3", 2, 16),
+        Size("Standard_E4s_v3", "ESv3", 4, 32),
+        Size("Standard_E8s_v3", "ESv3", 8, 64),
+        Size("Standard_F2s_v2", "FSv2", 2, 4),
+        Size("Standard_F4s_v2", "FSv2", 4, 8),
+        Size("Standard_F8s_v2", "FSv2", 8, 16),
+        Size("Standard_NC4as_T4_v3", "NCASv3_T4", 4, 28, 1),
+        Size("Standard_NC6s_v3", "NCSv3", 6, 112, 1),
+    )
+}
+
+
+FAMILIES = sorted({size.family for size in SIZES.values()})
+TOTAL = "Total Cluster Dedicated Regional vCPUs"
+
+
+def used(world: World, subscription: str, location: str, family: str, but: str = "") -> int:
+    """The cores of a family that deployments use there, and others; without those of the deployment `but`."""
+    total = world.quotas.get(family.lower(), (UNLIMITED, 0))[1]
+    for deployment in world.of_type("workspaces/onlineEndpoints/deployments"):
+        here = deployment.id.split("/")[2].lower() == subscription.lower() and deployment.body["location"] == location
+        size = SIZES.get(str(deployment.properties.get("instanceType", "")).lower())
+        if here and size and size.family == family and deployment.id.lower() != but.lower():
+            total += cores(size, deployment.body.get("sku", {}).get("capacity", 1))
+    return total
+
+
+def total(world: World, subscription: str, location: str, but: str = "") -> int:
+    """The cores of all families that are used there."""
+    return sum(used(world, subscription, location, family, but) for family in FAMILIES)
+
+
+def total_limit(world: World) -> int:
+    """How many cores there may be in a region: those of all families, unless something was said of the ``total``."""
+    limits = (world.quotas.get(family.lower(), (UNLIMITED, 0))[0] for family in FAMILIES)
+    return world.quotas.get("total", (sum(limits), 0))[0]
+
+
+def cores(size: Size, instances: int) -> int:
+    """What a deployment takes of a quota: a fifth more than it runs, for upgrades.
+
+    learn.microsoft.com, "Manage and request quotas and limits", note on instances per deployment.
+    """
+    return ceil(instances * 1.2) * size.cores
+
+
+def check(ask: Ask, body: Body) -> None:
+    """Raises Refusal for a managed deployment whose machines there are not, or not enough of."""
+    name = str(body["properties"].get("instanceType") or "")
+    if (size := SIZES.get(name.lower())) is None:
+        raise _invalid("VmSize", f"The instance type '{name}' is not supported in {body['location']}.")
+    subscription, location = ask.names["subscription"], str(body["location"])
+    limit = ask.world.quotas.get(size.family.lower(), (UNLIMITED, 0))[0]
+    now = used(ask.world, subscription, location, size.family, but=ask.id)
+    more = cores(size, body["sku"]["capacity"])
+    if total(ask.world, subscription, location, but=ask.id) + more > total_limit(ask.world):
+        raise _invalid("VmSize", f"Not enough quota available: {TOTAL} of {total_limit(ask.world)} are in use.")
+    if now + more > limit:
+        raise _invalid(
+            "VmSize",
+            f"Not enough quota available for {size.name} in SubscriptionId {subscription}. "
+            f"Current usage/limit: {now}/{limit}. Additional needed: {more} "
+            "Please see troubleshooting guide, available here: https://aka.ms/oe-tsg#error-outofquota",
+        )
+
+
+def _invalid(field: str, problem: str) -> Refusal:
+    """As the service wraps what the inferencing service has said."""
+    inner = {"error": {"code": "Validation", "message": json.dumps({"errors": {field: [problem]}})}}
+    detail = {"code": "InferencingClientCallFailed", "message": json.dumps(inner)}
+    return Refusal(400, "BadRequest", "The request is invalid.", details=[detail])
+
+
+def _usages(ask: Ask) -> Answer:
+    subscription, location = ask.names["subscription"], ask.names["location"]
+    limits = {family: ask.world.quotas.get(family.lower(), (UNLIMITED, 0))[0] for family in FAMILIES}
+    now = {family: used(ask.world, subscription, location, family) for family in FAMILIES}
+    base = f"/subscriptions/{subscription}/usages"
+    found = [_usage(base, "dedicatedCores/usages", TOTAL, sum(now.values()), total_limit(ask.world))]
+    for family in FAMILIES:
+        name = f"Standard {family} Family Cluster Dedicated vCPUs"
+        id = f"{base}/{name.replace(' ', '_')}"
+        found.append(_usage(id, "vmFamily/usages", name, now[family], limits[family]))
+    return Answer(200, {"value": found})
+
+
+def _usage(id: str, type: str, name: str, current: int, limit: int) -> Body:
+    names = {"value": name, "localizedValue": name}
+    values = {"currentValue": current, "limit": limit, "name": names, "unit": "Count"}
+    return {"id": id, "type": f"{PROVIDER}/{type}", **values}
+
+
+def _sizes(_ask: Ask) -> Answer:
+    described = [
+        {
+            "name": size.name,
+            "family": f"standard{size.family}Family",
+            "vCPUs": size.cores,
+            "gpus": size.gpus,
+            "memoryGB": size.memory,
+            "osVhdSizeMB": 1_047_552,
+            "maxResourceVolumeMB": 14_336,
+            "lowPriorityCapable": True,
+            "premiumIO": True,
+            "supportedComputeTypes": ["AmlCompute", "ComputeInstance"],
+        }
+        for size in SIZES.values()
+    ]
+    return Answer(200, {"value": described})
+
+
+_AT = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{location}}"
+ROUTES = (
+    Route("GET", f"{_AT}/usages", _usages, versions.WORKSPACE),
+    Route("GET", f"{_AT}/vmSizes", _sizes, versions.WORKSPACE),
+)

@@ -1,0 +1,102 @@
+"""Run history, which knows more of a run than Resource Manager does: its error, its steps, its times.
+
+As azure-ai-ml asks for it (its _restclient/runhistory), at the host that a workspace's discovery tells.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from emulator.http.routing import Ask, Plane, Route
+from emulator.ml import events, jobs, jobschema, lifecycle
+from emulator.state.ids import WORKSPACE_SCOPE
+from emulator.state.runs import Run
+from emulator.state.state import Body
+from emulator.wire import Answer, Refusal
+
+PREFIX = "/history/v1.0"
+
+
+def shown(run: Run) -> Body:
+    """A run as run history tells of it."""
+    return {
+        "runId": run.id,
+        "runUuid": run.id,
+        "rootRunId": run.parent or run.id,
+        "parentRunId": run.parent or None,
+        "experimentId": events.experiment_id(run),
+        "displayName": run.display_name,
+        "description": run.description,
+        "status": run.status,
+        "runType": run.type,
+        "tags": run.tags,
+        "properties": run.properties,
+        "target": run.target,
+        "hidden": run.hidden,
+        "createdBy": {"userName": "mlevents"},
+        "error": _error(run),
+        "warnings": [],
+        "createdUtc": _time(run.created),
+        "startTimeUtc": _time(run.began),
+        "endTimeUtc": _time(run.ended),
+        "inputs": _assets(run.inputs),
+        "outputs": _assets(run.outputs),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None
+
+
+def _assets(uris: Mapping[str, str]) -> Body:
+    return {name: {"assetId": uri, "type": "UriFolder"} for name, uri in uris.items()}
+
+
+def _error(run: Run) -> Body | None:
+    """In the envelope of Azure ML's own services."""
+    if run.error is None:
+        return None
+    error = {"code": run.error.code, "message": run.error.message, "messageParameters": {}, "details": []}
+    return {"error": error, "time": _time(run.ended)}
+
+
+def _run(ask: Ask) -> Run:
+    ask.world.settle_due()
+    found = ask.world.runs.get(f"{ask.scope}/jobs/{ask.names['run']}".lower())
+    if found is None:
+        raise Refusal(404, "UserError", f"Run {ask.names['run']} was not found in the workspace.")
+    lifecycle.look(found)
+    return found
+
+
+def _get(ask: Ask) -> Answer:
+    return Answer(200, shown(_run(ask)))
+
+
+def _details(ask: Ask) -> Answer:
+    run = _run(ask)
+    body = shown(run)
+    return Answer(200, {**body, "createdTimeUtc": body["createdUtc"], "logFiles": {}})
+
+
+def _children(ask: Ask) -> Answer:
+    return Answer(200, {"value": [shown(child) for child in lifecycle.children(ask.world, _run(ask))]})
+
+
+def _patch(ask: Ask) -> Answer:
+    """The client's own way to change names and tags of a job, and to archive it."""
+    asked, run = ask.body(jobschema.HISTORY), _run(ask)
+    changes = {name: value for name, value in asked.items() if value is not None}
+    job = ask.world.find(run.key)
+    if job:
+        jobs.update(ask.world, job, {**changes, "isArchived": changes.get("hidden", run.hidden)})
+    return Answer(200, shown(run))
+
+
+_ONE = f"{WORKSPACE_SCOPE}/runs/{{run}}"
+_IN_EXPERIMENT = f"{WORKSPACE_SCOPE}/experiments/{{experiment}}/runs/{{run}}"
+ROUTES = (
+    Route("GET", _ONE, _get, frozenset(), Plane.DATA, PREFIX),
+    Route("GET", _ONE, _details, frozenset(), Plane.DATA, PREFIX, "details"),
+    Route("GET", _ONE, _children, frozenset(), Plane.DATA, PREFIX, "children"),
+    Route("PATCH", _IN_EXPERIMENT, _patch, frozenset(), Plane.DATA, PREFIX),
+)

@@ -1,0 +1,83 @@
+"""The scoring URIs of online endpoints.
+
+Statuses: learn.microsoft.com, "Troubleshoot online endpoint deployment and scoring", section "HTTP status codes".
+"""
+
+import json
+
+from emulator.http.routing import Ask, Plane, Route
+from emulator.identity.tokens import BadToken, check
+from emulator.ml.endpoints import KIND, ML, SCORING, keys
+from emulator.state.state import Resource, World
+from emulator.wire import Answer
+
+HEADER = "azureml-model-deployment"  # which deployment is asked, and which has answered
+
+
+def _score(ask: Ask) -> Answer:
+    endpoint = _endpoint(ask.world, ask.names["number"], ask.names["endpoint"])
+    if endpoint is None:
+        return Answer(404, {"error": {"code": "NotFound", "message": "There is no such endpoint."}})
+    if refusal := _unauthorized(ask, endpoint):
+        return refusal
+    name = _deployment(ask, endpoint)
+    if name is None:
+        text = "The endpoint doesn't have any valid deployment with positive weight."
+        return Answer(404, {"error": {"code": "NotFound", "message": text}})
+    try:
+        asked = json.loads(ask.request.body)
+    except ValueError:
+        headers = {HEADER: name, "ms-azureml-model-error-statuscode": "400"}
+        return Answer(424, {"error": {"code": "BadRequest", "message": "The input is not JSON."}}, headers)
+    answer = ask.world.script.score(str(endpoint.body["name"]), name).answer(asked)
+    return Answer(answer.status, answer.body, {HEADER: name, **answer.headers})
+
+
+def _endpoint(world: World, number: str, name: str) -> Resource | None:
+    return next(
+        (
+            found
+            for workspace in world.of_type("workspaces")
+            if workspace.properties["workspaceId"] == number
+            and (found := world.find(f"{workspace.id}/{KIND}/{name}"))
+            and found.state != "Creating"
+        ),
+        None,
+    )
+
+
+def _unauthorized(ask: Ask, endpoint: Resource) -> Answer | None:
+    """Keys for endpoints with keys, tokens of Azure ML for all others."""
+    authorization = ask.request.headers.get("authorization", "")
+    if endpoint.properties["authMode"] == "Key":
+        good = authorization.partition(" ")[2] in keys(endpoint).values()
+        return None if good else Answer(401, {"error": {"code": "Unauthorized", "message": "The key is not valid."}})
+    try:
+        check(authorization, frozenset({ML}))
+    except BadToken as error:
+        return Answer(401, {"error": {"code": "Unauthorized", "message": str(error)}})
+    return None
+
+
+def _deployment(ask: Ask, endpoint: Resource) -> str | None:
+    """The one that the header names, else one by the shares of traffic: each in its turn, not by chance."""
+    world = ask.world
+    live = {
+        str(found.body["name"]).lower(): str(found.body["name"])
+        for found in world.children(endpoint.id, "deployments")
+        if found.state in {"Succeeded", "Updating", "Scaling"}
+    }
+    if wanted := ask.request.headers.get(HEADER):
+        return live.get(wanted.lower())
+    shares = {name.lower(): share for name, share in endpoint.properties["traffic"].items() if share}
+    turn = int(endpoint.hidden.get("scored", "0"))
+    endpoint.hidden["scored"] = str(turn + 1)
+    point = turn * 37 % 100  # 37 and 100 have no divisor in common: a hundred turns are exactly the shares
+    for name, share in shares.items():
+        if point < share:
+            return live.get(name)
+        point -= share
+    return None
+
+
+ROUTES = (Route("POST", SCORING, _score, frozenset(), Plane.OWN),)

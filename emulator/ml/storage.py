@@ -1,0 +1,62 @@
+"""The default datastore of a workspace, for clients that upload with its own credentials, to the storage emulator.
+
+azure-ai-ml does so with the build context of an environment and with local data. It takes a datastore's account for the
+first part of a host's name, which an emulator has not: the datastore here names an account such that the client's URL
+leads to the stand-in, which passes on what comes there, signature and all.
+"""
+
+from datetime import timedelta
+
+import aiohttp
+from aiohttp import web
+
+from emulator.http.routing import Ask, at_workspace
+from emulator.http.shapes import Flag, Members, Whole
+from emulator.ml import versions
+from emulator.state.state import World
+from emulator.state.storage_account import ACCOUNT
+from emulator.wire import Answer, Refusal
+
+PATH = f"/{ACCOUNT}/{{path:.*}}"  # of what is passed on
+
+_SECRETS = Members(optional={"expirableSecret": Flag(), "expireAfterHours": Whole(least=1)})
+_HOP_BY_HOP = frozenset({"connection", "content-encoding", "content-length", "date", "host", "transfer-encoding"})
+
+
+def _list_secrets(ask: Ask) -> Answer:
+    """A signature for the datastore's container."""
+    from azure.storage.blob import BlobServiceClient, ContainerSasPermissions, generate_container_sas
+
+    ask.body(_SECRETS)
+    container = str(ask.world.need(ask.id).properties["containerName"])
+    if not ask.world.storage:
+        raise Refusal(500, "InternalServerError", "The stand-in was given no storage account to upload to.")
+    with BlobServiceClient.from_connection_string(ask.world.storage) as service:
+        if not service.get_container_client(container).exists():
+            service.create_container(container)
+        signature = generate_container_sas(
+            str(service.account_name),
+            container,
+            account_key=service.credential.account_key,
+            permission=ContainerSasPermissions(read=True, write=True, create=True, add=True, list=True, delete=True),
+            expiry=ask.world.clock() + timedelta(hours=1),
+        )
+    return Answer(200, {"secretsType": "Sas", "sasToken": signature})
+
+
+def emulator_url(world: World) -> str:
+    """Where blobs are, from the connection string; the emulator's usual place if that does not say."""
+    parts = dict(part.partition("=")[::2] for part in world.storage.split(";"))
+    return parts.get("BlobEndpoint", f"http://127.0.0.1:10000/{ACCOUNT}").removesuffix(f"/{ACCOUNT}")
+
+
+async def pass_on(request: web.Request, world: World, client: aiohttp.ClientSession) -> web.Response:
+    """What the emulator answers to a request."""
+    headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+    url = f"{emulator_url(world)}{request.raw_path}"
+    async with client.request(request.method, url, headers=headers, data=await request.read()) as answer:
+        kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
+        return web.Response(status=answer.status, headers=kept, body=await answer.read())
+
+
+ROUTES = at_workspace("datastores/{datastore}", versions.ASSETS, {"POST": _list_secrets}, action="listSecrets")

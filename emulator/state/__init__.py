@@ -1,0 +1,1 @@
+"""The emulator's state, its clock, and what is to happen when."""

@@ -1,0 +1,115 @@
+"""Registered components: which version, of what kind, with what inputs."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Self
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from handlers.azure.errors import explained
+from handlers.azure.ml.workspace import AzureML
+from handlers.base import RetryLater
+
+LATEST = "latest"  # the only label that azure-ai-ml resolves
+
+_WORKSPACE = re.compile(r"azureml:([A-Za-z0-9][\w.-]{0,254})(?::([\w.-]+)|@(\w+))")
+_REGISTRY = re.compile(r"azureml://registries/([^/]+)/components/([^/]+)/(versions|labels)/([^/]+)", re.IGNORECASE)
+_REPLICAS = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentRef:
+    """Names a component's version, or its latest."""
+
+    name: str
+    version: str = ""  # empty: the latest
+    registry: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From ``azureml:retrain:3``, ``azureml:retrain@latest`` or a registry's id. Raises ValueError."""
+        label = version = registry = ""
+        if found := _WORKSPACE.fullmatch(text):
+            name, version, label = found[1], found[2] or "", found[3] or ""
+        elif found := _REGISTRY.fullmatch(text):
+            registry, name = found[1], found[2]
+            version, label = (found[4], "") if found[3].casefold() == "versions" else ("", found[4])
+        else:
+            raise ValueError(f"{text!r} names no component; write azureml:retrain:3 or azureml:retrain@latest")
+        if label not in ("", LATEST):
+            raise ValueError(f"{text!r}: the only label is {LATEST}; or write a version")
+        return cls(name, version, registry)
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.version}" if self.version else f"{self.name}@{LATEST}"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input of a component or of a job."""
+
+    type: str  # string, number, integer, boolean, uri_folder, ...; empty: any of the first four
+    needed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A version of a component."""
+
+    reference: str  # as a job names it
+    version: str
+    type: str  # pipeline, command, ...
+    inputs: Mapping[str, Input] | None = field(default_factory=dict)  # None: it is not told
+
+
+def find_component(azureml: AzureML, ref: ComponentRef) -> Component:
+    """A component as it is now. Raises RetryLater if there is none, and what `AzureML`'s methods raise."""
+    found = _in_registry(azureml, ref) if ref.registry else _in_workspace(azureml, ref)
+    if found is None:
+        place = f"registry {ref.registry}" if ref.registry else azureml.workspace.name
+        raise RetryLater(f"there is no component {ref} in {place}", patience=_REPLICAS)
+    return found
+
+
+def _in_workspace(azureml: AzureML, ref: ComponentRef) -> Component | None:
+    versions = f"{azureml.path}/components/{ref.name}/versions"
+    if ref.version:
+        body = azureml.arm.get(f"{versions}/{ref.version}")
+    else:
+        newest = azureml.arm.get(versions, {"$orderBy": "createdtime desc", "$top": "1"})
+        body = next(iter((newest or {}).get("value") or ()), None)
+    if not body:
+        return None
+    version = str(body.get("name", ref.version))
+    # By its whole id: of a pipeline's own component, azure-ai-ml sends a shorter name as it is.
+    reference = f"azureml:{azureml.path}/components/{ref.name}/versions/{version}"
+    return _component(reference, version, (body.get("properties") or {}).get("componentSpec"))
+
+
+def _in_registry(azureml: AzureML, ref: ComponentRef) -> Component | None:
+    with explained():
+        components = azureml.registry(ref.registry).components
+        try:
+            found = components.get(ref.name, ref.version) if ref.version else components.get(ref.name, label=LATEST)
+        except ResourceNotFoundError:
+            return None
+    version = str(found.version)
+    reference = f"azureml://registries/{ref.registry}/components/{ref.name}/versions/{version}"
+    return _component(reference, version, found._to_dict())
+
+
+def _component(reference: str, version: str, spec: Mapping[str, Any] | None) -> Component:
+    spec = spec or {}
+    told = spec.get("inputs")
+    inputs = None if told is None else {name: _input(given) for name, given in told.items()}
+    return Component(reference, version, str(spec.get("type") or "command"), inputs)
+
+
+def _input(given: Any) -> Input:
+    """As the CLI's YAML has it: a mapping, whose flags may be texts."""
+    if not isinstance(given, Mapping):
+        return Input(str(given))
+    optional = str(given.get("optional", "")).casefold() == "true"
+    return Input(str(given.get("type") or ""), needed=not optional and given.get("default") is None)

@@ -1,0 +1,44 @@
+"""Names of endpoints and deployments, and which of two versions is the later one."""
+
+import re
+from hashlib import sha256
+
+from handlers.azure.ml.resources import ModelRef
+
+# azure-ai-ml checks it so (constants/_endpoint.py, EndpointConfigurations), and so does the service.
+_NAME = re.compile("[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?")
+_SLUG = 23  # with a hyphen and eight digits that is 32, the longest name there may be
+
+
+def check_endpoint_name(name: str) -> str:
+    """The name, if an endpoint can have it. Raises ValueError."""
+    if not 3 <= len(name) <= 32 or not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot be an endpoint's name: write 3 to 32 letters, digits and hyphens, a letter first, "
+            "no hyphen last"
+        )
+    return name
+
+
+def deployment_name(model: ModelRef) -> str:
+    """The name of a model version's deployment: the same whoever asks, and no other version's.
+
+    What can be read of it may be cut; eight digits of a hash of the model's id and version tell it from all others.
+    """
+    version = _slug(model.version)[:10]
+    name = _slug(model.name)[: _SLUG - len(version) - 1]
+    slug = re.sub("-+", "-", f"{name}-{version}").strip("-")
+    if not slug[:1].isalpha():
+        slug = f"m-{slug}"[:_SLUG].rstrip("-")
+    return f"{slug}-{sha256(model.id.casefold().encode()).hexdigest()[:8]}"
+
+
+def later(version: str, other: str) -> bool | None:
+    """Is it later than the other version? None if that cannot be told from them: they are not both numbers."""
+    if version.isdecimal() and other.isdecimal():
+        return int(version) > int(other)
+    return False if version == other else None
+
+
+def _slug(text: str) -> str:
+    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")

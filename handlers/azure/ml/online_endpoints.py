@@ -1,0 +1,157 @@
+"""`OnlineEndpoints`: online endpoints of a workspace and their deployments, managed or on Kubernetes."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from azure.core import PipelineClient
+from azure.core.exceptions import AzureError
+from azure.core.rest import HttpRequest, HttpResponse
+
+from handlers.azure import cloud
+from handlers.azure.errors import explained
+from handlers.azure.ml.endpoints import Code, Endpoints, code_arguments
+from handlers.azure.ml.resources import Answer, Endpoint, NewDeployment
+
+LOG_LINES = 100
+
+
+@dataclass(frozen=True)
+class OnlineEndpoints(Endpoints):
+    """Online endpoints."""
+
+    collection: ClassVar[str] = "onlineEndpoints"
+
+    instance_type: str | None = None  # needed, unless it is on Kubernetes
+    instance_count: int = 1
+    auth: str = ""  # aad_token, key or aml_token; empty: see `_auth`
+    public: bool = True  # can it be reached from the internet?
+    compute: str = ""  # the Kubernetes cluster; empty: managed
+    code: Code | None = None
+    environment_variables: Mapping[str, str] = field(default_factory=dict)
+
+    def _read(self, body: Mapping[str, Any]) -> Endpoint:
+        return Endpoint.online(body)
+
+    def create_endpoint(self, name: str, tags: Mapping[str, str]) -> str:
+        """Begin to make an endpoint."""
+        with explained():
+            client = self.azureml.client
+            from azure.ai.ml.entities import KubernetesOnlineEndpoint, ManagedOnlineEndpoint
+
+            same: dict[str, Any] = {"name": name, "auth_mode": self._auth, "tags": dict(tags)}
+            access = "Enabled" if self.public else "Disabled"  # as in the schema: sent as it is
+            client.online_endpoints.begin_create_or_update(
+                KubernetesOnlineEndpoint(**same, compute=self.compute)
+                if self.compute
+                else ManagedOnlineEndpoint(**same, public_network_access=access)
+            )
+            return self.azureml.transport.operation
+
+    @property
+    def _auth(self) -> str:
+        """Entra tokens, which managed endpoints alone take (learn.microsoft.com, "Authenticate clients for online
+        endpoints"); on Kubernetes, keys.
+        """
+        return self.auth or ("key" if self.compute else "aad_token")
+
+    def unfit(self, endpoint: Endpoint) -> str:
+        """Why deployments as the rule wants them cannot be behind this endpoint; empty if they can."""
+        cluster = endpoint.compute.rpartition("/")[2]
+        if bool(cluster) == bool(self.compute):
+            return ""
+        kind = (
+            f"on the Kubernetes cluster {cluster}: the rule must say compute: {cluster}"
+            if cluster
+            else (f"a managed one, and the rule says compute: {self.compute}")
+        )
+        return f"the endpoint {endpoint.name} is {kind}"
+
+    def set_traffic(self, endpoint: Endpoint, traffic: Mapping[str, int]) -> str:
+        """Begin to change who gets how much of the traffic, in percent.
+
+        Sent is the endpoint as it was read, at the newest api-version: azure-ai-ml's own update goes through
+        2022-02-01-preview and leaves out what that does not know. There is no ETag: the caller has the endpoint's lock.
+        """
+        return self.azureml.arm.put(self.path(endpoint.name), self.writable(endpoint, traffic=dict(traffic)))
+
+    def create(self, new: NewDeployment) -> str:
+        """Begin to make a deployment, uploading its code if need be."""
+        with explained():
+            client = self.azureml.client
+            from azure.ai.ml.entities import KubernetesOnlineDeployment, ManagedOnlineDeployment
+
+            kind = KubernetesOnlineDeployment if self.compute else ManagedOnlineDeployment
+            client.online_deployments.begin_create_or_update(
+                kind(
+                    name=new.name,
+                    endpoint_name=new.endpoint,
+                    model=new.model,  # its id: for a Model, the client would ask for its datastore
+                    tags=dict(new.tags),
+                    instance_type=self.instance_type,
+                    instance_count=self.instance_count,
+                    environment_variables=dict(self.environment_variables),
+                    **code_arguments(self.code),
+                )
+            )
+            return self.azureml.transport.operation
+
+    def delete(self, endpoint: str, name: str) -> str:
+        """Begin to delete a deployment."""
+        with explained():
+            self.azureml.client.online_deployments.begin_delete(name=name, endpoint_name=endpoint)
+            return self.azureml.transport.operation
+
+    def delete_endpoint(self, name: str) -> str:
+        """Begin to delete an endpoint, and whatever is behind it."""
+        with explained():
+            self.azureml.client.online_endpoints.begin_delete(name=name)
+            return self.azureml.transport.operation
+
+    def shortage(self) -> str:
+        """Why there is no room for another deployment, where the service tells; else empty."""
+        if self.compute:
+            return self._compute_trouble(self.compute)
+        if not self.instance_type:
+            return ""
+        return self.azureml.shortage(self.instance_type, self.instance_count)
+
+    def log(self, endpoint: str, name: str) -> str:
+        """The end of the log of a deployment's container, or of the one that fetches its model; empty if none."""
+        logs = self.azureml.client.online_deployments
+        for container in (None, "storage-initializer"):
+            with suppress(Exception):  # a log is a help: the traffic is put back without it, too
+                text = str(logs.get_logs(name, endpoint, LOG_LINES, container_type=container)).strip()
+                if text and text != "None":  # what the client makes of no content
+                    return text
+        return ""
+
+    def score(self, endpoint: Endpoint, deployment: str, request: bytes) -> Answer:
+        """Send one request to one deployment, whatever its share of the traffic.
+
+        Not by azure-ai-ml's `invoke`: it keeps the deployment's name in a module's global, so that a later call in the
+        same process that names none goes to this one, too.
+        """
+        headers = {
+            "Authorization": f"Bearer {self._key(endpoint)}",
+            "Content-Type": "application/json",
+            "azureml-model-deployment": deployment,
+        }
+        client: PipelineClient[HttpRequest, HttpResponse]
+        client = PipelineClient(endpoint.scoring_uri, policies=[], transport=self.azureml.transport)
+        try:
+            response = client.send_request(HttpRequest("POST", endpoint.scoring_uri, headers=headers, content=request))
+            return Answer(response.status_code, response.text())
+        except AzureError as error:
+            return Answer(0, f"{type(error).__name__}: {error}")
+
+    def _key(self, endpoint: Endpoint) -> str:
+        """What opens an endpoint, by its own way to tell who may."""
+        match endpoint.auth.casefold():
+            case "key":
+                return str(self.azureml.arm.post(self.path(endpoint.name, "listKeys"))["primaryKey"])
+            case "amltoken":
+                return str(self.azureml.arm.post(self.path(endpoint.name, "token"))["accessToken"])
+        resource = cloud.scoring_resource(self.azureml.endpoint)
+        return str(self.azureml.credential.get_token(f"{resource}/.default").token)

@@ -1,0 +1,130 @@
+"""The app settings ``EMAIL_*``: who sends, and through what. Read whenever a mail is sent, and kept nowhere."""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from handlers.base import RetryLater
+from handlers.email.address import Mailbox, parse_mailbox
+
+_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """A mail server, and how to speak to it."""
+
+    host: str
+    port: int
+    security: Literal["starttls", "tls", "none"]
+    username: str = ""
+    password: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AcsService:
+    """An Azure Communication Services resource; without a key it is asked as the app's managed identity."""
+
+    endpoint: str
+    key: SecretStr | None = None
+
+
+class EmailSettings(BaseSettings):
+    """The settings ``EMAIL_*``; an empty one is as if not set. Exactly one of SMTP and ACS is chosen."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix="EMAIL_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=False,
+    )
+
+    sender: str = Field(validation_alias="EMAIL_FROM")  # an address, or: Display name <address>
+    smtp_host: str = ""
+    smtp_port: int | None = Field(None, ge=1, le=65_535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_username: str = ""
+    smtp_password: SecretStr | None = None
+    acs_endpoint: str = ""
+    acs_key: SecretStr | None = None
+
+    @classmethod
+    def read(cls) -> Self:
+        """As they are now. Raises RetryLater, naming each wrong setting: they can be mended while the mail waits."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise RetryLater(f"mail cannot be sent: {'; '.join(_told(e) for e in error.errors())}") from error
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """Who mail comes from."""
+        return parse_mailbox(self.sender)
+
+    @property
+    def transport(self) -> SmtpServer | AcsService:
+        """Where mail is handed in."""
+        if self.acs_endpoint:
+            return AcsService(self.acs_endpoint, self.acs_key)
+        port = self.smtp_port or _PORTS[self.smtp_security]
+        return SmtpServer(self.smtp_host, port, self.smtp_security, self.smtp_username, self.smtp_password)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _resolved(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.startswith("@Microsoft.KeyVault("):
+            raise ValueError(
+                "is a Key Vault reference that Azure could not resolve: check that the secret exists and that the "
+                "app's identity has the role Key Vault Secrets User"
+            )
+        return value
+
+    @field_validator("sender")
+    @classmethod
+    def _a_mailbox(cls, value: str) -> str:
+        parse_mailbox(value)
+        return value
+
+    @field_validator("acs_endpoint")
+    @classmethod
+    def _over_https(cls, value: str) -> str:
+        url = urlsplit(value if "//" in value else f"https://{value}")
+        if not url.hostname or not (url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.hostname))):
+            raise ValueError("should be the resource's URL, like https://my-resource.communication.azure.com")
+        return f"{url.scheme}://{url.netloc}"
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.smtp_host) == bool(self.acs_endpoint):
+            both = "both EMAIL_SMTP_HOST and EMAIL_ACS_ENDPOINT are" if self.smtp_host else "no server is"
+            raise ValueError(f"{both} set; set EMAIL_SMTP_HOST (SMTP) or EMAIL_ACS_ENDPOINT (Azure), one of them")
+        if bool(self.smtp_username) != bool(self.smtp_password):
+            raise ValueError("EMAIL_SMTP_USERNAME and EMAIL_SMTP_PASSWORD go together; set both, or neither")
+        secret = self.smtp_password.get_secret_value() if self.smtp_password else ""
+        if not (self.smtp_username + secret).isascii():
+            raise ValueError("EMAIL_SMTP_USERNAME and EMAIL_SMTP_PASSWORD may hold ASCII characters only")
+        if self.smtp_username and self.smtp_security == "none" and not _is_loopback(self.smtp_host):
+            raise ValueError("EMAIL_SMTP_SECURITY is none: the password would cross the network readably; use starttls")
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host.casefold() == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _told(error: ErrorDetails) -> str:
+    message = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return message
+    name = str(error["loc"][0]).upper().removeprefix("EMAIL_")
+    return f"EMAIL_{name} is not set" if error["type"] == "missing" else f"EMAIL_{name}: {message}"

@@ -1,0 +1,1 @@
+"""The Functions host: worker processes that run the app's functions."""

@@ -1,0 +1,215 @@
+"""The worker process as the host sees it: started, told to index the app, called, killed, and missed when it dies."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+from uuid import uuid4
+
+from mlevents.local.host import wire
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+# sys.path as Core Tools leaves it: the app's folder comes after the installed packages (worker.py of
+# Azure/azure-functions-python-worker), so that a module of the app with a package's name is shadowed here, too.
+_START = (
+    "import sys; sys.path += sys.argv[1:3]; "
+    "from mlevents.local.host.worker import main; main(sys.argv[1], int(sys.argv[3]))"
+)
+
+_LAST_WORDS = 2.0  # seconds for a dying process to finish ending, and for its last lines to arrive
+
+Data: TypeAlias = dict[str, str]  # a value for a function: its kind ("json" or "string") and its text
+
+
+class AppBroken(Exception):  # noqa: N818 - what is broken is the app, not this
+    """The app's functions cannot be indexed; carries Python's stack trace."""
+
+    def __init__(self, message: str, stack: str = "") -> None:
+        super().__init__(message)
+        self.stack = stack
+
+
+class CallFailed(Exception):  # noqa: N818 - the function's failure, not the tool's
+    """A call of a function failed: it raised, ran out of time, or its worker died. Carries its stack trace."""
+
+    def __init__(self, message: str, stack: str = "") -> None:
+        super().__init__(message)
+        self.stack = stack
+
+
+class WorkerDied(CallFailed):
+    """The worker process ended while it was needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the app, as the worker found it."""
+
+    name: str
+    id: str
+    trigger: Mapping[str, Any]
+    others: tuple[Mapping[str, Any], ...] = field(default=())  # bindings beside the trigger
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Self:
+        """From the worker's description."""
+        triggers = [b for b in found["bindings"] if str(b["type"]).lower().endswith("trigger")]
+        others = tuple(b for b in found["bindings"] if b not in triggers and b["name"] != "$return")
+        return cls(found["name"], found["id"], triggers[0], others)
+
+    @property
+    def kind(self) -> str:
+        """The trigger's type, in small letters: ``queuetrigger``."""
+        return str(self.trigger["type"]).lower()
+
+
+class Child:
+    """A running worker process. `died` resolves, when it has ended, to how: "was killed by SIGKILL"."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        link: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        on_log: Callable[[dict[str, Any]], None],
+        on_output: Callable[[str], None],
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.pid = process.pid
+        self.served = 0  # calls that ended, well or not
+        self.died: asyncio.Future[str] = loop.create_future()
+        self._indexed: asyncio.Future[dict[str, Any]] = loop.create_future()
+        self._calls: dict[str, asyncio.Future[None]] = {}
+        self._process, (self._reader, self._writer) = process, link
+        self._on_log, self._on_output = on_log, on_output
+        self._watch = asyncio.create_task(self._live())
+
+    @classmethod
+    async def spawn(
+        cls, app_dir: Path, on_log: Callable[[dict[str, Any]], None], on_output: Callable[[str], None]
+    ) -> Self:
+        """Start the process. It loads the runtime, and waits for `index`."""
+        ours, theirs = socket.socketpair()
+        link = await asyncio.open_connection(sock=ours)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-c", _START, str(app_dir), str(PROJECT), str(theirs.fileno())),
+                cwd=app_dir,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                pass_fds=[theirs.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the host, which then stops the worker in order
+            )
+        except BaseException:
+            link[1].close()
+            raise
+        finally:
+            theirs.close()
+        return cls(process, link, on_log, on_output)
+
+    async def _live(self) -> None:
+        reading = asyncio.create_task(self._read())
+        printing = asyncio.create_task(self._print())
+        ending = asyncio.create_task(self._process.wait())
+        await asyncio.wait([reading, ending], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([ending], timeout=_LAST_WORDS)
+        self.kill()  # what it started may outlive it, and keep its pipes open
+        code = await ending
+        await asyncio.wait([reading, printing], timeout=_LAST_WORDS)
+        for task in (reading, printing):
+            task.cancel()
+        self._writer.close()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
+        self._bury(f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}")
+
+    async def _read(self) -> None:
+        while (message := await wire.read_async(self._reader)) is not None:
+            match message:
+                case {"log": record}:
+                    self._on_log(record)
+                case {"done": id, "error": error}:
+                    self._settle(id, error)
+                case answer if not self._indexed.done():
+                    self._indexed.set_result(answer)
+
+    async def _print(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - it is a pipe, see `spawn`
+        async for line in lines(self._process.stdout):
+            self._on_output(line)
+
+    def _settle(self, id: str, error: Mapping[str, str] | None) -> None:
+        self.served += 1
+        if (call := self._calls.pop(id, None)) is None or call.done():
+            return
+        if error is None:
+            call.set_result(None)
+        else:
+            call.set_exception(CallFailed(error["message"], error["stack"]))
+
+    def _bury(self, how: str) -> None:
+        self.died.set_result(how)
+        if not self._indexed.done():
+            self._indexed.set_exception(WorkerDied(f"the worker process {how}"))
+            self._indexed.exception()  # seen: nobody may be waiting for it
+        for call in self._calls.values():
+            if not call.done():
+                call.set_exception(WorkerDied(f"the worker process {how}"))
+
+    async def index(self, environment: Mapping[str, str]) -> dict[str, Function]:
+        """Give the worker its environment and have it find the functions. Raises AppBroken, WorkerDied."""
+        self._writer.write(wire.pack({"environment": dict(environment)}))
+        answer = await asyncio.shield(self._indexed)
+        if broken := answer.get("broken"):
+            raise AppBroken(f"the functions cannot be indexed: {broken['message']}", broken["stack"])
+        return {found["name"]: Function.of(found) for found in answer["functions"]}
+
+    async def call(self, function: Function, data: Data, metadata: Mapping[str, Data]) -> None:
+        """Call a function and wait for its end. Raises CallFailed; WorkerDied if the process ends meanwhile."""
+        if self.died.done():
+            raise WorkerDied(f"the worker process {self.died.result()}")
+        id = str(uuid4())
+        self._calls[id] = asyncio.get_running_loop().create_future()
+        parameter = function.trigger["name"]
+        call = {"id": id, "function": function.id, "parameter": parameter, "data": data, "metadata": dict(metadata)}
+        self._writer.write(wire.pack({"call": call}))
+        await self._calls[id]
+
+    def kill(self) -> None:
+        """End the process at once, with all that it started."""
+        if self.died.done():
+            return  # its number may be somebody else's by now
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    async def stop(self, grace: float) -> None:
+        """Ask the process to end; kill it after `grace` seconds."""
+        if not self.died.done():
+            self._writer.write(wire.pack({"stop": True}))
+        done, _ = await asyncio.wait([self.died], timeout=grace)
+        if not done:
+            self.kill()
+        await asyncio.shield(self.died)
+        await self._watch
+
+
+async def lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
+    """What a process prints, line by line, whatever it is and however long its lines are."""
+    while True:
+        try:
+            line = await stream.readuntil()
+        except asyncio.IncompleteReadError as end:
+            line = end.partial
+        except asyncio.LimitOverrunError as error:
+            line = await stream.read(error.consumed)
+        if not line:
+            return
+        yield line.decode(errors="backslashreplace").rstrip("\r\n")

@@ -1,0 +1,1 @@
+"""Triggers: HTTP, queues and timers."""

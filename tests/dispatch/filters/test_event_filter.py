@@ -1,0 +1,457 @@
+"""`EventFilter`: event types, subjects, keys, combination, what is refused and why."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from dispatch.filters.event_filter import EventFilter
+from dispatch.filters.operators import OPERATORS, Operator
+from tests.dispatch.filters.test_operators import JSON, samples_of
+
+TOPIC = "/subscriptions/0/resourceGroups/ml/providers/Microsoft.MachineLearningServices/workspaces/churn"
+FAILED = "Microsoft.MachineLearningServices.RunStatusChanged"
+GRID = {
+    "id": "8e5f-1",
+    "topic": TOPIC,
+    "subject": "experiments/0f1e/runs/churn_42",
+    "eventType": FAILED,
+    "eventTime": "2024-05-01T10:00:00.1234567Z",
+    "dataVersion": "2",
+    "metadataVersion": "1",
+    "data": {
+        "runStatus": "Failed",
+        "runTags": {"owner": "ml-team", "azureml.pipelineid": "p-1"},
+        "runProperties": {},
+        "Customer": {"Name": "exact", "NAME": "other"},
+        "metrics": {"auc": 0.5, "by": {"fold": [1, 2]}},
+        "nothing": None,
+    },
+}
+CLOUD = {
+    "specversion": "1.0",
+    "id": GRID["id"],
+    "source": TOPIC,
+    "subject": GRID["subject"],
+    "type": FAILED,
+    "time": GRID["eventTime"],
+    "dataschema": "2",
+    "comexampleextension1": "value",
+    "data": GRID["data"],
+}
+
+
+def matches(event: dict[str, Any], **members: Any) -> bool:
+    return EventFilter.model_validate(members).matches(event)
+
+
+def passes(event: dict[str, Any], key: str, operator: str, *values: Any, arrays: bool = False) -> bool:
+    advanced: dict[str, Any] = {"operatorType": operator, "key": key}
+    if values:
+        advanced["values"] = list(values)
+    return matches(event, advancedFilters=[advanced], enableAdvancedFilteringOnArrays=arrays)
+
+
+@pytest.mark.parametrize("event", [GRID, CLOUD, {}, {"anything": [1]}])
+def test_an_empty_filter_delivers_everything(event: dict[str, Any]) -> None:
+    """Nothing asked, nothing refused; null means left out, as ARM answers it."""
+    assert matches(event)
+    assert matches(
+        event,
+        includedEventTypes=None,
+        subjectBeginsWith=None,
+        subjectEndsWith=None,
+        isSubjectCaseSensitive=None,
+        enableAdvancedFilteringOnArrays=None,
+        advancedFilters=None,
+    )
+
+
+@pytest.mark.parametrize("event", [GRID, CLOUD])
+@pytest.mark.parametrize(
+    ("types", "expected"),
+    [
+        ([FAILED], True),
+        (["Microsoft.MachineLearningServices.RunCompleted", FAILED], True),
+        (["Microsoft.MachineLearningServices.RunCompleted"], False),
+        ([FAILED.lower()], False),
+        ([FAILED[:-1]], False),
+        (["All"], True),
+        (["all"], True),
+        (["Microsoft.MachineLearningServices.RunCompleted", "All"], True),
+        ([], False),
+    ],
+)
+def test_event_types_are_a_list_to_be_in(event: dict[str, Any], types: list[str], expected: bool) -> None:
+    """Compared with case; `All` is every type; an empty list has none in it."""
+    assert matches(event, includedEventTypes=types) is expected
+
+
+def test_an_event_without_a_type_is_in_no_list() -> None:
+    """Only a filter that does not ask for types delivers it."""
+    assert not matches({"id": "1"}, includedEventTypes=[FAILED])
+    assert matches({"id": "1"})
+
+
+def test_a_cloud_events_type_is_not_an_extension_attribute_of_a_like_name() -> None:
+    """`eventtype` is a legal name for an extension."""
+    assert matches({**CLOUD, "eventtype": "mine"}, includedEventTypes=[FAILED])
+
+
+SUBJECT = {"subject": "This_Is_A_Test_Subject", "eventType": "t"}
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "case_sensitive", "expected"),
+    [
+        ("This", None, True, True),
+        ("This", None, False, True),
+        ("THIS", None, False, True),
+        ("THIS", None, True, False),
+        ("t", None, False, True),
+        ("t", None, True, False),
+        ("", None, True, True),
+        ("", "", False, True),
+        (None, None, True, True),
+        ("Thus", None, False, False),
+        ("his", None, False, False),
+        ("This", "ect", True, True),
+        ("This", "eCt", False, True),
+        ("This", "eCt", True, False),
+        ("This", "wrong", False, False),
+        (None, "_SUBJECT", False, True),
+        (None, "_SUBJECT", True, False),
+        ("this_is_a_test_subject", "THIS_IS_A_TEST_SUBJECT", False, True),
+        ("This_Is_A_Test_Subject", "This_Is_A_Test_Subject", True, True),
+        ("This_Is_A_Test_Subject_", None, False, False),
+        ("This*", None, False, False),
+        (".*", None, False, False),
+    ],
+)
+def test_a_subject_begins_and_ends(begins: str | None, ends: str | None, case_sensitive: bool, expected: bool) -> None:
+    """Plain text, no wildcards; without regard to case unless isSubjectCaseSensitive."""
+    found = matches(SUBJECT, subjectBeginsWith=begins, subjectEndsWith=ends, isSubjectCaseSensitive=case_sensitive)
+    assert found is expected
+
+
+def test_a_subject_is_without_regard_to_case_by_default() -> None:
+    """isSubjectCaseSensitive defaults to false."""
+    assert matches(SUBJECT, subjectBeginsWith="tHIS")
+
+
+def test_the_case_switch_is_for_the_subject_members_only() -> None:
+    """An advanced filter on the subject never minds case."""
+    assert matches(
+        SUBJECT,
+        isSubjectCaseSensitive=True,
+        advancedFilters=[{"operatorType": "StringBeginsWith", "key": "Subject", "values": ["this"]}],
+    )
+
+
+@pytest.mark.parametrize("subject", [{}, {"subject": None}])
+def test_a_cloud_event_without_subject_is_looked_up_by_its_source(subject: dict[str, Any]) -> None:
+    """As the emulator does; in an advanced filter, null stays null."""
+    event = {"specversion": "1.0", "type": "t", "source": "/mycontext", **subject}
+    assert matches(event, subjectBeginsWith="/my")
+    assert not matches(event, subjectBeginsWith="/blob")
+    assert passes(event, "subject", "IsNullOrUndefined")
+
+
+@pytest.mark.parametrize("subject", [None, 5, ["experiments"], {}])
+def test_a_subject_that_is_no_text_begins_with_nothing(subject: Any) -> None:
+    """But an empty prefix matches everything."""
+    assert not matches({"subject": subject}, subjectBeginsWith="e")
+    assert not matches({}, subjectEndsWith="e")
+    assert matches({"subject": subject}, subjectBeginsWith="", subjectEndsWith="")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("ID", "8e5f-1"),
+        ("id", "8e5f-1"),
+        ("eventid", "8e5f-1"),
+        ("Topic", TOPIC),
+        ("source", TOPIC),
+        ("Subject", "experiments/0f1e/runs/churn_42"),
+        ("EventType", FAILED),
+        ("eventtype", FAILED),
+        ("type", FAILED),
+        ("DataVersion", "2"),
+        ("dataschema", "2"),
+        ("eventtypeversion", "2"),
+        ("data.runStatus", "failed"),
+        ("Data.RunStatus", "failed"),
+        ("DATA.RUNTAGS.OWNER", "ML-TEAM"),
+        ("data.Customer.NAME", "other"),
+        ("data.Customer.Name", "exact"),
+        ("data.customer.name", "exact"),
+    ],
+)
+@pytest.mark.parametrize("event", [GRID, CLOUD])
+def test_a_key_is_found_in_any_case_in_both_envelopes(event: dict[str, Any], key: str, value: str) -> None:
+    """Each name exactly, else in any case; the envelopes' members under the names of either."""
+    assert passes(event, key, "StringIn", value)
+    assert not passes(event, key, "StringIn", "something else")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "data.missing",
+        "data.runStatus.deeper",
+        "data.metrics.by.fold.0",
+        "data.metrics.by.fold[0]",
+        "$.data.runStatus",
+        "runStatus",
+        "data.nothing.deeper",
+        "data.runTags.azureml.pipelineid",
+        "nothing.like.it",
+    ],
+)
+def test_a_key_that_leads_nowhere_is_missing(key: str) -> None:
+    """A scalar and an array have no members, `$` and `[0]` no meaning, and a name with a dot cannot be addressed."""
+    assert passes(GRID, key, "IsNullOrUndefined")
+    assert not passes(GRID, key, "IsNotNull")
+    assert passes(GRID, key, "StringNotIn", "x")
+    assert not passes(GRID, key, "StringNotContains", "x")
+
+
+def test_a_members_own_name_comes_before_a_synonym() -> None:
+    """An event may have both; custom events have whatever they like."""
+    event = {"eventType": "a", "type": "b", "RootKey": {"Deep": {"er": {"and": {"on": 5}}}}}
+    assert passes(event, "type", "StringIn", "b")
+    assert passes(event, "eventType", "StringIn", "a")
+    assert passes(event, "rootkey.deep.er.and.on", "NumberIn", 5)
+
+
+def test_null_is_there_but_is_nothing() -> None:
+    """Null and missing are alike for the two operators that ask, and null is of no operator's type for the others."""
+    assert passes(GRID, "data.nothing", "IsNullOrUndefined")
+    assert not passes(GRID, "data.nothing", "IsNotNull")
+    assert passes(GRID, "data.nothing", "StringNotContains", "x")
+
+
+def test_values_are_alternatives_and_filters_are_conjoined() -> None:
+    """OR within a filter, AND between filters; the same key may come twice; so may both parts of a range."""
+    above = {"operatorType": "NumberGreaterThan", "key": "data.metrics.auc", "value": 0.4}
+    below = {"operatorType": "NumberLessThan", "key": "data.metrics.auc", "value": 0.6}
+    assert matches(GRID, advancedFilters=[above, below])
+    assert not matches(GRID, advancedFilters=[above, {**below, "value": 0.5}])
+    assert passes(GRID, "data.runStatus", "StringIn", "Canceled", "Failed")
+    assert not passes(GRID, "data.runStatus", "StringNotIn", "Canceled", "Failed")
+
+
+def test_everything_must_match() -> None:
+    """Type, begin, end and advanced filters: each can refuse."""
+    good: dict[str, Any] = {
+        "includedEventTypes": [FAILED],
+        "subjectBeginsWith": "experiments/",
+        "subjectEndsWith": "_42",
+        "advancedFilters": [{"operatorType": "IsNotNull", "key": "data.runStatus"}],
+    }
+    bad: dict[str, Any] = {
+        "includedEventTypes": ["x"],
+        "subjectBeginsWith": "models/",
+        "subjectEndsWith": "_43",
+        "advancedFilters": [{"operatorType": "IsNullOrUndefined", "key": "data.runStatus"}],
+    }
+    assert matches(GRID, **good)
+    assert [matches(GRID, **{**good, name: bad[name]}) for name in bad] == [False] * 4
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "expected"),
+    [
+        ("NumberIn", [2, 7], True),
+        ("NumberIn", [7], False),
+        ("NumberNotIn", [7], True),
+        ("NumberNotIn", [2], False),
+        ("StringContains", ["RG"], True),
+        ("StringNotContains", ["rg"], False),
+        ("StringNotIn", ["5"], True),
+        ("StringIn", ["true"], False),
+        ("StringNotEndsWith", ["x"], True),
+        ("NumberInRange", [[0, 1], [3, 4]], False),
+        ("NumberNotInRange", [[0, 1], [3, 4]], True),
+        ("NumberNotInRange", [[2, 2]], False),
+    ],
+)
+def test_an_array_of_mixed_types(operator: str, values: list[Any], expected: bool) -> None:
+    """Elements of other types are ignored, whatever they are: nested arrays and objects, too."""
+    event = {"data": {"mixed": ["urgent", 2, 5, True, None, [7, "five"], {"rg": 7}]}}
+    assert passes(event, "data.mixed", operator, *values, arrays=True) is expected
+
+
+def test_json_as_it_comes() -> None:
+    """Numbers read as Decimal or as float find the same value."""
+    text = '{"data": {"price": 0.1, "id": 9007199254740993}}'
+    for event in (json.loads(text), json.loads(text, parse_float=Decimal, parse_int=Decimal)):
+        assert passes(event, "data.price", "NumberIn", 0.1)
+        assert passes(event, "data.price", "NumberIn", Decimal("0.1"))
+        assert passes(event, "data.id", "NumberIn", 9007199254740993)
+        assert not passes(event, "data.id", "NumberIn", 9007199254740992)
+
+
+@pytest.mark.parametrize("name", ["stringin", "STRINGIN", "StringIn"])
+def test_operators_and_members_are_read_in_any_case(name: str) -> None:
+    """As ARM reads them; az's own example writes `stringin`. A filter is written back with the proper names."""
+    raw = {"AdvancedFilters": [{"OperatorType": name, "Key": "Data.runStatus", "Values": ["failed"]}]}
+    loaded = EventFilter.model_validate(raw)
+    assert loaded.matches(GRID)
+    assert loaded.model_dump(by_alias=True, exclude_defaults=True, mode="json") == {
+        "advancedFilters": [{"operatorType": "StringIn", "key": "Data.runStatus", "values": ["failed"]}]
+    }
+
+
+def test_a_filter_does_not_change() -> None:
+    """It is shared by threads."""
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(EventFilter.model_validate({}), "subject_begins_with", "x")  # noqa: B010 - mypy knows that it is frozen
+
+
+@pytest.mark.parametrize(
+    ("advanced", "message"),
+    [
+        ({}, "operatorType\n  Field required"),
+        ({"operatorType": "StringIn", "values": ["a"]}, "key\n  Field required"),
+        (
+            {"operatorType": "StringLike", "key": "a", "values": ["a"]},
+            "there is no operator 'StringLike'. Did you mean",
+        ),
+        ({"operatorType": 5, "key": "a"}, "there is no operator 5. The operators are NumberIn"),
+        ({"operatorType": "StringIn", "key": "", "values": ["a"]}, "'' is not a key. Write the names"),
+        ({"operatorType": "StringIn", "key": " ", "values": ["a"]}, "' ' is not a key"),
+        ({"operatorType": "StringIn", "key": "data..a", "values": ["a"]}, "'data..a' is not a key"),
+        ({"operatorType": "StringIn", "key": "data.", "values": ["a"]}, "'data.' is not a key"),
+        ({"operatorType": "StringIn", "key": 5, "values": ["a"]}, "Input should be a valid string"),
+        ({"operatorType": "StringIn", "key": "a", "value": "a"}, "StringIn takes values, not value"),
+        ({"operatorType": "StringIn", "key": "a", "value": "a", "values": ["a"]}, "StringIn takes values, not value"),
+        ({"operatorType": "NumberLessThan", "key": "a", "values": [5]}, "NumberLessThan takes value, not values"),
+        ({"operatorType": "BoolEquals", "key": "a", "values": [True]}, "BoolEquals takes value, not values"),
+        ({"operatorType": "IsNotNull", "key": "a", "values": ["a"]}, "IsNotNull takes no value, not values"),
+        (
+            {"operatorType": "IsNullOrUndefined", "key": "a", "value": False},
+            "IsNullOrUndefined takes no value, not value",
+        ),
+        ({"operatorType": "StringIn", "key": "a"}, "StringIn takes one value or more; none given"),
+        ({"operatorType": "StringIn", "key": "a", "values": None}, "StringIn takes one value or more; none given"),
+        ({"operatorType": "StringIn", "key": "a", "values": []}, "StringIn takes one value or more; none given"),
+        ({"operatorType": "NumberLessThan", "key": "a"}, "NumberLessThan takes one value; none given"),
+        ({"operatorType": "NumberLessThan", "key": "a", "value": None}, "NumberLessThan takes one value; none given"),
+        ({"operatorType": "StringIn", "key": "a", "values": "abc"}, "Input should be a valid tuple"),
+        ({"operatorType": "StringIn", "key": "a", "values": ["a", 5]}, "StringIn: 5 is not a string"),
+        ({"operatorType": "StringIn", "key": "a", "values": [None]}, "StringIn: None is not a string"),
+        ({"operatorType": "NumberIn", "key": "a", "values": [1, "5"]}, "NumberIn: '5' is not a number"),
+        ({"operatorType": "NumberIn", "key": "a", "values": [True]}, "NumberIn: True is not a number"),
+        ({"operatorType": "NumberIn", "key": "a", "values": [float("nan")]}, "NumberIn: nan is not a number"),
+        ({"operatorType": "NumberLessThan", "key": "a", "value": "5"}, "NumberLessThan: '5' is not a number"),
+        ({"operatorType": "NumberLessThan", "key": "a", "value": [5]}, "NumberLessThan: [5] is not a number"),
+        ({"operatorType": "BoolEquals", "key": "a", "value": "true"}, "BoolEquals: 'true' is not true or false"),
+        ({"operatorType": "BoolEquals", "key": "a", "value": 1}, "BoolEquals: 1 is not true or false"),
+        ({"operatorType": "NumberInRange", "key": "a", "values": [1, 5]}, "NumberInRange: 1 is not a range"),
+        ({"operatorType": "NumberInRange", "key": "a", "values": [[1]]}, "[1] is not a range: two numbers"),
+        ({"operatorType": "NumberInRange", "key": "a", "values": [[1, 2, 3]]}, "[1, 2, 3] is not a range"),
+        ({"operatorType": "NumberNotInRange", "key": "a", "values": [[1, 2], [5, 4]]}, "[5, 4] is not a range"),
+        ({"operatorType": "NumberInRange", "key": "a", "values": [["1", "2"]]}, "['1', '2'] is not a range"),
+        ({"operatorType": "IsNotNull", "key": "a", "keys": "b"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_a_bad_advanced_filter_is_refused(advanced: dict[str, Any], message: str) -> None:
+    """It says where, what is wrong, and what is right."""
+    with pytest.raises(ValidationError) as caught:
+        EventFilter.model_validate({"advancedFilters": [advanced]})
+    assert "advancedFilters.0" in str(caught.value)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("members", "where"),
+    [
+        ({"includedEventTypes": "All"}, "includedEventTypes"),
+        ({"includedEventTypes": [5]}, "includedEventTypes.0"),
+        ({"subjectBeginsWith": 5}, "subjectBeginsWith"),
+        ({"isSubjectCaseSensitive": "true"}, "isSubjectCaseSensitive"),
+        ({"enableAdvancedFilteringOnArrays": 1}, "enableAdvancedFilteringOnArrays"),
+        ({"advancedFilters": {"operatorType": "IsNotNull", "key": "a"}}, "advancedFilters"),
+        ({"advancedFilters": ["data.a IsNotNull"]}, "advancedFilters.0"),
+        ({"advancedFilter": []}, "advancedFilter"),
+        ({"filter": {}}, "filter"),
+    ],
+)
+def test_a_bad_filter_object_is_refused(members: dict[str, Any], where: str) -> None:
+    """Nothing unknown is ignored, and nothing is converted."""
+    with pytest.raises(ValidationError) as caught:
+        EventFilter.model_validate(members)
+    assert f"\n{where}\n" in str(caught.value)
+
+
+def test_all_problems_of_a_filter_come_together() -> None:
+    """One look at the message is enough."""
+    with pytest.raises(ValidationError) as caught:
+        EventFilter.model_validate(
+            {"subjectEndsWith": 5, "advancedFilters": [{"operatorType": "X", "key": ""}, {"operatorType": "StringIn"}]}
+        )
+    assert len(caught.value.errors()) == 4
+
+
+def string_in(*values: str) -> dict[str, Any]:
+    return {"operatorType": "StringIn", "key": "data.a", "values": list(values)}
+
+
+@pytest.mark.parametrize(
+    ("advanced", "complaints"),
+    [
+        ([string_in("a" * 512)] * 25, []),
+        ([{"operatorType": "IsNotNull", "key": "data.a"}] * 26, ["26 advanced filters; Event Grid takes at most 25"]),
+        ([string_in(*"abcdefghijklm")] * 2, ["26 values over all advanced filters; Event Grid takes at most 25"]),
+        ([string_in("a", "b" * 513)], ["513 characters in a string value; Event Grid takes at most 512"]),
+        (
+            [{"operatorType": "NumberInRange", "key": "data.a", "values": [[n, n] for n in range(26)]}],
+            ["26 values over all advanced filters; Event Grid takes at most 25"],
+        ),
+        ([string_in("a" * 600)] * 26, ["26 advanced", "26 values", "600 characters"]),
+    ],
+)
+def test_limits_are_named_and_do_not_stand_in_the_way(advanced: list[dict[str, Any]], complaints: list[str]) -> None:
+    """25 filters, 25 values over all of them, 512 characters; the filter works here all the same."""
+    loaded = EventFilter.model_validate({"advancedFilters": advanced})
+    assert len(loaded.limits()) == len(complaints)
+    assert all(found.startswith(wanted) for found, wanted in zip(loaded.limits(), complaints, strict=True))
+    assert loaded.matches(GRID) in (True, False)
+
+
+KEYS = st.sampled_from(["data", "data.a", "Data.A.b", "id", "subject", "type", "a.b.c", "topic"])
+
+
+def an_advanced_filter(operator: Operator, key: str) -> dict[str, Any]:
+    operands = samples_of(operator.name)[0]
+    return {"operatorType": operator.name, "key": key, **({operator.takes: operands} if operator.takes else {})}
+
+
+FILTERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "includedEventTypes": st.lists(st.sampled_from(["t", "All", FAILED]), max_size=2),
+        "subjectBeginsWith": st.text(max_size=2),
+        "subjectEndsWith": st.text(max_size=2),
+        "isSubjectCaseSensitive": st.booleans(),
+        "enableAdvancedFilteringOnArrays": st.booleans(),
+        "advancedFilters": st.lists(st.builds(an_advanced_filter, st.sampled_from(OPERATORS), KEYS), max_size=3),
+    },
+)
+NAMES = st.sampled_from(["id", "topic", "subject", "eventType", "type", "data", "Data", "a", "A", "b", ""]) | st.text()
+EVENTS = st.dictionaries(NAMES, st.dictionaries(NAMES, JSON, max_size=4) | JSON, max_size=8)
+
+
+@given(members=FILTERS, event=EVENTS)
+@settings(derandomize=True, max_examples=300)
+def test_a_valid_filter_answers_for_any_event(members: dict[str, Any], event: dict[str, Any]) -> None:
+    """True or false, never an error, whatever the event holds; and it leaves the event alone."""
+    before = repr(event)
+    assert matches(event, **members) in (True, False)
+    assert repr(event) == before

@@ -1,0 +1,181 @@
+"""A service that says that it is busy is left alone by all whom it concerns."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from azure.core.exceptions import ServiceRequestError
+
+from dispatch.act import act
+from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.notes import Notes, Pauses
+from handlers.errors import LONGEST_ASKED
+from schemas import Event, RunStatusChanged
+from tests.kit.storage import NOW, Clock, Counting, MemoryQueue, MemoryTable
+from tests.kit.world import LEASE, Scripted, World, rule, rules
+
+MINUTE = timedelta(minutes=1)
+
+
+class Posting(Scripted):
+    """A scripted handler that asks one service, whichever rule it works for; `where` may break."""
+
+    where: str = "chat.example.com"
+
+    def destination(self, event: Event) -> str | None:
+        if self.where == "nowhere":
+            raise LookupError(self.where)
+        return self.where
+
+
+def posting(text: str) -> str:
+    return text.replace("SCRIPTED", "tests.dispatch.guards.test_throttle:Posting")
+
+
+def test_other_actions_for_the_same_destination_wait_too(tmp_path: Path) -> None:
+    """They are not even tried; one for another destination is."""
+    texts = posting(rule("a", "throttle 600", "succeed") + rule("b")), rule("elsewhere")
+    world = World(rules(*texts), tmp_path)
+    world.receive(RunStatusChanged.example())
+    for _ in range(3):
+        act(world.queue.messages.pop(0)[1], world.app)
+    assert [call.action.rule for call in world.calls] == ["a", "elsewhere"]
+    held = world.actions["b"]
+    assert (held.status, held.failures, held.crashes) == ("waiting", 0, 0)
+    assert held.note == "the service wants a pause until 09:10:00 UTC"
+    assert timedelta(minutes=10) <= held.due - world.clock() <= timedelta(minutes=15)
+    world.run()
+    assert set(world.ends().values()) == {"succeeded"}
+
+
+def test_an_action_that_has_begun_waits_as_well_and_keeps_its_state(tmp_path: Path) -> None:
+    world = World(rules(posting(rule("long", "wait 60", "succeed") + rule("b", "throttle 600", "succeed"))), tmp_path)
+    world.receive(RunStatusChanged.example())
+    world.run()
+    assert world.ends() == {"long": "succeeded", "b": "succeeded"}
+    [_, second] = [call.action for call in world.calls if call.action.rule == "long"]
+    assert second.state == {"call": 1}
+    assert any("the service wants a pause" in moment.note for moment in world.actions["long"].timeline)
+
+
+def test_waiting_for_others_costs_no_patience(tmp_path: Path) -> None:
+    """The clock of an action that was failing stands still."""
+    texts = rule("a", "retry", "retry", "succeed", retry="{ for: 1h }"), rule("b", *["throttle 7200"] * 3, "succeed")
+    world = World(rules(*map(posting, texts)), tmp_path)
+    world.receive(RunStatusChanged.example())
+    world.run()
+    assert world.ends() == {"a": "succeeded", "b": "succeeded"}
+
+
+def test_a_rule_whose_handler_names_nothing_pauses_alone(tmp_path: Path) -> None:
+    """Its own next event waits; another rule's action does not."""
+    world = World(rules(rule("a", "throttle 600", "succeed"), rule("b")), tmp_path)
+    world.receive(RunStatusChanged.example(id="e1"), RunStatusChanged.example(id="e2"))
+    for _ in range(4):
+        act(world.queue.messages.pop(0)[1], world.app)
+    assert sorted(call.action.rule for call in world.calls) == ["a", "b", "b"]
+    world.run()
+    assert {record.status for _, record in world.history().actions} == {"succeeded"}
+
+
+def test_a_destination_that_cannot_be_told_is_a_failure_like_any_other(tmp_path: Path) -> None:
+    text = posting(rule("a", retry="{ for: 1m }")).replace("script:", "where: nowhere, script:")
+    world = World(rules(text), tmp_path)
+    world.receive(RunStatusChanged.example())
+    world.run()
+    assert world.calls == []
+    assert world.actions["a"].status == "failed"
+    assert "LookupError" in world.actions["a"].note
+
+
+def test_a_pause_that_cannot_be_written_down_costs_neither_patience_nor_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred are told at once, and each wants to write the same note: this one waits at least."""
+    world = World(rules(rule("ring", "throttle 60", "throttle 60", "throttle 60", "succeed")), tmp_path)
+
+    def contested(*_: object) -> None:
+        raise ServiceRequestError("others are quicker")
+
+    monkeypatch.setattr(Pauses, "begin", contested)
+    world.receive(RunStatusChanged.example())
+    world.run()
+    assert world.ends() == {"ring": "succeeded"}
+    assert (world.actions["ring"].crashes, len(world.calls)) == (0, 4)
+
+
+def test_a_pause_that_is_long_enough_is_not_written_again() -> None:
+    """However many are told of it."""
+    storage = Counting(MemoryTable(), MemoryQueue(Clock()))
+    pauses = Pauses(Notes(storage))
+    until = pauses.begin("mail", timedelta(minutes=5), NOW)
+    assert pauses.begin("mail", timedelta(minutes=3), NOW + MINUTE) == until
+    assert storage.calls.count("commit") == 1
+
+
+def test_a_week_of_nothing_but_pauses_is_the_end(tmp_path: Path) -> None:
+    """Else nobody would ever be told that the service is gone."""
+    world = World(rules(rule("a", "throttle 86400")), tmp_path)
+    world.receive(RunStatusChanged.example())
+    world.run()
+    assert world.actions["a"].status == "failed"
+    assert world.actions["a"].note.startswith("gave up: the service has wanted pauses for ")
+    assert timedelta(days=7) <= world.clock() - NOW < timedelta(days=9)
+
+
+@pytest.mark.parametrize("word", ["wait 60", "retry"])
+def test_any_other_answer_ends_the_week(word: str, tmp_path: Path) -> None:
+    world = World(rules(rule("a", *["throttle 86400"] * 5, word, *["throttle 86400"] * 5, "succeed")), tmp_path)
+    world.receive(RunStatusChanged.example())
+    world.run()
+    assert world.ends() == {"a": "succeeded"}
+
+
+def test_each_pause_in_a_row_is_longer() -> None:
+    """Unless the service names its length; up to an hour; and a pause long after the last one is the first again."""
+    pauses, now, lengths = Pauses(Notes(MemoryTable())), NOW, []
+    for _ in range(9):
+        end = pauses.begin("chat", None, now)
+        lengths.append((end - now) // MINUTE)
+        now = end + MINUTE / 2
+    assert lengths == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert pauses.begin("chat", 7 * MINUTE, now) == now + 7 * MINUTE
+    now += timedelta(hours=3)
+    assert pauses.begin("chat", None, now) == now + MINUTE
+
+
+def test_eight_workers_that_are_told_at_once_make_one_pause() -> None:
+    """The pause ends with the longest that any of them was told."""
+    pauses = Pauses(Notes(MemoryTable()))
+    assert {pauses.begin("chat", None, NOW) for _ in range(8)} == {NOW + MINUTE}
+    assert pauses.begin("chat", 5 * MINUTE, NOW) == NOW + 5 * MINUTE
+    assert pauses.begin("chat", None, NOW) == NOW + 5 * MINUTE
+
+
+@pytest.mark.parametrize(("asked", "given"), [(timedelta(), MINUTE), (timedelta(days=900), LONGEST_ASKED)])
+def test_no_header_makes_a_pause_of_nothing_or_for_ever(asked: timedelta, given: timedelta) -> None:
+    assert Pauses(Notes(MemoryTable())).begin("chat", asked, NOW) == NOW + given
+
+
+def test_other_workers_know_within_ten_seconds_for_one_read() -> None:
+    """Of a table that is asked no more often than that, however many actions there are."""
+    table = MemoryTable()
+    counting = Counting(table, None)  # type: ignore[arg-type]  # no queue is used
+    mine, other = Pauses(Notes(counting)), Pauses(Notes(table))
+    for _ in range(100):
+        assert mine.until("chat", NOW) is None
+    other.begin("chat", None, NOW)
+    assert mine.until("chat", NOW + timedelta(seconds=9)) is None
+    assert mine.until("chat", NOW + timedelta(seconds=10)) == NOW + MINUTE
+    assert mine.until("mail", NOW + timedelta(seconds=10)) is None
+    assert mine.until("chat", NOW + MINUTE) is None
+    assert counting.calls == ["read"] * 3
+
+
+def test_a_pause_outlives_the_worker_that_was_told(tmp_path: Path) -> None:
+    """It is in the table."""
+    world = World(rules(posting(rule("a", "throttle 600", "succeed") + rule("b"))), tmp_path)
+    world.receive(RunStatusChanged.example())
+    act(world.queue.messages.pop(0)[1], world.app)
+    fresh = Inbox(world.table, LEASE).pauses
+    assert fresh.until("chat.example.com", world.clock()) == world.clock() + timedelta(minutes=10)

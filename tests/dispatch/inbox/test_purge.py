@@ -1,0 +1,330 @@
+"""What has ended and is old goes; what lives stays, however old."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dispatch.act import act
+from dispatch.app import App
+from dispatch.inbox import purge as purging
+from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.rows import EventRecord
+from dispatch.inbox.tables import Row, Table
+from dispatch.receive import receive
+from dispatch.sweep import sweep
+from schemas import Event, ModelRegistered, RunStatusChanged
+from tests.kit.storage import Clock, Died, Mortal, seeded
+from tests.kit.world import LEASE, Scripted, World, rule, rules
+
+
+class Alone(Scripted):
+    """A scripted handler whose actions take turns."""
+
+    def lock(self, event: Event) -> str:
+        return "the only one"
+
+
+EVENT = RunStatusChanged.example(id="e1")
+DAY = "2026-11-22"
+
+
+def world_with(folder: Path, *texts: str) -> World:
+    return World(rules(*texts), folder)
+
+
+def keeping(world: World, days: float = 90) -> App:
+    return replace(world.app, retention=timedelta(days=days))
+
+
+def rows(world: World, *partitions: str) -> list[str]:
+    return [
+        row.key for partition in partitions or ("days", DAY, "undated") for row in world.table.read(partition, "", "~")
+    ]
+
+
+def numbered(count: int) -> list[Event]:
+    return [EVENT.model_copy(update={"id": str(n)}) for n in range(count)]
+
+
+def test_what_is_older_than_the_retention_goes_with_its_day(tmp_path: Path) -> None:
+    """Events, actions, what was rejected, and the day's row in the index."""
+    world = world_with(tmp_path, rule("ring"), rule("tell", after="{ rules: ring }"))
+    world.receive(*numbered(60))
+    receive("not an event", world.app)
+    world.run()
+    assert len(rows(world)) == 60 * 3 + 2
+    world.clock.forward(days=90)
+    sweep(world.app)
+    assert len(rows(world)) == 60 * 3 + 2
+    world.clock.forward(days=1)
+    sweep(world.app)
+    assert rows(world) == []
+
+
+def test_what_has_not_ended_stays_with_its_event_and_its_ended_actions(tmp_path: Path) -> None:
+    """For ever, if need be."""
+    world = world_with(tmp_path, rule("long", "wait 31000000", "succeed"), rule("ring"))
+    world.receive(EVENT)
+    for _ in range(2):
+        act(world.queue.messages.pop(0)[1], world.app)
+    before = rows(world)
+    world.clock.forward(days=200)
+    sweep(world.app)
+    assert rows(world) == before
+    world.run()
+    assert world.ends() == {"long": "succeeded", "ring": "succeeded"}
+
+
+def test_what_ended_lately_stays_for_its_time(tmp_path: Path) -> None:
+    """It is the end that counts."""
+    world = world_with(tmp_path, rule("long", "wait 8000000", "succeed"))
+    world.receive(EVENT)
+    world.run()
+    for _ in range(89):
+        world.clock.forward(days=1)
+        sweep(world.app)
+    assert len(rows(world, DAY)) == 2
+    world.clock.forward(days=2)
+    sweep(world.app)
+    assert rows(world) == []
+
+
+def test_an_old_event_that_came_in_today_stays_for_its_time(tmp_path: Path) -> None:
+    """A dead letter of last year is history of today; so is one of the year 1, which has no day."""
+    world = world_with(tmp_path, rule("ring"))
+    old = [EVENT.model_copy(update={"event_time": world.clock() - timedelta(days=days)}) for days in (400, 40)]
+    ancient = {**EVENT.wire(), "eventTime": "0001-01-01T00:00:00Z"}
+    world.receive(*old)
+    receive(json.dumps(ancient), world.app)
+    world.run()
+    partitions = [row.key for row in world.table.read("days", "", "~")]
+    assert len(partitions) == 3
+    world.clock.forward(days=89)
+    sweep(world.app)
+    assert [len(rows(world, partition)) for partition in partitions] == [2, 2, 2]
+    world.clock.forward(days=2)
+    sweep(world.app)
+    assert rows(world, "days", *partitions) == []
+
+
+def test_what_waits_for_a_refused_file_stays(tmp_path: Path) -> None:
+    world = world_with(tmp_path, rule("ring"))
+    world.write(rules(rule("tell", when="[nonsense]")), "other.yaml")
+    world.receive(EVENT)
+    world.run()
+    world.clock.forward(days=400)
+    sweep(world.app)
+    world.write(rules(rule("tell")), "other.yaml")
+    sweep(world.app)
+    world.run()
+    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
+
+
+def test_what_cannot_be_read_stays(tmp_path: Path) -> None:
+    """It may be a newer version's."""
+    world = world_with(tmp_path, rule("ring"))
+    world.receive(EVENT)
+    world.run()
+    [event] = [row for row in world.table.read(DAY, "0", "x") if "|" not in row.key]
+    world.table.commit(DAY, replace(event, values={"schema": 7}))
+    world.clock.forward(days=400)
+    sweep(world.app)
+    assert len(rows(world, DAY)) == 2
+
+
+def test_it_is_done_once_a_day(tmp_path: Path) -> None:
+    world = world_with(tmp_path, rule("ring"))
+    world.receive(EVENT)
+    world.run()
+    world.clock.time = world.clock().replace(hour=1) + timedelta(days=91)
+    sweep(keeping(world, 365))
+    world.clock.forward(hours=22)
+    sweep(world.app)
+    assert len(rows(world, DAY)) == 2
+    world.clock.forward(hours=2)
+    sweep(world.app)
+    assert rows(world) == []
+
+
+def test_a_sweep_deletes_no_more_than_fits_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one goes on, five minutes later; the index keeps the day until it is empty."""
+    monkeypatch.setattr(purging, "MOST_ROWS", 100)
+    world = world_with(tmp_path, rule("ring"))
+    times = [EVENT.event_time + timedelta(hours=h) for h in range(-8, 8)]  # type: ignore[operator]  # it has a time
+    world.receive(*(EVENT.model_copy(update={"id": f"{n} {at}", "event_time": at}) for n in range(10) for at in times))
+    world.run()
+    world.clock.forward(days=92)
+    left: list[int] = []
+    while not left or left[-1]:
+        sweep(world.app)
+        world.clock.forward(minutes=5)
+        left.append(len(rows(world)))
+    assert len(left) == 4
+    assert left == sorted(left, reverse=True)
+
+
+def test_a_sweep_ends_in_time_however_many_days_there_are(tmp_path: Path) -> None:
+    """And goes on the next time, until nothing is left."""
+    world = world_with(tmp_path, rule("ring"))
+    start = EVENT.event_time
+    assert start
+    world.receive(
+        *(EVENT.model_copy(update={"id": f"e{n}", "event_time": start - timedelta(days=n)}) for n in range(200))
+    )
+    world.run(most=5_000)
+    world.clock.forward(days=100)
+    app = keeping(world)
+    app = replace(app, inbox=Inbox(Slow(world.table, world.clock, 0.2), LEASE))
+    sweeps = 0
+    while len(app.inbox.days()) > 1 and sweeps < 100:
+        began, sweeps = world.clock.time, sweeps + 1
+        sweep(app)
+        assert world.clock.time - began < LEASE - timedelta(minutes=1)
+        world.clock.forward(minutes=5)
+    assert 5 < sweeps < 100
+    assert [key for key in rows(world, DAY) if not key.startswith("x")] == []
+
+
+def test_days_that_keep_what_they_have_do_not_keep_it_from_others(tmp_path: Path) -> None:
+    """Each costs many reads, each time."""
+    world = world_with(tmp_path, rule("ring", when="[id StringBeginsWith live]"))
+    start = EVENT.event_time
+    assert start
+    for n in range(60):
+        id = "live" if n >= 20 else "over"  # the oldest days are those that live
+        world.receive(EVENT.model_copy(update={"id": f"{id}-{n}", "event_time": start - timedelta(days=n)}))
+    world.clock.forward(days=100)
+    world.queue.messages.clear()
+    app = keeping(world)
+    app = replace(app, inbox=Inbox(Slow(world.table, world.clock, 0.1), LEASE))
+    with seeded(1):
+        for _ in range(30):
+            app.inbox.purge(world.clock.time - timedelta(days=90), world.clock.time, in_time_of(world))
+    assert len([day for day in app.inbox.days() if day.startswith("2026-1")]) < 60 - 10
+
+
+def in_time_of(world: World) -> Callable[[], bool]:
+    ends = world.clock.time + timedelta(seconds=90)
+    return lambda: world.clock.time < ends
+
+
+@dataclass
+class Slow:
+    """A table each of whose calls takes a while."""
+
+    inner: Table
+    clock: Clock
+    seconds: float
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        self.clock.forward(seconds=self.seconds)
+        return self.inner.read(partition, first, last)
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+        self.clock.forward(seconds=self.seconds)
+        return self.inner.commit(partition, *rows, delete=delete)
+
+
+class TestNotes:
+    """The guards' notes go, too."""
+
+    def test_of_an_object_that_nothing_was_heard_of_for_long(self, tmp_path: Path) -> None:
+        world = world_with(tmp_path, rule("ring", latest_only="true"))
+        world.receive(EVENT)
+        world.run()
+        world.clock.forward(days=91)
+        sweep(world.app)
+        assert rows(world, "notes") == ["purged"]
+
+    def test_not_of_a_limit_that_still_counts(self, tmp_path: Path) -> None:
+        """Once in half a year is longer than history is kept."""
+        world = world_with(tmp_path, rule("ring", at_most="{ count: 1, every: 180d }"))
+        world.receive(EVENT)
+        world.run()
+        world.clock.forward(days=100)
+        sweep(world.app)
+        world.receive(EVENT.model_copy(update={"id": "e2", "event_time": world.clock()}))
+        world.run()
+        assert len(world.calls) == 1
+        world.clock.forward(days=100)
+        sweep(world.app)
+        assert rows(world, "notes") == ["purged"]
+
+    def test_not_of_a_turn_that_is_not_over(self, tmp_path: Path) -> None:
+        """A deployment may take longer than history is kept: it keeps its endpoint."""
+        texts = (
+            rule(name, "wait 800000", "succeed").replace("SCRIPTED", "tests.dispatch.inbox.test_purge:Alone")
+            for name in "ab"
+        )
+        world = world_with(tmp_path, *texts)
+        world.receive(EVENT)
+        act(world.queue.messages.pop(0)[1], world.app)
+        world.clock.forward(days=5)
+        sweep(keeping(world, 2))
+        act(world.queue.messages.pop(0)[1], world.app)
+        assert len(world.calls) == 1
+        world.run(most=20_000)
+        assert world.ends() == {"a": "succeeded", "b": "succeeded"}
+        world.clock.forward(days=5)
+        sweep(keeping(world, 2))
+        assert rows(world, "notes") == ["purged"]
+
+
+@pytest.mark.parametrize("place", range(1, 12))
+def test_a_sweep_may_die_anywhere_while_it_deletes(place: int, tmp_path: Path) -> None:
+    """What is left is found again; nothing live goes with it."""
+    world = world_with(tmp_path, rule("ring"), rule("long", "wait 31000000", on="ModelRegistered"))
+    world.receive(*numbered(3), ModelRegistered.example(id="m1"))
+    for _ in range(4):
+        act(world.queue.messages.pop(0)[1], world.app)
+    world.clock.forward(days=92)
+    world.mortal = Mortal(dies_after=world.mortal.calls + place * 11)
+    with suppress(Died):
+        sweep(world.mortal_app)
+    sweep(world.app)
+    assert [key.partition("|")[2] for key in rows(world, DAY)] == [rows(world, DAY)[0].partition("|")[2], "", "long"]
+    assert rows(world, "days") == [DAY]
+
+
+def test_a_replay_that_comes_between_keeps_what_it_opens(tmp_path: Path) -> None:
+    """Each row is deleted only if it is as it was read."""
+    world = world_with(tmp_path, rule("ring"))
+    world.receive(EVENT)
+    world.run()
+    world.clock.forward(days=92)
+    [row] = [row for row in world.table.read(DAY, "0", "x") if "|" in row.key]
+    read = world.table.read
+
+    def and_changed(partition: str, first: str, last: str) -> list[Row]:
+        found = read(partition, first, last)
+        if any(each.key == row.key for each in found):
+            world.table.commit(DAY, row)
+        return found
+
+    world.table.read = and_changed  # type: ignore[method-assign]  # a race, staged
+    sweep(world.app)
+    del world.table.read  # the race is over
+    assert len(rows(world, DAY)) == 2
+    assert rows(world, "days") == [DAY]
+
+
+def test_a_day_that_somebody_is_about_to_write_into_stays_in_the_index(tmp_path: Path) -> None:
+    """Else nobody would find what is written."""
+    world = world_with(tmp_path, rule("ring"))
+    world.receive(EVENT)
+    world.run()
+    world.clock.forward(days=92)
+    late = EVENT.model_copy(update={"id": "late"})
+    inbox = world.app.inbox
+    inbox._list_day(DAY, world.clock())
+    sweep(world.app)
+    assert rows(world) == [DAY]
+    inbox.add(late, EventRecord("{}", "late", "RunStatusChanged", "churn-prod", "r", world.clock()), (), world.clock())
+    world.clock.forward(days=2)
+    sweep(world.app)
+    assert len(rows(world)) == 2

@@ -1,0 +1,180 @@
+"""App settings in rules files, and what must not be seen of them and of secrets."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dispatch.rules.rule import Rules
+from tests.kit.rule_files import Call, loaded, rule, rules
+
+SECRET = "hunter2-bad"
+
+
+def told(book: Rules) -> list[str]:
+    return [str(mistake).removeprefix("rules/churn.yaml:") for mistake in book.mistakes]
+
+
+def with_settings(folder: Path, text: str, settings: dict[str, str] | None = None) -> Rules:
+    """A rule whose handler takes anything as its `url`, `password` and so on."""
+    return loaded(folder, settings or {}, churn=rules(rule(do="HERE:Call", **{"with": text})))
+
+
+def fields(book: Rules) -> Any:
+    assert book.mistakes == ()
+    found = book.get("a")
+    assert found
+    return found.handler
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("${RULES_A}", "one"),
+        ("${RULES_A}/${RULES_B}/${RULES_A}", "one/two: [x]/one"),
+        ("$${RULES_A} $$${RULES_A} $5 {RULES_A} $RULES_A", "${RULES_A} $${RULES_A} $5 {RULES_A} $RULES_A"),
+        ("${RULES_EMPTY}", ""),
+        ("${RULES_ODD}", "${RULES_A} # no comment\nx: y"),
+    ],
+)
+def test_a_setting_is_put_in_as_it_is(written: str, read: str, tmp_path: Path) -> None:
+    """It cannot add anything to the YAML around it, nor name other settings."""
+    settings = {
+        "RULES_A": "one",
+        "RULES_B": "two: [x]",
+        "RULES_EMPTY": "",
+        "RULES_ODD": "${RULES_A} # no comment\nx: y",
+    }
+    assert fields(with_settings(tmp_path, f'{{ url: "{written}" }}', settings)).url == read
+
+
+def test_a_setting_is_a_text(tmp_path: Path) -> None:
+    """A field that takes a number reads it; a guard, which is strict, does not."""
+    assert fields(with_settings(tmp_path, '{ times: "${RULES_N}" }', {"RULES_N": "5"})).times == 5
+    book = loaded(tmp_path, {"RULES_DRY": "true"}, churn=rules(rule(dry_run="${RULES_DRY}")))
+    assert told(book) == ["5:14: dry_run should be true or false, not the text '${RULES_DRY}'"]
+
+
+WRONG = {
+    "${RULES_NOPE}": "the app setting RULES_NOPE is not set. "
+    "Set it among the function app's settings in Azure, in local.settings.json on your machine.",
+    "${RULES_WS_CHURN_DEF}": "the app setting RULES_WS_CHURN_DEF is not set. Did you mean RULES_WS_CHURN_DEV?",
+    "${HOME}": "rules may only read settings whose names begin with RULES_, not 'HOME'. "
+    "Name the setting RULES_HOME: the app's other settings, with its secrets, are closed to rules.",
+    "${RULES_A-B}": "'RULES_A-B' is not the name of a setting. After RULES_ come letters, digits and underscores.",
+    "${": "'${' without the name of a setting. Write ${RULES_NAME}, or $${ for a literal ${.",
+    "${{ data.cost }}": "'${' without the name of a setting. Write ${RULES_NAME}, or $${ for a literal ${.",
+    "${RULES_KV}": "the app setting RULES_KV is a Key Vault reference that was not resolved. "
+    "Has the app's identity the role Key Vault Secrets User? On your machine, write the value itself.",
+    "@Microsoft.KeyVault(SecretUri=https://x)": "a Key Vault reference means something only as the value of an app "
+    "setting. Give a setting RULES_… this value and write ${RULES_…} here.",
+}
+
+
+@pytest.mark.parametrize("written", WRONG)
+def test_a_setting_that_cannot_be_had_is_a_mistake(written: str, tmp_path: Path) -> None:
+    """And the only one: that the field is not valid without it is not told, too."""
+    settings = {"HOME": "/root", "RULES_KV": "@Microsoft.KeyVault(VaultName=v;SecretName=s)"}
+    assert told(with_settings(tmp_path, f"{{ login: '{written}' }}", settings)) == [f"5:20: {WRONG[written]}"]
+
+
+def test_a_workspace_may_be_chosen_by_a_setting(tmp_path: Path) -> None:
+    """If it is there."""
+    text = rules(rule(**{"in": '["${RULES_PLACE}", churn-dev]'}))
+    book = loaded(tmp_path, {"RULES_PLACE": "churn-prod"}, churn=text)
+    assert book.mistakes == ()
+    assert book.by_name["a"].workspaces == frozenset({"churn-prod", "churn-dev"})
+    assert [mistake.message for mistake in loaded(tmp_path, churn=text).mistakes] == [
+        "the app setting RULES_PLACE is not set"
+    ]
+
+
+def test_a_label_may_come_from_a_setting(tmp_path: Path) -> None:
+    """If it is there."""
+    text = rules(rule(**{"in": '{ env: "${RULES_ENV}" }'}))
+    assert loaded(tmp_path, {"RULES_ENV": "prod"}, churn=text).by_name["a"].workspaces == frozenset({"churn-prod"})
+    assert [mistake.message for mistake in loaded(tmp_path, churn=text).mistakes] == [
+        "the app setting RULES_ENV is not set"
+    ]
+
+
+def test_a_setting_that_is_not_utf_8_is_a_mistake(tmp_path: Path) -> None:
+    """Python reads such an environment variable with surrogates, which nothing could write down."""
+    book = with_settings(tmp_path, '{ url: "${RULES_X}" }', {"RULES_X": "caf\udce9"})
+    assert told(book) == [
+        "5:18: half a character (U+DCE9), which is no text. "
+        "It comes of an escape such as \\ud83d, or of a setting that is not UTF-8."
+    ]
+
+
+def test_only_values_are_read_from_settings(tmp_path: Path) -> None:
+    """Not keys."""
+    assert told(loaded(tmp_path, churn='"${RULES_A}": 1\n')) == [
+        "1:1: '${RULES_A}' cannot be a key. Only values can be read from app settings."
+    ]
+
+
+def test_a_missing_setting_takes_no_other_file_with_it(tmp_path: Path) -> None:
+    """Nor does it hide the other mistakes of its own."""
+    book = with_settings(tmp_path, '{ url: "${RULES_A} ${RULES_B}", zzz: 1 }', {"RULES_A": "x"})
+    assert [mistake.message for mistake in book.mistakes] == [
+        "the app setting RULES_B is not set",
+        "unknown key 'zzz' in with",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{{ password: {SECRET} }}",
+        f"{{ password: [{SECRET}] }}",
+        f"{{ password: {{ x: {SECRET} }} }}",
+        f"{{ headers: {{ Authorization: {SECRET} }} }}",
+        f"{{ headers: [{SECRET}] }}",
+        f"{{ login: {{ user: [1], token: [{SECRET}] }} }}",
+        f"{{ login: {{ tokn: {SECRET} }} }}",
+        f"{{ login: {{ token: {{ {SECRET}: x }} }} }}",
+        f"{{ passwort: {SECRET} }}",
+        '{ url: "https://x?key=${RULES_SECRET}" }',
+        '{ method: "${RULES_SECRET}" }',
+        '{ times: "${RULES_SECRET}" }',
+        '{ to: { a: "${RULES_SECRET}" } }',
+        '{ password: "${RULES_SECRET}" }',
+        '"${RULES_SECRET}"',
+    ],
+)
+def test_no_message_shows_a_secret_or_what_a_setting_contains(text: str, tmp_path: Path) -> None:
+    """Although these validators tell what they were given."""
+    book = with_settings(tmp_path, text, {"RULES_SECRET": SECRET})
+    assert book.mistakes
+    shown = repr(book)
+    for part in (SECRET, SECRET.upper(), "hunter"):
+        assert part not in shown.replace(f"{{ {SECRET}: x }}", "")
+
+
+@pytest.mark.parametrize("key", ["name", "on", "in", "when", "do", "after", "retry", "dry_run", "with", "zzz"])
+def test_nor_does_any_key_of_a_rule(key: str, tmp_path: Path) -> None:
+    """The setting's name stands for what it contains."""
+    text = rule(**{key: '"${RULES_SECRET}"'})
+    book = loaded(tmp_path, {"RULES_SECRET": SECRET.upper() + "!"}, churn=rules(text))
+    assert book.mistakes
+    assert "hunter" not in repr(book.mistakes).lower()
+
+
+def test_what_is_no_secret_is_shown(tmp_path: Path) -> None:
+    """A message helps more with the value."""
+    assert told(with_settings(tmp_path, "{ url: bad-url, password: bad }")) == [
+        "5:18: with.url: 'bad-url' will not do",
+        "5:37: with.password is not valid; why is not shown, because it is a secret",
+    ]
+
+
+def test_a_secret_reaches_the_handler(tmp_path: Path) -> None:
+    """And nothing that is printed of the rule."""
+    text = '{ password: "${RULES_SECRET}", headers: { Authorization: "Bearer ${RULES_SECRET}" } }'
+    book = with_settings(tmp_path, text, {"RULES_SECRET": "hunter2"})
+    handler = fields(book)
+    assert isinstance(handler, Call)
+    assert handler.password.get_secret_value() == "hunter2"
+    assert handler.headers["Authorization"].get_secret_value() == "Bearer hunter2"
+    assert "hunter2" not in repr(book)

@@ -1,0 +1,54 @@
+"""What docs/rules.md shows is what the app reads."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dispatch.filters.operators import OPERATORS
+from dispatch.rules import load
+from dispatch.rules.rule_entry import EVENT_NAMES, OUTCOMES, RuleKeys
+from tests.kit.world import SETTINGS, WORKSPACES
+
+DOC = (Path(__file__).parents[3] / "docs" / "rules.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", DOC, re.MULTILINE | re.DOTALL)
+REST = {"name": "example", "on": "RunStatusChanged", "do": "log"}
+
+
+def as_file(example: str) -> str:
+    """A whole file as it is; some keys of a rule with what else a rule needs."""
+    if re.match(r"# rules/", example):
+        return example
+    rest = {key: value for key, value in REST.items() if not re.search(rf"^{key}:", example, re.MULTILINE)}
+    lines = [f"{key}: {value}" for key, value in rest.items()] + example.splitlines()
+    return "rules:\n  - " + "\n    ".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.splitlines()[0])
+def test_every_example_loads(example: str, tmp_path: Path) -> None:
+    """Without a mistake, as a file of its own."""
+    name = re.match(r"# rules/(\S+)", example)
+    (tmp_path / "workspaces.yaml").write_text(WORKSPACES)
+    (tmp_path / (name[1] if name else "example.yaml")).write_text(as_file(example))
+    loaded = load(tmp_path, SETTINGS)
+    assert loaded.mistakes == ()
+    assert loaded.by_name or loaded.alerts
+
+
+@pytest.mark.parametrize("word", [*EVENT_NAMES, *OUTCOMES, *RuleKeys.model_fields, *(o.name for o in OPERATORS)])
+def test_every_word_of_the_language_is_explained(word: str) -> None:
+    """Event types, outcomes, keys and operators."""
+    assert f"`{word}`" in DOC
+
+
+def test_the_message_that_is_shown_is_the_message_that_is_given(tmp_path: Path) -> None:
+    """Down to the column."""
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "workspaces.yaml").write_text(WORKSPACES)
+    (folder / "churn.yaml").write_text(
+        "rules:\n  - name: a\n    do: log\n    on: RunStatusChanged\n    in: { env: prod }\n    when:\n"
+        "      - data.runStatus StringsIn Failed\n"
+    )
+    [mistake] = load(folder, SETTINGS).mistakes
+    assert f"\n    {mistake}\n" in DOC

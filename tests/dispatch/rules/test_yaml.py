@@ -1,0 +1,210 @@
+"""How a rules file is read: YAML 1.2 with places, and what YAML's mistakes are called."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dispatch.rules.reading.nodes import Node, RuleFile, Sequence, Spot, Table
+from dispatch.rules.reading.yaml import MOST_BYTES, parse
+
+INDENT = "Is it indented like its neighbours? A text with ': ' in it, or a quote first, needs quotes around it."
+BRACES = 'A text that begins with {{ needs quotes: "{{ … }}".'
+HEAD = "rules:\n  - name: a\n"
+
+
+def read(text: str | bytes) -> RuleFile:
+    return parse(text if isinstance(text, bytes) else text.encode(), "x.yaml", {"RULES_X": "v"})
+
+
+def told(file: RuleFile) -> list[str]:
+    return [str(mistake).removeprefix("x.yaml:") for mistake in file.mistakes]
+
+
+def plain(text: str | bytes) -> Any:
+    file = read(text)
+    assert told(file) == []
+    assert file.root
+    return file.root.plain()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("on", "on"),
+        ("yes", "yes"),
+        ("No", "No"),
+        ("true", True),
+        ("FALSE", False),
+        ("~", None),
+        ("null", None),
+        ("", None),
+        ("'null'", "null"),
+        ('"5"', "5"),
+        ("007", 7),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("-3", -3),
+        ("1_000", "1_000"),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("-.Inf", -math.inf),
+        ("12:30", "12:30"),
+        ("2026-11-22", "2026-11-22"),
+        ("=", "="),
+        (">-\n    a\n    b", "a b"),
+    ],
+)
+def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
+    """Whatever YAML 1.1 would make of them."""
+    assert plain(f"it: {text}") == {"it": value}
+    assert plain(f"%YAML 1.1\n---\non: {text}") == {"on": value}
+
+
+def test_not_a_number_is_read() -> None:
+    assert math.isnan(plain(".nan"))
+
+
+def test_every_key_and_value_knows_its_place() -> None:
+    """Lines and columns count from 1, characters and not bytes."""
+    root = read("\ufeff# a\r\n'é é': { ü: [x, y] }\n").root
+    assert isinstance(root, Table)
+    inner = root.fields["é é"]
+    assert isinstance(inner, Table)
+    letters = inner.fields["ü"]
+    assert isinstance(letters, Sequence)
+    assert (root.keys["é é"], inner.keys["ü"]) == (Spot(2, 1), Spot(2, 10))
+    assert [item.at for item in letters.items] == [Spot(2, 14), Spot(2, 17)]
+
+
+def test_where_nothing_stands_the_key_does() -> None:
+    """The parser would say: where the next thing begins."""
+    root = read("a:\n\n\nb: 1\n").root
+    assert isinstance(root, Table)
+    assert root.fields["a"].at == Spot(1, 1)
+
+
+def test_aliases_work() -> None:
+    """For values; what an alias stands for keeps the place where it was written."""
+    file = read("a: &x [1, 2]\nb: *x\n")
+    assert isinstance(file.root, Table)
+    assert file.root.plain() == {"a": [1, 2], "b": [1, 2]}
+    assert file.root.fields["b"].at == Spot(1, 4)
+
+
+MISTAKES = [
+    ("    on: x\n\tdo: y\n", "4:1: a tab, where YAML knows only spaces. Indent with spaces."),
+    (
+        "    subject: {{ data.x }} failed\n",
+        f"3:14: a key should be a text. {BRACES}",
+        f"3:27: this does not fit what stands above it. {BRACES}",
+    ),
+    ("    message: {{ subject }}\n", f"3:14: a key should be a text. {BRACES}"),
+    (
+        "    with: { id: ${RULES_X} }\n",
+        "3:18: a list or mapping goes on here without ',' or }. "
+        'Between { } or [ ], a setting needs quotes: "${RULES_X}".',
+    ),
+    (
+        "    to: @Microsoft.KeyVault(x)\n",
+        '3:9: a text cannot begin with @ unless it is quoted. Put it in quotes: "…".',
+    ),
+    ("    a: `x`\n", '3:8: a text cannot begin with ` unless it is quoted. Put it in quotes: "…".'),
+    ("    a: b: c\n", f"3:9: a ':' that does not fit here. {INDENT}"),
+    ("      c: 3\n", f"3:8: a ':' that does not fit here. {INDENT}"),
+    ('    a: "x\n    b: 1\n', '3:8: a quote that is not closed. Close it; in double quotes, write \\" for ".'),
+    ("    a: 'it's'\n", f"3:12: this does not fit what stands above it. {INDENT}"),
+    ("   c: 3\n", f"3:4: this does not fit what stands above it. {INDENT}"),
+    ("    b 2\n    c: 3\n", f"3:5: a line that is no 'key: value' and no '- item'. {INDENT}"),
+    ("    a: [x\n    b: 1\n", "4:6: a list or mapping goes on here without ',' or ]. Close it, or quote its texts."),
+    ("    a: }\n", f"3:8: something is missing or out of place here. {INDENT}"),
+    ('    a: "\\d"\n', "3:10: a backslash means something in double quotes. Use single quotes, or \\\\ for \\."),
+    ("    a: - b\n", "3:8: not YAML: sequence entries are not allowed here"),
+    ("    a: !!str x\n", "3:8: a tag ('tag:yaml.org,2002:str'), which rules do not know. Remove it."),
+    ("    a: !e!x y\n", '3:8: a text cannot begin with ! unless it is quoted. Put it in quotes: "…".'),
+    ("    a: *q\n", "3:8: *q is not defined above. A text that begins with * needs quotes."),
+    ("    a: &q [*q]\n", "3:12: *q contains itself. A text that begins with * needs quotes."),
+    ("    a: 1\n    a: 2\n", "4:5: 'a' stands here a second time. The first is in line 3."),
+    (
+        "    <<: {a: b}\n",
+        "3:5: '<<' cannot be a key. "
+        "YAML 1.2 has no merge keys: repeat what is to be the same, or use an alias for all of a value.",
+    ),
+    ("    [a]: b\n", "3:5: a key should be a text"),
+    ("    : x\n", "3:5: a key should be a text"),
+    (
+        '    a: "\\ud83d"\n',
+        "3:8: half a character (U+D83D), which is no text. "
+        "It comes of an escape such as \\ud83d, or of a setting that is not UTF-8.",
+    ),
+    ('    "\\ud83d": a\n', "3:5: a key should be a text"),
+    ("    !x y: z\n", "3:5: a key should be a text"),
+    ("---\na: b\n", "3:1: a second document begins here. Remove the line '---', or make two files."),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), [(text, list(e)) for text, *e in MISTAKES], ids=[m[1] for m in MISTAKES])
+def test_what_yaml_refuses_is_told_in_words_of_use(text: str, expected: list[str]) -> None:
+    """With a hint that fits what people do wrong most."""
+    assert told(read(HEAD + text)) == expected
+
+
+UNREADABLE = [
+    (b"a: \xff", "1:4: byte 0xff is not UTF-8. Save the file as UTF-8."),
+    ("ä: ö".encode("latin-1"), "1:1: byte 0xe4 is not UTF-8. Save the file as UTF-8."),
+    ("a: b".encode("utf-16"), "1:1: byte 0xff is not UTF-8. Save the file as UTF-8."),
+    (b"a: 1\r\nb: \0", "2:4: the character U+0000 cannot stand in YAML. Remove it."),
+    (b"a: \x1b[0m", "1:4: the character U+001B cannot stand in YAML. Remove it."),
+    (b"#" * (MOST_BYTES + 1), "1:1: the file is larger than 256 KiB. Make several files of it."),
+    (b'a: "\\U99999999"', "1:1: the file cannot be read as YAML: OverflowError"),
+    (b"[" * 1000, "1:42: more than 40 levels"),
+    (b"- " * 1000, "1:83: more than 40 levels"),
+]
+
+
+@pytest.mark.parametrize(("raw", "expected"), UNREADABLE, ids=[expected for _, expected in UNREADABLE])
+def test_what_is_no_text_or_too_much_is_refused(raw: bytes, expected: str) -> None:
+    """At its place, and soon."""
+    file = read(raw)
+    assert told(file) == [expected]
+    assert not file.readable
+
+
+def test_aliases_cannot_blow_up() -> None:
+    """Ten levels of ten aliases each are ten thousand million entries."""
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]" for a, b in zip("abcdefghi", "bcdefghij", strict=True)]
+    assert told(read("\n".join(lines))) == [
+        "5:8: more than 20000 entries, aliases written out. Make several files of it."
+    ]
+
+
+def test_an_empty_file_is_no_mistake() -> None:
+    """Nor one with comments only."""
+    for text in ("", "# nothing\n", "---\n", "\ufeff"):
+        file = read(text)
+        assert (told(file), file.readable) == ([], True)
+
+
+MARKS = "-:?[]{},#&*!|>%@`'\"\n\t ~<="
+WORDS = ["rules", "  ", "a", "1", "${", "${RULES_X}", "}", "\n  ", "- ", ": ", "---", "\r"]
+
+
+@given(st.lists(st.sampled_from([*MARKS, *WORDS]), max_size=60).map("".join))
+@settings(derandomize=True, max_examples=1000, deadline=None)
+def test_reading_never_raises_and_places_are_in_the_text(text: str) -> None:
+    """Whatever is made of YAML's own marks."""
+    file = read(text)
+    lines = text.splitlines() or [""]
+    for mistake in file.mistakes:
+        assert 1 <= mistake.line <= len(lines) + 1
+        assert 1 <= mistake.column <= max(map(len, lines)) + 2
+    if file.root:
+        assert all(1 <= node.at.line <= len(lines) + 1 for node in nodes(file.root))
+
+
+def nodes(node: Node) -> list[Node]:
+    inner = node.items if isinstance(node, Sequence) else node.fields.values() if isinstance(node, Table) else ()
+    return [node, *(found for child in inner for found in nodes(child))]

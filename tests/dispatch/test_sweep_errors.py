@@ -1,0 +1,119 @@
+"""The sweep gets on with what it can do: whatever storage refuses, and however much there is."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from azure.core.exceptions import ServiceRequestError
+
+from dispatch.app import App
+from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.tables import Row
+from dispatch.sweep import GRACE, MOST_ERRORS, sweep
+from schemas import RunStatusChanged
+from tests.kit.storage import Clock, Counting
+from tests.kit.world import LEASE, World, rule, rules
+
+
+def left_lying(folder: Path, *ids: str) -> World:
+    """Actions whose messages are lost."""
+    world = World(rules(rule("ring")), folder)
+    world.receive(*(RunStatusChanged.example(id=id) for id in ids))
+    world.queue.messages.clear()
+    world.clock.time += GRACE + timedelta(seconds=1)
+    return world
+
+
+@dataclass
+class Refusing:
+    """A table that refuses some calls."""
+
+    world: World
+    refuses: Callable[[int], bool]
+    calls: int = 0
+
+    def _may_fail(self) -> None:
+        self.calls += 1
+        if self.refuses(self.calls):
+            raise ServiceRequestError("busy")
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        self._may_fail()
+        return self.world.table.read(partition, first, last)
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+        self._may_fail()
+        return self.world.table.commit(partition, *rows, delete=delete)
+
+    @property
+    def app(self) -> App:
+        """The app that has no other."""
+        return App(self.world.loaded, Inbox(self, LEASE), self.world.queue, self.world.clock, self.world.sleep)
+
+
+def test_one_that_fails_does_not_keep_it_from_the_others(tmp_path: Path) -> None:
+    """The error is raised in the end, so that the host knows; what failed is done the next time."""
+    world = left_lying(tmp_path, *"abcdefgh")
+    with pytest.raises(ServiceRequestError):
+        sweep(Refusing(world, lambda call: call in (10, 13)).app)
+    assert len(world.queue.messages) == 6
+    sweep(world.app)
+    world.run()
+    assert len(world.calls) == 8
+
+
+def test_storage_that_is_away_is_not_asked_for_everything(tmp_path: Path) -> None:
+    """It gives up after a few errors: each may have taken seconds."""
+    table = Refusing(left_lying(tmp_path, *"abcdefghijklmnop"), lambda call: call > 7)
+    with pytest.raises(ServiceRequestError):
+        sweep(table.app)
+    assert table.calls == 7 + MOST_ERRORS + 1
+
+
+class Slow:
+    """A clock that goes on by some seconds with each look."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self.clock, self.seconds = clock, seconds
+
+    def __call__(self) -> datetime:
+        self.clock.forward(seconds=self.seconds)
+        return self.clock.time
+
+
+def test_it_ends_before_the_host_would_end_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With the whole process, and all that runs there. What is left it says, and does the next time: not last again."""
+    world = left_lying(tmp_path, *"abcdefghijklmnop")
+    app = App(world.loaded, world.app.inbox, world.queue, Slow(world.clock, 8))
+    began = world.clock.time
+    with caplog.at_level(logging.INFO):
+        sweep(app)
+    assert world.clock.time - began < LEASE - timedelta(minutes=1)
+    done = len(world.queue.messages)
+    assert 0 < done < 16
+    assert f"left={16 - done}" in caplog.text
+    for _ in range(3):
+        world.run()
+        world.clock.forward(minutes=5)
+        sweep(app)
+    world.run()
+    assert len(world.calls) == 16
+
+
+def test_what_waits_for_a_refused_file_costs_nothing_while_it_is_refused(tmp_path: Path) -> None:
+    """However many events have come meanwhile."""
+    world = World(rules(rule("ring")), tmp_path)
+    world.write(rules(rule("tell", when="[nonsense]")), "other.yaml")
+    world.receive(*(RunStatusChanged.example(id=str(n)) for n in range(20)))
+    world.run()
+    sweep(world.app)  # the first of a day purges
+    storage = Counting(world.table, world.queue)
+    sweep(App(world.loaded, Inbox(storage, LEASE), storage, world.clock, world.sleep))
+    assert len(storage.calls) < 10
+    world.write(rules(rule("tell")), "other.yaml")
+    sweep(world.app)
+    world.run()
+    assert len(world.calls) == 40

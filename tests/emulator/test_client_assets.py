@@ -1,0 +1,187 @@
+"""The real azure-ai-ml client and what is registered: models, environments, code, in a workspace and in a registry."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.storage.blob import BlobServiceClient
+
+from emulator import WORKSPACE, Azure
+from mlevents.local.azurite import Azurite
+from tests.emulator.conftest import Ask, refused
+from tests.emulator.test_client_online import managed, targets
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+
+def test_models_of_a_workspace(azure: Azure, client: "MLClient") -> None:
+    azure.register_model("churn", "7", {"stage": "production"}, properties={"auc": "0.87"})
+    azure.register_model("churn", "8", type="custom_model")
+    model = client.models.get("churn", "7")
+    assert (model.tags, model.properties, model.type) == ({"stage": "production"}, {"auc": "0.87"}, "mlflow_model")
+    assert model.id == f"{WORKSPACE}/models/churn/versions/7"
+    assert model.creation_context.created_at
+    assert client.models.get("churn", label="latest").version == "8"
+    assert [model.version for model in client.models.list("churn")] == ["8", "7"]
+    assert [(model.name, model.latest_version) for model in client.models.list()] == [("churn", "8")]
+    assert targets(azure)[:2] == [
+        "GET models/churn/versions/7 2023-08-01-preview",
+        "GET models/churn/versions 2023-08-01-preview",
+    ]
+
+
+def test_models_change(azure: Azure, client: "MLClient") -> None:
+    """Tags by the client and from Python; archived and deleted ones."""
+    for version in ("7", "8", "9"):
+        azure.register_model("churn", version)
+    azure.tag_model("churn", "7", {"stage": "staging"})
+    model = client.models.get("churn", "7")
+    model.tags["stage"] = "production"
+    client.models.create_or_update(model)
+    assert client.models.get("churn", "7").tags == {"stage": "production"}
+    azure.archive_model("churn", "8")
+    azure.delete_model("churn", "9")
+    assert [model.version for model in client.models.list("churn")] == ["7"]
+    with pytest.raises(ResourceNotFoundError):
+        client.models.get("churn", "9")
+
+
+def test_a_model_may_not_be_there_yet(azure: Azure, client: "MLClient") -> None:
+    """Events can be faster than the replicas that are read."""
+    azure.register_model("churn", "7", missed=2)
+    for _ in range(2):
+        with pytest.raises(ResourceNotFoundError):
+            client.models.get("churn", "7")
+    assert client.models.get("churn", "7").version == "7"
+
+
+def test_models_of_a_registry(azure: Azure, registry: "MLClient") -> None:
+    """Found by discovery, on the registry's own plane; they raise no events."""
+    id = azure.register_model("churn", "7", {"stage": "production"}, registry="acme")
+    assert id == "azureml://registries/acme/models/churn/versions/7"
+    assert registry.models.get("churn", "7").tags == {"stage": "production"}
+    assert registry.models.get("churn", label="latest").version == "7"
+    assert [model.name for model in registry.models.list()] == ["churn"]
+    assert targets(azure)[0] == "GET /registrymanagement/v1.0/registries/acme/discovery v1.0"
+    assert azure.events == []
+
+
+def test_environments(azure: Azure, client: "MLClient", registry: "MLClient") -> None:
+    from azure.ai.ml.entities import Environment
+
+    azure.add_environment("serving", "1", registry="acme")
+    made = client.environments.create_or_update(
+        Environment(name="serving", version="1", image="acme/serving:1", conda_file={"name": "serving"})
+    )
+    assert made.id == f"{WORKSPACE}/environments/serving/versions/1"
+    assert client.environments.get("serving", label="latest").image == "acme/serving:1"
+    assert registry.environments.get("serving", "1").name == "serving"
+
+
+def test_code_is_uploaded_to_storage(
+    azure: Azure, client: "MLClient", azurite: Azurite, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A rule may name local code: it goes to the storage account, by a signature for a container of its own.
+
+    An environment of an image and conda packages goes along in the request.
+    """
+    from azure.ai.ml.entities import CodeConfiguration, Environment
+
+    source = tmp_path / "src"
+    source.mkdir()
+    (source / "score.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    return [1]\n", encoding="utf-8")
+    azure.add_endpoint("churn")
+    model = azure.register_model("churn", "7", type="custom_model")
+    deployment = managed(
+        model,
+        environment=Environment(
+            image="acme/serving:1", conda_file={"name": "serving", "dependencies": ["python=3.11"]}
+        ),
+        code_configuration=CodeConfiguration(code=str(source), scoring_script="score.py"),
+    )
+    client.online_deployments.begin_create_or_update(deployment).result()
+    capfd.readouterr()
+    properties = azure.deployments("churn")["churn-7"]["properties"]
+    code = azure.resource(properties["codeConfiguration"]["codeId"])
+    environment = azure.resource(properties["environmentId"])
+    assert code
+    assert environment
+    assert environment["properties"]["image"] == "acme/serving:1"
+    container, folder = code["properties"]["codeUri"].split("/")[-2:]
+    with BlobServiceClient.from_connection_string(azurite.connection_string) as storage:
+        (blob,) = storage.get_container_client(container).list_blobs()
+        assert blob.name == f"{folder}/score.py"
+
+
+def test_the_same_code_is_uploaded_once(
+    azure: Azure, client: "MLClient", tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The client asks for code with the hash of what it has."""
+    from azure.ai.ml.entities import CodeConfiguration
+
+    (tmp_path / "score.py").write_text("def init(): ...\ndef run(data): ...\n", encoding="utf-8")
+    azure.add_endpoint("churn")
+    model = azure.register_model("churn", "7", type="custom_model")
+    environment = azure.add_environment("serving", "1")
+    for name in ("churn-7", "churn-8"):
+        code = CodeConfiguration(code=str(tmp_path), scoring_script="score.py")
+        deployment = managed(model, name, environment=environment, code_configuration=code)
+        client.online_deployments.begin_create_or_update(deployment).result()
+    capfd.readouterr()
+    assert len(azure.calls_of("POST codes/*/startPendingUpload")) == 1
+
+
+def test_what_a_version_is_made_of_does_not_change(azure: Azure, client: "MLClient") -> None:
+    from azure.ai.ml.entities import Environment
+
+    azure.add_environment("serving", "1", image="acme/serving:1")
+    with pytest.raises(HttpResponseError, match="Asset paths cannot be updated"):
+        client.environments.create_or_update(Environment(name="serving", version="1", image="acme/serving:2"))
+
+
+def test_containers_and_versions_by_hand(azure: Azure, ask: Ask) -> None:
+    """What the client has no call for: containers of their own, the oldest first, deletion."""
+    container = {"properties": {"tags": {"a": "b"}}}
+    assert [ask("PUT", "models/churn", container).status_code for _ in range(2)] == [201, 200]
+    body = {"properties": {"modelUri": "azureml://x", "properties": {"auc": 0.9}}}
+    assert ask("PUT", "models/churn/versions/1", body).status_code == 201
+    azure.register_model("churn", "2")
+    listed = ask("GET", "models/churn/versions", **{"$orderBy": "createdtime asc"}).json()["value"]
+    assert [one["name"] for one in listed] == ["1", "2"]
+    assert ask("GET", "models/churn").json()["properties"]["latestVersion"] == "2"
+    assert [ask("DELETE", "models/churn/versions/1").status_code for _ in range(2)] == [200, 204]
+    body["properties"]["properties"] = {"auc": [0.9]}
+    assert (
+        "properties.properties.auc must be a text, not a list"
+        in refused(ask("PUT", "models/churn/versions/3", body))[2]
+    )
+    assert [event["data"]["modelVersion"] for event in azure.events] == ["1", "2"]
+
+
+def test_code_with_another_hash_is_other_code(azure: Azure, ask: Ask) -> None:
+    azure.add_code("scorer", "1")
+    assert ask("GET", "codes/scorer/versions", hash="abc").json()["value"] == []
+
+
+def test_a_registry_is_there_for_resource_manager_too(azure: Azure, ask: Ask) -> None:
+    azure.register_model("churn", "7", registry="acme")
+    scope = f"{WORKSPACE.rpartition('/workspaces/')[0]}/registries/acme"
+    assert ask("GET", scope).json()["name"] == "acme"
+    found = ask("GET", f"{scope}/models/churn/versions/7").json()
+    assert found["id"] == f"{scope}/models/churn/versions/7"
+
+
+def test_a_registered_model_raises_its_event(azure: Azure) -> None:
+    """As it is on the wire: keys of tags and properties in camel case, too."""
+    azure.register_model("churn", "7", {"Stage": "production", "GITHUB_SHA": "abc"}, properties={"AUC": "0.9"})
+    (event,) = azure.events
+    assert (event["topic"], event["subject"]) == (WORKSPACE, "models/churn:7")
+    assert event["eventType"] == "Microsoft.MachineLearningServices.ModelRegistered"
+    assert event["data"] == {
+        "modelName": "churn",
+        "modelVersion": "7",
+        "modelTags": {"stage": "production", "githuB_SHA": "abc"},
+        "modelProperties": {"auc": "0.9"},
+    }

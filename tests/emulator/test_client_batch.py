@@ -1,0 +1,94 @@
+"""The real azure-ai-ml client, unpatched, and batch endpoints."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+from emulator import WORKSPACE, Azure
+from tests.emulator.conftest import Ask
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import ModelBatchDeployment
+
+
+def deployment(model: str, name: str = "churn-7", **more: Any) -> "ModelBatchDeployment":
+    from azure.ai.ml.entities import ModelBatchDeployment, ModelBatchDeploymentSettings
+
+    settings = ModelBatchDeploymentSettings(instance_count=2, mini_batch_size=5, output_action="append_row")
+    more = {"compute": "cluster", "settings": settings, **more}
+    return ModelBatchDeployment(name=name, endpoint_name="churn", model=model, **more)
+
+
+def test_a_batch_endpoint_from_nothing_to_its_default(azure: Azure, client: "MLClient") -> None:
+    """The new deployment becomes the default by writing the endpoint back."""
+    from azure.ai.ml.entities import BatchEndpoint
+
+    compute = azure.add_compute("cluster")
+    model = azure.register_model("churn", "7")
+    new = BatchEndpoint(name="churn", auth_mode="AADToken", tags={"a": "b"})  # its default is none of the schema's
+    made = client.batch_endpoints.begin_create_or_update(new).result()
+    assert (made.provisioning_state, made.auth_mode) == ("Succeeded", "aad_token")
+    client.batch_deployments.begin_create_or_update(deployment(model)).result()
+    properties = azure.deployments("churn")["churn-7"]["properties"]
+    assert properties["model"] == {"referenceType": "Id", "assetId": model}
+    assert properties["compute"] == compute
+    assert properties["outputAction"] == "AppendRow"
+    assert azure.default_deployment("churn") == ""
+    endpoint = client.batch_endpoints.get("churn")
+    endpoint.defaults, endpoint.auth_mode = {"deployment_name": "churn-7"}, "AADToken"
+    client.batch_endpoints.begin_create_or_update(endpoint).result()
+    assert azure.default_deployment("churn") == "churn-7"
+    assert client.batch_endpoints.get("churn").defaults.deployment_name == "churn-7"
+
+
+def test_batch_endpoints_and_deployments_are_listed_and_deleted(azure: Azure, client: "MLClient") -> None:
+    model = azure.register_model("churn", "7")
+    azure.add_endpoint("churn", "Batch", default="churn-7")
+    azure.add_deployment("churn", "churn-6", model)
+    azure.add_deployment("churn", "churn-7", model)
+    assert [endpoint.name for endpoint in client.batch_endpoints.list()] == ["churn"]
+    assert [one.name for one in client.batch_deployments.list("churn")] == ["churn-6", "churn-7"]
+    assert client.batch_deployments.get("churn-6", "churn").provisioning_state == "Succeeded"
+    client.batch_deployments.begin_delete("churn-6", "churn").result()
+    with pytest.raises(HttpResponseError, match="it is the default deployment"):
+        client.batch_deployments.begin_delete("churn-7", "churn")
+    client.batch_endpoints.begin_delete("churn").result()
+    with pytest.raises(ResourceNotFoundError):
+        client.batch_endpoints.get("churn")
+
+
+def test_what_a_batch_deployment_needs(azure: Azure, client: "MLClient") -> None:
+    """A compute that is there; for other than MLflow models an environment and code."""
+    model = azure.register_model("churn", "7", type="custom_model")
+    azure.add_compute("cluster")
+    azure.add_endpoint("churn", "Batch")
+    with pytest.raises(HttpResponseError, match="An environment is required"):
+        client.batch_deployments.begin_create_or_update(deployment(model))
+    with pytest.raises(HttpResponseError, match=r"The compute '.*/elsewhere' does not exist"):
+        client.batch_deployments.begin_create_or_update(
+            deployment(azure.register_model("churn", "8"), compute="elsewhere")
+        )
+
+
+def test_a_deployment_of_a_pipeline_component(azure: Azure, ask: Ask) -> None:
+    """It needs no model."""
+    component = f"{WORKSPACE}/components/score/versions/1"
+    spec = {"properties": {"componentSpec": {"name": "score"}}}
+    assert ask("PUT", "components/score/versions/1", spec).status_code == 201
+    azure.add_endpoint("churn", "Batch")
+    reference = {"referenceType": "Id", "assetId": component}
+    configuration = {"deploymentConfigurationType": "PipelineComponent", "componentId": reference, "settings": {}}
+    body = {"location": "westeurope", "properties": {"deploymentConfiguration": configuration}}
+    assert ask("PUT", "batchEndpoints/churn/deployments/score", body).status_code == 201
+    assert azure.deployments("churn")["score"]["properties"]["deploymentConfiguration"] == configuration
+
+
+def test_a_failed_batch_deployment_tells_why(azure: Azure, client: "MLClient") -> None:
+    azure.add_compute("cluster")
+    azure.add_endpoint("churn", "Batch")
+    azure.fail_deployment(message="the image cannot be built", code="ImageBuildFailure")
+    with pytest.raises(HttpResponseError, match="the image cannot be built"):
+        client.batch_deployments.begin_create_or_update(deployment(azure.register_model("churn", "7"))).result()
+    assert azure.deployments("churn")["churn-7"]["properties"]["provisioningState"] == "Failed"

@@ -1,0 +1,139 @@
+"""Event Grid's part of the stand-in: the handshake, delivery, another attempt, what is given up."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from emulator import Azure
+from emulator.event_grid import EventGrid, NotValidated
+from tests.kit.started import until
+
+
+class Subscriber:
+    """Takes events. It answers with the statuses that it is given (0: not at all), then 202."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.validates = True
+        self.statuses: list[int] = []
+        self.taken: list[tuple[dict[str, Any], dict[str, str]]] = []  # events and headers
+
+    def answer(self, body: Any, headers: dict[str, str]) -> tuple[int, Any]:
+        [event] = body
+        if headers["aeg-event-type"] == "SubscriptionValidation":
+            code = event["data"]["validationCode"]
+            return (200, {"validationResponse": code}) if self.validates else (404, None)
+        self.taken.append((event, headers))
+        return (self.statuses.pop(0) if self.statuses else 202), None
+
+
+@pytest.fixture
+def subscriber() -> Iterator[Subscriber]:
+    subscriber = Subscriber()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, answer = subscriber.answer(body, headers)
+            if not status:
+                self.close_connection = True
+                return
+            text = json.dumps(answer).encode() if answer else b""
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    subscriber.url = f"http://127.0.0.1:{server.server_port}/"
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield subscriber
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def event(number: int) -> dict[str, Any]:
+    return {"id": str(number), "dataVersion": "2", "data": {}}
+
+
+def test_after_the_handshake_each_event_is_delivered_alone(subscriber: Subscriber) -> None:
+    with EventGrid(subscriber.url) as grid:
+        for number in range(3):
+            grid.publish(event(number))
+        until(lambda: len(grid.delivered) == 3)
+    assert sorted(taken["id"] for taken, _ in subscriber.taken) == ["0", "1", "2"]
+    _, headers = subscriber.taken[0]
+    assert headers["aeg-event-type"] == "Notification"
+    assert headers["aeg-data-version"] == "2"
+
+
+def test_what_fails_is_delivered_again_and_says_so(subscriber: Subscriber) -> None:
+    subscriber.statuses = [500, 0, 202]
+    with EventGrid(subscriber.url, pauses=[0.01, 0.01]) as grid:
+        grid.publish(event(1))
+        until(lambda: grid.delivered)
+    assert [headers["aeg-delivery-count"] for _, headers in subscriber.taken] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("statuses", [[400], [413], [403], [500, 500]])
+def test_what_will_never_be_taken_is_given_up(subscriber: Subscriber, statuses: list[int]) -> None:
+    """At once if the answer says so, else when the attempts are used up."""
+    subscriber.statuses = list(statuses)
+    with EventGrid(subscriber.url, pauses=[0.01]) as grid:
+        grid.publish(event(1))
+        until(lambda: grid.given_up)
+    assert len(subscriber.taken) == len(statuses)
+    assert grid.given_up[0][1].startswith(str(statuses[-1]))
+    assert not grid.delivered
+
+
+def test_events_may_come_twice(subscriber: Subscriber) -> None:
+    with EventGrid(subscriber.url, twice_every=2) as grid:
+        for number in range(4):
+            grid.publish(event(number))
+        until(lambda: len(grid.delivered) == 6)
+    assert sorted(taken["id"] for taken, _ in subscriber.taken) == ["0", "1", "1", "2", "3", "3"]
+
+
+def test_who_does_not_shake_hands_gets_nothing(subscriber: Subscriber) -> None:
+    subscriber.validates = False
+    with (
+        pytest.raises(NotValidated, match="did not answer the handshake of Event Grid: 404"),
+        EventGrid(subscriber.url),
+    ):
+        pass
+    with pytest.raises(NotValidated, match="ClientConnectorError"), EventGrid("http://127.0.0.1:1/"):
+        pass
+
+
+def test_when_it_ends_nothing_more_is_delivered(subscriber: Subscriber) -> None:
+    """What still waits for another attempt is forgotten."""
+    subscriber.statuses = [500]
+    with EventGrid(subscriber.url) as grid:
+        grid.publish(event(1))
+        until(lambda: subscriber.taken)
+        assert not grid.idle
+    grid.publish(event(2))
+    assert len(subscriber.taken) == 1
+    assert not grid.delivered
+
+
+def test_what_the_stand_in_raises_is_delivered(azure: Azure, subscriber: Subscriber) -> None:
+    azure.register_model("churn", "7")
+    grid = azure.deliver_to(subscriber.url)
+    azure.job_takes(seconds=0.2)
+    azure.start_job("churn-training")
+    until(lambda: len(grid.delivered) == len(azure.events) - 1 and azure.jobs[0]["properties"]["status"] == "Completed")
+    until(lambda: grid.idle)
+    known = {raised["id"]: raised for raised in azure.events[1:]}
+    assert {taken["id"]: taken for taken, _ in subscriber.taken} == known

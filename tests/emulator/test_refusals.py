@@ -1,0 +1,420 @@
+"""What the service would refuse is refused, in Resource Manager's envelope, and changes nothing."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from emulator import WORKSPACE, Azure, Refusal
+from emulator.identity.tokens import token
+from tests.emulator.conftest import Ask, refused
+
+ARM = "https://management.azure.com"
+ENDPOINT: dict[str, Any] = {"location": "westeurope", "properties": {"authMode": "AADToken"}}
+
+
+@pytest.fixture
+def model(azure: Azure) -> str:
+    azure.add_endpoint("churn")
+    return azure.register_model("churn", "7")
+
+
+def deployment(id: str, **properties: Any) -> dict[str, Any]:
+    own = {"endpointComputeType": "Managed", "model": id, "instanceType": "Standard_DS3_v2", **properties}
+    return {"location": "westeurope", "sku": {"name": "Default", "capacity": 1}, "properties": own}
+
+
+@pytest.mark.parametrize(
+    ("bearer", "code"),
+    [
+        ("", "AuthenticationFailed"),
+        ("nonsense", "InvalidAuthenticationToken"),
+        ("a.b.c", "InvalidAuthenticationToken"),
+        (token(ARM)[:-2] + "xx", "InvalidAuthenticationToken"),
+        (token(ARM, tenant="44444444-4444-4444-4444-444444444444"), "InvalidAuthenticationTokenTenant"),
+        (token(ARM, seconds=-1), "ExpiredAuthenticationToken"),
+        (token("https://storage.azure.com"), "InvalidAuthenticationTokenAudience"),
+    ],
+    ids=["none", "no-token", "no-json", "forged", "other-tenant", "expired", "other-audience"],
+)
+def test_foreign_tokens(ask: Ask, bearer: str, code: str) -> None:
+    answer = ask("GET", bearer=bearer)
+    assert refused(answer)[:2] == (401, code)
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_token_of_azure_ml_is_none_of_resource_manager_s(azure: Azure, ask: Ask) -> None:
+    """The registries' own plane takes both."""
+    azure_ml = azure.token("https://ml.azure.com")
+    assert refused(ask("GET", bearer=azure_ml))[:2] == (401, "InvalidAuthenticationTokenAudience")
+    path = "/registrymanagement/v1.0/registries/acme/discovery"
+    assert ask("GET", path, bearer=azure_ml).status_code == 200
+
+
+def test_api_versions(ask: Ask) -> None:
+    """One is required; it must be known; the type must have it."""
+    assert refused(ask("GET", version=None))[:2] == (400, "MissingApiVersionParameter")
+    status, code, message = refused(ask("GET", "onlineEndpoints", version="2099-01-01"))
+    assert (status, code) == (400, "InvalidApiVersionParameter")
+    assert "2025-12-01" in message
+    status, code, message = refused(ask("GET", "onlineEndpoints", version="2020-08-01"))
+    assert (status, code) == (400, "NoRegisteredProviderFound")
+    assert "workspaces/onlineEndpoints" in message
+    assert ask("GET", version="2020-08-01").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        (WORKSPACE.replace("churn-prod", "other"), "ResourceNotFound"),
+        (WORKSPACE.replace("rg-ml-prod", "other"), "ResourceGroupNotFound"),
+        (WORKSPACE.replace("2222-2222-2222", "2222-2222-3333"), "SubscriptionNotFound"),
+        (f"{WORKSPACE}/models/churn/versions/1", "ResourceNotFound"),
+        (f"{WORKSPACE}/onlineEndpoints/churn", "ResourceNotFound"),
+        (f"{WORKSPACE}/onlineEndpoints/churn/deployments", "ResourceNotFound"),
+        (f"{WORKSPACE}/onlineEndpoints/churn/deployments/blue", "ResourceNotFound"),
+        (f"{WORKSPACE}/batchEndpoints/churn/deployments", "ResourceNotFound"),
+        (f"{WORKSPACE}/computes/cluster", "ResourceNotFound"),
+        (f"{WORKSPACE}/nonsense", "InvalidResourceType"),
+        ("/nonsense", "InvalidResourceType"),
+    ],
+)
+def test_what_is_not_there(ask: Ask, path: str, code: str) -> None:
+    assert refused(ask("GET", path))[:2] == (404, code)
+
+
+def test_unknown_registries_and_operations(ask: Ask) -> None:
+    assert ask("GET", "/registrymanagement/v1.0/registries/other/discovery").status_code == 404
+    base = WORKSPACE.partition("/resourceGroups/")[0] + "/providers/Microsoft.MachineLearningServices"
+    assert ask("GET", f"{base}/locations/westeurope/mfeOperationsStatus/oe:1:2").status_code == 404
+
+
+def test_methods_that_there_are_not(ask: Ask) -> None:
+    assert refused(ask("DELETE"))[:2] == (405, "MethodNotAllowed")
+
+
+def test_malformed_json(azure: Azure, ask: Ask) -> None:
+    answer = ask("PUT", "onlineEndpoints/churn", data=b'{"location": ')
+    assert refused(answer)[:2] == (400, "InvalidRequestContent")
+    assert azure.endpoint_of("churn") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"location": None}, "location is required"),
+        ({"location": 3}, "location must be a text, not a number"),
+        ({"properties": None}, "properties is required"),
+        ({"properties": []}, "properties must be an object, not a list"),
+        ({"properties": {}}, "properties.authMode is required"),
+        ({"properties": {"authMode": "Password"}}, "'Password' is none of AMLToken, Key, AADToken"),
+        ({"properties": {"authMode": "Key", "trafic": {}}}, "properties.trafic is not a member"),
+        ({"properties": {"authMode": "Key", "traffic": {"a": "100"}}}, "properties.traffic.a must be a whole number"),
+        ({"properties": {"authMode": "Key", "publicNetworkAccess": True}}, "True is none of Enabled, Disabled"),
+        ({"tags": {"a": 1}}, "tags.a must be a text"),
+        ({"identity": {}}, "identity.type is required"),
+        ({"sku": {"name": ""}}, "sku.name must have at least 1 character"),
+        ({"location": "northeurope"}, "The location 'northeurope' is not that of the workspace"),
+        ({"properties": {"authMode": "Key", "compute": "k8s"}}, "is not a Kubernetes compute"),
+    ],
+)
+def test_bodies_of_endpoints(azure: Azure, ask: Ask, change: dict[str, Any], problem: str) -> None:
+    status, _, message = refused(ask("PUT", "onlineEndpoints/churn", {**ENDPOINT, **change}))
+    assert status == 400
+    assert problem in message
+    assert azure.endpoint_of("churn") is None
+
+
+def test_every_problem_of_a_body_is_a_detail(ask: Ask) -> None:
+    answer = ask("PUT", "onlineEndpoints/churn", {"properties": {"authMode": 1, "traffic": 2}})
+    messages = [detail["message"] for detail in answer.json()["error"]["details"]]
+    assert [message.split(" ")[0] for message in messages] == ["location", "properties.authMode", "properties.traffic"]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"endpointComputeType": None}, "properties.endpointComputeType is required"),
+        ({"endpointComputeType": "Serverless"}, "'Serverless' is none of Managed, Kubernetes"),
+        ({"endpointComputeType": "Kubernetes"}, "The endpoint takes Managed deployments"),
+        ({"codeConfiguration": {"codeId": "x"}}, "properties.codeConfiguration.scoringScript is required"),
+        ({"requestSettings": {"requestTimeout": "30s"}}, "'30s' is not an ISO 8601 duration"),
+        ({"scaleSettings": {"scaleType": "Auto"}}, "'Auto' is none of Default, TargetUtilization"),
+        ({"scaleSettings": {}}, "properties.scaleSettings.scaleType is required"),
+        ({"scaleSettings": 1}, "properties.scaleSettings must be an object"),
+        ({"appInsightsEnabled": "yes"}, "must be true or false"),
+        ({"dataCollector": {"collections": {"a": {"samplingRate": "1"}}}}, "samplingRate must be a number"),
+        ({"dataCollector": {"collections": {}, "requestLogging": {"captureHeaders": "x"}}}, "must be a list"),
+        ({"containerResourceRequirements": {}}, "is not a member"),
+        ({"model": "churn:7"}, "The model 'churn:7' does not exist"),
+        ({"model": "azureml://registries/acme/models/other/versions/1"}, "does not exist"),
+        ({"model": "azureml://registries/other/models/churn/versions/1"}, "does not exist"),
+        ({"model": None}, "must name a model"),
+        ({"environmentId": "other"}, "The environment 'other' does not exist"),
+        ({"codeConfiguration": {"codeId": "x", "scoringScript": "s.py"}}, "The code 'x' does not exist"),
+        ({"instanceType": "Standard_Huge"}, "is not supported in westeurope"),
+    ],
+)
+def test_bodies_of_deployments(azure: Azure, ask: Ask, model: str, change: dict[str, Any], problem: str) -> None:
+    answer = ask("PUT", "onlineEndpoints/churn/deployments/churn-7", deployment(model, **change))
+    status, _, message = refused(answer)
+    assert status == 400
+    assert problem in message + str(answer.json()["error"]["details"])
+    assert azure.deployments("churn") == {}
+
+
+@pytest.mark.parametrize(
+    "sku", [None, {"name": "Default"}, {"name": "Default", "capacity": 0}, {"name": "D", "capacity": 21}]
+)
+def test_numbers_of_instances(azure: Azure, ask: Ask, model: str, sku: Any) -> None:
+    answer = ask("PUT", "onlineEndpoints/churn/deployments/churn-7", {**deployment(model), "sku": sku})
+    assert "number of instances" in refused(answer)[2]
+    assert azure.deployments("churn") == {}
+
+
+def test_custom_models_without_environment_or_code(azure: Azure, ask: Ask, model: str) -> None:
+    """An environment that serves by itself needs no scoring script."""
+    path, custom = "onlineEndpoints/churn/deployments/churn-7", azure.register_model("churn", "8", type="custom_model")
+    assert "An environment is required" in refused(ask("PUT", path, deployment(custom)))[2]
+    plain, serving = azure.add_environment("plain", "1"), azure.add_environment("serving", "1", serves=True)
+    assert "A scoring script is required" in refused(ask("PUT", path, deployment(custom, environmentId=plain)))[2]
+    assert ask("PUT", path, deployment(custom, environmentId=serving)).status_code == 201
+    assert ask("PUT", path.replace("7", "9"), deployment(model)).status_code == 201
+
+
+@pytest.mark.parametrize("name", ["ab", "a" * 33, "7up", "-up", "up-", "a--b", "a_b", "a.b"])
+def test_names_of_endpoints_and_deployments(azure: Azure, ask: Ask, model: str, name: str) -> None:
+    """Begin with a letter, 3 to 32 letters and digits, single dashes in between."""
+    for path, body in (
+        (f"onlineEndpoints/{name}", ENDPOINT),
+        (f"batchEndpoints/{name}", ENDPOINT),
+        (f"onlineEndpoints/churn/deployments/{name}", deployment(model)),
+    ):
+        status, code, message = refused(ask("PUT", path, body))
+        assert (status, code) == (400, "BadArgument")
+        assert name in message
+
+
+@pytest.mark.parametrize("name", ["abc", "a" * 32, "a-b", "A1-b2-c3"])
+def test_names_at_their_limits_are_good(ask: Ask, name: str) -> None:
+    assert ask("PUT", f"onlineEndpoints/{name}", ENDPOINT).status_code == 201
+
+
+@pytest.mark.parametrize(("name", "version"), [("-churn", "1"), ("a" * 256, "1"), ("ch urn", "1"), ("churn", "1 2")])
+def test_names_and_versions_of_models(azure: Azure, ask: Ask, name: str, version: str) -> None:
+    with pytest.raises(Refusal, match="is invalid"):
+        azure.register_model(name, version)
+    body = {"properties": {"modelUri": "azureml://x"}}
+    assert refused(ask("PUT", f"models/{name}/versions/{version}", body))[0] == 400
+    assert azure.events == []
+
+
+def test_a_model_is_registered_once(azure: Azure, model: str) -> None:
+    with pytest.raises(Refusal, match="exists already"):
+        azure.register_model("churn", "7")
+
+
+def test_endpoint_names_are_unique_in_a_region(azure: Azure, ask: Ask) -> None:
+    """Of managed endpoints; those of other regions and on Kubernetes may be called the same."""
+    other = azure.add_workspace(WORKSPACE.replace("churn-prod", "churn-dev"))
+    far = azure.add_workspace(WORKSPACE.replace("churn-prod", "churn-far"), "northeurope")
+    azure.add_endpoint("churn", workspace="churn-dev")
+    assert "unique within a region" in refused(ask("PUT", "onlineEndpoints/churn", ENDPOINT))[2]
+    body = {**ENDPOINT, "location": "northeurope"}
+    assert ask("PUT", f"{far}/onlineEndpoints/churn", body).status_code == 201
+    assert azure.endpoint_of("churn", workspace=other)
+
+
+@pytest.mark.parametrize(
+    ("traffic", "problem"),
+    [
+        ({"blue": 99}, "sum of traffic has to be either 0 or 100; it is 99"),
+        ({"blue": 60, "green": 41}, "it is 101"),
+        ({"blue": 100, "green": 100}, "it is 200"),
+        ({"blue": 120, "green": -20}, "must be from 0 to 100"),
+        ({"yellow": 100}, "names the deployment 'yellow', which does not exist"),
+        ({"red": 100}, "'red', which is in Failed provisioning state"),
+    ],
+)
+def test_traffic(azure: Azure, ask: Ask, model: str, traffic: dict[str, int], problem: str) -> None:
+    for name, state in (("blue", "Succeeded"), ("green", "Succeeded"), ("red", "Failed")):
+        azure.add_deployment("churn", name, model, state=state)
+    body = {**ENDPOINT, "properties": {"authMode": "AADToken", "traffic": traffic}}
+    status, code, message = refused(ask("PUT", "onlineEndpoints/churn", body))
+    assert (status, code) == (400, "BadArgument")
+    assert problem in message
+    assert azure.traffic("churn") == {}
+
+
+def test_good_traffic(azure: Azure, ask: Ask, model: str) -> None:
+    """All of it, none of it, zeros."""
+    azure.provisioning(polls=0)
+    azure.add_deployment("churn", "blue", model)
+    azure.add_deployment("churn", "green", model)
+    for traffic in ({"blue": 60, "green": 40}, {"blue": 0, "green": 100}, {"blue": 0}, {}):
+        body = {**ENDPOINT, "properties": {"authMode": "AADToken", "traffic": traffic}}
+        assert ask("PUT", "onlineEndpoints/churn", body).status_code == 200
+        assert azure.traffic("churn") == {name: share for name, share in traffic.items() if share}
+
+
+@pytest.mark.parametrize(
+    ("mirror", "problem"),
+    [
+        ({"green": 51}, "from 0 to 50"),
+        ({"blue": 10}, "to none that has live traffic"),
+        ({"other": 10}, "does not exist"),
+    ],
+)
+def test_mirrored_traffic(azure: Azure, ask: Ask, model: str, mirror: dict[str, int], problem: str) -> None:
+    azure.add_deployment("churn", "blue", model)
+    azure.add_deployment("churn", "green", model)
+    properties = {"authMode": "AADToken", "traffic": {"blue": 100}, "mirrorTraffic": mirror}
+    assert problem in refused(ask("PUT", "onlineEndpoints/churn", {**ENDPOINT, "properties": properties}))[2]
+    properties["mirrorTraffic"] = {"green": 50}
+    assert ask("PUT", "onlineEndpoints/churn", {**ENDPOINT, "properties": properties}).status_code == 200
+
+
+def test_a_put_replaces_the_whole_endpoint(azure: Azure, ask: Ask, model: str) -> None:
+    """Whoever leaves the traffic out takes it away."""
+    azure.provisioning(polls=0)
+    azure.add_deployment("churn", "blue", model)
+    own = {"authMode": "AADToken", "traffic": {"blue": 100}}
+    ask("PUT", "onlineEndpoints/churn", {**ENDPOINT, "tags": {"a": "b"}, "properties": own})
+    assert azure.traffic("churn") == {"blue": 100}
+    ask("PUT", "onlineEndpoints/churn", ENDPOINT)
+    assert azure.traffic("churn") == {}
+
+
+def test_what_was_read_can_be_written_back(azure: Azure, ask: Ask, model: str) -> None:
+    """With all that is for reading only; that is how traffic is changed at the newest api-version."""
+    azure.provisioning(polls=0)
+    azure.add_deployment("churn", "blue", model)
+    body = ask("GET", "onlineEndpoints/churn").json()
+    changed = copy.deepcopy(body)
+    changed["properties"]["traffic"] = {"blue": 100}
+    assert ask("PUT", "onlineEndpoints/churn", changed).status_code == 200
+    after = ask("GET", "onlineEndpoints/churn").json()
+    assert after["properties"].pop("traffic") == {"blue": 100}
+    body["properties"].pop("traffic")
+    operations = after["properties"].pop("properties"), body["properties"].pop("properties")
+    assert [set(one) for one in operations] == [
+        {"azureml.onlineendpointid", "AzureAsyncOperationUri"},
+        {"azureml.onlineendpointid"},
+    ]
+    assert {**after, "systemData": None} == {**body, "systemData": None}
+
+
+def test_only_tags_and_identity_can_be_patched(azure: Azure, ask: Ask, model: str) -> None:
+    azure.provisioning(polls=0)
+    assert refused(ask("PATCH", "onlineEndpoints/churn", {"properties": {"traffic": {}}}))[0] == 400
+    assert ask("PATCH", "onlineEndpoints/churn", {"tags": {"a": "b"}}).status_code == 202
+    endpoint = azure.endpoint_of("churn")
+    assert endpoint
+    assert endpoint["tags"] == {"a": "b"}
+
+
+def test_a_deployment_with_traffic_stays(azure: Azure, ask: Ask, model: str) -> None:
+    azure.add_endpoint("price", traffic={"Blue": 100})
+    azure.add_deployment("price", "blue", model)
+    status, _, message = refused(ask("DELETE", "onlineEndpoints/price/deployments/blue"))
+    assert (status, message) == (400, "Cannot delete deployment blue with 100% traffic: set it to 0 first.")
+    assert list(azure.deployments("price")) == ["blue"]
+
+
+def test_one_change_at_a_time(azure: Azure, ask: Ask, model: str) -> None:
+    """Of an endpoint, of a deployment, and of an endpoint while a deployment is wanted of it."""
+    azure.provisioning(polls=9)
+    path = "onlineEndpoints/churn/deployments/churn-7"
+    assert ask("PUT", path, deployment(model)).status_code == 201
+    assert refused(ask("PUT", path, deployment(model)))[:2] == (409, "Conflict")
+    assert refused(ask("DELETE", path))[:2] == (409, "Conflict")
+    assert ask("PUT", "onlineEndpoints/churn", ENDPOINT).status_code == 200
+    assert refused(ask("PUT", "onlineEndpoints/churn", ENDPOINT))[:2] == (409, "Conflict")
+    assert refused(ask("DELETE", "onlineEndpoints/churn"))[:2] == (409, "Conflict")
+    status, _, message = refused(ask("PUT", path.replace("7", "8"), deployment(model)))
+    assert status == 409
+    assert "in Updating provisioning state" in message
+
+
+def test_what_is_not_there_is_deleted_with_success(ask: Ask) -> None:
+    paths = (
+        "onlineEndpoints/churn",
+        "onlineEndpoints/churn/deployments/a",
+        "batchEndpoints/churn",
+        "models/a/versions/1",
+    )
+    assert [ask("DELETE", path).status_code for path in paths] == [204] * 4
+
+
+def test_twenty_deployments_are_the_most(azure: Azure, ask: Ask, model: str) -> None:
+    for number in range(20):
+        azure.add_deployment("churn", f"churn-{number}", model)
+    answer = ask("PUT", "onlineEndpoints/churn/deployments/one-more", deployment(model))
+    assert "has 20 deployments, and cannot have more" in refused(answer)[2]
+    assert ask("PUT", "onlineEndpoints/churn/deployments/churn-7", deployment(model)).status_code == 200
+
+
+def test_batch_endpoints(azure: Azure, ask: Ask, model: str) -> None:
+    body: dict[str, Any] = {"location": "westeurope", "properties": {"authMode": "Key"}}
+    assert "must be AADToken" in refused(ask("PUT", "batchEndpoints/scores", body))[2]
+    body["properties"] = {"authMode": "AADToken", "defaults": {"deploymentName": "blue"}}
+    assert "'blue' does not exist" in refused(ask("PUT", "batchEndpoints/scores", body))[2]
+    azure.add_endpoint("scores", "Batch")
+    reference = {"referenceType": "Id", "assetId": model}
+    no_component = {"deploymentConfigurationType": "PipelineComponent"}
+    for properties, problem in (
+        ({"model": model}, "properties.model must be an object"),
+        ({"model": {"referenceType": "Id"}}, "properties.model.assetId is required"),
+        ({"model": {"referenceType": "DataPath", "path": "x"}}, "must refer to a model by its id"),
+        ({"model": reference}, "The compute 'None' does not exist"),
+        ({"model": reference, "loggingLevel": "Loud"}, "'Loud' is none of Info, Warning, Debug"),
+        ({"deploymentConfiguration": no_component}, "The component '' does not exist"),
+    ):
+        answer = ask(
+            "PUT", "batchEndpoints/scores/deployments/blue", {"location": "westeurope", "properties": properties}
+        )
+        assert problem in refused(answer)[2]
+    assert azure.deployments("scores") == {}
+
+
+def test_keys_only_where_there_are_keys(azure: Azure, ask: Ask) -> None:
+    azure.add_endpoint("keyed", auth_mode="Key")
+    azure.add_endpoint("tokens", auth_mode="AMLToken")
+    assert ask("POST", "onlineEndpoints/keyed/listKeys").json()["primaryKey"]
+    assert ask("POST", "onlineEndpoints/tokens/token").json()["accessToken"]
+    assert ask("POST", "onlineEndpoints/tokens/listKeys").status_code == 400
+    assert ask("POST", "onlineEndpoints/keyed/token").status_code == 400
+
+
+def test_an_endpoint_stays_where_it_runs(azure: Azure, ask: Ask, model: str) -> None:
+    """Managed endpoints do not become those of a cluster."""
+    body = {**ENDPOINT, "properties": {"authMode": "Key", "compute": azure.add_compute("k8s", "Kubernetes")}}
+    assert "compute type of an endpoint cannot be changed" in refused(ask("PUT", "onlineEndpoints/churn", body))[2]
+    entra = {**ENDPOINT, "properties": {**body["properties"], "authMode": "AADToken"}}
+    assert "take no Microsoft Entra tokens" in refused(ask("PUT", "onlineEndpoints/other", entra))[2]
+    azure.add_endpoint("cluster", "Kubernetes")
+    answer = ask("PUT", "onlineEndpoints/cluster/deployments/churn-7", deployment(model))
+    assert "The endpoint takes Kubernetes deployments, not Managed ones" in refused(answer)[2]
+
+
+def test_locations_are_the_workspace_s(azure: Azure, ask: Ask, model: str) -> None:
+    azure.add_endpoint("scores", "Batch")
+    for path, body in (
+        ("onlineEndpoints/churn/deployments/churn-7", deployment(model)),
+        ("batchEndpoints/scores", ENDPOINT),
+    ):
+        answer = ask("PUT", path, {**body, "location": "East US"})
+        assert "The location 'East US' is not that of the" in refused(answer)[2]
+        assert (
+            refused(ask("PUT", path, {**body, "location": None}))[2] == "The request is invalid: location is required."
+        )
+
+
+def test_pages_are_asked_for_by_numbers(ask: Ask) -> None:
+    assert refused(ask("GET", "onlineEndpoints", **{"$skip": "x"}))[0] == 400
+
+
+def test_uploads_need_a_storage_account(azure: Azure, ask: Ask) -> None:
+    azure.world.storage = ""
+    answer = ask("POST", "codes/a/versions/1/startPendingUpload", {})
+    assert refused(answer)[:2] == (500, "InternalServerError")

@@ -1,0 +1,16 @@
+"""An emulated Azure with two workspaces."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from emulator import Azure
+from tests.handlers.deploy.site import DEV, PROD
+from tests.kit.emulator import emulated_azure
+
+
+@pytest.fixture
+def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
+    """Two workspaces and a registry."""
+    with emulated_azure(monkeypatch, PROD, DEV) as azure:
+        yield azure

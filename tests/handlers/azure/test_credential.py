@@ -1,0 +1,35 @@
+"""The app's credential: which kind it is, and that it is one."""
+
+from uuid import uuid4
+
+import pytest
+from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
+
+from handlers.azure.credential import credential
+from tests.handlers.conftest import SetSettings
+
+
+def test_in_azure_it_is_the_managed_identity(settings: SetSettings) -> None:
+    settings(IDENTITY_ENDPOINT="http://127.0.0.1:1/msi/token", IDENTITY_HEADER="x")
+    assert isinstance(credential(), ManagedIdentityCredential)
+
+
+def test_elsewhere_it_is_whatever_one_is_logged_in_with(settings: SetSettings) -> None:
+    settings()
+    assert isinstance(credential(), DefaultAzureCredential)
+
+
+@pytest.mark.parametrize("how", ["argument", "setting"])
+def test_one_identity_has_one_credential(settings: SetSettings, how: str) -> None:
+    """Tokens are kept in it. Another identity has another."""
+    mine = str(uuid4())
+    settings(AZURE_CLIENT_ID=mine)
+    first = credential(mine if how == "argument" else None)
+    assert credential() is first
+    assert credential(str(uuid4())) is not first
+
+
+def test_what_was_made_elsewhere_is_not_used_in_azure(settings: SetSettings) -> None:
+    elsewhere = credential()
+    settings(IDENTITY_ENDPOINT="http://127.0.0.1:1/msi/token", IDENTITY_HEADER="x")
+    assert credential() is not elsewhere

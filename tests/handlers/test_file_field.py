@@ -1,0 +1,108 @@
+"""Files that a rule names are beside the rules file, or in the app's folder, wherever that is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dispatch.app import App
+from handlers.deploy.handler import Deploy
+from handlers.file_field import APP_FOLDER, FileName, path_of
+from handlers.pipeline.handler import Pipeline
+from mlevents.commands.check import check
+from tests.kit.world import SETTINGS, WORKSPACES
+
+JOB = "command: echo hello\nenvironment: azureml:e:1\ncompute: azureml:c\n"
+DEPLOY = {"endpoint": "churn", "environment": "azureml:e:1", "scoring_script": "score.py"}
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of an app that is not this project, with what rules may name in its rules folder."""
+    app = tmp_path / "app"
+    rules = app / "rules"
+    (rules / "jobs/code").mkdir(parents=True)
+    (app / "host.json").write_text('{"functionTimeout": "00:05:00"}')
+    (rules / "workspaces.yaml").write_text(WORKSPACES)
+    (rules / "jobs/retrain.yml").write_text(JOB)
+    (rules / "jobs/request.json").write_text("{}")
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("MLEVENTS_RULES", raising=False)
+    return app
+
+
+def write(rules: Path, do: str, settings: dict[str, Any]) -> None:
+    rule = {"name": "r", "on": "ModelRegistered", "do": do, "with": settings}
+    (rules / "team.yaml").write_text(json.dumps({"rules": [rule]}))
+
+
+SPELLINGS = ["rules/jobs/", "jobs/", "../rules/jobs/", "{app}/rules/jobs/"]
+
+
+@pytest.mark.parametrize("folder", SPELLINGS)
+def test_an_app_anywhere_names_its_files(folder: str, app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As people do, who do not know where Python has the app's code."""
+    folder = folder.format(app=app)
+    write(app / "rules", "pipeline", {"job": f"{folder}retrain.yml"})
+    assert check(app) == 0, capsys.readouterr().out
+    loaded = App.from_settings({"AzureWebJobsStorage": "UseDevelopmentStorage=true", **SETTINGS}, app).rules
+    handler = loaded.by_name["r"].handler
+    assert isinstance(handler, Pipeline)
+    assert path_of(handler.job) == app / "rules/jobs/retrain.yml"
+    write(app / "rules", "deploy", {**DEPLOY, "code": f"{folder}code", "smoke_test": f"{folder}request.json"})
+    assert check(app) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", ["jobs/", "{rules}/jobs/", "shared/"])
+def test_rules_in_another_folder_name_what_is_beside_them(
+    folder: str, app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With MLEVENTS_RULES. What is in the app's folder they can name, too."""
+    rules = (app / "rules").rename(tmp_path / "other")
+    (app / "shared").mkdir()
+    (app / "shared/retrain.yml").write_text(JOB)
+    monkeypatch.setenv("MLEVENTS_RULES", str(rules))
+    write(rules, "pipeline", {"job": f"{folder.format(rules=rules)}retrain.yml"})
+    assert check(app) == 0, capsys.readouterr().out
+
+
+def test_what_is_beside_the_rules_comes_first(app: Path) -> None:
+    (app / "jobs").mkdir()
+    (app / "jobs/retrain.yml").write_text(JOB)
+    write(app / "rules", "pipeline", {"job": "jobs/retrain.yml"})
+    loaded = App.from_settings({"AzureWebJobsStorage": "UseDevelopmentStorage=true", **SETTINGS}, app).rules
+    handler = loaded.by_name["r"].handler
+    assert isinstance(handler, Pipeline)
+    assert path_of(handler.job) == app / "rules/jobs/retrain.yml"
+
+
+@pytest.mark.parametrize(
+    ("do", "settings", "says"),
+    [
+        ("pipeline", {"job": "jobs/none.yml"}, "'jobs/none.yml' cannot be read: No such file or directory"),
+        ("pipeline", {"job": "../outside.yml"}, "'../outside.yml' is outside of the app's folder"),
+        ("deploy", {"endpoint": "churn", "smoke_test": "none.json"}, "'none.json' cannot be read: No such file"),
+        ("deploy", {**DEPLOY, "code": "none"}, "there is no folder 'none'"),
+    ],
+)
+def test_what_is_not_there_is_a_mistake_of_the_rule(
+    do: str, settings: dict[str, Any], says: str, app: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (app.parent / "outside.yml").write_text(JOB)
+    write(app / "rules", do, settings)
+    assert check(app) == 1
+    said = capsys.readouterr().out
+    assert says in said
+    if "outside" not in says:
+        assert "name one beside the rules file, or from the app's folder" in said
+
+
+def test_without_an_app_s_folder_it_is_where_the_code_is() -> None:
+    """For handlers that are made by hand."""
+    name = "samples/churn-request.json"
+    assert FileName.of(name).path == path_of(name) == APP_FOLDER / name
+    deploy = Deploy.model_validate({"endpoint": "churn", "smoke_test": name})
+    assert deploy.smoke_test
+    assert deploy.smoke_test.body() == (APP_FOLDER / name).read_bytes()

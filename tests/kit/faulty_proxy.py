@@ -1,0 +1,270 @@
+"""A server between the SDKs and Azurite, which passes requests on, or does to one what a network or a service may do.
+
+Nothing is patched: connections are reset, left silent or closed in the middle of an answer for real.
+"""
+
+import json
+import re
+import socket
+import struct
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from http.client import HTTPResponse
+from threading import Thread
+from urllib.parse import unquote, urlsplit
+
+from emulator.state.storage_account import ACCOUNT, KEY
+from mlevents.local.azurite import Azurite
+
+MARK = re.compile(rb'("commit": ?")[0-9a-f]{32}')  # by which dispatch/inbox/tables.py knows its own commit
+_KEYS = re.compile(r'"(?:RowKey|status)": ?"[^"]*"')
+_NAMES = re.compile(r"[0-9a-f-]{10,}|\|[a-z][a-z-]+")  # hashes, days and rules
+_MESSAGE = re.compile(rb"<MessageText>(.*)</MessageText>")
+RIVAL = rb"\g<1>" + b"0" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it came."""
+
+    method: str
+    target: str
+    raw: bytes
+
+    @property
+    def kind(self) -> str:
+        """What the app wants: one of the calls of `dispatch.inbox.tables`, or to make what is missing."""
+        path = urlsplit(self.target).path.removeprefix(f"/{ACCOUNT}/")
+        match self.method, path:
+            case "POST", "$batch":
+                return "commit"
+            case "POST", "Tables":
+                return "make the table"
+            case "GET", _:
+                return "read"
+            case "POST", _:
+                return "send"
+        return "make the queue"
+
+    @property
+    def shape(self) -> str:
+        """What it is about, without what tells one such request from another: which rows, in which states."""
+        match self.kind:
+            case "commit":
+                about = "".join(_KEYS.findall(self.raw.decode()))
+            case "send":
+                about = self.message.rpartition(", ")[2]  # the ticket
+            case _:
+                about = unquote(self.target)
+        return f"{self.kind} {_NAMES.sub('*', about)}"
+
+    @property
+    def message(self) -> str:
+        """The text that is put into a queue."""
+        found = _MESSAGE.search(self.raw)
+        return b64decode(found[1]).decode() if found else ""
+
+    @property
+    def of_table(self) -> bool:
+        """Is it for the table service?"""
+        return self.kind in {"commit", "read", "make the table"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What happens to a request: is it applied, and what is answered; `times` in a row, for storage that is away.
+
+    An `answer` is a whole answer, or one of ``reset``, ``hung up`` and ``silence``. Without one the real answer is
+    sent, as far as `cut` lets it; `rival` says that another worker makes the same commit just before.
+    """
+
+    name: str
+    applied: bool = False
+    answer: str | bytes = ""
+    cut: bool = False
+    rival: bool = False
+    times: int = 1
+
+    @property
+    def is_silent(self) -> bool:
+        """Does the other side wait in vain?"""
+        return self.answer == "silence"
+
+    def __str__(self) -> str:
+        return self.name + (f" x{self.times}" if self.times > 1 else "")
+
+
+def refusal(status: str, code: str, *headers: str) -> bytes:
+    """An answer of Azure Storage's (learn.microsoft.com, "Status and error codes")."""
+    body = json.dumps({"odata.error": {"code": code, "message": {"lang": "en-US", "value": code}}}).encode()
+    lines = [
+        f"HTTP/1.1 {status}",
+        f"x-ms-error-code: {code}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+BUSY = refusal("503 Server Busy", "ServerBusy")
+FAULTS = (
+    Fault("reset before", answer="reset"),
+    Fault("hung up before", answer="hung up"),
+    Fault("silence before", answer="silence"),
+    Fault("429", answer=refusal("429 Too Many Requests", "TooManyRequests")),
+    Fault("429 for an hour", answer=refusal("429 Too Many Requests", "TooManyRequests", "Retry-After: 3600")),
+    Fault("500 before", answer=refusal("500 Internal Server Error", "InternalError")),
+    Fault("503 before", answer=BUSY),
+    Fault("503 for a second", answer=refusal("503 Server Busy", "ServerBusy", "Retry-After: 1")),
+    Fault("reset after", applied=True, answer="reset"),
+    Fault("hung up after", applied=True, answer="hung up"),
+    Fault("silence after", applied=True, answer="silence"),
+    Fault("500 after", applied=True, answer=refusal("500 Internal Server Error", "OperationTimedOut")),
+    Fault("503 after", applied=True, answer=BUSY),
+    Fault("cut off", applied=True, answer="hung up", cut=True),
+    Fault("cut off, silence", applied=True, answer="silence", cut=True),
+)
+RIVALRY = Fault("a rival was quicker", applied=True, rival=True)  # a true 409 or 412: of commits only
+
+
+@dataclass
+class Middleman:
+    """Counts requests, and asks `plan`, which is given the request's number, what happens to each.
+
+    With `rivals`, somebody is quicker at the first commit of each shape.
+    """
+
+    azurite: Azurite
+    port: int
+    plan: Callable[[int], Fault | None] = lambda number: None
+    rivals: bool = False
+    requests: list[Request] = field(default_factory=list)
+    struck: list[str] = field(default_factory=list)
+    delivered: list[str] = field(default_factory=list)  # messages that are in a queue now
+    _now: Fault | None = None
+    _left: int = 0  # for how many more requests it goes on
+
+    @property
+    def connection_string(self) -> str:
+        """Of the account as it is seen from here."""
+        url = f"http://127.0.0.1:{self.port}/{ACCOUNT}"
+        return (
+            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
+            f"QueueEndpoint={url};TableEndpoint={url}"
+        )
+
+    @property
+    def coming(self) -> Fault | None:
+        """What will happen to the next request."""
+        return self._now if self._left else self.plan(len(self.requests))
+
+    def fault(self, request: Request) -> Fault | None:
+        """What happens to this request."""
+        fault = self.coming
+        if self.rivals and request.kind == "commit" and request.shape not in {known.shape for known in self.requests}:
+            fault = RIVALRY
+        self.requests.append(request)
+        self._left = (self._left or (fault.times if fault else 1)) - 1
+        self._now = fault
+        if fault:
+            self.struck.append(f"{fault}: {request.kind}")
+        return fault
+
+    def upstream(self, request: Request) -> socket.socket:
+        """A connection to the service that the request is for."""
+        url = self.azurite.table_url if request.of_table else self.azurite.queue_url
+        return socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=10)
+
+    def apply(self, request: Request) -> bytes:
+        """What Azurite answers."""
+        with self.upstream(request) as connection:
+            connection.sendall(request.raw)
+            with HTTPResponse(connection, method=request.method) as answer:
+                answer.begin()
+                body = answer.read()
+                kept = [h for h in answer.getheaders() if h[0].lower() not in {"transfer-encoding", "content-length"}]
+                head = "".join(f"{name}: {value}\r\n" for name, value in kept)
+                start = f"HTTP/1.1 {answer.status} {answer.reason}\r\n{head}Content-Length: {len(body)}\r\n\r\n"
+                if answer.status == 201 and request.kind == "send":
+                    self.delivered.append(request.message)
+        return start.encode("latin-1") + body
+
+    def serve(self, client: socket.socket) -> None:
+        """All requests of one connection."""
+        with client, suppress(ConnectionError):
+            while (request := _read(client)) is not None and self._answer(client, request):
+                pass
+
+    def _answer(self, client: socket.socket, request: Request) -> bool:
+        """Whether the connection lives on."""
+        fault = self.fault(request)
+        if fault is None:
+            client.sendall(self.apply(request))
+            return True
+        if fault.rival and request.kind == "commit":
+            self.apply(replace(request, raw=MARK.sub(RIVAL, request.raw)))
+        answer = self.apply(request) if fault.applied else b""
+        if isinstance(fault.answer, bytes):
+            client.sendall(fault.answer)
+            return True
+        if not fault.answer or fault.cut:
+            client.sendall(answer[: len(answer) // 2] if fault.cut else answer)
+        match fault.answer:
+            case "":
+                return True
+            case "reset":
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            case "silence":
+                client.recv(1)  # until the other side has had enough
+        return False
+
+
+def _read(client: socket.socket) -> Request | None:
+    """The next request; None when the other side has hung up."""
+    raw = b""
+    while b"\r\n\r\n" not in raw:
+        if not (more := client.recv(65_536)):
+            return None
+        raw += more
+    head, _, body = raw.partition(b"\r\n\r\n")
+    found = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    missing = int(found[1]) - len(body) if found else 0
+    while missing > 0:
+        if not (more := client.recv(65_536)):
+            return None
+        raw, missing = raw + more, missing - len(more)
+    method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
+    return Request(method, target, raw)
+
+
+@contextmanager
+def standing_between(azurite: Azurite) -> Iterator[Middleman]:
+    """A middleman who serves."""
+    threads: list[Thread] = []
+    clients: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        middleman = Middleman(azurite, listening.getsockname()[1])
+
+        def listen() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _ = listening.accept()
+                    clients.append(client)
+                    threads.append(Thread(target=middleman.serve, args=(client,)))
+                    threads[-1].start()
+
+        accepting = Thread(target=listen)
+        accepting.start()
+        try:
+            yield middleman
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            accepting.join()
+            for client in clients:
+                with suppress(OSError):
+                    client.shutdown(socket.SHUT_RDWR)
+            for thread in threads:
+                thread.join()

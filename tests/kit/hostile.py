@@ -1,0 +1,151 @@
+"""What somebody might send who means no good, or whose serializer is broken: made from samples, with a seed."""
+
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from tests.kit.started import ROOT
+
+SAMPLES = [
+    json.loads(path.read_text())[0]
+    for path in sorted((ROOT / "samples").glob("*.json"))
+    if path.read_text().lstrip().startswith("[")
+]
+CLOUD_EVENTS = [
+    json.loads(path.read_text())[0] for path in sorted((ROOT / "tests/payloads").glob("docs_cloudevents_*.json"))
+]
+HUGE = 10**400
+TEXTS = (
+    "",
+    " ",
+    "\x00",
+    "a\x00b\x1b[2J\x07",
+    "\ud800",
+    "\udfff\ud800",
+    "\u202egnp.exe\u2066",
+    "../../../etc/passwd",
+    "a/b\\c#d?e%2f|f~!",
+    "' or RowKey ge '",
+    '"; DROP TABLE events; --',
+    "$(reboot) `reboot` ; reboot & | > /dev/null",
+    "{{ 7 * 7 }}{% for x in range(10**9) %}{% endfor %}",
+    "<script>alert(1)</script>",
+    "a: &a [*a, *a]\n- !!python/object/apply:os.system [reboot]",
+    "x\r\nevent.received id=forged\r\n",
+    "\u2028\u2029\x85",
+    "%s %d {0} ${HOME} %HOME%",
+    "NaN",
+    "null",
+    "0001-01-01T00:00:00Z",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59.9999999-14:00",
+    "1600-12-31T00:00:00Z",
+    "2026-02-30T25:61:61Z",
+    "2026-11-22 09:12:44.1234567891",
+    "2026-W47-7",
+    "1732266764",
+    "/subscriptions//resourceGroups//providers/Microsoft.MachineLearningServices/workspaces/",
+    "é" * 600,
+    "𝄞" * 3_000,
+    "x" * 33_000,
+)
+NUMBERS = (0, -1, 2**31, 2**63, HUGE, -HUGE, 1e308, 1e-400, float("inf"), float("-inf"), float("nan"), True, False)
+
+
+def deep(levels: int, key: str = "") -> str:
+    """JSON that many levels deep: arrays, or objects with a key."""
+    return f'{{"{key}":' * levels + "1" + "}" * levels if key else "[" * levels + "]" * levels
+
+
+def values(chance: random.Random) -> Any:
+    """A value that was not expected."""
+    kind = chance.randrange(8)
+    match kind:
+        case 0 | 1 | 2:
+            return chance.choice(TEXTS)
+        case 3:
+            return chance.choice(NUMBERS)
+        case 4:
+            return json.loads(deep(chance.choice((2, 60, 63, 64, 65, 200)), chance.choice(("", "a"))))
+        case 5:
+            return {chance.choice(TEXTS): chance.choice(TEXTS) for _ in range(chance.choice((1, 50, 500)))}
+        case 6:
+            return [chance.choice((*TEXTS, *NUMBERS, None)) for _ in range(chance.choice((0, 1, 100)))]
+    return None
+
+
+def bent(event: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    """The event with something in it replaced, lost, renamed or added, at one to three places."""
+    copy: dict[str, Any] = json.loads(json.dumps(event))
+    for _ in range(chance.randint(1, 3)):
+        place = chance.choice([place for place in _objects(copy) if place])
+        name = chance.choice(list(place))
+        match chance.randrange(6):
+            case 0:
+                del place[name]
+            case 1:
+                place[chance.choice((name.upper(), name.title(), f" {name}", chance.choice(TEXTS)))] = place.pop(name)
+            case 2:
+                place[chance.choice(TEXTS)] = values(chance)
+            case _:
+                place[name] = values(chance)
+        if not copy:
+            break
+    return copy
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for item in [*value.values()]:
+            yield from _objects(item)
+
+
+def torn(text: bytes, chance: random.Random) -> bytes:
+    """The bytes with some of them changed, lost, doubled or added."""
+    broken = bytearray(text)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(broken) + 1)
+        match chance.randrange(5):
+            case 0:
+                broken[at : at + 1] = bytes([chance.randrange(256)])
+            case 1:
+                del broken[at : at + chance.choice((1, 10, 400))]
+            case 2:
+                broken[at:at] = broken[at : at + chance.choice((1, 30))]
+            case 3:
+                broken[at:at] = chance.choice(
+                    (b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"\x00", b"\\u", b'"', b"}", b",,")
+                )
+            case _:
+                del broken[at:]
+        if not broken:
+            break
+    return bytes(broken)
+
+
+def with_twins(event: dict[str, Any], chance: random.Random) -> str:
+    """The event as JSON in which a key stands twice."""
+    name = chance.choice(list(event))
+    return json.dumps(event)[:-1] + f", {json.dumps(name)}: {json.dumps(values(chance))}}}"
+
+
+def deliveries(count: int, seed: int) -> Iterator[bytes]:
+    """Bodies of requests: bent and torn samples, alone or several, in either envelope."""
+    chance = random.Random(seed)
+    for _ in range(count):
+        event = chance.choice((*SAMPLES, *CLOUD_EVENTS))
+        match chance.randrange(8):
+            case 0:
+                yield torn(json.dumps([event]).encode(), chance)
+            case 1:
+                yield f"[{with_twins(event, chance)}]".encode()
+            case 2:
+                yield json.dumps(
+                    [bent(event, chance), bent(event, chance), chance.choice((event, 5, None, []))]
+                ).encode()
+            case 3:
+                yield json.dumps(bent(event, chance), ensure_ascii=False).encode("utf-8", "surrogatepass")
+            case _:
+                yield json.dumps([bent(event, chance)]).encode()

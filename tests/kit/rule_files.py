@@ -1,0 +1,120 @@
+"""Rules files for tests, and handlers that are particular about events and settings."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer, field_validator
+
+from dispatch.rules import load
+from dispatch.rules.rule import Rules
+from handlers.base import Action, Handler, Outcome, Succeeded
+from schemas import Event, ModelRegistered, RunStatusChanged
+from tests.kit.world import SETTINGS, WORKSPACES
+
+HERE = __name__
+
+
+def loaded(folder: Path, settings: Mapping[str, str] = MappingProxyType({}), /, **files: str | bytes) -> Rules:
+    """What `load` makes of these files; ``churn="…"`` is rules/churn.yaml. There is a good workspaces.yaml besides."""
+    folder = folder / "rules"
+    folder.mkdir(exist_ok=True)
+    for name, text in {"workspaces": WORKSPACES, **files}.items():
+        path = folder / (name if "." in name else f"{name}.yaml")
+        path.write_bytes(text if isinstance(text, bytes) else text.replace("HERE", HERE).encode())
+    return load(folder, SETTINGS | dict(settings))
+
+
+def rule(**keys: str) -> str:
+    """One rule in a rules file, each key on a line of its own, in this order."""
+    keys = {"name": "a", **({} if "after" in keys else {"on": "RunStatusChanged"}), "do": "log", **keys}
+    return "  - " + "\n    ".join(f"{key}: {value}" for key, value in keys.items()) + "\n"
+
+
+def rules(*texts: str) -> str:
+    """A rules file."""
+    return "rules:\n" + "".join(texts)
+
+
+class _Quiet(Handler[Event]):
+    def run(self, event: Event, action: Action) -> Outcome:
+        return Succeeded("done")
+
+
+class Anything(_Quiet):
+    """Takes every event and no settings."""
+
+
+class Deploy(Handler[ModelRegistered]):
+    """Takes one type of event."""
+
+    def run(self, event: ModelRegistered, action: Action) -> Outcome:
+        return Succeeded("deployed")
+
+
+class Watch(Handler[ModelRegistered | RunStatusChanged]):
+    """Takes two types of event."""
+
+    def run(self, event: ModelRegistered | RunStatusChanged, action: Action) -> Outcome:
+        return Succeeded("seen")
+
+
+class Login(BaseModel):
+    """Settings within settings."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    user: str
+    token: SecretStr
+
+
+class Call(_Quiet):
+    """Has secrets, and validators that tell what they were given."""
+
+    url: str = "https://example.com"
+    method: Literal["get", "post"] = "get"
+    times: int = 1
+    to: tuple[str, ...] | str = ()
+    password: SecretStr = SecretStr("")
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    login: Login | None = None
+
+    @field_validator("password", "url", "headers", mode="before")
+    @classmethod
+    def _told(cls, value: Any) -> Any:
+        if "bad" in str(value):
+            raise ValueError(f"{value!r} will not do")
+        return value
+
+    @field_validator("times")
+    @classmethod
+    def _broken(cls, value: int) -> int:
+        if value == 13:
+            raise KeyError("a secret of the validator's")
+        return value
+
+
+class Mute(_Quiet):
+    """Cannot say what it takes."""
+
+    @classmethod
+    def accepts(cls) -> tuple[type[Event], ...]:
+        raise KeyError("nobody knows")
+
+
+class Sealed(_Quiet):
+    """Cannot be written down."""
+
+    @field_serializer("when_used", check_fields=False)
+    def _never(self, value: Any) -> Any:
+        raise KeyError(value)
+
+    when_used: str = "now"
+
+
+class Deaf(Handler[Any]):
+    """Does not say with event classes what it takes."""
+
+    def run(self, event: Any, action: Action) -> Outcome:
+        return Succeeded("?")

@@ -1,0 +1,127 @@
+"""What test_crashes.py and test_behind.py tell: between them all that an action can go through."""
+
+from itertools import groupby
+
+from schemas import ModelRegistered, RunStatusChanged
+from tests.kit.crash_enumeration import Story, Telling, effects_of
+
+
+def entry(name: str, *script: str, do: str = "Staged", on: str = "RunStatusChanged", **keys: str) -> str:
+    """A rule of a story's rules file; the story's name is filled in."""
+    head = [] if "after" in keys else [f"on: {on}"]
+    more = [f"{key}: {value}" for key, value in keys.items()]
+    words = ", ".join(f'"{word}"' for word in script or ("succeed",))
+    lines = [
+        f"name: {name}",
+        *head,
+        *more,
+        f"do: tests.kit.scripted_handler:{do}",
+        f"with: {{ story: STORY, script: [{words}] }}",
+    ]
+    return "  - " + "\n    ".join(lines) + "\n"
+
+
+def file(story: str, *entries: str) -> str:
+    """A rules file."""
+    return "rules:\n" + "".join(entries).replace("STORY", story)
+
+
+def run_event(id: str, status: str, seconds: int) -> RunStatusChanged:
+    time = f"2026-11-22T08:00:{seconds:02}Z"
+    return RunStatusChanged.example(
+        id=id, run_id="r1", run_status=status, event_time=time, run_tags={}, run_properties={}
+    )
+
+
+def model_event(id: str, version: str, seconds: int) -> ModelRegistered:
+    return ModelRegistered.example(id=id, model_version=version, event_time=f"2026-11-22T08:00:{seconds:02}Z")
+
+
+FOLLOWING = Story(
+    "following",
+    files={
+        "team.yaml": file(
+            "following",
+            entry("a", "retry", "wait 60", "succeed"),
+            entry("b", "give-up"),
+            entry("after-a", "wait 5", "succeed", after="{ rules: [a, b], outcome: any }"),
+            entry("after-after", after="{ rules: after-a }"),
+            entry("after-nothing", after="{ rules: a, outcome: failed }"),
+        )
+    },
+    events=(run_event("e1", "Failed", 1),),
+    ends={
+        ("e1", "a"): "succeeded",
+        ("e1", "b"): "failed",
+        ("e1", "after-a"): "succeeded",
+        ("e1", "after-after"): "succeeded",
+    },
+    loses=("e1", "after-after"),
+    poisons=("e1", "a"),
+)
+
+
+def _in_order(telling: Telling) -> None:
+    """The late one is not acted on after the latest; and of two there is room for one."""
+    acted = [effect.event for effect in effects_of(telling, "latest")]
+    assert "late" not in acted[acted.index("latest") :]
+    counted = sorted(record.status for (_, rule), record in telling.actions().items() if rule == "once")
+    assert counted == ["skipped", "succeeded"]
+    assert len({effect.event for effect in effects_of(telling, "once")}) == 1
+
+
+GUARDED = Story(
+    "guarded",
+    files={
+        "team.yaml": file(
+            "guarded",
+            entry("latest", "retry", "succeed", latest_only="true"),
+            entry("once", "retry", "succeed", at_most="{ count: 1, every: 1d, by: data.runId }"),
+        )
+    },
+    events=(run_event("latest", "Failed", 2), run_event("late", "Running", 1)),
+    ends={
+        ("latest", "latest"): "succeeded",
+        ("late", "latest"): "succeeded skipped",
+        ("latest", "once"): "succeeded skipped",
+        ("late", "once"): "succeeded skipped",
+    },
+    most_dequeues=1,
+    check=_in_order,
+)
+
+
+def _one_at_a_time(telling: Telling) -> None:
+    """Nobody begins before the other has ended."""
+    turns = [event for event, _ in groupby(effect.event for effect in effects_of(telling, "deploy"))]
+    assert sorted(turns) == ["v1", "v2"]
+
+
+IN_TURNS = Story(
+    "in-turns",
+    files={"team.yaml": file("in-turns", entry("deploy", "wait 20", "succeed", do="InTurns", on="ModelRegistered"))},
+    events=(model_event("v1", "1", 1), model_event("v2", "2", 2)),
+    ends={("v1", "deploy"): "succeeded", ("v2", "deploy"): "succeeded"},
+    check=_one_at_a_time,
+)
+
+REFUSED = Story(
+    "refused",
+    files={
+        "team.yaml": file("refused", entry("sound", "succeed")),
+        "other.yaml": file("refused", entry("late", when="[nonsense]")),
+    },
+    mended={
+        "other.yaml": file(
+            "refused",
+            entry("late", "retry", "succeed"),
+            entry("late-after", after="{ rules: sound }"),
+            entry("not-this", on="RunCompleted"),
+        )
+    },
+    events=(run_event("e1", "Failed", 1),),
+    ends={("e1", "sound"): "succeeded", ("e1", "late"): "succeeded", ("e1", "late-after"): "succeeded"},
+    most_dequeues=1,
+)
+
+STORIES = (FOLLOWING, GUARDED, IN_TURNS, REFUSED)

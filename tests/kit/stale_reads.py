@@ -1,0 +1,54 @@
+"""A reader that is behind: it sees the table as it was some commits ago.
+
+Azure Tables reads are strongly consistent at the primary endpoint; this is what a secondary one, or a cache, would do.
+Each read is of one moment, since a secondary gets writes in their order; two reads may be of two moments.
+"""
+
+import random
+from collections import defaultdict
+
+from dispatch.inbox.tables import Row, Table
+from tests.kit.storage import MemoryTable, key_of
+
+
+class RememberingTable(MemoryTable):
+    """A table in memory that knows what it was like after each commit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commits = 0
+        self._history: defaultdict[tuple[str, str], list[tuple[int, Row | None]]] = defaultdict(list)
+        self._ever: defaultdict[str, set[str]] = defaultdict(set)
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+        etags = super().commit(partition, *rows, delete=delete)
+        self.commits += 1
+        for key in (*(row.key for row in rows), *map(key_of, delete)):
+            [*now] = super().read(partition, key, key + "\0")
+            self._history[partition, key].append((self.commits, now[0] if now else None))
+            self._ever[partition].add(key)
+        return etags
+
+    def as_of(self, commit: int, partition: str, first: str, last: str) -> list[Row]:
+        """What `read` gave after that many commits."""
+        keys = sorted(key for key in self._ever[partition] if first <= key < last)
+        then = ([row for n, row in self._history[partition, key] if n <= commit] for key in keys)
+        return [rows[-1] for rows in then if rows and rows[-1]]
+
+
+class Behind:
+    """Reads what is up to `most` commits old, every other time; writes where all write."""
+
+    def __init__(self, table: RememberingTable, chance: random.Random, most: int) -> None:
+        self._table: Table = table
+        self._as_of, self._chance, self._most = table, chance, most
+        self.stale = 0
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        behind = self._chance.randint(0, self._most) if self._chance.random() < 0.5 else 0
+        rows = self._as_of.as_of(self._as_of.commits - behind, partition, first, last)
+        self.stale += rows != self._table.read(partition, first, last)
+        return rows
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+        return self._table.commit(partition, *rows, delete=delete)

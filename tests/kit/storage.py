@@ -1,0 +1,222 @@
+"""Storage in memory, what Azure's storage refuses, a clock that one moves, and a worker that dies on purpose.
+
+inbox/test_tables.py puts the same questions to `MemoryTable` and `MemoryQueue` and to Azurite, so that the
+doubles are as honest as the real thing. `Limits` stands around either and refuses what Azure would refuse and Azurite
+lets pass.
+"""
+
+import base64
+import json
+import random
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from dispatch.inbox.tables import Conflict, Queue, Row, Table, Value
+
+NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """The time, as far as the app knows."""
+
+    time: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def forward(self, **span: float) -> None:
+        self.time += timedelta(**span)
+
+
+class MemoryTable:
+    """A table in memory: etags, conditions, all or nothing. Each partition keeps its keys in order, as Azure's do."""
+
+    def __init__(self) -> None:
+        self._partitions: defaultdict[str, dict[str, Row]] = defaultdict(dict)
+        self._keys: defaultdict[str, list[str]] = defaultdict(list)
+        self._etags: Iterator[int] = count(1)
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        keys, rows = self._keys[partition], self._partitions[partition]
+        return [rows[key] for key in keys[bisect_left(keys, first) : bisect_left(keys, last)]]
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+        there, keys = self._partitions[partition], self._keys[partition]
+        for row in rows:
+            if (there[row.key].etag if row.key in there else "") != row.etag:
+                raise Conflict(row.key)
+        for gone in delete:
+            key, etag = (gone, "") if isinstance(gone, str) else (gone.key, gone.etag)
+            if key not in there or etag not in ("", there[key].etag):
+                raise Conflict(f"nothing to delete: {key}")
+        written = [Row(row.key, row.values, str(next(self._etags))) for row in rows]
+        for row in written:
+            if row.key not in there:
+                insort(keys, row.key)
+            there[row.key] = row
+        for key in map(key_of, delete):
+            del there[key], keys[bisect_left(keys, key)]
+        return [row.etag for row in written]
+
+
+def key_of(deleted: str | Row) -> str:
+    """The key of what is to be deleted, however it is named."""
+    return deleted if isinstance(deleted, str) else deleted.key
+
+
+@dataclass
+class Limits:
+    """Refuses what Azure Tables refuses.
+
+    learn.microsoft.com, "Understanding the Table service data model" and "Performing entity group transactions".
+    """
+
+    table: Table
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        return self.table.read(partition, first, last)
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+        keys = [partition, *(row.key for row in rows), *map(key_of, delete)]
+        if len(keys) > 101 or len(set(keys[1:])) < len(keys) - 1:
+            raise ValueError("a transaction takes 100 operations, each on a row of its own")
+        if any(set(key) & set("/\\#?") or not key.isprintable() or len(key) > 512 for key in keys):
+            raise ValueError(f"KeyValueInvalid: {keys}")
+        for row in rows:
+            sizes = {name: _size(value) for name, value in row.values.items()}
+            if any(size > 65_536 for size in sizes.values()):
+                raise ValueError(f"PropertyValueTooLarge: {sizes}")
+            if sum(sizes.values()) > 1_000_000 or len(sizes) > 250:
+                raise ValueError("EntityTooLarge")
+        if sum(_sent(row) for row in rows) > 4_000_000:
+            raise ValueError("RequestBodyTooLarge: a transaction's payload has at most 4 MiB")
+        return self.table.commit(partition, *rows, delete=delete)
+
+
+def _size(value: Value) -> int:
+    match value:
+        case bool():
+            raise ValueError("a bool comes back as a bool, which no record reads")
+        case int():
+            if not -(2**31) <= value < 2**31:
+                raise ValueError(f"{value} is no Int32")
+            return 4
+        case str():
+            return len(value.encode("utf-16-le"))  # strict: a lone surrogate is refused
+        case bytes():
+            return len(value)
+
+
+def _sent(row: Row) -> int:
+    """The length of a row as the SDK sends it: as JSON in ASCII, bytes in Base64."""
+    texts = {n: base64.b64encode(v).decode() if isinstance(v, bytes) else v for n, v in row.values.items()}
+    return len(json.dumps(texts)) + 1_000  # for the part's own headers, the row's keys and the types of its values
+
+
+@dataclass
+class MemoryQueue:
+    """A queue in memory, and the host that empties it."""
+
+    clock: Clock
+    messages: list[tuple[datetime, str]] = field(default_factory=list)
+
+    def send(self, message: str, after: timedelta = timedelta()) -> None:
+        self.messages.append((self.clock.time + after, message))
+
+    def drain(
+        self, handle: Callable[[str], None], died: tuple[type[BaseException], ...] = (), most: int = 1_000
+    ) -> None:
+        """Deliver as the Functions host does, moving the clock: it is gone when `handle` returns, else comes again."""
+        for _ in range(most):
+            if not self.messages:
+                return
+            at, message = min(self.messages)
+            self.clock.time = max(at, self.clock.time)
+            try:
+                handle(message)
+            except died:
+                self.messages.append((self.clock.time + timedelta(minutes=10), message))
+            self.messages.remove((at, message))
+        raise AssertionError(f"{most} deliveries, and the queue is not empty: {self.messages}")
+
+
+@dataclass
+class Counting:
+    """Passes calls on and counts them by name: what a step costs does not depend on the machine."""
+
+    table: Table
+    queue: Queue
+    calls: list[str] = field(default_factory=list)
+
+    def read(self, partition: str, first: str, last: str) -> list[Row]:
+        self.calls.append("read")
+        return self.table.read(partition, first, last)
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+        self.calls.append("commit")
+        return self.table.commit(partition, *rows, delete=delete)
+
+    def send(self, message: str, after: timedelta = timedelta()) -> None:
+        self.calls.append("send")
+        self.queue.send(message, after)
+
+
+@contextmanager
+def seeded(seed: int | str) -> Iterator[None]:
+    """The same lots in the same order: what `random` gives to those who do not bring their own."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+class Died(BaseException):
+    """The worker is gone. Not an Exception: nothing may handle it."""
+
+
+@dataclass
+class Mortal:
+    """Passes calls on to storage and to effects, and dies right after (or before) the nth, once."""
+
+    dies_after: int | None = None
+    dies_before: int | None = None
+    calls: int = 0
+
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self.calls += 1
+            mine = self.calls
+            if mine == self.dies_before:
+                raise Died
+            result = call(*args, **kwargs)
+            if mine == self.dies_after:
+                raise Died
+            return result
+
+        return counted
+
+    def table(self, table: Table) -> Table:
+        return _Calls(self.around(table.read), self.around(table.commit), _never)
+
+    def queue(self, queue: Queue) -> Queue:
+        return _Calls(_never, _never, self.around(queue.send))
+
+
+@dataclass
+class _Calls:
+    read: Callable[..., list[Row]]
+    commit: Callable[..., list[str]]
+    send: Callable[..., None]
+
+
+def _never(*_: Any) -> Any:
+    raise AssertionError("not one of this double's calls")

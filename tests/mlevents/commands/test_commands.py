@@ -1,0 +1,163 @@
+"""`python -m mlevents check`, `demo` and `mailbox`, from outside."""
+
+import json
+import re
+import shutil
+import signal
+import smtplib
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlevents.__main__ import main
+from mlevents.local.mailbox import PORT
+from tests.kit.started import ROOT, Started
+
+WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
+WORKSPACES = f"workspaces:\n  mine: {{ id: {WORKSPACE} }}\n"
+RULE = """
+rules:
+  - name: log-runs
+    on: RunCompleted
+    do: log
+    with: { message: "fine" }
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    """A folder with rules and settings."""
+    folder = tmp_path / "app"
+    (folder / "rules").mkdir(parents=True)
+    (folder / "rules/workspaces.yaml").write_text(WORKSPACES)
+    (folder / "local.settings.json").write_text('{"IsEncrypted": false, "Values": {"RULES_WORD": "hello"}}')
+    return folder
+
+
+def check(app: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+    code = main(["check", "--app", str(app)])
+    return code, capsys.readouterr().out.splitlines()
+
+
+def test_check_says_what_each_rule_would_do(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the app's settings, and the first workspace that the rule is for."""
+    (app / "rules/a.yaml").write_text(RULE.replace("fine", "${RULES_WORD} {{ workspace.name }}"))
+    code, lines = check(app, capsys)
+    assert code == 0
+    assert lines == [
+        "settings are those of local.settings.json",
+        "rules/a.yaml:3: log-runs on RunCompleted: log info: hello mine",
+        "1 rules in force, no mistakes",
+    ]
+
+
+def test_check_ends_with_the_mistakes(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (app / "rules/a.yaml").write_text(RULE)
+    (app / "rules/b.yaml").write_text(RULE.replace("do: log", "do: lgo").replace("log-", "b-"))
+    code, lines = check(app, capsys)
+    assert code == 1
+    assert "Did you mean log?" in lines[-2]
+    assert lines[-1] == "1 rules in force, 1 mistake"
+
+
+def test_check_warns_of_what_an_example_does_not_have(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (app / "rules/a.yaml").write_text(RULE.replace("fine", "{{ data.runTags.mine }}"))
+    code, lines = check(app, capsys)
+    assert code == 0
+    assert "log-runs on RunCompleted: warning: " in lines[1]
+
+
+def test_check_says_that_without_workspaces_no_rule_acts(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (app / "rules/a.yaml").write_text(RULE)
+    (app / "rules/workspaces.yaml").unlink()
+    code, lines = check(app, capsys)
+    assert code == 1
+    assert lines[-1] == "no rule acts until workspaces.yaml is right; 1 mistake"
+
+
+def test_check_finds_handlers_in_the_app_s_folder(
+    app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever folder the command runs in."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    shutil.copytree(ROOT / "handlers", app / "acme_checked", ignore=shutil.ignore_patterns("__pycache__", "mail"))
+    (app / "rules/a.yaml").write_text(RULE.replace("do: log", "do: acme_checked.log:Log"))
+    code, lines = check(app, capsys)
+    assert (code, lines[-1]) == (0, "1 rules in force, no mistakes")
+
+
+def test_check_says_which_settings_file_is_wrong(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (app / "local.settings.json").write_text("{")
+    code, [line] = check(app, capsys)
+    assert code == 1
+    assert line.startswith(f"{app}/local.settings.json, line 1, column 2")
+
+
+def test_the_demo_without_node_says_what_to_install() -> None:
+    """In one line, not in a stack trace."""
+    started = Started("demo", PATH="/nowhere")
+    assert started.end() == 1
+    assert started.lines[-1].endswith("install Node.js 20 or newer")
+    assert len(started.lines) == 2
+
+
+@pytest.mark.soak  # continuous integration runs the demo beside the tests
+@pytest.mark.timeout(300)
+def test_the_demo_uses_no_real_server_that_the_shell_names() -> None:
+    """Not the storage account, not the mail server; and a terminal without arrows gets its lines, too."""
+    real = {
+        "AzureWebJobsStorage": "AccountName=real",
+        "EMAIL_SMTP_HOST": "smtp.example.com",
+        "EMAIL_ACS_ENDPOINT": "https://acs.example.com",
+        "RULES_WS_CHURN_PROD": "nothing",
+        "MLEVENTS_ARM_ENDPOINT": "https://management.azure.com",
+        "AZURE_CLIENT_ID": "00000000-0000-0000-0000-00000000real",
+    }
+    started = Started("demo", **real, PYTHONIOENCODING="latin-1")
+    code = started.end(seconds=280)
+    assert code == 0, "\n".join(started.lines)
+    assert "all as it should be" in started.lines[-1]
+    shown = "\n".join(started.lines)
+    assert re.search(r"traffic of churn: churn-1-\w+ 100 %", shown)
+    assert "left alone: the only rule for it is log-everything" in shown
+    assert re.search(r"traffic of churn: churn-1-\w+ 90 %, churn-3-\w+ 10 %", shown)
+    assert "mail to ml-team@example.com: churn:3 failed" in shown
+    assert re.search(r"job mle-1-[0-9a-f-]+ is started", shown)
+    assert re.search(r"traffic of churn: churn-4-\w+ 100 %", shown)
+
+
+@pytest.fixture
+def port_is_free() -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if probe.connect_ex(("127.0.0.1", PORT)) == 0:
+            pytest.skip(f"something listens on port {PORT}")
+
+
+@pytest.mark.usefixtures("port_is_free")
+def test_the_mailbox_takes_mail_where_the_example_settings_send_it(tmp_path: Path) -> None:
+    """Until Ctrl-C; each mail is a file and a line. A second mailbox says that there is one."""
+    values = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
+    host, port = values["EMAIL_SMTP_HOST"], int(values["EMAIL_SMTP_PORT"])
+    started = Started("mailbox", "--app", str(tmp_path))
+    folder = tmp_path / ".mlevents/mails"
+    started.wait_for(re.escape(f"Mails to {host}:{port} are kept in {folder}, and go nowhere else. Ctrl-C ends it."))
+    with smtplib.SMTP(host, port, timeout=10) as client:
+        client.sendmail("app@example.com", ["team@example.com"], "Subject: It came\r\n\r\nhere\r\n")
+    started.wait_for(r"mail +to team@example\.com  'It came'  .*/0001-it-came\.eml$")
+    assert (folder / "0001-it-came.eml").read_bytes().endswith(b"here\r\n")
+    second = Started("mailbox", "--app", str(tmp_path))
+    assert second.end() == 1
+    assert "is a mailbox running already?" in second.lines[-1]
+    assert started.end(signal.SIGINT) == 0
+
+
+def test_the_commands_of_the_readme_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    [commands] = re.findall(r"^usage: .*\{(.*)\}", capsys.readouterr().out)
+    named = set(re.findall(r"-m mlevents ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert named <= set(commands.split(","))
+    assert "mailbox" in named

@@ -1,0 +1,370 @@
+"""`python -m mlevents replay`, on the rows of an app in Azurite."""
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from uuid import uuid4
+
+import pytest
+from azure.core.exceptions import ResourceExistsError
+from azure.storage.blob import ContainerClient
+
+from dispatch.act import act
+from dispatch.app import App
+from dispatch.receive import receive
+from dispatch.settings import Environment, Storage
+from mlevents.__main__ import command_line, main
+from mlevents.commands.replay import settings_of
+from mlevents.commands.replay_report import wish
+from schemas import RunStatusChanged
+from tests.kit.started import ROOT, Started
+from tests.kit.world import SETTINGS, WORKSPACES, rule, rules
+
+EVENT = RunStatusChanged.example(id="e1", run_id="bold_ant", event_time="2026-11-22T08:00:00Z")
+
+
+class Deployed:
+    """An app's folder, and what its settings lead to; commands are run on it."""
+
+    def __init__(self, folder: Path, connection: str, capsys: pytest.CaptureFixture[str]) -> None:
+        unique = f"w{uuid4().hex[:12]}"  # in YAML, a text whatever its digits
+        self.folder, self.unique, self._capsys = folder, unique, capsys
+        self.settings = {
+            "AzureWebJobsStorage": connection,
+            "MLEVENTS_TABLE": f"t{unique}",
+            "MLEVENTS_QUEUE": f"q{unique}",
+            **SETTINGS,
+        }
+        (folder / "rules").mkdir()
+        (folder / "host.json").write_text('{"functionTimeout": "00:05:00"}')
+        self.save()
+        self.rules()
+
+    def save(self) -> None:
+        document = {"IsEncrypted": False, "Values": self.settings}
+        (self.folder / "local.settings.json").write_text(json.dumps(document))
+
+    def rules(self, *texts: str, workspaces: str = WORKSPACES) -> None:
+        (self.folder / "rules/workspaces.yaml").write_text(workspaces)
+        text = rules(*texts) if texts else "rules: []\n"
+        text = text.replace("SCRIPTED", "tests.kit.world:Scripted").replace("WORLD", self.unique)
+        (self.folder / "rules/team.yaml").write_text(text)
+
+    @property
+    def app(self) -> App:
+        return App.from_settings(self.settings, self.folder)
+
+    def receive(self, *events: RunStatusChanged) -> None:
+        for event in events:
+            receive(json.dumps(event.wire()), self.app)
+
+    def work(self) -> None:
+        """Carry out what is on the queue."""
+        storage = Storage.of(Environment(self.settings))
+        with storage.queue(self.settings["MLEVENTS_QUEUE"]) as queue:
+            with suppress(ResourceExistsError):
+                queue.create_queue()
+            while messages := list(queue.receive_messages()):
+                for message in messages:
+                    act(message.content, self.app)
+                    queue.delete_message(message)
+
+    def ends(self) -> dict[str, str]:
+        inbox = self.app.inbox
+        actions = [action for day in inbox.days() for action in inbox.history(day).actions]
+        return {f"{id.rule} {record.generation}": record.status for id, record in actions}
+
+    def replay(self, *arguments: str) -> tuple[int, list[str]]:
+        """The exit code, and what was said after the settings."""
+        self._capsys.readouterr()
+        code = main(["replay", "--app", str(self.folder), *arguments])
+        out, err = self._capsys.readouterr()
+        assert err == ""
+        head, *lines = [line for line in out.splitlines() if not line.startswith("settings are ")]
+        assert head.startswith("storage is http://127.0.0.1")
+        assert head.endswith(f", table t{self.unique}")
+        return code, lines
+
+
+@pytest.fixture
+def deployed(tmp_path: Path, azurite_connection: str, capsys: pytest.CaptureFixture[str]) -> Deployed:
+    return Deployed(tmp_path, azurite_connection, capsys)
+
+
+@pytest.fixture
+def container(deployed: Deployed) -> Iterator[ContainerClient]:
+    with Storage.of(Environment(deployed.settings)).container(f"dead-{deployed.unique}") as client:
+        client.create_container()
+        yield client
+
+
+@contextmanager
+def refusing(status: int) -> Iterator[str]:
+    """A storage service that refuses everything, as Azure's says it."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b'{"odata.error": {"code": "Refused", "message": {"value": "You may not.\\nRequestId:1"}}}'
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Answer)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/devstoreaccount1"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class TestAnEvent:
+    def test_is_replayed_and_every_line_says_what_was_done(self, deployed: Deployed) -> None:
+        deployed.rules(rule("done"), rule("ring", "give-up broken"), rule("gone", "skip"))
+        deployed.receive(EVENT)
+        deployed.work()
+        deployed.rules(rule("done"), rule("ring"), rule("new"))
+        code, lines = deployed.replay("e1")
+        assert lines == [
+            "2026-11-22 08:00:00  RunStatusChanged  churn-prod  bold_ant  e1",
+            "    done                            left          succeeded: done",
+            "    gone                            not replayed  there is no such rule today",
+            "    new                             new           matches today",
+            "    ring                            replayed      failed: broken",
+            "1 events: 1 left, 1 new, 1 not replayed, 1 replayed",
+        ]
+        assert code == 1
+        deployed.work()
+        assert deployed.ends() == {
+            "done 0": "succeeded",
+            "gone 0": "skipped",
+            "new 0": "succeeded",
+            "ring 1": "succeeded",
+        }
+
+    def test_of_which_all_was_done_ends_well(self, deployed: Deployed) -> None:
+        deployed.rules(rule("ring"))
+        deployed.receive(EVENT)
+        deployed.work()
+        assert deployed.replay("e1")[0] == 0
+        assert deployed.replay("e1", "--all", "--day", "2026-11-22")[1][-1] == "1 events: 1 replayed"
+        deployed.work()
+        assert deployed.ends() == {"ring 1": "succeeded"}
+        assert deployed.replay("e1", "--rule", "ring", "--same-key")[0] == 0
+        deployed.work()
+        assert deployed.ends() == {"ring 1": "succeeded"}
+
+    def test_of_a_dry_run_stays_as_it_is(self, deployed: Deployed) -> None:
+        deployed.rules(rule("ring", "skip"))
+        deployed.receive(EVENT)
+        deployed.work()
+        code, lines = deployed.replay("e1", "--dry-run")
+        assert (code, lines[0], lines[-1]) == (0, "dry run: this is what would be done", "1 events: 1 replayed")
+        assert deployed.ends() == {"ring 0": "skipped"}
+
+    def test_that_is_not_there_is_told(self, deployed: Deployed) -> None:
+        """With what may help: a wrong account has no days, a wrong day has others."""
+        code, lines = deployed.replay("e2")
+        assert (code, lines[0]) == (1, "there is no event e2; nothing is recorded there at all")
+        deployed.receive(EVENT)
+        _, lines = deployed.replay("e1", "--day", "2026-11-21")
+        assert lines[0] == "there is no event e1 of 2026-11-21; 1 days have events, the last is 2026-11-22"
+
+    def test_cannot_move_the_cursor(self, deployed: Deployed) -> None:
+        """What comes from outside is shown, not interpreted."""
+        deployed.rules(rule("ring", "give-up \\x1b[2J gone"))
+        deployed.receive(EVENT.model_copy(update={"id": "\x1b[2J"}))
+        deployed.work()
+        [event] = deployed.app.inbox.events.of_day("2026-11-22")
+        _, lines = deployed.replay(event.key)
+        assert "\x1b" not in "".join(lines)
+
+
+def test_events_that_matched_no_rule_are_matched(deployed: Deployed) -> None:
+    """Those that match none today are counted."""
+    deployed.receive(EVENT, EVENT.model_copy(update={"id": "e2"}))
+    deployed.rules(rule("ring", when="id StringIn e1"))
+    span = ("--from", "2026-11-22", "--until", "2026-11-23T01:00+01:00")
+    code, lines = deployed.replay("--unmatched", *span)
+    assert (code, lines[-1]) == (0, "2 events: 1 match no rule, 1 new")
+    assert "    ring                            new           matches today" in lines
+    deployed.work()
+    assert deployed.ends() == {"ring 0": "succeeded"}
+    assert deployed.replay("--unmatched", "--from", "2026-11-23", "--until", "2026-11-24")[1] == ["0 events"]
+
+
+def test_what_was_rejected_is_taken_in(deployed: Deployed) -> None:
+    """Once workspaces.yaml has its workspace; what would be rejected again is told."""
+    only_dev = "".join(line for line in WORKSPACES.splitlines(keepends=True) if "churn-prod" not in line)
+    deployed.rules(workspaces=only_dev)
+    deployed.receive(EVENT)
+    receive("nonsense", deployed.app)
+    deployed.rules(rule("ring"))
+    code, lines = deployed.replay("--rejected")
+    assert code == 1
+    assert "new       RunStatusChanged  bold_ant  e1" in lines
+    assert lines[-1].startswith("2 events: ")
+    deployed.work()
+    assert deployed.ends() == {"ring 0": "succeeded"}
+    assert "known     RunStatusChanged  bold_ant  e1" in deployed.replay("--rejected")[1]
+    assert deployed.replay("--rejected", "--until", "2020-01-01") == (0, ["0 events"])
+
+
+def test_dead_letters_are_taken_in(deployed: Deployed, container: ContainerClient) -> None:
+    """By the container's name; what cannot be read is told with its name."""
+    deployed.rules(rule("ring"))
+    dead = {**EVENT.wire(), "deadLetterReason": "MaxDeliveryAttemptsExceeded"}
+    container.upload_blob("S/2026/11/22/9/1.json", json.dumps([dead]))
+    container.upload_blob("S/2026/11/22/10/2.json", "{")
+    container.upload_blob("notes.txt", "")
+    code, lines = deployed.replay("--dead-letters", container.container_name, "--prefix", "S/2026", "--delete")
+    assert code == 1
+    assert lines == [
+        "S/2026/11/22/9/1.json  deleted",
+        "    new       RunStatusChanged  bold_ant  e1",
+        "S/2026/11/22/10/2.json  it is not JSON: Expecting property name enclosed in double quotes at line 1, column 2",
+        "1 events: 2 blobs, 1 new",
+    ]
+    deployed.work()
+    assert deployed.ends() == {"ring 0": "succeeded"}
+    container.delete_blob("S/2026/11/22/10/2.json")
+    code, lines = deployed.replay("--dead-letters", container.container_name)
+    assert (code, lines) == (
+        0,
+        ["1 blobs are left: they are not named as dead letters are, like notes.txt", "0 events"],
+    )
+
+
+class TestWhatIsWrong:
+    def test_with_the_rules_is_told(self, deployed: Deployed) -> None:
+        """A refused file's rules are not asked; without workspaces, none is."""
+        deployed.receive(EVENT)
+        deployed.rules(rule("ring", when="[nonsense]"))
+        assert deployed.replay("e1")[1][0].startswith("rules/team.yaml is refused: its rules are not asked")
+        deployed.rules(workspaces="workspaces: [1")
+        code, lines = deployed.replay("e1")
+        assert code == 1
+        assert lines == ["workspaces.yaml is refused, so no rule matches; `mlevents check` says what is wrong with it"]
+
+    def test_is_told_once(self, deployed: Deployed) -> None:
+        """In the command's words, not in those of the app's log, too."""
+        deployed.rules(rule("ring", when="[nonsense]"))
+        deployed.receive(EVENT)
+        started = Started("replay", "--app", str(deployed.folder), "e1")
+        assert started.end() == 0
+        assert [line.split()[0] for line in started.lines[:-2]] == ["settings", "storage", "rules/team.yaml"]
+        assert started.lines[-1] == "1 events"
+
+    def test_with_the_settings_is_told(self, deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+        """With the file, and where in it."""
+        (deployed.folder / "local.settings.json").write_text("{")
+        assert main(["replay", "--app", str(deployed.folder), "e1"]) == 1
+        assert capsys.readouterr().out.startswith(f"{deployed.folder}/local.settings.json, line 1, column 2")
+
+    def test_with_the_container_is_told(self, deployed: Deployed) -> None:
+        code, lines = deployed.replay("--dead-letters", "nowhere")
+        assert code == 1
+        assert lines[0].startswith("storage: The specified container does not exist.")
+        assert deployed.replay("--dead-letters", "No_Such")[1][0].startswith(
+            "'No_Such' is no container: write its name"
+        )
+
+    def test_with_storage_is_told(self, deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+        """Without the key that was to open it."""
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{nobody.getsockname()[1]}/devstoreaccount1"
+        key = deployed.settings["AzureWebJobsStorage"].partition("AccountKey=")[2].partition(";")[0]
+        connection = f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={key};"
+        deployed.settings["AzureWebJobsStorage"] = f"{connection}TableEndpoint={url};QueueEndpoint={url};"
+        deployed.save()
+        assert main(["replay", "--app", str(deployed.folder), "e1"]) == 1
+        out = capsys.readouterr().out
+        assert "storage cannot be reached: " in out
+        assert key not in out
+
+    @pytest.mark.parametrize(
+        ("status", "says"),
+        [
+            (401, "storage does not know you: .*Log in with `az login`"),
+            (403, "storage refuses you: .*Your login needs the roles Storage Table Data Contributor and Storage Queue"),
+        ],
+    )
+    def test_with_the_login_is_told(
+        self, deployed: Deployed, capsys: pytest.CaptureFixture[str], status: int, says: str
+    ) -> None:
+        """With what to do about it."""
+        with refusing(status) as url:
+            key = deployed.settings["AzureWebJobsStorage"].partition("AccountKey=")[2].partition(";")[0]
+            account = f"AccountName=devstoreaccount1;AccountKey={key}"
+            deployed.settings["AzureWebJobsStorage"] = f"{account};TableEndpoint={url};QueueEndpoint={url};"
+            deployed.save()
+            assert main(["replay", "--app", str(deployed.folder), "e1"]) == 1
+        assert re.search(says, capsys.readouterr().out.splitlines()[-1])
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            ([], "one of the arguments EVENT_ID --unmatched --rejected --dead-letters is required"),
+            (["e1", "--rejected"], "not allowed with argument"),
+            (["e1", "--delete"], "--delete does not go with EVENT_ID"),
+            (["--rejected", "--all"], "--all does not go with --rejected"),
+            (["--dead-letters", "c", "--same-key"], "--same-key does not go with --dead-letters"),
+            (["e1", "--from", "2026-11-22"], "--from does not go with EVENT_ID"),
+            (["e1", "--all", "--rule", "r"], "not allowed with argument"),
+            (["--unmatched"], "--unmatched needs --from and --until"),
+            (["--rejected", "--from", "2026-11-22", "--until", "2026-11-22"], "--from is not before --until"),
+            (["--rejected", "--from", "yesterday"], "'yesterday' is no time; write 2026-11-22 or 2026-11-22T08:00"),
+            (["--rejected", "--from", "0001-01-01T00:00+05:00"], "is no time"),
+            (["e1", "--day", "22.11.2026"], "'22.11.2026' is no day; write 2026-11-22, or undated"),
+        ],
+    )
+    def test_with_the_command_line_is_told(
+        self, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit) as ended:
+            main(["replay", *arguments])
+        assert ended.value.code == 2
+        assert says in capsys.readouterr().err
+
+
+def test_the_commands_of_the_page_can_be_given() -> None:
+    """docs/replay.md; each of its options exists."""
+    page = (ROOT / "docs/replay.md").read_text(encoding="utf-8")
+    commands = re.findall(r"-m mlevents (replay [^#\n]+)", page)
+    assert len(commands) > 6
+    wishes = [wish(command_line().parse_args(command.split())) for command in commands]
+    assert {(one.dead_letters, one.prefix) for one in wishes} == {("", ""), ("deadletter", "AZUREML-EVENT/2026/11")}
+    said = set(re.findall(r"`(--[a-z-]+)`", page))
+    assert said <= {option for command in commands for option in command.split()} | {"--same-key"}
+
+
+class TestSettings:
+    def test_of_the_environment_come_first(self, deployed: Deployed) -> None:
+        settings, notes = settings_of(deployed.folder, {"RULES_WS_CHURN_DEV": "mine"})
+        assert settings["RULES_WS_CHURN_DEV"] == "mine"
+        assert settings["AzureWebJobsStorage"] == deployed.settings["AzureWebJobsStorage"]
+        assert notes[0] == "settings are those of local.settings.json"
+
+    @pytest.mark.parametrize("name", ["AzureWebJobsStorage__accountName", "AZUREWEBJOBSSTORAGE:QUEUESERVICEURI"])
+    def test_of_storage_are_of_one_place(self, deployed: Deployed, name: str) -> None:
+        """A connection string in the file would win over an account's name in the environment, and be another one."""
+        settings, notes = settings_of(deployed.folder, {name: "https://acc.queue.core.windows.net"})
+        assert "AzureWebJobsStorage" not in settings
+        assert settings["MLEVENTS_TABLE"] == deployed.settings["MLEVENTS_TABLE"]
+        assert "storage is as the environment has it, not as local.settings.json" in notes
+
+    def test_of_storage_that_are_empty_do_not_count(self, deployed: Deployed) -> None:
+        settings, _ = settings_of(deployed.folder, {"AzureWebJobsStorage__accountName": ""})
+        assert settings["AzureWebJobsStorage"] == deployed.settings["AzureWebJobsStorage"]

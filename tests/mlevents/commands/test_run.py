@@ -1,0 +1,92 @@
+"""``python -m mlevents.commands.run``: what a user runs to see a rule work against their own Azure."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from emulator import Azure
+from mlevents.commands.run import main
+from tests.kit.world import SETTINGS, WORKSPACES
+
+RULES = """
+rules:
+  - name: deploy-it
+    on: ModelRegistered
+    in: { env: prod }
+    when: [data.modelTags.stage StringIn production]
+    do: deploy
+    with: { endpoint: churn, bake: 1m }
+  - name: log-it
+    on: ModelRegistered
+    do: log
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path, azure: Azure, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An app's folder. What the command puts into the environment is gone after the test."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "workspaces.yaml").write_text(WORKSPACES)
+    (tmp_path / "rules" / "churn.yaml").write_text(RULES)
+    (tmp_path / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": SETTINGS}))
+    for name in (*SETTINGS, "AZURE_FUNCTIONS_ENVIRONMENT"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+def run(app: Path, *arguments: str) -> tuple[int, list[float]]:
+    """The exit code, and how long it wanted to wait each time."""
+    waits: list[float] = []
+    return main([*arguments, "--app", str(app)], waits.append), waits
+
+
+def test_it_says_what_it_would_do(app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
+    azure.register_model("churn", "7", {"stage": "production"})
+    assert run(app, "deploy-it", "churn:7") == (0, [])
+    out = capsys.readouterr().out
+    assert "deploy churn:7 behind the endpoint churn of churn-prod" in out
+    assert "Add --yes" in out
+    assert not [call for call in azure.calls if call.method != "GET"]
+
+
+def test_it_does_it_step_by_step(app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
+    azure.register_model("churn", "7", {"stage": "production"})
+    azure.fail("PUT *", status=500)
+    code, waits = run(app, "deploy-it", "churn:7", "--workspace", "churn-prod", "--yes")
+    out = capsys.readouterr().out
+    assert code == 0
+    assert sum(azure.traffic("churn").values()) == 100
+    assert max(waits) == 30
+    assert "again in a while: HTTP 500" in out
+    assert "succeeded: churn:7 serves churn" in out.splitlines()[-1]
+
+
+def test_it_tells_of_failure(app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
+    azure.register_model("churn", "7", {"stage": "production"}, type="custom_model")
+    assert run(app, "deploy-it", "churn:7", "--yes")[0] == 1
+    assert "failed: churn:7 is of type custom_model" in capsys.readouterr().out
+
+
+def test_it_does_not_act_where_the_rule_would_not(app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
+    azure.register_model("churn", "7", {"stage": "trial"})
+    assert run(app, "deploy-it", "churn:7", "--yes")[0] == 1
+    assert "the rule's when does not hold" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing", "churn:7"], "no rule 'nothing' deploys; these do: deploy-it"),
+        (["log-it", "churn:7"], "no rule 'log-it' deploys"),
+        (["deploy-it", "churn:7", "--workspace", "churn-dev"], "say --workspace and one of churn-prod"),
+        (["deploy-it", "churn"], "write name:version"),
+        (["deploy-it", "churn:8"], "there is no model churn:8"),
+    ],
+)
+def test_what_cannot_be_is_said(
+    app: Path, azure: Azure, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert run(app, *arguments)[0] == 2
+    assert said in capsys.readouterr().out

@@ -1,0 +1,311 @@
+"""`python -m mlevents start`, from outside: a process that is started, used and stopped."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from azure.storage.queue import QueueClient
+
+from emulator.state.storage_account import ACCOUNT, KEY
+from tests.kit.started import Started, descendants, running, until
+
+APP = '''
+import json, logging, os, smtplib, time
+from email.message import EmailMessage
+import azure.functions as func
+
+app = func.FunctionApp()
+
+
+@app.event_grid_trigger(arg_name="event")
+def received(event: str) -> None:
+    """Say that it came, and mail it."""
+    keys = {"name": "event.received", "id": "e1", "type": "T", "workspace": "w", "object": "o", "rules": "r"}
+    logging.getLogger("mlevents").info("", extra={"mlevents": keys})
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "app@example.com", "team@example.com", "It came"
+    with smtplib.SMTP(os.environ["EMAIL_SMTP_HOST"], int(os.environ["EMAIL_SMTP_PORT"])) as client:
+        client.send_message(mail)
+
+
+@app.event_grid_trigger(arg_name="event")
+def tells_where_storage_is(event: str) -> None:
+    print("storage:", os.environ["AzureWebJobsStorage"])
+
+
+@app.event_grid_trigger(arg_name="event")
+def sleeps(event: str) -> None:
+    time.sleep(60)
+
+
+@app.queue_trigger(arg_name="message", queue_name="work", connection="AzureWebJobsStorage")
+def work(message: func.QueueMessage) -> None:
+    print("worked:", message.get_body().decode())
+'''
+SETTINGS = {
+    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+    "EMAIL_SMTP_HOST": "localhost",
+    "EMAIL_SMTP_PORT": "1025",
+}
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    return write_app(tmp_path / "app")
+
+
+def write_app(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "host.json").write_text('{"extensions": {"queues": {"maxPollingInterval": "00:00:00.2"}}}')
+    (folder / "function_app.py").write_text(APP)
+    (folder / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": SETTINGS}))
+    return folder
+
+
+@pytest.fixture
+def start(app: Path) -> Iterator[Callable[..., Started]]:
+    begun: list[Started] = []
+
+    def begin(*arguments: str, **environment: str) -> Started:
+        begun.append(Started("start", "--app", str(app), *arguments, **environment))
+        return begun[-1]
+
+    yield begin
+    for started in begun:
+        started.end(signal.SIGINT)
+
+
+URL = r"received: (http://localhost:\d+/runtime/webhooks/eventgrid\?functionName=received)"
+
+
+def test_an_event_is_received_and_a_mail_arrives_and_ctrl_c_stops_everything(
+    start: Callable[..., Started], app: Path
+) -> None:
+    """The whole tool: URLs, Azurite, queue, mailbox, one line each, exit code 0, no process left."""
+    started = start("--port", "0")
+    url = started.wait_for(URL)[1]
+    started.wait_for("Ctrl-C stops everything")
+    assert f"Mails are kept in {app}/.mlevents/mails, and go nowhere else." in started.lines
+    assert "    work: queueTrigger" in started.lines
+    answer = requests.post(url, json=[{"id": "1"}], headers={"aeg-event-type": "Notification"}, timeout=30)
+    assert answer.status_code == 202
+    started.wait_for(r"event +T  w  o  → r$")
+    started.wait_for(r"mail +to team@example\.com  'It came'  .*/0001-it-came\.eml$")
+    assert (app / ".mlevents/mails/0001-it-came.eml").exists()
+    children = descendants(started.process.pid)
+    assert len(children) >= 2
+    assert started.end(signal.SIGINT) == 0
+    assert not running(children)
+
+
+def test_ctrl_c_while_it_starts_ends_it(start: Callable[..., Started], app: Path) -> None:
+    (app / "function_app.py").write_text("import time\nprint('loading')\ntime.sleep(60)\n")
+    started = start("--port", "0", "--no-azurite")
+    started.wait_for("loading")
+    children = descendants(started.process.pid)
+    assert children
+    assert started.end(signal.SIGINT) == 0
+    assert not running(children)
+
+
+def test_asking_twice_ends_it_at_once(start: Callable[..., Started], app: Path) -> None:
+    """Whatever it waits for; and still no process is left."""
+    started = start("--port", "0", "--no-azurite")
+    url = started.wait_for(URL)[1].replace("received", "sleeps")
+    started.wait_for("Ctrl-C")
+    children = descendants(started.process.pid)
+    with contextlib.suppress(requests.Timeout):
+        requests.post(url, json=[{}], headers={"aeg-event-type": "Notification"}, timeout=0.5)
+    started.process.send_signal(signal.SIGINT)
+    started.wait_for("stopping")
+    assert started.end(signal.SIGINT) == 130
+    until(lambda: not running(children))
+
+
+def test_even_when_it_is_killed_no_process_is_left(start: Callable[..., Started]) -> None:
+    """kill -9: worker and Azurite notice that they are alone."""
+    started = start("--port", "0")
+    started.wait_for("Ctrl-C stops everything")
+    children = descendants(started.process.pid)
+    assert len(children) >= 2
+    assert started.end(signal.SIGKILL) == -signal.SIGKILL
+    until(lambda: not running(children))
+
+
+def storage(started: Started) -> str:
+    url = started.wait_for(URL)[1].replace("received", "tells_where_storage_is")
+    started.wait_for("Ctrl-C")
+    requests.post(url, json=[{}], headers={"aeg-event-type": "Notification"}, timeout=30)
+    return started.wait_for("storage: (.*)$")[1]
+
+
+def test_what_storage_holds_survives_a_restart(start: Callable[..., Started]) -> None:
+    started = start("--port", "0")
+    connection = connection_string(storage(started))
+    with QueueClient.from_connection_string(connection, "kept") as queue:
+        queue.create_queue()
+        queue.send_message("still here")
+    assert started.end(signal.SIGINT) == 0
+    again = start("--port", "0")
+    with QueueClient.from_connection_string(connection_string(storage(again)), "kept") as queue:
+        assert [message.content for message in queue.peek_messages()] == ["still here"]
+
+
+def connection_string(text: str) -> str:
+    """Of the emulator: with its usual ports written out."""
+    if text != "UseDevelopmentStorage=true":
+        return text
+    return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};QueueEndpoint=http://127.0.0.1:10001/{ACCOUNT}"
+
+
+def test_when_azurite_s_usual_ports_are_taken_it_uses_others(start: Callable[..., Started]) -> None:
+    """And tells the worker where, by a connection string."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):  # somebody else's Azurite has it: as well
+            taken.bind(("127.0.0.1", 10001))
+            taken.listen()
+        text = storage(start("--port", "0"))
+    assert "QueueEndpoint=http://127.0.0.1:" in text
+    assert ":10001/" not in text
+
+
+def test_two_at_a_time_in_one_folder_are_refused(start: Callable[..., Started]) -> None:
+    first = start("--port", "0", "--no-azurite")
+    first.wait_for("Ctrl-C")
+    second = start("--port", "0", "--no-azurite")
+    assert second.end() == 1
+    assert any("another `mlevents start` uses" in line for line in second.lines)
+
+
+def test_a_port_that_is_taken_is_an_error_that_says_so(start: Callable[..., Started]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        started = start("--port", str(port), "--no-azurite")
+        assert started.end() == 1
+    assert any(f"port {port} cannot be listened on" in line for line in started.lines)
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_what_is_no_port_is_refused(start: Callable[..., Started], port: str) -> None:
+    started = start(f"--port={port}")
+    assert started.end() == 2
+    assert any("is not a port" in line for line in started.lines)
+
+
+def test_a_folder_without_an_app_is_left_as_it_is(tmp_path: Path) -> None:
+    started = Started("start", "--app", str(tmp_path))
+    assert started.end() == 1
+    assert any("that is not a function app" in line for line in started.lines)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error_in_one_line(start: Callable[..., Started], app: Path) -> None:
+    (app / ".mlevents").write_text("a file where the folder should be")
+    started = start("--port", "0")
+    assert started.end() == 1
+    [line] = started.lines
+    assert f"{app}/.mlevents" in line
+
+
+def test_the_port_may_stand_in_local_settings_json(start: Callable[..., Started], app: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    document = {"IsEncrypted": False, "Values": SETTINGS, "Host": {"LocalHttpPort": port}}
+    (app / "local.settings.json").write_text(json.dumps(document))
+    started = start("--no-azurite")
+    started.wait_for(f"http://localhost:{port}/runtime")
+    started.wait_for("Ctrl-C")
+    assert started.end(signal.SIGHUP) == 0  # the terminal was closed: no failure, nor is SIGTERM, see `talkative`
+
+
+def test_an_app_that_cannot_be_indexed_is_an_error_with_its_stack(start: Callable[..., Started], app: Path) -> None:
+    (app / "function_app.py").write_text("import nothing_of_that_name\n")
+    started = start("--port", "0", "--no-azurite")
+    assert started.end() == 1
+    assert any("cannot be indexed" in line and "nothing_of_that_name" in line for line in started.lines)
+    assert any("Traceback" in line for line in started.lines)
+
+
+def test_settings_that_cannot_be_read_are_an_error(start: Callable[..., Started], app: Path) -> None:
+    (app / "local.settings.json").write_text('{"IsEncrypted": true}')
+    started = start("--port", "0")
+    assert started.end() == 1
+    assert any("IsEncrypted is not false" in line for line in started.lines)
+    assert not any("Traceback" in line for line in started.lines)
+
+
+def test_it_ends_when_azurite_does(start: Callable[..., Started]) -> None:
+    started = start("--port", "0")
+    started.wait_for("Ctrl-C")
+    listed = subprocess.run(["ps", "-ww", "-A", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    commands = {int(line.split()[0]): line for line in listed.splitlines()}
+    azurite = next(pid for pid in descendants(started.process.pid) if "azurite.js" in commands[pid])
+    os.kill(azurite, signal.SIGKILL)
+    assert started.end() == 1
+    assert any("Azurite has ended" in line for line in started.lines)
+
+
+@pytest.fixture(scope="module")
+def talkative(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """One that says much, for the tests that only listen."""
+    folder = write_app(tmp_path_factory.mktemp("talkative"))
+    environment = {"EMAIL_SMTP_HOST": "smtp.example.com", "AzureWebJobs_work_Disabled": "true"}
+    started = Started("start", "--app", str(folder), "--port", "0", "--no-azurite", "--verbose", **environment)
+    started.wait_for("Ctrl-C")
+    yield started
+    assert started.end(signal.SIGTERM) == 0
+
+
+def test_a_real_mail_server_in_the_settings_is_used_and_said(talkative: Started) -> None:
+    talkative.wait_for(r"Mails are really sent, by smtp\.example\.com")
+    talkative.wait_for("EMAIL_SMTP_HOST is as the environment has it")
+
+
+def test_so_is_azure_communication_services(start: Callable[..., Started], app: Path) -> None:
+    """Nobody should learn from a mail in his inbox that mails were sent."""
+    values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "EMAIL_ACS_ENDPOINT": "https://acs.example.com"}
+    (app / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
+    start("--port", "0", "--no-azurite").wait_for(r"Mails are really sent, by https://acs\.example\.com")
+
+
+def test_it_says_where_azure_ml_is(start: Callable[..., Started], app: Path) -> None:
+    """A stand-in, whose identity a real mail service does not know; or another Resource Manager."""
+    values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "EMAIL_ACS_ENDPOINT": "https://acs.example.com"}
+    (app / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
+    started = start("--port", "0", "--no-azurite")
+    started.wait_for(r"Azure ML is a stand-in at https://localhost:\d+\.")
+    started.wait_for("set EMAIL_ACS_KEY, or start with --no-azure")
+    assert started.end(signal.SIGTERM) == 0
+    started = start("--port", "0", "--no-azurite", "--no-azure")
+    started.wait_for(r"Azure ML is the real one, at https://management\.azure\.com\.")
+    assert started.end(signal.SIGTERM) == 0
+    values["MLEVENTS_ARM_ENDPOINT"] = "https://management.usgovcloudapi.net"
+    (app / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
+    start("--port", "0", "--no-azurite").wait_for(r"Azure ML is the real one, at https://management\.usgov\S+\.")
+
+
+def test_disabled_functions_are_named_so(talkative: Started) -> None:
+    talkative.wait_for("work: disabled")
+
+
+def test_verbose_shows_every_call(talkative: Started) -> None:
+    url = talkative.wait_for(URL)[1].replace("received", "tells_where_storage_is")
+    requests.post(url, json=[{}], headers={"aeg-event-type": "Notification"}, timeout=30)
+    talkative.wait_for(r"called +tells_where_storage_is  \(\d+ ms\)")
+
+
+def test_an_unknown_command_is_refused() -> None:
+    started = Started("strat")
+    assert started.end() == 2
+    assert any("invalid choice" in line for line in started.lines)

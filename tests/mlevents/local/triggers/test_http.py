@@ -1,0 +1,284 @@
+"""The URLs of `func start`, over HTTP, with functions in a real worker process behind them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+
+from mlevents.local.app import LocalApp
+from mlevents.local.azurite import Azurite
+from tests.mlevents.conftest import APPS, NEVER, Notes
+
+EVENT = {"id": "1", "topic": "/t", "subject": "s", "eventType": "T", "eventTime": "2026-11-22T09:00:00Z", "data": {}}
+
+
+class Served:
+    """One running app for all tests of this file; each test looks for ids of its own."""
+
+    def __init__(self, local: LocalApp, notes: Notes) -> None:
+        self.local, self.notes = local, notes
+
+    def post(self, function: str, body: Any, kind: str = "Notification", **options: Any) -> requests.Response:
+        data = body if isinstance(body, bytes) else json.dumps(body)
+        headers = {"aeg-event-type": kind} if kind else {}
+        return requests.post(self.local.url_of(function), data, headers=headers, timeout=30, **options)
+
+    def events(self, function: str = "seen") -> list[dict[str, Any]]:
+        return [json.loads(note["event"]) for note in self.notes(function)]
+
+    def ids(self, function: str = "seen") -> list[str]:
+        return [event["id"] for event in self.events(function)]
+
+
+@pytest.fixture(scope="module")
+def served(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("web")
+    notes = Notes(folder / "notes.jsonl")
+    settings = {
+        "AzureWebJobsStorage": azurite.connection_string,
+        "NOTES": str(notes.path),
+        "WORK": f"web-{uuid4().hex[:12]}",
+        "TICKS": NEVER,
+        "AzureWebJobs.asynchronous.Disabled": "true",
+    }
+    with LocalApp(APPS / "triggers", settings=settings, folder=folder, grace=0.5) as local:
+        yield Served(local, notes)
+
+
+def event(do: str = "", **changes: Any) -> dict[str, Any]:
+    return EVENT | {"id": uuid4().hex, "data": {"do": do}} | changes
+
+
+def test_an_array_of_one_event_is_accepted_and_reaches_the_function(served: Served) -> None:
+    """Event Grid's usual delivery."""
+    sent = event()
+    assert served.post("seen", [sent]).status_code == 202
+    assert served.events()[-1] == sent
+
+
+def test_one_event_that_is_not_in_an_array_is_accepted(served: Served) -> None:
+    sent = event()
+    assert served.post("seen", sent).status_code == 202
+    assert served.ids()[-1] == sent["id"]
+
+
+def test_a_cloudevent_is_passed_on_whole(served: Served) -> None:
+    """Structured CloudEvents come as one object, with their own content type, which is ignored."""
+    sent = {"specversion": "1.0", "id": uuid4().hex, "source": "/t", "type": "T", "traceparent": "00-x", "data": {}}
+    assert served.post("seen", sent).status_code == 202
+    assert served.events()[-1] == sent
+
+
+def test_microsoft_s_library_decodes_events(served: Served) -> None:
+    """What reaches the function's parameter is decoded by azure.functions, not by us."""
+    sent = event() | {"data": {"a": [1, "ä"]}}
+    assert served.post("decoded", [sent]).status_code == 202
+    assert served.notes("decoded")[-1] == {
+        "function": "decoded",
+        "id": sent["id"],
+        "subject": "s",
+        "data": sent["data"],
+    }
+
+
+def test_the_event_arrives_without_white_space(served: Served) -> None:
+    """The host passes on a JSON that it has written anew, not the bytes that came."""
+    served.post("seen", json.dumps([event()], indent=4).encode())
+    assert "\n" not in served.notes("seen")[-1]["event"]
+    assert ": " not in served.notes("seen")[-1]["event"]
+
+
+def test_events_of_a_delivery_run_at_the_same_time(served: Served) -> None:
+    """Each waits for the other: they would fail if one came after the other."""
+    assert served.post("seen", [event("meet"), event("meet")]).status_code == 202
+
+
+def test_one_failing_event_fails_the_delivery_and_the_others_still_run(served: Served) -> None:
+    """Event Grid will send all of them again."""
+    good, bad = event(), event("fail no such thing")
+    answer = served.post("seen", [bad, good])
+    assert (answer.status_code, answer.text) == (500, "Exception while executing function: Functions.seen")
+    assert {good["id"], bad["id"]} <= set(served.ids())
+    assert any("seen failed: ValueError: no such thing" in line for line in served.local.lines)
+    assert any("function_app.py" in line for line in served.local.lines)  # the stack trace
+
+
+def test_a_function_that_returns_something_has_failed(served: Served) -> None:
+    assert served.post("answers", [event()]).status_code == 500
+
+
+def test_an_empty_delivery_is_accepted(served: Served) -> None:
+    assert served.post("seen", []).status_code == 202
+
+
+def test_a_function_for_many_events_gets_them_in_one_call(served: Served) -> None:
+    sent = [event(), event()]
+    assert served.post("many", sent).status_code == 202
+    assert json.loads(served.notes("many")[-1]["events"]) == sent
+
+
+def test_a_large_delivery_is_accepted(served: Served) -> None:
+    sent = event() | {"data": {"blob": "x" * 5_000_000}}
+    assert served.post("seen", [sent]).status_code == 202
+    assert len(served.events()[-1]["data"]["blob"]) == 5_000_000
+
+
+def test_a_byte_order_mark_is_overlooked(served: Served) -> None:
+    assert served.post("seen", b"\xef\xbb\xbf" + json.dumps([event()]).encode()).status_code == 202
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[{]", b"'x'", b"\xff", b"7", b"null", b'"text"', b"[" * 100_000])
+def test_what_cannot_be_read_is_answered_500(served: Served, body: bytes) -> None:
+    """As by the real host: an exception, and Event Grid tries again."""
+    answer = served.post("seen", body)
+    assert answer.status_code == 500
+    assert "cannot be read" in answer.text
+
+
+@pytest.mark.parametrize("item", [1, "x", None, [EVENT]])
+def test_an_event_that_is_no_object_fails_the_delivery(served: Served, item: Any) -> None:
+    assert served.post("seen", [item]).status_code == 500
+
+
+def test_the_validation_handshake_returns_the_code_of_an_array(served: Served) -> None:
+    body = [{"id": "1", "data": {"validationCode": "abc", "validationUrl": "https://x"}}]
+    answer = served.post("seen", body, "SubscriptionValidation")
+    assert (answer.status_code, answer.json()) == (200, {"validationResponse": "abc"})
+
+
+def test_the_validation_handshake_returns_the_code_of_an_object(served: Served) -> None:
+    body = {"id": "1", "data": json.dumps({"validationCode": "abc"})}
+    answer = served.post("seen", body, "subscriptionvalidation")
+    assert (answer.status_code, answer.json()) == (200, {"validationResponse": "abc"})
+
+
+def test_a_validation_without_a_code_is_answered_500(served: Served) -> None:
+    assert served.post("seen", [{"data": {}}], "SubscriptionValidation").status_code == 500
+    assert served.post("seen", [], "SubscriptionValidation").status_code == 500
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed"),
+    [
+        ("eventgrid.azure.net", "eventgrid.azure.net"),
+        ("eventgrid.azure.us", "eventgrid.azure.us"),
+        ("evil.example.com", "eventgrid.azure.net"),
+        ("", "eventgrid.azure.net"),
+    ],
+)
+def test_the_cloudevents_handshake_allows_event_grid(served: Served, asked: str, allowed: str) -> None:
+    answer = requests.options(served.local.url_of("seen"), headers={"WebHook-Request-Origin": asked}, timeout=30)
+    assert (answer.status_code, answer.headers["Webhook-Allowed-Origin"]) == (200, allowed)
+
+
+def test_unsubscribing_is_accepted(served: Served) -> None:
+    assert served.post("seen", b"whatever", "Unsubscribe").status_code == 202
+
+
+@pytest.mark.parametrize("kind", ["", "Something"])
+def test_a_request_without_a_known_event_type_header_is_answered_400(served: Served, kind: str) -> None:
+    """Event Grid never sends it again: so the console says what is wrong."""
+    before = len(served.notes("seen"))
+    assert served.post("seen", [event()], kind).status_code == 400
+    assert len(served.notes("seen")) == before
+    assert any("aeg-event-type" in line for line in served.local.lines)
+
+
+@pytest.mark.parametrize("name", ["nothing", "Seen", "", "work", "asynchronous"])
+def test_only_event_grid_functions_are_found_by_their_exact_names(served: Served, name: str) -> None:
+    """Unknown, in other letters, of another kind, or disabled: not there."""
+    answer = served.post(name, [event()])
+    assert (answer.status_code, answer.text) == (404, f"cannot find function: '{name}'")
+
+
+def test_the_extension_and_the_parameter_are_found_in_any_letters(served: Served) -> None:
+    url = f"{served.local.url}/runtime/webhooks/EventGrid?functionname=seen"
+    answer = requests.post(url, json=[event()], headers={"Aeg-Event-Type": "NOTIFICATION"}, timeout=30)
+    assert answer.status_code == 202
+    other = requests.post(f"{served.local.url}/runtime/webhooks/blobs?functionName=seen", json=[], timeout=30)
+    assert other.status_code == 404
+
+
+def by_hand(served: Served, name: str, body: Any) -> requests.Response:
+    return requests.post(f"{served.local.url}/admin/functions/{name}", json=body, timeout=30)
+
+
+def test_an_event_grid_function_is_called_by_hand(served: Served) -> None:
+    sent = event()
+    assert by_hand(served, "SEEN", {"input": json.dumps(sent)}).status_code == 202
+    served.local.wait(lambda: sent["id"] in served.ids())
+
+
+def test_a_disabled_function_can_be_called_by_hand(served: Served) -> None:
+    sent = event()
+    assert by_hand(served, "asynchronous", {"input": json.dumps(sent)}).status_code == 202
+    served.local.wait(lambda: sent["id"] in served.ids("asynchronous"))
+
+
+def test_a_queue_function_is_called_by_hand(served: Served) -> None:
+    text = uuid4().hex
+    assert by_hand(served, "work", {"input": text}).status_code == 202
+    note = served.local.wait(lambda: [n for n in served.notes("work") if n["body"] == text])[0]
+    assert note["count"] == 1
+
+
+def test_a_timer_function_is_called_by_hand(served: Served) -> None:
+    before = len(served.notes("tick"))
+    assert by_hand(served, "tick", {"input": ""}).status_code == 202
+    served.local.wait(lambda: len(served.notes("tick")) > before)
+
+
+def test_a_failure_of_a_call_by_hand_shows_on_the_console_only(served: Served) -> None:
+    assert by_hand(served, "seen", {"input": json.dumps(event("fail by hand"))}).status_code == 202
+    served.local.wait(lambda: any("by hand" in line for line in served.local.lines))
+
+
+@pytest.mark.parametrize(("text", "reason"), [("{", "Expecting property name"), ("[]", "not list")])
+def test_input_that_is_no_event_shows_on_the_console_only(served: Served, text: str, reason: str) -> None:
+    assert by_hand(served, "seen", {"input": text}).status_code == 202
+    served.local.wait(lambda: any("seen was not called" in line and reason in line for line in served.local.lines))
+
+
+@pytest.mark.parametrize("body", [[], 1, None, {"input": {"id": 1}}])
+def test_a_call_by_hand_needs_a_text_as_input(served: Served, body: Any) -> None:
+    assert by_hand(served, "seen", body).status_code == 400
+    assert by_hand(served, "nothing", body).status_code == 404
+
+
+def test_the_functions_are_listed(served: Served) -> None:
+    listed = requests.get(f"{served.local.url}/admin/functions", timeout=30).json()
+    about = {function["name"]: function for function in listed}
+    assert about["work"]["config"]["bindings"][0]["type"] == "queueTrigger"
+    assert about["asynchronous"]["isDisabled"]
+    assert not about["seen"]["isDisabled"]
+    one = requests.get(f"{served.local.url}/admin/functions/Seen", timeout=30)
+    assert one.json() == about["seen"]
+    assert requests.get(f"{served.local.url}/admin/functions/nothing", timeout=30).status_code == 404
+
+
+def test_the_host_s_status_is_told(served: Served) -> None:
+    status = requests.get(f"{served.local.url}/admin/host/status", timeout=30).json()
+    assert (status["state"], status["errors"]) == ("Running", [])
+    assert status["processUptime"] > 0
+
+
+def test_a_person_who_looks_sees_the_functions(served: Served) -> None:
+    assert "seen" in requests.get(served.local.url, timeout=30).text
+
+
+def test_functions_that_are_not_served_are_named(run: Any, tmp_path: Path) -> None:
+    """What the local host leaves out is said, function by function; the rest runs."""
+    local = run("odd")
+    told = "\n".join(local.lines)
+    assert "hello is not triggered: httpTrigger functions are not served" in told
+    assert "lost is not triggered: the app setting NOWHERE, which '%NOWHERE%' names, is not set" in told
+    assert "misnamed is not triggered: 'not_a_queue' is not a queue's name" in told
+    assert "whenever is not triggered: 'every now and then' is no schedule" in told
+    assert "copies: the binding copy (queue) is not served" in told
+    url = f"{local.url}/admin/functions/hello"
+    assert requests.post(url, json={"input": ""}, timeout=30).status_code == 202
+    local.wait(lambda: any("hello was not called" in line for line in local.lines))
