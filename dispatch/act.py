@@ -17,17 +17,17 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from dispatch import alerts
 from dispatch.app import App
 from dispatch.decide import NoRule, decide
-from dispatch.guards.base import Guard, Hold, Turn
-from dispatch.guards.throttle import Pause, destination
+from dispatch.guards.base import Guard, GuardContext, Hold
+from dispatch.guards.throttle import Throttle, destination
 from dispatch.inbox.actions import MOST_ACTIONS, NewAction
 from dispatch.inbox.leases import MOST_CRASHES, Claim, LeaseLost, NotYet, Over, Settlement
 from dispatch.inbox.messages import Message
 from dispatch.inbox.tables import cannot_hold
-from dispatch.log import say
+from dispatch.log import log_event
 from dispatch.rules.rule import Rule
 from dispatch.secrets import NO_SECRETS, Secrets
 from handlers.base import GiveUp, Outcome, Result, RetryLater, Skipped
-from handlers.errors import judge
+from handlers.errors import classify
 
 _UNASKED = timedelta(seconds=30)  # until guards are asked again that storage did not let look
 _PAUSES = (2.0, 5.0, 10.0, 20.0)  # seconds between tries to write down how an action went
@@ -42,7 +42,7 @@ def act(text: str, app: App) -> None:
         return
     claim = app.inbox.claim(message, app.now())
     if isinstance(claim, Over):
-        say("action.dropped", logging.DEBUG, rule=message.id.rule, reason=claim.why)
+        log_event("action.dropped", logging.DEBUG, rule=message.id.rule, reason=claim.why)
         if claim.failed:
             alerts.unreadable(message.id, claim.why, app)
     elif isinstance(claim, NotYet):
@@ -57,18 +57,18 @@ def carry_out(claim: Claim, app: App) -> None:
     if claim.record.crashes < MOST_CRASHES:  # else it may have been this
         claim = replace(claim, event=app.bound(claim.event, claim.record.follows))
     secrets = app.secrets.and_of(rule.handler if rule else None)
-    result = paused(attempt(rule, Turn(claim, app.inbox, began), secrets), rule, claim, app)
+    result = paused(attempt(rule, GuardContext(claim, app.inbox, began), secrets), rule, claim, app)
     settlement = secrets.mask_all(decide(claim, rule, result, app.now()))
     try:
         messages = settle(claim, settlement, app, began + app.inbox.lease / 2)
     except LeaseLost as error:
-        say("action.overtaken", logging.WARNING, rule=claim.id.rule, event=claim.event.id, reason=str(error))
+        log_event("action.overtaken", logging.WARNING, rule=claim.id.rule, event=claim.event.id, reason=str(error))
         return
     for message in messages:
         app.queue.send(str(message), message.after)
     if isinstance(result, NoRule):
         alerts.orphaned(claim, app)
-    say(
+    log_event(
         "action.settled",
         logging.ERROR if settlement.status == "failed" else logging.INFO,
         rule=claim.id.rule,
@@ -81,38 +81,40 @@ def carry_out(claim: Claim, app: App) -> None:
     )
 
 
-def attempt(rule: Rule | None, turn: Turn, secrets: Secrets = NO_SECRETS) -> Outcome | Hold | RetryLater | GiveUp:
+def attempt(
+    rule: Rule | None, context: GuardContext, secrets: Secrets = NO_SECRETS
+) -> Outcome | Hold | RetryLater | GiveUp:
     """Ask the guards, then the handler; whatever is raised comes back as RetryLater or GiveUp."""
     try:
-        if turn.claim.record.crashes >= MOST_CRASHES:
+        if context.claim.record.crashes >= MOST_CRASHES:
             raise GiveUp(f"the worker died {MOST_CRASHES} times while it ran this action")
         if rule is None:
             raise NoRule("no rules file that could be read has this rule; the action waits for it")
-        record = turn.claim.record
+        record = context.claim.record
         if record.state and record.handler != rule.do:
             raise GiveUp(
                 f"the rule does {rule.do!r} now, but did {record.handler!r} when this action was begun; replay it"
             )
-        guards: tuple[Guard, ...] = (*rule.guards, Pause(rule.handler))
+        guards: tuple[Guard, ...] = (*rule.guards, Throttle(rule.handler))
         for guard in guards:
-            if (answer := _asked(guard, turn)) is not None:
+            if (answer := _asked(guard, context)) is not None:
                 return answer
-        action = replace(turn.claim.action, source=rule.source, now=turn.now)
+        action = replace(context.claim.action, source=rule.source, now=context.now)
         action = replace(action, matches=lambda event: rule.when.matches(event.view()))
-        outcome = rule.handler.run(turn.claim.event, action)
+        outcome = rule.handler.run(context.claim.event, action)
         if not isinstance(outcome, Outcome):
             raise GiveUp(f"{rule.do} answered {type(outcome).__name__}; Succeeded, Skipped or CheckBack was expected")
     except Exception as error:  # whatever a handler raises is an answer
         if not isinstance(error, RetryLater | GiveUp):
-            secrets.log_defect(f"rule {turn.claim.id.rule} on event {turn.claim.event.id}", error)
-        return judge(error, turn.now)
+            secrets.log_defect(f"rule {context.claim.id.rule} on event {context.claim.event.id}", error)
+        return classify(error, context.now)
     return outcome
 
 
-def _asked(guard: Guard, turn: Turn) -> Skipped | Hold | None:
+def _asked(guard: Guard, context: GuardContext) -> Skipped | Hold | None:
     """What a guard answers. If storage does not let it look, it is asked again: the handler is not to blame."""
     try:
-        return guard(turn)
+        return guard(context)
     except AzureError as error:
         return Hold(_UNASKED, f"storage does not answer: {type(error).__name__}")
 
@@ -193,7 +195,7 @@ def rearm(text: str, app: App) -> None:
     if isinstance(fresh, Over):
         return
     app.queue.send(str(fresh), fresh.after)
-    say("action.rearmed", logging.WARNING, rule=message.id.rule, event=message.id.event)
+    log_event("action.rearmed", logging.WARNING, rule=message.id.rule, event=message.id.event)
 
 
 def _read(text: str) -> Message | None:
@@ -201,5 +203,5 @@ def _read(text: str) -> Message | None:
     try:
         return Message.parse(text)
     except ValueError as error:
-        say("action.unreadable", logging.ERROR, reason=str(error), message=text[:200])
+        log_event("action.unreadable", logging.ERROR, reason=str(error), message=text[:200])
         return None

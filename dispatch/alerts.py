@@ -17,7 +17,7 @@ from dispatch.inbox.keys import ActionId
 from dispatch.inbox.leases import Claim
 from dispatch.inbox.notes import hashed
 from dispatch.inbox.rows import EventRecord
-from dispatch.log import say
+from dispatch.log import log_event
 from dispatch.rules.rule import ALERTS
 from handlers.base import Result
 from schemas.alert import Alert
@@ -84,7 +84,7 @@ def _or_lost(kind: str) -> Iterator[None]:
     try:
         yield
     except AzureError as error:
-        say("alert.lost", logging.WARNING, kind=kind, reason=f"{type(error).__name__}: {error}")
+        log_event("alert.lost", logging.WARNING, kind=kind, reason=f"{type(error).__name__}: {error}")
 
 
 def _count(kind: str, reason: str, app: App) -> None:
@@ -122,4 +122,4 @@ def _raise(alert: Alert, app: App) -> None:
     for message in messages:
         app.queue.send(str(message))
     if new:
-        say("alert.raised", logging.WARNING, kind=alert.object, summary=alert.data.summary)
+        log_event("alert.raised", logging.WARNING, kind=alert.object, summary=alert.data.summary)

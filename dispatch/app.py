@@ -12,7 +12,7 @@ from typing import Self
 
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.tables import AzureQueue, AzureTable, Queue
-from dispatch.log import say
+from dispatch.log import log_event
 from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from dispatch.secrets import NO_SECRETS, Secrets
@@ -53,7 +53,7 @@ class App:
         lease = function_timeout(settings, folder / "host.json") + KILL_GRACE
         loaded = load(folder / settings.get("MLEVENTS_RULES", "rules"), values, folder)
         for mistake in loaded.mistakes:
-            say("rules.mistake", logging.ERROR, mistake=str(mistake))
+            log_event("rules.mistake", logging.ERROR, mistake=str(mistake))
         inbox = Inbox(AzureTable(storage.table(names.table)), lease)
         queue = AzureQueue(storage.queue(names.actions))
         events = AzureQueue(storage.queue(names.events))

@@ -11,7 +11,7 @@ from typing import Any
 _logger = logging.getLogger("mlevents")
 
 
-def say(name: str, /, level: int = logging.INFO, **keys: Any) -> None:
+def log_event(name: str, /, level: int = logging.INFO, **keys: Any) -> None:
     """Log one named event. Values are written so that none can end the line or pass for another key."""
     if not _logger.isEnabledFor(level):
         return

@@ -18,7 +18,7 @@ from dispatch.inbox.messages import Message
 from dispatch.inbox.rows import EventRecord, Kind, Rejected, TooLarge
 from dispatch.inbox.tables import cannot_hold
 from dispatch.inbox.transport import within
-from dispatch.log import say
+from dispatch.log import log_event
 from handlers.base import shorten
 from schemas import Event, EventError, UnknownEventType, parse_event
 
@@ -39,7 +39,9 @@ def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
         _reject(kind, str(error), raw, app, id=error.event_id, type=error.event_type)
         return
     if expected and not isinstance(event, expected):
-        say("event.unexpected", logging.WARNING, id=event.id, type=type(event).__name__, expected=expected.__name__)
+        log_event(
+            "event.unexpected", logging.WARNING, id=event.id, type=type(event).__name__, expected=expected.__name__
+        )
     try:
         messages = _accept(event, raw, app)
     except AzureError:
@@ -64,7 +66,7 @@ def receive_later(raw: str, app: App) -> None:
     except AzureError as error:
         if app.events is None:
             raise
-        say("event.later", logging.WARNING, reason=shorten(f"{type(error).__name__}: {error}", 500))
+        log_event("event.later", logging.WARNING, reason=shorten(f"{type(error).__name__}: {error}", 500))
         app.events.send(raw, LATER)
 
 
@@ -86,7 +88,7 @@ def _accept(event: Event, raw: str, app: App) -> list[Message]:
         return []
     rules = ",".join(action.rule for action in actions)
     outcome = "event.received" if new else "event.duplicate"
-    say(outcome, id=event.id, type=type_name, workspace=name, object=event.object, rules=rules)
+    log_event(outcome, id=event.id, type=type_name, workspace=name, object=event.object, rules=rules)
     return messages
 
 
@@ -103,6 +105,6 @@ def _matching(event: Event, app: App) -> tuple[list[NewAction], list[str]]:
 
 def _reject(kind: Kind, reason: str, raw: str, app: App, **about: str) -> None:
     new = app.inbox.reject(Rejected(kind, reason, raw, app.now()))
-    say("event.rejected", logging.WARNING, kind=kind, reason=shorten(reason, 500), **about)
+    log_event("event.rejected", logging.WARNING, kind=kind, reason=shorten(reason, 500), **about)
     if new:
         alerts.rejected(kind, reason, app)

@@ -28,7 +28,7 @@ from dispatch.app import TWO_VERSIONS, App
 from dispatch.inbox.actions import MOST_ACTIONS, NewAction
 from dispatch.inbox.backlog import Pending
 from dispatch.inbox.tables import Row
-from dispatch.log import say
+from dispatch.log import log_event
 from dispatch.rules.rule import Rule
 from dispatch.rules.workspaces_file import FILE
 
@@ -122,7 +122,7 @@ def sweep(app: App) -> None:
     for day in now.in_any_order(app.inbox.days()):
         now.day(day)
     done = {what: now.done[what] for what in ("requeued", "decided", "purged")}
-    say("sweep.done", **done, refused=len(app.rules.refused), left=now.done["left"], errors=len(now.errors))
+    log_event("sweep.done", **done, refused=len(app.rules.refused), left=now.done["left"], errors=len(now.errors))
     if now.errors:
         raise now.errors[0]
 
@@ -151,7 +151,7 @@ def _to_ask(pending: Pending, app: App) -> tuple[set[str], set[str]]:
     if gone and app.now() - pending.since < TWO_VERSIONS:
         return files - gone - refused, gone | (files & refused)
     if gone:
-        say("rules.gone", logging.WARNING, files=",".join(sorted(gone)), event=pending.event.id)
+        log_event("rules.gone", logging.WARNING, files=",".join(sorted(gone)), event=pending.event.id)
     if gone or any(file.endswith(f"/{FILE}") for file in files):
         files = {*known}
     return files - refused, files & refused

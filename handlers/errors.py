@@ -14,7 +14,7 @@ _ACCESS = {401, 403, 404}  # a new role takes minutes to spread; a new resource 
 _ACCESS_PATIENCE = timedelta(minutes=30)
 
 
-def judge(error: Exception, now: datetime | None = None) -> RetryLater | GiveUp:
+def classify(error: Exception, now: datetime | None = None) -> RetryLater | GiveUp:
     """Any exception as RetryLater or GiveUp; HTTP clients' are known by `response.status_code` or `status_code`."""
     try:
         return _judged(error, now)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from dispatch.filters.condition import look_up
 from dispatch.filters.event_filter import check_key
 from dispatch.filters.operators import MISSING
-from dispatch.guards.base import Turn
+from dispatch.guards.base import GuardContext
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.notes import hashed
@@ -39,28 +39,28 @@ class AtMost:
 
     limit: Limit
 
-    def __call__(self, turn: Turn) -> Skipped | None:
+    def __call__(self, context: GuardContext) -> Skipped | None:
         """Skipped if others have all places in the span that ends now."""
-        if turn.claim.record.begun:
+        if context.claim.record.begun:
             return None
-        me, limit = str(turn.claim.id), self.limit
+        me, limit = str(context.claim.id), self.limit
 
         def live(places: Mapping[str, str]) -> dict[str, str]:
-            since = turn.now - limit.every
+            since = context.now - limit.every
             return {other: at for other, at in places.items() if datetime.fromisoformat(at) > since}
 
         def take(places: dict[str, str]) -> dict[str, str]:
             others = live(places)
             if me not in others and len(others) >= limit.count:
-                others = {other: at for other, at in others.items() if not _came_to_nothing(other, at, turn.inbox)}
+                others = {other: at for other, at in others.items() if not _came_to_nothing(other, at, context.inbox)}
                 if len(others) >= limit.count:
                     return places
-            return others | {me: turn.now.isoformat()}  # also of a retry: it is now that it acts
+            return others | {me: context.now.isoformat()}  # also of a retry: it is now that it acts
 
-        value = look_up(turn.claim.event.view(), limit.by) if limit.by else ""
+        value = look_up(context.claim.event.view(), limit.by) if limit.by else ""
         by = "" if value is MISSING else str(value)
-        name = f"at-most|{turn.claim.id.rule}|{hashed(by)}"
-        places = live(turn.inbox.notes.change(name, take, turn.now, limit.every))
+        name = f"at-most|{context.claim.id.rule}|{hashed(by)}"
+        places = live(context.inbox.notes.change(name, take, context.now, limit.every))
         if me in places:
             return None
         about = f" for {limit.by} {by!r}" if limit.by else ""

@@ -15,7 +15,7 @@ from dispatch.inbox.leases import Claim
 from handlers.base import Skipped
 
 
-class Turn(NamedTuple):
+class GuardContext(NamedTuple):
     """What a guard looks at: the claimed action, and the inbox for its note."""
 
     claim: Claim
@@ -31,4 +31,4 @@ class Hold:
     note: str
 
 
-Guard: TypeAlias = Callable[[Turn], Skipped | Hold | None]
+Guard: TypeAlias = Callable[[GuardContext], Skipped | Hold | None]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from dispatch.guards.base import Turn
+from dispatch.guards.base import GuardContext
 from handlers.base import Handler, Skipped
 
 
@@ -13,6 +13,6 @@ class DryRun:
 
     handler: Handler[Any]
 
-    def __call__(self, turn: Turn) -> Skipped:
+    def __call__(self, context: GuardContext) -> Skipped:
         """Skipped, always."""
-        return Skipped(f"dry run: {self.handler.plan(turn.claim.event)}")
+        return Skipped(f"dry run: {self.handler.plan(context.claim.event)}")

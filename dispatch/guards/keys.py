@@ -8,7 +8,7 @@ from dispatch.guards.at_most import AtMost, Limit
 from dispatch.guards.base import Guard
 from dispatch.guards.dry_run import DryRun
 from dispatch.guards.latest_only import LatestOnly
-from dispatch.guards.lock import TakeTurns
+from dispatch.guards.lock import Lock
 from handlers.base import Handler
 
 
@@ -33,5 +33,5 @@ class GuardKeys(BaseModel):
         if self.latest_only:
             found.append(LatestOnly())
         if type(handler).lock is not Handler.lock:
-            found.append(TakeTurns(handler))
+            found.append(Lock(handler))
         return tuple(found)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dispatch.guards.base import Turn
+from dispatch.guards.base import GuardContext
 from dispatch.guards.event_order import Place, object_of
 from dispatch.inbox.notes import hashed
 from handlers.base import Skipped
@@ -19,19 +19,19 @@ class LatestOnly:
 
     only_looks: bool = False
 
-    def __call__(self, turn: Turn) -> Skipped | None:
+    def __call__(self, context: GuardContext) -> Skipped | None:
         """Skipped if this rule has let a later event about the object pass."""
-        if turn.claim.record.begun:
+        if context.claim.record.begun:
             return None
-        event, place = turn.claim.event, Place.of(turn.claim.event)
+        event, place = context.claim.event, Place.of(context.claim.event)
 
         def later(seen: dict[str, str]) -> dict[str, str]:
             if self.only_looks or (seen and _place(seen).is_after(place)):
                 return seen
             return {**place._asdict(), "event": event.id}
 
-        name = f"latest|{turn.claim.id.rule}|{hashed(*object_of(event))}"
-        latest = turn.inbox.notes.change(name, later, turn.now)
+        name = f"latest|{context.claim.id.rule}|{hashed(*object_of(event))}"
+        latest = context.inbox.notes.change(name, later, context.now)
         if not latest or not _place(latest).is_after(place):
             return None
         return Skipped(f"superseded by event {latest['event']} of {latest['time']}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from dispatch.guards.base import Hold, Turn
+from dispatch.guards.base import GuardContext, Hold
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.notes import hashed
 from dispatch.inbox.rows import LONG_AGO
@@ -18,27 +18,27 @@ _BEHIND = timedelta(hours=1)  # surely no reader is further behind
 
 
 @dataclass(frozen=True, slots=True)
-class TakeTurns:
+class Lock:
     """Actions whose handler names the same lock run one at a time, each from its first call to its end."""
 
     handler: Handler[Any]
     pause: timedelta = timedelta(seconds=30)  # the shortest; whoever has waited long looks less often
 
-    def __call__(self, turn: Turn) -> Hold | None:
+    def __call__(self, context: GuardContext) -> Hold | None:
         """Hold while another action that has the lock has not ended."""
-        lock = self.handler.lock(turn.claim.event)
+        lock = self.handler.lock(context.claim.event)
         if lock is None:
             return None
-        me = turn.claim.id
+        me = context.claim.id
 
         def take(held: dict[str, str]) -> dict[str, str]:
-            kept = turn.claim.record.begun if held and _holder(held) == me else held and not _is_over(held, turn)
+            kept = context.claim.record.begun if held and _holder(held) == me else held and not _is_over(held, context)
             if kept:  # mine is written again until it has begun: somebody may have seen it end before it was replayed
                 return held
-            return {**me._asdict(), "at": turn.now.isoformat()}
+            return {**me._asdict(), "at": context.now.isoformat()}
 
-        pause = min(max(self.pause, (turn.now - turn.claim.record.started) / 10), _LONGEST_PAUSE)
-        holder = _holder(turn.inbox.notes.change(f"lock|{hashed(lock)}", take, turn.now))
+        pause = min(max(self.pause, (context.now - context.claim.record.started) / 10), _LONGEST_PAUSE)
+        holder = _holder(context.inbox.notes.change(f"lock|{hashed(lock)}", take, context.now))
         return None if holder == me else Hold(pause, f"waits for its turn after {holder.rule} on {holder.event}")
 
 
@@ -46,11 +46,11 @@ def _holder(held: Mapping[str, str]) -> ActionId:
     return ActionId(*(held[name] for name in ActionId._fields))
 
 
-def _is_over(held: Mapping[str, str], turn: Turn) -> bool:
+def _is_over(held: Mapping[str, str], context: GuardContext) -> bool:
     """Has the action that has a lock ended? Its record may be gone; or be not yet seen, by a reader who is behind.
 
     One that waits for a rule that is gone, and has not begun, keeps nobody waiting: it takes its turn when it has one.
     """
     since = datetime.fromisoformat(held.get("at", LONG_AGO))
-    over = turn.inbox.is_over(_holder(held), since)
-    return turn.now - since > _BEHIND if over is None else over
+    over = context.inbox.is_over(_holder(held), since)
+    return context.now - since > _BEHIND if over is None else over

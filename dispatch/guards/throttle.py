@@ -5,25 +5,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dispatch.guards.base import Hold, Turn
+from dispatch.guards.base import GuardContext, Hold
 from dispatch.inbox.leases import Claim
 from handlers.base import Handler
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class Throttle:
     """Leave a service alone that has asked for it, whichever action it told: each try would count against its limit."""
 
     handler: Handler[Any]
     jitter: Callable[[], float] = random.random
 
-    def __call__(self, turn: Turn) -> Hold | None:
+    def __call__(self, context: GuardContext) -> Hold | None:
         """Hold until its pause is over, and a little longer: what waited together does not come back together."""
-        until = turn.inbox.pauses.until(destination(self.handler, turn.claim), turn.now)
+        until = context.inbox.pauses.until(destination(self.handler, context.claim), context.now)
         if until is None:
             return None
         return Hold(
-            (until - turn.now) * (1 + self.jitter() / 2), f"the service wants a pause until {until:%H:%M:%S} UTC"
+            (until - context.now) * (1 + self.jitter() / 2), f"the service wants a pause until {until:%H:%M:%S} UTC"
         )
 
 

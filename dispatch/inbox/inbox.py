@@ -42,7 +42,7 @@ from dispatch.inbox.rows import (
 )
 from dispatch.inbox.tables import Conflict, Row, Table
 from dispatch.inbox.written_events import Events, WrittenEvent
-from dispatch.log import say
+from dispatch.log import log_event
 from handlers.base import Result
 from schemas import Event
 
@@ -131,7 +131,7 @@ class Inbox:
             event = EventRecord.of(rows[id.event]).event
         except (LookupError, ValueError) as error:
             why = f"the event as it is stored cannot be read: {error}"
-            say("action.settled", logging.ERROR, rule=id.rule, handler=ours.handler, status="failed", note=why)
+            log_event("action.settled", logging.ERROR, rule=id.rule, handler=ours.handler, status="failed", note=why)
             self.settle(lease, Settlement("failed", why), (), now)
             return Over(why, failed=True)
         return Claim(id, ours, etag, lease.siblings, event)
@@ -298,7 +298,7 @@ class Inbox:
                     if result is None:
                         continue
             except (LookupError, TypeError, ValueError) as error:
-                say("event.unreadable", logging.ERROR, row=marker.key, reason=f"{type(error).__name__}: {error}")
+                log_event("event.unreadable", logging.ERROR, row=marker.key, reason=f"{type(error).__name__}: {error}")
                 continue
             siblings = {name.partition("|")[2]: row for name, row in rows.items() if "|" in name}
             files = tuple(json.loads(str(marker.values["files"])))

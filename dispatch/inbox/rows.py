@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Self, TypeAlias
 
 from dispatch.inbox.tables import Row, Value
-from dispatch.log import say
+from dispatch.log import log_event
 from handlers.base import Result, shorten
 from schemas import Event, parse_event
 from schemas.alert import Alert
@@ -128,7 +128,7 @@ class ActionRecord:
             reason = f"its schema is {row.values['schema']!r}, and this version knows {SCHEMA}"
         except (LookupError, TypeError, ValueError) as error:
             reason = f"{type(error).__name__}: {error}"
-        say("action.foreign", logging.WARNING, row=row.key, reason=reason)
+        log_event("action.foreign", logging.WARNING, row=row.key, reason=reason)
         return None
 
     @classmethod

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from dispatch.inbox.rows import EventRecord, Rejected
 from dispatch.inbox.tables import Row, Table
-from dispatch.log import say
+from dispatch.log import log_event
 
 UNDATED = "undated"  # the partition of events that have no time to go by
 
@@ -86,4 +86,4 @@ def _events(day: str, rows: list[Row]) -> Iterator[WrittenEvent]:
 
 
 def _tell(day: str, row: Row, error: Exception) -> None:
-    say("event.unreadable", logging.WARNING, day=day, row=row.key, reason=f"{type(error).__name__}: {error}")
+    log_event("event.unreadable", logging.WARNING, day=day, row=row.key, reason=f"{type(error).__name__}: {error}")

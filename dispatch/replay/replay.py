@@ -19,7 +19,7 @@ from dispatch.inbox.messages import Message
 from dispatch.inbox.rows import ActionRecord
 from dispatch.inbox.tables import Conflict
 from dispatch.inbox.written_events import UNDATED, WrittenEvent
-from dispatch.log import say
+from dispatch.log import log_event
 from dispatch.rules.rule import ALERTS, Rule
 from handlers.base import Result
 from schemas import EventError
@@ -215,7 +215,7 @@ def _carry_out(plan: Plan, app: App) -> None:
     for message in messages:
         app.queue.send(str(message), message.after)
     replayed, made = (",".join(step.rule for step in plan.steps if step.did == did) for did in ("replayed", "made"))
-    say("event.replayed", id=event.record.id, type=event.record.event_type, replayed=replayed, made=made)
+    log_event("event.replayed", id=event.record.id, type=event.record.event_type, replayed=replayed, made=made)
 
 
 def _refused(event: WrittenEvent, why: str) -> Replayed:

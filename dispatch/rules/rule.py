@@ -7,7 +7,7 @@ from typing import Any
 
 from dispatch.guards.base import Guard
 from dispatch.inbox.actions import NewAction
-from dispatch.log import say
+from dispatch.log import log_event
 from dispatch.rules.errors import Mistake
 from dispatch.rules.retry import Retry
 from dispatch.rules.rule_entry import DRIFT, EVENT_NAMES
@@ -143,5 +143,5 @@ def _holding(rules: Iterable[Rule], event: Event, workspace: Workspace | None) -
     origin = lineage_of(event) if holding else None
     stopped = {rule.name: why for rule in holding if (why := rule.stopped(origin))}
     for name, why in stopped.items():
-        say("rule.stopped", rule=name, event=event.id, reason=why)
+        log_event("rule.stopped", rule=name, event=event.id, reason=why)
     return [rule for rule in holding if rule.name not in stopped]

@@ -301,7 +301,7 @@ class Forward:
         if test is None:
             return Judgement(Verdict.GOOD)
         try:
-            return test.judge(plan.endpoints.score(endpoint, plan.name, test.body()), plan.event)
+            return test.classify(plan.endpoints.score(endpoint, plan.name, test.body()), plan.event)
         except (OSError, TemplateError) as error:
             return Judgement(Verdict.BAD, f"{type(error).__name__}: {error}")
 

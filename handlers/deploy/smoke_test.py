@@ -62,7 +62,7 @@ class SmokeTest(BaseModel):
         """The request. Raises OSError if the file has gone."""
         return path_of(self.request).read_bytes()
 
-    def judge(self, answer: Answer, event: Event) -> Judgement:
+    def classify(self, answer: Answer, event: Event) -> Judgement:
         """What an answer says. Raises jinja2.TemplateError if `expect` asks for what is not there."""
         told = f"HTTP {answer.status}: {answer.text[:300]}" if answer.status else answer.text[:300]
         if answer.status in _ACCESS:

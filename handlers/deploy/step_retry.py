@@ -27,7 +27,7 @@ class Unseen(RetryLater):
 def once_more(plan: Plan, state: RolloutState, error: Exception, patience: timedelta) -> CheckBack | GiveUp:
     """The same step again, in a while; GiveUp if that is pointless, or has gone on for so long.
 
-    Raises the error if it is for the app to judge.
+    Raises the error if it is for the app to classify.
     """
     if isinstance(error, GiveUp):
         return error

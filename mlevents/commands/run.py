@@ -26,7 +26,7 @@ from handlers.azure.ml.resources import ModelRef
 from handlers.azure.ml.workspace import connect
 from handlers.base import Action, CheckBack, GiveUp
 from handlers.deploy.handler import Deploy
-from handlers.errors import judge
+from handlers.errors import classify
 from mlevents.app_settings import LocalSettings
 from schemas import ModelRegistered
 
@@ -68,7 +68,7 @@ def follow(rule: Rule, event: ModelRegistered, sleep: Sleep) -> int:
         try:
             outcome = rule.handler.run(event, action)
         except Exception as error:  # whatever it is, it is judged as the app does
-            verdict = judge(error)
+            verdict = classify(error)
             if isinstance(verdict, GiveUp) or action.failures >= MOST_FAILURES:
                 print(f"failed: {verdict}")
                 return 1

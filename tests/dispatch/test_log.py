@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from dispatch.log import say
+from dispatch.log import log_event
 
 
 @pytest.mark.parametrize(
@@ -26,12 +26,12 @@ def test_no_value_can_end_the_line_or_pass_for_a_key(
     value: object, written: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "mlevents"):
-        say("event.received", id=value)
+        log_event("event.received", id=value)
     [record] = caplog.records
     assert record.getMessage() == f"event.received id={written}"
     assert vars(record)["mlevents"] == {"name": "event.received", "id": value}
 
 
 def test_the_level_is_the_caller_s(caplog: pytest.LogCaptureFixture) -> None:
-    say("action.settled", logging.ERROR, status="failed")
+    log_event("action.settled", logging.ERROR, status="failed")
     assert [(record.levelname, record.name) for record in caplog.records] == [("ERROR", "mlevents")]

@@ -10,7 +10,7 @@ from azure.core.exceptions import HttpResponseError
 from jinja2 import UndefinedError
 
 from handlers.base import GiveUp, RetryLater
-from handlers.errors import judge, retry_after
+from handlers.errors import classify, retry_after
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
@@ -25,20 +25,20 @@ def refused(status: int, **headers: str) -> Exception:
 
 @pytest.mark.parametrize("status", [400, 405, 410, 413, 415, 422])
 def test_what_will_never_go_right_gives_up(status: int) -> None:
-    assert isinstance(judge(refused(status)), GiveUp)
+    assert isinstance(classify(refused(status)), GiveUp)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_access_is_tried_for_half_an_hour(status: int) -> None:
     """Roles take time to spread, and a new resource is not at once on every replica."""
-    verdict = judge(refused(status))
+    verdict = classify(refused(status))
     assert isinstance(verdict, RetryLater)
     assert verdict.patience == timedelta(minutes=30)
 
 
 @pytest.mark.parametrize("status", [408, 409, 412, 423, 424, 500, 502, 504])
 def test_the_rest_is_retried(status: int) -> None:
-    verdict = judge(refused(status))
+    verdict = classify(refused(status))
     assert isinstance(verdict, RetryLater)
     assert (verdict.throttled, verdict.patience, verdict.after) == (False, None, None)
 
@@ -47,7 +47,7 @@ def test_the_rest_is_retried(status: int) -> None:
 @pytest.mark.parametrize("status", [429, 503])
 def test_throttling_is_waiting(status: int, headers: dict[str, str]) -> None:
     """Whoever says so, and whether or not with a time."""
-    verdict = judge(refused(status, **headers))
+    verdict = classify(refused(status, **headers))
     assert isinstance(verdict, RetryLater)
     assert verdict.throttled
     assert verdict.after == (timedelta(seconds=7) if headers else None)
@@ -57,22 +57,22 @@ def test_other_clients_errors_are_known_by_their_response() -> None:
     """requests and httpx carry it in the same place."""
     response = requests.Response()
     response.status_code = 422
-    assert isinstance(judge(requests.HTTPError(response=response)), GiveUp)
+    assert isinstance(classify(requests.HTTPError(response=response)), GiveUp)
 
 
 def test_a_template_that_fails_fails_again() -> None:
-    assert isinstance(judge(UndefinedError("the event has no 'x' here")), GiveUp)
+    assert isinstance(classify(UndefinedError("the event has no 'x' here")), GiveUp)
 
 
 def test_an_answer_is_an_answer() -> None:
     for answer in (GiveUp("broken"), RetryLater("busy")):
-        assert judge(answer) is answer
+        assert classify(answer) is answer
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), ConnectionError("y"), TimeoutError()])
 def test_anything_else_may_go_right_later(error: Exception) -> None:
     """Its class is named, because some exceptions have no text."""
-    verdict = judge(error)
+    verdict = classify(error)
     assert isinstance(verdict, RetryLater)
     assert str(verdict).startswith(type(error).__name__)
 
@@ -95,7 +95,7 @@ class Sealed(Exception):  # noqa: N818 - as above
 @pytest.mark.parametrize("error", [Mute(), Sealed()])
 def test_an_error_that_cannot_be_read_may_go_right_later(error: Exception) -> None:
     """Its class is told, and the defect's."""
-    verdict = judge(error)
+    verdict = classify(error)
     assert isinstance(verdict, RetryLater)
     assert str(verdict) == f"{type(error).__name__}, which cannot be read: RuntimeError"
 

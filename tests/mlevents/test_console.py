@@ -132,5 +132,5 @@ def test_a_reader_that_has_gone_does_not_stop_the_host() -> None:
 def test_it_understands_what_the_app_says(caplog: pytest.LogCaptureFixture) -> None:
     """The keys of `dispatch.log.say` are what the console looks for."""
     with caplog.at_level("INFO", "mlevents"):
-        log.say("event.received", **dict[str, Any](EVENT), rules="a")
+        log.log_event("event.received", **dict[str, Any](EVENT), rules="a")
     assert line(**caplog.records[0].__dict__["mlevents"]) == "event     RunCompleted  churn-prod  run_7  → a"

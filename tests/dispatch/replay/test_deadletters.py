@@ -109,7 +109,7 @@ class TestABlobsEvents:
         assert [json.loads(text)["id"] for text in events_of("\ufeff" + json.dumps(event("e3")))] == ["e3"]
 
     def test_are_read_whatever_is_in_them(self) -> None:
-        """That is for `receive` to judge: numbers beyond all bounds, and what is no object."""
+        """That is for `receive` to classify: numbers beyond all bounds, and what is no object."""
         assert len(events_of(f'[{{"id": {"9" * 5_000}}}, 5, {{"id": NaN}}]')) == 3
 
     @pytest.mark.parametrize(

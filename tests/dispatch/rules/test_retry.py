@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from dispatch.rules.retry import Retry
 from handlers.base import RetryLater
-from handlers.errors import judge
+from handlers.errors import classify
 from tests.handlers.test_errors import refused
 
 BUSY = RetryLater("busy")
@@ -67,7 +67,7 @@ def test_a_throttled_action_waits_at_least_a_minute_and_at_most_a_day_and_a_half
 @pytest.mark.parametrize("value", ["0", "1", "Sun, 22 Nov 2020 09:00:00 GMT"])
 def test_no_header_makes_an_action_spin(status: int, value: str) -> None:
     """`Retry-After: 0` is no invitation: the least pause is half of `first_delay`, and a minute when throttled."""
-    verdict = judge(refused(status, **{"Retry-After": value}))
+    verdict = classify(refused(status, **{"Retry-After": value}))
     assert isinstance(verdict, RetryLater)
     least = Retry().pause(verdict, lambda: 0.0) if verdict.throttled else wait(Retry(), 1, 0.0, verdict)
     assert least == timedelta(seconds=5 if status == 500 else 60)

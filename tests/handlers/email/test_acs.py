@@ -11,7 +11,7 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, 
 from emulator.identity.identity import identity_endpoint
 from handlers.base import Action, CheckBack, GiveUp, Outcome, RetryLater, Succeeded
 from handlers.email.handler import Email
-from handlers.errors import judge
+from handlers.errors import classify
 from schemas import RunStatusChanged
 from tests.handlers.conftest import SetSettings
 from tests.kit.acs import KEY, MailService, Reply, mail_service
@@ -116,7 +116,7 @@ def test_throttling_is_waiting_and_is_not_slept_through(service: MailService, re
     service.replies = [Reply(429, {"error": {"code": "TooManyRequests", "message": "slow down"}}, headers)]
     with pytest.raises(HttpResponseError) as refused:
         TEAM.run(EVENT, Action())
-    judged = judge(refused.value, datetime.now(UTC))
+    judged = classify(refused.value, datetime.now(UTC))
     assert isinstance(judged, RetryLater)
     assert judged.throttled
     assert judged.after == (timedelta(seconds=120) if retry_after else None)
@@ -154,7 +154,7 @@ def test_what_the_service_answers_decides(
     service.replies = [Reply(status, {"error": {"code": "Because", "message": "said the service"}})]
     with pytest.raises(HttpResponseError, match="said the service") as refused:
         TEAM.run(EVENT, Action(state=state))
-    judged = judge(refused.value)
+    judged = classify(refused.value)
     assert isinstance(judged, raised)
     assert getattr(judged, "patience", None) == patience
     assert len(service.requests) == 1
@@ -174,7 +174,7 @@ def test_a_service_that_is_down_is_tried_again(settings: SetSettings) -> None:
         settings(EMAIL_FROM=SENDER, EMAIL_ACS_ENDPOINT=gone.url, EMAIL_ACS_KEY=KEY)
     with pytest.raises(ServiceRequestError) as refused:
         TEAM.run(EVENT, Action())
-    assert isinstance(judge(refused.value), RetryLater)
+    assert isinstance(classify(refused.value), RetryLater)
 
 
 @pytest.mark.usefixtures("trusted")

@@ -21,7 +21,7 @@ from handlers.azure.ml.online_endpoints import OnlineEndpoints
 from handlers.azure.ml.resources import Deployment, Endpoint, ModelRef, NewDeployment
 from handlers.azure.ml.workspace import AzureML
 from handlers.base import GiveUp, RetryLater
-from handlers.errors import judge
+from handlers.errors import classify
 from schemas import WorkspaceId
 from tests.handlers.deploy.site import DEV, PROD
 
@@ -230,7 +230,7 @@ def test_what_an_error_means(error: Exception, kind: type[Exception], said: str)
     """Together with handlers.errors, which judges by the status."""
     with pytest.raises(Exception) as raised, explained():  # noqa: PT011 - which it is, is the question
         raise error
-    judged = judge(raised.value)
+    judged = classify(raised.value)
     assert type(judged) is kind
     assert said in str(judged)
 
