@@ -1,12 +1,14 @@
 """The events: one class per type, whichever envelope and spelling an event came in."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Self, cast
 
 from pydantic import PrivateAttr, ValidationError
 from pydantic.alias_generators import to_camel
 
+from schemas.context import Context
 from schemas.data import (
     DatasetDriftDetectedData,
     EventData,
@@ -46,8 +48,7 @@ class Event(WireModel):
     data_version: OptionalVersion = ""
     metadata_version: OptionalVersion = ""
 
-    _workspace: Mapping[str, Any] = PrivateAttr(default_factory=dict)
-    _result: Mapping[str, Any] | None = PrivateAttr(default=None)
+    _context: Context | None = PrivateAttr(default=None)
 
     @property
     def workspace(self) -> WorkspaceId:
@@ -89,38 +90,21 @@ class Event(WireModel):
         return next((value for key, value in extras if key.lower() == name and isinstance(value, str)), None)
 
     def bind(self, *, workspace: Mapping[str, Any] | None = None, result: Mapping[str, Any] | None = None) -> Self:
-        """A copy that knows its workspace's configured `name` and `labels`, and the result of the rule it follows."""
-        bound = self.model_copy()
-        if workspace is not None:
-            bound._workspace = dict(workspace)
-        if result is not None:
-            bound._result = dict(result)
-        return bound
+        """A copy whose `view` shows its workspace's configured `name` and `labels`, and the result of another rule."""
+        known = self._context or Context(self)
+        workspace = known.workspace if workspace is None else dict(workspace)
+        result = known.result if result is None else dict(result)
+        return self.in_context(Context(self, workspace, result))
+
+    def in_context(self, context: Context) -> Self:
+        """A copy whose `view` is that of the context."""
+        copy = self.model_copy()
+        copy._context = context
+        return copy
 
     def view(self) -> dict[str, Any]:
-        """What conditions and templates see: `wire`, and what is known besides.
-
-        A field of the event that is called like one of ours is left out, so that ours cannot be mistaken for it.
-        """
-        workspace, drift = self.workspace, self.drift
-        ours: dict[str, Any] = {
-            "workspace": {
-                "name": workspace.name,
-                "labels": {},
-                **self._workspace,
-                "id": str(workspace),
-                "resource_group": workspace.resource_group,
-                "subscription": workspace.subscription,
-            },
-            "drift": drift.view() if drift else None,
-            "studio_url": self.studio_url or "",
-            "object": self.object,
-            "result": self._result,
-        }
-        view = {name: value for name, value in self.wire().items() if name.lower() not in ours} | ours
-        if self._result is None:
-            del view["result"]
-        return view
+        """The plain data that conditions and templates read (`Context.view`); of an event alone, without labels."""
+        return (replace(self._context, event=self) if self._context else Context(self)).view()
 
     @classmethod
     def read(cls, envelope: Envelope) -> Self:
