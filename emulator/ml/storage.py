@@ -14,8 +14,8 @@ from emulator.http.routing import Ask, at_workspace
 from emulator.http.shapes import Flag, Members, Whole
 from emulator.ml import versions
 from emulator.state.state import World
-from emulator.state.storage_account import ACCOUNT
-from emulator.wire import Answer, Refusal
+from emulator.state.storage_account import ACCOUNT, signed_container
+from emulator.wire import Answer
 
 PATH = f"/{ACCOUNT}/{{path:.*}}"  # of what is passed on
 
@@ -25,22 +25,9 @@ _HOP_BY_HOP = frozenset({"connection", "content-encoding", "content-length", "da
 
 def _list_secrets(ask: Ask) -> Answer:
     """A signature for the datastore's container."""
-    from azure.storage.blob import BlobServiceClient, ContainerSasPermissions, generate_container_sas
-
     ask.body(_SECRETS)
     container = str(ask.world.need(ask.id).properties["containerName"])
-    if not ask.world.storage:
-        raise Refusal(500, "InternalServerError", "The stand-in was given no storage account to upload to.")
-    with BlobServiceClient.from_connection_string(ask.world.storage) as service:
-        if not service.get_container_client(container).exists():
-            service.create_container(container)
-        signature = generate_container_sas(
-            str(service.account_name),
-            container,
-            account_key=service.credential.account_key,
-            permission=ContainerSasPermissions(read=True, write=True, create=True, add=True, list=True, delete=True),
-            expiry=ask.world.clock() + timedelta(hours=1),
-        )
+    _, signature = signed_container(ask.world.storage, container, timedelta(hours=1))
     return Answer(200, {"secretsType": "Sas", "sasToken": signature})
 
 

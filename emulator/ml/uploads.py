@@ -11,7 +11,8 @@ from emulator.http import schema
 from emulator.http.routing import Ask, Route
 from emulator.ml import versions, workspaces
 from emulator.state.ids import WORKSPACE_SCOPE
-from emulator.wire import Answer, Refusal
+from emulator.state.storage_account import signed_container
+from emulator.wire import Answer
 
 
 def _start(ask: Ask) -> Answer:
@@ -19,7 +20,7 @@ def _start(ask: Ask) -> Answer:
     asked = ask.body(schema.PENDING_UPLOAD)
     account = workspaces.storage_account(ask.world)
     container = f"{ask.workspace.properties['workspaceId'][:8]}-{uuid4()}"
-    uri, signature = _place(ask, container)
+    uri, signature = signed_container(ask.world.storage, container, timedelta(hours=24))
     blobs = {
         "blobUri": uri,
         "storageAccountArmId": ask.workspace.properties["storageAccount"].rpartition("/")[0] + f"/{account}",
@@ -28,24 +29,6 @@ def _start(ask: Ask) -> Answer:
     number = asked.get("pendingUploadId") or str(uuid4())
     kind = {"pendingUploadId": number, "pendingUploadType": "TemporaryBlobReference"}
     return Answer(200, {"blobReferenceForConsumption": blobs, **kind})
-
-
-def _place(ask: Ask, container: str) -> tuple[str, str]:
-    """The URL of a new container, and a signature for it."""
-    from azure.storage.blob import BlobServiceClient, ContainerSasPermissions, generate_container_sas
-
-    if not ask.world.storage:
-        raise Refusal(500, "InternalServerError", "The stand-in was given no storage account to upload to.")
-    with BlobServiceClient.from_connection_string(ask.world.storage) as service:
-        made = service.create_container(container)
-        signature = generate_container_sas(
-            str(service.account_name),
-            container,
-            account_key=service.credential.account_key,
-            permission=ContainerSasPermissions(read=True, write=True, create=True, add=True, list=True, delete=True),
-            expiry=ask.world.clock() + timedelta(hours=24),
-        )
-        return str(made.url), signature
 
 
 def _routes() -> Iterator[Route]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from emulator import WORKSPACE, Azure
 from mlevents.local.azurite import Azurite
@@ -131,6 +131,17 @@ def test_the_same_code_is_uploaded_once(
         client.online_deployments.begin_create_or_update(deployment).result()
     capfd.readouterr()
     assert len(azure.calls_of("POST codes/*/startPendingUpload")) == 1
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_upload_signatures_expire_by_the_machine_clock(azure: Azure, ask: Ask, days: int) -> None:
+    """Azurite checks them by that clock, wherever the emulator's own stands."""
+    azure.forward(days=days)
+    upload = ask("POST", "codes/scorer/versions/1/startPendingUpload", {"pendingUploadType": "TemporaryBlobReference"})
+    uri = upload.json()["blobReferenceForConsumption"]["credential"]["sasUri"]
+    with ContainerClient.from_container_url(uri) as container:
+        container.upload_blob("score.py", b"def init(): ...")
+        assert [blob.name for blob in container.list_blobs()] == ["score.py"]
 
 
 def test_what_a_version_is_made_of_does_not_change(azure: Azure, client: "MLClient") -> None:
