@@ -138,9 +138,9 @@ class Plan:
             return True
         return state.looks - (state.upset or 0) >= (_DOUBT if state.doubtful else _CALM)
 
-    def why(self, *operations: str) -> str:
+    def failure_reason(self, *operations: str) -> str:
         """What the service says went wrong, of the first of these operations that it knows; and what to do."""
-        said = (self.endpoints.why(operation) for operation in operations if operation)
+        said = (self.endpoints.failure_reason(operation) for operation in operations if operation)
         return advised(next(filter(None, said), "the service does not say why"))
 
     def failure(self, operation: str, other: str = "") -> str:

@@ -93,7 +93,7 @@ class Wanted:
                 )
             return None
         state.there = True
-        if reason := plan.endpoints.unfit(endpoint):
+        if reason := plan.endpoints.incompatibility(endpoint):
             raise GiveUp(reason)
         if plan.allow_older:
             return None
@@ -116,7 +116,7 @@ class Wanted:
     def room(self, state: RolloutState) -> None:
         """There is quota for the deployment, as far as the service tells; or it is there already."""
         plan = self.plan
-        if plan.endpoints.deployment(plan.endpoint, plan.name) is None and (why := plan.endpoints.shortage()):
+        if plan.endpoints.deployment(plan.endpoint, plan.name) is None and (why := plan.endpoints.capacity_problem()):
             raise GiveUp(why)
 
     def endpoint_ready(self, state: RolloutState) -> CheckBack | None:
@@ -129,7 +129,7 @@ class Wanted:
             state.operation = ""
             return None
         if endpoint and endpoint.state in ENDED_BADLY:
-            why = plan.why(state.operation, endpoint.operation)
+            why = plan.failure_reason(state.operation, endpoint.operation)
             return self._broken(endpoint, f"the endpoint {plan.endpoint} is {endpoint.state}: {why}", state)
         plan.in_time(state)
         if endpoint is None and state.there and not plan.is_lost(None, state):

@@ -107,7 +107,7 @@ class Forward:
                 raise GiveUp(f"the deployment {plan.name} is Failed: {why}")
             return again(state, f"{plan.name} is not to be seen yet")
         if found.state in ENDED_BADLY:
-            why = plan.why(state.operation, found.operation)
+            why = plan.failure_reason(state.operation, found.operation)
             raise GiveUp(f"the deployment {plan.name} is {found.state}: {why}")
         if found.state != SUCCEEDED:
             if why := plan.failure(state.operation or found.operation):
@@ -162,7 +162,7 @@ class Forward:
         """Look until the service shows exactly this split. Whatever the time: it was asked for, and may have come."""
         plan, endpoint = self.plan, self._endpoint(state)
         if endpoint.state in ENDED_BADLY:
-            why = plan.why(state.operation, endpoint.operation)
+            why = plan.failure_reason(state.operation, endpoint.operation)
             raise GiveUp(f"the traffic could not be changed to {shown(state.target)}: {why}")
         if endpoint.traffic not in (state.target, state.was):
             return self._odd(state, endpoint, state.target)
@@ -176,7 +176,7 @@ class Forward:
         if why:
             raise GiveUp(f"the traffic could not be changed to {shown(state.target)}: {why}")
         if state.looks >= _STALE:
-            why = plan.why(state.operation, endpoint.operation)
+            why = plan.failure_reason(state.operation, endpoint.operation)
             raise GiveUp(f"the endpoint never showed the traffic {shown(state.target)}: {why}")
         return again(state, f"traffic: {shown(state.target)}" + ("" if shows else " is not shown yet"))
 

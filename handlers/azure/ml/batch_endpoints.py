@@ -71,9 +71,9 @@ class BatchEndpoints(Endpoints):
             self.azureml.client.batch_endpoints.begin_delete(name=name)
             return self.azureml.transport.operation
 
-    def shortage(self) -> str:
+    def capacity_problem(self) -> str:
         """Why there is no room for another deployment: its jobs need a compute that is there."""
-        return self._compute_trouble(self.compute)
+        return self._compute_problem(self.compute)
 
     def score(self, endpoint: Endpoint, deployment: str, request: bytes) -> Answer:
         """A batch endpoint answers no requests: rules cannot ask for a smoke test."""

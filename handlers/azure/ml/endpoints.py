@@ -54,7 +54,7 @@ class Endpoints(ABC):
     def create_endpoint(self, name: str, tags: Mapping[str, str]) -> str:
         """Begin to make an endpoint."""
 
-    def unfit(self, endpoint: Endpoint) -> str:
+    def incompatibility(self, endpoint: Endpoint) -> str:
         """Why deployments as the rule wants them cannot be behind this endpoint; empty if they can."""
         return ""
 
@@ -89,10 +89,10 @@ class Endpoints(ABC):
         """Begin to delete an endpoint, and whatever is behind it."""
 
     @abstractmethod
-    def shortage(self) -> str:
+    def capacity_problem(self) -> str:
         """Why there is no room for another deployment, where the service tells; else empty."""
 
-    def _compute_trouble(self, compute: str) -> str:
+    def _compute_problem(self, compute: str) -> str:
         """Why nothing can run on a compute of the workspace, by name or id; empty if it can, or if nobody tells."""
         name = compute.rpartition("/")[2]
         with suppress(AzureError, GiveUp):
@@ -112,7 +112,7 @@ class Endpoints(ABC):
         """The end of the log of a deployment's container; empty if there is none."""
         return ""
 
-    def why(self, operation: str) -> str:
+    def failure_reason(self, operation: str) -> str:
         """What went wrong with an operation that has failed, in the service's words; empty if it does not say.
 
         Where ``Location`` is all that there is of an operation, the answer there is that of a request that failed.

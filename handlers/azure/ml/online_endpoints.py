@@ -56,7 +56,7 @@ class OnlineEndpoints(Endpoints):
         """
         return self.auth or ("key" if self.compute else "aad_token")
 
-    def unfit(self, endpoint: Endpoint) -> str:
+    def incompatibility(self, endpoint: Endpoint) -> str:
         """Why deployments as the rule wants them cannot be behind this endpoint; empty if they can."""
         cluster = endpoint.compute.rpartition("/")[2]
         if bool(cluster) == bool(self.compute):
@@ -109,13 +109,13 @@ class OnlineEndpoints(Endpoints):
             self.azureml.client.online_endpoints.begin_delete(name=name)
             return self.azureml.transport.operation
 
-    def shortage(self) -> str:
+    def capacity_problem(self) -> str:
         """Why there is no room for another deployment, where the service tells; else empty."""
         if self.compute:
-            return self._compute_trouble(self.compute)
+            return self._compute_problem(self.compute)
         if not self.instance_type:
             return ""
-        return self.azureml.shortage(self.instance_type, self.instance_count)
+        return self.azureml.quota_problem(self.instance_type, self.instance_count)
 
     def log(self, endpoint: str, name: str) -> str:
         """The end of the log of a deployment's container, or of the one that fetches its model; empty if none."""

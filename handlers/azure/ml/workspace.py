@@ -96,7 +96,7 @@ class AzureML:
         """The region of the workspace. Raises LookupError if it is not said."""
         return str((self.arm.get(self.path) or {})["location"])
 
-    def shortage(self, instance_type: str, instances: int) -> str:
+    def quota_problem(self, instance_type: str, instances: int) -> str:
         """Why there is no room for so many machines; empty if there is, or if the service does not tell.
 
         That it takes a fifth more than it runs, for upgrades, is left to the service: some machines are exempt from it.
