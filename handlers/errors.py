@@ -1,47 +1,95 @@
-"""What an exception means: worth another try, or not. The one place that knows HTTP statuses."""
+"""Decide what an exception means for an action: is another attempt worth it, and when?
+
+This is the one module that knows HTTP statuses. `classify` turns every exception into one of two outcomes:
+
+    exception                                                  outcome
+    ├── handlers.base.RetryLater, handlers.base.GiveUp         itself
+    ├── jinja2.TemplateError                                   GiveUp: the template fails again on the same event
+    ├── an exception with an HTTP status
+    │   ├── PERMANENT     400, 405, 410, 413, 415, 422         GiveUp
+    │   ├── THROTTLED     429, 503                             RetryLater, throttled
+    │   ├── PROPAGATING   401, 403, 404                        RetryLater, for at most PROPAGATION
+    │   └── any other     408, 409, 412, 500, 502, 504 …       RetryLater
+    └── any other exception: a timeout, a lost connection …    RetryLater
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 
 from jinja2 import TemplateError
 
 from handlers.base import GiveUp, RetryLater
 
-_BUSY = {429, 503}  # all who ask the same service are told so: they wait, and that costs no patience
-_ACCESS = {401, 403, 404}  # a new role takes minutes to spread; a new resource is not at once on every replica
-_ACCESS_PATIENCE = timedelta(minutes=30)
+PERMANENT = frozenset({400, 405, 410, 413, 415, 422})  # the same request fails again
+THROTTLED = frozenset({429, 503})  # the service asks every client to pause
+DENIED = frozenset({401, 403})  # the identity lacks a role, or the service does not know of its new role yet
+PROPAGATING = DENIED | {404}  # what a new role, identity or resource can cause until every replica knows it
+NOT_PERMITTED = frozenset({403, 405})  # the identity, a lock or a policy rules out this operation
+NO_SUCH_OPERATION = frozenset({400, 404, 405, 410, 501})  # what services answer on a path that they do not serve
+
+# How long a new role or resource can take to reach every replica. For roles, Microsoft's own figure:
+# learn.microsoft.com/answers/questions/524792, "it can sometimes take up to 30 minutes for changes to take effect".
+PROPAGATION = timedelta(minutes=30)
+
+MAX_RETRY_AFTER = timedelta(hours=24)  # a longer Retry-After is cut to this
 
 
 def classify(error: Exception, now: datetime | None = None) -> RetryLater | GiveUp:
-    """Any exception as RetryLater or GiveUp; HTTP clients' are known by `response.status_code` or `status_code`."""
+    """Return RetryLater or GiveUp for any exception, with the table above; never raises.
+
+    `now` is the time from which a ``Retry-After`` date counts; by default, the current time.
+    """
     try:
-        return _judged(error, now)
-    except Exception as defect:  # an exception may even raise when it is asked for its text
+        return _classify(error, now)
+    except Exception as defect:  # str() and the attributes of an exception can raise, too
         return RetryLater(f"{type(error).__name__}, which cannot be read: {type(defect).__name__}")
 
 
-def _judged(error: Exception, now: datetime | None) -> RetryLater | GiveUp:
+def _classify(error: Exception, now: datetime | None) -> RetryLater | GiveUp:
     if isinstance(error, RetryLater | GiveUp):
         return error
     if isinstance(error, TemplateError):
         return GiveUp(f"template: {error}")
-    response = getattr(error, "response", None)
-    status = getattr(response, "status_code", None) or getattr(error, "status_code", None)
-    if not isinstance(status, int):
+    status = _own_status(error)
+    if status is None:
         return RetryLater(f"{type(error).__name__}: {error}")
     reason = f"HTTP {status}: {error}"
     if status in PERMANENT:
         return GiveUp(reason)
-    after = retry_after(getattr(response, "headers", None) or {}, now or datetime.now(UTC))
-    throttled = status in _BUSY
-    patience = _ACCESS_PATIENCE if status in _ACCESS else None
-    return RetryLater(reason, after, throttled=throttled, patience=patience)
+    after = retry_after(getattr(_response(error), "headers", None) or {}, now or datetime.now(UTC))
+    patience = PROPAGATION if status in PROPAGATING else None
+    return RetryLater(reason, after, throttled=status in THROTTLED, patience=patience)
+
+
+def is_throttled(error: Exception) -> bool:
+    """Does the service ask every client to pause (HTTP 429 or 503)?"""
+    verdict = classify(error)
+    return isinstance(verdict, RetryLater) and verdict.throttled
+
+
+def is_rejected(error: Exception) -> bool:
+    """Did the service surely not carry out the request: 4xx? Not 408: a gateway may send it after the service acted."""
+    status = _own_status(error)
+    return status is not None and 400 <= status < 500 and status != HTTPStatus.REQUEST_TIMEOUT
+
+
+def status_of(error: BaseException | None) -> int | None:
+    """The HTTP status of an exception, or of the nearest exception in its chain of causes that has one; else None."""
+    while error is not None:
+        if (status := _own_status(error)) is not None:
+            return status
+        error = error.__cause__
+    return None
 
 
 def retry_after(headers: Mapping[str, Any], now: datetime) -> timedelta | None:
-    """What a ``Retry-After`` header asks for, in seconds or as a date (RFC 9110, section 10.2.3); None if nothing."""
+    """The delay that a ``Retry-After`` header names, as seconds or a date (RFC 9110, section 10.2.3); else None.
+
+    A date in the past is a delay of zero.
+    """
     value = str(headers.get("Retry-After") or headers.get("retry-after") or "").strip()
     if value.isascii() and value.isdigit():
         return timedelta(seconds=int(value) if len(value) < 9 else 10**8)
@@ -52,7 +100,11 @@ def retry_after(headers: Mapping[str, Any], now: datetime) -> timedelta | None:
         return None
 
 
-PERMANENT = frozenset({400, 405, 410, 413, 415, 422})  # HTTP statuses that asking again does not mend
+def _response(error: BaseException) -> Any:
+    """The response that azure-core, requests and httpx attach to their exceptions."""
+    return getattr(error, "response", None)
 
 
-LONGEST_ASKED = timedelta(hours=24)  # a service's Retry-After is believed up to this
+def _own_status(error: BaseException) -> int | None:
+    status = getattr(_response(error), "status_code", None) or getattr(error, "status_code", None)
+    return status if isinstance(status, int) else None

@@ -19,7 +19,7 @@ from typing import TypeAlias
 from azure.core.exceptions import ServiceRequestError
 
 from dispatch.inbox.tables import Conflict, Row, Table
-from handlers.errors import LONGEST_ASKED
+from handlers.errors import MAX_RETRY_AFTER
 
 PARTITION = "notes"
 
@@ -96,7 +96,7 @@ class Pauses:
             if last is None or now >= last:  # else others were told the same a moment ago
                 in_a_row = last is not None and now - last < length
                 length = min(length * 2, _LONGEST) if in_a_row else _SHORTEST
-            wanted = length if asked is None else min(max(asked, _SHORTEST), LONGEST_ASKED)
+            wanted = length if asked is None else min(max(asked, _SHORTEST), MAX_RETRY_AFTER)
             end = max(now + wanted, last or now)
             if end == last:
                 return before

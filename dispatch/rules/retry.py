@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from handlers.base import RetryLater
 from handlers.duration import Duration
-from handlers.errors import LONGEST_ASKED
+from handlers.errors import MAX_RETRY_AFTER
 
 _THROTTLED = timedelta(seconds=60)  # the least pause after a 429: a rejected request counts against the limit, too
 
@@ -54,4 +54,4 @@ class Retry(BaseModel):
 
 
 def _asked(error: RetryLater) -> timedelta:
-    return min(error.after or timedelta(), LONGEST_ASKED)
+    return min(error.after or timedelta(), MAX_RETRY_AFTER)

@@ -1,6 +1,7 @@
 """Azure Resource Manager, spoken to directly, through azure-core's pipeline."""
 
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -91,8 +92,8 @@ class Arm:
         return _body(self._sent(HttpRequest("POST", self.endpoint + path, params=params, json=content)))
 
     def _read(self, request: HttpRequest) -> dict[str, Any] | None:
-        response = self._sent(request, allow=404)
-        return None if response.status_code == 404 else _body(response)
+        response = self._sent(request, allow=HTTPStatus.NOT_FOUND)
+        return None if response.status_code == HTTPStatus.NOT_FOUND else _body(response)
 
     def _sent(self, request: HttpRequest, allow: int = 0) -> HttpResponse:
         with explained():
@@ -100,13 +101,6 @@ class Arm:
             if response.status_code >= 400 and response.status_code != allow:
                 raise HttpResponseError(response=response)
             return response
-
-
-def status_of(error: BaseException | None) -> int | None:
-    """The HTTP status that an error is about, or that it was made of; None if it is of none."""
-    while error is not None and not isinstance(error, HttpResponseError):
-        error = error.__cause__
-    return error.status_code if error else None
 
 
 def is_at(url: str, endpoint: str) -> bool:

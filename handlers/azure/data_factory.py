@@ -14,11 +14,12 @@ from urllib.parse import quote
 from azure.core.exceptions import HttpResponseError
 
 from handlers.azure import cloud
-from handlers.azure.arm import Arm, status_of
+from handlers.azure.arm import Arm
 from handlers.azure.credential import credential
 from handlers.azure.run import Run, RunState, TooMany
 from handlers.azure.transport import Transport
 from handlers.base import GiveUp
+from handlers.errors import NOT_PERMITTED, status_of
 
 VERSION = "2018-06-01"
 FACTORY_ID = re.compile(
@@ -34,7 +35,6 @@ _STATES = {  # "Pipeline Runs - Get", PipelineRun.status, in either spelling; al
     "canceling": RunState.CANCELING,
     "cancelling": RunState.CANCELING,
 }
-_NOT_TOLD = {403, 405}  # statuses that say that this is not to be asked for
 _SKEW = timedelta(minutes=5)  # by which the factory's clock may be ahead of ours
 _MOST_PAGES = 50
 
@@ -56,7 +56,7 @@ class DataFactory:
         try:
             body = self.arm.get(f"{self.id}/pipelines/{_part(pipeline)}")
         except (GiveUp, HttpResponseError) as error:
-            if status_of(error) not in _NOT_TOLD:
+            if status_of(error) not in NOT_PERMITTED:
                 raise
             return None
         if body is None:

@@ -4,20 +4,18 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 
 from azure.core.exceptions import AzureError, HttpResponseError
 
 from handlers.base import GiveUp, RetryLater
-from handlers.errors import PERMANENT
+from handlers.errors import PERMANENT, PROPAGATION
 
 QUOTA_HINT = (
     "delete deployments that are not used, choose another instance_type or fewer instances, or ask for more quota "
     "(learn.microsoft.com, 'Manage and increase quotas and limits for resources with Azure Machine Learning')"
 )
 
-_REPLICAS = timedelta(minutes=30)
 # Azure ML says 400 to what only came too early: Azure/azure-dev#4037 is one that named a deployment just made; the
 # last is from Azure/azure-sdk-for-net#36961.
 _TOO_EARLY = re.compile(
@@ -57,7 +55,7 @@ def _refused(error: HttpResponseError) -> Exception:
     if error.status_code in {400, 403, 409} and _NO_QUOTA.search(text):
         return GiveUp(advised(text))
     if error.status_code == 400 and _TOO_EARLY.search(text):
-        return RetryLater(f"HTTP 400: {text}", patience=_REPLICAS)
+        return RetryLater(f"HTTP 400: {text}", patience=PROPAGATION)
     if error.status_code in PERMANENT:  # said here already, so that what has been begun is undone
         return GiveUp(f"HTTP {error.status_code}: {text}")
     return error

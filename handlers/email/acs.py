@@ -7,6 +7,7 @@ Send" and "Email - Get Send Result"). Nobody waits for that here: the action is 
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import ResourceExistsError
@@ -47,7 +48,8 @@ def look(service: AcsService, state: Mapping[str, Any]) -> Outcome:
     request = HttpRequest("GET", f"/emails/operations/{state['operation']}", params={"api-version": _API_VERSION})
     with _client(service) as client:
         response = client.send_request(request)
-    if response.status_code == 429:  # it was accepted; asking on would only use up what sending needs
+    if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        # The mail is accepted already; further requests would only use up the quota for sending.
         return accepted(state, "not known: too many requests")
     response.raise_for_status()
     result = response.json()

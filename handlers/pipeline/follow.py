@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError
@@ -70,7 +71,7 @@ class Follow:
             try:
                 plan.target.cancel(run.id)
             except (GiveUp, HttpResponseError) as error:  # it has ended meanwhile, or is about to
-                if isinstance(error, HttpResponseError) and error.status_code != 409:
+                if isinstance(error, HttpResponseError) and error.status_code != HTTPStatus.CONFLICT:
                     raise
         state.canceling = True
 

@@ -3,26 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from itertools import islice
 from typing import Any
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
-from handlers.azure.arm import status_of
 from handlers.azure.errors import told
 from handlers.azure.run import NameTaken, Run, TooMany, Unlisted
 from handlers.base import CheckBack, GiveUp, Outcome, RetryLater
+from handlers.errors import DENIED, NOT_PERMITTED, PROPAGATING, PROPAGATION, status_of
 from handlers.pipeline.target import Found, Known, LaunchState, Named, Nameless, Plan
 
 LISTED = timedelta(minutes=2)  # until what was started is surely in the service's lists
 SKEW = timedelta(minutes=5)  # by which the service's clock may be off from ours
 
-_ROLES = timedelta(minutes=30)  # how long a role may take to spread, or a replica to know what is there
 _BETWEEN, _SELDOM = timedelta(seconds=30), timedelta(hours=1)  # between two tries
 _PATIENCE = timedelta(hours=24)
-_BUSY = 429  # surely nothing was started; 503 may also be what a gateway says of an answer that it did not get
-_DENIED = {401, 403, 404}
-_NOT_TOLD = {401, 403, 405}  # to a search: it may not be made
 _REMEMBERED = 50  # runs that were there before
 
 
@@ -114,12 +111,13 @@ class StartNameless:
     def _not_started(self, error: AzureError | RetryLater, state: LaunchState) -> Outcome:
         """What to do about it. What surely was refused is asked for again; of all else it must be seen what came."""
         status = error.status_code if isinstance(error, HttpResponseError) else None
-        if status == _BUSY:
+        if status == HTTPStatus.TOO_MANY_REQUESTS:  # 503 does not prove it: a gateway may have lost the answer
             raise error
         state.trouble = " ".join(str(error).split())[:500]
-        if status in _DENIED or isinstance(error, RetryLater | ClientAuthenticationError):  # no token: nothing was sent
+        # Without a token, nothing was sent.
+        if status in PROPAGATING or isinstance(error, RetryLater | ClientAuthenticationError):
             state.denied = state.denied or self._now
-            if self._now - state.denied >= _ROLES:
+            if self._now - state.denied >= PROPAGATION:
                 raise GiveUp(f"gave up after 30m: {state.trouble}")
             state.step = "prepare"  # what could not be known may be known by then, too
             return CheckBack(_BETWEEN, note=state.trouble)
@@ -156,11 +154,11 @@ class StartNameless:
 
     def _blind(self, error: Exception, state: LaunchState, why: str) -> CheckBack | None:
         """What to do about a list that is refused: roles take time to spread. None: that has been waited for."""
-        if not isinstance(error, Unlisted) and status_of(error) not in _NOT_TOLD:
+        if not isinstance(error, Unlisted) and status_of(error) not in DENIED | NOT_PERMITTED:
             raise error
         state.blind = state.blind or self._now
         waited = self._now - state.blind
-        return CheckBack(max(_BETWEEN, min(waited, _ROLES - waited)), note=why) if waited < _ROLES else None
+        return CheckBack(max(_BETWEEN, min(waited, PROPAGATION - waited)), note=why) if waited < PROPAGATION else None
 
     def _started(self, run: str, state: LaunchState) -> Outcome | None:
         state.step, state.looks = "follow", 0
@@ -175,6 +173,6 @@ class StartNameless:
 
 
 def _unlisted(error: Exception) -> str:
-    role = ": give the app's identity a role that may" if status_of(error) in _DENIED else ""
+    role = ": give the app's identity a role that may" if status_of(error) in PROPAGATING else ""
     why = str(error) if isinstance(error, Unlisted) else told(error)
     return f"what was started cannot be listed ({why[:300]}){role}"

@@ -1,4 +1,4 @@
-"""What an exception means."""
+"""`handlers.errors` turns any exception into RetryLater or GiveUp."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -10,13 +10,13 @@ from azure.core.exceptions import HttpResponseError
 from jinja2 import UndefinedError
 
 from handlers.base import GiveUp, RetryLater
-from handlers.errors import classify, retry_after
+from handlers.errors import PROPAGATION, classify, is_rejected, is_throttled, retry_after, status_of
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
 
 def refused(status: int, **headers: str) -> Exception:
-    """As azure-core raises it."""
+    """An error response, as azure-core raises it."""
     error = HttpResponseError("refused")
     error.status_code = status
     error.response = SimpleNamespace(status_code=status, headers=headers)
@@ -24,20 +24,20 @@ def refused(status: int, **headers: str) -> Exception:
 
 
 @pytest.mark.parametrize("status", [400, 405, 410, 413, 415, 422])
-def test_what_will_never_go_right_gives_up(status: int) -> None:
+def test_permanent_status_gives_up(status: int) -> None:
     assert isinstance(classify(refused(status)), GiveUp)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_access_is_tried_for_half_an_hour(status: int) -> None:
-    """Roles take time to spread, and a new resource is not at once on every replica."""
+def test_denied_and_not_found_are_retried_for_half_an_hour(status: int) -> None:
+    """A new role or resource takes up to that long to reach every replica."""
     verdict = classify(refused(status))
     assert isinstance(verdict, RetryLater)
-    assert verdict.patience == timedelta(minutes=30)
+    assert verdict.patience == PROPAGATION == timedelta(minutes=30)
 
 
 @pytest.mark.parametrize("status", [408, 409, 412, 423, 424, 500, 502, 504])
-def test_the_rest_is_retried(status: int) -> None:
+def test_any_other_status_is_retried(status: int) -> None:
     verdict = classify(refused(status))
     assert isinstance(verdict, RetryLater)
     assert (verdict.throttled, verdict.patience, verdict.after) == (False, None, None)
@@ -45,56 +45,56 @@ def test_the_rest_is_retried(status: int) -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "7"}])
 @pytest.mark.parametrize("status", [429, 503])
-def test_throttling_is_waiting(status: int, headers: dict[str, str]) -> None:
-    """Whoever says so, and whether or not with a time."""
+def test_429_and_503_are_throttling(status: int, headers: dict[str, str]) -> None:
+    """With a Retry-After header or without one."""
     verdict = classify(refused(status, **headers))
     assert isinstance(verdict, RetryLater)
     assert verdict.throttled
     assert verdict.after == (timedelta(seconds=7) if headers else None)
 
 
-def test_other_clients_errors_are_known_by_their_response() -> None:
-    """requests and httpx carry it in the same place."""
+def test_status_of_another_http_client_is_read_from_its_response() -> None:
+    """requests and httpx attach the response in the same place."""
     response = requests.Response()
     response.status_code = 422
     assert isinstance(classify(requests.HTTPError(response=response)), GiveUp)
 
 
-def test_a_template_that_fails_fails_again() -> None:
+def test_template_error_gives_up() -> None:
     assert isinstance(classify(UndefinedError("the event has no 'x' here")), GiveUp)
 
 
-def test_an_answer_is_an_answer() -> None:
+def test_retry_later_and_give_up_are_returned_unchanged() -> None:
     for answer in (GiveUp("broken"), RetryLater("busy")):
         assert classify(answer) is answer
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), ConnectionError("y"), TimeoutError()])
-def test_anything_else_may_go_right_later(error: Exception) -> None:
-    """Its class is named, because some exceptions have no text."""
+def test_any_other_exception_is_retried(error: Exception) -> None:
+    """The reason names its class, because some exceptions have no text."""
     verdict = classify(error)
     assert isinstance(verdict, RetryLater)
     assert str(verdict).startswith(type(error).__name__)
 
 
-class Mute(Exception):  # noqa: N818 - its name is all that can be told of it
-    """Has a defect where its text should be."""
+class UnprintableError(Exception):
+    """Raises when it is converted to text."""
 
     def __str__(self) -> str:
         raise RuntimeError("no text")
 
 
-class Sealed(Exception):  # noqa: N818 - as above
-    """Has a defect where its response should be."""
+class UnreadableResponseError(Exception):
+    """Raises when its response is read."""
 
     @property
     def response(self) -> Any:
         raise RuntimeError("closed")
 
 
-@pytest.mark.parametrize("error", [Mute(), Sealed()])
-def test_an_error_that_cannot_be_read_may_go_right_later(error: Exception) -> None:
-    """Its class is told, and the defect's."""
+@pytest.mark.parametrize("error", [UnprintableError(), UnreadableResponseError()])
+def test_exception_that_cannot_be_read_is_retried(error: Exception) -> None:
+    """The reason names its class, and the class of the error that reading it raised."""
     verdict = classify(error)
     assert isinstance(verdict, RetryLater)
     assert str(verdict) == f"{type(error).__name__}, which cannot be read: RuntimeError"
@@ -119,6 +119,42 @@ def test_an_error_that_cannot_be_read_may_go_right_later(error: Exception) -> No
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: Any, seconds: int | None) -> None:
-    """A date that is over asks for nothing more; nonsense is as if not there."""
+    """A past date is no delay; an invalid value counts as absent."""
     expected = None if seconds is None else timedelta(seconds=seconds)
     assert retry_after({"Retry-After": value}, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "throttled"),
+    [
+        (refused(429), True),
+        (refused(503), True),
+        (refused(500), False),
+        (refused(400), False),
+        (RetryLater("busy", throttled=True), True),
+        (RetryLater("busy"), False),
+        (GiveUp("broken"), False),
+        (TimeoutError(), False),
+    ],
+)
+def test_throttling_is_recognized_in_any_error(error: Exception, throttled: bool) -> None:
+    assert is_throttled(error) is throttled
+
+
+@pytest.mark.parametrize(
+    ("status", "rejected"), [(400, True), (404, True), (429, True), (408, False), (500, False), (503, False)]
+)
+def test_rejected_request_is_4xx_except_408(status: int, rejected: bool) -> None:
+    assert is_rejected(refused(status)) is rejected
+    assert not is_rejected(TimeoutError())
+
+
+def test_status_is_found_along_the_chain_of_causes() -> None:
+    outer, middle = GiveUp("no quota"), ValueError("unreadable")
+    outer.__cause__, middle.__cause__ = middle, refused(409)
+    assert (status_of(outer), status_of(refused(404)), status_of(GiveUp("broken")), status_of(None)) == (
+        409,
+        404,
+        None,
+        None,
+    )

@@ -8,7 +8,6 @@ process that names none goes to this one, too; and it posts again, up to five ti
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +15,8 @@ from handlers.azure.ml.data_plane import DataPlane
 from handlers.azure.ml.resources import Endpoint
 from handlers.azure.ml.workspace import AzureML
 from handlers.base import GiveUp, RetryLater
+from handlers.errors import PROPAGATION
 
-_REPLICAS = timedelta(minutes=30)
 _DATA = re.compile(r"azureml:([^/:@]+)(?::([^/:@]+)|@latest)")
 # azure-ai-ml, _schema/_deployment/batch/batch_job.py: what the CLI's types are called here.
 _TYPES = {
@@ -57,7 +56,7 @@ class Invocations:
         if not name:
             raise GiveUp(f"the batch endpoint {endpoint} has no default deployment: the rule must name one")
         if not found.scoring_uri:
-            raise RetryLater(f"the batch endpoint {endpoint} has no scoring URI yet", patience=_REPLICAS)
+            raise RetryLater(f"the batch endpoint {endpoint} has no scoring URI yet", patience=PROPAGATION)
         deployment = self.azureml.arm.get(f"{path}/deployments/{name}") or self._listed(path, name)
         if deployment is None:
             raise self._missing(f"deployment {name} behind the batch endpoint {endpoint}")
@@ -70,7 +69,7 @@ class Invocations:
         return next((body for body in found if str(body.get("name", "")).casefold() == name.casefold()), None)
 
     def _missing(self, what: str) -> RetryLater:
-        return RetryLater(f"there is no {what} in {self.azureml.workspace.name}", patience=_REPLICAS)
+        return RetryLater(f"there is no {what} in {self.azureml.workspace.name}", patience=PROPAGATION)
 
     def newest(self, inputs: Mapping[str, Any]) -> dict[str, str]:
         """The versions of the data assets whose latest is asked for, by name. Raises RetryLater if there is none."""

@@ -9,18 +9,17 @@ from typing import Any
 
 from azure.core.exceptions import AzureError
 
-from handlers.azure.arm import is_at, status_of
+from handlers.azure.arm import is_at
 from handlers.azure.errors import told
 from handlers.azure.ml.data_plane import DataPlane
 from handlers.azure.ml.jobs import Jobs, read_job, until_old
 from handlers.azure.ml.workspace import AzureML
 from handlers.azure.run import Run, TooMany, Unlisted
 from handlers.base import GiveUp, RetryLater
+from handlers.errors import NO_SUCH_OPERATION, THROTTLED, status_of
 
 _QUERY = {"api-version": "2020-09-01-dataplanepreview"}
 _PREFIX = "/mferp/managementfrontend"
-_NO_SUCH_LIST = {400, 404, 405, 410, 501}
-_BUSY = {429, 503}
 _MOST_PAGES = 100
 
 
@@ -48,7 +47,7 @@ def _listed(azureml: AzureML, endpoint: str) -> Iterator[Mapping[str, Any]]:
     except (LookupError, TypeError):  # the workspace does not say where it would be
         return
     except (AzureError, GiveUp, RetryLater, ValueError) as error:
-        if status_of(error) in _NO_SUCH_LIST:
+        if status_of(error) in NO_SUCH_OPERATION:
             return
         raise _unlisted(error, endpoint) from error
     for _ in range(_MOST_PAGES):
@@ -65,5 +64,7 @@ def _listed(azureml: AzureML, endpoint: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _unlisted(error: Exception, endpoint: str) -> Exception:
-    """That there is no list to be had, unless the service wants a pause."""
-    return error if status_of(error) in _BUSY else Unlisted(f"the jobs of the batch endpoint {endpoint}: {told(error)}")
+    """Unlisted in place of an error; an error that says that the service is throttled stays as it is."""
+    if status_of(error) in THROTTLED:
+        return error
+    return Unlisted(f"the jobs of the batch endpoint {endpoint}: {told(error)}")

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, Self
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -11,12 +10,12 @@ from azure.core.exceptions import ResourceNotFoundError
 from handlers.azure.errors import explained
 from handlers.azure.ml.workspace import AzureML
 from handlers.base import RetryLater
+from handlers.errors import PROPAGATION
 
 LATEST = "latest"  # the only label that azure-ai-ml resolves
 
 _WORKSPACE = re.compile(r"azureml:([A-Za-z0-9][\w.-]{0,254})(?::([\w.-]+)|@(\w+))")
 _REGISTRY = re.compile(r"azureml://registries/([^/]+)/components/([^/]+)/(versions|labels)/([^/]+)", re.IGNORECASE)
-_REPLICAS = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def find_component(azureml: AzureML, ref: ComponentRef) -> Component:
     found = _in_registry(azureml, ref) if ref.registry else _in_workspace(azureml, ref)
     if found is None:
         place = f"registry {ref.registry}" if ref.registry else azureml.workspace.name
-        raise RetryLater(f"there is no component {ref} in {place}", patience=_REPLICAS)
+        raise RetryLater(f"there is no component {ref} in {place}", patience=PROPAGATION)
     return found
 
 

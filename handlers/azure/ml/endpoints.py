@@ -12,9 +12,9 @@ from handlers.azure.errors import error_text, told
 from handlers.azure.ml.resources import ENDED_BADLY, Answer, Deployment, Endpoint, NewDeployment, state_of
 from handlers.azure.ml.workspace import AzureML
 from handlers.base import GiveUp, RetryLater
+from handlers.errors import DENIED, THROTTLED
 
 _FAILED = ("failed", "canceled")  # Azure/azure-resource-manager-rpc, v1.0/async-api-reference.md
-_NOT_THE_OPERATION_S = (401, 403, 429, 503)  # answers that are about the question
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Endpoints(ABC):
             except GiveUp as error:
                 return told(error)
             except HttpResponseError as error:
-                return "" if error.status_code in _NOT_THE_OPERATION_S else told(error)
+                return "" if error.status_code in DENIED | THROTTLED else told(error)
         return ""
 
     def failure(self, operation: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from handlers.azure.errors import explained
 from handlers.azure.ml.workspace import AzureML
 from handlers.azure.run import NameTaken, Run, RunState, TooMany
 from handlers.base import GiveUp, RetryLater
+from handlers.errors import PROPAGATION
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Job
@@ -29,7 +31,6 @@ _STATES = {  # learn.microsoft.com/rest/api/azureml, "Jobs - Get", JobStatus; al
 # The service's words (MicrosoftDocs/azure-docs#122250, Azure/azure-sdk-for-net#47389).
 _TAKEN = re.compile("(?i)job with this name already exists|JobPropertyImmutable")
 _COMPONENT = re.compile("(?i)/components/([^/]+)/versions/([^/]+)$")
-_REPLICAS = timedelta(minutes=30)  # how long what is not there may have come only just now
 _DISORDER = timedelta(hours=1)  # lists are newest first, or nearly so: that is not documented
 _OLD_ENOUGH = 200  # jobs in a row that are older, until the rest is taken to be older, too
 _MOST, _MOST_PAGES = 5_000, 1_000  # jobs that are looked through, and pages of them
@@ -148,8 +149,8 @@ def _behind(error: GiveUp | HttpResponseError, refused: list[Any]) -> Exception:
     cause = refused[0]
     if isinstance(cause, Exception):
         return cause
-    if cause.status_code == 404:
-        return RetryLater(str(error), patience=_REPLICAS)
+    if cause.status_code == HTTPStatus.NOT_FOUND:
+        return RetryLater(str(error), patience=PROPAGATION)
     return HttpResponseError(str(error), response=cause)
 
 

@@ -9,7 +9,7 @@ from azure.core.exceptions import ServiceRequestError
 from dispatch.act import act
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.notes import Notes, Pauses
-from handlers.errors import LONGEST_ASKED
+from handlers.errors import MAX_RETRY_AFTER
 from schemas import Event, RunStatusChanged
 from tests.kit.storage import NOW, Clock, Counting, MemoryQueue, MemoryTable
 from tests.kit.world import LEASE, Scripted, World, rule, rules
@@ -152,7 +152,7 @@ def test_eight_workers_that_are_told_at_once_make_one_pause() -> None:
     assert pauses.begin("chat", None, NOW) == NOW + 5 * MINUTE
 
 
-@pytest.mark.parametrize(("asked", "given"), [(timedelta(), MINUTE), (timedelta(days=900), LONGEST_ASKED)])
+@pytest.mark.parametrize(("asked", "given"), [(timedelta(), MINUTE), (timedelta(days=900), MAX_RETRY_AFTER)])
 def test_no_header_makes_a_pause_of_nothing_or_for_ever(asked: timedelta, given: timedelta) -> None:
     assert Pauses(Notes(MemoryTable())).begin("chat", asked, NOW) == NOW + given
 
