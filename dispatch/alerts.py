@@ -30,14 +30,14 @@ _logger = logging.getLogger("mlevents")
 
 
 def refused_files(app: App) -> None:
-    """Tell of each rules file that has mistakes, once for every version of it. Raises what storage raises."""
+    """Tell of each rules file that has errors, once for every version of it. Raises what storage raises."""
     for file, digest in app.rules.refused.items():
-        mistakes = [str(mistake) for mistake in app.rules.mistakes if mistake.file == file]
-        if mistakes:
-            what = f"{len(mistakes)} mistakes" if len(mistakes) > 1 else "a mistake"
+        errors = [str(error) for error in app.rules.errors if error.file == file]
+        if errors:
+            what = f"{len(errors)} errors" if len(errors) > 1 else "a mistake"
             summary = f"{file} is refused because of {what}: its rules do not act"
-            version = f"{digest} {hashed(*mistakes)[:8]}"  # the same file may get others, by another version of the app
-            _raise(Alert.of("refused rules", f"{file} {version}", summary, mistakes[:_LINES]), app)
+            version = f"{digest} {hashed(*errors)[:8]}"  # the same file may get others, by another version of the app
+            _raise(Alert.of("refused rules", f"{file} {version}", summary, errors[:_LINES]), app)
 
 
 def rejected(kind: str, reason: str, app: App) -> None:

@@ -52,8 +52,8 @@ class App:
         names.check()
         lease = function_timeout(settings, folder / "host.json") + KILL_GRACE
         loaded = load(folder / settings.get("MLEVENTS_RULES", "rules"), values, folder)
-        for mistake in loaded.mistakes:
-            log_event("rules.mistake", logging.ERROR, mistake=str(mistake))
+        for error in loaded.errors:
+            log_event("rules.mistake", logging.ERROR, mistake=str(error))
         inbox = Inbox(AzureTable(storage.table(names.table)), lease)
         queue = AzureQueue(storage.queue(names.actions))
         events = AzureQueue(storage.queue(names.events))

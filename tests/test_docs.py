@@ -69,7 +69,7 @@ def test_the_readme_s_handler_runs(
     [_, rule] = blocks("yaml")
     monkeypatch.setitem(SETTINGS, "RULES_CHAT_URL", url)
     world = World("rules:\n" + rule, acme)
-    assert world.loaded.mistakes == ()
+    assert world.loaded.errors == ()
     world.receive(RunStatusChanged.example(run_id="bold_ant", experiment_name="churn"))
     world.run()
     assert world.ends() == {"tell-the-channel": "succeeded"}
@@ -87,7 +87,7 @@ def test_the_readme_s_rule_loads(tmp_path: Path) -> None:
     (tmp_path / "workspaces.yaml").write_text(WORKSPACES)
     (tmp_path / "churn.yaml").write_text(rules)
     loaded = load(tmp_path, SETTINGS)
-    assert loaded.mistakes == ()
+    assert loaded.errors == ()
     assert [rule.name for rule in loaded.matching(RunStatusChanged.example())] == ["mail-failed-runs"]
 
 
@@ -99,7 +99,7 @@ def test_the_readme_s_mistake_is_what_check_prints(tmp_path: Path) -> None:
     [rules, _] = blocks("yaml")
     (folder / "workspaces.yaml").write_text(WORKSPACES)
     (folder / "churn.yaml").write_text(rules.replace("StringIn Failed", "StringIs Failed"))
-    [mistake] = load(folder, SETTINGS).mistakes
+    [mistake] = load(folder, SETTINGS).errors
     assert str(mistake) == said
 
 

@@ -37,7 +37,7 @@ def _unique(drafts: Iterable[Draft]) -> dict[str, Draft]:
         first = named.setdefault(draft.name, draft)
         if draft.name and first is not draft:
             at = draft.node.fields["name"]
-            draft.file.mistake(at, f"a rule {draft.name} stands at {first.source}, too", "Give this one another name.")
+            draft.file.error(at, f"a rule {draft.name} stands at {first.source}, too", "Give this one another name.")
     return named
 
 
@@ -46,7 +46,7 @@ def _check_followed_exist(drafts: Iterable[Draft], named: Mapping[str, Draft]) -
         for name, at in draft.after.places.items() if draft.after else ():
             if name not in named:
                 hint = did_you_mean(name, named.keys() - {"", draft.name}, "The rules are")
-                draft.file.mistake(at, f"there is no rule {shown(name)} to follow", hint)
+                draft.file.error(at, f"there is no rule {shown(name)} to follow", hint)
 
 
 def _check_circles(named: Mapping[str, Draft]) -> None:
@@ -56,7 +56,7 @@ def _check_circles(named: Mapping[str, Draft]) -> None:
         circle = _way_back(name, named)
         if circle and draft.after and all(order[other] <= order[name] for other in circle):
             message = f"these rules go round in a circle: {' after '.join(circle)}"
-            draft.file.mistake(draft.after.places[circle[1]], message, "One of them must have 'on' instead.")
+            draft.file.error(draft.after.places[circle[1]], message, "One of them must have 'on' instead.")
 
 
 def _way_back(start: str, named: Mapping[str, Draft]) -> list[str]:
@@ -83,12 +83,12 @@ def _check_handlers_accept(drafts: Iterable[Draft], named: Mapping[str, Draft]) 
         for name, at in draft.on.items():
             if refused := draft.doing.refuses(EVENT_NAMES[name]):
                 what = name if refused == [name] else f"{name}, which can be {' or '.join(refused)}"
-                draft.file.mistake(at, f"{draft.doing.do} cannot act on {what}", f"It takes {draft.doing.takes}.")
+                draft.file.error(at, f"{draft.doing.do} cannot act on {what}", f"It takes {draft.doing.takes}.")
         for name in draft.after.places if draft.after else ():
             if refused := draft.doing.refuses(_events(name, named)):
                 followed = f"{name} ({named[name].source})"
                 message = f"{draft.doing.do} cannot act on {' or '.join(refused)}, on which {followed} acts"
-                draft.file.mistake(draft.doing.at, message, f"It takes {draft.doing.takes}.")
+                draft.file.error(draft.doing.at, message, f"It takes {draft.doing.takes}.")
 
 
 def _events(name: str, named: Mapping[str, Draft]) -> list[type[Event]]:
@@ -116,7 +116,7 @@ def _check_numbers(drafts: Iterable[Draft], workspaces: Workspaces | None) -> No
         crowded = next((key for key in mine if counts[key] > MOST_ACTIONS), None)
         if crowded:
             message = f"more than {MOST_ACTIONS} rules act on {crowded[0]} in {crowded[1]}"
-            draft.file.mistake(draft.node, message, _WHY_SO_FEW)
+            draft.file.error(draft.node, message, _WHY_SO_FEW)
 
 
 def _triggers(draft: Draft) -> list[str]:

@@ -1,4 +1,4 @@
-"""`Mistake`: something wrong in a rules file: where it is, what it is, what to do about it."""
+"""`RuleError`: something wrong in a rules file: where it is, what it is, what to do about it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ _LIMIT = 500  # characters of a message: it is one line of a log
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Mistake:
+class RuleError:
     """`file` as ``rules/churn.yaml``; line and column count from 1. `hint` says what to do, and may be empty."""
 
     file: str

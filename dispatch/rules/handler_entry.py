@@ -36,9 +36,7 @@ class Doing:
 def read_doing(node: Table, file: RuleFile, what: str) -> Doing | None:
     """The `do` and `with` of a mapping; None, and mistakes, if not even the handler's class can be found."""
     if "do" not in node.fields:
-        file.mistake(
-            node, f"{what} has no 'do'", f"It names a handler: {', '.join(builtin())}, or package.module:Class."
-        )
+        file.error(node, f"{what} has no 'do'", f"It names a handler: {', '.join(builtin())}, or package.module:Class.")
         return None
     at = node.fields["do"]
     do = file.text(at, "do")
@@ -48,12 +46,12 @@ def read_doing(node: Table, file: RuleFile, what: str) -> Doing | None:
         handler_class = find(do)
     except (Exception, SystemExit) as error:  # importing runs code that may be anybody's
         why = str(error) if isinstance(error, LookupError) else f"importing {do!r} failed: {type(error).__name__}"
-        file.mistake(at, why, did_you_mean(do, builtin()))
+        file.error(at, why, did_you_mean(do, builtin()))
         return None
     accepts = _accepted(handler_class)
     if not accepts:
         hint = "Write class X(Handler[Event]), or the event types that it takes in place of Event."
-        file.mistake(at, f"{do} does not say which events it takes", hint)
+        file.error(at, f"{do} does not say which events it takes", hint)
         return None
     return _with_settings(handler_class, Doing(at, do, accepts), node, file)
 
@@ -82,7 +80,7 @@ def _with_settings(handler_class: type[Handler[Any]], doing: Doing, node: Table,
     try:
         return replace(doing, handler=handler, settings_hash=_hash(doing.do, handler))
     except Exception as error:  # a handler may have a serializer of its own
-        file.mistake(at, f"the settings of {doing.do} cannot be written as JSON: {type(error).__name__}")
+        file.error(at, f"the settings of {doing.do} cannot be written as JSON: {type(error).__name__}")
         return doing
 
 

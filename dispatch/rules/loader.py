@@ -16,7 +16,7 @@ from handlers.file_field import APP_FOLDER, FOLDERS
 def load(folder: Path, settings: Mapping[str, str], app: Path = APP_FOLDER) -> Rules:
     """The rules of a folder's YAML files; `settings` are the app settings that they may read, `app` is its folder.
 
-    What is wrong with them is in `Rules.mistakes`; nothing that a file contains is raised.
+    What is wrong with them is in `Rules.errors`; nothing that a file contains is raised.
     """
     folder = folder.absolute()  # for its name
     files = _read_all(folder, settings)
@@ -30,13 +30,13 @@ def load(folder: Path, settings: Mapping[str, str], app: Path = APP_FOLDER) -> R
     alerts = places.read_alerts(workspaces_file)
     drafts = [draft for file in files if file is not workspaces_file for draft in read_rules(file, workspaces)]
     check_links(drafts, workspaces, all_readable=all(file.readable for file in files))
-    known = workspaces if not workspaces_file.mistakes else None
+    known = workspaces if not workspaces_file.errors else None
     return Rules(
         by_name={draft.name: rule for draft in drafts if (rule := _rule(draft)) is not None},
         workspaces=known,
         alerts=alerts,
-        mistakes=tuple(sorted(mistake for file in files for mistake in file.mistakes)),
-        refused={file.name: file.digest for file in files if file.mistakes or known is None},
+        errors=tuple(sorted(mistake for file in files for mistake in file.errors)),
+        refused={file.name: file.digest for file in files if file.errors or known is None},
         read=frozenset(file.name for file in files),
     )
 
@@ -54,10 +54,10 @@ def _missing(folder: Path, files: Iterable[RuleFile]) -> RuleFile:
     """Stands for a workspaces.yaml that is not there."""
     file = RuleFile(f"{folder.name}/{places.FILE}", digest="missing", readable=False)
     if not folder.is_dir():
-        file.mistake(START, "there is no such folder", "It holds workspaces.yaml and the rules files.")
+        file.error(START, "there is no such folder", "It holds workspaces.yaml and the rules files.")
         return file
     hint = did_you_mean(file.name, [other.name for other in files])
-    file.mistake(START, "there is no such file", hint or "It lists the workspaces whose events are handled.")
+    file.error(START, "there is no such file", hint or "It lists the workspaces whose events are handled.")
     return file
 
 
@@ -67,7 +67,7 @@ def _printable(name: str) -> str:
 
 def _rule(draft: Draft) -> Rule | None:
     """The rule, unless its file is refused."""
-    if draft.file.mistakes or draft.doing is None or draft.doing.handler is None:
+    if draft.file.errors or draft.doing is None or draft.doing.handler is None:
         return None
     return Rule(
         name=draft.name,

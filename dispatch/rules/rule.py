@@ -8,7 +8,7 @@ from typing import Any
 from dispatch.guards.base import Guard
 from dispatch.inbox.actions import NewAction
 from dispatch.log import log_event
-from dispatch.rules.errors import Mistake
+from dispatch.rules.errors import RuleError
 from dispatch.rules.retry import Retry
 from dispatch.rules.rule_entry import DRIFT, EVENT_NAMES
 from dispatch.rules.when import ALWAYS, AllOf
@@ -76,7 +76,7 @@ class Rules:
     by_name: Mapping[str, Rule] = field(default_factory=dict)
     workspaces: Workspaces | None = field(default_factory=Workspaces)  # None: they are not known
     alerts: Alerts | None = None
-    mistakes: tuple[Mistake, ...] = ()
+    errors: tuple[RuleError, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)  # file name -> a short hash of its content
     read: frozenset[str] = frozenset()  # the names of all files, also of those without rules
 

@@ -115,7 +115,7 @@ def _draft(node: Table, file: RuleFile, workspaces: Workspaces | None) -> Draft:
     called = f"rule {name}" if name else "this rule"
     if ("on" in fields) == ("after" in fields):
         hint = "'on' says which events lead to it, 'after' which rules it follows."
-        file.mistake(node, f"{called} needs either 'on' or 'after'" + (", not both" if "on" in fields else ""), hint)
+        file.error(node, f"{called} needs either 'on' or 'after'" + (", not both" if "on" in fields else ""), hint)
     ours = {key: value for key, value in fields.items() if key in RuleKeys.model_fields}
     return Draft(
         file=file,
@@ -132,13 +132,13 @@ def _draft(node: Table, file: RuleFile, workspaces: Workspaces | None) -> Draft:
 
 def _name(node: Table, file: RuleFile) -> str:
     if "name" not in node.fields:
-        file.mistake(node, "this rule has no 'name'", "Its name stands in the history, in mails and in 'after'.")
+        file.error(node, "this rule has no 'name'", "Its name stands in the history, in mails and in 'after'.")
         return ""
     at = node.fields["name"]
     name = file.text(at, "name")
     if name is not None and not _NAME.fullmatch(name):
         hint = "Use at most 63 small letters, digits and '-', such as mail-failed-runs."
-        file.mistake(at, f"{shown(name)} cannot be a rule's name", hint)
+        file.error(at, f"{shown(name)} cannot be a rule's name", hint)
     return name or ""
 
 
@@ -151,7 +151,7 @@ def _on(node: Node, file: RuleFile) -> dict[str, Node]:
             found.setdefault(name, item)
         elif text is not None:
             hint = did_you_mean(name, EVENT_NAMES, "The event types are")
-            file.mistake(item, f"unknown event type {shown(text)}", hint)
+            file.error(item, f"unknown event type {shown(text)}", hint)
     return found
 
 
@@ -162,7 +162,7 @@ def _after(node: Node, file: RuleFile) -> After | None:
         return None
     table = file.known_keys(table, ("rules", "outcome"), "after")
     if "rules" not in table.fields:
-        file.mistake(node, "after has no 'rules'", hint)
+        file.error(node, "after has no 'rules'", hint)
         return None
     items = file.one_or_more(table.fields["rules"], "rules")
     names = {name: item for item in items if (name := file.text(item, "the name of a rule"))}
@@ -175,5 +175,5 @@ def _outcome(table: Table, file: RuleFile) -> str:
     at = table.fields["outcome"]
     outcome = file.text(at, "outcome")
     if outcome is not None and outcome not in OUTCOMES:
-        file.mistake(at, f"unknown outcome {shown(outcome)}", did_you_mean(outcome, OUTCOMES, "An outcome is"))
+        file.error(at, f"unknown outcome {shown(outcome)}", did_you_mean(outcome, OUTCOMES, "An outcome is"))
     return outcome or "any"

@@ -54,14 +54,14 @@ def _test(node: Node, file: RuleFile) -> Test | None:
     try:
         return Condition.parse(text)
     except ValueError as error:
-        file.mistake(node, str(error))
+        file.error(node, str(error))
         return None
 
 
 def _group(node: Table, file: RuleFile) -> Test | None:
     groups = [key for key in node.keys if key in ("any", "all")]
     if len(groups) != 1 or len(node.keys) != 1:
-        file.mistake(node, "a group of conditions has one key, 'any' or 'all'", _EXAMPLE)
+        file.error(node, "a group of conditions has one key, 'any' or 'all'", _EXAMPLE)
         return None
     [key] = groups
     tests = _tests(node.fields[key], file, key)

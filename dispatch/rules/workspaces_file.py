@@ -6,7 +6,7 @@ from typing import Any
 
 from dispatch.rules.errors import did_you_mean
 from dispatch.rules.handler_entry import read_doing
-from dispatch.rules.reading.nodes import START, Node, RuleFile, Scalar, Spot, Table, is_broken, is_null
+from dispatch.rules.reading.nodes import START, Node, Position, RuleFile, Scalar, Table, is_broken, is_null
 from dispatch.rules.workspaces import Workspace, Workspaces
 from handlers.base import Handler
 from schemas import Event, WorkspaceId
@@ -36,16 +36,16 @@ def read_workspaces(file: RuleFile) -> Workspaces | None:
         return None
     listed = top.fields.get("workspaces")
     if listed is None or is_null(listed) or (isinstance(listed, Table) and not listed.fields):
-        file.mistake(listed or START, "no workspaces are listed", _EXAMPLE)
+        file.error(listed or START, "no workspaces are listed", _EXAMPLE)
         return None
     table = file.table(listed, "workspaces", _EXAMPLE)
-    seen: dict[WorkspaceId, tuple[str, Spot]] = {}
+    seen: dict[WorkspaceId, tuple[str, Position]] = {}
     found = [
         workspace
         for name in (table.fields if table else ())
         if table and (workspace := _workspace(name, table, file, seen))
     ]
-    return Workspaces(*found) if not file.mistakes else None
+    return Workspaces(*found) if not file.errors else None
 
 
 def read_alerts(file: RuleFile) -> Alerts | None:
@@ -58,7 +58,7 @@ def read_alerts(file: RuleFile) -> Alerts | None:
     table = file.known_keys(table, ("do", "with"), "alerts")
     doing = read_doing(table, file, "alerts")
     if doing and doing.refuses([Event]):
-        file.mistake(doing.at, f"{doing.do} cannot carry alerts: it takes only {doing.takes}")
+        file.error(doing.at, f"{doing.do} cannot carry alerts: it takes only {doing.takes}")
         return None
     if doing is None or doing.handler is None:
         return None
@@ -76,7 +76,7 @@ def choose(node: Node, file: RuleFile, workspaces: Workspaces | None) -> frozens
             hint = did_you_mean(name, workspaces.by_name, "The workspaces are")
             labels = sorted(label for label in workspaces.labels() if name in workspaces.values_of(label))
             hint = f"To choose by label, write in: {{ {labels[0]}: {name} }}." if labels else hint
-            file.mistake(item, f"there is no workspace {shown(name)}", hint)
+            file.error(item, f"there is no workspace {shown(name)}", hint)
         elif name:
             chosen.add(name)
     return frozenset(chosen)
@@ -93,11 +93,13 @@ def _top(file: RuleFile) -> Table | None:
     return file.known_keys(top, ("workspaces", "alerts"), FILE, hints=hints) if top else None
 
 
-def _workspace(name: str, table: Table, file: RuleFile, seen: dict[WorkspaceId, tuple[str, Spot]]) -> Workspace | None:
+def _workspace(
+    name: str, table: Table, file: RuleFile, seen: dict[WorkspaceId, tuple[str, Position]]
+) -> Workspace | None:
     at = table.keys[name]
     if not _NAME.fullmatch(name):
         hint = "Use at most 63 letters, digits, '-', '_' and '.'."
-        file.mistake(at, f"{shown(name)} cannot be a workspace's name", hint)
+        file.error(at, f"{shown(name)} cannot be a workspace's name", hint)
     entry = file.table(table.fields[name], f"workspace {name}", _EXAMPLE)
     if entry is None:
         return None
@@ -107,7 +109,7 @@ def _workspace(name: str, table: Table, file: RuleFile, seen: dict[WorkspaceId, 
         if label != "id" and (text := _label(label, node, file)) is not None
     }
     if "id" not in entry.fields:
-        file.mistake(at, f"workspace {name} has no 'id'", _ASK)
+        file.error(at, f"workspace {name} has no 'id'", _ASK)
         return None
     id = _id(name, entry.fields["id"], file)
     if id is None:
@@ -115,7 +117,7 @@ def _workspace(name: str, table: Table, file: RuleFile, seen: dict[WorkspaceId, 
     if id in seen:
         other, there = seen[id]
         message = f"this is the id of {other}, too (line {there.line})"
-        file.mistake(entry.fields["id"], message, "List a workspace once.")
+        file.error(entry.fields["id"], message, "List a workspace once.")
     seen.setdefault(id, (name, at))
     return Workspace(name, id, labels)
 
@@ -127,7 +129,7 @@ def _id(name: str, node: Node, file: RuleFile) -> WorkspaceId | None:
     try:
         return WorkspaceId.parse(text)
     except ValueError as error:
-        file.mistake(node, f"the id of {name} should be {error}", _ASK)
+        file.error(node, f"the id of {name} should be {error}", _ASK)
         return None
 
 
@@ -136,21 +138,21 @@ def _label(label: str, node: Node, file: RuleFile) -> str | None:
         return None
     if isinstance(node, Scalar) and node.value is not None:
         return node.value if isinstance(node.value, str) else node.written
-    file.mistake(node, f"label {label} should have one value: a text, a number, true or false")
+    file.error(node, f"label {label} should have one value: a text, a number, true or false")
     return None
 
 
 def _with_labels(node: Table, file: RuleFile, workspaces: Workspaces | None) -> frozenset[str]:
     """The workspaces that have all of these labels."""
-    before = len(file.mistakes)
+    before = len(file.errors)
     wanted = {label: _values(label, node, file, workspaces) for label in node.fields}
     if not wanted:
-        file.mistake(node, "in is empty", "Leave it out to mean all workspaces.")
-    if workspaces is None or len(file.mistakes) > before or is_broken(node):
+        file.error(node, "in is empty", "Leave it out to mean all workspaces.")
+    if workspaces is None or len(file.errors) > before or is_broken(node):
         return frozenset()
     chosen = frozenset(workspace.name for workspace in workspaces if workspace.has(wanted))
     if not chosen:
-        file.mistake(
+        file.error(
             node,
             "no workspace has all of these labels",
             "Some have one and some another: leave one out, or write a rule for each.",
@@ -162,13 +164,13 @@ def _values(label: str, node: Table, file: RuleFile, workspaces: Workspaces | No
     values: set[str] = set()
     if workspaces and label not in workspaces.labels():
         hint = did_you_mean(label, workspaces.labels(), "The labels are")
-        file.mistake(node.keys[label], f"no workspace has a label {shown(label)}", hint)
+        file.error(node.keys[label], f"no workspace has a label {shown(label)}", hint)
         return frozenset()
     for item in file.one_or_more(node.fields[label], f"label {label}"):
         value = _label(label, item, file)
         if value is not None and workspaces and value not in workspaces.values_of(label):
             hint = did_you_mean(value, workspaces.values_of(label), f"The values of {label} are")
-            file.mistake(item, f"no workspace has {label}: {shown(value)}", hint)
+            file.error(item, f"no workspace has {label}: {shown(value)}", hint)
         elif value is not None:
             values.add(value)
     return frozenset(values)

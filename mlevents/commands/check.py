@@ -38,12 +38,12 @@ def check(app: Path) -> int:
     for rule in rules.by_name.values():
         for event, plan in plans(rule, rules):
             print(f"{rule.source}: {rule.name} on {event}: {plan}")
-    print(*rules.mistakes, _verdict(rules), sep="\n")
-    return 1 if rules.mistakes else 0
+    print(*rules.errors, _verdict(rules), sep="\n")
+    return 1 if rules.errors else 0
 
 
 def _verdict(rules: Rules) -> str:
-    count = len(rules.mistakes)
+    count = len(rules.errors)
     found = "no mistakes" if not count else "1 mistake" if count == 1 else f"{count} mistakes"
     if rules.workspaces is None:
         return f"no rule acts until workspaces.yaml is right; {found}"

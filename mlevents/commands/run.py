@@ -101,7 +101,7 @@ def _find(app: Path, name: str, workspace: str | None) -> tuple[Rule, Workspace]
     settings, _ = LocalSettings.load(app).environment(os.environ)
     os.environ.update(settings)
     rules = load(app / Environment(settings).get("MLEVENTS_RULES", "rules"), settings, app)
-    print(*rules.mistakes, sep="\n", end="\n" if rules.mistakes else "")
+    print(*rules.errors, sep="\n", end="\n" if rules.errors else "")
     rule = rules.get(name)
     if rule is None or not isinstance(rule.handler, Deploy):
         deploying = [each.name for each in rules.by_name.values() if isinstance(each.handler, Deploy)]

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 def started(folder: Path, *texts: str) -> World:
     """A world in which the event has come and nothing has been done about it."""
     world = World(rules(*texts), folder)
-    assert world.loaded.mistakes == ()
+    assert world.loaded.errors == ()
     world.receive(EVENT)
     return world
 

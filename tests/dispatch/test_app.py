@@ -35,7 +35,7 @@ def test_mistakes_in_rules_are_logged_and_do_not_stop_the_app(folder: Path, capl
 def test_the_rules_folder_is_a_setting(folder: Path) -> None:
     (folder / "rules").rename(folder / "mine")
     values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "MLEVENTS_RULES": "mine", **SETTINGS}
-    assert App.from_settings(values, folder).rules.mistakes == ()
+    assert App.from_settings(values, folder).rules.errors == ()
 
 
 def test_an_event_is_bound_to_its_workspace_s_name_and_labels(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_handler_s_secret_is_in_no_row_and_no_log(how: str, tmp_path: Path, ca
         )
     )
     world.loaded = load(folder, SETTINGS)
-    assert world.loaded.mistakes == ()
+    assert world.loaded.errors == ()
     world.receive(RunStatusChanged.example())
     world.run()
     assert world.actions["leak"].ended

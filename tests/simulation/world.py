@@ -212,5 +212,5 @@ def _loaded(world: str, broken: frozenset[str]) -> Rules:
             mistake = "    nonsense: true\n" if file in broken else ""
             (folder / file).write_text(text.replace("WORLD", f'"{world}"') + mistake)
         rules = load(folder, SETTINGS)
-    assert {*rules.refused} == {f"rules/{file}" for file in broken}, rules.mistakes
+    assert {*rules.refused} == {f"rules/{file}" for file in broken}, rules.errors
     return rules

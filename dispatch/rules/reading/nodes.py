@@ -5,18 +5,18 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from dispatch.rules.errors import Mistake, closest
+from dispatch.rules.errors import RuleError, closest
 from schemas.errors import shown
 
 
-class Spot(NamedTuple):
+class Position(NamedTuple):
     """Where something begins; both count from 1."""
 
     line: int
     column: int
 
 
-START = Spot(1, 1)
+START = Position(1, 1)
 SHORTEST_SECRET = 4  # characters; what is shorter is in any text
 
 
@@ -28,7 +28,7 @@ class Scalar:
     cannot be had, which has been said.
     """
 
-    at: Spot
+    at: Position
     value: str | int | float | bool | None
     written: str  # as it stands in the file, without quotes
     settings: tuple[tuple[str, str], ...] = ()
@@ -43,7 +43,7 @@ class Scalar:
 class Sequence:
     """A list."""
 
-    at: Spot
+    at: Position
     items: tuple["Node", ...]
 
     def plain(self) -> Any:
@@ -55,9 +55,9 @@ class Sequence:
 class Table:
     """A mapping; `keys` says where each key stands."""
 
-    at: Spot
+    at: Position
     fields: Mapping[str, "Node"]
-    keys: Mapping[str, Spot]
+    keys: Mapping[str, Position]
 
     def plain(self) -> Any:
         """As a dict of plain values."""
@@ -75,36 +75,36 @@ class RuleFile:
     digest: str = ""  # a short hash of its content
     root: Node | None = None
     readable: bool = True
-    mistakes: list[Mistake] = field(default_factory=list)
+    errors: list[RuleError] = field(default_factory=list)
     context: dict[str, Any] = field(default_factory=dict)  # what the validators of its settings may ask for
 
-    def mistake(self, at: Node | Spot, message: str, hint: str = "") -> None:
+    def error(self, at: Node | Position, message: str, hint: str = "") -> None:
         """Report a mistake, once. If it is about a text, what came into that from settings is not shown."""
-        line, column = at if isinstance(at, Spot) else at.at
+        line, column = at if isinstance(at, Position) else at.at
         settings = at.settings if isinstance(at, Scalar) else ()
-        found = Mistake(self.name, line, column, hide(message, settings), hide(hint, settings))
-        if found not in self.mistakes:
-            self.mistakes.append(found)
+        found = RuleError(self.name, line, column, hide(message, settings), hide(hint, settings))
+        if found not in self.errors:
+            self.errors.append(found)
 
     def table(self, node: Node, what: str, hint: str = "") -> Table | None:
         """The node, if it is a mapping; else a mistake."""
         if isinstance(node, Table):
             return node
-        self.mistake(node, f"{what} should be a mapping (key: value), not {kind(node)}", hint)
+        self.error(node, f"{what} should be a mapping (key: value), not {kind(node)}", hint)
         return None
 
     def sequence(self, node: Node, what: str, hint: str = "") -> tuple[Node, ...]:
         """The items of a list; of anything else none, and a mistake."""
         if isinstance(node, Sequence):
             return node.items
-        self.mistake(node, f"{what} should be a list, not {kind(node)}", hint)
+        self.error(node, f"{what} should be a list, not {kind(node)}", hint)
         return ()
 
     def one_or_more(self, node: Node, what: str) -> tuple[Node, ...]:
         """The items of a list, or the one thing that stands for a list of one. An empty list is a mistake."""
         items = node.items if isinstance(node, Sequence) else () if is_null(node) else (node,)
         if not items:
-            self.mistake(node, f"{what} is empty")
+            self.error(node, f"{what} is empty")
         return items
 
     def text(self, node: Node, what: str, hint: str = "") -> str | None:
@@ -113,7 +113,7 @@ class RuleFile:
             return None if node.broken else node.value
         if isinstance(node, Scalar) and node.value is not None:
             hint = hint or f'Put it in quotes: "{node.written}".'
-        self.mistake(node, f"{what} should be a text, not {kind(node)}", hint)
+        self.error(node, f"{what} should be a text, not {kind(node)}", hint)
         return None
 
     def known_keys(
@@ -134,7 +134,7 @@ class RuleFile:
                 continue
             meant = (synonyms or {}).get(key.casefold()) or closest(key, known)
             hint = (hints or {}).get(key) or (f"Did you mean {meant}?" if meant else f"Known are {', '.join(known)}.")
-            self.mistake(at, f"unknown key {shown(key)} in {of}", hint)
+            self.error(at, f"unknown key {shown(key)} in {of}", hint)
             if meant and meant not in fields:
                 fields[meant], keys[meant] = fields.pop(key), keys.pop(key)
         return Table(node.at, fields, keys)

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from dispatch.rules.errors import closest, did_you_mean
-from dispatch.rules.reading.nodes import Node, RuleFile, Scalar, Sequence, Spot, Table, hide, is_broken, kind
+from dispatch.rules.reading.nodes import Node, Position, RuleFile, Scalar, Sequence, Table, hide, is_broken, kind
 from handlers.workspace_field import NOT_KNOWN
 from schemas.errors import shown
 
@@ -37,13 +37,13 @@ _EXPECTED = (  # pydantic's error types -> what to write
 class _Complaint:
     """One of pydantic's errors, in its place."""
 
-    at: Spot
+    at: Position
     path: str
     text: str
     hint: str = ""
 
 
-def validated(model: type[M], node: Table, file: RuleFile, path: str, at: Spot) -> M | None:
+def validated(model: type[M], node: Table, file: RuleFile, path: str, at: Position) -> M | None:
     """The model that a mapping describes, or None if it has mistakes, or if what it needs to know is not known.
 
     `path` is how messages name the mapping ("with"; "" if its keys speak for themselves), `at` is where to report what
@@ -55,16 +55,16 @@ def validated(model: type[M], node: Table, file: RuleFile, path: str, at: Spot) 
         reader = _Reader(model, node, path, at)
         complaints = [c for detail in error.errors(include_url=False) if (c := reader.complaint(detail))]
         for complaint in _merged(complaints):
-            file.mistake(complaint.at, complaint.text, complaint.hint)
+            file.error(complaint.at, complaint.text, complaint.hint)
     except (Exception, SystemExit) as error:  # a handler's validator may raise anything
-        file.mistake(at, f"{model.__name__} cannot check its settings: {type(error).__name__}")
+        file.error(at, f"{model.__name__} cannot check its settings: {type(error).__name__}")
     return None
 
 
 class _Reader:
     """Finds out where an error of pydantic's belongs, and words it."""
 
-    def __init__(self, model: type[BaseModel], root: Table, path: str, at: Spot) -> None:
+    def __init__(self, model: type[BaseModel], root: Table, path: str, at: Position) -> None:
         self._model, self._root, self._path, self._at = model, root, path, at
         self._hidden = list(_hidden(model, root, ()))
 

@@ -16,7 +16,7 @@ from ruamel.yaml import events as yaml
 from ruamel.yaml.error import MarkedYAMLError
 
 from dispatch.rules.reading.app_settings import substitute
-from dispatch.rules.reading.nodes import START, Node, RuleFile, Scalar, Sequence, Spot, Table
+from dispatch.rules.reading.nodes import START, Node, Position, RuleFile, Scalar, Sequence, Table
 from dispatch.rules.reading.yaml_errors import explain
 from schemas.errors import shown
 
@@ -41,7 +41,7 @@ def read(path: Path, name: str, settings: Mapping[str, str]) -> RuleFile:
             raw = stream.read(MOST_BYTES + 1)
     except OSError as error:
         file = RuleFile(name, digest="unreadable", readable=False)
-        file.mistake(START, f"the file cannot be read: {error.strerror or type(error).__name__}")
+        file.error(START, f"the file cannot be read: {error.strerror or type(error).__name__}")
         return file
     return parse(raw, name, settings)
 
@@ -52,30 +52,30 @@ def parse(raw: bytes, name: str, settings: Mapping[str, str]) -> RuleFile:
     text = _decoded(raw, file)
     if text is not None:
         _Composer(text, file, settings).compose()
-    file.readable = file.root is not None or not file.mistakes
+    file.readable = file.root is not None or not file.errors
     return file
 
 
 def _decoded(raw: bytes, file: RuleFile) -> str | None:
     if len(raw) > MOST_BYTES:
-        file.mistake(START, f"the file is larger than {MOST_BYTES // 1024} KiB", "Make several files of it.")
+        file.error(START, f"the file is larger than {MOST_BYTES // 1024} KiB", "Make several files of it.")
         return None
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = raw[: error.start].decode("utf-8-sig")
-        file.mistake(_spot(before), f"byte 0x{raw[error.start]:02x} is not UTF-8", "Save the file as UTF-8.")
+        file.error(_position(before), f"byte 0x{raw[error.start]:02x} is not UTF-8", "Save the file as UTF-8.")
         return None
     if strange := _NOT_PRINTABLE.search(text):
         code = f"U+{ord(strange[0]):04X}"
-        file.mistake(_spot(text[: strange.start()]), f"the character {code} cannot stand in YAML", "Remove it.")
+        file.error(_position(text[: strange.start()]), f"the character {code} cannot stand in YAML", "Remove it.")
         return None
     return text
 
 
-def _spot(before: str) -> Spot:
+def _position(before: str) -> Position:
     lines = _LINE_BREAK.split(before)
-    return Spot(len(lines), len(lines[-1]) + 1)
+    return Position(len(lines), len(lines[-1]) + 1)
 
 
 class _Stop(Exception):  # noqa: N818 - not an error: the mistake has been reported
@@ -108,13 +108,13 @@ class _Composer:
         except MarkedYAMLError as error:
             self._file.root = None
             line, column, message, hint = explain(error, _LINE_BREAK.split(self._text))
-            self._file.mistake(Spot(line, column), message, hint)
+            self._file.error(Position(line, column), message, hint)
         except Exception as error:  # such as OverflowError for the escape "\\U99999999"
             self._file.root = None
-            self._file.mistake(START, f"the file cannot be read as YAML: {type(error).__name__}")
+            self._file.error(START, f"the file cannot be read as YAML: {type(error).__name__}")
 
-    def _stop(self, at: Spot, message: str, hint: str = "") -> None:
-        self._file.mistake(at, message, hint)
+    def _stop(self, at: Position, message: str, hint: str = "") -> None:
+        self._file.error(at, message, hint)
         raise _Stop
 
     def _node(self, event: yaml.Event, level: int) -> Node:
@@ -133,7 +133,7 @@ class _Composer:
 
     def _untagged(self, event: yaml.Event, level: int) -> Node:
         if tag := _tag(event):
-            self._file.mistake(_at(event), f"a tag ({shown(tag)}), which rules do not know", "Remove it.")
+            self._file.error(_at(event), f"a tag ({shown(tag)}), which rules do not know", "Remove it.")
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -149,7 +149,7 @@ class _Composer:
         known = self._anchors.get(event.anchor)
         if known is None:
             message = "contains itself" if event.anchor in self._anchors else "is not defined above"
-            self._file.mistake(_at(event), f"*{event.anchor} {message}", "A text that begins with * needs quotes.")
+            self._file.error(_at(event), f"*{event.anchor} {message}", "A text that begins with * needs quotes.")
             return Scalar(_at(event), None, "", broken=True)
         self._count(known[1], event)
         return known[0]
@@ -160,7 +160,7 @@ class _Composer:
 
     def _table(self, start: yaml.Event, level: int) -> Table:
         fields: dict[str, Node] = {}
-        keys: dict[str, Spot] = {}
+        keys: dict[str, Position] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._key(event, start, level)
             value = self._node(next(self._events), level + 1)
@@ -168,7 +168,7 @@ class _Composer:
                 continue
             if key in keys:
                 first = keys[key].line
-                self._file.mistake(
+                self._file.error(
                     _at(event), f"{shown(key)} stands here a second time", f"The first is in line {first}."
                 )
                 continue
@@ -183,18 +183,18 @@ class _Composer:
             self._node(event, level + 1)
             template = _in_braces(event) and _in_braces(start)
             hint = 'A text that begins with {{ needs quotes: "{{ … }}".' if template else ""
-            self._file.mistake(_at(start if template else event), "a key should be a text", hint)
+            self._file.error(_at(start if template else event), "a key should be a text", hint)
             return None
         text, hint = str(event.value), ""
         if _tag(event) or not text or _SURROGATE.search(text):
-            self._file.mistake(_at(event), "a key should be a text")
+            self._file.error(_at(event), "a key should be a text")
             return None
         if text == "<<" and event.style is None:
             hint = "YAML 1.2 has no merge keys: repeat what is to be the same, or use an alias for all of a value."
         elif "${" in text:
             hint = "Only values can be read from app settings."
         if hint:
-            self._file.mistake(_at(event), f"{shown(text)} cannot be a key", hint)
+            self._file.error(_at(event), f"{shown(text)} cannot be a key", hint)
             return None
         return text
 
@@ -205,11 +205,11 @@ class _Composer:
             return Scalar(_at(event), value, written)
         filled = substitute(value, self._settings)
         for message, hint in filled.wrong:
-            self._file.mistake(_at(event), message, hint)
+            self._file.error(_at(event), message, hint)
         surrogate = _SURROGATE.search(filled.text)
         if surrogate:
             code = f"U+{ord(surrogate[0]):04X}"
-            self._file.mistake(_at(event), f"half a character ({code}), which is no text", _HALF)
+            self._file.error(_at(event), f"half a character ({code}), which is no text", _HALF)
         return Scalar(_at(event), filled.text, written, filled.settings, broken=bool(filled.wrong or surrogate))
 
 
@@ -221,8 +221,8 @@ def _in_braces(event: yaml.Event) -> bool:
     return isinstance(event, yaml.MappingStartEvent) and bool(event.flow_style)
 
 
-def _at(event: yaml.Event) -> Spot:
-    return Spot(event.start_mark.line + 1, event.start_mark.column + 1)
+def _at(event: yaml.Event) -> Position:
+    return Position(event.start_mark.line + 1, event.start_mark.column + 1)
 
 
 def _resolved(text: str) -> str | int | float | bool | None:

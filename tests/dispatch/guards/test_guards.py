@@ -177,7 +177,7 @@ class TestAtMost:
         ],
     )
     def test_nonsense_is_a_mistake(self, tmp_path: Path, limit: str, says: str) -> None:
-        [mistake] = World(rules(rule("ring", at_most=limit)), tmp_path).loaded.mistakes
+        [mistake] = World(rules(rule("ring", at_most=limit)), tmp_path).loaded.errors
         assert says in str(mistake)
 
     @pytest.mark.parametrize("script", ["give-up", "skip"])

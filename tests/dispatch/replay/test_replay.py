@@ -28,7 +28,7 @@ FAILED = "{ rules: ring, outcome: failed }"
 def ran(folder: Path, *texts: str) -> World:
     """A world in which the event has come, and all has been done about it."""
     world = World(rules(*texts), folder)
-    assert world.loaded.mistakes == ()
+    assert world.loaded.errors == ()
     world.receive(EVENT)
     world.run()
     return world

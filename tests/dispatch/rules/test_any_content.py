@@ -62,14 +62,14 @@ WORDS = [
 
 def check(book: Rules) -> None:
     """What must be true of any Rules."""
-    for mistake in book.mistakes:
+    for mistake in book.errors:
         text = str(mistake)
         assert mistake.file in book.refused
         assert mistake.line > 0 < mistake.column
         assert len(mistake.message) <= 500
         assert "\n" not in text
         text.encode()
-    assert not {rule.file for rule in book.by_name.values()} & {mistake.file for mistake in book.mistakes}
+    assert not {rule.file for rule in book.by_name.values()} & {mistake.file for mistake in book.errors}
     for event_type in EVENT_TYPES.values():
         event = event_type.example()
         workspace = book.workspace(event)
@@ -127,7 +127,7 @@ def test_a_good_file_with_a_slip_is_rules_or_mistakes(examples: int) -> None:
         book = loaded(**{name: mutated(GOOD[f"{name}.yaml"], seed, count).encode()})
         check(book)
         if name == "churn":
-            assert {mistake.file for mistake in book.mistakes} <= {"rules/churn.yaml"}
+            assert {mistake.file for mistake in book.errors} <= {"rules/churn.yaml"}
 
     holds(promise, examples, FILES, st.integers(0, 2**32), st.integers(1, 6))
 

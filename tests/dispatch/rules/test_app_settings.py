@@ -12,7 +12,7 @@ SECRET = "hunter2-bad"
 
 
 def told(book: Rules) -> list[str]:
-    return [str(mistake).removeprefix("rules/churn.yaml:") for mistake in book.mistakes]
+    return [str(mistake).removeprefix("rules/churn.yaml:") for mistake in book.errors]
 
 
 def with_settings(folder: Path, text: str, settings: dict[str, str] | None = None) -> Rules:
@@ -21,7 +21,7 @@ def with_settings(folder: Path, text: str, settings: dict[str, str] | None = Non
 
 
 def fields(book: Rules) -> Any:
-    assert book.mistakes == ()
+    assert book.errors == ()
     found = book.get("a")
     assert found
     return found.handler
@@ -82,9 +82,9 @@ def test_a_workspace_may_be_chosen_by_a_setting(tmp_path: Path) -> None:
     """If it is there."""
     text = rules(rule(**{"in": '["${RULES_PLACE}", churn-dev]'}))
     book = loaded(tmp_path, {"RULES_PLACE": "churn-prod"}, churn=text)
-    assert book.mistakes == ()
+    assert book.errors == ()
     assert book.by_name["a"].workspaces == frozenset({"churn-prod", "churn-dev"})
-    assert [mistake.message for mistake in loaded(tmp_path, churn=text).mistakes] == [
+    assert [mistake.message for mistake in loaded(tmp_path, churn=text).errors] == [
         "the app setting RULES_PLACE is not set"
     ]
 
@@ -93,7 +93,7 @@ def test_a_label_may_come_from_a_setting(tmp_path: Path) -> None:
     """If it is there."""
     text = rules(rule(**{"in": '{ env: "${RULES_ENV}" }'}))
     assert loaded(tmp_path, {"RULES_ENV": "prod"}, churn=text).by_name["a"].workspaces == frozenset({"churn-prod"})
-    assert [mistake.message for mistake in loaded(tmp_path, churn=text).mistakes] == [
+    assert [mistake.message for mistake in loaded(tmp_path, churn=text).errors] == [
         "the app setting RULES_ENV is not set"
     ]
 
@@ -117,7 +117,7 @@ def test_only_values_are_read_from_settings(tmp_path: Path) -> None:
 def test_a_missing_setting_takes_no_other_file_with_it(tmp_path: Path) -> None:
     """Nor does it hide the other mistakes of its own."""
     book = with_settings(tmp_path, '{ url: "${RULES_A} ${RULES_B}", zzz: 1 }', {"RULES_A": "x"})
-    assert [mistake.message for mistake in book.mistakes] == [
+    assert [mistake.message for mistake in book.errors] == [
         "the app setting RULES_B is not set",
         "unknown key 'zzz' in with",
     ]
@@ -146,7 +146,7 @@ def test_a_missing_setting_takes_no_other_file_with_it(tmp_path: Path) -> None:
 def test_no_message_shows_a_secret_or_what_a_setting_contains(text: str, tmp_path: Path) -> None:
     """Although these validators tell what they were given."""
     book = with_settings(tmp_path, text, {"RULES_SECRET": SECRET})
-    assert book.mistakes
+    assert book.errors
     shown = repr(book)
     for part in (SECRET, SECRET.upper(), "hunter"):
         assert part not in shown.replace(f"{{ {SECRET}: x }}", "")
@@ -157,8 +157,8 @@ def test_nor_does_any_key_of_a_rule(key: str, tmp_path: Path) -> None:
     """The setting's name stands for what it contains."""
     text = rule(**{key: '"${RULES_SECRET}"'})
     book = loaded(tmp_path, {"RULES_SECRET": SECRET.upper() + "!"}, churn=rules(text))
-    assert book.mistakes
-    assert "hunter" not in repr(book.mistakes).lower()
+    assert book.errors
+    assert "hunter" not in repr(book.errors).lower()
 
 
 def test_what_is_no_secret_is_shown(tmp_path: Path) -> None:

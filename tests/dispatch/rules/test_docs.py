@@ -31,7 +31,7 @@ def test_every_example_loads(example: str, tmp_path: Path) -> None:
     (tmp_path / "workspaces.yaml").write_text(WORKSPACES)
     (tmp_path / (name[1] if name else "example.yaml")).write_text(as_file(example))
     loaded = load(tmp_path, SETTINGS)
-    assert loaded.mistakes == ()
+    assert loaded.errors == ()
     assert loaded.by_name or loaded.alerts
 
 
@@ -50,5 +50,5 @@ def test_the_message_that_is_shown_is_the_message_that_is_given(tmp_path: Path) 
         "rules:\n  - name: a\n    do: log\n    on: RunStatusChanged\n    in: { env: prod }\n    when:\n"
         "      - data.runStatus StringsIn Failed\n"
     )
-    [mistake] = load(folder, SETTINGS).mistakes
+    [mistake] = load(folder, SETTINGS).errors
     assert f"\n    {mistake}\n" in DOC

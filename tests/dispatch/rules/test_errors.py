@@ -21,7 +21,7 @@ ARM = (
 
 def told(book: Rules, file: str = "rules/churn.yaml") -> list[str]:
     """The mistakes, without the file that they are all in."""
-    texts = [str(mistake) for mistake in book.mistakes]
+    texts = [str(mistake) for mistake in book.errors]
     assert all(text.startswith(f"{file}:") for text in texts), texts
     assert file in book.refused or not texts
     return [text.removeprefix(f"{file}:") for text in texts]
@@ -290,7 +290,7 @@ def test_rules_are_told_where_other_keys_belong(tmp_path: Path) -> None:
 def test_a_file_may_hold_no_rules(tmp_path: Path) -> None:
     """Because they have all been commented out, say."""
     book = loaded(tmp_path, a="", b="# nothing\n", c="rules:\n  # - name: x\n", d="rules: []\n")
-    assert book.mistakes == ()
+    assert book.errors == ()
 
 
 def test_all_mistakes_of_all_files_are_told_together(tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_all_mistakes_of_all_files_are_told_together(tmp_path: Path) -> None:
         a=rules(rule(retry="{ for: 1 }", **{"in": "x"}), rule(name="b", dry_run="5")),
         c="rules: [",
     )
-    places = [(mistake.file, mistake.line, mistake.column) for mistake in book.mistakes]
+    places = [(mistake.file, mistake.line, mistake.column) for mistake in book.errors]
     assert places == [
         ("rules/a.yaml", 5, 19),
         ("rules/a.yaml", 6, 9),

@@ -15,7 +15,7 @@ BAD = rules(rule(name="bad", zzz="1"))
 
 
 def told(book: Rules) -> list[str]:
-    return [str(mistake) for mistake in book.mistakes]
+    return [str(mistake) for mistake in book.errors]
 
 
 def matching(book: Rules) -> list[str]:
@@ -83,7 +83,7 @@ def test_two_circles_are_told_each(tmp_path: Path) -> None:
     """Even if a rule is in both."""
     a = rules(rule(name="a", after="{ rules: [b, c] }"))
     bc = rules(rule(name="b", after="{ rules: a }"), rule(name="c", after="{ rules: a }"))
-    assert [m.message for m in loaded(tmp_path, a=a, b=bc).mistakes] == [
+    assert [m.message for m in loaded(tmp_path, a=a, b=bc).errors] == [
         "these rules go round in a circle: b after a after b",
         "these rules go round in a circle: c after a after c",
     ]
@@ -98,7 +98,7 @@ def test_while_workspaces_yaml_is_refused_nothing_matches_and_nothing_is_foreign
 ) -> None:
     """All files are left to be asked later; only one has mistakes, and what is under way finds its rules."""
     book = loaded(tmp_path, workspaces=workspaces, a=rules(rule(name="a"), rule(name="b", after="{ rules: a }")))
-    assert {mistake.file for mistake in book.mistakes} == {"rules/workspaces.yaml"}
+    assert {mistake.file for mistake in book.errors} == {"rules/workspaces.yaml"}
     assert not book.knows_workspaces
     assert book.workspace(RunStatusChanged.example()) is None
     assert matching(book) == []
@@ -158,7 +158,7 @@ class TestMostActions:
         """Every rule beyond is told, and its file refused."""
         many = [rule(name=f"r{n}", on="[RunCompleted, RunStatusChanged]") for n in range(MOST_ACTIONS)]
         book = loaded(tmp_path, a=rules(*many))
-        assert book.mistakes == ()
+        assert book.errors == ()
         assert len(matching(book)) == MOST_ACTIONS
         book = loaded(tmp_path, a=rules(*many), b=rules(rule(name="one"), rule(name="two", on="DriftDetected")))
         assert told(book) == [
@@ -174,7 +174,7 @@ class TestMostActions:
             return [rule(name=f"{name}{n}", **{"in": name}) for n in range(MOST_ACTIONS)]
 
         text = rules(*of("churn-dev"), *of("churn-prod"))
-        assert loaded(tmp_path, a=text).mistakes == ()
+        assert loaded(tmp_path, a=text).errors == ()
         assert len(told(loaded(tmp_path, a=text, b=rules(rule(name="one-more"))))) == 1
 
     def test_on_one_end_of_an_action(self, tmp_path: Path) -> None:
@@ -184,10 +184,8 @@ class TestMostActions:
             return [rule(name=f"{outcome}{n}", after=f"{{ rules: a, outcome: {outcome} }}") for n in range(count)]
 
         assert (
-            loaded(
-                tmp_path, a=rules(rule(), *after("failed", MOST_ACTIONS), *after("succeeded", MOST_ACTIONS))
-            ).mistakes
+            loaded(tmp_path, a=rules(rule(), *after("failed", MOST_ACTIONS), *after("succeeded", MOST_ACTIONS))).errors
             == ()
         )
-        [mistake] = loaded(tmp_path, a=rules(rule(), *after("failed", MOST_ACTIONS), *after("any", 1))).mistakes
+        [mistake] = loaded(tmp_path, a=rules(rule(), *after("failed", MOST_ACTIONS), *after("any", 1))).errors
         assert mistake.message == "more than 48 rules act on the end (failed) of a in churn-dev"

@@ -70,7 +70,7 @@ class TestOn:
         files = {"b": rules(rule(name="b2"), rule(name="b1")), "a.yml": rules(rule(name="z"))}
         (tmp_path / "rules" / "folder.yaml").mkdir(parents=True)
         book = loaded(tmp_path, **files, **{"notes.txt": "not rules", ".hidden.yaml": "not: rules"})
-        assert book.mistakes == ()
+        assert book.errors == ()
         assert matching(book, RunStatusChanged.example()) == ["z", "b2", "b1"]
 
 
@@ -98,7 +98,7 @@ class TestIn:
         id = SETTINGS["RULES_WS_CHURN_PROD"]
         workspaces = f"workspaces: {{ it: {{ id: {id}, tier: 01, live: true, since: 2026-11-22 }} }}"
         book = loaded(tmp_path, workspaces=workspaces, churn=rules(rule(**{"in": "{ tier: 01, live: [true, false] }"})))
-        assert [str(m) for m in book.mistakes] == [
+        assert [str(m) for m in book.errors] == [
             "rules/churn.yaml:5:34: no workspace has live: 'false'. The values of live are true."
         ]
         book = loaded(tmp_path, workspaces=workspaces, churn=rules(rule(**{"in": '{ tier: "01", live: true }'})))
@@ -142,7 +142,7 @@ class TestWhen:
     def test_all_conditions_must_hold_and_one_of_any(self, when: str, holds: bool, tmp_path: Path) -> None:
         """They see the event as templates do."""
         book = loaded(tmp_path, churn=rules(rule(when=when)))
-        assert book.mistakes == ()
+        assert book.errors == ()
         assert bool(matching(book, RunStatusChanged.example())) is holds
 
 
@@ -171,7 +171,7 @@ class TestAfter:
             rule(name="if-failed", after=after, when="result.status StringIn failed"),
         )
         book = loaded(tmp_path, churn=text)
-        assert book.mistakes == ()
+        assert book.errors == ()
         assert following(book, "root", "failed", RunStatusChanged.example()) == ["if-failed"]
         assert following(book, "root", "skipped", in_dev(RunStatusChanged.example())) == ["in-dev"]
 
@@ -221,7 +221,7 @@ class TestTheSampleRules:
         return load(ROOT / "samples" / "rules", settings)
 
     def test_they_have_no_mistakes(self, book: Rules) -> None:
-        assert book.mistakes == ()
+        assert book.errors == ()
         assert book.refused == {}
 
     @pytest.mark.parametrize("sample", sorted((ROOT / "samples").glob("*_*.json")), ids=lambda path: path.stem)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatch.rules.reading.nodes import Node, RuleFile, Sequence, Spot, Table
+from dispatch.rules.reading.nodes import Node, Position, RuleFile, Sequence, Table
 from dispatch.rules.reading.yaml import MOST_BYTES, parse
 
 INDENT = "Is it indented like its neighbours? A text with ': ' in it, or a quote first, needs quotes around it."
@@ -20,7 +20,7 @@ def read(text: str | bytes) -> RuleFile:
 
 
 def told(file: RuleFile) -> list[str]:
-    return [str(mistake).removeprefix("x.yaml:") for mistake in file.mistakes]
+    return [str(mistake).removeprefix("x.yaml:") for mistake in file.errors]
 
 
 def plain(text: str | bytes) -> Any:
@@ -75,15 +75,15 @@ def test_every_key_and_value_knows_its_place() -> None:
     assert isinstance(inner, Table)
     letters = inner.fields["ü"]
     assert isinstance(letters, Sequence)
-    assert (root.keys["é é"], inner.keys["ü"]) == (Spot(2, 1), Spot(2, 10))
-    assert [item.at for item in letters.items] == [Spot(2, 14), Spot(2, 17)]
+    assert (root.keys["é é"], inner.keys["ü"]) == (Position(2, 1), Position(2, 10))
+    assert [item.at for item in letters.items] == [Position(2, 14), Position(2, 17)]
 
 
 def test_where_nothing_stands_the_key_does() -> None:
     """The parser would say: where the next thing begins."""
     root = read("a:\n\n\nb: 1\n").root
     assert isinstance(root, Table)
-    assert root.fields["a"].at == Spot(1, 1)
+    assert root.fields["a"].at == Position(1, 1)
 
 
 def test_aliases_work() -> None:
@@ -91,7 +91,7 @@ def test_aliases_work() -> None:
     file = read("a: &x [1, 2]\nb: *x\n")
     assert isinstance(file.root, Table)
     assert file.root.plain() == {"a": [1, 2], "b": [1, 2]}
-    assert file.root.fields["b"].at == Spot(1, 4)
+    assert file.root.fields["b"].at == Position(1, 4)
 
 
 MISTAKES = [
@@ -198,7 +198,7 @@ def test_reading_never_raises_and_places_are_in_the_text(text: str) -> None:
     """Whatever is made of YAML's own marks."""
     file = read(text)
     lines = text.splitlines() or [""]
-    for mistake in file.mistakes:
+    for mistake in file.errors:
         assert 1 <= mistake.line <= len(lines) + 1
         assert 1 <= mistake.column <= max(map(len, lines)) + 2
     if file.root:

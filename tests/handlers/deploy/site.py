@@ -107,7 +107,7 @@ class Site:
         world = World("rules:\n  - " + "\n    ".join(lines) + "\n", folder, mortal or Mortal())
         if mortal:
             MortalDeploy.mortals[world.name] = mortal
-        assert world.loaded.mistakes == (), world.loaded.mistakes
+        assert world.loaded.errors == (), world.loaded.errors
         return cls(azure, world)
 
     def register(self, version: str = "7", name: str = "churn", *, workspace: str = PROD, **tags: str) -> str:

@@ -31,7 +31,7 @@ def rules(tmp_path: Path) -> Rules:
 
 
 def test_the_rules_on_the_page_load_and_plan(rules: Rules) -> None:
-    assert rules.mistakes == ()
+    assert rules.errors == ()
     assert len(BLOCKS) == 6
     event = ModelRegistered.example(model_name="churn", model_version="7", model_tags={"stage": "production"})
     plans = {name: rule.handler.plan(event) for name, rule in rules.by_name.items() if isinstance(rule.handler, Deploy)}

@@ -141,14 +141,14 @@ def loaded(folder: Path, rules: str = RULES, workspaces: str = WORKSPACES_YAML) 
 
 def test_a_rule_names_a_workspace_as_workspaces_yaml_does(tmp_path: Path) -> None:
     rules = loaded(tmp_path)
-    assert rules.mistakes == ()
+    assert rules.errors == ()
     handler = rules.by_name["deploy-it"].handler
     assert isinstance(handler, Deploy)
     assert handler.workspace == PROD
 
 
 def test_a_workspace_that_is_not_there_is_a_mistake_in_the_rule_s_line(tmp_path: Path) -> None:
-    [mistake] = loaded(tmp_path, RULES.replace("churn-prod", "churn-test")).mistakes
+    [mistake] = loaded(tmp_path, RULES.replace("churn-prod", "churn-test")).errors
     assert (mistake.line, mistake.column) == (6, 41)
     assert "with.workspace: there is no workspace 'churn-test'" in str(mistake)
 
@@ -156,10 +156,10 @@ def test_a_workspace_that_is_not_there_is_a_mistake_in_the_rule_s_line(tmp_path:
 def test_while_workspaces_yaml_is_refused_what_names_one_is_not_there(tmp_path: Path) -> None:
     """Its actions wait until it is mended; that is the only mistake that is told, and other rules go on."""
     rules = loaded(tmp_path, workspaces="workspaces: { churn-prod: { id: nonsense } }")
-    assert {mistake.file for mistake in rules.mistakes} == {f"{tmp_path.name}/workspaces.yaml"}
+    assert {mistake.file for mistake in rules.errors} == {f"{tmp_path.name}/workspaces.yaml"}
     assert list(rules.by_name) == ["deploy-here"]
 
 
 def test_deploy_cannot_carry_alerts_and_takes_no_other_event(tmp_path: Path) -> None:
-    [mistake] = loaded(tmp_path, RULES.replace("ModelRegistered", "RunCompleted", 1)).mistakes
+    [mistake] = loaded(tmp_path, RULES.replace("ModelRegistered", "RunCompleted", 1)).errors
     assert "ModelRegistered" in str(mistake)

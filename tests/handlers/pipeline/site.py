@@ -83,7 +83,7 @@ class Site:
         world = World("rules:\n  - " + "\n    ".join(lines) + "\n", folder, mortal or Mortal())
         if mortal:
             MortalPipeline.mortals[world.name] = mortal
-        assert world.loaded.mistakes == (), world.loaded.mistakes
+        assert world.loaded.errors == (), world.loaded.errors
         azure.world.clock = AppClock(world)
         return cls(azure, world)
 

@@ -35,7 +35,7 @@ def rules(tmp_path: Path) -> Rules:
 
 def test_the_rules_on_the_page_load_and_plan(rules: Rules) -> None:
     """On an example of each event that they are for, in both forms of drift."""
-    assert rules.mistakes == ()
+    assert rules.errors == ()
     assert len(BLOCKS) == 5
     drift = (RunStatusChanged.example(**MODEL_MONITOR_BREACH), DatasetDriftDetected.example())
     examples = {"DriftDetected": drift, "RunCompleted": (RunCompleted.example(),)}

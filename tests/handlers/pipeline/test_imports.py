@@ -29,7 +29,7 @@ def heavy():
     print([name for name in sys.modules if name.startswith(("azure.ai", "marshmallow"))])
 
 rules = load(Path(sys.argv[1]), {"RULES_WS_CHURN_DEV": sys.argv[2], "RULES_WS_CHURN_PROD": sys.argv[3]})
-assert not rules.mistakes, rules.mistakes
+assert not rules.errors, rules.errors
 event = RunStatusChanged.example(**MODEL_MONITOR_BREACH)
 for rule in rules.by_name.values():
     assert rule.handler.plan(event) and rule.handler.destination(event)

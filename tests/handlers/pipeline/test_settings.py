@@ -37,7 +37,7 @@ def world(folder: Path, settings: dict[str, Any], rule: str = "on: RunCompleted"
     ],
 )
 def test_rules_that_load(settings: dict[str, Any], tmp_path: Path) -> None:
-    assert world(tmp_path, settings).loaded.mistakes == ()
+    assert world(tmp_path, settings).loaded.errors == ()
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
@@ -98,7 +98,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("settings", "says"), MISTAKES, ids=[says[:40] for _, says in MISTAKES])
 def test_mistakes(settings: dict[str, Any], says: str, tmp_path: Path) -> None:
-    [mistake] = world(tmp_path, settings).loaded.mistakes
+    [mistake] = world(tmp_path, settings).loaded.errors
     assert says in str(mistake)
     assert str(mistake).startswith("rules/team.yaml:")
     assert str(mistake).count(" should be ") <= 1
@@ -118,7 +118,7 @@ FILES: list[tuple[str, str]] = [
 def test_mistakes_in_a_job_s_file(text: str, says: str, tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules/job.txt").write_text(text)
-    [mistake] = world(tmp_path, {"job": "job.txt"}).loaded.mistakes
+    [mistake] = world(tmp_path, {"job": "job.txt"}).loaded.errors
     assert says in str(mistake)
 
 
@@ -126,7 +126,7 @@ def test_a_link_out_of_the_app_s_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rules/jobs").mkdir(parents=True)
     (tmp_path / "outside.yml").write_text("command: x")
     (tmp_path / "rules/jobs/job.yml").symlink_to(tmp_path / "outside.yml")
-    [mistake] = world(tmp_path, {"job": "jobs/job.yml"}).loaded.mistakes
+    [mistake] = world(tmp_path, {"job": "jobs/job.yml"}).loaded.errors
     assert "is outside of the app's folder" in str(mistake)
 
 

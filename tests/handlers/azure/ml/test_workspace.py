@@ -327,7 +327,7 @@ from pathlib import Path
 from dispatch.rules import load
 from schemas import ModelRegistered
 rules = load(Path(sys.argv[1]), {"RULES_WS_CHURN_DEV": sys.argv[2], "RULES_WS_CHURN_PROD": sys.argv[3]})
-assert not rules.mistakes, rules.mistakes
+assert not rules.errors, rules.errors
 handler = rules.by_name["deploy-it"].handler
 event = ModelRegistered.example()
 print(handler.plan(event), handler.lock(event), handler.destination(event))
