@@ -12,17 +12,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from azure.core.exceptions import AzureError, HttpResponseError
-
 from dispatch import alerts
 from dispatch.app import App
 from dispatch.decide import NoRule, decide
 from dispatch.guards.base import Guard, GuardContext, Hold
 from dispatch.guards.throttle import Throttle, destination
 from dispatch.inbox.actions import MOST_ACTIONS, NewAction
+from dispatch.inbox.errors import Refused, StorageError, Unavailable
 from dispatch.inbox.leases import MOST_CRASHES, Claim, LeaseLost, NotYet, Over, Settlement
 from dispatch.inbox.messages import Message
-from dispatch.inbox.tables import cannot_hold
 from dispatch.log import log_event
 from dispatch.rules.rule import Rule
 from dispatch.secrets import NO_SECRETS, Secrets
@@ -115,8 +113,8 @@ def _asked(guard: Guard, context: GuardContext) -> Skipped | Hold | None:
     """What a guard answers. If storage does not let it look, it is asked again: the handler is not to blame."""
     try:
         return guard(context)
-    except AzureError as error:
-        return Hold(_UNASKED, f"storage does not answer: {type(error).__name__}")
+    except StorageError as error:
+        return Hold(_UNASKED, f"storage does not answer: {error.reason}")
 
 
 def paused(
@@ -129,7 +127,7 @@ def paused(
         where, now = destination(rule.handler, claim), app.now()
         latest = now + app.inbox.lease / 4
         until = persistently(lambda: app.inbox.pauses.begin(where, result.after, now), app, latest)
-    except AzureError:  # this one at least waits, and what it says is recorded
+    except StorageError:  # this one at least waits, and what it says is recorded
         return result
     except Exception as error:  # the handler may not be able to say what is busy
         app.secrets.and_of(rule.handler).log_defect(f"the destination of rule {rule.name}", error)
@@ -154,9 +152,7 @@ def settle(claim: Claim, how: Settlement, app: App, until: datetime) -> list[Mes
     for ending, follow in ((how, follow_ups), (how, untold))[: 2 if follow_ups else 1]:
         try:
             return written(ending, follow)
-        except (HttpResponseError, TypeError, ValueError) as error:
-            if isinstance(error, HttpResponseError) and not cannot_hold(error):
-                raise
+        except (Refused, TypeError, ValueError) as error:
             bare = replace(bare, note=f"the outcome could not be recorded: {type(error).__name__}")
     return written(bare, untold)
 
@@ -166,8 +162,8 @@ def persistently(write: Callable[[], T], app: App, until: datetime) -> T:
     for pause in _PAUSES:
         try:
             return write()
-        except AzureError as error:
-            if cannot_hold(error) or app.now() + timedelta(seconds=pause) > until:
+        except Unavailable:
+            if app.now() + timedelta(seconds=pause) > until:
                 raise
         app.sleep(pause)
     return write()

@@ -9,10 +9,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from azure.core.exceptions import AzureError
-
 from dispatch.app import TWO_VERSIONS, App
 from dispatch.inbox.actions import NewAction
+from dispatch.inbox.errors import StorageError
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.leases import Claim
 from dispatch.inbox.notes import hashed
@@ -83,8 +82,8 @@ def _or_lost(kind: str) -> Iterator[None]:
     """If storage does not take an alert, the log is told at least."""
     try:
         yield
-    except AzureError as error:
-        log_event("alert.lost", logging.WARNING, kind=kind, reason=f"{type(error).__name__}: {error}")
+    except StorageError as error:
+        log_event("alert.lost", logging.WARNING, kind=kind, reason=f"{error.reason}: {error}")
 
 
 def _count(kind: str, reason: str, app: App) -> None:

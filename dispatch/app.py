@@ -11,12 +11,13 @@ from time import sleep
 from typing import Self
 
 from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.storage_account import Storage
 from dispatch.inbox.tables import AzureQueue, AzureTable, Queue
 from dispatch.log import log_event
 from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from dispatch.secrets import NO_SECRETS, Secrets
-from dispatch.settings import APP_FOLDER, KILL_GRACE, Environment, Names, Storage, function_timeout, retention
+from dispatch.settings import APP_FOLDER, KILL_GRACE, Environment, Names, function_timeout, retention
 from handlers.base import Result
 from schemas import Event
 

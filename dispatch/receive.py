@@ -9,14 +9,12 @@ be delivered again and again for a day.
 import logging
 from datetime import timedelta
 
-from azure.core.exceptions import AzureError, HttpResponseError
-
 from dispatch import alerts
 from dispatch.app import App
 from dispatch.inbox.actions import MOST_ACTIONS, NewAction
+from dispatch.inbox.errors import Refused, StorageError
 from dispatch.inbox.messages import Message
-from dispatch.inbox.rows import EventRecord, Kind, Rejected, TooLarge
-from dispatch.inbox.tables import cannot_hold
+from dispatch.inbox.rows import EventRecord, Kind, Rejected
 from dispatch.inbox.transport import within
 from dispatch.log import log_event
 from handlers.base import shorten
@@ -30,7 +28,7 @@ ANSWER = timedelta(seconds=18)  # for storage: Event Grid waits 30 s for an answ
 def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
     """Take in one event, of any of the five types. `expected` is the type that the function was made for, if one.
 
-    Raises what storage raises, azure.core's AzureError, and that in 20 seconds.
+    Raises StorageError, and that in 20 seconds.
     """
     try:
         event = parse_event(raw)
@@ -44,7 +42,7 @@ def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
         )
     try:
         messages = _accept(event, raw, app)
-    except AzureError:
+    except StorageError:
         raise
     except Exception as error:  # a defect of ours must not lose the event
         app.secrets.log_defect(f"receiving event {event.id}", error)
@@ -63,10 +61,10 @@ def receive_later(raw: str, app: App) -> None:
     """
     try:
         receive(raw, app)
-    except AzureError as error:
+    except StorageError as error:
         if app.events is None:
             raise
-        log_event("event.later", logging.WARNING, reason=shorten(f"{type(error).__name__}: {error}", 500))
+        log_event("event.later", logging.WARNING, reason=shorten(f"{error.reason}: {error}", 500))
         app.events.send(raw, LATER)
 
 
@@ -81,9 +79,7 @@ def _accept(event: Event, raw: str, app: App) -> list[Message]:
     record = EventRecord(raw, event.id, type_name, name, event.object, app.now(), len(actions), tuple(undecided))
     try:
         new, messages = app.inbox.add(event, record, actions, app.now())
-    except (TooLarge, HttpResponseError) as error:
-        if isinstance(error, HttpResponseError) and not cannot_hold(error):
-            raise
+    except Refused as error:
         _reject("too large", f"storage cannot hold it: {error}", raw, app, id=event.id, type=type_name)
         return []
     rules = ",".join(action.rule for action in actions)

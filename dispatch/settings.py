@@ -1,39 +1,21 @@
-"""App settings, typed: where storage is, what things are called, how long a function may run.
+"""App settings, typed: the names of the table and the queues, and how long a function may run.
 
-Storage is found as the Functions host finds it for its triggers, so that what this app sends arrives where the host
-listens (learn.microsoft.com, "Guidance for developing Azure Functions", section "Connections").
+`dispatch.inbox.storage_account` reads those of the storage account.
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from typing import Self
 
-from azure.data.tables import TableClient
-from azure.storage.queue import (
-    ExponentialRetry,
-    QueueClient,
-    TextBase64DecodePolicy,
-    TextBase64EncodePolicy,
-)
-
-from dispatch.inbox.transport import PunctualTransport
-from handlers.azure.credential import credential
 from handlers.duration import format_duration, parse_duration
-
-if TYPE_CHECKING:
-    from azure.storage.blob import ContainerClient
 
 APP_FOLDER = Path(__file__).resolve().parent.parent
 CONNECTION = "AzureWebJobsStorage"  # of the triggers in function_app.py, too
 KILL_GRACE = timedelta(seconds=60)  # from a function's timeout until its lease is surely nobody's: clocks differ
-
-_CONTAINER_URL = "https://account.blob.core.windows.net/deadletter"
 
 
 class SettingsError(Exception):
@@ -59,108 +41,6 @@ class Environment:
     def raw(self, name: str) -> str:
         """The setting as it is; empty if it is not set. Never fails."""
         return self._values.get(_normal(name), "")
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """A storage account: by connection string, or by its services' URLs and an identity."""
-
-    connection_string: str = ""
-    table_url: str = ""
-    queue_url: str = ""
-    client_id: str | None = None
-    blob_url: str = ""  # needed by no function
-
-    @classmethod
-    def of(cls, settings: Environment, connection: str = CONNECTION) -> Self:
-        """As the host resolves it: a connection string, else the account's name, else the services' URLs.
-
-        `accountName` comes before the URLs because the host takes it first (Azure/azure-functions-host#10401).
-        Raises SettingsError.
-        """
-        if text := settings.get(connection):
-            return cls(connection_string=text)
-        if (kind := settings.get(f"{connection}__credential")) and kind.casefold() != "managedidentity":
-            raise SettingsError(f"{connection}__credential is {kind!r}; only 'managedidentity' is supported")
-        client_id = settings.get(f"{connection}__clientId") or None
-        if account := settings.get(f"{connection}__accountName"):
-            table, queue, blob = (f"https://{account}.{name}.core.windows.net" for name in ("table", "queue", "blob"))
-            return cls(table_url=table, queue_url=queue, client_id=client_id, blob_url=blob)
-        queue = _url(settings, f"{connection}__queueServiceUri")
-        table = _url(settings, f"{connection}__tableServiceUri") or queue.replace(".queue.", ".table.", 1)
-        if not queue:
-            found = "only other service URLs are" if settings.get(f"{connection}__blobServiceUri") else "nothing is"
-            raise SettingsError(
-                f"the app has no storage: {found} set. Set {connection} to a connection string (on your machine: "
-                f"UseDevelopmentStorage=true), or {connection}__accountName to the account's name, or both "
-                f"{connection}__queueServiceUri and {connection}__tableServiceUri, to use the app's identity"
-            )
-        if table == queue and not settings.get(f"{connection}__tableServiceUri"):
-            raise SettingsError(f"{connection}__tableServiceUri is not set, and cannot be told from {queue}")
-        blob = _url(settings, f"{connection}__blobServiceUri")
-        if not blob and ".queue." in queue:
-            blob = queue.replace(".queue.", ".blob.", 1)
-        return cls(table_url=table, queue_url=queue, client_id=client_id, blob_url=blob)
-
-    def table(self, name: str) -> TableClient:
-        """A client that gives up in time for Event Grid. Makes no request. Raises SettingsError."""
-        options: dict[str, Any] = {
-            "transport": PunctualTransport(),
-            "retry_total": 2,
-            "retry_read": 1,  # who is silent twice is silent a third time
-            "retry_backoff_factor": 0.3,
-        }
-        with _told_as_settings_error():
-            if self.connection_string:
-                return TableClient.from_connection_string(self.connection_string, name, **options)
-            return TableClient(self.table_url, name, credential=credential(self.client_id), **options)
-
-    def queue(self, name: str) -> QueueClient:
-        """A client that gives up in time for Event Grid and encodes as host.json says. Makes no request.
-
-        Raises SettingsError.
-        """
-        options: dict[str, Any] = {
-            "retry_policy": ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=1, random_jitter_range=1),
-            "message_encode_policy": TextBase64EncodePolicy(),
-            "message_decode_policy": TextBase64DecodePolicy(),
-            "transport": PunctualTransport(),
-        }
-        with _told_as_settings_error():
-            if self.connection_string:
-                return QueueClient.from_connection_string(self.connection_string, name, **options)
-            return QueueClient(self.queue_url, name, credential(self.client_id), **options)
-
-    def container(self, where: str) -> "ContainerClient":
-        """A client for a blob container: this account's, by its name, or any, by its URL. Makes no request.
-
-        A URL may have a shared access signature; without one, it is the identity that has access. Raises SettingsError.
-        """
-        from azure.storage.blob import ContainerClient, ExponentialRetry
-
-        retry = ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=2, random_jitter_range=1)
-        options: dict[str, Any] = {"retry_policy": retry, "connection_timeout": 5}
-        if "://" in where:
-            secret = None if "sig=" in urlsplit(where).query else credential(self.client_id)
-            try:
-                return ContainerClient.from_container_url(where, secret, **options)
-            except ValueError:  # whose text has the signature in it
-                url = where.partition("?")[0]
-                raise SettingsError(f"{url} is no container's URL; one is like {_CONTAINER_URL}") from None
-        if not re.fullmatch("(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", where):
-            raise SettingsError(
-                f"{where!r} is no container: write its name, of 3 to 63 lower-case letters, digits and single hyphens, "
-                f"or its URL, like {_CONTAINER_URL}"
-            )
-        if not self.connection_string and not self.blob_url:
-            raise SettingsError(
-                f"{CONNECTION}__blobServiceUri is not set, and cannot be told from {self.queue_url}: set it, "
-                "or name the container by its URL"
-            )
-        with _told_as_settings_error():
-            if self.connection_string:
-                return ContainerClient.from_connection_string(self.connection_string, where, **options)
-            return ContainerClient(self.blob_url, where, credential(self.client_id), **options)
 
 
 @dataclass(frozen=True)
@@ -231,26 +111,6 @@ def retention(settings: Environment) -> timedelta:
     if span < timedelta(days=2):
         raise SettingsError(f"MLEVENTS_RETENTION is {format_duration(span)}; it must be at least 2d")
     return span
-
-
-@contextmanager
-def _told_as_settings_error() -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:  # the SDKs' texts do not show what they complain of
-        raise SettingsError(f"{CONNECTION} does not lead to a storage account: {error}") from error
-
-
-def _url(settings: Environment, name: str) -> str:
-    value = settings.get(name)
-    if not value:
-        return ""
-    url = value if "//" in value else f"https://{value}"
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        raise SettingsError(
-            f"{name} is {value!r}; write the service's URL, like https://account.queue.core.windows.net"
-        )
-    return url.rstrip("/")
 
 
 def _normal(name: str) -> str:

@@ -21,12 +21,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-from azure.core.exceptions import AzureError
-
 from dispatch import alerts
 from dispatch.app import TWO_VERSIONS, App
 from dispatch.inbox.actions import MOST_ACTIONS, NewAction
 from dispatch.inbox.backlog import Pending
+from dispatch.inbox.errors import StorageError
 from dispatch.inbox.tables import Row
 from dispatch.log import log_event
 from dispatch.rules.rule import Rule
@@ -71,8 +70,8 @@ class _Round:
         """An error is kept for later; many of storage end the sweep, a defect in one thing keeps it from no other."""
         try:
             yield
-        except AzureError as error:
-            if sum(isinstance(other, AzureError) for other in self.errors) >= MOST_ERRORS:
+        except StorageError as error:
+            if sum(isinstance(other, StorageError) for other in self.errors) >= MOST_ERRORS:
                 raise
             self.errors.append(error)
         except Exception as error:

@@ -13,8 +13,9 @@ import requests
 
 from dispatch.app import App
 from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.storage_account import Storage
 from dispatch.inbox.tables import AzureQueue
-from dispatch.settings import CONNECTION, Environment, Storage
+from dispatch.settings import CONNECTION, Environment
 from mlevents.commands import check
 from mlevents.commands.demo import demo
 from mlevents.local.app import LocalApp

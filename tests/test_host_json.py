@@ -13,8 +13,9 @@ from dispatch.app import App
 from dispatch.inbox.actions import NewAction
 from dispatch.inbox.leases import Claim, NotYet
 from dispatch.inbox.rows import EventRecord
+from dispatch.inbox.storage_account import Storage
 from dispatch.rules import load
-from dispatch.settings import Environment, SettingsError, Storage, function_timeout
+from dispatch.settings import Environment, SettingsError, function_timeout
 from schemas import RunStatusChanged
 from tests.kit.storage import NOW
 

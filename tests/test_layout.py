@@ -58,6 +58,17 @@ def test_imports_run_one_way(name: str) -> None:
             assert not parents & FORBIDDEN[name], f"{source.relative_to(ROOT)} imports {module}"
 
 
+SEAM = {"errors.py", "storage_account.py", "tables.py", "transport.py"}  # of dispatch/inbox
+
+
+def test_only_the_seam_to_storage_knows_the_sdks_errors_and_tables() -> None:
+    """The rest of dispatch handles `dispatch.inbox.errors`."""
+    for source in sources("dispatch"):
+        if not (source.parent.name == "inbox" and source.name in SEAM):
+            known = {m for m in imported(source) if m.startswith(("azure.core.exceptions", "azure.data.tables"))}
+            assert not known, f"{source.relative_to(ROOT)} imports {known}"
+
+
 def test_no_top_level_name_is_an_installed_package_s() -> None:
     """Core Tools puts site-packages before the app: an app's module of the same name would not be found."""
     folders = {path.name for path in ROOT.iterdir() if path.is_dir() and (path / "__init__.py").exists()}

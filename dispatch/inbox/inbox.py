@@ -25,6 +25,7 @@ from uuid import uuid5
 
 from dispatch.inbox.actions import MOST_ACTIONS, NewAction, _opening, _undecided, is_older
 from dispatch.inbox.backlog import Markers, Pending
+from dispatch.inbox.errors import Conflict
 from dispatch.inbox.history import History
 from dispatch.inbox.keys import KEYS, ActionId, event_key
 from dispatch.inbox.leases import MOST_CRASHES, Claim, Lease, LeaseLost, NotYet, Over, Settlement
@@ -40,7 +41,7 @@ from dispatch.inbox.rows import (
     read_result,
     written_result,
 )
-from dispatch.inbox.tables import Conflict, Row, Table
+from dispatch.inbox.tables import Row, Table
 from dispatch.inbox.written_events import Events, WrittenEvent
 from dispatch.log import log_event
 from handlers.base import Result
@@ -69,7 +70,7 @@ class Inbox:
         """Write an event down with its actions, at once or not at all: (is it new, the messages to send).
 
         A known event changes nothing; its messages are those of actions that nobody has begun, because the worker that
-        wrote them may have died before it sent theirs. Raises TooLarge.
+        wrote them may have died before it sent theirs. Raises Refused.
         """
         day, key = event_key(event)
         ids = [ActionId(day, key, action.rule) for action in actions]

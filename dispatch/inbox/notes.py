@@ -16,9 +16,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TypeAlias
 
-from azure.core.exceptions import ServiceRequestError
-
-from dispatch.inbox.tables import Conflict, Row, Table
+from dispatch.inbox.errors import Conflict, Unavailable
+from dispatch.inbox.tables import Row, Table
 from handlers.errors import MAX_RETRY_AFTER
 
 PARTITION = "notes"
@@ -47,7 +46,7 @@ class Notes:
 
         An update that wants nothing written gives back what it was given. Anything else is written though it may say
         what was there: only so is it sure that nobody, to a reader who is behind, has changed it.
-        Raises ServiceRequestError when others are quicker again and again: whoever wants it is asked anew, later.
+        Raises Unavailable when others are quicker again and again: whoever wants it is asked anew, later.
         It may be deleted when it has not been changed for as long as history is kept, and `keep` is over, too.
         """
         for _ in range(_MOST_TRIES):
@@ -62,7 +61,7 @@ class Notes:
             except Conflict:
                 continue
             return after
-        raise ServiceRequestError(f"others have changed the note {name} {_MOST_TRIES} times in a row meanwhile")
+        raise Unavailable(f"others have changed the note {name} {_MOST_TRIES} times in a row meanwhile")
 
     def all(self, prefix: str) -> dict[str, dict[str, str]]:
         """The notes whose names begin so."""

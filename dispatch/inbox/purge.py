@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dispatch.inbox.errors import Conflict
 from dispatch.inbox.notes import PARTITION
 from dispatch.inbox.rows import ENDED, ActionRecord, EventRecord, Rejected
-from dispatch.inbox.tables import Conflict, Row, Table
+from dispatch.inbox.tables import Row, Table
 
 MOST_ROWS = 20_000  # deleted in one go
 DAYS = "days"

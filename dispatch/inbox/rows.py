@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, Self, TypeAlias
 
+from dispatch.inbox.errors import Refused
 from dispatch.inbox.tables import Row, Value
 from dispatch.log import log_event
 from handlers.base import Result, shorten
@@ -30,10 +31,6 @@ _FIRST, _LAST = 5, 20  # of a timeline's entries: how it began, and what happene
 
 Kind: TypeAlias = Literal["malformed", "unknown type", "foreign workspace", "too large", "defect"]
 Status: TypeAlias = Literal["pending", "running", "waiting", "succeeded", "skipped", "failed"]
-
-
-class TooLarge(ValueError):  # noqa: N818 - a fact about the event, not a defect
-    """More than a row can hold, even compressed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +176,7 @@ class EventRecord:
         return Alert.recorded(self.raw) if self.event_type == Alert.__name__ else parse_event(self.raw)
 
     def values(self) -> dict[str, Value]:
-        """As a row's values. Raises TooLarge."""
+        """As a row's values. Raises Refused."""
         return {
             "schema": SCHEMA,
             "id": _clean(self.id),
@@ -221,7 +218,7 @@ class Rejected:
         """As a row's values: always possible; of a payload that is too large its beginning is kept."""
         try:
             payload = packed(self.raw)
-        except TooLarge:
+        except Refused:
             payload = packed(self.raw[:_TEXT])
         return {
             "schema": SCHEMA,
@@ -250,13 +247,13 @@ def _moment(stamp: str) -> datetime | None:
 def packed(text: str) -> dict[str, Value]:
     """A text as properties: as it is where it fits, so that people can read it; else compressed, in chunks.
 
-    Raises TooLarge.
+    Raises Refused.
     """
     if _units(text) <= _TEXT and _clean(text, _TEXT) == text:
         return {"raw": text}
     data = zlib.compress(text.encode("utf-8", "surrogatepass"))
     if len(data) > _ROW:
-        raise TooLarge(f"{len(text)} characters do not fit a table row, even compressed")
+        raise Refused(f"{len(text)} characters do not fit a table row, even compressed")
     return {f"raw{n}": data[at : at + _CHUNK] for n, at in enumerate(range(0, len(data), _CHUNK))}
 
 

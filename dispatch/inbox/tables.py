@@ -7,28 +7,28 @@ What stands below is small enough to be doubled honestly (tests/kit/storage.py):
 A table or queue that does not exist is made when that shows: no call is spent on asking.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol, TypeAlias, TypeVar
 from uuid import uuid4
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ServiceResponseError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.data.tables import TableClient, TableEntity, TableTransactionError, UpdateMode
 from azure.storage.queue import QueueClient
 
+from dispatch.inbox.errors import Conflict, sdk_errors_translated
+
 _OURS = ("PartitionKey", "RowKey", "commit")
 _RETRIED = frozenset({"POST"})
+# What a response that breaks off or is not a storage service's makes the SDK raise, requests' own errors among them.
+_UNREADABLE = (OSError, ValueError, LookupError, AttributeError)
 _LONGEST_DELAY = timedelta(days=6)  # the service allows 7; an early message is put back, since the row's `due` decides
 
 Value: TypeAlias = str | int | bytes
 R = TypeVar("R")
-
-
-class Conflict(Exception):  # noqa: N818 - the word of the HTTP status, 409
-    """A row was there already, or has changed since it was read. Nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +67,17 @@ class AzureTable:
         self._client = client
 
     def read(self, partition: str, first: str, last: str) -> list[Row]:
-        """See `Table.read`. One request per 1,000 rows. Raises azure.core's errors."""
+        """See `Table.read`. One request per 1,000 rows. Raises StorageError."""
         where = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last"
         names = {"partition": partition, "first": first, "last": last}
-        with _told_as_azure_errors((Exception,)):
+        with sdk_errors_translated((Exception,)):
             entities = _making(self._client.create_table, lambda: self._entities(where, names))
         return [
             Row(e["RowKey"], {k: v for k, v in e.items() if k not in _OURS}, str(e.metadata["etag"])) for e in entities
         ]
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
-        """See `Table.commit`. One request, and one more after a conflict. Raises Conflict and azure.core's errors.
+        """See `Table.commit`. One request, and one more after a conflict. Raises StorageError.
 
         When an answer was lost, the SDK sends the commit again, and then finds its own rows in the way: reading the
         first of them back tells. Only if it is ours are the others read, for their etags.
@@ -85,7 +85,7 @@ class AzureTable:
         mark = uuid4().hex
         operations: list[Any] = [_operation(partition, row, mark) for row in rows]
         operations += [_deletion(partition, row) for row in delete]
-        with _told_as_azure_errors():
+        with sdk_errors_translated(_UNREADABLE):
             try:
                 done = _making(self._client.create_table, lambda: self._submit(operations))
             except TableTransactionError as error:
@@ -93,7 +93,7 @@ class AzureTable:
                     raise
                 etags = self._written(partition, rows, mark)
                 if not etags:
-                    raise Conflict(error.message) from error
+                    raise Conflict(error.message, error.status_code) from error
                 return etags
         return [str(written["etag"]) for written in done[: len(rows)]]
 
@@ -126,10 +126,10 @@ class AzureQueue:
         self._client = client
 
     def send(self, message: str, after: timedelta = timedelta()) -> None:
-        """See `Queue.send`. One request. Raises azure.core's errors."""
+        """See `Queue.send`. One request. Raises StorageError."""
         delay = -(-min(max(after, timedelta()), _LONGEST_DELAY) // timedelta(seconds=1))  # whole seconds, rounded up
         # Without time_to_live a message dies after 7 days, also while the app is stopped.
-        with _told_as_azure_errors((Exception,)):
+        with sdk_errors_translated((Exception,)):
             _making(
                 self._client.create_queue,
                 lambda: self._client.send_message(message, visibility_timeout=delay, time_to_live=-1),
@@ -149,29 +149,6 @@ def _deletion(partition: str, row: str | Row) -> tuple[Any, ...]:
         return ("delete", {"PartitionKey": partition, "RowKey": row})
     unchanged = {"etag": row.etag, "match_condition": MatchConditions.IfNotModified}
     return ("delete", {"PartitionKey": partition, "RowKey": row.key}, unchanged)
-
-
-def cannot_hold(error: Exception) -> bool:
-    """Does storage refuse what was to be written for its content? To send it again would not help."""
-    return isinstance(error, HttpResponseError) and error.status_code in (400, 413)
-
-
-@contextmanager
-def _told_as_azure_errors(
-    kinds: tuple[type[Exception], ...] = (OSError, ValueError, LookupError, AttributeError),
-) -> Iterator[None]:
-    """What the SDKs let through when an answer breaks off or is not what it should be, as azure.core's error.
-
-    They read some answers outside the code that translates errors: requests' own exceptions (which are OSErrors) and
-    those of parsers come out. Where nothing of ours is in a request that could be wrong, `kinds` is all. What cannot be
-    sent because of its characters is no such error.
-    """
-    try:
-        yield
-    except (AzureError, Conflict, UnicodeError):
-        raise
-    except kinds as error:
-        raise ServiceResponseError(f"{type(error).__name__}: {error}", error=error) from error
 
 
 def _making(create: Callable[[], object], call: Callable[[], R]) -> R:

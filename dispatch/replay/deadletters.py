@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from azure.core import MatchConditions
-from azure.core.exceptions import HttpResponseError
 
 from dispatch.app import App
+from dispatch.inbox.errors import StorageError, sdk_errors_translated
 from dispatch.replay.redeliver import TakenIn, redeliver
 
 if TYPE_CHECKING:
@@ -73,15 +73,17 @@ class Selection:
 def dead_letters(container: "ContainerClient", selection: Selection) -> tuple[list[DeadLetter], list[str]]:
     """The selected blobs, oldest hour first; and the names of those that are not named as dead letters are.
 
-    Raises azure.core's errors.
+    Raises StorageError.
     """
     found, others = [], []
-    for blob in container.list_blobs(name_starts_with=selection.prefix or None):
-        hour = _hour(blob.name)
+    with sdk_errors_translated():
+        names = [blob.name for blob in container.list_blobs(name_starts_with=selection.prefix or None)]
+    for name in names:
+        hour = _hour(name)
         if hour is None:
-            others.append(blob.name)
+            others.append(name)
         elif selection.takes(hour):
-            found.append(DeadLetter(hour, blob.name))
+            found.append(DeadLetter(hour, name))
     return sorted(found), others
 
 
@@ -123,20 +125,23 @@ def events_of(text: str) -> list[str]:
 def _read(container: "ContainerClient", name: str) -> tuple[list[str], str]:
     """Its events, and the etag of what was read. Raises BadBlob."""
     try:
-        blob = container.download_blob(name)
-        return events_of(blob.readall().decode("utf-8")), str(blob.properties.etag)
+        with sdk_errors_translated():
+            blob = container.download_blob(name)
+            content = blob.readall()
+        return events_of(content.decode("utf-8")), str(blob.properties.etag)
     except UnicodeDecodeError as error:
         raise BadBlob(f"it is not UTF-8: {error.reason} at byte {error.start}") from error
-    except HttpResponseError as error:
-        raise BadBlob(_told(error)) from error
+    except StorageError as error:
+        raise BadBlob(_answered(error)) from error
 
 
 def _deleted(emptied: Emptied, etag: str, container: "ContainerClient") -> Emptied:
     """Only if it is still what was read."""
     try:
-        container.delete_blob(emptied.name, etag=etag, match_condition=MatchConditions.IfNotModified)
-    except HttpResponseError as error:
-        return replace(emptied, problem=f"taken in, but not deleted: {_told(error)}")
+        with sdk_errors_translated():
+            container.delete_blob(emptied.name, etag=etag, match_condition=MatchConditions.IfNotModified)
+    except StorageError as error:
+        return replace(emptied, problem=f"taken in, but not deleted: {_answered(error)}")
     return replace(emptied, deleted=True)
 
 
@@ -171,7 +176,8 @@ def _hour(name: str) -> datetime | None:
         return None
 
 
-def _told(error: HttpResponseError) -> str:
-    """Why the service refused, in a line and without the request's URL."""
-    code = getattr(error, "error_code", None)
-    return f"{getattr(code, 'value', code) or type(error).__name__} (HTTP {error.status_code})"
+def _answered(error: StorageError) -> str:
+    """The error code and HTTP status of a response, without the request's URL. Raises the error if there was none."""
+    if error.status is None:
+        raise error
+    return f"{error.reason} (HTTP {error.status})"

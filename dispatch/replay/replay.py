@@ -13,11 +13,11 @@ from typing import Literal, NamedTuple, TypeAlias
 from dispatch.alerts import failed
 from dispatch.app import App
 from dispatch.inbox.actions import NewAction
+from dispatch.inbox.errors import Conflict
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.leases import Over
 from dispatch.inbox.messages import Message
 from dispatch.inbox.rows import ActionRecord
-from dispatch.inbox.tables import Conflict
 from dispatch.inbox.written_events import UNDATED, WrittenEvent
 from dispatch.log import log_event
 from dispatch.rules.rule import ALERTS, Rule

@@ -13,14 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ServiceRequestError
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
 from dispatch.app import App
+from dispatch.inbox.errors import StorageError
+from dispatch.inbox.storage_account import Storage
 from dispatch.replay.deadletters import Emptied, Selection, dead_letters, take_in
 from dispatch.replay.redeliver import TakenIn, redeliver_rejected
 from dispatch.replay.replay import Choice, Replayed, find, replay_unmatched
 from dispatch.replay.replay import replay as replay_event
-from dispatch.settings import CONNECTION, Environment, Names, SettingsError, Storage
+from dispatch.settings import CONNECTION, Environment, Names, SettingsError
 from mlevents.app_settings import LocalSettings
 from mlevents.commands.replay_report import Wish
 from mlevents.console import Console
@@ -49,7 +51,7 @@ def replay(app: Path, wish: Wish) -> int:
     try:
         with _quiet():
             return _replay(app, wish, console)
-    except (AzureError, BadFile, SettingsError) as error:
+    except (StorageError, BadFile, SettingsError) as error:
         console.say(_told(error), "bad")
         return 1
 
@@ -199,14 +201,14 @@ def _quiet() -> Iterator[None]:
 
 def _told(error: Exception) -> str:
     """What went wrong, in a line, and what to do about it."""
-    text = str(getattr(error, "message", "") or error).strip().partition("\n")[0]
+    text = str(error).strip().partition("\n")[0]
     match error:
-        case ClientAuthenticationError() | HttpResponseError(status_code=401):
+        case StorageError(status=401) | StorageError(__cause__=ClientAuthenticationError()):
             return f"storage does not know you: {text}. Log in with `az login`"
-        case HttpResponseError(status_code=403):
+        case StorageError(status=403):
             return f"storage refuses you: {text} Your login needs the roles {_ROLES} Contributor"
-        case ServiceRequestError():
+        case StorageError(__cause__=ServiceRequestError()):
             return f"storage cannot be reached: {text}"
-        case AzureError():
+        case StorageError():
             return f"storage: {text}"
     return text

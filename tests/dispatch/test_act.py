@@ -9,14 +9,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from azure.core.exceptions import HttpResponseError, ServiceResponseError
 
 from dispatch.act import act, carry_out, rearm
 from dispatch.app import App
+from dispatch.inbox.errors import Conflict, Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.leases import NotYet
 from dispatch.inbox.messages import Message
-from dispatch.inbox.tables import Conflict, Row, Table
+from dispatch.inbox.tables import Row, Table
 from handlers.base import Result
 from schemas import Event, RunStatusChanged
 from tests.kit.storage import Died
@@ -544,7 +544,7 @@ def ending(row: Row) -> bool:
 def test_storage_that_is_away_for_half_a_minute_when_an_action_ends_does_no_harm(folder: Path, applied: bool) -> None:
     """The worker has the action, and does not give it up: else its effect would be repeated."""
     world = started(folder, rule("ring"))
-    errors: list[Exception] = [ServiceResponseError("no answer") for _ in range(4)]
+    errors: list[Exception] = [Unavailable("no answer") for _ in range(4)]
     app = replace(world.app, inbox=Inbox(Faulty(world.table, ending, errors, applied), LEASE))
     [(_, message)] = world.queue.messages
     act(message, app)
@@ -558,13 +558,13 @@ def test_storage_that_is_away_for_half_a_minute_when_an_action_ends_does_no_harm
 def test_what_follows_is_made_once_when_an_end_is_written_again(folder: Path, applied: bool) -> None:
     """And its message is sent, though it was another try that wrote it."""
     world = started(folder, rule("ring"), rule("tell", after="{ rules: ring }"))
-    app = replace(world.app, inbox=Inbox(Faulty(world.table, ending, [ServiceResponseError("?")], applied), LEASE))
+    app = replace(world.app, inbox=Inbox(Faulty(world.table, ending, [Unavailable("?")], applied), LEASE))
     world.queue.drain(lambda message: act(message, app))
     assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
     assert [call.action.rule for call in world.calls] == ["ring", "tell"]
 
 
-@pytest.mark.parametrize("error", [HttpResponseError("busy"), Conflict("for no reason")])
+@pytest.mark.parametrize("error", [Unavailable("busy"), Conflict("for no reason")])
 def test_storage_that_fails_when_an_action_ends_makes_it_run_again(folder: Path, error: Exception) -> None:
     """The effect may be repeated, by the same key: nobody can know that it is done."""
     world = started(folder, rule("ring"))

@@ -7,9 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from azure.core.exceptions import ServiceRequestError
 
 from dispatch.alerts import BURST
+from dispatch.inbox.errors import Unavailable
 from dispatch.receive import receive
 from dispatch.rules import load
 from dispatch.sweep import sweep
@@ -244,7 +244,7 @@ class TestRejectedEvents:
         app = world.app
 
         def away(*_: object, **__: object) -> None:
-            raise ServiceRequestError("away")
+            raise Unavailable("away")
 
         monkeypatch.setattr(app.inbox.notes, "change", away)
         receive("not an event", app)

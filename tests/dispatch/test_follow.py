@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.core.exceptions import HttpResponseError
 
 from dispatch.act import act
 from dispatch.app import App
+from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.rules.rule import Rule
 from handlers.base import Action, Outcome, Succeeded
@@ -83,10 +83,9 @@ def test_an_outcome_that_is_not_refused_for_its_texts_is_not_cut(tmp_path: Path,
     """Storage is in trouble: the message comes again, and nothing is written that says less than what happened."""
     world = World(rules(rule("ring", "succeed it rang")), tmp_path)
     world.receive(EVENT)
-    error = HttpResponseError("busy")
-    error.status_code = status
+    error = Unavailable("busy", status)
     app = replace(world.app, inbox=Inbox(Faulty(world.table, ending, [error] * 5), LEASE))
-    with pytest.raises(HttpResponseError):
+    with pytest.raises(Unavailable):
         drain(world, app)
     assert world.ends() == {"ring": "running"}
     world.clock.forward(minutes=10)

@@ -10,11 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from azure.core.exceptions import HttpResponseError, ServiceRequestError
 from azure.data.tables import TableClient
 
 from dispatch.act import act
 from dispatch.app import App
+from dispatch.inbox.errors import Refused, StorageError, Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.rows import unpacked
 from dispatch.inbox.tables import AzureTable, Row
@@ -266,13 +266,11 @@ class Refusing:
         return self.table.commit(partition, *rows, delete=delete)  # type: ignore[no-any-return]
 
 
-def refusal(status: int) -> HttpResponseError:
-    error = HttpResponseError("refused")
-    error.status_code = status
-    return error
+def refusal(status: int) -> StorageError:
+    return (Refused if status in (400, 413) else Unavailable)("refused", status)
 
 
-@pytest.mark.parametrize("error", [ServiceRequestError("no route"), refusal(500), refusal(403)])
+@pytest.mark.parametrize("error", [Unavailable("no route"), refusal(500), refusal(403)])
 def test_only_storage_makes_receiving_fail(world: World, error: Exception) -> None:
     """Event Grid then delivers the event again."""
     app = App(world.loaded, Inbox(Refusing(world.table, error), LEASE), world.queue, world.clock, world.sleep)
@@ -284,7 +282,7 @@ def test_only_storage_makes_receiving_fail(world: World, error: Exception) -> No
 
 def test_an_event_that_the_host_gave_up_is_kept_until_it_can_be_written_down(world: World) -> None:
     """However long the table is away: it is put back among the others, from where the host takes it ten times more."""
-    away = Inbox(Refusing(world.table, ServiceRequestError("no route")), LEASE)
+    away = Inbox(Refusing(world.table, Unavailable("no route")), LEASE)
     events = MemoryQueue(world.clock)
     receive_later(RAW, replace(world.app, inbox=away, events=events))
     assert events.messages == [(world.clock.time + timedelta(minutes=10), RAW)]
@@ -293,8 +291,8 @@ def test_an_event_that_the_host_gave_up_is_kept_until_it_can_be_written_down(wor
 
 
 def test_an_event_that_can_be_put_nowhere_is_left_where_it_is(world: World) -> None:
-    away = Inbox(Refusing(world.table, ServiceRequestError("no route")), LEASE)
-    with pytest.raises(ServiceRequestError):
+    away = Inbox(Refusing(world.table, Unavailable("no route")), LEASE)
+    with pytest.raises(Unavailable):
         receive_later(RAW, replace(world.app, inbox=away))
 
 

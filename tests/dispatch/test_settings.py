@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.settings import APP_FOLDER, Environment, Names, SettingsError, Storage, function_timeout
+from dispatch.inbox.storage_account import Storage
+from dispatch.settings import APP_FOLDER, Environment, Names, SettingsError, function_timeout
 
 QUEUE, TABLE = "https://acc.queue.core.windows.net", "https://acc.table.core.windows.net"
 BLOB = "https://acc.blob.core.windows.net"

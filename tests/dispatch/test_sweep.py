@@ -7,10 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from azure.core.exceptions import ServiceRequestError
 
 from dispatch.act import act
 from dispatch.app import TWO_VERSIONS
+from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.messages import Message
 from dispatch.inbox.tables import Row
@@ -212,7 +212,7 @@ def test_a_queue_that_is_away_does_not_make_the_next_try_later(tmp_path: Path) -
     app = replace(world.app, queue=Closed())
     for _ in range(24):
         world.clock.forward(minutes=5, seconds=1)
-        with suppress(ServiceRequestError):
+        with suppress(Unavailable):
             sweep(app)
     sweep(world.app)
     world.run()
@@ -223,7 +223,7 @@ class Closed:
     """A queue that is away."""
 
     def send(self, message: str, after: timedelta = timedelta()) -> None:
-        raise ServiceRequestError("no route")
+        raise Unavailable("no route")
 
 
 def test_a_marker_of_a_newer_version_stops_nothing_else(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from azure.core.exceptions import ServiceRequestError
 
 from dispatch.app import App
+from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.tables import Row
 from dispatch.sweep import GRACE, MOST_ERRORS, sweep
@@ -38,7 +38,7 @@ class Refusing:
     def _may_fail(self) -> None:
         self.calls += 1
         if self.refuses(self.calls):
-            raise ServiceRequestError("busy")
+            raise Unavailable("busy")
 
     def read(self, partition: str, first: str, last: str) -> list[Row]:
         self._may_fail()
@@ -57,7 +57,7 @@ class Refusing:
 def test_one_that_fails_does_not_keep_it_from_the_others(tmp_path: Path) -> None:
     """The error is raised in the end, so that the host knows; what failed is done the next time."""
     world = left_lying(tmp_path, *"abcdefgh")
-    with pytest.raises(ServiceRequestError):
+    with pytest.raises(Unavailable):
         sweep(Refusing(world, lambda call: call in (10, 13)).app)
     assert len(world.queue.messages) == 6
     sweep(world.app)
@@ -68,7 +68,7 @@ def test_one_that_fails_does_not_keep_it_from_the_others(tmp_path: Path) -> None
 def test_storage_that_is_away_is_not_asked_for_everything(tmp_path: Path) -> None:
     """It gives up after a few errors: each may have taken seconds."""
     table = Refusing(left_lying(tmp_path, *"abcdefghijklmnop"), lambda call: call > 7)
-    with pytest.raises(ServiceRequestError):
+    with pytest.raises(Unavailable):
         sweep(table.app)
     assert table.calls == 7 + MOST_ERRORS + 1
 

@@ -15,14 +15,13 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from azure.core.exceptions import AzureError
-
 from dispatch.act import act, rearm
 from dispatch.app import App
+from dispatch.inbox.errors import Conflict, Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.keys import event_key
 from dispatch.inbox.rows import ActionRecord
-from dispatch.inbox.tables import Conflict, Table
+from dispatch.inbox.tables import Table
 from dispatch.receive import receive
 from dispatch.rules import load
 from dispatch.rules.rule import Rules
@@ -208,7 +207,7 @@ class Telling:
 
     def _act(self, message: str, dequeued: int) -> None:
         def failed(error: BaseException) -> None:
-            if dequeued >= self.story.most_dequeues and isinstance(error, AzureError):
+            if dequeued >= self.story.most_dequeues and isinstance(error, Unavailable):
                 self._at(timedelta(), partial(self._rearm, message))
             else:
                 self._queue(message, ABANDONED if isinstance(error, Died) else RELEASED, dequeued + 1)

@@ -1,7 +1,7 @@
 """What can go wrong in a call to storage or in an effect, at places that are counted.
 
 A worker may die before a call or after it. A call may fail without having been applied; or it was applied, and the
-answer was lost, which the SDK tells as an error after its own retries (azure.core.exceptions, ServiceResponseError).
+answer was lost, which the SDK raises as an error after its own retries.
 Or another worker makes the very same commit just before.
 """
 
@@ -12,14 +12,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
-from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
-
-from dispatch.inbox.tables import Conflict, Queue, Row, Table
+from dispatch.inbox.errors import Conflict, StorageError, Unavailable
+from dispatch.inbox.tables import Queue, Row, Table
 from tests.kit.storage import Died
 
 R = TypeVar("R")
 
-ERRORS = (Died, AzureError, Conflict)  # how a worker's call ends when a fault strikes, or its reader is behind
+ERRORS = (Died, StorageError)  # how a worker's call ends when a fault strikes, or its reader is behind
 
 
 class Kind(StrEnum):
@@ -86,7 +85,7 @@ class Faults:
         if kind == Kind.DIES_BEFORE:
             raise self._strike(Died())
         if kind == Kind.FAILS:
-            raise self._strike(ServiceRequestError("nobody answers"))
+            raise self._strike(Unavailable("nobody answers"))
         refused: Conflict | None = None
         try:
             result = call()
@@ -97,7 +96,7 @@ class Faults:
         if kind == Kind.DIES_AFTER:
             raise self._strike(Died())
         if kind == Kind.ANSWER_LOST:
-            raise self._strike(ServiceResponseError("the answer was lost"))
+            raise self._strike(Unavailable("the answer was lost"))
         if kind == Kind.RIVALRY:
             raise self._strike(Conflict("a rival was quicker"))
         if refused:

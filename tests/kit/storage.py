@@ -17,7 +17,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from dispatch.inbox.tables import Conflict, Queue, Row, Table, Value
+from dispatch.inbox.errors import Conflict, Refused
+from dispatch.inbox.tables import Queue, Row, Table, Value
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
@@ -86,17 +87,17 @@ class Limits:
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         keys = [partition, *(row.key for row in rows), *map(key_of, delete)]
         if len(keys) > 101 or len(set(keys[1:])) < len(keys) - 1:
-            raise ValueError("a transaction takes 100 operations, each on a row of its own")
+            raise Refused("InvalidInput: a transaction takes 100 operations, each on a row of its own", 400)
         if any(set(key) & set("/\\#?") or not key.isprintable() or len(key) > 512 for key in keys):
-            raise ValueError(f"KeyValueInvalid: {keys}")
+            raise Refused(f"KeyValueInvalid: {keys}", 400)
         for row in rows:
             sizes = {name: _size(value) for name, value in row.values.items()}
             if any(size > 65_536 for size in sizes.values()):
-                raise ValueError(f"PropertyValueTooLarge: {sizes}")
+                raise Refused(f"PropertyValueTooLarge: {sizes}", 400)
             if sum(sizes.values()) > 1_000_000 or len(sizes) > 250:
-                raise ValueError("EntityTooLarge")
+                raise Refused("EntityTooLarge", 400)
         if sum(_sent(row) for row in rows) > 4_000_000:
-            raise ValueError("RequestBodyTooLarge: a transaction's payload has at most 4 MiB")
+            raise Refused("RequestBodyTooLarge: a transaction's payload has at most 4 MiB", 413)
         return self.table.commit(partition, *rows, delete=delete)
 
 

@@ -13,10 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from azure.core.exceptions import AzureError
-
 from dispatch.act import act, rearm
 from dispatch.app import App
+from dispatch.inbox.errors import StorageError
 from dispatch.receive import receive
 from dispatch.sweep import sweep
 from tests.kit.storage import Died
@@ -151,7 +150,7 @@ class FunctionApp:
     def _judge(self, error: BaseException | None, invocation: Invocation) -> None:
         if error is not None:
             self.figures["calls that died" if isinstance(error, Died) else "calls that failed"] += 1
-        if error is not None and not isinstance(error, Died | AzureError):
+        if error is not None and not isinstance(error, Died | StorageError):
             self.defects.append("".join(traceback.format_exception(error)))
         if invocation.unrecorded is not None:
             self.on_loss(invocation.unrecorded)

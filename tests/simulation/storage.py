@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
-from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
-
+from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.tables import Row, Table
 from tests.simulation.agenda import Agenda
 from tests.simulation.queues import Queue
@@ -32,30 +31,28 @@ class Weather:
 
     def reach_table(self, call: Callable[[], R]) -> R:
         """Make a call to the table, in a task."""
-        self._travel(ServiceRequestError, away=self.tables_away)
+        self._travel(away=self.tables_away)
         result = call()
-        self._travel(ServiceResponseError, away=self.tables_away)
+        self._travel(away=self.tables_away)
         return result
 
     def reach_queue(self, call: Callable[[], R]) -> R:
         """Make a call to a queue, in a task."""
-        self._travel(ServiceRequestError, away=self.queues_away)
+        self._travel(away=self.queues_away)
         result = call()
-        self._travel(ServiceResponseError, away=self.queues_away)
+        self._travel(away=self.queues_away)
         return result
 
-    def _travel(self, lost: type[AzureError], *, away: bool) -> None:
-        """One way. Raises what the SDK says when a request or an answer is lost."""
+    def _travel(self, *, away: bool) -> None:
+        """One way. Raises Unavailable when a request or an answer is lost."""
         self.agenda.sleep(self.chance.expovariate(2 / self.latency))
         if away:
             self.agenda.sleep(self.chance.choice((0.0, 1.0, 8.0)))  # refused, told so by a proxy, not answered
             self.failed += 1
-            error = HttpResponseError("storage: Service Unavailable")
-            error.status_code = 503
-            raise error
+            raise Unavailable("storage: Service Unavailable", 503)
         if self.chance.random() < self.failing:
             self.failed += 1
-            raise lost("storage: lost")
+            raise Unavailable("storage: lost")
 
 
 @dataclass

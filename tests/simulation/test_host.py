@@ -6,9 +6,9 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from azure.core.exceptions import ServiceRequestError
 
 from dispatch.app import App
+from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.rules.rule import Rules
 from tests.kit.storage import Died, MemoryTable
@@ -49,7 +49,7 @@ def test_one_that_fails_comes_again_after_a_minute_and_is_poison_after_ten(monke
 
     def fail(text: str) -> None:
         at.append(site.agenda.seconds)
-        raise ServiceRequestError("away")
+        raise Unavailable("away")
 
     site = Site(monkeypatch, fail, poison.append)
     site.actions.put("m")
@@ -66,7 +66,7 @@ def test_poison_that_fails_comes_again_after_ten_minutes(monkeypatch: pytest.Mon
 
     def fail(text: str) -> None:
         at.append(site.agenda.seconds)
-        raise ServiceRequestError("away")
+        raise Unavailable("away")
 
     site = Site(monkeypatch, lambda text: None, fail)
     site.poison.put("m")

@@ -7,7 +7,8 @@ from typing import Any
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.storage.queue.aio import QueueServiceClient
 
-from dispatch.settings import Environment, Storage
+from dispatch.inbox.storage_account import Storage
+from dispatch.settings import Environment
 from handlers.azure.credential import credential
 
 

@@ -4,9 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from azure.core.exceptions import ServiceRequestError
 
 from dispatch.act import act
+from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.notes import Notes, Pauses
 from handlers.errors import MAX_RETRY_AFTER
@@ -95,7 +95,7 @@ def test_a_pause_that_cannot_be_written_down_costs_neither_patience_nor_a_crash(
     world = World(rules(rule("ring", "throttle 60", "throttle 60", "throttle 60", "succeed")), tmp_path)
 
     def contested(*_: object) -> None:
-        raise ServiceRequestError("others are quicker")
+        raise Unavailable("others are quicker")
 
     monkeypatch.setattr(Pauses, "begin", contested)
     world.receive(RunStatusChanged.example())

@@ -9,9 +9,10 @@ import pytest
 import trustme
 
 from dispatch.app import App
+from dispatch.inbox.storage_account import Storage
 from dispatch.inbox.tables import AzureQueue, AzureTable, Row
 from dispatch.receive import receive
-from dispatch.settings import Environment, Storage
+from dispatch.settings import Environment
 from emulator.background import Background
 from emulator.identity.identity import IdentityEndpoint, identity_endpoint
 from mlevents.local.azurite import Azurite, Certificate

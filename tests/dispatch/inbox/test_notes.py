@@ -1,10 +1,10 @@
 """Notes: small facts, changed by compare and swap."""
 
 import pytest
-from azure.core.exceptions import ServiceRequestError
 
+from dispatch.inbox.errors import Conflict, Unavailable
 from dispatch.inbox.notes import Notes
-from dispatch.inbox.tables import Conflict, Row
+from dispatch.inbox.tables import Row
 from tests.kit.storage import NOW, MemoryTable
 
 
@@ -29,5 +29,5 @@ def test_a_note_that_others_change_is_changed_when_they_let_it() -> None:
 
 def test_a_note_that_others_never_let_change_is_an_error_like_any_of_storage() -> None:
     """Whoever wants it is asked again, instead of holding a thread."""
-    with pytest.raises(ServiceRequestError, match=r"lock\|x"):
+    with pytest.raises(Unavailable, match=r"lock\|x"):
         Notes(Contested()).change("lock|x", lambda note: {"n": "1"}, NOW)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatch.inbox.rows import ActionRecord, EventRecord, Rejected, TooLarge, packed, unpacked
+from dispatch.inbox.errors import Refused
+from dispatch.inbox.rows import ActionRecord, EventRecord, Rejected, packed, unpacked
 from dispatch.inbox.tables import Row
 from handlers.base import Result
 from tests.kit.storage import NOW, Limits, MemoryTable
@@ -91,7 +92,7 @@ def test_a_long_payload_comes_back_as_it_was(length: int) -> None:
 
 def test_what_no_row_holds_is_said() -> None:
     generator = random.Random(1)
-    with pytest.raises(TooLarge, match="characters do not fit a table row"):
+    with pytest.raises(Refused, match="characters do not fit a table row"):
         packed("".join(chr(generator.randrange(0x4E00, 0x9FFF)) for _ in range(700_000)))
 
 

@@ -1,4 +1,4 @@
-"""Storage that is slow, breaks off, or is not storage at all: an error of azure.core's, in time for Event Grid.
+"""Storage that is slow, breaks off, or is not storage at all: a StorageError, in time for Event Grid.
 
 Nothing here is patched below the SDKs but the network, so that what is looked at is how dispatch/settings.py sets them
 up and what dispatch/inbox/tables.py makes of them.
@@ -19,14 +19,15 @@ from uuid import uuid4
 
 import pytest
 import requests
-from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import RequestsTransport
 
 from dispatch.app import App
+from dispatch.inbox.errors import StorageError
 from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.storage_account import Storage
 from dispatch.inbox.tables import AzureQueue, AzureTable, Row, Table
 from dispatch.receive import ANSWER, receive
-from dispatch.settings import Environment, Storage
+from dispatch.settings import Environment
 from tests.dispatch.test_receive import RAW
 from tests.kit.world import LEASE, World, rule, rules
 
@@ -74,7 +75,7 @@ def test_a_storage_that_never_answers_is_an_error_in_time(world: World) -> None:
         no_table = App(world.loaded, Inbox(AzureTable(table), LEASE), world.queue, world.clock, world.sleep)
         no_queue = App(world.loaded, Inbox(world.table, LEASE), AzureQueue(queue), world.clock, world.sleep)
         for answer in [threads.submit(receive, RAW, app) for app in (no_table, no_queue)]:
-            assert isinstance(answer.exception(), AzureError)
+            assert isinstance(answer.exception(), StorageError)
     receive(RAW, world.app)
     world.run()
     assert world.ends() == {"ring": "succeeded"}
@@ -165,7 +166,7 @@ def test_a_call_to_storage_is_repeated_a_little_and_not_for_long(
     Not even a service that asks for a pause of an hour gets one.
     """
     network.table = network.queue = mode
-    with pytest.raises(AzureError):
+    with pytest.raises(StorageError):
         do(call, storage_on(1))
     assert (network.tries, round(network.seconds, 3)) == (tries, seconds)
 
@@ -196,7 +197,7 @@ def test_the_slowest_storage_is_over_before_event_grid_asks_again(
         inbox = Inbox(AzureTable(table_client), LEASE)
         app = App(world.loaded, inbox, AzureQueue(queue_client), world.clock, world.sleep)
         network.table, network.queue = table, queue
-        with suppress(AzureError):
+        with suppress(StorageError):
             receive(RAW, app)
         assert 10 < network.seconds <= ANSWER.total_seconds()
         network.table = network.queue = "healthy"
@@ -283,7 +284,7 @@ def test_an_event_that_nobody_knows_to_be_written_down_comes_again(world: World,
     """An answer that breaks off, or is another's: no word about the event, so it is not rejected for that."""
     with answering(answer) as server, storage_on(server.port).table("mlevents") as client:
         broken = EventsElsewhere(world.table, AzureTable(client))
-        with pytest.raises(AzureError):
+        with pytest.raises(StorageError):
             receive(RAW, App(world.loaded, Inbox(broken, LEASE), world.queue, world.clock, world.sleep))
         assert set(server.asked) == {"POST"}
     assert world.history().rejected == []
@@ -298,7 +299,7 @@ def test_an_answer_that_makes_no_sense_is_storage_s_error(
 ) -> None:
     """Whatever the SDK stumbles over while it reads it."""
     monkeypatch.setattr(RequestsTransport, "sleep", lambda *_: None)
-    with answering(answer) as server, pytest.raises(AzureError):
+    with answering(answer) as server, pytest.raises(StorageError):
         do(call, storage_on(server.port))
 
 
@@ -308,6 +309,6 @@ def test_a_request_is_repeated_when_its_answer_breaks_off(
 ) -> None:
     """Whatever it was for: a commit that is made twice is recognised."""
     monkeypatch.setattr(RequestsTransport, "sleep", lambda *_: None)
-    with answering(answer) as server, pytest.raises(AzureError):
+    with answering(answer) as server, pytest.raises(StorageError):
         do(call, storage_on(server.port))
     assert len(server.asked) > 1

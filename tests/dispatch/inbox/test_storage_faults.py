@@ -18,16 +18,17 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import pytest
-from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import RequestsTransport
 
 from dispatch.act import act, rearm
 from dispatch.app import App
+from dispatch.inbox.errors import StorageError
 from dispatch.inbox.history import History
 from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.storage_account import Storage
 from dispatch.inbox.tables import AzureQueue, AzureTable
 from dispatch.receive import receive
-from dispatch.settings import Environment, Storage
+from dispatch.settings import Environment
 from dispatch.sweep import sweep
 from mlevents.local.azurite import Azurite
 from schemas import Event
@@ -125,7 +126,7 @@ class Telling:
         """Whether it succeeded. Raises whatever is not storage's own error."""
         try:
             call()
-        except AzureError:
+        except StorageError:
             return False
         return True
 

@@ -8,11 +8,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from azure.core.exceptions import ResourceNotFoundError, ServiceRequestError
 from azure.storage.blob import ContainerClient
 
+from dispatch.inbox.errors import Unavailable
+from dispatch.inbox.storage_account import Storage
 from dispatch.replay.deadletters import BadBlob, DeadLetter, Emptied, Selection, dead_letters, events_of, take_in
-from dispatch.settings import Environment, Storage
+from dispatch.settings import Environment
 from schemas import ModelRegistered, RunStatusChanged, parse_event
 from tests.kit.world import World, rule, rules
 
@@ -260,7 +261,7 @@ class TestTakingIn:
 def test_a_container_that_does_not_exist_is_an_error(azurite_connection: str) -> None:
     with (
         Storage.of(Environment({"AzureWebJobsStorage": azurite_connection})).container("nowhere") as container,
-        pytest.raises(ResourceNotFoundError),
+        pytest.raises(Unavailable, match="container does not exist"),
     ):
         dead_letters(container, Selection())
 
@@ -269,5 +270,5 @@ def test_a_container_that_cannot_be_reached_is_an_error(world: World, unused_por
     """Not one for each blob."""
     url = f"http://127.0.0.1:{unused_port}/account/deadletter?sig=x"
     letters = [DeadLetter(datetime(2026, 11, 23, 6, tzinfo=UTC), name("2026/11/23/6"))]
-    with Storage().container(url) as container, pytest.raises(ServiceRequestError):
+    with Storage().container(url) as container, pytest.raises(Unavailable):
         list(take_in(letters, container, world.app))

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.core.exceptions import HttpResponseError
 
+from dispatch.inbox.errors import Refused
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.rows import Rejected
 from dispatch.receive import receive
@@ -147,9 +147,7 @@ def test_one_that_storage_cannot_hold_is_not_told_as_taken_in(tmp_path: Path, mo
     world = World(rules(rule("ring")), tmp_path)
 
     def refuse(*_: object) -> None:
-        error = HttpResponseError("RequestBodyTooLarge")
-        error.status_code = 413
-        raise error
+        raise Refused("RequestBodyTooLarge", 413)
 
     monkeypatch.setattr(Inbox, "add", refuse)
     one = redeliver(json.dumps(EVENT.wire()), world.app)

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from dispatch.act import act, carry_out
+from dispatch.inbox.errors import Conflict
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.leases import Claim
 from dispatch.inbox.messages import Message
-from dispatch.inbox.tables import Conflict, Row
+from dispatch.inbox.tables import Row
 from dispatch.inbox.written_events import WrittenEvent
 from dispatch.replay.replay import Choice, Replayed, find, replay
 from dispatch.sweep import sweep

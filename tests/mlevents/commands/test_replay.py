@@ -16,8 +16,9 @@ from azure.storage.blob import ContainerClient
 
 from dispatch.act import act
 from dispatch.app import App
+from dispatch.inbox.storage_account import Storage
 from dispatch.receive import receive
-from dispatch.settings import Environment, Storage
+from dispatch.settings import Environment
 from mlevents.__main__ import command_line, main
 from mlevents.commands.replay import settings_of
 from mlevents.commands.replay_report import wish

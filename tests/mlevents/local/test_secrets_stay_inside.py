@@ -9,10 +9,11 @@ from uuid import uuid4
 
 import pytest
 import requests
-from azure.core.exceptions import AzureError
 
 from dispatch.app import App
-from dispatch.settings import Environment, Storage
+from dispatch.inbox.errors import StorageError
+from dispatch.inbox.storage_account import Storage
+from dispatch.settings import Environment
 from emulator.state.storage_account import KEY
 from mlevents.local.app import LocalApp
 from mlevents.local.azurite import Azurite
@@ -180,6 +181,6 @@ def test_a_storage_that_fails_does_not_tell_its_signature(call: str) -> None:
     signature = "s1gnature-k33pm3-0123456789"
     url = "http://127.0.0.1:9/devstoreaccount1"
     account = f"TableEndpoint={url};QueueEndpoint={url};SharedAccessSignature=sv=2024-11-04&ss=qt&sp=rw&sig={signature}"
-    with pytest.raises(AzureError) as raised:
+    with pytest.raises(StorageError) as raised:
         do(call, Storage.of(Environment({"AzureWebJobsStorage": account})))
     assert signature not in "".join(format_exception(raised.value))

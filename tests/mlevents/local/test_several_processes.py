@@ -20,7 +20,8 @@ from dispatch.act import act
 from dispatch.app import App, utc_now
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.rows import ENDED, ActionRecord
-from dispatch.settings import Environment, Storage
+from dispatch.inbox.storage_account import Storage
+from dispatch.settings import Environment
 from dispatch.sweep import GRACE, sweep
 from mlevents.app_settings import LocalSettings
 from mlevents.local.azurite import Azurite
