@@ -1,11 +1,11 @@
 """A stand-in for Azure on this machine: what the real azure-ai-ml, azure-identity and a scoring client talk to.
 
     with Azure(WORKSPACE, storage=azurite.connection_string) as azure:
-        azure.register_model("churn", "7", {"stage": "production"})            # raises ModelRegistered
+        azure.models.register("churn", "7", {"stage": "production"})            # raises ModelRegistered
         client = MLClient(azure.credential(), subscription, group, workspace, **azure.client_options)
         ...
-        assert azure.traffic("churn") == {"churn-7-1a2b3c4d": 100}
-        assert [call.line for call in azure.calls] == [...]
+        assert azure.endpoints.traffic("churn") == {"churn-7-1a2b3c4d": 100}
+        assert [call.line for call in azure.calls.all] == [...]
 
 It serves HTTPS on a free port of localhost, with a certificate of an authority that lives as long as the ``with``:
 
@@ -19,13 +19,13 @@ It serves HTTPS on a free port of localhost, with a certificate of an authority 
 Jobs and runs take a while, by its own clock, which can be moved; they end well, or badly if that was asked for. What
 happens raises the events that the service would raise, and Event Grid delivers them to a URL::
 
-        azure.job_takes(seconds=60)
-        azure.fail_job("churn-*", "no such column", times=1)
-        azure.job_registers("churn-*", "churn", {"stage": "production"})
-        azure.deliver_to(url)
-        azure.raise_drift()                                                    # a model monitor finds some
-        azure.forward(minutes=2)
-        assert [job["properties"]["status"] for job in azure.jobs] == ["Failed"]
+        azure.jobs.set_duration(seconds=60)
+        azure.jobs.fail("churn-*", "no such column", times=1)
+        azure.jobs.register_model("churn-*", "churn", {"stage": "production"})
+        azure.events.deliver_to(url)
+        azure.jobs.raise_drift()                                               # a model monitor finds some
+        azure.clock.forward(minutes=2)
+        assert [job["properties"]["status"] for job in azure.jobs.all] == ["Failed"]
 
 It refuses what the service would refuse, in Resource Manager's error envelope: an api-version that Microsoft has not
 published for the resource type, a body that lacks or misspells something (api-version 2025-12-01 of the published
@@ -43,7 +43,7 @@ be left out, compared without regard to case with the path as from the workspace
 every call but look-ups of operations, which the client's poller makes when it likes; ``* *`` is every call.
 """
 
-from emulator.emulator import WORKSPACE, Azure
+from emulator.azure import WORKSPACE, Azure
 from emulator.http.calls import Call
 from emulator.identity.tokens import TENANT
 from emulator.wire import Refusal

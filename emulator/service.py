@@ -95,11 +95,11 @@ class Service:
         match fault and fault.effect:
             case None:
                 return self._answered(request), ""
-            case Effect.DIE_BEFORE:
-                return None, Effect.DIE_BEFORE.value
-            case Effect.DIE_AFTER:
+            case Effect.CLOSE_BEFORE:
+                return None, Effect.CLOSE_BEFORE.value
+            case Effect.CLOSE_AFTER:
                 self._answered(request)
-                return None, Effect.DIE_AFTER.value
+                return None, Effect.CLOSE_AFTER.value
         return (fault.answer if fault else None), Effect.ANSWER.value
 
     def _answered(self, request: Request) -> Answer:

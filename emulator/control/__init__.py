@@ -1,1 +1,1 @@
-"""Control the emulator: set it up, inject faults, look at its state."""
+"""The parts of `emulator.Azure`: what tests, the demo and `mlevents azure` do with it, one class for each purpose."""

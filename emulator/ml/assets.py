@@ -58,6 +58,19 @@ def register(world: World, id: str, properties: Body) -> Resource:
     return made
 
 
+def create(world: World, id: str, properties: Body) -> Resource:
+    """A new version, as by `register`. Raises an error response (409) if it exists."""
+    if world.find(id):
+        raise Refusal(409, "Conflict", f"{id} exists already.")
+    return register(world, id, properties)
+
+
+def reference(asset: Resource) -> str:
+    """The id by which other resources refer to an asset: of one in a registry, ``azureml://registries/...``."""
+    inside = asset.id.partition("/registries/")[2]
+    return f"azureml://registries/{inside}" if inside else asset.id
+
+
 def kind_of(id: str) -> Kind:
     """The kind of asset that an id names."""
     plural = ids.type_of(id).split("/")[2].lower()

@@ -17,8 +17,8 @@ class Effect(Enum):
     """What happens to a call."""
 
     ANSWER = "on request"
-    DIE_BEFORE = "closed before it was applied, on request"
-    DIE_AFTER = "closed after it was applied, on request"
+    CLOSE_BEFORE = "closed before it was applied, on request"
+    CLOSE_AFTER = "closed after it was applied, on request"
 
 
 @dataclass

@@ -34,13 +34,13 @@ def standin(environment: Mapping[str, str]) -> "Iterator[Azure]":
     from emulator import Azure
 
     with Azure(*workspaces(environment), storage=Environment(environment).get(CONNECTION)) as azure:
-        azure.world.poll_ms = POLL_MS
-        azure.provisioning(seconds=SECONDS)
-        azure.job_takes(seconds=JOB_SECONDS)
+        azure.state.poll_ms = POLL_MS
+        azure.operations.set_duration(seconds=SECONDS)
+        azure.jobs.set_duration(seconds=JOB_SECONDS)
         for workspace in workspaces(environment) or (None,):
-            azure.add_compute(CLUSTER, workspace=workspace)
+            azure.workspaces.add_compute(CLUSTER, workspace=workspace)
         for factory in factories(environment):
-            azure.name_factory(factory)
+            azure.factories.declare(factory)
         yield azure
 
 

@@ -183,7 +183,7 @@ class Running:
         def tell(call: "Call") -> None:  # called on threads of the stand-in
             loop.call_soon_threadsafe(self._tell_call, call)
 
-        self.azure.on_call(tell)
+        self.azure.calls.after(tell)
 
     async def _connect_azure(self) -> None:
         """What happens there is delivered to the function for all events, and `mlevents azure` is told where it is."""
@@ -195,7 +195,7 @@ class Running:
             self._stack.callback(note.unlink, missing_ok=True)
         if FUNCTION in self.host.functions and FUNCTION not in self.disabled:
             url = f"http://127.0.0.1:{self.port}/runtime/webhooks/eventgrid?functionName={FUNCTION}"
-            await asyncio.to_thread(self.azure.deliver_to, url, twice_every=cloud.TWICE_EVERY)
+            await asyncio.to_thread(self.azure.events.deliver_to, url, twice_every=cloud.TWICE_EVERY)
 
     def _tell_call(self, call: "Call") -> None:
         """What changes something, and what was not to be had; all of it with `--verbose`."""

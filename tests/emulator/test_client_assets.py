@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def test_models_of_a_workspace(azure: Azure, client: "MLClient") -> None:
-    azure.register_model("churn", "7", {"stage": "production"}, properties={"auc": "0.87"})
-    azure.register_model("churn", "8", type="custom_model")
+    azure.models.register("churn", "7", {"stage": "production"}, properties={"auc": "0.87"})
+    azure.models.register("churn", "8", type="custom_model")
     model = client.models.get("churn", "7")
     assert (model.tags, model.properties, model.type) == ({"stage": "production"}, {"auc": "0.87"}, "mlflow_model")
     assert model.id == f"{WORKSPACE}/models/churn/versions/7"
@@ -35,14 +35,14 @@ def test_models_of_a_workspace(azure: Azure, client: "MLClient") -> None:
 def test_models_change(azure: Azure, client: "MLClient") -> None:
     """Tags by the client and from Python; archived and deleted ones."""
     for version in ("7", "8", "9"):
-        azure.register_model("churn", version)
-    azure.tag_model("churn", "7", {"stage": "staging"})
+        azure.models.register("churn", version)
+    azure.models.set_tags("churn", "7", {"stage": "staging"})
     model = client.models.get("churn", "7")
     model.tags["stage"] = "production"
     client.models.create_or_update(model)
     assert client.models.get("churn", "7").tags == {"stage": "production"}
-    azure.archive_model("churn", "8")
-    azure.delete_model("churn", "9")
+    azure.models.archive("churn", "8")
+    azure.models.delete("churn", "9")
     assert [model.version for model in client.models.list("churn")] == ["7"]
     with pytest.raises(ResourceNotFoundError):
         client.models.get("churn", "9")
@@ -50,7 +50,7 @@ def test_models_change(azure: Azure, client: "MLClient") -> None:
 
 def test_a_model_may_not_be_there_yet(azure: Azure, client: "MLClient") -> None:
     """Events can be faster than the replicas that are read."""
-    azure.register_model("churn", "7", missed=2)
+    azure.models.register("churn", "7", missed=2)
     for _ in range(2):
         with pytest.raises(ResourceNotFoundError):
             client.models.get("churn", "7")
@@ -59,19 +59,19 @@ def test_a_model_may_not_be_there_yet(azure: Azure, client: "MLClient") -> None:
 
 def test_models_of_a_registry(azure: Azure, registry: "MLClient") -> None:
     """Found by discovery, on the registry's own plane; they raise no events."""
-    id = azure.register_model("churn", "7", {"stage": "production"}, registry="acme")
+    id = azure.models.register("churn", "7", {"stage": "production"}, registry="acme")
     assert id == "azureml://registries/acme/models/churn/versions/7"
     assert registry.models.get("churn", "7").tags == {"stage": "production"}
     assert registry.models.get("churn", label="latest").version == "7"
     assert [model.name for model in registry.models.list()] == ["churn"]
     assert targets(azure)[0] == "GET /registrymanagement/v1.0/registries/acme/discovery v1.0"
-    assert azure.events == []
+    assert azure.events.all == []
 
 
 def test_environments(azure: Azure, client: "MLClient", registry: "MLClient") -> None:
     from azure.ai.ml.entities import Environment
 
-    azure.add_environment("serving", "1", registry="acme")
+    azure.assets.add_environment("serving", "1", registry="acme")
     made = client.environments.create_or_update(
         Environment(name="serving", version="1", image="acme/serving:1", conda_file={"name": "serving"})
     )
@@ -92,8 +92,8 @@ def test_code_is_uploaded_to_storage(
     source = tmp_path / "src"
     source.mkdir()
     (source / "score.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    return [1]\n", encoding="utf-8")
-    azure.add_endpoint("churn")
-    model = azure.register_model("churn", "7", type="custom_model")
+    azure.endpoints.add("churn")
+    model = azure.models.register("churn", "7", type="custom_model")
     deployment = managed(
         model,
         environment=Environment(
@@ -103,7 +103,7 @@ def test_code_is_uploaded_to_storage(
     )
     client.online_deployments.begin_create_or_update(deployment).result()
     capfd.readouterr()
-    properties = azure.deployments("churn")["churn-7"]["properties"]
+    properties = azure.endpoints.deployments("churn")["churn-7"]["properties"]
     code = azure.resource(properties["codeConfiguration"]["codeId"])
     environment = azure.resource(properties["environmentId"])
     assert code
@@ -122,21 +122,21 @@ def test_the_same_code_is_uploaded_once(
     from azure.ai.ml.entities import CodeConfiguration
 
     (tmp_path / "score.py").write_text("def init(): ...\ndef run(data): ...\n", encoding="utf-8")
-    azure.add_endpoint("churn")
-    model = azure.register_model("churn", "7", type="custom_model")
-    environment = azure.add_environment("serving", "1")
+    azure.endpoints.add("churn")
+    model = azure.models.register("churn", "7", type="custom_model")
+    environment = azure.assets.add_environment("serving", "1")
     for name in ("churn-7", "churn-8"):
         code = CodeConfiguration(code=str(tmp_path), scoring_script="score.py")
         deployment = managed(model, name, environment=environment, code_configuration=code)
         client.online_deployments.begin_create_or_update(deployment).result()
     capfd.readouterr()
-    assert len(azure.calls_of("POST codes/*/startPendingUpload")) == 1
+    assert len(azure.calls.matching("POST codes/*/startPendingUpload")) == 1
 
 
 @pytest.mark.parametrize("days", [-400, 400])
 def test_upload_signatures_expire_by_the_machine_clock(azure: Azure, ask: Ask, days: int) -> None:
     """Azurite checks them by that clock, wherever the emulator's own stands."""
-    azure.forward(days=days)
+    azure.clock.forward(days=days)
     upload = ask("POST", "codes/scorer/versions/1/startPendingUpload", {"pendingUploadType": "TemporaryBlobReference"})
     uri = upload.json()["blobReferenceForConsumption"]["credential"]["sasUri"]
     with ContainerClient.from_container_url(uri) as container:
@@ -147,7 +147,7 @@ def test_upload_signatures_expire_by_the_machine_clock(azure: Azure, ask: Ask, d
 def test_what_a_version_is_made_of_does_not_change(azure: Azure, client: "MLClient") -> None:
     from azure.ai.ml.entities import Environment
 
-    azure.add_environment("serving", "1", image="acme/serving:1")
+    azure.assets.add_environment("serving", "1", image="acme/serving:1")
     with pytest.raises(HttpResponseError, match="Asset paths cannot be updated"):
         client.environments.create_or_update(Environment(name="serving", version="1", image="acme/serving:2"))
 
@@ -158,7 +158,7 @@ def test_containers_and_versions_by_hand(azure: Azure, ask: Ask) -> None:
     assert [ask("PUT", "models/churn", container).status_code for _ in range(2)] == [201, 200]
     body = {"properties": {"modelUri": "azureml://x", "properties": {"auc": 0.9}}}
     assert ask("PUT", "models/churn/versions/1", body).status_code == 201
-    azure.register_model("churn", "2")
+    azure.models.register("churn", "2")
     listed = ask("GET", "models/churn/versions", **{"$orderBy": "createdtime asc"}).json()["value"]
     assert [one["name"] for one in listed] == ["1", "2"]
     assert ask("GET", "models/churn").json()["properties"]["latestVersion"] == "2"
@@ -168,16 +168,16 @@ def test_containers_and_versions_by_hand(azure: Azure, ask: Ask) -> None:
         "properties.properties.auc must be a text, not a list"
         in refused(ask("PUT", "models/churn/versions/3", body))[2]
     )
-    assert [event["data"]["modelVersion"] for event in azure.events] == ["1", "2"]
+    assert [event["data"]["modelVersion"] for event in azure.events.all] == ["1", "2"]
 
 
 def test_code_with_another_hash_is_other_code(azure: Azure, ask: Ask) -> None:
-    azure.add_code("scorer", "1")
+    azure.assets.add_code("scorer", "1")
     assert ask("GET", "codes/scorer/versions", hash="abc").json()["value"] == []
 
 
 def test_a_registry_is_there_for_resource_manager_too(azure: Azure, ask: Ask) -> None:
-    azure.register_model("churn", "7", registry="acme")
+    azure.models.register("churn", "7", registry="acme")
     scope = f"{WORKSPACE.rpartition('/workspaces/')[0]}/registries/acme"
     assert ask("GET", scope).json()["name"] == "acme"
     found = ask("GET", f"{scope}/models/churn/versions/7").json()
@@ -186,8 +186,8 @@ def test_a_registry_is_there_for_resource_manager_too(azure: Azure, ask: Ask) ->
 
 def test_a_registered_model_raises_its_event(azure: Azure) -> None:
     """As it is on the wire: keys of tags and properties in camel case, too."""
-    azure.register_model("churn", "7", {"Stage": "production", "GITHUB_SHA": "abc"}, properties={"AUC": "0.9"})
-    (event,) = azure.events
+    azure.models.register("churn", "7", {"Stage": "production", "GITHUB_SHA": "abc"}, properties={"AUC": "0.9"})
+    (event,) = azure.events.all
     assert (event["topic"], event["subject"]) == (WORKSPACE, "models/churn:7")
     assert event["eventType"] == "Microsoft.MachineLearningServices.ModelRegistered"
     assert event["data"] == {

@@ -25,29 +25,29 @@ def test_a_batch_endpoint_from_nothing_to_its_default(azure: Azure, client: "MLC
     """The new deployment becomes the default by writing the endpoint back."""
     from azure.ai.ml.entities import BatchEndpoint
 
-    compute = azure.add_compute("cluster")
-    model = azure.register_model("churn", "7")
+    compute = azure.workspaces.add_compute("cluster")
+    model = azure.models.register("churn", "7")
     new = BatchEndpoint(name="churn", auth_mode="AADToken", tags={"a": "b"})  # its default is none of the schema's
     made = client.batch_endpoints.begin_create_or_update(new).result()
     assert (made.provisioning_state, made.auth_mode) == ("Succeeded", "aad_token")
     client.batch_deployments.begin_create_or_update(deployment(model)).result()
-    properties = azure.deployments("churn")["churn-7"]["properties"]
+    properties = azure.endpoints.deployments("churn")["churn-7"]["properties"]
     assert properties["model"] == {"referenceType": "Id", "assetId": model}
     assert properties["compute"] == compute
     assert properties["outputAction"] == "AppendRow"
-    assert azure.default_deployment("churn") == ""
+    assert azure.endpoints.default_deployment("churn") == ""
     endpoint = client.batch_endpoints.get("churn")
     endpoint.defaults, endpoint.auth_mode = {"deployment_name": "churn-7"}, "AADToken"
     client.batch_endpoints.begin_create_or_update(endpoint).result()
-    assert azure.default_deployment("churn") == "churn-7"
+    assert azure.endpoints.default_deployment("churn") == "churn-7"
     assert client.batch_endpoints.get("churn").defaults.deployment_name == "churn-7"
 
 
 def test_batch_endpoints_and_deployments_are_listed_and_deleted(azure: Azure, client: "MLClient") -> None:
-    model = azure.register_model("churn", "7")
-    azure.add_endpoint("churn", "Batch", default="churn-7")
-    azure.add_deployment("churn", "churn-6", model)
-    azure.add_deployment("churn", "churn-7", model)
+    model = azure.models.register("churn", "7")
+    azure.endpoints.add("churn", "Batch", default="churn-7")
+    azure.endpoints.add_deployment("churn", "churn-6", model)
+    azure.endpoints.add_deployment("churn", "churn-7", model)
     assert [endpoint.name for endpoint in client.batch_endpoints.list()] == ["churn"]
     assert [one.name for one in client.batch_deployments.list("churn")] == ["churn-6", "churn-7"]
     assert client.batch_deployments.get("churn-6", "churn").provisioning_state == "Succeeded"
@@ -61,14 +61,14 @@ def test_batch_endpoints_and_deployments_are_listed_and_deleted(azure: Azure, cl
 
 def test_what_a_batch_deployment_needs(azure: Azure, client: "MLClient") -> None:
     """A compute that is there; for other than MLflow models an environment and code."""
-    model = azure.register_model("churn", "7", type="custom_model")
-    azure.add_compute("cluster")
-    azure.add_endpoint("churn", "Batch")
+    model = azure.models.register("churn", "7", type="custom_model")
+    azure.workspaces.add_compute("cluster")
+    azure.endpoints.add("churn", "Batch")
     with pytest.raises(HttpResponseError, match="An environment is required"):
         client.batch_deployments.begin_create_or_update(deployment(model))
     with pytest.raises(HttpResponseError, match=r"The compute '.*/elsewhere' does not exist"):
         client.batch_deployments.begin_create_or_update(
-            deployment(azure.register_model("churn", "8"), compute="elsewhere")
+            deployment(azure.models.register("churn", "8"), compute="elsewhere")
         )
 
 
@@ -77,18 +77,18 @@ def test_a_deployment_of_a_pipeline_component(azure: Azure, ask: Ask) -> None:
     component = f"{WORKSPACE}/components/score/versions/1"
     spec = {"properties": {"componentSpec": {"name": "score"}}}
     assert ask("PUT", "components/score/versions/1", spec).status_code == 201
-    azure.add_endpoint("churn", "Batch")
+    azure.endpoints.add("churn", "Batch")
     reference = {"referenceType": "Id", "assetId": component}
     configuration = {"deploymentConfigurationType": "PipelineComponent", "componentId": reference, "settings": {}}
     body = {"location": "westeurope", "properties": {"deploymentConfiguration": configuration}}
     assert ask("PUT", "batchEndpoints/churn/deployments/score", body).status_code == 201
-    assert azure.deployments("churn")["score"]["properties"]["deploymentConfiguration"] == configuration
+    assert azure.endpoints.deployments("churn")["score"]["properties"]["deploymentConfiguration"] == configuration
 
 
 def test_a_failed_batch_deployment_tells_why(azure: Azure, client: "MLClient") -> None:
-    azure.add_compute("cluster")
-    azure.add_endpoint("churn", "Batch")
-    azure.fail_deployment(message="the image cannot be built", code="ImageBuildFailure")
+    azure.workspaces.add_compute("cluster")
+    azure.endpoints.add("churn", "Batch")
+    azure.faults.fail_deployment(message="the image cannot be built", code="ImageBuildFailure")
     with pytest.raises(HttpResponseError, match="the image cannot be built"):
-        client.batch_deployments.begin_create_or_update(deployment(azure.register_model("churn", "7"))).result()
-    assert azure.deployments("churn")["churn-7"]["properties"]["provisioningState"] == "Failed"
+        client.batch_deployments.begin_create_or_update(deployment(azure.models.register("churn", "7"))).result()
+    assert azure.endpoints.deployments("churn")["churn-7"]["properties"]["provisioningState"] == "Failed"

@@ -20,7 +20,7 @@ def managed(model: str, name: str = "churn-7", **more: Any) -> "ManagedOnlineDep
 
 
 def targets(azure: Azure, match: str = "") -> list[str]:
-    return [f"{call.target} {call.api_version}" for call in azure.calls_of(match)]
+    return [f"{call.target} {call.api_version}" for call in azure.calls.matching(match)]
 
 
 def test_an_endpoint_is_made_with_one_put(azure: Azure, client: "MLClient") -> None:
@@ -37,7 +37,7 @@ def test_an_endpoint_is_made_with_one_put(azure: Azure, client: "MLClient") -> N
         "PUT onlineEndpoints/churn 2022-02-01-preview",
         "GET onlineEndpoints/churn 2022-02-01-preview",
     ]
-    assert [call.body for call in azure.calls_of("PUT *")] == [
+    assert [call.body for call in azure.calls.matching("PUT *")] == [
         {
             "location": "westeurope",
             "tags": {"team": "churn"},
@@ -51,16 +51,16 @@ def test_the_client_waits_for_the_operation(azure: Azure, client: "MLClient") ->
     """As often as it is told that the operation is in progress, and not 30 seconds in between."""
     from azure.ai.ml.entities import ManagedOnlineEndpoint
 
-    azure.provisioning(polls=3)
+    azure.operations.set_duration(polls=3)
     client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="churn")).result()
-    looks = azure.calls_of("GET */mfeOperationsStatus/oe:*")
+    looks = azure.calls.matching("GET */mfeOperationsStatus/oe:*")
     assert [call.answer["status"] for call in looks] == ["InProgress"] * 3 + ["Succeeded"]
 
 
 def test_a_deployment_of_an_mlflow_model(azure: Azure, client: "MLClient", capfd: pytest.CaptureFixture[str]) -> None:
     """Needs no environment and no code; what it is made of is what the client sends."""
-    azure.add_endpoint("churn")
-    model = azure.register_model("churn", "7")
+    azure.endpoints.add("churn")
+    model = azure.models.register("churn", "7")
     made = client.online_deployments.begin_create_or_update(managed(model, tags={"by": "mlevents"})).result()
     assert (made.provisioning_state, made.model, made.instance_count) == ("Succeeded", model, 1)
     assert targets(azure) == [
@@ -69,95 +69,95 @@ def test_a_deployment_of_an_mlflow_model(azure: Azure, client: "MLClient", capfd
         "PUT onlineEndpoints/churn/deployments/churn-7 2023-04-01-preview",
         "GET onlineEndpoints/churn/deployments/churn-7 2023-04-01-preview",
     ]
-    (put,) = azure.calls_of("PUT *")
+    (put,) = azure.calls.matching("PUT *")
     assert put.status == 201
     assert put.body["sku"] == {"name": "Default", "capacity": 1}
     assert put.body["properties"]["endpointComputeType"] == "Managed"
     assert "environmentId" not in put.body["properties"]
-    assert azure.deployments("churn")["churn-7"]["tags"] == {"by": "mlevents"}
+    assert azure.endpoints.deployments("churn")["churn-7"]["tags"] == {"by": "mlevents"}
     capfd.readouterr()  # the client prints dots and what it checks
 
 
 def test_a_deployment_of_a_registry_s_model(azure: Azure, client: "MLClient") -> None:
     """The client asks discovery where the registry is, and the registry for the model."""
-    azure.add_endpoint("churn")
-    model = azure.register_model("churn", "7", registry="acme")
+    azure.endpoints.add("churn")
+    model = azure.models.register("churn", "7", registry="acme")
     client.online_deployments.begin_create_or_update(managed(model)).result()
-    assert azure.deployments("churn")["churn-7"]["properties"]["model"] == model
-    assert [call.line for call in azure.calls_of("*/discovery")]
-    assert azure.events[-1]["data"]["modelIds"] == "churn:7"
+    assert azure.endpoints.deployments("churn")["churn-7"]["properties"]["model"] == model
+    assert [call.line for call in azure.calls.matching("*/discovery")]
+    assert azure.events.all[-1]["data"]["modelIds"] == "churn:7"
 
 
 def test_a_deployment_of_a_custom_model_names_environment_and_code(azure: Azure, client: "MLClient") -> None:
     from azure.ai.ml.entities import CodeConfiguration
 
-    azure.add_endpoint("churn")
-    model = azure.register_model("churn", "7", type="custom_model")
-    environment, code = azure.add_environment("serving", "1"), azure.add_code("scorer", "1")
+    azure.endpoints.add("churn")
+    model = azure.models.register("churn", "7", type="custom_model")
+    environment, code = azure.assets.add_environment("serving", "1"), azure.assets.add_code("scorer", "1")
     configuration = CodeConfiguration(code=code, scoring_script="score.py")
     deployment = managed(model, environment=environment, code_configuration=configuration)
     client.online_deployments.begin_create_or_update(deployment).result()
-    properties = azure.deployments("churn")["churn-7"]["properties"]
+    properties = azure.endpoints.deployments("churn")["churn-7"]["properties"]
     assert properties["codeConfiguration"] == {"codeId": code, "scoringScript": "score.py"}
     assert properties["environmentId"] == environment
 
 
 def test_a_failed_deployment_tells_why(azure: Azure, client: "MLClient") -> None:
     """The operation has the error; the deployment stays, Failed; its log can be read; no event is raised."""
-    azure.add_endpoint("churn")
-    model = azure.register_model("churn", "7")
-    azure.fail_deployment("churn-*", "the container has crashed", logs="loading\nno module named sklearn\n")
+    azure.endpoints.add("churn")
+    model = azure.models.register("churn", "7")
+    azure.faults.fail_deployment("churn-*", "the container has crashed", logs="loading\nno module named sklearn\n")
     with pytest.raises(HttpResponseError, match=r"(?s)ResourceNotReady.*the container has crashed"):
         client.online_deployments.begin_create_or_update(managed(model)).result()
     assert client.online_deployments.get("churn-7", "churn").provisioning_state == "Failed"
     assert client.online_deployments.get_logs("churn-7", "churn", 1) == "no module named sklearn"
-    assert [event["eventType"].rpartition(".")[2] for event in azure.events] == ["ModelRegistered"]
+    assert [event["eventType"].rpartition(".")[2] for event in azure.events.all] == ["ModelRegistered"]
 
 
 def test_traffic_is_changed_by_writing_the_endpoint_back(azure: Azure, client: "MLClient") -> None:
-    model = azure.register_model("churn", "7")
-    azure.add_endpoint("churn", tags={"team": "churn"})
-    azure.add_deployment("churn", "churn-6", model)
-    azure.add_deployment("churn", "churn-7", model)
+    model = azure.models.register("churn", "7")
+    azure.endpoints.add("churn", tags={"team": "churn"})
+    azure.endpoints.add_deployment("churn", "churn-6", model)
+    azure.endpoints.add_deployment("churn", "churn-7", model)
     endpoint = client.online_endpoints.get("churn")
     assert endpoint.traffic == {"churn-6": 0, "churn-7": 0}  # the client asks for the deployments and adds them
     endpoint.traffic = {"churn-6": 90, "churn-7": 10}
     client.online_endpoints.begin_create_or_update(endpoint).result()
-    assert azure.traffic("churn") == {"churn-6": 90, "churn-7": 10}
+    assert azure.endpoints.traffic("churn") == {"churn-6": 90, "churn-7": 10}
     assert client.online_endpoints.get("churn").traffic == {"churn-6": 90, "churn-7": 10}
-    changed = azure.endpoint_of("churn")
+    changed = azure.endpoints.get("churn")
     assert changed
     assert changed["tags"] == {"team": "churn"}
 
 
 def test_deployments_and_endpoints_are_listed_page_by_page(azure: Azure, client: "MLClient") -> None:
-    model = azure.register_model("churn", "7")
-    azure.world.page = 2
+    model = azure.models.register("churn", "7")
+    azure.state.page = 2
     for name in ("churn", "fraud", "price"):
-        azure.add_endpoint(name)
+        azure.endpoints.add(name)
     for number in range(5):
-        azure.add_deployment("churn", f"churn-{number}", model)
+        azure.endpoints.add_deployment("churn", f"churn-{number}", model)
     assert [endpoint.name for endpoint in client.online_endpoints.list()] == ["churn", "fraud", "price"]
     assert [d.name for d in client.online_deployments.list("churn")] == [f"churn-{n}" for n in range(5)]
 
 
 def test_what_is_deleted_is_gone(azure: Azure, client: "MLClient") -> None:
-    model = azure.register_model("churn", "7")
-    azure.add_endpoint("churn")
-    azure.add_deployment("churn", "churn-7", model)
+    model = azure.models.register("churn", "7")
+    azure.endpoints.add("churn")
+    azure.endpoints.add_deployment("churn", "churn-7", model)
     client.online_deployments.begin_delete("churn-7", "churn").result()
-    assert azure.deployments("churn") == {}
+    assert azure.endpoints.deployments("churn") == {}
     client.online_endpoints.begin_delete("churn").result()
     with pytest.raises(ResourceNotFoundError, match="onlineEndpoints/churn"):
         client.online_endpoints.get("churn")
-    assert {call.status for call in azure.calls_of("DELETE *")} == {202}
+    assert {call.status for call in azure.calls.matching("DELETE *")} == {202}
 
 
 def test_logs_of_both_containers(azure: Azure, client: "MLClient") -> None:
-    azure.add_endpoint("churn")
-    azure.add_deployment("churn", "churn-7", azure.register_model("churn", "7"))
-    azure.logs("churn", "churn-7", "one\ntwo\nthree")
-    azure.logs("churn", "churn-7", "downloading", container="StorageInitializer")
+    azure.endpoints.add("churn")
+    azure.endpoints.add_deployment("churn", "churn-7", azure.models.register("churn", "7"))
+    azure.endpoints.set_logs("churn", "churn-7", "one\ntwo\nthree")
+    azure.endpoints.set_logs("churn", "churn-7", "downloading", container="StorageInitializer")
     assert client.online_deployments.get_logs("churn-7", "churn", 2) == "two\nthree"
     logs = client.online_deployments.get_logs("churn-7", "churn", 9, container_type="storage-initializer")
     assert logs == "downloading"
@@ -175,8 +175,8 @@ def test_keys_and_tokens_of_endpoints(azure: Azure, client: "MLClient", mode: st
 def test_endpoints_on_kubernetes(azure: Azure, client: "MLClient") -> None:
     from azure.ai.ml.entities import KubernetesOnlineDeployment, KubernetesOnlineEndpoint
 
-    compute = azure.add_compute("k8s", "Kubernetes")
-    model = azure.register_model("churn", "7")
+    compute = azure.workspaces.add_compute("k8s", "Kubernetes")
+    model = azure.models.register("churn", "7")
     client.online_endpoints.begin_create_or_update(
         KubernetesOnlineEndpoint(name="churn", compute="k8s", auth_mode="aml_token")
     ).result()
@@ -184,17 +184,17 @@ def test_endpoints_on_kubernetes(azure: Azure, client: "MLClient") -> None:
         KubernetesOnlineDeployment(name="churn-7", endpoint_name="churn", model=model, instance_count=1)
     ).result()
     assert made.provisioning_state == "Succeeded"
-    endpoint = azure.endpoint_of("churn")
+    endpoint = azure.endpoints.get("churn")
     assert endpoint
     assert endpoint["properties"]["compute"] == compute
-    assert azure.deployments("churn")["churn-7"]["properties"]["endpointComputeType"] == "Kubernetes"
+    assert azure.endpoints.deployments("churn")["churn-7"]["properties"]["endpointComputeType"] == "Kubernetes"
 
 
 def test_quota_is_told_and_enforced(azure: Azure, client: "MLClient") -> None:
     """A fifth more than runs is needed, for upgrades; what is deployed counts."""
-    azure.quota("DSv2", 12)
-    azure.add_endpoint("churn")
-    model = azure.register_model("churn", "7")
+    azure.workspaces.set_quota("DSv2", 12)
+    azure.endpoints.add("churn")
+    model = azure.models.register("churn", "7")
     client.online_deployments.begin_create_or_update(managed(model, "churn-6")).result()  # 2 × 4 cores
     usage = {usage.name["value"]: usage for usage in client.compute.list_usage()}
     family = usage["Standard DSv2 Family Cluster Dedicated vCPUs"]
@@ -207,14 +207,14 @@ def test_quota_is_told_and_enforced(azure: Azure, client: "MLClient") -> None:
     with pytest.raises(HttpResponseError, match="Not enough quota available for Standard_DS3_v2") as refusal:
         client.online_deployments.begin_create_or_update(managed(model, "churn-7"))
     assert refusal.value.status_code == 400
-    assert list(azure.deployments("churn")) == ["churn-6"]
+    assert list(azure.endpoints.deployments("churn")) == ["churn-6"]
 
 
 def test_a_completed_deployment_raises_model_deployed(azure: Azure, client: "MLClient") -> None:
-    azure.add_endpoint("churn", tags={"Team": "churn"})
+    azure.endpoints.add("churn", tags={"Team": "churn"})
     told: list[dict[str, Any]] = []
-    azure.on_event(told.append)
-    model = azure.register_model("churn", "7")
+    azure.events.subscribe(told.append)
+    model = azure.models.register("churn", "7")
     client.online_deployments.begin_create_or_update(managed(model)).result()
     assert [event["eventType"].rpartition(".")[2] for event in told] == ["ModelRegistered", "ModelDeployed"]
     assert (told[1]["topic"], told[1]["subject"]) == (WORKSPACE, "endpoints/churn")

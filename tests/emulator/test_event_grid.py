@@ -129,11 +129,16 @@ def test_when_it_ends_nothing_more_is_delivered(subscriber: Subscriber) -> None:
 
 
 def test_what_the_stand_in_raises_is_delivered(azure: Azure, subscriber: Subscriber) -> None:
-    azure.register_model("churn", "7")
-    grid = azure.deliver_to(subscriber.url)
-    azure.job_takes(seconds=0.2)
-    azure.start_job("churn-training")
-    until(lambda: len(grid.delivered) == len(azure.events) - 1 and azure.jobs[0]["properties"]["status"] == "Completed")
+    azure.models.register("churn", "7")
+    grid = azure.events.deliver_to(subscriber.url)
+    azure.jobs.set_duration(seconds=0.2)
+    azure.jobs.start("churn-training")
+    until(
+        lambda: (
+            len(grid.delivered) == len(azure.events.all) - 1
+            and azure.jobs.all[0]["properties"]["status"] == "Completed"
+        )
+    )
     until(lambda: grid.idle)
-    known = {raised["id"]: raised for raised in azure.events[1:]}
+    known = {raised["id"]: raised for raised in azure.events.all[1:]}
     assert {taken["id"]: taken for taken, _ in subscriber.taken} == known

@@ -47,9 +47,9 @@ NAME = "mle-1-0badc0de-0123456789abcdef0123456789abcdef"
 @pytest.fixture
 def folder(azure: Azure, tmp_path: Path) -> Path:
     """A pipeline's YAML with the code that it names; its compute and its component are in the workspace."""
-    azure.add_compute("cluster")
-    azure.add_component("prepare", "2", inputs={"reason": "string"})
-    azure.add_component("prepare", "3", inputs={"reason": "string"})
+    azure.workspaces.add_compute("cluster")
+    azure.assets.add_component("prepare", "2", inputs={"reason": "string"})
+    azure.assets.add_component("prepare", "3", inputs={"reason": "string"})
     (tmp_path / "src").mkdir()
     (tmp_path / "src/train.py").write_text("print('trained')\n", encoding="utf-8")
     (tmp_path / "retrain.yaml").write_text(PIPELINE, encoding="utf-8")
@@ -86,7 +86,7 @@ def test_a_pipeline_is_submitted_with_all_that_it_names(
         "PUT components",
         "PUT jobs",
     ]
-    job = azure.job(NAME)
+    job = azure.jobs.get(NAME)
     assert job
     nodes = job["properties"]["jobs"]
     assert nodes["prepare"]["componentId"] == f"{WORKSPACE}/components/prepare/versions/3"
@@ -102,12 +102,12 @@ def test_a_pipeline_is_submitted_with_all_that_it_names(
 
 
 def test_a_job_takes_its_time_and_its_steps_follow_one_another(azure: Azure, client: "MLClient", folder: Path) -> None:
-    azure.job_takes(seconds=60)
+    azure.jobs.set_duration(seconds=60)
     client.jobs.create_or_update(pipeline(folder))
     seen = []
     for _ in range(21):
-        seen.append((client.jobs.get(NAME).status, tuple(azure.steps_of(NAME).values())))
-        azure.forward(seconds=3)
+        seen.append((client.jobs.get(NAME).status, tuple(azure.jobs.steps(NAME).values())))
+        azure.clock.forward(seconds=3)
     statuses = list(dict.fromkeys(status for status, _ in seen))
     assert statuses == ["NotStarted", "Preparing", "Running", "Finalizing", "Completed"]
     steps = list(dict.fromkeys(steps for _, steps in seen))
@@ -121,21 +121,21 @@ def test_a_job_takes_its_time_and_its_steps_follow_one_another(azure: Azure, cli
 
 def test_a_job_may_wait_for_looks_or_for_being_told(azure: Azure, client: "MLClient", folder: Path) -> None:
     """For tests that do not want to depend on time."""
-    azure.job_takes(looks=2)
+    azure.jobs.set_duration(polls=2)
     client.jobs.create_or_update(pipeline(folder))
     assert [client.jobs.get(NAME).status for _ in range(3)] == ["Running", "Running", "Completed"]
-    azure.job_takes()
-    name = azure.start_job("churn-retrain")
-    azure.forward(days=30)
+    azure.jobs.set_duration()
+    name = azure.jobs.start("churn-retrain")
+    azure.clock.forward(days=30)
     assert client.jobs.get(name).status == "Running"
-    azure.end_job(name)
+    azure.jobs.end(name)
     assert client.jobs.get(name).status == "Completed"
 
 
 def test_run_history_tells_of_steps_and_streams_to_the_end(
     azure: Azure, client: "MLClient", folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    azure.job_takes(seconds=0)
+    azure.jobs.set_duration(seconds=0)
     client.jobs.create_or_update(pipeline(folder))
     capfd.readouterr()
     client.jobs.stream(NAME)
@@ -151,39 +151,39 @@ def test_a_failed_pipeline_says_which_step_failed_and_the_step_why(
 ) -> None:
     from azure.ai.ml.exceptions import JobException
 
-    azure.job_takes(seconds=0)
-    azure.fail_job("churn-*", "no such column: tenure", step="train")
+    azure.jobs.set_duration(seconds=0)
+    azure.jobs.fail("churn-*", "no such column: tenure", step="train")
     client.jobs.create_or_update(pipeline(folder))
     with pytest.raises(JobException, match=r"Pipeline has failed child jobs\. Failed nodes: /train"):
         client.jobs.stream(NAME)
     capfd.readouterr()
     assert client.jobs.get(NAME).status == "Failed"
-    assert azure.steps_of(NAME) == {"prepare": "Completed", "train": "Failed"}
+    assert azure.jobs.steps(NAME) == {"prepare": "Completed", "train": "Failed"}
     step = next(child for child in client.jobs.list(parent_job_name=NAME) if child.display_name == "train")
     assert error_of(client, step.name) == "no such column: tenure"
 
 
 def test_a_job_that_somebody_cancels(azure: Azure, client: "MLClient", folder: Path) -> None:
-    azure.job_takes(seconds=0)
-    azure.cancel_job(times=1)
+    azure.jobs.set_duration(seconds=0)
+    azure.jobs.cancel(times=1)
     client.jobs.create_or_update(pipeline(folder))
     assert client.jobs.get(NAME).status == "Canceled"
-    assert azure.start_job("churn-retrain")
-    assert [job["properties"]["status"] for job in azure.jobs] == ["Canceled", "Completed"]
+    assert azure.jobs.start("churn-retrain")
+    assert [job["properties"]["status"] for job in azure.jobs.all] == ["Canceled", "Completed"]
 
 
 def test_the_client_cancels_a_job_and_its_steps(azure: Azure, client: "MLClient", folder: Path) -> None:
-    azure.job_takes(seconds=60)
+    azure.jobs.set_duration(seconds=60)
     client.jobs.create_or_update(pipeline(folder))
-    azure.forward(seconds=24)
-    azure.provisioning(seconds=60, match="POST jobs/*")
+    azure.clock.forward(seconds=24)
+    azure.operations.set_duration(seconds=60, match="POST jobs/*")
     poller = client.jobs.begin_cancel(NAME)
     assert client.jobs.get(NAME).status == "CancelRequested"
-    azure.forward(minutes=1)
+    azure.clock.forward(minutes=1)
     poller.result()
     assert client.jobs.get(NAME).status == "Canceled"
-    assert azure.steps_of(NAME) == {"prepare": "Canceled"}
-    azure.forward(hours=1)
+    assert azure.jobs.steps(NAME) == {"prepare": "Canceled"}
+    azure.clock.forward(hours=1)
     assert client.jobs.get(NAME).status == "Canceled"
     with pytest.raises(HttpResponseError, match="is in the terminal state Canceled"):
         client.jobs.begin_cancel(NAME)
@@ -191,13 +191,13 @@ def test_the_client_cancels_a_job_and_its_steps(azure: Azure, client: "MLClient"
 
 def test_the_same_job_again_is_the_same_job(azure: Azure, client: "MLClient", folder: Path) -> None:
     """Nothing is uploaded or started a second time."""
-    azure.job_takes(seconds=60)
+    azure.jobs.set_duration(seconds=60)
     client.jobs.create_or_update(pipeline(folder))
     again = client.jobs.create_or_update(pipeline(folder, tags={"mlevents_rule": "retrain", "more": "tags"}))
     assert again.tags == {"mlevents_rule": "retrain", "more": "tags"}
-    assert len(azure.jobs) == 1
-    assert [call.status for call in azure.calls_of("PUT jobs/*")] == [201, 200]
-    assert len(azure.calls_of("POST codes/*/startPendingUpload")) == 1
+    assert len(azure.jobs.all) == 1
+    assert [call.status for call in azure.calls.matching("PUT jobs/*")] == [201, 200]
+    assert len(azure.calls.matching("POST codes/*/startPendingUpload")) == 1
 
 
 def test_another_job_of_the_same_name_is_refused(azure: Azure, client: "MLClient", folder: Path) -> None:
@@ -214,9 +214,9 @@ def test_command_jobs(azure: Azure, client: "MLClient", folder: Path) -> None:
     """At a version of their own."""
     from azure.ai.ml import Input, command
 
-    azure.add_environment("train", "1")
-    azure.add_data("customers", "1")
-    azure.job_takes(seconds=0)
+    azure.assets.add_environment("train", "1")
+    azure.assets.add_data("customers", "1")
+    azure.jobs.set_duration(seconds=0)
     job = command(
         command="python train.py ${{inputs.data}}",
         code=str(folder / "src"),
@@ -229,10 +229,10 @@ def test_command_jobs(azure: Azure, client: "MLClient", folder: Path) -> None:
     made = client.jobs.create_or_update(job)
     assert made.name == NAME
     assert targets(azure, "PUT jobs/*") == [f"PUT jobs/{NAME} 2025-01-01-preview"]
-    properties = azure.calls_of("PUT jobs/*")[0].body["properties"]
+    properties = azure.calls.matching("PUT jobs/*")[0].body["properties"]
     assert properties["inputs"]["data"]["uri"].endswith("/data/customers/versions/1")
     assert client.jobs.get(NAME).status == "Completed"
-    azure.fail_job(message="out of memory", code="UserError")
+    azure.jobs.fail(message="out of memory", code="UserError")
     job.name = "another"
     client.jobs.create_or_update(job)
     assert error_of(client, "another") == "out of memory"
@@ -257,7 +257,7 @@ def test_build_contexts_and_local_data_go_to_the_default_datastore(
     job.name = NAME
     client.jobs.create_or_update(job)
     capfd.readouterr()
-    (put,) = azure.calls_of("PUT jobs/*")
+    (put,) = azure.calls.matching("PUT jobs/*")
     uri = put.body["properties"]["inputs"]["data"]["uri"]
     assert uri.startswith("azureml://datastores/workspaceblobstore/paths/LocalUpload/")
     workspace = azure.resource(WORKSPACE)
@@ -271,9 +271,9 @@ def test_build_contexts_and_local_data_go_to_the_default_datastore(
 def test_jobs_are_listed_newest_first_without_filters_by_status(
     azure: Azure, client: "MLClient", capfd: pytest.CaptureFixture[str]
 ) -> None:
-    azure.job_takes(seconds=0)
-    azure.world.page = 2
-    names = [azure.start_job("churn-retrain", tags={"n": str(n)}) for n in range(3)]
+    azure.jobs.set_duration(seconds=0)
+    azure.state.page = 2
+    names = [azure.jobs.start("churn-retrain", tags={"n": str(n)}) for n in range(3)]
     assert [job.name for job in client.jobs.list()] == names[::-1]
     assert [job.name for job in client.jobs.list(tag="n=1")] == [names[1]]
     client.jobs.archive(names[0])
@@ -285,8 +285,8 @@ def test_jobs_are_listed_newest_first_without_filters_by_status(
 
 
 def test_registered_components_by_version_and_label(azure: Azure, client: "MLClient") -> None:
-    azure.add_component("retrain", "3", nodes=("prepare", "train"))
-    azure.add_component("retrain", "4")
+    azure.assets.add_component("retrain", "3", nodes=("prepare", "train"))
+    azure.assets.add_component("retrain", "4")
     assert client.components.get("retrain", "3").version == "3"
     assert client.components.get("retrain", label="latest").version == "4"
 
@@ -294,8 +294,8 @@ def test_registered_components_by_version_and_label(azure: Azure, client: "MLCli
 def test_a_job_can_be_what_a_registered_pipeline_component_is(azure: Azure, client: "MLClient") -> None:
     from azure.ai.ml.entities import PipelineJob
 
-    azure.job_takes(seconds=0)
-    component = azure.add_component("retrain", "3", nodes=("prepare", "train"))
+    azure.jobs.set_duration(seconds=0)
+    component = azure.assets.add_component("retrain", "3", nodes=("prepare", "train"))
     made = client.jobs.create_or_update(PipelineJob(component=component, name=NAME, experiment_name="churn-retrain"))
     assert made.name == NAME
-    assert azure.steps_of(NAME) == {"prepare": "Completed", "train": "Completed"}
+    assert azure.jobs.steps(NAME) == {"prepare": "Completed", "train": "Completed"}

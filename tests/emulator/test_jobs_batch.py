@@ -20,18 +20,18 @@ DATA = {"data": {"jobInputType": "UriFolder", "uri": "azureml://datastores/works
 @pytest.fixture
 def endpoint(azure: Azure) -> str:
     """A batch endpoint with two deployments, of which the first is the default."""
-    azure.add_compute("cluster")
-    model = azure.register_model("churn", "7")
-    azure.add_endpoint("churn", "Batch", default="churn-7")
-    azure.add_deployment("churn", "churn-7", model)
-    azure.add_deployment("churn", "churn-8", model)
+    azure.workspaces.add_compute("cluster")
+    model = azure.models.register("churn", "7")
+    azure.endpoints.add("churn", "Batch", default="churn-7")
+    azure.endpoints.add_deployment("churn", "churn-7", model)
+    azure.endpoints.add_deployment("churn", "churn-8", model)
     return "churn"
 
 
 def invoke(
     azure: Azure, bearer: str | None = None, deployment: str = "", endpoint: str = "churn", **properties: Any
 ) -> requests.Response:
-    found = azure.endpoint_of(endpoint)
+    found = azure.endpoints.get(endpoint)
     assert found
     token = azure.token("https://ml.azure.com") if bearer is None else bearer
     named = {"azureml-model-deployment": deployment} if deployment else {}
@@ -50,20 +50,20 @@ def test_a_request_starts_a_job_of_the_deployment_that_it_names(
     """It runs as a pipeline with one step, and is listed under its deployment."""
     from azure.ai.ml import Input
 
-    azure.job_takes(seconds=60)
+    azure.jobs.set_duration(seconds=60)
     data = Input(type="uri_folder", path="https://acme.blob.core.windows.net/data/")
     job = client.batch_endpoints.invoke(endpoint, deployment_name="churn-8", inputs={"data": data})
     assert job.status == "NotStarted"
-    (call,) = azure.calls_of("POST /inference/*/jobs")
+    (call,) = azure.calls.matching("POST /inference/*/jobs")
     assert call.body["properties"]["inputData"] == {"data": {"jobInputType": "UriFolder", "uri": data.path}}
-    azure.forward(seconds=30)
+    azure.clock.forward(seconds=30)
     found = client.jobs.get(job.name)
     assert (found.status, found.experiment_name) == ("Running", "churn")
-    assert azure.steps_of(job.name) == {"batchscoring": "Running"}
+    assert azure.jobs.steps(job.name) == {"batchscoring": "Running"}
     assert [one.name for one in client.batch_deployments.list_jobs(endpoint, name="churn-8")] == [job.name]
     assert list(client.batch_deployments.list_jobs(endpoint, name="churn-7")) == []
     assert [one.status for one in client.batch_endpoints.list_jobs(endpoint)] == ["Running"]
-    azure.forward(seconds=31)
+    azure.clock.forward(seconds=31)
     assert client.jobs.get(job.name).status == "Completed"
 
 
@@ -81,7 +81,7 @@ def test_a_request_may_name_its_job_and_say_what_it_carries(azure: Azure) -> Non
     """And a second job of that name is refused as any other is."""
     answer = invoke(azure, name="mle-1-abc", tags={"mlevents_rule": "score"}, properties={"experimentName": "mine"})
     assert answer.json()["name"] == "mle-1-abc"
-    job = azure.job("mle-1-abc")
+    job = azure.jobs.get("mle-1-abc")
     assert job
     assert (job["properties"]["experimentName"], job["properties"]["tags"]) == ("churn", {"mlevents_rule": "score"})
     again = invoke(azure, name="mle-1-abc")
@@ -90,17 +90,17 @@ def test_a_request_may_name_its_job_and_say_what_it_carries(azure: Azure) -> Non
 
 
 def test_a_deployed_pipeline_component_runs_as_its_steps(azure: Azure) -> None:
-    azure.job_takes(seconds=0)
-    azure.add_endpoint("churn", "Batch", default="retrain")
-    component = azure.add_component("retrain", "1", nodes=("prepare", "train"))
-    id = azure.add_deployment("churn", "retrain", "")
+    azure.jobs.set_duration(seconds=0)
+    azure.endpoints.add("churn", "Batch", default="retrain")
+    component = azure.assets.add_component("retrain", "1", nodes=("prepare", "train"))
+    id = azure.endpoints.add_deployment("churn", "retrain", "")
     reference = {"referenceType": "Id", "assetId": component}
     configuration = {"deploymentConfigurationType": "PipelineComponent", "componentId": reference}
-    azure.world.need(id).properties["deploymentConfiguration"] = configuration
+    azure.state.need(id).properties["deploymentConfiguration"] = configuration
     reason = {"reason": {"jobInputType": "Literal", "value": "drift"}}
     name = invoke(azure, inputData=reason, properties={"experimentName": "mine"}).json()["name"]
-    assert azure.steps_of(name) == {"prepare": "Completed", "train": "Completed"}
-    job = azure.job(name)
+    assert azure.jobs.steps(name) == {"prepare": "Completed", "train": "Completed"}
+    job = azure.jobs.get(name)
     assert job
     assert job["properties"]["experimentName"] == "mine"
     assert job["properties"]["inputs"]["reason"] == {"jobInputType": "literal", "value": "drift"}
@@ -114,18 +114,18 @@ def test_what_is_refused(azure: Azure) -> None:
         "properties.inputData.x.uri is required"
         in refused(invoke(azure, inputData={"x": {"jobInputType": "UriFile"}}))[2]
     )
-    azure.unhealthy("churn", "churn-7", state="Failed")
+    azure.faults.break_deployment("churn", "churn-7", state="Failed")
     assert "is in Failed provisioning state" in refused(invoke(azure))[2]
-    azure.add_endpoint("idle", "Batch")
+    azure.endpoints.add("idle", "Batch")
     assert "The endpoint idle has no default deployment" in refused(invoke(azure, endpoint="idle"))[2]
-    assert azure.jobs == []
+    assert azure.jobs.all == []
 
 
 def test_an_endpoint_that_is_gone_answers_so(azure: Azure) -> None:
-    id = azure.add_endpoint("churn", "Batch")
-    endpoint = azure.endpoint_of("churn")
+    id = azure.endpoints.add("churn", "Batch")
+    endpoint = azure.endpoints.get("churn")
     assert endpoint
-    azure.world.remove(id)
+    azure.state.remove(id)
     answer = requests.post(
         endpoint["properties"]["scoringUri"],
         json={"properties": {}},

@@ -1,11 +1,13 @@
 """The events that jobs raise: each status, the good end once more; of steps, too; of models; of drift."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from emulator import WORKSPACE, Azure, Refusal
+from emulator.control.jobs import Jobs
 from handlers.lineage import Lineage, job_name, lineage_of, rule_code
 from schemas import Event, ModelRegistered, RunCompleted, RunStatusChanged, parse_event
 
@@ -14,11 +16,11 @@ KEY = UUID("01234567-89ab-cdef-0123-456789abcdef")
 
 @pytest.fixture(autouse=True)
 def _at_once(azure: Azure) -> None:
-    azure.job_takes(seconds=0)
+    azure.jobs.set_duration(seconds=0)
 
 
 def raised(azure: Azure) -> list[Event]:
-    return [parse_event(event) for event in azure.events]
+    return [parse_event(event) for event in azure.events.all]
 
 
 def statuses(events: list[Event], run: str) -> list[str]:
@@ -30,47 +32,47 @@ def statuses(events: list[Event], run: str) -> list[str]:
 
 
 def test_each_status_raises_an_event_and_the_good_end_two(azure: Azure) -> None:
-    name = azure.start_job("churn-training", steps=("train",), tags={"Team": "churn", "azureml.x": "y"})
+    name = azure.jobs.start("churn-training", steps=("train",), tags={"Team": "churn", "azureml.x": "y"})
     events = raised(azure)
     mine = ["NotStarted", "Preparing", "Running", "Finalizing", "Completed", "and done"]
     assert statuses(events, name) == mine
     step = next(event.object for event in events if event.object != name)
     assert statuses(events, step) == ["NotStarted", "Queued", "Running", "Completed", "and done"]
-    first = azure.events[0]
+    first = azure.events.all[0]
     experiment = first["data"]["experimentId"]
     assert first["subject"] == f"experiments/{experiment}/runs/{name}"
     assert first["topic"] == WORKSPACE
     assert next(iter(first["data"])) == "runStatus"
     assert first["data"]["runType"] == "azureml.PipelineRun"
     assert first["data"]["runTags"] == {"team": "churn", "azureml.x": "y", "azureml.pipelineComponent": "pipelinerun"}
-    assert len({event["id"] for event in azure.events}) == len(azure.events)
+    assert len({event["id"] for event in azure.events.all}) == len(azure.events.all)
 
 
 def test_a_step_tells_whose_it_is_and_nothing_of_its_pipeline_s_tags(azure: Azure) -> None:
     """So that only the pipeline's name says who started it all."""
     name = job_name("retrain", 1, KEY)
-    azure.start_job("churn-training", name=name, steps=("train",), tags={"mlevents_rule": "retrain"})
-    step = next(event for event in azure.events if event["data"]["runType"] == "azureml.StepRun")
+    azure.jobs.start("churn-training", name=name, steps=("train",), tags={"mlevents_rule": "retrain"})
+    step = next(event for event in azure.events.all if event["data"]["runType"] == "azureml.StepRun")
     assert set(step["data"]["runTags"]) == {"azureml.pipeline", "azureml.pipelinerunid", "azureml.nodeid"}
     assert step["data"]["runProperties"]["stepType"] == "PythonScriptStep"
     assert {lineage_of(event) for event in raised(azure)} == {Lineage(rule_code("retrain"), 1)}
 
 
 @pytest.mark.parametrize(
-    ("ask", "end"),
-    [("fail_job", ["Finalizing", "Failed"]), ("cancel_job", ["CancelRequested", "Canceled"])],
+    ("plan", "end"),
+    [(Jobs.fail, ["Finalizing", "Failed"]), (Jobs.cancel, ["CancelRequested", "Canceled"])],
 )
-def test_a_bad_end_raises_no_run_completed(azure: Azure, ask: str, end: list[str]) -> None:
-    getattr(azure, ask)("churn-*")
-    name = azure.start_job("churn-training")
+def test_a_bad_end_raises_no_run_completed(azure: Azure, plan: Callable[[Jobs, str], None], end: list[str]) -> None:
+    plan(azure.jobs, "churn-*")
+    name = azure.jobs.start("churn-training")
     assert statuses(raised(azure), name)[-2:] == end
 
 
 def test_events_have_the_times_of_what_they_tell(azure: Azure) -> None:
     """Whenever somebody looks."""
-    azure.job_takes(seconds=3600)
-    azure.start_job("churn-training", steps=())
-    azure.forward(days=2)
+    azure.jobs.set_duration(seconds=3600)
+    azure.jobs.start("churn-training", steps=())
+    azure.clock.forward(days=2)
     times = {event.data.run_status: event.event_time for event in raised(azure) if isinstance(event, RunStatusChanged)}
     assert all(times.values())
     took = times["Completed"] - times["NotStarted"]  # type: ignore[operator]  # they have times, as was asserted
@@ -79,10 +81,10 @@ def test_events_have_the_times_of_what_they_tell(azure: Azure) -> None:
 
 def test_a_job_registers_a_model_on_request(azure: Azure) -> None:
     """Before it completes, under the next version, with what tells whose it is."""
-    azure.register_model("churn", "7")
-    azure.job_registers("churn-training", "churn", {"stage": "production"}, properties={"AUC": "0.9"})
-    name = azure.start_job("churn-training")
-    azure.start_job("another-experiment")
+    azure.models.register("churn", "7")
+    azure.jobs.register_model("churn-training", "churn", {"stage": "production"}, properties={"AUC": "0.9"})
+    name = azure.jobs.start("churn-training")
+    azure.jobs.start("another-experiment")
     registered = [event for event in raised(azure) if isinstance(event, ModelRegistered)]
     assert [event.subject for event in registered] == ["models/churn:7", "models/churn:8"]
     assert registered[1].data.model_tags == {"stage": "production"}
@@ -96,7 +98,7 @@ def test_a_job_registers_a_model_on_request(azure: Azure) -> None:
 
 def test_a_model_monitor_that_finds_drift(azure: Azure) -> None:
     """Its comparing step fails, with the tag that the rules' DriftDetected stands for; only that event is drift."""
-    monitor = azure.raise_drift("feature_drift", monitor="churn-monitor", features=("tenure", "contract"))
+    monitor = azure.jobs.raise_drift("feature_drift", monitor="churn-monitor", features=("tenure", "contract"))
     events = [event for event in raised(azure) if event.drift]
     (breach,) = events
     assert isinstance(breach, RunStatusChanged)
@@ -106,27 +108,27 @@ def test_a_model_monitor_that_finds_drift(azure: Azure) -> None:
     assert breach.drift
     assert breach.drift.signal == "feature_drift"
     assert [violation.feature for violation in breach.drift.violations] == ["tenure", "contract"]
-    assert azure.steps_of(monitor) == {"compute_metrics": "Completed", "evaluate_metrics_threshold": "Failed"}
+    assert azure.jobs.steps(monitor) == {"compute_metrics": "Completed", "evaluate_metrics_threshold": "Failed"}
 
 
 def test_what_was_asked_of_jobs_can_be_taken_back(azure: Azure) -> None:
-    azure.fail_job()
-    azure.job_registers("*", "churn")
-    azure.let_jobs_be()
-    azure.job_takes(seconds=0)
-    azure.start_job("churn-training")
-    assert [job["properties"]["status"] for job in azure.jobs] == ["Completed"]
-    assert "models" not in str(azure.events)
+    azure.jobs.fail()
+    azure.jobs.register_model("*", "churn")
+    azure.jobs.clear()
+    azure.jobs.set_duration(seconds=0)
+    azure.jobs.start("churn-training")
+    assert [job["properties"]["status"] for job in azure.jobs.all] == ["Completed"]
+    assert "models" not in str(azure.events.all)
     with pytest.raises(Refusal, match="A job with this name already exists"):
-        azure.start_job("churn-training", name=azure.jobs[0]["name"])
+        azure.jobs.start("churn-training", name=azure.jobs.all[0]["name"])
 
 
 def test_what_there_is_in_short(azure: Azure) -> None:
-    model = azure.register_model("churn", "7")
-    azure.add_endpoint("churn", traffic={"churn-7": 100, "churn-6": 0})
-    azure.add_deployment("churn", "churn-7", model)
-    name = azure.start_job("churn-training")
-    assert azure.state() == {
+    model = azure.models.register("churn", "7")
+    azure.endpoints.add("churn", traffic={"churn-7": 100, "churn-6": 0})
+    azure.endpoints.add_deployment("churn", "churn-7", model)
+    name = azure.jobs.start("churn-training")
+    assert azure.summary() == {
         "endpoints": {"churn": {"traffic": {"churn-7": 100}, "deployments": {"churn-7": "Succeeded"}}},
         "models": ["churn:7"],
         "batch_endpoints": {},
@@ -137,6 +139,6 @@ def test_what_there_is_in_short(azure: Azure) -> None:
 
 def test_listeners_are_told_of_each_event_in_order(azure: Azure) -> None:
     told: list[dict[str, Any]] = []
-    azure.on_event(told.append)
-    azure.start_job("churn-training")
-    assert told == azure.events
+    azure.events.subscribe(told.append)
+    azure.jobs.start("churn-training")
+    assert told == azure.events.all

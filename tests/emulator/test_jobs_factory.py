@@ -13,7 +13,7 @@ VERSION = "2018-06-01"
 
 @pytest.fixture
 def factory(azure: Azure) -> str:
-    return azure.add_factory(
+    return azure.factories.add(
         "adf-ml", {"copy-and-train": {"reason": "String", "rows": {"type": "Int", "defaultValue": 10}}, "clean-up": {}}
     )
 
@@ -38,13 +38,13 @@ def query(ask: Ask, factory: str, *filters: dict[str, Any], **more: Any) -> list
 
 
 def test_a_run_takes_its_time(ask: Ask, azure: Azure, factory: str) -> None:
-    azure.job_takes(seconds=60)
+    azure.jobs.set_duration(seconds=60)
     run = start(ask, factory, reason="drift")
     seen = []
     for _ in range(4):
         answer = ask("GET", f"{factory}/pipelineruns/{run}", version=VERSION).json()
         seen.append(answer["status"])
-        azure.forward(seconds=21)
+        azure.clock.forward(seconds=21)
     assert seen == ["Queued", "InProgress", "InProgress", "Succeeded"]
     assert answer["parameters"] == {"reason": "drift", "rows": "10"}
     assert (answer["runId"], answer["pipelineName"]) == (run, "copy-and-train")
@@ -53,12 +53,12 @@ def test_a_run_takes_its_time(ask: Ask, azure: Azure, factory: str) -> None:
 
 def test_equal_requests_are_runs_of_their_own(ask: Ask, azure: Azure, factory: str) -> None:
     assert start(ask, factory, reason="drift") != start(ask, factory, reason="drift")
-    assert len(azure.runs_of("adf-ml")) == 2
+    assert len(azure.factories.runs("adf-ml")) == 2
 
 
 def test_a_run_fails_with_a_message(ask: Ask, azure: Azure, factory: str) -> None:
-    azure.job_takes(looks=1)
-    azure.fail_job("copy-*", "Operation on target Copy failed")
+    azure.jobs.set_duration(polls=1)
+    azure.jobs.fail("copy-*", "Operation on target Copy failed")
     run = start(ask, factory, reason="drift")
     looks = [ask("GET", f"{factory}/pipelineruns/{run}", version=VERSION).json() for _ in range(2)]
     assert [look["status"] for look in looks] == ["InProgress", "Failed"]
@@ -66,20 +66,20 @@ def test_a_run_fails_with_a_message(ask: Ask, azure: Azure, factory: str) -> Non
 
 
 def test_a_run_is_canceled(ask: Ask, azure: Azure, factory: str) -> None:
-    azure.job_takes(seconds=60)
+    azure.jobs.set_duration(seconds=60)
     run = start(ask, factory, reason="drift")
     assert ask("POST", f"{factory}/pipelineruns/{run}/cancel", version=VERSION).status_code == 200
-    assert azure.runs_of(factory)[0]["status"] == "Canceling"
-    azure.forward(minutes=2)
-    assert azure.runs_of(factory)[0]["status"] == "Cancelled"
+    assert azure.factories.runs(factory)[0]["status"] == "Canceling"
+    azure.clock.forward(minutes=2)
+    assert azure.factories.runs(factory)[0]["status"] == "Cancelled"
     assert "cannot be canceled" in refused(ask("POST", f"{factory}/pipelineruns/{run}/cancel", version=VERSION))[2]
 
 
 def test_runs_are_searched_by_pipeline_status_and_times_only(ask: Ask, azure: Azure, factory: str) -> None:
-    azure.job_takes(seconds=0)
+    azure.jobs.set_duration(seconds=0)
     one = start(ask, factory, reason="drift")
     two = start(ask, factory, "clean-up")
-    azure.fail_job(times=1)
+    azure.jobs.fail(times=1)
     three = start(ask, factory, "clean-up")
     of_clean_up = {"operand": "PipelineName", "operator": "Equals", "values": ["clean-up"]}
     failed = {"operand": "Status", "operator": "In", "values": ["Failed", "Cancelled"]}
@@ -99,7 +99,7 @@ def test_runs_are_searched_by_pipeline_status_and_times_only(ask: Ask, azure: Az
 
 
 def test_the_search_goes_page_by_page(ask: Ask, azure: Azure, factory: str) -> None:
-    azure.world.page = 2
+    azure.state.page = 2
     runs = [start(ask, factory, "clean-up") for _ in range(3)]
     asked = {"lastUpdatedAfter": "2020-01-01T00:00:00Z", "lastUpdatedBefore": "2041-01-01T00:00:00Z"}
     first = ask("POST", f"{factory}/queryPipelineRuns", asked, version=VERSION).json()
@@ -110,7 +110,7 @@ def test_the_search_goes_page_by_page(ask: Ask, azure: Azure, factory: str) -> N
 
 
 def test_a_new_run_may_not_be_listed_yet(ask: Ask, azure: Azure, factory: str) -> None:
-    azure.unlisted_runs(2)
+    azure.factories.hide_new_runs(2)
     run = start(ask, factory, reason="drift")
     assert [len(query(ask, factory)) for _ in range(3)] == [0, 0, 1]
     assert ask("GET", f"{factory}/pipelineruns/{run}", version=VERSION).status_code == 200
@@ -138,11 +138,11 @@ def test_runs_that_are_refused(ask: Ask, factory: str, path: str, parameters: di
 
 def test_names_types_and_times_are_within_limits(ask: Ask, azure: Azure, factory: str) -> None:
     with pytest.raises(Refusal, match="The factory name 'adf_ml' is invalid"):
-        azure.add_factory("adf_ml")
+        azure.factories.add("adf_ml")
     with pytest.raises(Refusal, match="The pipeline name 'copy/train' is invalid"):
-        azure.add_factory("adf-one", {"copy/train": {}})
+        azure.factories.add("adf-one", {"copy/train": {}})
     with pytest.raises(Refusal, match="The parameter 'rows' is of none of the types"):
-        azure.add_factory("adf-two", {"copy": {"rows": "Number"}})
+        azure.factories.add("adf-two", {"copy": {"rows": "Number"}})
     times = {"lastUpdatedAfter": "yesterday", "lastUpdatedBefore": "2041-01-01T00:00:00Z"}
     answer = ask("POST", f"{factory}/queryPipelineRuns", times, version=VERSION)
     assert "'yesterday' is not a time" in refused(answer)[2]

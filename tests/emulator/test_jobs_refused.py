@@ -17,8 +17,8 @@ COMMAND = {
 
 @pytest.fixture(autouse=True)
 def _there(azure: Azure) -> None:
-    azure.add_environment("train", "1")
-    azure.add_compute("cluster")
+    azure.assets.add_environment("train", "1")
+    azure.workspaces.add_compute("cluster")
 
 
 def put(ask: Ask, name: str = "job", **changes: Any) -> tuple[int, str, str]:
@@ -55,7 +55,7 @@ def test_bodies_are_as_published(ask: Ask, azure: Azure, changes: dict[str, Any]
     status, code, text = put(ask, **changes)
     assert (status, code) == (400, "ValidationError")
     assert message in text
-    assert azure.jobs == []
+    assert azure.jobs.all == []
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_what_it_refers_to_is_there_and_within_limits(
     status, code, text = put(ask, **changes)
     assert (status, code) == (400, "UserError")
     assert message in text
-    assert azure.jobs == []
+    assert azure.jobs.all == []
 
 
 def test_nodes_refer_to_components_that_are_there(ask: Ask) -> None:
@@ -97,11 +97,11 @@ def test_only_published_versions(ask: Ask) -> None:
 
 
 def test_a_job_that_runs_cannot_be_deleted(ask: Ask, azure: Azure) -> None:
-    name = azure.start_job("churn")
+    name = azure.jobs.start("churn")
     assert "has not ended" in refused(ask("DELETE", f"jobs/{name}"))[2]
-    azure.end_job(name)
+    azure.jobs.end(name)
     assert ask("DELETE", f"jobs/{name}").status_code == 202
-    azure.end_job(name)
+    azure.jobs.end(name)
     assert ask("DELETE", "jobs/elsewhere").status_code == 204
 
 

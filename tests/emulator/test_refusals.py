@@ -15,8 +15,8 @@ ENDPOINT: dict[str, Any] = {"location": "westeurope", "properties": {"authMode":
 
 @pytest.fixture
 def model(azure: Azure) -> str:
-    azure.add_endpoint("churn")
-    return azure.register_model("churn", "7")
+    azure.endpoints.add("churn")
+    return azure.models.register("churn", "7")
 
 
 def deployment(id: str, **properties: Any) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def test_methods_that_there_are_not(ask: Ask) -> None:
 def test_malformed_json(azure: Azure, ask: Ask) -> None:
     answer = ask("PUT", "onlineEndpoints/churn", data=b'{"location": ')
     assert refused(answer)[:2] == (400, "InvalidRequestContent")
-    assert azure.endpoint_of("churn") is None
+    assert azure.endpoints.get("churn") is None
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_bodies_of_endpoints(azure: Azure, ask: Ask, change: dict[str, Any], pro
     status, _, message = refused(ask("PUT", "onlineEndpoints/churn", {**ENDPOINT, **change}))
     assert status == 400
     assert problem in message
-    assert azure.endpoint_of("churn") is None
+    assert azure.endpoints.get("churn") is None
 
 
 def test_every_problem_of_a_body_is_a_detail(ask: Ask) -> None:
@@ -160,7 +160,7 @@ def test_bodies_of_deployments(azure: Azure, ask: Ask, model: str, change: dict[
     status, _, message = refused(answer)
     assert status == 400
     assert problem in message + str(answer.json()["error"]["details"])
-    assert azure.deployments("churn") == {}
+    assert azure.endpoints.deployments("churn") == {}
 
 
 @pytest.mark.parametrize(
@@ -169,14 +169,17 @@ def test_bodies_of_deployments(azure: Azure, ask: Ask, model: str, change: dict[
 def test_numbers_of_instances(azure: Azure, ask: Ask, model: str, sku: Any) -> None:
     answer = ask("PUT", "onlineEndpoints/churn/deployments/churn-7", {**deployment(model), "sku": sku})
     assert "number of instances" in refused(answer)[2]
-    assert azure.deployments("churn") == {}
+    assert azure.endpoints.deployments("churn") == {}
 
 
 def test_custom_models_without_environment_or_code(azure: Azure, ask: Ask, model: str) -> None:
     """An environment that serves by itself needs no scoring script."""
-    path, custom = "onlineEndpoints/churn/deployments/churn-7", azure.register_model("churn", "8", type="custom_model")
+    path, custom = "onlineEndpoints/churn/deployments/churn-7", azure.models.register("churn", "8", type="custom_model")
     assert "An environment is required" in refused(ask("PUT", path, deployment(custom)))[2]
-    plain, serving = azure.add_environment("plain", "1"), azure.add_environment("serving", "1", serves=True)
+    plain, serving = (
+        azure.assets.add_environment("plain", "1"),
+        azure.assets.add_environment("serving", "1", serves=True),
+    )
     assert "A scoring script is required" in refused(ask("PUT", path, deployment(custom, environmentId=plain)))[2]
     assert ask("PUT", path, deployment(custom, environmentId=serving)).status_code == 201
     assert ask("PUT", path.replace("7", "9"), deployment(model)).status_code == 201
@@ -203,26 +206,26 @@ def test_names_at_their_limits_are_good(ask: Ask, name: str) -> None:
 @pytest.mark.parametrize(("name", "version"), [("-churn", "1"), ("a" * 256, "1"), ("ch urn", "1"), ("churn", "1 2")])
 def test_names_and_versions_of_models(azure: Azure, ask: Ask, name: str, version: str) -> None:
     with pytest.raises(Refusal, match="is invalid"):
-        azure.register_model(name, version)
+        azure.models.register(name, version)
     body = {"properties": {"modelUri": "azureml://x"}}
     assert refused(ask("PUT", f"models/{name}/versions/{version}", body))[0] == 400
-    assert azure.events == []
+    assert azure.events.all == []
 
 
 def test_a_model_is_registered_once(azure: Azure, model: str) -> None:
     with pytest.raises(Refusal, match="exists already"):
-        azure.register_model("churn", "7")
+        azure.models.register("churn", "7")
 
 
 def test_endpoint_names_are_unique_in_a_region(azure: Azure, ask: Ask) -> None:
     """Of managed endpoints; those of other regions and on Kubernetes may be called the same."""
-    other = azure.add_workspace(WORKSPACE.replace("churn-prod", "churn-dev"))
-    far = azure.add_workspace(WORKSPACE.replace("churn-prod", "churn-far"), "northeurope")
-    azure.add_endpoint("churn", workspace="churn-dev")
+    other = azure.workspaces.add(WORKSPACE.replace("churn-prod", "churn-dev"))
+    far = azure.workspaces.add(WORKSPACE.replace("churn-prod", "churn-far"), "northeurope")
+    azure.endpoints.add("churn", workspace="churn-dev")
     assert "unique within a region" in refused(ask("PUT", "onlineEndpoints/churn", ENDPOINT))[2]
     body = {**ENDPOINT, "location": "northeurope"}
     assert ask("PUT", f"{far}/onlineEndpoints/churn", body).status_code == 201
-    assert azure.endpoint_of("churn", workspace=other)
+    assert azure.endpoints.get("churn", workspace=other)
 
 
 @pytest.mark.parametrize(
@@ -238,23 +241,23 @@ def test_endpoint_names_are_unique_in_a_region(azure: Azure, ask: Ask) -> None:
 )
 def test_traffic(azure: Azure, ask: Ask, model: str, traffic: dict[str, int], problem: str) -> None:
     for name, state in (("blue", "Succeeded"), ("green", "Succeeded"), ("red", "Failed")):
-        azure.add_deployment("churn", name, model, state=state)
+        azure.endpoints.add_deployment("churn", name, model, state=state)
     body = {**ENDPOINT, "properties": {"authMode": "AADToken", "traffic": traffic}}
     status, code, message = refused(ask("PUT", "onlineEndpoints/churn", body))
     assert (status, code) == (400, "BadArgument")
     assert problem in message
-    assert azure.traffic("churn") == {}
+    assert azure.endpoints.traffic("churn") == {}
 
 
 def test_good_traffic(azure: Azure, ask: Ask, model: str) -> None:
     """All of it, none of it, zeros."""
-    azure.provisioning(polls=0)
-    azure.add_deployment("churn", "blue", model)
-    azure.add_deployment("churn", "green", model)
+    azure.operations.set_duration(polls=0)
+    azure.endpoints.add_deployment("churn", "blue", model)
+    azure.endpoints.add_deployment("churn", "green", model)
     for traffic in ({"blue": 60, "green": 40}, {"blue": 0, "green": 100}, {"blue": 0}, {}):
         body = {**ENDPOINT, "properties": {"authMode": "AADToken", "traffic": traffic}}
         assert ask("PUT", "onlineEndpoints/churn", body).status_code == 200
-        assert azure.traffic("churn") == {name: share for name, share in traffic.items() if share}
+        assert azure.endpoints.traffic("churn") == {name: share for name, share in traffic.items() if share}
 
 
 @pytest.mark.parametrize(
@@ -266,8 +269,8 @@ def test_good_traffic(azure: Azure, ask: Ask, model: str) -> None:
     ],
 )
 def test_mirrored_traffic(azure: Azure, ask: Ask, model: str, mirror: dict[str, int], problem: str) -> None:
-    azure.add_deployment("churn", "blue", model)
-    azure.add_deployment("churn", "green", model)
+    azure.endpoints.add_deployment("churn", "blue", model)
+    azure.endpoints.add_deployment("churn", "green", model)
     properties = {"authMode": "AADToken", "traffic": {"blue": 100}, "mirrorTraffic": mirror}
     assert problem in refused(ask("PUT", "onlineEndpoints/churn", {**ENDPOINT, "properties": properties}))[2]
     properties["mirrorTraffic"] = {"green": 50}
@@ -276,19 +279,19 @@ def test_mirrored_traffic(azure: Azure, ask: Ask, model: str, mirror: dict[str, 
 
 def test_a_put_replaces_the_whole_endpoint(azure: Azure, ask: Ask, model: str) -> None:
     """Whoever leaves the traffic out takes it away."""
-    azure.provisioning(polls=0)
-    azure.add_deployment("churn", "blue", model)
+    azure.operations.set_duration(polls=0)
+    azure.endpoints.add_deployment("churn", "blue", model)
     own = {"authMode": "AADToken", "traffic": {"blue": 100}}
     ask("PUT", "onlineEndpoints/churn", {**ENDPOINT, "tags": {"a": "b"}, "properties": own})
-    assert azure.traffic("churn") == {"blue": 100}
+    assert azure.endpoints.traffic("churn") == {"blue": 100}
     ask("PUT", "onlineEndpoints/churn", ENDPOINT)
-    assert azure.traffic("churn") == {}
+    assert azure.endpoints.traffic("churn") == {}
 
 
 def test_what_was_read_can_be_written_back(azure: Azure, ask: Ask, model: str) -> None:
     """With all that is for reading only; that is how traffic is changed at the newest api-version."""
-    azure.provisioning(polls=0)
-    azure.add_deployment("churn", "blue", model)
+    azure.operations.set_duration(polls=0)
+    azure.endpoints.add_deployment("churn", "blue", model)
     body = ask("GET", "onlineEndpoints/churn").json()
     changed = copy.deepcopy(body)
     changed["properties"]["traffic"] = {"blue": 100}
@@ -305,25 +308,25 @@ def test_what_was_read_can_be_written_back(azure: Azure, ask: Ask, model: str) -
 
 
 def test_only_tags_and_identity_can_be_patched(azure: Azure, ask: Ask, model: str) -> None:
-    azure.provisioning(polls=0)
+    azure.operations.set_duration(polls=0)
     assert refused(ask("PATCH", "onlineEndpoints/churn", {"properties": {"traffic": {}}}))[0] == 400
     assert ask("PATCH", "onlineEndpoints/churn", {"tags": {"a": "b"}}).status_code == 202
-    endpoint = azure.endpoint_of("churn")
+    endpoint = azure.endpoints.get("churn")
     assert endpoint
     assert endpoint["tags"] == {"a": "b"}
 
 
 def test_a_deployment_with_traffic_stays(azure: Azure, ask: Ask, model: str) -> None:
-    azure.add_endpoint("price", traffic={"Blue": 100})
-    azure.add_deployment("price", "blue", model)
+    azure.endpoints.add("price", traffic={"Blue": 100})
+    azure.endpoints.add_deployment("price", "blue", model)
     status, _, message = refused(ask("DELETE", "onlineEndpoints/price/deployments/blue"))
     assert (status, message) == (400, "Cannot delete deployment blue with 100% traffic: set it to 0 first.")
-    assert list(azure.deployments("price")) == ["blue"]
+    assert list(azure.endpoints.deployments("price")) == ["blue"]
 
 
 def test_one_change_at_a_time(azure: Azure, ask: Ask, model: str) -> None:
     """Of an endpoint, of a deployment, and of an endpoint while a deployment is wanted of it."""
-    azure.provisioning(polls=9)
+    azure.operations.set_duration(polls=9)
     path = "onlineEndpoints/churn/deployments/churn-7"
     assert ask("PUT", path, deployment(model)).status_code == 201
     assert refused(ask("PUT", path, deployment(model)))[:2] == (409, "Conflict")
@@ -348,7 +351,7 @@ def test_what_is_not_there_is_deleted_with_success(ask: Ask) -> None:
 
 def test_twenty_deployments_are_the_most(azure: Azure, ask: Ask, model: str) -> None:
     for number in range(20):
-        azure.add_deployment("churn", f"churn-{number}", model)
+        azure.endpoints.add_deployment("churn", f"churn-{number}", model)
     answer = ask("PUT", "onlineEndpoints/churn/deployments/one-more", deployment(model))
     assert "has 20 deployments, and cannot have more" in refused(answer)[2]
     assert ask("PUT", "onlineEndpoints/churn/deployments/churn-7", deployment(model)).status_code == 200
@@ -359,7 +362,7 @@ def test_batch_endpoints(azure: Azure, ask: Ask, model: str) -> None:
     assert "must be AADToken" in refused(ask("PUT", "batchEndpoints/scores", body))[2]
     body["properties"] = {"authMode": "AADToken", "defaults": {"deploymentName": "blue"}}
     assert "'blue' does not exist" in refused(ask("PUT", "batchEndpoints/scores", body))[2]
-    azure.add_endpoint("scores", "Batch")
+    azure.endpoints.add("scores", "Batch")
     reference = {"referenceType": "Id", "assetId": model}
     no_component = {"deploymentConfigurationType": "PipelineComponent"}
     for properties, problem in (
@@ -374,12 +377,12 @@ def test_batch_endpoints(azure: Azure, ask: Ask, model: str) -> None:
             "PUT", "batchEndpoints/scores/deployments/blue", {"location": "westeurope", "properties": properties}
         )
         assert problem in refused(answer)[2]
-    assert azure.deployments("scores") == {}
+    assert azure.endpoints.deployments("scores") == {}
 
 
 def test_keys_only_where_there_are_keys(azure: Azure, ask: Ask) -> None:
-    azure.add_endpoint("keyed", auth_mode="Key")
-    azure.add_endpoint("tokens", auth_mode="AMLToken")
+    azure.endpoints.add("keyed", auth_mode="Key")
+    azure.endpoints.add("tokens", auth_mode="AMLToken")
     assert ask("POST", "onlineEndpoints/keyed/listKeys").json()["primaryKey"]
     assert ask("POST", "onlineEndpoints/tokens/token").json()["accessToken"]
     assert ask("POST", "onlineEndpoints/tokens/listKeys").status_code == 400
@@ -388,17 +391,17 @@ def test_keys_only_where_there_are_keys(azure: Azure, ask: Ask) -> None:
 
 def test_an_endpoint_stays_where_it_runs(azure: Azure, ask: Ask, model: str) -> None:
     """Managed endpoints do not become those of a cluster."""
-    body = {**ENDPOINT, "properties": {"authMode": "Key", "compute": azure.add_compute("k8s", "Kubernetes")}}
+    body = {**ENDPOINT, "properties": {"authMode": "Key", "compute": azure.workspaces.add_compute("k8s", "Kubernetes")}}
     assert "compute type of an endpoint cannot be changed" in refused(ask("PUT", "onlineEndpoints/churn", body))[2]
     entra = {**ENDPOINT, "properties": {**body["properties"], "authMode": "AADToken"}}
     assert "take no Microsoft Entra tokens" in refused(ask("PUT", "onlineEndpoints/other", entra))[2]
-    azure.add_endpoint("cluster", "Kubernetes")
+    azure.endpoints.add("cluster", "Kubernetes")
     answer = ask("PUT", "onlineEndpoints/cluster/deployments/churn-7", deployment(model))
     assert "The endpoint takes Kubernetes deployments, not Managed ones" in refused(answer)[2]
 
 
 def test_locations_are_the_workspace_s(azure: Azure, ask: Ask, model: str) -> None:
-    azure.add_endpoint("scores", "Batch")
+    azure.endpoints.add("scores", "Batch")
     for path, body in (
         ("onlineEndpoints/churn/deployments/churn-7", deployment(model)),
         ("batchEndpoints/scores", ENDPOINT),
@@ -415,6 +418,6 @@ def test_pages_are_asked_for_by_numbers(ask: Ask) -> None:
 
 
 def test_uploads_need_a_storage_account(azure: Azure, ask: Ask) -> None:
-    azure.world.storage = ""
+    azure.state.storage = ""
     answer = ask("POST", "codes/a/versions/1/startPendingUpload", {})
     assert refused(answer)[:2] == (500, "InternalServerError")

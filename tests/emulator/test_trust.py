@@ -84,7 +84,7 @@ def test_the_client_finds_it_by_cloud_metadata(azure: Azure, monkeypatch: pytest
     monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "AzureCloud")
     monkeypatch.delenv("AZUREML_CURRENT_CLOUD")
     monkeypatch.setenv("ARM_CLOUD_METADATA_URL", f"{azure.endpoint}/metadata/endpoints?api-version=2019-05-01")
-    azure.register_model("churn", "7")
+    azure.models.register("churn", "7")
     client = MLClient(azure.credential(), SUBSCRIPTION, GROUP, NAME, enable_telemetry=False)
     assert client.models.get("churn", "7").version == "7"
     monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")  # undone with the rest
@@ -97,7 +97,7 @@ def test_a_workspace_tells_where_its_services_are(azure: Azure, ask: Ask) -> Non
 
 
 def test_workspaces_computes_and_datastores_are_listed(azure: Azure, ask: Ask) -> None:
-    azure.add_compute("cluster")
+    azure.workspaces.add_compute("cluster")
     listed = ask("GET", WORKSPACE.rpartition("/")[0])
     assert [one["name"] for one in listed.json()["value"]] == [NAME]
     assert [one["name"] for one in ask("GET", "computes").json()["value"]] == ["cluster"]

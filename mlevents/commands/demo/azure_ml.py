@@ -51,11 +51,11 @@ class Story:
 
     def _prepare(self) -> None:
         azure = self._azure
-        azure.job_takes(seconds=1)
-        azure.provisioning(seconds=0.5)
-        azure.job_registers("churn-training", MODEL, {"stage": "production"})
-        azure.on_event(self._tell_event)
-        azure.on_call(self._tell_call)
+        azure.jobs.set_duration(seconds=1)
+        azure.operations.set_duration(seconds=0.5)
+        azure.jobs.register_model("churn-training", MODEL, {"stage": "production"})
+        azure.events.subscribe(self._tell_event)
+        azure.calls.after(self._tell_call)
 
     def _tagged(self) -> Iterator[str]:
         self._register("1", {"stage": "production"})
@@ -64,7 +64,7 @@ class Story:
 
     def _untagged(self) -> Iterator[str]:
         self._register("2", {"stage": "staging"})
-        event = self._azure.events[-1]["id"]
+        event = self._azure.events.all[-1]["id"]
         came = self._wait(lambda: next((r for r in self._local.records if r.get("id") == event), None))
         self._say(f"left alone: the only rule for it is {came['rules']}")
         yield from self._serves(f"{MODEL}-1-", 1)
@@ -73,25 +73,27 @@ class Story:
         self._register("3", {"stage": "production"})
         name = self._wait(lambda: next((name for name in self._shares() if name.startswith(f"{MODEL}-3-")), None))
         self._say(f"{name} breaks down")
-        self._azure.unhealthy(ENDPOINT, name, logs="ValueError: could not convert string to float", workspace=WORKSPACE)
+        self._azure.faults.break_deployment(
+            ENDPOINT, name, logs="ValueError: could not convert string to float", workspace=WORKSPACE
+        )
         yield from self._mailed(f"{MODEL}:3 failed")
         yield from self._serves(f"{MODEL}-1-", 1)
 
     def _drift(self) -> Iterator[str]:
-        self._azure.raise_drift(workspace=WORKSPACE)
+        self._azure.jobs.raise_drift(workspace=WORKSPACE)
         yield from self._mailed(f"{MODEL}:4 succeeded")
         yield from self._serves(f"{MODEL}-4-", 2)
-        jobs = [job for job in self._azure.jobs if job["name"].startswith("mle-")]
+        jobs = [job for job in self._azure.jobs.all if job["name"].startswith("mle-")]
         if [job["properties"]["status"] for job in jobs] != ["Completed"]:
             yield f"one job should have completed; these were started: {[job['name'] for job in jobs]}"
 
     def _register(self, version: str, tags: Mapping[str, str]) -> None:
-        self._azure.register_model(MODEL, version, tags, workspace=WORKSPACE)
+        self._azure.models.register(MODEL, version, tags, workspace=WORKSPACE)
 
     def _shares(self) -> dict[str, int]:
-        if self._azure.endpoint_of(ENDPOINT, workspace=WORKSPACE) is None:
+        if self._azure.endpoints.get(ENDPOINT, workspace=WORKSPACE) is None:
             return {}
-        return self._azure.traffic(ENDPOINT, workspace=WORKSPACE)
+        return self._azure.endpoints.traffic(ENDPOINT, workspace=WORKSPACE)
 
     def _mailed(self, subject: str) -> Iterator[str]:
         """How a deployment has ended is mailed, and nothing else about that model."""
@@ -106,7 +108,7 @@ class Story:
         shares = self._shares()
         if [(name.startswith(prefix), share) for name, share in shares.items()] != [(True, 100)]:
             yield f"the traffic of {ENDPOINT} should all go to {prefix}…, and goes to {shares}"
-        found = list(self._azure.deployments(ENDPOINT, workspace=WORKSPACE))
+        found = list(self._azure.endpoints.deployments(ENDPOINT, workspace=WORKSPACE))
         if len(found) != deployments:
             yield f"the endpoint {ENDPOINT} should have {deployments} deployment(s), and has {', '.join(found)}"
 

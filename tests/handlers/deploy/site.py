@@ -113,7 +113,7 @@ class Site:
     def register(self, version: str = "7", name: str = "churn", *, workspace: str = PROD, **tags: str) -> str:
         """Register a model, tagged ``stage=production`` if nothing else is said, and tell the app; returns its id."""
         tags = tags or {"stage": "production"}
-        id = self.azure.register_model(name, version, tags, workspace=workspace)
+        id = self.azure.models.register(name, version, tags, workspace=workspace)
         self.tell(version, name, workspace=workspace, **tags)
         return id
 
@@ -149,19 +149,19 @@ class Site:
 
     def writes(self, *, since: int = 0) -> list[str]:
         """What was asked to be changed: method and path, in order, as far as it was not refused."""
-        calls = [call for call in self.azure.calls[since:] if call.method in {"PUT", "DELETE", "PATCH"}]
+        calls = [call for call in self.azure.calls.all[since:] if call.method in {"PUT", "DELETE", "PATCH"}]
         return [call.target for call in calls if call.status is None or call.status < 400]
 
     def traffic(self, endpoint: str = "churn") -> dict[str, int]:
         """Who gets how much, by the model version that they serve."""
-        shares = self.azure.traffic(endpoint)
+        shares = self.azure.endpoints.traffic(endpoint)
         return {self.version(endpoint, name): share for name, share in shares.items()}
 
     def versions(self, endpoint: str = "churn") -> list[str]:
         """The model versions that have a deployment."""
-        return sorted(self.version(endpoint, name) for name in self.azure.deployments(endpoint))
+        return sorted(self.version(endpoint, name) for name in self.azure.endpoints.deployments(endpoint))
 
     def version(self, endpoint: str, deployment: str) -> str:
-        model = self.azure.deployments(endpoint)[deployment]["properties"]["model"]
+        model = self.azure.endpoints.deployments(endpoint)[deployment]["properties"]["model"]
         model = model["assetId"] if isinstance(model, dict) else model
         return str(model).rpartition("/")[2]

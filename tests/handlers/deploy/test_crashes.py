@@ -52,14 +52,14 @@ def nothing(_: Azure) -> None:
 
 def seven(azure: Azure) -> None:
     """The endpoint, with version 7 behind it, which an earlier action has deployed."""
-    azure.add_endpoint("churn", traffic={SEVEN: 100})
-    model = azure.register_model("churn", "7", {"stage": "production"})
-    azure.add_deployment("churn", SEVEN, model, tags={ACTION_TAG: "of-an-earlier-action"})
+    azure.endpoints.add("churn", traffic={SEVEN: 100})
+    model = azure.models.register("churn", "7", {"stage": "production"})
+    azure.endpoints.add_deployment("churn", SEVEN, model, tags={ACTION_TAG: "of-an-earlier-action"})
 
 
 def bad_container(azure: Azure) -> None:
     seven(azure)
-    azure.fail_deployment(EIGHT, CRASHED, logs="ModuleNotFoundError: sklearn")
+    azure.faults.fail_deployment(EIGHT, CRASHED, logs="ModuleNotFoundError: sklearn")
 
 
 def bad_under_load(azure: Azure) -> None:
@@ -67,15 +67,15 @@ def bad_under_load(azure: Azure) -> None:
     seven(azure)
 
     def scorer(_: Any) -> Any:
-        return [0] if not azure.traffic("churn").get(EIGHT) else None
+        return [0] if not azure.endpoints.traffic("churn").get(EIGHT) else None
 
-    azure.scoring("churn", EIGHT, scorer=scorer)
+    azure.scoring.set_response("churn", EIGHT, scorer=scorer)
 
 
 def failing_update(azure: Azure) -> None:
     """Changes of the traffic are accepted, and fail."""
     seven(azure)
-    azure.fail_update("churn", "no healthy replica")
+    azure.faults.fail_update("churn", "no healthy replica")
 
 
 STORIES = (
@@ -99,9 +99,9 @@ def behind(story: Story, reads: int = 2) -> Story:
 
     def given(azure: Azure) -> None:
         story.given(azure)
-        azure.provisioning(polls=0)
-        azure.stale_reads(reads)
-        azure.late_reads(reads, "onlineEndpoints/*")
+        azure.operations.set_duration(polls=0)
+        azure.faults.stale_reads(reads)
+        azure.faults.late_reads(reads, "onlineEndpoints/*")
 
     return replace(story, given=given)
 
@@ -138,7 +138,7 @@ def check(site: Site, story: Story, writes: list[str]) -> None:
 
 def once(site: Site) -> list[str]:
     """What was written, without repeats of a change of traffic in the new one's favour."""
-    calls = [call for call in site.azure.calls if call.method in {"PUT", "DELETE"}]
+    calls = [call for call in site.azure.calls.all if call.method in {"PUT", "DELETE"}]
     forth: list[dict[str, int]] = [
         call.body["properties"]["traffic"] if call.target == PUT_TRAFFIC else {} for call in calls
     ]
@@ -207,7 +207,7 @@ def test_a_worker_may_die_after_it_has_deleted_what_an_earlier_action_left(monke
     def given(azure: Azure) -> None:
         seven(azure)
         model = f"{PROD}/models/churn/versions/8"
-        azure.add_deployment("churn", EIGHT, model, state="Failed", tags={ACTION_TAG: "of-another-action"})
+        azure.endpoints.add_deployment("churn", EIGHT, model, state="Failed", tags={ACTION_TAG: "of-another-action"})
 
     story = Story("left", "succeeded", {"8": 100}, {"traffic": [100]}, "churn:8 serves churn", given)
     eight = f"onlineEndpoints/churn/deployments/{EIGHT}"
@@ -272,10 +272,10 @@ def test_an_answer_may_get_lost(
 
         def given(azure: Azure, method: str = method, count: int = of_this_method) -> None:
             story.given(azure)
-            (azure.die_after if applied else azure.die_before)(count, f"{method} *")
+            (azure.faults.close_after if applied else azure.faults.close_before)(count, f"{method} *")
 
         with told(replace(story, given=given), Mortal(), monkeypatch) as site:
-            assert [call.target for call in site.azure.calls if call.status is None] == [write]
-            done = [c.target for c in site.azure.calls if c.method in {"PUT", "DELETE"} and (applied or c.status)]
+            assert [call.target for call in site.azure.calls.all if call.status is None] == [write]
+            done = [c.target for c in site.azure.calls.all if c.method in {"PUT", "DELETE"} and (applied or c.status)]
             assert done == writes
             check(site, story, site.writes())

@@ -22,9 +22,9 @@ CRASHED = "User container has crashed or terminated."
 @pytest.fixture
 def serving(make: MakeSite, azure: Azure) -> MakeSite:
     """Makes an app whose endpoint serves version 7 already."""
-    azure.add_endpoint("churn", traffic={SEVEN: 100})
-    model = azure.register_model("churn", "7", {"stage": "production"})
-    azure.add_deployment("churn", SEVEN, model, tags={ACTION_TAG: "of-an-earlier-action"})
+    azure.endpoints.add("churn", traffic={SEVEN: 100})
+    model = azure.models.register("churn", "7", {"stage": "production"})
+    azure.endpoints.add_deployment("churn", SEVEN, model, tags={ACTION_TAG: "of-an-earlier-action"})
     return make
 
 
@@ -40,7 +40,7 @@ def as_before(site: Site) -> bool:
 
 
 def test_a_failed_deployment_is_reported_with_the_service_s_words_and_the_log(serving: MakeSite, azure: Azure) -> None:
-    azure.fail_deployment(EIGHT, CRASHED, logs="Traceback\nModuleNotFoundError: No module named 'sklearn'")
+    azure.faults.fail_deployment(EIGHT, CRASHED, logs="Traceback\nModuleNotFoundError: No module named 'sklearn'")
     site = serving()
     status, note = deployed(site)
     assert status == "failed"
@@ -53,7 +53,7 @@ def test_a_failed_deployment_is_reported_with_the_service_s_words_and_the_log(se
 
 
 def test_a_failed_deployment_is_left_to_be_looked_at_if_the_rule_says_so(serving: MakeSite, azure: Azure) -> None:
-    azure.fail_deployment(EIGHT, CRASHED)
+    azure.faults.fail_deployment(EIGHT, CRASHED)
     site = serving(leave_failed=True)
     status, note = deployed(site)
     assert (status, site.traffic(), site.versions()) == ("failed", {"7": 100}, ["7", "8"])
@@ -62,8 +62,8 @@ def test_a_failed_deployment_is_left_to_be_looked_at_if_the_rule_says_so(serving
 
 def test_a_replay_after_a_failure_makes_the_deployment_anew(serving: MakeSite, azure: Azure) -> None:
     """What an earlier action left Failed is deleted first: it is not taken for the new one."""
-    model = azure.register_model("churn", "8", {"stage": "production"})
-    azure.add_deployment("churn", EIGHT, model, state="Failed", tags={ACTION_TAG: "another"})
+    model = azure.models.register("churn", "8", {"stage": "production"})
+    azure.endpoints.add_deployment("churn", EIGHT, model, state="Failed", tags={ACTION_TAG: "another"})
     site = serving(traffic=[100])
     site.tell("8")
     site.run()
@@ -73,8 +73,8 @@ def test_a_replay_after_a_failure_makes_the_deployment_anew(serving: MakeSite, a
 
 
 def test_one_that_is_there_and_well_is_not_made_again(serving: MakeSite, azure: Azure) -> None:
-    model = azure.register_model("churn", "8", {"stage": "production"})
-    azure.add_deployment("churn", EIGHT, model, tags={ACTION_TAG: "another"})
+    model = azure.models.register("churn", "8", {"stage": "production"})
+    azure.endpoints.add_deployment("churn", EIGHT, model, tags={ACTION_TAG: "another"})
     site = serving(traffic=[100])
     site.tell("8")
     site.run()
@@ -83,9 +83,9 @@ def test_one_that_is_there_and_well_is_not_made_again(serving: MakeSite, azure: 
 
 
 def test_one_that_was_there_before_is_not_deleted_when_it_fails(serving: MakeSite, azure: Azure) -> None:
-    model = azure.register_model("churn", "8", {"stage": "production"})
-    azure.add_deployment("churn", EIGHT, model, tags={ACTION_TAG: "another"})
-    azure.scoring("churn", EIGHT, status=400, body="bad")
+    model = azure.models.register("churn", "8", {"stage": "production"})
+    azure.endpoints.add_deployment("churn", EIGHT, model, tags={ACTION_TAG: "another"})
+    azure.scoring.set_response("churn", EIGHT, status=400, body="bad")
     site = serving(smoke_test=REQUEST)
     site.tell("8")
     site.run()
@@ -106,7 +106,7 @@ SMOKE: list[tuple[dict[str, Any], Any, str]] = [
 def test_a_deployment_that_fails_the_smoke_test_gets_no_traffic(
     serving: MakeSite, azure: Azure, answer: dict[str, Any], test: Any, said: str
 ) -> None:
-    azure.scoring("churn", EIGHT, **answer)
+    azure.scoring.set_response("churn", EIGHT, **answer)
     site = serving(smoke_test=test)
     status, note = deployed(site)
     assert status == "failed"
@@ -117,38 +117,38 @@ def test_a_deployment_that_fails_the_smoke_test_gets_no_traffic(
 
 
 def test_the_smoke_test_goes_to_the_new_deployment_alone(serving: MakeSite, azure: Azure) -> None:
-    azure.scoring("churn", SEVEN, status=500)
+    azure.scoring.set_response("churn", SEVEN, status=500)
     site = serving(smoke_test=REQUEST, traffic=[100])
     assert deployed(site)[0] == "succeeded"
-    assert [call.status for call in azure.scored] == [200, 200]
-    assert azure.scored[0].body["input_data"]["columns"][0] == "tenure_months"
+    assert [call.status for call in azure.scoring.calls] == [200, 200]
+    assert azure.scoring.calls[0].body["input_data"]["columns"][0] == "tenure_months"
 
 
 def test_a_smoke_test_may_fail_for_a_moment(serving: MakeSite, azure: Azure) -> None:
     """A deployment that was provisioned a moment ago may not be reached yet."""
-    azure.fail("POST */score*", status=503, times=2)
+    azure.faults.fail("POST */score*", status=503, times=2)
     site = serving(smoke_test=REQUEST, traffic=[100])
     assert deployed(site)[0] == "succeeded"
 
 
 @pytest.mark.parametrize("mode", ["Key", "AMLToken", "AADToken"])
 def test_the_smoke_test_uses_the_endpoint_s_own_way_in(make: MakeSite, azure: Azure, mode: str) -> None:
-    azure.add_endpoint("churn", auth_mode=mode)
+    azure.endpoints.add("churn", auth_mode=mode)
     site = make(smoke_test=REQUEST)
     site.register("7")
     site.run()
     assert site.end()[0] == "succeeded", site.end()
-    assert [call.status for call in azure.scored] == [200, 200]
+    assert [call.status for call in azure.scoring.calls] == [200, 200]
 
 
 def falls_ill(azure: Azure, at: int) -> Callable[[Any], Any]:
     """Answers well until the new deployment has that share."""
-    return lambda _: [0] if azure.traffic("churn").get(EIGHT, 0) < at else ["nan"]
+    return lambda _: [0] if azure.endpoints.traffic("churn").get(EIGHT, 0) < at else ["nan"]
 
 
 @pytest.mark.parametrize("share", [10, 50, 100])
 def test_one_that_falls_ill_while_baking_gives_the_traffic_back(serving: MakeSite, azure: Azure, share: int) -> None:
-    azure.scoring("churn", EIGHT, scorer=falls_ill(azure, share))
+    azure.scoring.set_response("churn", EIGHT, scorer=falls_ill(azure, share))
     site = serving(smoke_test={"request": REQUEST, "expect": "{{ answer == [0] }}"})
     status, note = deployed(site)
     assert status == "failed"
@@ -161,10 +161,10 @@ def test_one_whose_state_is_bad_while_baking_gives_the_traffic_back(serving: Mak
     """Without a smoke test, the deployment's own state tells."""
 
     def once_it_has_traffic(call: Any) -> None:
-        if call.target.startswith("GET") and azure.traffic("churn").get(EIGHT) == 10:
-            azure.unhealthy("churn", EIGHT, state="Failed")
+        if call.target.startswith("GET") and azure.endpoints.traffic("churn").get(EIGHT) == 10:
+            azure.faults.break_deployment("churn", EIGHT, state="Failed")
 
-    azure.on_call(once_it_has_traffic)
+    azure.calls.after(once_it_has_traffic)
     site = serving()
     status, note = deployed(site)
     assert status == "failed"
@@ -173,7 +173,7 @@ def test_one_whose_state_is_bad_while_baking_gives_the_traffic_back(serving: Mak
 
 
 def test_what_takes_too_long_is_taken_back(serving: MakeSite, azure: Azure) -> None:
-    azure.provisioning(polls=40, match=PUT_EIGHT)
+    azure.operations.set_duration(polls=40, match=PUT_EIGHT)
     site = serving(timeout="10m")
     status, note = deployed(site)
     assert status == "failed"
@@ -200,7 +200,9 @@ def test_an_unknown_endpoint_is_not_made_unless_it_may_be(make: MakeSite, azure:
 
 
 def test_an_endpoint_that_is_broken_is_reported(make: MakeSite, azure: Azure) -> None:
-    azure.fail("PUT onlineEndpoints/churn", status=400, code="BadRequest", message="the name is taken in this region")
+    azure.faults.fail(
+        "PUT onlineEndpoints/churn", status=400, code="BadRequest", message="the name is taken in this region"
+    )
     site = make()
     site.register("7")
     site.run()
@@ -211,7 +213,7 @@ def test_an_endpoint_that_is_broken_is_reported(make: MakeSite, azure: Azure) ->
 
 @pytest.mark.parametrize(("family", "name"), [("DSv2", "Standard DSv2 Family"), ("total", "Total Cluster")])
 def test_without_quota_nothing_is_begun(serving: MakeSite, azure: Azure, family: str, name: str) -> None:
-    azure.quota(family, 6)
+    azure.workspaces.set_quota(family, 6)
     site = serving(instance_count=2)
     status, note = deployed(site)
     assert (status, site.writes()) == ("failed", [])
@@ -222,8 +224,8 @@ def test_without_quota_nothing_is_begun(serving: MakeSite, azure: Azure, family:
 
 def test_quota_that_the_service_alone_knows_of_is_reported_likewise(serving: MakeSite, azure: Azure) -> None:
     """It takes a fifth more than it runs, and may not tell of its limits at all."""
-    azure.fail("GET */usages*", status=403, code="AuthorizationFailed", times=None)
-    azure.quota("DSv2", 6)
+    azure.faults.fail("GET */usages*", status=403, code="AuthorizationFailed", times=None)
+    azure.workspaces.set_quota("DSv2", 6)
     site = serving(instance_count=2)
     status, note = deployed(site)
     assert (status, as_before(site)) == ("failed", True)
@@ -233,7 +235,7 @@ def test_quota_that_the_service_alone_knows_of_is_reported_likewise(serving: Mak
 
 def test_a_body_that_the_service_refuses_is_taken_back(serving: MakeSite, azure: Azure) -> None:
     """A traffic change that is refused for good: the deployment is deleted, the traffic untouched."""
-    azure.fail("PUT onlineEndpoints/churn", status=400, code="BadRequest", message="traffic is under a freeze")
+    azure.faults.fail("PUT onlineEndpoints/churn", status=400, code="BadRequest", message="traffic is under a freeze")
     site = serving()
     status, note = deployed(site)
     assert status == "failed"
@@ -244,9 +246,9 @@ def test_a_body_that_the_service_refuses_is_taken_back(serving: MakeSite, azure:
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_service_that_is_busy_is_asked_again(serving: MakeSite, azure: Azure, status: int) -> None:
     """Anywhere: nothing is repeated that was done."""
-    azure.fail("", status=status, times=3, after=4)
-    azure.fail("PUT *", status=status, times=2)
-    azure.fail("DELETE *", status=status, times=1)
+    azure.faults.fail("", status=status, times=3, after=4)
+    azure.faults.fail("PUT *", status=status, times=2)
+    azure.faults.fail("DELETE *", status=status, times=1)
     site = serving(keep=0, traffic=[100])
     assert deployed(site)[0] == "succeeded", site.end("churn-8")
     assert site.writes() == [
@@ -257,12 +259,14 @@ def test_a_service_that_is_busy_is_asked_again(serving: MakeSite, azure: Azure, 
 
 
 def test_stale_reads_do_not_mislead(serving: MakeSite, azure: Azure) -> None:
-    azure.stale_reads(3)
+    azure.faults.stale_reads(3)
     site = serving(keep=0)
     assert deployed(site)[0] == "succeeded", site.end("churn-8")
     assert site.traffic() == {"8": 100}
     assert site.versions() == ["8"]
-    shares = [call.body["properties"]["traffic"] for call in azure.calls if call.target == "PUT onlineEndpoints/churn"]
+    shares = [
+        call.body["properties"]["traffic"] for call in azure.calls.all if call.target == "PUT onlineEndpoints/churn"
+    ]
     assert shares == [{SEVEN: 90, EIGHT: 10}, {SEVEN: 50, EIGHT: 50}, {EIGHT: 100}]
 
 
@@ -271,12 +275,12 @@ def test_traffic_that_somebody_else_changes_is_left_to_them(serving: MakeSite, a
     looks: list[str] = []
 
     def meddle(call: Any) -> None:
-        if azure.traffic("churn") == {SEVEN: 50, EIGHT: 50} and call.target == "GET onlineEndpoints/churn":
+        if azure.endpoints.traffic("churn") == {SEVEN: 50, EIGHT: 50} and call.target == "GET onlineEndpoints/churn":
             looks.append(call.line)
         if len(looks) == after:
-            azure.world.find(f"{PROD}/onlineEndpoints/churn").properties["traffic"] = {SEVEN: 80, EIGHT: 20}  # type: ignore[union-attr]
+            azure.state.find(f"{PROD}/onlineEndpoints/churn").properties["traffic"] = {SEVEN: 80, EIGHT: 20}  # type: ignore[union-attr]
 
-    azure.on_call(meddle)
+    azure.calls.after(meddle)
     site = serving()
     status, note = deployed(site)
     assert (status, site.traffic()) == ("failed", {"7": 80, "8": 20})
@@ -286,18 +290,18 @@ def test_traffic_that_somebody_else_changes_is_left_to_them(serving: MakeSite, a
 
 def test_only_what_a_roll_out_has_made_is_tidied_up(serving: MakeSite, azure: Azure) -> None:
     """Neither what others have deployed, nor what has traffic, mirrored traffic included."""
-    model = azure.register_model("churn", "1")
-    azure.add_deployment("churn", "by-hand", model)
-    azure.add_deployment("churn", "old-one", model, tags={ACTION_TAG: "x"})
+    model = azure.models.register("churn", "1")
+    azure.endpoints.add_deployment("churn", "by-hand", model)
+    azure.endpoints.add_deployment("churn", "old-one", model, tags={ACTION_TAG: "x"})
     site = serving(keep=0, traffic=[100])
     assert deployed(site)[0] == "succeeded"
-    assert sorted(azure.deployments("churn")) == ["by-hand", EIGHT]
+    assert sorted(azure.endpoints.deployments("churn")) == ["by-hand", EIGHT]
 
 
 def test_as_many_are_kept_as_the_rule_says(serving: MakeSite, azure: Azure) -> None:
     site = serving(keep=1, traffic=[100])
     for version in ("8", "9", "10"):
-        azure.forward(hours=1)
+        azure.clock.forward(hours=1)
         site.register(version)
         site.run()
     assert site.versions() == ["10", "9"]
@@ -305,7 +309,7 @@ def test_as_many_are_kept_as_the_rule_says(serving: MakeSite, azure: Azure) -> N
 
 
 def test_what_cannot_be_deleted_does_not_undo_the_roll_out(serving: MakeSite, azure: Azure) -> None:
-    azure.fail("DELETE *", status=400, code="BadRequest", message="it is locked", times=None)
+    azure.faults.fail("DELETE *", status=400, code="BadRequest", message="it is locked", times=None)
     site = serving(keep=0, traffic=[100])
     status, note = deployed(site)
     assert (status, site.traffic()) == ("succeeded", {"8": 100})
@@ -315,14 +319,14 @@ def test_what_cannot_be_deleted_does_not_undo_the_roll_out(serving: MakeSite, az
 
 def body(azure: Azure, *below: str) -> dict[str, Any]:
     """The endpoint, or what is below it, as the stand-in has it: to be changed behind everybody's back."""
-    found = azure.world.find("/".join([f"{PROD}/onlineEndpoints/churn", *below]))
+    found = azure.state.find("/".join([f"{PROD}/onlineEndpoints/churn", *below]))
     assert found is not None
     return found.properties
 
 
 def test_traffic_that_cannot_be_put_back_is_a_case_for_somebody(serving: MakeSite, azure: Azure) -> None:
-    azure.scoring("churn", EIGHT, scorer=falls_ill(azure, 10))
-    azure.fail("PUT onlineEndpoints/churn", status=400, message="a freeze began", after=1, times=None)
+    azure.scoring.set_response("churn", EIGHT, scorer=falls_ill(azure, 10))
+    azure.faults.fail("PUT onlineEndpoints/churn", status=400, message="a freeze began", after=1, times=None)
     site = serving(smoke_test={"request": REQUEST, "expect": "{{ answer == [0] }}"})
     status, note = deployed(site)
     assert (status, site.traffic()) == ("failed", {"7": 90, "8": 10})
@@ -333,7 +337,7 @@ def test_traffic_that_cannot_be_put_back_is_a_case_for_somebody(serving: MakeSit
 
 def test_traffic_that_is_never_shown_is_put_back(serving: MakeSite, azure: Azure) -> None:
     """Forty looks long the service shows the old split: it is asked for that, to be sure."""
-    azure.stale_reads(60)
+    azure.faults.stale_reads(60)
     site = serving()
     status, note = deployed(site)
     assert status == "failed"
@@ -347,13 +351,13 @@ def test_a_change_of_traffic_that_fails_is_put_back(serving: MakeSite, azure: Az
     def break_it(call: Any) -> None:
         if call.target == "PUT onlineEndpoints/churn" and not broken:
             broken.append(True)
-            azure.forward(hours=1)
-            azure.provisioning(polls=1)
+            azure.clock.forward(hours=1)
+            azure.operations.set_duration(polls=1)
             body(azure)["provisioningState"] = "Failed"
 
     broken: list[bool] = []
-    azure.provisioning(seconds=60, match="PUT onlineEndpoints/churn")
-    azure.on_call(break_it)
+    azure.operations.set_duration(seconds=60, match="PUT onlineEndpoints/churn")
+    azure.calls.after(break_it)
     site = serving()
     status, note = deployed(site)
     assert status == "failed"
@@ -371,7 +375,7 @@ def test_an_endpoint_that_is_broken_already_is_left_alone(serving: MakeSite, azu
 
 
 def test_an_endpoint_that_takes_too_long_is_reported(make: MakeSite, azure: Azure) -> None:
-    azure.provisioning(polls=10_000, match="PUT onlineEndpoints/churn")
+    azure.operations.set_duration(polls=10_000, match="PUT onlineEndpoints/churn")
     site = make(timeout="10m")
     site.register("7")
     site.run()
@@ -381,10 +385,10 @@ def test_an_endpoint_that_takes_too_long_is_reported(make: MakeSite, azure: Azur
 
 def test_an_endpoint_that_is_deleted_meanwhile_is_the_end(serving: MakeSite, azure: Azure) -> None:
     def delete_it(call: Any) -> None:
-        if azure.endpoint_of("churn") and azure.traffic("churn").get(EIGHT) == 10:
-            azure.world.remove(f"{PROD}/onlineEndpoints/churn")
+        if azure.endpoints.get("churn") and azure.endpoints.traffic("churn").get(EIGHT) == 10:
+            azure.state.remove(f"{PROD}/onlineEndpoints/churn")
 
-    azure.on_call(delete_it)
+    azure.calls.after(delete_it)
     site = serving()
     status, note = deployed(site)
     assert status == "failed"
@@ -395,11 +399,11 @@ def test_a_deployment_that_vanishes_while_it_bakes_is_unhealthy(serving: MakeSit
     gone: list[bool] = []
 
     def remove_it(call: Any) -> None:
-        if azure.traffic("churn").get(EIGHT) == 50 and not gone:
+        if azure.endpoints.traffic("churn").get(EIGHT) == 50 and not gone:
             gone.append(True)
-            azure.world.remove(f"{PROD}/onlineEndpoints/churn/deployments/{EIGHT}")
+            azure.state.remove(f"{PROD}/onlineEndpoints/churn/deployments/{EIGHT}")
 
-    azure.on_call(remove_it)
+    azure.calls.after(remove_it)
     site = serving()
     status, note = deployed(site)
     assert status == "failed"
@@ -408,8 +412,8 @@ def test_a_deployment_that_vanishes_while_it_bakes_is_unhealthy(serving: MakeSit
 
 
 def test_a_deployment_that_cannot_be_deleted_is_named(serving: MakeSite, azure: Azure) -> None:
-    azure.fail_deployment(EIGHT, CRASHED)
-    azure.fail("DELETE *", status=400, code="BadRequest", message="it is locked", times=None)
+    azure.faults.fail_deployment(EIGHT, CRASHED)
+    azure.faults.fail("DELETE *", status=400, code="BadRequest", message="it is locked", times=None)
     site = serving()
     status, note = deployed(site)
     assert (status, site.traffic()) == ("failed", {"7": 100})
@@ -423,8 +427,8 @@ def test_a_new_deployment_that_others_gave_traffic_is_not_deleted(serving: MakeS
         if call.method == "POST" and "/score" in call.path:
             body(azure)["traffic"] = {SEVEN: 50, EIGHT: 50}
 
-    azure.on_call(give_it_traffic)
-    azure.scoring("churn", EIGHT, status=400)
+    azure.calls.after(give_it_traffic)
+    azure.scoring.set_response("churn", EIGHT, status=400)
     site = serving(smoke_test=REQUEST)
     status, note = deployed(site)
     assert (status, site.traffic()) == ("failed", {"7": 50, "8": 50})
@@ -432,16 +436,16 @@ def test_a_new_deployment_that_others_gave_traffic_is_not_deleted(serving: MakeS
 
 
 def test_one_that_an_earlier_action_is_deleting_is_waited_for(serving: MakeSite, azure: Azure) -> None:
-    model = azure.register_model("churn", "8", {"stage": "production"})
-    azure.add_deployment("churn", EIGHT, model, state="Deleting", tags={ACTION_TAG: "another"})
+    model = azure.models.register("churn", "8", {"stage": "production"})
+    azure.endpoints.add_deployment("churn", EIGHT, model, state="Deleting", tags={ACTION_TAG: "another"})
 
     def finish(call: Any) -> None:
-        if call.target == f"GET onlineEndpoints/churn/deployments/{EIGHT}" and len(azure.calls) > 15:
-            found = azure.world.find(f"{PROD}/onlineEndpoints/churn/deployments/{EIGHT}")
+        if call.target == f"GET onlineEndpoints/churn/deployments/{EIGHT}" and len(azure.calls.all) > 15:
+            found = azure.state.find(f"{PROD}/onlineEndpoints/churn/deployments/{EIGHT}")
             if found and found.properties["provisioningState"] == "Deleting":
-                azure.world.remove(found.id)
+                azure.state.remove(found.id)
 
-    azure.on_call(finish)
+    azure.calls.after(finish)
     site = serving(traffic=[100])
     site.tell("8")
     site.run()
@@ -450,8 +454,8 @@ def test_one_that_an_earlier_action_is_deleting_is_waited_for(serving: MakeSite,
 
 
 def test_without_a_log_it_is_reported_without_one(serving: MakeSite, azure: Azure) -> None:
-    azure.fail_deployment(EIGHT, CRASHED)
-    azure.fail("POST */getLogs", status=500, times=None)
+    azure.faults.fail_deployment(EIGHT, CRASHED)
+    azure.faults.fail("POST */getLogs", status=500, times=None)
     site = serving()
     status, note = deployed(site)
     assert (status, as_before(site)) == ("failed", True)
@@ -460,13 +464,13 @@ def test_without_a_log_it_is_reported_without_one(serving: MakeSite, azure: Azur
 
 
 def test_a_container_that_never_ran_has_the_log_of_what_fetches_the_model(serving: MakeSite, azure: Azure) -> None:
-    azure.fail_deployment(EIGHT, CRASHED)
+    azure.faults.fail_deployment(EIGHT, CRASHED)
 
     def say(call: Any) -> None:
         if call.method == "POST" and call.path.endswith("/getLogs"):
-            azure.logs("churn", EIGHT, "no access to the storage account", container="StorageInitializer")
+            azure.endpoints.set_logs("churn", EIGHT, "no access to the storage account", container="StorageInitializer")
 
-    azure.on_call(say)
+    azure.calls.after(say)
     status, note = deployed(serving())
     assert status == "failed"
     assert "no access to the storage account" in note
@@ -482,9 +486,9 @@ def test_a_deployment_that_is_not_to_be_seen_is_waited_for(
     def hide(call: Any) -> None:
         if call.target == PUT_EIGHT and not asked:
             asked.append(True)
-            azure.fail(f"GET onlineEndpoints/churn/deployments/{EIGHT}", status=404, times=misses)
+            azure.faults.fail(f"GET onlineEndpoints/churn/deployments/{EIGHT}", status=404, times=misses)
 
-    azure.on_call(hide)
+    azure.calls.after(hide)
     site = serving(traffic=[100])
     assert deployed(site)[0] == status
     assert ("was accepted and never appeared" in site.end("churn-8")[1]) == (misses is None)
@@ -496,22 +500,22 @@ def test_a_blip_while_baking_is_not_an_illness(serving: MakeSite, azure: Azure) 
     blips: list[bool] = []
 
     def once(call: Any) -> None:
-        if azure.traffic("churn").get(EIGHT) == 10 and not blips:
+        if azure.endpoints.traffic("churn").get(EIGHT) == 10 and not blips:
             blips.append(True)
-            azure.fail("POST */score*", status=503)
+            azure.faults.fail("POST */score*", status=503)
 
-    azure.on_call(once)
+    azure.calls.after(once)
     assert deployed(serving(smoke_test=REQUEST))[0] == "succeeded"
 
 
 def test_a_batch_deployment_that_fails_is_not_made_the_default(make: MakeSite, azure: Azure) -> None:
-    azure.add_compute("cpu-cluster")
-    azure.add_endpoint("churn", "Batch", default="seven")
-    azure.add_deployment("churn", "seven", azure.register_model("churn", "7"))
-    azure.fail_deployment("churn-8*", "no such environment")
+    azure.workspaces.add_compute("cpu-cluster")
+    azure.endpoints.add("churn", "Batch", default="seven")
+    azure.endpoints.add_deployment("churn", "seven", azure.models.register("churn", "7"))
+    azure.faults.fail_deployment("churn-8*", "no such environment")
     site = make(batch={"compute": "cpu-cluster"}, bake=None)
     status, note = deployed(site)
     assert status == "failed"
     assert "no such environment" in note
-    assert azure.default_deployment("churn") == "seven"
-    assert list(azure.deployments("churn")) == ["seven"]
+    assert azure.endpoints.default_deployment("churn") == "seven"
+    assert list(azure.endpoints.deployments("churn")) == ["seven"]

@@ -15,14 +15,14 @@ CUSTOM = {"environment": "azureml:serving:3", "code": CODE, "scoring_script": "s
 
 def properties(azure: Azure, endpoint: str = "churn") -> dict[str, object]:
     """Of the one deployment there is."""
-    [deployment] = azure.deployments(endpoint).values()
+    [deployment] = azure.endpoints.deployments(endpoint).values()
     found: dict[str, object] = deployment["properties"]
     return found
 
 
 def test_a_custom_model_without_code_is_refused_with_what_to_do(make: MakeSite, azure: Azure) -> None:
     site = make()
-    azure.register_model("churn", "7", {"stage": "production"}, type="custom_model")
+    azure.models.register("churn", "7", {"stage": "production"}, type="custom_model")
     site.tell("7")
     site.run()
     status, note = site.end()
@@ -36,10 +36,10 @@ def test_a_custom_model_is_deployed_with_its_environment_and_code(
     make: MakeSite, azure: Azure, azurite: Azurite
 ) -> None:
     """The folder is uploaded, once for all versions of the model: its content has not changed."""
-    azure.world.storage = azurite.connection_string
-    azure.add_environment("serving", "3")
+    azure.state.storage = azurite.connection_string
+    azure.assets.add_environment("serving", "3")
     site = make(**CUSTOM)
-    azure.register_model("churn", "7", {"stage": "production"}, type="custom_model")
+    azure.models.register("churn", "7", {"stage": "production"}, type="custom_model")
     site.tell("7")
     site.run()
     assert site.end()[0] == "succeeded", site.end()
@@ -48,20 +48,20 @@ def test_a_custom_model_is_deployed_with_its_environment_and_code(
     code = found["codeConfiguration"]
     assert isinstance(code, dict)
     assert code["scoringScript"] == "score.py"
-    uploads = [call for call in azure.calls if call.method == "PUT" and "/codes/" in call.path]
+    uploads = [call for call in azure.calls.all if call.method == "PUT" and "/codes/" in call.path]
     assert len(uploads) == 1
-    azure.register_model("churn", "8", {"stage": "production"}, type="custom_model")
+    azure.models.register("churn", "8", {"stage": "production"}, type="custom_model")
     site.tell("8")
     site.run()
     assert site.end("churn-8")[0] == "succeeded"
-    assert len([call for call in azure.calls if call.method == "PUT" and "/codes/" in call.path]) == 1
+    assert len([call for call in azure.calls.all if call.method == "PUT" and "/codes/" in call.path]) == 1
 
 
 def test_code_that_is_registered_already_is_used_as_it_is(make: MakeSite, azure: Azure) -> None:
-    azure.add_environment("serving", "3")
-    code = azure.add_code("scoring", "1")
+    azure.assets.add_environment("serving", "3")
+    code = azure.assets.add_code("scoring", "1")
     site = make(**CUSTOM | {"code": "azureml:scoring:1"})
-    azure.register_model("churn", "7", {"stage": "production"}, type="custom_model")
+    azure.models.register("churn", "7", {"stage": "production"}, type="custom_model")
     site.tell("7")
     site.run()
     assert site.end()[0] == "succeeded", site.end()
@@ -69,20 +69,20 @@ def test_code_that_is_registered_already_is_used_as_it_is(make: MakeSite, azure:
 
 
 def test_an_environment_that_is_not_there_is_reported(make: MakeSite, azure: Azure) -> None:
-    azure.add_code("scoring", "1")
+    azure.assets.add_code("scoring", "1")
     site = make(**CUSTOM | {"code": "azureml:scoring:1"}, traffic=[100])
-    azure.register_model("churn", "7", {"stage": "production"}, type="custom_model")
+    azure.models.register("churn", "7", {"stage": "production"}, type="custom_model")
     site.tell("7")
     site.run()
     status, note = site.end()
     assert status == "failed"
     assert "serving" in note
-    assert azure.deployments("churn") == {}
+    assert azure.endpoints.deployments("churn") == {}
 
 
 def test_a_rule_may_deploy_the_registry_s_model(make: MakeSite, azure: Azure) -> None:
     """The event is about a workspace's model: registries raise none."""
-    id = azure.register_model("churn", "7", registry="acme", type="mlflow_model")
+    id = azure.models.register("churn", "7", registry="acme", type="mlflow_model")
     site = make(model="azureml://registries/acme/models/{{ data.modelName }}/versions/{{ data.modelVersion }}")
     site.register("7")
     site.run()
@@ -116,11 +116,11 @@ def test_a_model_may_serve_in_another_workspace(make: MakeSite, azure: Azure) ->
     site.run()
     assert site.end()[0] == "succeeded", site.end()
     assert properties(azure)["model"] == model
-    assert azure.endpoint_of("churn", workspace="churn-dev") is None
+    assert azure.endpoints.get("churn", workspace="churn-dev") is None
 
 
 def test_on_kubernetes_the_cluster_is_named_and_its_machines_need_not_be(make: MakeSite, azure: Azure) -> None:
-    azure.add_compute("k8s", "Kubernetes")
+    azure.workspaces.add_compute("k8s", "Kubernetes")
     site = make(compute="k8s", instance_count=2)
     site.register("7")
     site.run()
@@ -128,7 +128,7 @@ def test_on_kubernetes_the_cluster_is_named_and_its_machines_need_not_be(make: M
     found = properties(azure)
     assert found["endpointComputeType"] == "Kubernetes"
     assert not found.get("instanceType")
-    endpoint = azure.endpoint_of("churn")
+    endpoint = azure.endpoints.get("churn")
     assert endpoint is not None
     assert str(endpoint["properties"]["compute"]).endswith("/computes/k8s")
     assert endpoint["properties"]["authMode"] == "Key"
@@ -143,7 +143,7 @@ def test_a_compute_that_is_not_there_or_broken_is_reported(
     make: MakeSite, azure: Azure, settings: dict[str, object], state: str, said: str
 ) -> None:
     if state:
-        found = azure.world.find(azure.add_compute("k8s", "Kubernetes"))
+        found = azure.state.find(azure.workspaces.add_compute("k8s", "Kubernetes"))
         assert found is not None
         found.properties["provisioningState"] = state
     site = make(**settings)
@@ -155,8 +155,8 @@ def test_a_compute_that_is_not_there_or_broken_is_reported(
 
 
 def test_a_compute_that_may_not_be_read_is_left_to_the_service(make: MakeSite, azure: Azure) -> None:
-    azure.add_compute("k8s", "Kubernetes")
-    azure.fail("GET computes/k8s", status=403, times=None)
+    azure.workspaces.add_compute("k8s", "Kubernetes")
+    azure.faults.fail("GET computes/k8s", status=403, times=None)
     site = make(compute="k8s")
     site.register("7")
     site.run()
@@ -165,8 +165,8 @@ def test_a_compute_that_may_not_be_read_is_left_to_the_service(make: MakeSite, a
 
 @pytest.mark.parametrize(("there", "compute"), [("Kubernetes", ""), ("Managed", "k8s")])
 def test_an_endpoint_of_the_other_kind_is_left_alone(make: MakeSite, azure: Azure, there: str, compute: str) -> None:
-    azure.add_compute("k8s", "Kubernetes")
-    azure.add_endpoint("churn", there)
+    azure.workspaces.add_compute("k8s", "Kubernetes")
+    azure.endpoints.add("churn", there)
     site = make(compute=compute)
     site.register("7")
     site.run()
@@ -176,18 +176,18 @@ def test_an_endpoint_of_the_other_kind_is_left_alone(make: MakeSite, azure: Azur
 
 
 def test_behind_a_batch_endpoint_the_new_deployment_becomes_the_default(make: MakeSite, azure: Azure) -> None:
-    azure.add_compute("cpu-cluster")
+    azure.workspaces.add_compute("cpu-cluster")
     batch = {"compute": "cpu-cluster", "mini_batch_size": 5}
     site = make(batch=batch, keep=0, instance_count=2, bake=None)
     site.register("7")
     site.run()
     assert site.end()[0] == "succeeded", site.end()
-    assert azure.calls_of("PUT batchEndpoints/churn")[0].body["properties"]["authMode"] == "AADToken"
-    first = azure.default_deployment("churn")
+    assert azure.calls.matching("PUT batchEndpoints/churn")[0].body["properties"]["authMode"] == "AADToken"
+    first = azure.endpoints.default_deployment("churn")
     assert site.version("churn", first) == "7"
     assert properties(azure)["miniBatchSize"] == 5
     site.register("8")
     site.run()
     assert site.end("churn-8")[0] == "succeeded"
-    assert site.version("churn", azure.default_deployment("churn")) == "8"
+    assert site.version("churn", azure.endpoints.default_deployment("churn")) == "8"
     assert site.versions() == ["8"]

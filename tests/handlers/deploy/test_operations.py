@@ -25,7 +25,7 @@ NO_CORES = "Not enough subscription CPU quota. The amount of CPU quota requested
 
 def test_operations_may_go_on_only_when_they_are_asked_for(serving: MakeSite, azure: Azure) -> None:
     """As azure-ai-ml's own poller does: a deployment, its traffic, and the end of an older one."""
-    azure.provisioning(polls=1, asked=True)
+    azure.operations.set_duration(polls=1, status_only=True)
     site = serving(traffic=[100], keep=0, timeout="30m")
     status, note = deployed(site)
     assert (status, site.traffic(), site.versions()) == ("succeeded", {"8": 100}, ["8"]), note
@@ -34,8 +34,8 @@ def test_operations_may_go_on_only_when_they_are_asked_for(serving: MakeSite, az
 def test_what_goes_wrong_is_undone_by_operations_that_go_on_only_when_they_are_asked_for(
     make: MakeSite, azure: Azure
 ) -> None:
-    azure.provisioning(polls=1, asked=True)
-    azure.fail_deployment("churn-7*", CRASHED)
+    azure.operations.set_duration(polls=1, status_only=True)
+    azure.faults.fail_deployment("churn-7*", CRASHED)
     site = make(timeout="30m")
     site.register("7")
     site.run()
@@ -45,13 +45,13 @@ def test_what_goes_wrong_is_undone_by_operations_that_go_on_only_when_they_are_a
 
 def test_a_change_of_traffic_that_fails_is_told_in_the_service_s_words(serving: MakeSite, azure: Azure) -> None:
     """The endpoint itself is well, and shows the old split."""
-    azure.fail_update("churn", "the deployment has no healthy replica")
+    azure.faults.fail_update("churn", "the deployment has no healthy replica")
     site = serving()
     status, note = deployed(site)
     assert (status, as_before(site)) == ("failed", True)
     assert "the traffic could not be changed to" in note
     assert "the deployment has no healthy replica" in note
-    assert len(azure.calls_of(f"GET {ENDPOINT}")) < 20
+    assert len(azure.calls.matching(f"GET {ENDPOINT}")) < 20
 
 
 def test_an_old_deployment_whose_deletion_fails_is_named(
@@ -59,7 +59,7 @@ def test_an_old_deployment_whose_deletion_fails_is_named(
 ) -> None:
     """By what its operation says, at once."""
     monkeypatch.setattr(Endpoints, "failure", lambda *_: "Conflict: it is locked")
-    azure.provisioning(polls=0, match="PUT *")
+    azure.operations.set_duration(polls=0, match="PUT *")
     site = serving(keep=0, traffic=[100])
     status, note = deployed(site)
     assert status == "succeeded"
@@ -67,8 +67,8 @@ def test_an_old_deployment_whose_deletion_fails_is_named(
 
 
 def test_why_it_failed_is_told_where_location_is_all_there_is(serving: MakeSite, azure: Azure) -> None:
-    azure.world.async_header = False
-    azure.fail_deployment(EIGHT, CRASHED)
+    azure.state.async_header = False
+    azure.faults.fail_deployment(EIGHT, CRASHED)
     site = serving()
     status, note = deployed(site)
     assert (status, as_before(site)) == ("failed", True)
@@ -80,8 +80,8 @@ def test_why_it_failed_is_told_where_location_is_all_there_is(serving: MakeSite,
 def test_quota_that_is_found_missing_as_machines_are_looked_for_is_told_with_what_to_do(
     serving: MakeSite, azure: Azure, polls: int
 ) -> None:
-    azure.provisioning(polls=polls)
-    azure.fail_deployment(EIGHT, NO_CORES, code="OutOfQuota")
+    azure.operations.set_duration(polls=polls)
+    azure.faults.fail_deployment(EIGHT, NO_CORES, code="OutOfQuota")
     site = serving()
     status, note = deployed(site)
     assert (status, as_before(site)) == ("failed", True)
@@ -91,13 +91,13 @@ def test_quota_that_is_found_missing_as_machines_are_looked_for_is_told_with_wha
 
 def test_quota_that_the_subscription_lacks_is_not_waited_for(serving: MakeSite, azure: Azure) -> None:
     message = "Operation could not be completed as it results in exceeding approved standardDSv2Family Cores quota."
-    azure.fail(PUT_EIGHT, status=409, code="OperationNotAllowed", message=message, times=None)
+    azure.faults.fail(PUT_EIGHT, status=409, code="OperationNotAllowed", message=message, times=None)
     site = serving()
     status, note = deployed(site)
     assert (status, as_before(site)) == ("failed", True)
     assert "choose another instance_type" in note
     assert "exceeding approved" in note
-    assert len(azure.calls_of(PUT_EIGHT)) == 1
+    assert len(azure.calls.matching(PUT_EIGHT)) == 1
 
 
 @pytest.mark.parametrize("asked", [False, True])
@@ -105,25 +105,25 @@ def test_an_endpoint_that_could_not_be_made_does_not_stand_in_the_way(
     make: MakeSite, azure: Azure, asked: bool
 ) -> None:
     """It is deleted, and the next version makes it anew."""
-    azure.provisioning(asked=asked)
-    azure.fail_endpoint("churn", "no address is left in the subnet")
+    azure.operations.set_duration(status_only=asked)
+    azure.faults.fail_endpoint("churn", "no address is left in the subnet")
     site = make(traffic=[100])
     site.register("7")
     site.run()
     status, note = site.end()
-    assert (status, azure.endpoint_of("churn")) == ("failed", None)
+    assert (status, azure.endpoints.get("churn")) == ("failed", None)
     assert "the endpoint churn is Failed: BadRequest: no address is left in the subnet" in note
     assert "There is no endpoint now" in note
     assert site.writes() == [f"PUT {ENDPOINT}", f"DELETE {ENDPOINT}"]
-    azure.world.script.endpoint_failures.clear()
+    azure.state.script.endpoint_failures.clear()
     site.register("8")
     site.run()
     assert site.end("churn-8")[0] == "succeeded"
 
 
 def test_an_endpoint_that_could_not_be_made_and_cannot_be_deleted_is_named(make: MakeSite, azure: Azure) -> None:
-    azure.fail_endpoint("churn", "no address is left in the subnet")
-    azure.fail(f"DELETE {ENDPOINT}", status=403, code="AuthorizationFailed", message="no role", times=None)
+    azure.faults.fail_endpoint("churn", "no address is left in the subnet")
+    azure.faults.fail(f"DELETE {ENDPOINT}", status=403, code="AuthorizationFailed", message="no role", times=None)
     site = make()
     site.register("7")
     site.run()
@@ -135,20 +135,20 @@ def test_an_endpoint_that_could_not_be_made_and_cannot_be_deleted_is_named(make:
 
 def test_an_endpoint_that_could_not_be_made_and_is_used_already_is_left(make: MakeSite, azure: Azure) -> None:
     """Somebody else was quick to put a deployment behind it."""
-    model = azure.register_model("churn", "1")
+    model = azure.models.register("churn", "1")
 
     def use_it(call: object) -> None:
-        if azure.endpoint_of("churn") and not azure.deployments("churn"):
-            azure.add_deployment("churn", "by-hand", model)
+        if azure.endpoints.get("churn") and not azure.endpoints.deployments("churn"):
+            azure.endpoints.add_deployment("churn", "by-hand", model)
 
-    azure.fail_endpoint("churn", "no address is left in the subnet")
-    azure.on_call(use_it)
+    azure.faults.fail_endpoint("churn", "no address is left in the subnet")
+    azure.calls.after(use_it)
     site = make()
     site.register("7")
     site.run()
     assert site.end()[0] == "failed"
     assert "Delete it or mend it, then replay" in site.end()[1]
-    assert list(azure.deployments("churn")) == ["by-hand"]
+    assert list(azure.endpoints.deployments("churn")) == ["by-hand"]
 
 
 @pytest.mark.parametrize("state", ["succeeded", "SUCCEEDED", "Succeeded"])
@@ -165,7 +165,7 @@ def test_a_list_that_goes_on_where_it_is_not_followed_is_not_taken_for_whole(
     """Nothing is deleted on the strength of half a list."""
     follow = Arm.at
     monkeypatch.setattr(Arm, "at", lambda arm, url: None if "/deployments?" in url else follow(arm, url))
-    azure.world.page = 1
+    azure.state.page = 1
     status, note = deployed(site := serving(keep=0, traffic=[100]))
     assert (status, site.traffic(), site.versions()) == ("succeeded", {"8": 100}, ["7", "8"])
     assert "older deployments were not looked for: the list" in note

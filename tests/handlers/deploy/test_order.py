@@ -55,7 +55,7 @@ def test_the_order_is_that_of_numbers(make: MakeSite, azure: Azure) -> None:
 def test_the_order_of_versions_that_are_no_numbers_is_that_in_which_they_came(make: MakeSite, azure: Azure) -> None:
     site = make()
     site.register("zebra")
-    azure.forward(minutes=5)
+    azure.clock.forward(minutes=5)
     site.register("ant")
     site.run()
     assert site.traffic() == {"ant": 100}
@@ -75,11 +75,11 @@ def test_an_older_version_than_the_one_that_serves_is_skipped(
 ) -> None:
     """Unless the rule allows it: a replay of the older one's event is a way to roll back; a late event is not."""
     site = make(allow_older=older, traffic=[100])
-    azure.register_model("churn", "7", {"stage": "production"})
-    azure.forward(minutes=5)
-    model = azure.register_model("churn", "8", {"stage": "production"})
-    azure.add_endpoint("churn", traffic={"eight": 100})
-    azure.add_deployment("churn", "eight", model)
+    azure.models.register("churn", "7", {"stage": "production"})
+    azure.clock.forward(minutes=5)
+    model = azure.models.register("churn", "8", {"stage": "production"})
+    azure.endpoints.add("churn", traffic={"eight": 100})
+    azure.endpoints.add_deployment("churn", "eight", model)
     site.world.clock.forward(days=1)
     site.tell("7")
     site.run()
@@ -95,8 +95,8 @@ def test_events_that_come_late_and_in_disorder_lead_to_the_newest_though_older_o
     """As after a pause of the app: all versions are there before any action begins."""
     site = make(allow_older=True, traffic=[100], keep=0)
     for version in ("1", "2", "3"):
-        azure.register_model("churn", version, {"stage": "production"})
-        azure.forward(minutes=5)
+        azure.models.register("churn", version, {"stage": "production"})
+        azure.clock.forward(minutes=5)
     site.world.clock.forward(days=1)
     for version in ("3", "1", "2"):
         site.tell(version)
@@ -107,9 +107,9 @@ def test_events_that_come_late_and_in_disorder_lead_to_the_newest_though_older_o
 @pytest.mark.parametrize(("version", "status"), [("9", "skipped"), ("6", "succeeded")])
 def test_a_model_that_serves_may_be_named_in_short(make: MakeSite, azure: Azure, version: str, status: str) -> None:
     """As in a deployment's YAML: it is one of the same workspace."""
-    azure.register_model("churn", version, {"stage": "trial"})
-    azure.add_endpoint("churn", traffic={"by-hand": 100})
-    azure.add_deployment("churn", "by-hand", f"azureml:churn:{version}")
+    azure.models.register("churn", version, {"stage": "trial"})
+    azure.endpoints.add("churn", traffic={"by-hand": 100})
+    azure.endpoints.add_deployment("churn", "by-hand", f"azureml:churn:{version}")
     site = make(traffic=[100])
     site.register("7")
     site.run()
@@ -121,9 +121,9 @@ def test_one_that_serves_and_is_later_stops_an_older_one_even_if_its_tags_are_ot
 ) -> None:
     """Somebody has deployed it by hand."""
     site = make()
-    model = azure.register_model("churn", "8", {"stage": "trial"})
-    azure.add_endpoint("churn", traffic={"eight": 100})
-    azure.add_deployment("churn", "eight", model)
+    model = azure.models.register("churn", "8", {"stage": "trial"})
+    azure.endpoints.add("churn", traffic={"eight": 100})
+    azure.endpoints.add_deployment("churn", "eight", model)
     site.register("7")
     site.run()
     assert site.end() == ("skipped", "churn serves churn:8, which is later than churn:7")
@@ -132,7 +132,7 @@ def test_one_that_serves_and_is_later_stops_an_older_one_even_if_its_tags_are_ot
 def test_a_later_version_without_the_tag_supersedes_nothing(make: MakeSite, azure: Azure) -> None:
     site = make()
     site.register("7")
-    azure.register_model("churn", "8", {"stage": "trial"})
+    azure.models.register("churn", "8", {"stage": "trial"})
     site.run()
     assert site.traffic() == {"7": 100}
 
@@ -141,8 +141,8 @@ def test_a_later_version_for_another_endpoint_supersedes_nothing(make: MakeSite,
     site = make(endpoint="{{ data.modelTags.endpoint }}", allowed_endpoints=["churn-*"])
     site.register("7", stage="production", endpoint="churn-eu")
     site.register("8", stage="production", endpoint="churn-us")
-    azure.register_model("churn", "9", {"stage": "production"})
-    azure.register_model("churn", "10", {"stage": "production", "endpoint": "elsewhere"})
+    azure.models.register("churn", "9", {"stage": "production"})
+    azure.models.register("churn", "10", {"stage": "production", "endpoint": "elsewhere"})
     site.run()
     assert (site.traffic("churn-eu"), site.traffic("churn-us")) == ({"7": 100}, {"8": 100})
 
@@ -169,7 +169,7 @@ def test_endpoints_of_two_workspaces_do_not_wait_for_each_other(make: MakeSite, 
 def test_tags_count_as_they_are_now(make: MakeSite, azure: Azure) -> None:
     """The event may be old, or forged."""
     site = make()
-    azure.register_model("churn", "7", {"stage": "trial"})
+    azure.models.register("churn", "7", {"stage": "trial"})
     site.tell("7", stage="production")
     site.run()
     status, note = site.end()
@@ -180,7 +180,7 @@ def test_tags_count_as_they_are_now(make: MakeSite, azure: Azure) -> None:
 def test_tags_that_name_another_endpoint_now_lead_nowhere(make: MakeSite, azure: Azure) -> None:
     """The lock was taken for the event's endpoint: no other may be touched."""
     site = make(endpoint="{{ data.modelTags.endpoint }}", allowed_endpoints=["churn-*"])
-    azure.register_model("churn", "7", {"stage": "production", "endpoint": "churn-us"})
+    azure.models.register("churn", "7", {"stage": "production", "endpoint": "churn-us"})
     site.tell("7", stage="production", endpoint="churn-eu")
     site.run()
     assert site.end()[0] == "skipped"
@@ -191,7 +191,7 @@ def test_tags_that_name_another_endpoint_now_lead_nowhere(make: MakeSite, azure:
 def test_tag_names_come_in_other_case_than_they_have(make: MakeSite, azure: Azure) -> None:
     """The publisher camel-cases them: Stage arrives as stage."""
     site = make(endpoint="{{ data.modelTags.Endpoint }}", allowed_endpoints=["churn"])
-    azure.register_model("churn", "7", {"Stage": "production", "Endpoint": "churn"})
+    azure.models.register("churn", "7", {"Stage": "production", "Endpoint": "churn"})
     site.tell("7", stage="production", endpoint="churn")
     site.run()
     assert site.end()[0] == "succeeded", site.end()
@@ -203,13 +203,13 @@ def test_an_endpoint_that_a_tag_names_must_be_allowed(make: MakeSite, azure: Azu
     site.register("7", stage="production", endpoint=endpoint)
     site.run()
     assert site.end()[0] == "failed"
-    assert azure.calls == []
+    assert azure.calls.all == []
 
 
 def test_a_model_that_is_not_there_yet_is_waited_for(make: MakeSite, azure: Azure) -> None:
     """The event may be here before every replica knows the model."""
     site = make()
-    azure.register_model("churn", "7", {"stage": "production"}, missed=4)
+    azure.models.register("churn", "7", {"stage": "production"}, missed=4)
     site.tell("7")
     site.run()
     assert site.end()[0] == "succeeded"
@@ -226,10 +226,10 @@ def test_the_same_event_again_deploys_nothing_again(make: MakeSite, azure: Azure
     site = make()
     site.register("7")
     site.run()
-    before = len(azure.calls)
+    before = len(azure.calls.all)
     site.tell("7")
     site.run()
-    assert len(azure.calls) == before
+    assert len(azure.calls.all) == before
 
 
 def test_what_serves_already_is_found_to_serve(make: MakeSite, azure: Azure) -> None:
@@ -249,8 +249,8 @@ def test_what_serves_already_is_found_to_serve(make: MakeSite, azure: Azure) -> 
 
 def test_an_archived_model_is_deployed_if_it_is_asked_for(make: MakeSite, azure: Azure) -> None:
     site = make()
-    azure.register_model("churn", "7", {"stage": "production"})
-    azure.archive_model("churn", "7")
+    azure.models.register("churn", "7", {"stage": "production"})
+    azure.models.archive("churn", "7")
     site.tell("7")
     site.run()
     assert site.end()[0] == "succeeded", site.end()
@@ -261,19 +261,19 @@ def test_what_serves_is_compared_by_when_it_came_if_versions_are_no_numbers(
     make: MakeSite, azure: Azure, minutes: int, status: str
 ) -> None:
     site = make(traffic=[100])
-    azure.register_model("churn", "blue", {"stage": "production"})
-    azure.forward(minutes=minutes)
-    model = azure.register_model("churn", "red", {"stage": "trial"})
-    azure.add_endpoint("churn", traffic={"by-hand": 100})
-    azure.add_deployment("churn", "by-hand", model)
+    azure.models.register("churn", "blue", {"stage": "production"})
+    azure.clock.forward(minutes=minutes)
+    model = azure.models.register("churn", "red", {"stage": "trial"})
+    azure.endpoints.add("churn", traffic={"by-hand": 100})
+    azure.endpoints.add_deployment("churn", "by-hand", model)
     site.tell("blue")
     site.run()
     assert site.end("churn-blue")[0] == status, site.end("churn-blue")
 
 
 def test_what_serves_and_is_of_no_known_form_stops_nothing(make: MakeSite, azure: Azure) -> None:
-    azure.add_endpoint("churn", traffic={"by-hand": 100})
-    azure.add_deployment("churn", "by-hand", "azureml://models/churn/of-old")
+    azure.endpoints.add("churn", traffic={"by-hand": 100})
+    azure.endpoints.add_deployment("churn", "by-hand", "azureml://models/churn/of-old")
     site = make(traffic=[100])
     site.register("7")
     site.run()

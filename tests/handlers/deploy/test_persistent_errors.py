@@ -34,9 +34,9 @@ REFUSALS = [
 @pytest.fixture
 def serving(make: MakeSite, azure: Azure) -> MakeSite:
     """Makes an app whose endpoint serves version 7 already."""
-    azure.add_endpoint("churn", traffic={SEVEN: 100}, auth_mode="Key")
-    model = azure.register_model("churn", "7", {"stage": "production"})
-    azure.add_deployment("churn", SEVEN, model, tags={ACTION_TAG: "of-an-earlier-action"})
+    azure.endpoints.add("churn", traffic={SEVEN: 100}, auth_mode="Key")
+    model = azure.models.register("churn", "7", {"stage": "production"})
+    azure.endpoints.add_deployment("churn", SEVEN, model, tags={ACTION_TAG: "of-an-earlier-action"})
     return make
 
 
@@ -45,7 +45,7 @@ def test_traffic_that_cannot_be_moved_at_all_leaves_no_deployment_behind(
     serving: MakeSite, azure: Azure, status: int, code: str, message: str
 ) -> None:
     """However short the rule's patience is: that is for what has not begun."""
-    azure.fail(PUT_TRAFFIC, status=status, code=code, message=message, times=None)
+    azure.faults.fail(PUT_TRAFFIC, status=status, code=code, message=message, times=None)
     site = serving(rule=IMPATIENT, timeout="40m")
     how, note = deployed(site)
     assert (how, as_before(site)) == ("failed", True), note
@@ -56,7 +56,7 @@ def test_traffic_that_cannot_be_moved_at_all_leaves_no_deployment_behind(
 
 
 def test_a_key_that_may_not_be_read_leaves_no_deployment_behind(serving: MakeSite, azure: Azure) -> None:
-    azure.fail("POST */listKeys", status=403, code="AuthorizationFailed", message="no listKeys", times=None)
+    azure.faults.fail("POST */listKeys", status=403, code="AuthorizationFailed", message="no listKeys", times=None)
     site = serving(smoke_test=REQUEST)
     how, note = deployed(site)
     assert (how, as_before(site)) == ("failed", True)
@@ -67,8 +67,8 @@ def test_a_key_that_may_not_be_read_leaves_no_deployment_behind(serving: MakeSit
 def test_a_deployment_that_cannot_be_deleted_is_named_and_so_is_why_it_should_be(
     serving: MakeSite, azure: Azure, status: int, code: str, message: str
 ) -> None:
-    azure.fail_deployment(EIGHT, CRASHED, logs="No module named sklearn")
-    azure.fail("DELETE *", status=status, code=code, message=message, times=None)
+    azure.faults.fail_deployment(EIGHT, CRASHED, logs="No module named sklearn")
+    azure.faults.fail("DELETE *", status=status, code=code, message=message, times=None)
     site = serving(rule=IMPATIENT)
     how, note = deployed(site)
     assert (how, site.traffic()) == ("failed", {"7": 100})
@@ -78,7 +78,7 @@ def test_a_deployment_that_cannot_be_deleted_is_named_and_so_is_why_it_should_be
 
 
 def test_an_old_deployment_that_cannot_be_deleted_does_not_undo_the_roll_out(serving: MakeSite, azure: Azure) -> None:
-    azure.fail("DELETE *", status=403, code="AuthorizationFailed", message="no role", times=None)
+    azure.faults.fail("DELETE *", status=403, code="AuthorizationFailed", message="no role", times=None)
     site = serving(rule=IMPATIENT, keep=0, traffic=[100])
     how, note = deployed(site)
     assert (how, site.traffic()) == ("succeeded", {"8": 100})
@@ -86,7 +86,7 @@ def test_an_old_deployment_that_cannot_be_deleted_does_not_undo_the_roll_out(ser
 
 
 def test_old_deployments_that_may_not_be_listed_do_not_undo_the_roll_out(serving: MakeSite, azure: Azure) -> None:
-    azure.fail(f"GET {ENDPOINT}/deployments", status=403, message="no role", times=None)
+    azure.faults.fail(f"GET {ENDPOINT}/deployments", status=403, message="no role", times=None)
     site = serving(rule=IMPATIENT, traffic=[100])
     how, note = deployed(site)
     assert (how, site.traffic()) == ("succeeded", {"8": 100})
@@ -106,12 +106,12 @@ def test_traffic_that_cannot_be_put_back_for_hours_is_a_case_for_somebody(
     began: list[bool] = []
 
     def fall_ill(call: Any) -> None:
-        if azure.traffic("churn").get(EIGHT) == 10 and "/score" in call.path and not began:
+        if azure.endpoints.traffic("churn").get(EIGHT) == 10 and "/score" in call.path and not began:
             began.append(True)
-            azure.fail(match, status=403, message="no role any more", times=None)
+            azure.faults.fail(match, status=403, message="no role any more", times=None)
 
-    azure.scoring("churn", EIGHT, scorer=falls_ill(azure, 10))
-    azure.on_call(fall_ill)
+    azure.scoring.set_response("churn", EIGHT, scorer=falls_ill(azure, 10))
+    azure.calls.after(fall_ill)
     site = serving(rule=IMPATIENT, **SICK)
     how, note = deployed(site)
     assert (how, site.traffic()) == ("failed", {"7": 90, "8": 10})
@@ -151,11 +151,11 @@ def test_one_that_is_being_made_for_ever_is_deleted(serving: MakeSite, azure: Az
 
     def give_it_up(request: Any) -> None:
         if request.method == "DELETE" and accepts:
-            for operation in azure.world.operations.values():
+            for operation in azure.state.operations.values():
                 operation.status = "Canceled"
 
-    azure.provisioning(polls=10_000, match=PUT_EIGHT)
-    azure.before_call(give_it_up)
+    azure.operations.set_duration(polls=10_000, match=PUT_EIGHT)
+    azure.calls.before(give_it_up)
     site = serving(timeout="10m")
     how, note = deployed(site)
     assert (how, site.traffic()) == ("failed", {"7": 100})

@@ -22,15 +22,15 @@ def test_the_first_model_gets_an_endpoint_a_deployment_and_all_the_traffic(make:
         f"PUT onlineEndpoints/churn/deployments/{SEVEN}",
         "PUT onlineEndpoints/churn",
     ]
-    assert azure.traffic("churn") == {SEVEN: 100}
-    deployment = azure.deployments("churn")[SEVEN]
+    assert azure.endpoints.traffic("churn") == {SEVEN: 100}
+    deployment = azure.endpoints.deployments("churn")[SEVEN]
     assert deployment["properties"]["model"] == model
     assert deployment["tags"]["mlevents_rule"] == "deploy-it"
-    endpoint = azure.endpoint_of("churn")
+    endpoint = azure.endpoints.get("churn")
     assert endpoint is not None
     assert endpoint["properties"]["authMode"] == "AADToken"
     assert endpoint["tags"]["mlevents_event"] == "churn-7"
-    sent = azure.calls_of("PUT onlineEndpoints/churn")[0].body["properties"]
+    sent = azure.calls.matching("PUT onlineEndpoints/churn")[0].body["properties"]
     assert (sent["authMode"], sent["publicNetworkAccess"]) == ("AADToken", "Enabled")
 
 
@@ -38,18 +38,18 @@ def test_the_next_one_gets_it_share_by_share(make: MakeSite, azure: Azure) -> No
     site = make(traffic=[10, 50, 100], keep=0)
     site.register("7")
     site.run()
-    before = len(azure.calls)
+    before = len(azure.calls.all)
     site.register("8")
     site.run()
     assert site.end("churn-8")[0] == "succeeded"
     shares = [
         call.body["properties"]["traffic"]
-        for call in azure.calls[before:]
+        for call in azure.calls.all[before:]
         if call.target.startswith("PUT onlineEndpoints/churn") and "deployments" not in call.path
     ]
     assert shares == [{SEVEN: 90, EIGHT: 10}, {SEVEN: 50, EIGHT: 50}, {EIGHT: 100}]
-    assert azure.traffic("churn") == {EIGHT: 100}
-    assert list(azure.deployments("churn")) == [EIGHT]
+    assert azure.endpoints.traffic("churn") == {EIGHT: 100}
+    assert list(azure.endpoints.deployments("churn")) == [EIGHT]
 
 
 def test_poll_shortens_what_is_waited_for_and_not_the_baking(make: MakeSite, azure: Azure) -> None:
@@ -62,5 +62,5 @@ def test_poll_shortens_what_is_waited_for_and_not_the_baking(make: MakeSite, azu
             site.run()
         moments = site.actions[f"churn-{version}"].timeline
         took[poll] = moments[-1].at - moments[0].at
-    assert azure.traffic("churn") == {EIGHT: 100}
+    assert azure.endpoints.traffic("churn") == {EIGHT: 100}
     assert timedelta(seconds=60) <= took["1s"] < timedelta(seconds=75) <= took[None]

@@ -25,9 +25,9 @@ def hide_once(azure: Azure, when: Callable[[Any], bool], times: int = 1) -> list
     def hide(call: Any) -> None:
         if not seen and when(call):
             seen.append(call.target)
-            azure.fail(f"GET {ENDPOINT}", status=404, code="ResourceNotFound", times=times)
+            azure.faults.fail(f"GET {ENDPOINT}", status=404, code="ResourceNotFound", times=times)
 
-    azure.on_call(hide)
+    azure.calls.after(hide)
     return seen
 
 
@@ -35,7 +35,9 @@ def hide_once(azure: Azure, when: Callable[[Any], bool], times: int = 1) -> list
 def test_an_endpoint_that_is_not_to_be_seen_for_a_moment_while_it_bakes_is_not_gone(
     serving: MakeSite, azure: Azure, times: int
 ) -> None:
-    hidden = hide_once(azure, lambda call: "/score" in call.path and azure.traffic("churn").get(EIGHT) == 50, times)
+    hidden = hide_once(
+        azure, lambda call: "/score" in call.path and azure.endpoints.traffic("churn").get(EIGHT) == 50, times
+    )
     site = serving(traffic=[50, 100], smoke_test=REQUEST)
     status, note = deployed(site)
     assert hidden
@@ -50,21 +52,21 @@ def test_an_endpoint_that_was_there_is_not_made_anew(serving: MakeSite, azure: A
         if call.target == f"GET {ENDPOINT}" or (call.method == "GET" and call.path.endswith(ENDPOINT)):
             looks.append(call.path)
             if len(looks) == 1:
-                azure.fail(f"GET {ENDPOINT}", status=404, code="ResourceNotFound", times=2)
+                azure.faults.fail(f"GET {ENDPOINT}", status=404, code="ResourceNotFound", times=2)
 
-    azure.on_call(hide)
+    azure.calls.after(hide)
     site = serving()
     status, note = deployed(site)
     assert len(looks) > 3
     assert (status, site.traffic()) == ("succeeded", {"8": 100}), note
-    assert all(call.body["properties"].get("traffic") for call in azure.calls_of(f"PUT {ENDPOINT}"))
+    assert all(call.body["properties"].get("traffic") for call in azure.calls.matching(f"PUT {ENDPOINT}"))
 
 
 def test_nor_is_one_whose_model_serves_already(serving: MakeSite, azure: Azure) -> None:
     """Neither when older deployments are looked for, nor when they are deleted."""
 
     def is_watched(call: Any) -> bool:
-        return bool("/score" in call.path and azure.traffic("churn").get(EIGHT) == 100)
+        return bool("/score" in call.path and azure.endpoints.traffic("churn").get(EIGHT) == 100)
 
     hidden = hide_once(azure, is_watched)
     site = serving(traffic=[100], keep=0, smoke_test=REQUEST)
@@ -76,7 +78,7 @@ def test_nor_is_one_whose_model_serves_already(serving: MakeSite, azure: Azure) 
 def test_traffic_is_put_back_though_the_endpoint_is_not_to_be_seen_for_a_moment(
     serving: MakeSite, azure: Azure
 ) -> None:
-    azure.scoring("churn", EIGHT, scorer=falls_ill(azure, 10))
+    azure.scoring.set_response("churn", EIGHT, scorer=falls_ill(azure, 10))
     hidden = hide_once(azure, lambda call: call.path.endswith("/getLogs"), times=2)
     site = serving(smoke_test=EXPECTS)
     status, note = deployed(site)
@@ -99,7 +101,7 @@ def test_a_look_at_the_traffic_of_a_moment_ago_does_not_save_a_bad_deployment(
         return endpoint, found
 
     monkeypatch.setattr(Plan, "look", behind)
-    azure.scoring("churn", EIGHT, scorer=falls_ill(azure, 10))
+    azure.scoring.set_response("churn", EIGHT, scorer=falls_ill(azure, 10))
     site = serving(smoke_test=EXPECTS)
     status, note = deployed(site)
     assert looks
@@ -108,8 +110,8 @@ def test_a_look_at_the_traffic_of_a_moment_ago_does_not_save_a_bad_deployment(
 
 def test_a_role_that_spreads_does_not_use_up_the_tries_of_a_busy_deployment(serving: MakeSite, azure: Azure) -> None:
     """Five times 403, then 503 once."""
-    azure.fail("POST */score", status=503, times=1)
-    azure.fail("POST */score", status=403, times=5)
+    azure.faults.fail("POST */score", status=503, times=1)
+    azure.faults.fail("POST */score", status=403, times=5)
     site = serving(smoke_test=REQUEST, traffic=[100])
     status, note = deployed(site)
     assert (status, site.traffic()) == ("succeeded", {"8": 100}), note
@@ -124,7 +126,7 @@ def test_an_operation_that_answers_no_json_says_nothing(
         raise ValueError("Expecting value: line 1 column 1 (char 0)")
 
     monkeypatch.setattr(Arm, "at", page)
-    azure.fail_deployment(EIGHT, CRASHED)
+    azure.faults.fail_deployment(EIGHT, CRASHED)
     site = serving()
     status, note = deployed(site)
     assert (status, as_before(site)) == ("failed", True)

@@ -18,7 +18,7 @@ MakeSite = Callable[..., Site]
 def azure(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
     """Two workspaces, a registry and a cluster; Azurite for uploads. The environment trusts it and has its identity."""
     with emulated_azure(monkeypatch, PROD, DEV, storage=azurite.connection_string) as azure:
-        azure.add_compute("cpu-cluster")
+        azure.workspaces.add_compute("cpu-cluster")
         yield azure
 
 

@@ -84,7 +84,7 @@ class Site:
         if mortal:
             MortalPipeline.mortals[world.name] = mortal
         assert world.loaded.errors == (), world.loaded.errors
-        azure.world.clock = AppClock(world)
+        azure.state.clock = AppClock(world)
         return cls(azure, world)
 
     def tell(self, event: Event = EVENT) -> None:
@@ -131,7 +131,7 @@ class Site:
     @property
     def job(self) -> dict[str, Any]:
         """The properties of the only job."""
-        [job] = self.azure.jobs
+        [job] = self.azure.jobs.all
         properties: dict[str, Any] = job["properties"]
         return properties
 

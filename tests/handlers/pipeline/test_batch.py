@@ -47,22 +47,22 @@ def links(monkeypatch: pytest.MonkeyPatch) -> Links:
 @pytest.fixture(autouse=True)
 def endpoint(azure: Azure) -> None:
     """A batch endpoint with a model, which is its default, and with a pipeline component."""
-    model = azure.register_model("churn", "7")
-    azure.add_endpoint("churn", "Batch", default="churn-7")
-    azure.add_deployment("churn", "churn-7", model)
+    model = azure.models.register("churn", "7")
+    azure.endpoints.add("churn", "Batch", default="churn-7")
+    azure.endpoints.add_deployment("churn", "churn-7", model)
     deploy_pipeline(azure)
 
 
 def deploy_pipeline(azure: Azure) -> None:
-    component = azure.add_component("retrain", "3", inputs={"rate": "number"}, nodes=["train"])
-    id = azure.add_deployment("churn", "retrain", "")
+    component = azure.assets.add_component("retrain", "3", inputs={"rate": "number"}, nodes=["train"])
+    id = azure.endpoints.add_deployment("churn", "retrain", "")
     configuration = {"deploymentConfigurationType": "PipelineComponent", "componentId": {"assetId": component}}
-    with azure.world.changing():
-        azure.world.need(id).properties["deploymentConfiguration"] = configuration
+    with azure.state.changing():
+        azure.state.need(id).properties["deploymentConfiguration"] = configuration
 
 
 def posted(site: Site) -> list[Any]:
-    return [call.body["properties"] for call in site.azure.calls_of(POST)]
+    return [call.body["properties"] for call in site.azure.calls.matching(POST)]
 
 
 def followed_by_another(site: Site) -> None:
@@ -70,23 +70,23 @@ def followed_by_another(site: Site) -> None:
 
     def start(call: Call) -> None:
         if call.path.startswith("/inference/"):
-            site.azure.start_job("other")
+            site.azure.jobs.start("other")
 
-    site.azure.service.after.append(start)
+    site.azure.calls.after(start)
 
 
 def one_of_an_experiment(site: Site, experiment: str) -> None:
     """A job is started that is of an experiment that nobody has asked for, and the answer is lost: that is unsure."""
 
     def move(_: Call) -> None:
-        for job in site.azure.world.of_type("workspaces/jobs"):
+        for job in site.azure.state.of_type("workspaces/jobs"):
             job.properties["experimentName"] = experiment
 
-    site.azure.service.after.append(move)
-    site.azure.die_after(1, POST)
+    site.azure.calls.after(move)
+    site.azure.faults.close_after(1, POST)
     site.tell()
     assert site.end[0] == "failed"
-    [job] = site.azure.jobs
+    [job] = site.azure.jobs.all
     assert f"it may be {job['name']}." in site.end[1]
 
 
@@ -94,10 +94,10 @@ def test_a_model_s_deployment_is_asked_to_score(make: MakeSite) -> None:
     """By its name, and with the action's key as the request's id, every time. Data assets are named by their ids."""
     headers: list[dict[str, str]] = []
     site = make(**SCORE)
-    site.azure.before_call(lambda r: headers.append(dict(r.headers)) if r.path.startswith("/inference/") else None)
-    site.azure.fail(POST, status=403, code="Forbidden")
+    site.azure.calls.before(lambda r: headers.append(dict(r.headers)) if r.path.startswith("/inference/") else None)
+    site.azure.faults.fail(POST, status=403, code="Forbidden")
     site.tell()
-    [job] = site.azure.jobs
+    [job] = site.azure.jobs.all
     assert site.end == ("succeeded", f"the batch job {job['name']} was started in churn-prod")
     data = {"jobInputType": "UriFolder", "uri": f"{PROD}/data/churn/versions/3"}
     assert posted(site) == [{"inputData": {"data": data}}] * 2
@@ -122,7 +122,7 @@ def test_a_pipeline_s_deployment_is_asked_to_run(make: MakeSite) -> None:
     experiment = asked["properties"]["experimentName"]
     assert experiment.startswith("nightly-churn-training-mle-1-")
     assert site.job["experimentName"] == experiment
-    name = site.azure.jobs[0]["name"]
+    name = site.azure.jobs.all[0]["name"]
     completed = RunCompleted.example(id="e2", run_id=name, experiment_name=experiment, run_tags={}, run_properties={})
     site.tell(completed)
     assert [*site.actions] == ["e1"]
@@ -132,7 +132,7 @@ def test_the_default_deployment_is_named_like_any_other(make: MakeSite) -> None:
     """The client remembers the last name it was told, so that one that is not named may be any."""
     site = make(batch_endpoint="churn", inputs={"data": {"type": "uri_file", "path": "https://x.example/a.csv"}})
     headers: list[str] = []
-    site.azure.before_call(lambda r: headers.append(r.headers.get("azureml-model-deployment", "-")))
+    site.azure.calls.before(lambda r: headers.append(r.headers.get("azureml-model-deployment", "-")))
     site.tell()
     assert {*headers} == {"-", "churn-7"}
     assert posted(site)[0]["inputData"]["data"] == {"jobInputType": "UriFile", "uri": "https://x.example/a.csv"}
@@ -141,7 +141,7 @@ def test_the_default_deployment_is_named_like_any_other(make: MakeSite) -> None:
 def test_a_deployment_that_is_only_listed_is_there(make: MakeSite) -> None:
     """As azure-ai-ml finds it."""
     site = make(**SCORE)
-    site.azure.fail("GET batchEndpoints/churn/deployments/*", status=404, code="ResourceNotFound", times=None)
+    site.azure.faults.fail("GET batchEndpoints/churn/deployments/*", status=404, code="ResourceNotFound", times=None)
     site.tell()
     assert site.end[0] == "succeeded"
 
@@ -149,33 +149,33 @@ def test_a_deployment_that_is_only_listed_is_there(make: MakeSite) -> None:
 def test_an_endpoint_that_is_still_made_is_waited_for(make: MakeSite) -> None:
     """Without a URL, nothing is posted: not to Resource Manager, with a token that is not for it."""
     site = make(**SCORE)
-    properties = site.azure.world.need(f"{PROD}/batchEndpoints/churn").properties
+    properties = site.azure.state.need(f"{PROD}/batchEndpoints/churn").properties
     uri = properties.pop("scoringUri")
 
     def made(call: Call) -> None:
-        if len(site.azure.calls) >= 4:
+        if len(site.azure.calls.all) >= 4:
             properties["scoringUri"] = uri
 
-    site.azure.service.after.append(made)
+    site.azure.calls.after(made)
     site.tell()
     assert site.end[0] == "succeeded"
     assert "the batch endpoint churn has no scoring URI yet" in str(site.notes)
-    assert len(site.azure.calls_of("POST *")) == 1
+    assert len(site.azure.calls.matching("POST *")) == 1
 
 
 def test_the_latest_version_of_data_is_looked_up(make: MakeSite) -> None:
     site = make(**SCORE | {"inputs": {"data": {"path": "azureml:churn@latest"}}})
     for version in ("9", "10"):
-        site.azure.add_data("churn", version)
+        site.azure.assets.add_data("churn", version)
     site.tell()
     assert posted(site)[0]["inputData"]["data"]["uri"] == f"{PROD}/data/churn/versions/10"
 
 
 def test_the_job_is_followed_to_its_end(make: MakeSite) -> None:
     site = make(**SCORE, wait=True)
-    site.azure.job_takes(3_600)
+    site.azure.jobs.set_duration(3_600)
     site.tell()
-    [job] = site.azure.jobs
+    [job] = site.azure.jobs.all
     assert site.end == ("succeeded", f"the batch job {job['name']} has completed in churn-prod")
     assert site.took >= timedelta(hours=1)
     assert site.action.details["output_score"]
@@ -200,7 +200,7 @@ def test_what_is_not_there_may_come_yet(settings: dict[str, Any], what: str, mak
 
 
 def test_an_endpoint_without_a_default_needs_a_name(make: MakeSite, azure: Azure) -> None:
-    azure.add_endpoint("empty", "Batch")
+    azure.endpoints.add("empty", "Batch")
     site = make(batch_endpoint="empty")
     site.tell()
     assert site.end == ("failed", "the batch endpoint empty has no default deployment: the rule must name one")
@@ -209,17 +209,17 @@ def test_an_endpoint_without_a_default_needs_a_name(make: MakeSite, azure: Azure
 def test_a_role_may_take_half_an_hour_to_spread(make: MakeSite) -> None:
     """Nothing was started, which need not be searched for."""
     site = make(**SCORE)
-    site.azure.fail(POST, status=403, code="Forbidden", message="No role.", times=None)
+    site.azure.faults.fail(POST, status=403, code="Forbidden", message="No role.", times=None)
     site.tell()
     assert site.end[0] == "failed"
     assert site.end[1].startswith("gave up after 30m: ")
     assert timedelta(minutes=30) <= site.took < timedelta(hours=1)
-    assert site.azure.calls_of("GET */batchEndpoints/churn/jobs") == []
+    assert site.azure.calls.matching("GET */batchEndpoints/churn/jobs") == []
 
 
 def test_a_role_that_has_spread_is_enough(make: MakeSite) -> None:
     site = make(**SCORE)
-    site.azure.fail(POST, status=403, code="Forbidden", times=5)
+    site.azure.faults.fail(POST, status=403, code="Forbidden", times=5)
     site.tell()
     assert site.end[0] == "succeeded"
     assert len(posted(site)) == 6
@@ -227,7 +227,7 @@ def test_a_role_that_has_spread_is_enough(make: MakeSite) -> None:
 
 def test_a_service_that_wants_a_pause_gets_it(make: MakeSite) -> None:
     site = make(**TRAIN)
-    site.azure.fail(POST, status=429, code="TooManyRequests", headers={"Retry-After": "1800"}, times=2)
+    site.azure.faults.fail(POST, status=429, code="TooManyRequests", headers={"Retry-After": "1800"}, times=2)
     site.tell()
     assert site.end[0] == "succeeded"
     assert site.took >= timedelta(hours=1)
@@ -238,52 +238,52 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
 
     def test_a_pipeline_s_job_is_found_by_its_experiment(self, make: MakeSite) -> None:
         site = make(**TRAIN)
-        site.azure.die_after(1, POST)
+        site.azure.faults.close_after(1, POST)
         site.tell()
         assert site.end[0] == "succeeded"
-        assert len(site.azure.jobs) == 1
+        assert len(site.azure.jobs.all) == 1
         assert len(posted(site)) == 1
-        assert site.action.details["run"] == site.azure.jobs[0]["name"]
+        assert site.action.details["run"] == site.azure.jobs.all[0]["name"]
 
     def test_what_is_not_to_be_seen_twice_was_not_started(self, make: MakeSite) -> None:
         """The second look is two minutes after the first."""
         site = make(**TRAIN)
-        site.azure.die_before(1, POST)
+        site.azure.faults.close_before(1, POST)
         site.tell()
         assert site.end[0] == "succeeded"
-        assert len(site.azure.jobs) == 1
+        assert len(site.azure.jobs.all) == 1
         assert site.took >= timedelta(minutes=2)
-        assert len(site.azure.calls_of("GET jobs")) == 2
+        assert len(site.azure.calls.matching("GET jobs")) == 2
 
     def test_other_jobs_are_not_ours(self, make: MakeSite) -> None:
         """Those of other experiments, and older ones, however many there are."""
         site = make(**TRAIN)
-        site.azure.world.page = 3
+        site.azure.state.page = 3
         for n in range(10):
-            site.azure.start_job(f"churn-{n}")
-        site.azure.die_before(1, POST)
+            site.azure.jobs.start(f"churn-{n}")
+        site.azure.faults.close_before(1, POST)
         site.tell()
         assert site.end[0] == "succeeded"
-        assert len(site.azure.jobs) == 11
-        assert len(site.azure.calls_of("GET jobs")) == 8
+        assert len(site.azure.jobs.all) == 11
+        assert len(site.azure.calls.matching("GET jobs")) == 8
 
     def test_of_a_model_none_was_started_if_there_is_none(self, make: MakeSite) -> None:
         site = make(**SCORE)
-        site.azure.start_job("churn", name="older")
+        site.azure.jobs.start("churn", name="older")
         site.world.clock.forward(minutes=10)
-        site.azure.die_before(1, POST)
+        site.azure.faults.close_before(1, POST)
         site.tell(EVENT)
         assert site.end[0] == "succeeded"
-        assert len(site.azure.jobs) == 2
+        assert len(site.azure.jobs.all) == 2
 
     def test_of_a_model_any_may_be_ours(self, make: MakeSite) -> None:
         """Nothing of it can be chosen: that is for people to decide."""
         site = make(**SCORE)
-        site.azure.die_after(1, POST)
+        site.azure.faults.close_after(1, POST)
         site.tell()
         status, note = site.end
         assert status == "failed"
-        [job] = site.azure.jobs
+        [job] = site.azure.jobs.all
         assert note.startswith("unsure whether the batch job was started in churn-prod: ")
         assert job["name"] in note
         assert "at_least_once: true" in note
@@ -298,7 +298,7 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         """The service may not heed which was asked for, and which it chooses itself is not documented."""
         site = make(**settings)
         if not lists:
-            site.azure.fail("GET */batchEndpoints/churn/jobs", status=404, code="NotFound", times=None)
+            site.azure.faults.fail("GET */batchEndpoints/churn/jobs", status=404, code="NotFound", times=None)
         one_of_an_experiment(site, experiment.format_map(settings))
         assert len(posted(site)) == 1
 
@@ -310,23 +310,23 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
     def test_what_the_endpoint_lists_and_is_older_or_another_action_s_is_not_ours(self, make: MakeSite) -> None:
         """Nor is a job that was not started behind it."""
         site = make(**SCORE)
-        site.azure.job_takes(0)
+        site.azure.jobs.set_duration(0)
         for n in range(12):
             site.tell(RunCompleted.example(id=f"older-{n}", run_id="r", run_tags={}, run_properties={}))
         site.world.clock.forward(hours=1)
-        site.azure.die_before(1, POST)
-        site.azure.start_job("another")
+        site.azure.faults.close_before(1, POST)
+        site.azure.jobs.start("another")
         site.tell()
         assert site.actions["e1"].status == "succeeded"
-        assert len(site.azure.jobs) == 14
-        assert site.azure.calls_of("GET jobs/*") == []  # their times are known by the workspace's list
+        assert len(site.azure.jobs.all) == 14
+        assert site.azure.calls.matching("GET jobs/*") == []  # their times are known by the workspace's list
 
     def test_the_endpoint_s_list_may_have_ours_behind_older_ones(
         self, make: MakeSite, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """In what order it comes is not documented."""
         site = make(**SCORE)
-        site.azure.job_takes(0)
+        site.azure.jobs.set_duration(0)
         for n in range(12):
             site.tell(RunCompleted.example(id=f"older-{n}", run_id="r", run_tags={}, run_properties={}))
         site.world.clock.forward(hours=2)
@@ -334,14 +334,14 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         monkeypatch.setattr(Ask, "page", lambda ask, found: whole(ask, reversed(list(found))))
 
         def move(_: Call) -> None:
-            for job in site.azure.world.of_type("workspaces/jobs"):
+            for job in site.azure.state.of_type("workspaces/jobs"):
                 job.properties["experimentName"] = "anything"
 
-        site.azure.service.after.append(move)
-        site.azure.die_after(1, POST)
+        site.azure.calls.after(move)
+        site.azure.faults.close_after(1, POST)
         site.tell()
         assert site.actions["e1"].note.startswith("unsure ")
-        assert len(site.azure.jobs) == 13
+        assert len(site.azure.jobs.all) == 13
 
     @pytest.mark.parametrize(
         ("status", "ends"), [(500, "failed"), (401, "failed"), (403, "failed"), (405, "succeeded"), (501, "succeeded")]
@@ -349,8 +349,8 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
     def test_a_list_that_cannot_be_had_is_waited_for(self, status: int, ends: str, make: MakeSite) -> None:
         """Unless the service says that it has none."""
         site = make(**SCORE)
-        site.azure.fail("GET */batchEndpoints/churn/jobs", status=status, code="Trouble", times=None)
-        site.azure.die_before(1, POST)
+        site.azure.faults.fail("GET */batchEndpoints/churn/jobs", status=status, code="Trouble", times=None)
+        site.azure.faults.close_before(1, POST)
         site.tell()
         assert site.until_ended().status == ends
         assert len(posted(site)) == (1 if ends == "failed" else 2)
@@ -363,8 +363,8 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
     ) -> None:
         """The workspace's own services may be in a network that is not this app's."""
         site = make(**SCORE, at_least_once=at_least_once)
-        site.azure.world.need(PROD).properties["discoveryUrl"] = "https://127.0.0.1:9/discovery"
-        site.azure.die_before(1, POST)
+        site.azure.state.need(PROD).properties["discoveryUrl"] = "https://127.0.0.1:9/discovery"
+        site.azure.faults.close_before(1, POST)
         site.tell()
         assert site.end[0] == ("succeeded" if at_least_once else "failed"), site.end
         assert at_least_once or "cannot be listed (the jobs of the batch endpoint churn: Service" in site.end[1]
@@ -374,18 +374,18 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         """But a proxy's, say: it does not prove that there is none."""
         site = make(**SCORE)
         monkeypatch.setattr(DataPlane, "get", lambda *_: json.loads("<html>"))
-        site.azure.die_before(1, POST)
+        site.azure.faults.close_before(1, POST)
         site.tell()
         assert site.end[1].startswith("unsure "), site.end
 
     def test_what_is_asked_before_the_start_starts_nothing(self, make: MakeSite) -> None:
         """So that it is asked again, whoever else has a job there."""
         site = make(**SCORE | {"inputs": {"data": {"path": "azureml:churn@latest"}}})
-        site.azure.add_data("churn", "9")
-        site.azure.start_job("churn", name="somebody-s")
+        site.azure.assets.add_data("churn", "9")
+        site.azure.jobs.start("churn", name="somebody-s")
         for asked in ("GET batchEndpoints/churn", "GET batchEndpoints/churn/deployments/*", "GET data/*"):
-            site.azure.fail(asked, status=500, after=1)
-        site.azure.fail("GET batchEndpoints/churn")
+            site.azure.faults.fail(asked, status=500, after=1)
+        site.azure.faults.fail("GET batchEndpoints/churn")
         site.tell()
         assert site.end[0] == "succeeded", site.end
         assert len(posted(site)) == 1
@@ -393,38 +393,38 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
     def test_a_start_is_one_request(self, make: MakeSite) -> None:
         """A lost answer to it is one that may have started a job; and no other is."""
         site = make(**SCORE | {"inputs": {"data": {"path": "azureml:churn@latest"}}})
-        site.azure.add_data("churn", "9")
+        site.azure.assets.add_data("churn", "9")
         site.world.receive(EVENT)
         with pytest.raises(AssertionError):
             site.world.run(most=1)
-        before = len(site.azure.calls)
+        before = len(site.azure.calls.all)
         site.world.run()
-        assert [call.method for call in site.azure.calls[before:]] == ["POST"]
+        assert [call.method for call in site.azure.calls.all[before:]] == ["POST"]
 
     def test_what_was_there_before_is_not_ours(self, make: MakeSite) -> None:
         """However shortly before."""
         site = make(**SCORE)
-        site.azure.start_job("churn", name="somebody-s")
-        site.azure.die_before(1, POST)
+        site.azure.jobs.start("churn", name="somebody-s")
+        site.azure.faults.close_before(1, POST)
         site.tell()
         assert site.end[0] == "succeeded", site.end
-        assert len(site.azure.jobs) == 2
+        assert len(site.azure.jobs.all) == 2
 
     def test_at_least_once_starts_another(self, make: MakeSite) -> None:
         """Then twice is better than never."""
         site = make(**SCORE, at_least_once=True)
-        site.azure.die_after(1, POST)
+        site.azure.faults.close_after(1, POST)
         site.tell()
         assert site.end[0] == "succeeded"
-        assert len(site.azure.jobs) == 2
+        assert len(site.azure.jobs.all) == 2
 
     def test_too_many_jobs_are_not_looked_through(self, make: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
         """Then it cannot be said that ours is not among them."""
         monkeypatch.setattr("handlers.azure.ml.jobs._MOST", 3)
         site = make(**TRAIN)
-        site.azure.die_before(1, POST)
+        site.azure.faults.close_before(1, POST)
         for _ in range(5):
-            site.azure.start_job("churn")
+            site.azure.jobs.start("churn")
         site.tell()
         assert site.end[0] == "failed"
         assert "there are too many runs to look through" in site.end[1]
@@ -432,22 +432,22 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
     def test_a_list_is_read_to_its_end(self, make: MakeSite, links: Links) -> None:
         """Ours is not on its first page. A link may spell the server's name as it likes."""
         site = make(**TRAIN)
-        site.azure.world.page = 1
+        site.azure.state.page = 1
         links("https://localhost", "HTTPS://LocalHost")
-        site.azure.die_after(1, POST)
+        site.azure.faults.close_after(1, POST)
         followed_by_another(site)
         site.tell()
         assert site.end[0] == "succeeded"
         assert len(posted(site)) == 1
-        assert len(site.azure.calls_of("GET jobs")) == 2
+        assert len(site.azure.calls.matching("GET jobs")) == 2
 
     @pytest.mark.parametrize("end", ["https://elsewhere.example", "https://localhost:x"])
     def test_a_list_that_goes_on_elsewhere_proves_nothing(self, end: str, make: MakeSite, links: Links) -> None:
         """Our token goes to Resource Manager alone: so that page is not read, and ours may be on it."""
         site = make(**TRAIN)
-        site.azure.world.page = 1
+        site.azure.state.page = 1
         links("https://localhost", end)
-        site.azure.die_after(1, POST)
+        site.azure.faults.close_after(1, POST)
         followed_by_another(site)
         site.tell()
         assert site.end[0] == "failed"
@@ -458,19 +458,19 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         """Lists come newest first, or nearly so."""
         monkeypatch.setattr("handlers.azure.ml.jobs._OLD_ENOUGH", 4)
         site = make(**TRAIN)
-        site.azure.world.page = 2
+        site.azure.state.page = 2
         for _ in range(9):
-            site.azure.start_job("churn")
+            site.azure.jobs.start("churn")
         site.world.clock.forward(hours=3)
-        site.azure.die_before(1, POST)
+        site.azure.faults.close_before(1, POST)
         site.tell(EVENT)
         assert site.end[0] == "succeeded"
-        assert len(site.azure.calls_of("GET jobs")) == 2 * 2
+        assert len(site.azure.calls.matching("GET jobs")) == 2 * 2
 
 
 def test_an_answer_without_a_job_s_name_is_told(make: MakeSite) -> None:
     site = make(**SCORE)
-    site.azure.fail(POST, status=200, code="Odd")
+    site.azure.faults.fail(POST, status=200, code="Odd")
     site.tell()
     assert site.end[0] == "failed"
     assert "has answered without naming the job" in site.end[1]

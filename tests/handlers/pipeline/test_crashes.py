@@ -40,11 +40,11 @@ class Story:
 
 
 def fails(azure: Azure) -> None:
-    azure.fail_job(message="ValueError: bad data")
+    azure.jobs.fail(message="ValueError: bad data")
 
 
 def never_ends(azure: Azure) -> None:
-    azure.job_takes(None)
+    azure.jobs.set_duration(None)
 
 
 PUT, INVOKE, CREATE = "PUT jobs/*", "POST /inference/*/jobs", f"POST {FACTORY}/pipelines/*/createRun"
@@ -84,12 +84,12 @@ def tell(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> "Tell":
     ) -> Iterator[Site]:
         with TemporaryDirectory() as folder, Azure(PROD, DEV, storage=azurite.connection_string) as azure:
             trust_only(azure, monkeypatch)
-            azure.add_compute("cpu-cluster")
-            azure.job_takes(60)
-            azure.add_endpoint("churn", "Batch", default="churn-7")
-            azure.add_deployment("churn", "churn-7", azure.register_model("churn", "7"))
+            azure.workspaces.add_compute("cpu-cluster")
+            azure.jobs.set_duration(60)
+            azure.endpoints.add("churn", "Batch", default="churn-7")
+            azure.endpoints.add_deployment("churn", "churn-7", azure.models.register("churn", "7"))
             deploy_pipeline(azure)
-            azure.add_factory("adf-churn", {"copy-and-train": DECLARED, "copy": {}})
+            azure.factories.add("adf-churn", {"copy-and-train": DECLARED, "copy": {}})
             story.given(azure)
             faults(azure)
             site = Site.of(azure, Path(folder), "", story.settings, deaths or Deaths())
@@ -104,7 +104,7 @@ Tell = Callable[..., Any]
 
 
 def started(site: Site) -> int:
-    return len(site.azure.jobs) + len(site.azure.runs_of("adf-churn"))
+    return len(site.azure.jobs.all) + len(site.azure.factories.runs("adf-churn"))
 
 
 def check(site: Site, story: Story) -> None:
@@ -122,7 +122,7 @@ def places(tell: Tell, story: Story) -> list[tuple[int, str]]:
     with tell(story, deaths := Deaths()) as site:
         check(site, story)
         assert not site.end[1].startswith("unsure")
-        assert len(site.azure.calls_of(story.starts)) == 1
+        assert len(site.azure.calls.matching(story.starts)) == 1
     return [(call, when) for call in range(1, deaths.calls + 1) for when in ("before", "after")]
 
 
@@ -139,9 +139,11 @@ def test_a_worker_may_die_anywhere(story: Story, tell: Tell) -> None:
 @pytest.mark.parametrize("applied", [False, True], ids=["before", "after"])
 def test_the_answer_to_what_starts_it_may_be_lost(story: Story, applied: bool, tell: Tell) -> None:
     """The connection breaks, before or after Azure has started it."""
-    with tell(story, None, lambda azure: (azure.die_after if applied else azure.die_before)(1, story.starts)) as site:
+    with tell(
+        story, None, lambda azure: (azure.faults.close_after if applied else azure.faults.close_before)(1, story.starts)
+    ) as site:
         check(site, story)
-        assert len(site.azure.calls_of(story.starts)) == (1 if applied else 2)
+        assert len(site.azure.calls.matching(story.starts)) == (1 if applied else 2)
 
 
 @pytest.mark.soak

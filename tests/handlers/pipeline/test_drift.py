@@ -21,7 +21,7 @@ DAYS = 21
 
 @pytest.fixture(autouse=True)
 def component(azure: Azure) -> None:
-    azure.add_component("retrain", "3", inputs={"reason": "string"}, nodes=["train"])
+    azure.assets.add_component("retrain", "3", inputs={"reason": "string"}, nodes=["train"])
 
 
 def breach(signal: str, day: int, **changes: Any) -> Event:
@@ -58,7 +58,7 @@ def test_a_monitor_that_tells_of_drift_every_day_retrains_every_week(form: Any, 
         site.world.clock.time = at(day)
         site.tell(form("churn_monitor_data_drift", day))
     assert days_of(site, "churn_monitor_data_drift") == [0, 7, 14]
-    assert len(site.azure.jobs) == 3
+    assert len(site.azure.jobs.all) == 3
     skipped = site.actions["churn_monitor_data_drift-1"].note
     assert skipped.startswith("1 in 7d already for drift.monitor 'churn_monitor_data_drift': ")
 
@@ -80,7 +80,7 @@ def test_all_statuses_of_a_monitor_s_run_are_one_drift(make: MakeSite) -> None:
     site = make(rule=WEEKLY, **RETRAIN)
     for status in ("Finalizing", "Failed"):
         site.tell(breach("m", 0, id=f"m-{status}", run_status=status))
-    assert len(site.azure.jobs) == 1
+    assert len(site.azure.jobs.all) == 1
 
 
 BREACH, DRIFT = breach("churn_monitor_data_drift", 0), dataset_drift("churn-drift", 0)
@@ -104,9 +104,9 @@ BREACH, DRIFT = breach("churn_monitor_data_drift", 0), dataset_drift("churn-drif
 )
 def test_conditions_see_what_drifted(when: str, event: Event, holds: bool, make: MakeSite) -> None:
     site = make(rule=f"on: DriftDetected\n    when: [{when}]", data_factory=FACTORY, pipeline="copy")
-    site.azure.add_factory("adf-churn", {"copy": {}})
+    site.azure.factories.add("adf-churn", {"copy": {}})
     site.tell(event)
-    assert len(site.azure.runs_of("adf-churn")) == holds
+    assert len(site.azure.factories.runs("adf-churn")) == holds
 
 
 @pytest.mark.parametrize(
@@ -134,10 +134,10 @@ def test_a_run_without_a_breach_is_no_drift(make: MakeSite) -> None:
 def test_drift_as_the_stand_in_raises_it(make: MakeSite) -> None:
     """All events of the monitor's job, of which one step's tell of drift."""
     site = make(rule=WEEKLY, **RETRAIN)
-    site.azure.raise_drift("churn_monitor_data_drift")
+    site.azure.jobs.raise_drift("churn_monitor_data_drift")
     site.world.clock.forward(minutes=5)
-    assert site.azure.jobs
-    for event in site.azure.events:
+    assert site.azure.jobs.all
+    for event in site.azure.events.all:
         site.tell(RunStatusChanged.model_validate(event)) if event["eventType"].endswith("RunStatusChanged") else None
-    started = [job for job in site.azure.jobs if job["name"].startswith("mle-")]
+    started = [job for job in site.azure.jobs.all if job["name"].startswith("mle-")]
     assert len(started) == 1

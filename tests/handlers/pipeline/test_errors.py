@@ -19,27 +19,31 @@ JOBS = "PUT jobs/*"
 @pytest.fixture(autouse=True)
 def component(azure: Azure, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, logger="mlevents")
-    azure.add_component("retrain", "3", nodes=["train"])
+    azure.assets.add_component("retrain", "3", nodes=["train"])
 
 
 def test_what_the_service_refuses_for_good_is_said_in_its_words(make: MakeSite) -> None:
     site = make(**RETRAIN)
-    site.azure.fail(JOBS, status=400, code="UserError", message="The environment is not allowed here.", times=None)
+    site.azure.faults.fail(
+        JOBS, status=400, code="UserError", message="The environment is not allowed here.", times=None
+    )
     site.tell()
     assert site.end == ("failed", "HTTP 400: UserError: The environment is not allowed here.")
-    assert len(site.azure.calls_of(JOBS)) == 1
+    assert len(site.azure.calls.matching(JOBS)) == 1
 
 
 def test_what_only_came_too_early_is_tried_again(make: MakeSite) -> None:
     site = make(**RETRAIN)
-    site.azure.fail(JOBS, status=400, code="UserError", message="An update of the workspace is in progress.", times=2)
+    site.azure.faults.fail(
+        JOBS, status=400, code="UserError", message="An update of the workspace is in progress.", times=2
+    )
     site.tell()
     assert site.end[0] == "succeeded"
 
 
 def test_no_quota_is_permanent_and_says_what_to_do(make: MakeSite) -> None:
     site = make(**RETRAIN)
-    site.azure.fail(JOBS, status=400, code="QuotaExceeded", message="There is not enough quota.", times=None)
+    site.azure.faults.fail(JOBS, status=400, code="QuotaExceeded", message="There is not enough quota.", times=None)
     site.tell()
     assert site.end[0] == "failed"
     assert "ask for more quota" in site.end[1]
@@ -49,25 +53,25 @@ def test_no_quota_is_permanent_and_says_what_to_do(make: MakeSite) -> None:
 def test_a_role_may_take_half_an_hour_to_spread(status: int, make: MakeSite) -> None:
     """Before the deployment of an app has come to its end, its first action would have failed for good."""
     site = make(**RETRAIN)
-    site.azure.fail(JOBS, status=status, code="AuthorizationFailed", message="No role.", times=None)
+    site.azure.faults.fail(JOBS, status=status, code="AuthorizationFailed", message="No role.", times=None)
     site.tell()
     assert site.end[0] == "failed"
     assert timedelta(minutes=30) <= site.took < timedelta(hours=2)
-    site.azure.heal()
+    site.azure.faults.clear()
 
 
 def test_an_outage_is_waited_for(make: MakeSite) -> None:
     site = make(**RETRAIN)
-    site.azure.fail("* *", status=500, times=6)
+    site.azure.faults.fail("* *", status=500, times=6)
     site.tell()
     assert site.end[0] == "succeeded"
-    assert len(site.azure.jobs) == 1
+    assert len(site.azure.jobs.all) == 1
 
 
 def test_a_service_that_wants_a_pause_gets_it_from_all_actions_there(make: MakeSite) -> None:
     """The workspace is what is busy. It costs no patience."""
     site = make(**RETRAIN)
-    site.azure.fail(JOBS, status=429, code="TooManyRequests", headers={"Retry-After": "1800"}, times=2)
+    site.azure.faults.fail(JOBS, status=429, code="TooManyRequests", headers={"Retry-After": "1800"}, times=2)
     site.tell()
     assert site.end[0] == "succeeded"
     assert site.took >= timedelta(hours=1)
@@ -86,11 +90,11 @@ def test_serverless_is_a_compute(make: MakeSite) -> None:
 def test_what_the_client_hides_in_a_text_is_known(status: int, make: MakeSite, steps_on_compute: str) -> None:
     """It asks for the compute of each step when it validates, and calls invalid what it could not ask for."""
     site = make(job=steps_on_compute)
-    site.azure.add_compute("gpu-cluster")
-    site.azure.fail("GET computes/*", status=status, code="Trouble", times=1)
+    site.azure.workspaces.add_compute("gpu-cluster")
+    site.azure.faults.fail("GET computes/*", status=status, code="Trouble", times=1)
     site.tell()
     assert site.end[0] == "succeeded", site.end
-    assert len(site.azure.calls_of("GET computes/*")) > 1
+    assert len(site.azure.calls.matching("GET computes/*")) > 1
 
 
 def test_a_compute_of_a_step_that_never_comes(make: MakeSite, steps_on_compute: str) -> None:
@@ -149,7 +153,9 @@ def test_a_compute_that_the_event_names_must_be_one(make: MakeSite) -> None:
 def test_a_name_that_is_taken_by_what_nobody_can_see_is_looked_for_again(make: MakeSite) -> None:
     """Its own job, on a replica that is behind, for longer than anybody would think."""
     site = make(**RETRAIN)
-    site.azure.fail(JOBS, status=409, code="Conflict", message="A job with this name already exists.", times=None)
+    site.azure.faults.fail(
+        JOBS, status=409, code="Conflict", message="A job with this name already exists.", times=None
+    )
     site.tell()
     assert site.end[0] == "failed"
     assert "is not to be seen yet" in site.end[1]

@@ -31,11 +31,11 @@ DECLARED = {
 @pytest.fixture(autouse=True)
 def factory(azure: Azure) -> None:
     """A factory with a pipeline that declares our key, and with one that does not."""
-    azure.add_factory("adf-churn", {"copy-and-train": DECLARED, "copy": {}, "clean up": {}})
+    azure.factories.add("adf-churn", {"copy-and-train": DECLARED, "copy": {}, "clean up": {}})
 
 
 def runs(site: Site) -> list[dict[str, Any]]:
-    return site.azure.runs_of("adf-churn")
+    return site.azure.factories.runs("adf-churn")
 
 
 def searches(site: Site) -> int:
@@ -79,7 +79,7 @@ def test_parameters_are_templates_of_the_declared_types(make: MakeSite) -> None:
     event = RunStatusChanged.example(**MODEL_MONITOR_BREACH)
     site.tell(event)
     assert site.end[0] == "succeeded", site.end
-    [call] = site.azure.calls_of(START)
+    [call] = site.azure.calls.matching(START)
     del call.body["mlevents_key"]
     assert call.body == {
         "reason": event.view()["drift"]["message"],
@@ -102,7 +102,7 @@ def test_lists_and_mappings_are_what_yaml_says(make: MakeSite) -> None:
     site = make(**KEYED, parameters=parameters)
     site.tell()
     assert site.end[0] == "succeeded", site.end
-    [call] = site.azure.calls_of(START)
+    [call] = site.azure.calls.matching(START)
     del call.body["mlevents_key"]
     assert call.body == {
         "tables": ["a", "of-a-person", 1],
@@ -133,10 +133,10 @@ def test_canceled_has_two_spellings(status: str, make: MakeSite) -> None:
     site = make(**KEYED, wait=True)
 
     def end(_: object) -> None:
-        for run in site.azure.world.factory_runs:
+        for run in site.azure.state.factory_runs:
             run.status = status
 
-    site.azure.service.before.append(end)
+    site.azure.calls.before(end)
     site.tell()
     assert site.end[0] == "failed"
     assert " canceled: " in site.end[1]
@@ -169,7 +169,7 @@ def test_a_pipeline_that_is_not_there_may_come_yet(make: MakeSite) -> None:
 def test_a_pipeline_that_comes_meanwhile_gets_its_key(make: MakeSite) -> None:
     """What it declares is asked for again when it is tried again."""
     site = make(**KEYED)
-    site.azure.fail(f"* {FACTORY}/pipelines/*", status=404, code="NotFound", times=4)
+    site.azure.faults.fail(f"* {FACTORY}/pipelines/*", status=404, code="NotFound", times=4)
     site.tell()
     assert site.end[0] == "succeeded"
     assert runs(site)[0]["parameters"]["mlevents_key"]
@@ -179,18 +179,18 @@ def test_a_pipeline_that_comes_meanwhile_gets_its_key(make: MakeSite) -> None:
 def test_to_start_a_run_the_pipeline_need_not_be_read(status: int, make: MakeSite) -> None:
     """An identity may only be allowed to start runs: parameters are given as the rule has them, without our key."""
     site = make(**KEYED, parameters={"reason": "{{ data.runId }}", "rows": 5, "full": True, "rate": 0.5})
-    site.azure.fail(f"GET {FACTORY}/pipelines/*", status=status, code="AuthorizationFailed", times=None)
+    site.azure.faults.fail(f"GET {FACTORY}/pipelines/*", status=status, code="AuthorizationFailed", times=None)
     site.tell()
     assert site.end[0] == "succeeded"
-    [call] = site.azure.calls_of(START)
+    [call] = site.azure.calls.matching(START)
     assert call.body == {"reason": "of-a-person", "rows": 5, "full": True, "rate": 0.5}
 
 
 def test_what_was_known_when_it_was_asked_for_decides(make: MakeSite) -> None:
     """Without our key, our run is not known by it, even if the pipeline may be read by then."""
     site = make(**KEYED)
-    site.azure.fail(f"GET {FACTORY}/pipelines/*", status=403, code="AuthorizationFailed", times=1)
-    site.azure.die_after(1, START)
+    site.azure.faults.fail(f"GET {FACTORY}/pipelines/*", status=403, code="AuthorizationFailed", times=1)
+    site.azure.faults.close_after(1, START)
     site.tell()
     assert site.end[0] == "failed"
     assert site.end[1].startswith("unsure whether the run was started in adf-churn: ")
@@ -200,12 +200,12 @@ def test_what_was_known_when_it_was_asked_for_decides(make: MakeSite) -> None:
 def test_a_start_is_one_call(make: MakeSite) -> None:
     site = make(**KEYED)
     site.tell()
-    assert [call.target.rpartition("/")[2] for call in site.azure.calls] == ["copy-and-train", "createRun"]
+    assert [call.target.rpartition("/")[2] for call in site.azure.calls.all] == ["copy-and-train", "createRun"]
 
 
 def test_the_factory_is_what_is_busy(make: MakeSite) -> None:
     site = make(**KEYED)
-    site.azure.fail(START, status=429, code="TooManyRequests", headers={"Retry-After": "1800"})
+    site.azure.faults.fail(START, status=429, code="TooManyRequests", headers={"Retry-After": "1800"})
     site.tell()
     assert site.end[0] == "succeeded"
     assert site.took >= timedelta(minutes=30)
@@ -224,7 +224,7 @@ def test_messages_may_be_late_and_other_runs_begin_meanwhile(settings: dict[str,
         site.world.clock.forward(seconds=36)
         act(text, site.world.app)
     assert {record.status for record in site.actions.values()} == {"succeeded"}
-    assert len(runs(site)) == len(site.azure.calls_of(START)) == 2
+    assert len(runs(site)) == len(site.azure.calls.matching(START)) == 2
     assert searches(site) == 0
 
 
@@ -232,7 +232,7 @@ def test_messages_may_be_late_and_other_runs_begin_meanwhile(settings: dict[str,
 def test_a_pause_starts_nothing_so_that_nothing_is_searched_for(settings: dict[str, str], make: MakeSite) -> None:
     """Whoever else starts runs of the pipeline meanwhile."""
     site = make(**settings)
-    site.azure.fail(START, status=429, code="TooManyRequests")
+    site.azure.faults.fail(START, status=429, code="TooManyRequests")
     site.world.receive(*(RunCompleted.example(id=id, run_id="r", run_tags={}, run_properties={}) for id in ("a", "b")))
     site.world.run()
     assert {record.status for record in site.actions.values()} == {"succeeded"}
@@ -243,11 +243,11 @@ def test_a_pause_starts_nothing_so_that_nothing_is_searched_for(settings: dict[s
 def test_what_a_gateway_says_is_not_what_the_factory_did(make: MakeSite) -> None:
     """503 may hide a run that was started: it is searched for."""
     site = make(**KEYED)
-    site.azure.fail(START, status=503, code="ServiceUnavailable")
+    site.azure.faults.fail(START, status=503, code="ServiceUnavailable")
     site.tell()
     assert site.end[0] == "succeeded"
     assert len(runs(site)) == 1
-    assert len(site.azure.calls_of(QUERY)) == 2
+    assert len(site.azure.calls.matching(QUERY)) == 2
 
 
 class TestWaiting:
@@ -255,7 +255,7 @@ class TestWaiting:
 
     def test_a_run_that_succeeds_is_success(self, make: MakeSite) -> None:
         site = make(**KEYED, wait=True)
-        site.azure.job_takes(3_600)
+        site.azure.jobs.set_duration(3_600)
         site.tell()
         [run] = runs(site)
         assert site.end == ("succeeded", f"the run {run['runId']} has completed in adf-churn")
@@ -264,7 +264,7 @@ class TestWaiting:
 
     def test_a_run_that_fails_is_a_failure_with_the_factory_s_words(self, make: MakeSite) -> None:
         site = make(**KEYED, wait=True)
-        site.azure.fail_job("copy-and-train", "Operation on target Copy failed: the table is not there.")
+        site.azure.jobs.fail("copy-and-train", "Operation on target Copy failed: the table is not there.")
         site.tell()
         [run] = runs(site)
         assert site.end[0] == "failed"
@@ -274,15 +274,15 @@ class TestWaiting:
     def test_a_timeout_cancels_the_run_if_asked_to(self, make: MakeSite) -> None:
         """And what it has started."""
         site = make(**KEYED, wait=True, timeout="1h", cancel_on_timeout=True)
-        site.azure.job_takes(5_400)
+        site.azure.jobs.set_duration(5_400)
         site.tell()
         assert "canceled: not done within 1h." in site.end[1]
-        [call] = site.azure.calls_of(f"POST {FACTORY}/pipelineruns/*/cancel")
+        [call] = site.azure.calls.matching(f"POST {FACTORY}/pipelineruns/*/cancel")
         assert call.query["isrecursive"] == "true"
 
     def test_a_timeout_leaves_the_run_alone(self, make: MakeSite) -> None:
         site = make(**KEYED, wait=True, timeout="1h")
-        site.azure.job_takes(None)
+        site.azure.jobs.set_duration(None)
         site.tell()
         assert "not done within 1h; it goes on" in site.end[1]
         assert runs(site)[0]["status"] == "InProgress"
@@ -295,16 +295,16 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
     def test_a_run_is_found_by_its_key(self, unlisted: int, make: MakeSite) -> None:
         """Perhaps not at once: a new run is not listed immediately."""
         site = make(**KEYED)
-        site.azure.unlisted_runs(unlisted)
-        site.azure.die_after(1, START)
+        site.azure.factories.hide_new_runs(unlisted)
+        site.azure.faults.close_after(1, START)
         site.tell()
         [run] = runs(site)
         assert site.end == ("succeeded", f"the run {run['runId']} was started in adf-churn")
-        assert len(site.azure.calls_of(QUERY)) == 1 + unlisted
+        assert len(site.azure.calls.matching(QUERY)) == 1 + unlisted
 
     def test_what_is_not_to_be_seen_twice_was_not_started(self, make: MakeSite) -> None:
         site = make(**KEYED)
-        site.azure.die_before(1, START)
+        site.azure.faults.close_before(1, START)
         site.tell()
         assert site.end[0] == "succeeded"
         assert len(runs(site)) == 1
@@ -315,17 +315,17 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         first = make(**KEYED)
         for n in range(7):
             first.tell(RunCompleted.example(id=f"other-{n}", run_id="r", run_tags={}, run_properties={}))
-        azure.world.page = 3
-        azure.die_before(1, START)
+        azure.state.page = 3
+        azure.faults.close_before(1, START)
         first.tell()
         assert len(runs(first)) == 8
-        assert len(azure.calls_of(QUERY)) == 6
-        [asked, *_] = [call.body for call in azure.calls_of(QUERY)]
+        assert len(azure.calls.matching(QUERY)) == 6
+        [asked, *_] = [call.body for call in azure.calls.matching(QUERY)]
         assert asked["filters"] == [{"operand": "PipelineName", "operator": "Equals", "values": ["copy-and-train"]}]
 
     def test_without_a_key_any_run_may_be_ours(self, make: MakeSite) -> None:
         site = make(**PLAIN)
-        site.azure.die_after(1, START)
+        site.azure.faults.close_after(1, START)
         site.tell()
         [run] = runs(site)
         status, note = site.end
@@ -335,7 +335,7 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
 
     def test_without_a_key_none_was_started_if_there_is_none(self, make: MakeSite) -> None:
         site = make(**PLAIN)
-        site.azure.die_before(1, START)
+        site.azure.faults.close_before(1, START)
         site.tell()
         assert site.end[0] == "succeeded"
         assert len(runs(site)) == 1
@@ -344,7 +344,7 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         """However shortly before."""
         site = make(**PLAIN)
         site.tell(RunCompleted.example(id="other", run_id="r", run_tags={}, run_properties={}))
-        site.azure.die_before(1, START)
+        site.azure.faults.close_before(1, START)
         site.tell()
         assert site.actions["e1"].status == "succeeded"
         assert len(runs(site)) == 2
@@ -354,8 +354,8 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
     def test_runs_that_may_not_be_listed(self, status: int, at_least_once: bool, make: MakeSite) -> None:
         """To start them is all that the identity may."""
         site = make(**PLAIN, at_least_once=at_least_once)
-        site.azure.fail(QUERY, status=status, code="AuthorizationFailed", message="No role.", times=None)
-        site.azure.die_before(1, START)
+        site.azure.faults.fail(QUERY, status=status, code="AuthorizationFailed", message="No role.", times=None)
+        site.azure.faults.close_before(1, START)
         site.tell()
         assert site.end[0] == ("succeeded" if at_least_once else "failed"), site.end
         assert at_least_once or f"what was started cannot be listed (HTTP {status}: " in site.end[1]
@@ -364,7 +364,7 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
 
     def test_at_least_once_starts_another(self, make: MakeSite) -> None:
         site = make(**PLAIN, at_least_once=True)
-        site.azure.die_after(1, START)
+        site.azure.faults.close_after(1, START)
         site.tell()
         assert site.end[0] == "succeeded"
         assert len(runs(site)) == 2
@@ -374,8 +374,8 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         site = make(**KEYED)
         for n in range(3):
             site.tell(RunCompleted.example(id=f"other-{n}", run_id="r", run_tags={}, run_properties={}))
-        site.azure.world.page = 2
-        site.azure.die_before(1, START)
+        site.azure.state.page = 2
+        site.azure.faults.close_before(1, START)
         site.tell()
         record = site.actions["e1"]
         assert record.status == "failed"

@@ -16,18 +16,18 @@ CANCELS = "POST jobs/*/cancel"
 
 @pytest.fixture(autouse=True)
 def component(azure: Azure) -> None:
-    azure.add_component("retrain", "3", nodes=["prepare", "train"])
+    azure.assets.add_component("retrain", "3", nodes=["prepare", "train"])
 
 
 def name(site: Site) -> str:
-    [job] = site.azure.jobs
+    [job] = site.azure.jobs.all
     return str(job["name"])
 
 
 def test_a_job_that_completes_is_success(make: MakeSite) -> None:
     """Nobody waits meanwhile; the notes say how it gets on."""
     site = make(**WAIT)
-    site.azure.job_takes(3 * 3_600)
+    site.azure.jobs.set_duration(3 * 3_600)
     site.tell()
     assert site.end == ("succeeded", f"the job {name(site)} has completed in churn-prod")
     assert timedelta(hours=3) <= site.took <= timedelta(hours=3, minutes=6)
@@ -52,17 +52,17 @@ def test_rules_that_follow_are_told_where_the_outputs_are(make: MakeSite) -> Non
 def test_a_long_job_is_looked_at_less_and_less_often(make: MakeSite) -> None:
     """In the end every five minutes."""
     site = make(**WAIT)
-    site.azure.job_takes(3 * 3_600)
+    site.azure.jobs.set_duration(3 * 3_600)
     site.tell()
     looks = [moment.at for moment in site.action.timeline if moment.note == "Running"]
     assert looks[-1] - looks[-2] == timedelta(minutes=5)
-    assert len(site.azure.calls_of("GET jobs/*")) < 100
+    assert len(site.azure.calls.matching("GET jobs/*")) < 100
 
 
 def test_a_job_that_fails_is_a_failure_with_the_service_s_words(make: MakeSite) -> None:
     """The job's own, which name the steps that failed, and those of these steps."""
     site = make(**WAIT)
-    site.azure.fail_job(message="ValueError: could not convert string to float: 'n/a'", step="train")
+    site.azure.jobs.fail(message="ValueError: could not convert string to float: 'n/a'", step="train")
     site.tell()
     status, note = site.end
     assert status == "failed"
@@ -73,15 +73,15 @@ def test_a_job_that_fails_is_a_failure_with_the_service_s_words(make: MakeSite) 
 
 def test_a_failure_is_told_though_run_history_is_not_to_be_reached(make: MakeSite) -> None:
     site = make(**WAIT)
-    site.azure.fail_job()
-    site.azure.fail("GET */history/*", times=None)
+    site.azure.jobs.fail()
+    site.azure.faults.fail("GET */history/*", times=None)
     site.tell()
     assert site.end[1].startswith(f"the job {name(site)} failed: the service does not say why. https://")
 
 
 def test_a_job_that_somebody_cancels_is_a_failure(make: MakeSite) -> None:
     site = make(**WAIT)
-    site.azure.cancel_job()
+    site.azure.jobs.cancel()
     site.tell()
     assert site.end[0] == "failed"
     assert site.end[1].startswith(f"the job {name(site)} canceled: the service does not say why.")
@@ -89,48 +89,50 @@ def test_a_job_that_somebody_cancels_is_a_failure(make: MakeSite) -> None:
 
 def test_a_timeout_leaves_the_job_alone(make: MakeSite) -> None:
     site = make(**WAIT, timeout="2h")
-    site.azure.job_takes(None)
+    site.azure.jobs.set_duration(None)
     site.tell()
     status, note = site.end
     assert (status, site.took) == ("failed", timedelta(hours=2))
     assert note.startswith(f"the job {name(site)}: not done within 2h; it goes on. https://ml.azure.com/runs/")
-    assert site.azure.calls_of(CANCELS) == []
+    assert site.azure.calls.matching(CANCELS) == []
     assert site.job["status"] == "Running"
 
 
 def test_a_timeout_cancels_the_job_if_asked_to(make: MakeSite) -> None:
     """And the action ends when that is done."""
     site = make(**WAIT, timeout="2h", cancel_on_timeout=True)
-    site.azure.job_takes(None)
+    site.azure.jobs.set_duration(None)
     site.tell()
     assert site.end[0] == "failed"
     assert site.end[1].startswith(f"the job {name(site)} canceled: not done within 2h. https://")
-    assert len(site.azure.calls_of(CANCELS)) == 1
+    assert len(site.azure.calls.matching(CANCELS)) == 1
     assert site.job["status"] == "Canceled"
 
 
 def test_a_job_that_completes_while_it_is_canceled_is_success(make: MakeSite) -> None:
     """The service refuses to cancel what has ended; that is looked at."""
     site = make(**WAIT, timeout="2h", cancel_on_timeout=True)
-    site.azure.job_takes(None)
-    site.azure.before_call(lambda request: site.azure.end_job(name(site)) if request.path.endswith("/cancel") else None)
+    site.azure.jobs.set_duration(None)
+    site.azure.calls.before(
+        lambda request: site.azure.jobs.end(name(site)) if request.path.endswith("/cancel") else None
+    )
     site.tell()
     assert site.end[0] == "succeeded"
-    assert [call.status for call in site.azure.calls_of(CANCELS)] == [400]
+    assert [call.status for call in site.azure.calls.matching(CANCELS)] == [400]
 
 
 def test_a_job_that_will_not_be_canceled_is_told_of(make: MakeSite) -> None:
     site = make(**WAIT, timeout="2h", cancel_on_timeout=True)
-    site.azure.job_takes(None)
-    site.azure.fail(CANCELS, status=409, code="Conflict", times=None)
+    site.azure.jobs.set_duration(None)
+    site.azure.faults.fail(CANCELS, status=409, code="Conflict", times=None)
     site.tell()
     assert site.end == ("failed", f"the job {name(site)}: not done within 2h; it was to be canceled, and is Running")
 
 
 def test_a_job_that_somebody_deletes_is_told_of(make: MakeSite) -> None:
     site = make(**WAIT)
-    site.azure.job_takes(None)
-    site.azure.fail("GET jobs/*", status=404, code="ResourceNotFound", times=None, after=2)
+    site.azure.jobs.set_duration(None)
+    site.azure.faults.fail("GET jobs/*", status=404, code="ResourceNotFound", times=None, after=2)
     site.tell()
     assert site.end == ("failed", f"the job {name(site)} was started, and is not to be seen any more")
 
@@ -138,17 +140,17 @@ def test_a_job_that_somebody_deletes_is_told_of(make: MakeSite) -> None:
 def test_trouble_while_it_is_followed_is_not_the_job_s(make: MakeSite) -> None:
     """An outage of two hours, and a pause that the service asks for."""
     site = make(**WAIT)
-    site.azure.job_takes(3_600)
-    site.azure.fail("GET jobs/*", status=503, after=2, times=2, headers={"Retry-After": "600"})
-    site.azure.fail("GET jobs/*", status=500, times=5, after=1)
+    site.azure.jobs.set_duration(3_600)
+    site.azure.faults.fail("GET jobs/*", status=503, after=2, times=2, headers={"Retry-After": "600"})
+    site.azure.faults.fail("GET jobs/*", status=500, times=5, after=1)
     site.tell()
     assert site.end[0] == "succeeded"
-    assert len(site.azure.jobs) == 1
+    assert len(site.azure.jobs.all) == 1
 
 
 def test_a_rule_may_want_to_look_more_often(make: MakeSite) -> None:
     site = make(**WAIT, poll="5s")
-    site.azure.job_takes(60)
+    site.azure.jobs.set_duration(60)
     site.tell()
     assert site.end[0] == "succeeded"
-    assert len(site.azure.calls_of("GET jobs/*")) > 12
+    assert len(site.azure.calls.matching("GET jobs/*")) > 12

@@ -45,10 +45,10 @@ heavy()
 
 def test_nothing_heavy_is_loaded_for_rules_batch_endpoints_and_data_factory(azure: Azure, tmp_path: Path) -> None:
     """Neither to look at rules, nor to start and follow what azure-ai-ml is not needed for."""
-    azure.add_endpoint("churn", "Batch", default="churn-7")
-    azure.add_deployment("churn", "churn-7", azure.register_model("churn", "7"))
-    azure.add_factory("adf-churn", {"copy": {}})
-    azure.job_takes(0)
+    azure.endpoints.add("churn", "Batch", default="churn-7")
+    azure.endpoints.add_deployment("churn", "churn-7", azure.models.register("churn", "7"))
+    azure.factories.add("adf-churn", {"copy": {}})
+    azure.jobs.set_duration(0)
     (tmp_path / "workspaces.yaml").write_text('workspaces: { churn-prod: { id: "${RULES_WS_CHURN_PROD}" } }')
     (tmp_path / "churn.yaml").write_text(json.dumps({"rules": RULES}))
     command = [sys.executable, "-c", LOADING, str(tmp_path), DEV, PROD]

@@ -20,14 +20,14 @@ DRIFT = RunStatusChanged.example(**MODEL_MONITOR_BREACH)
 
 
 def puts(site: Site) -> list[str]:
-    return [call.target.split("/")[0] for call in site.azure.calls if call.method == "PUT"]
+    return [call.target.split("/")[0] for call in site.azure.calls.all if call.method == "PUT"]
 
 
 def test_a_job_s_yaml_is_submitted_as_it_is(make: MakeSite, azurite: Azurite) -> None:
     """Its local code and environment are uploaded; name, tags and experiment say who started it."""
     site = make(job=JOB)
     site.tell()
-    [job] = site.azure.jobs
+    [job] = site.azure.jobs.all
     assert site.end == ("succeeded", f"the job {job['name']} was started in churn-prod")
     assert job["name"].startswith("mle-1-")
     properties = site.job
@@ -49,7 +49,9 @@ def test_a_job_s_yaml_is_submitted_as_it_is(make: MakeSite, azurite: Azurite) ->
         [blob] = container.list_blobs()
         uploaded = container.download_blob(blob.name).readall()
     assert uploaded == (APP_FOLDER / "samples/rules/jobs/src/train.py").read_bytes()
-    [environment] = [c.body for c in site.azure.calls if c.method == "PUT" and c.target.startswith("PUT environments")]
+    [environment] = [
+        c.body for c in site.azure.calls.all if c.method == "PUT" and c.target.startswith("PUT environments")
+    ]
     assert "python=3.11" in environment["properties"]["condaFile"]
 
 
@@ -65,7 +67,7 @@ def step(site: Site) -> dict[str, Any]:
 def test_what_it_tells_rules_that_follow(make: MakeSite) -> None:
     site = make(job=JOB)
     site.tell()
-    [job] = site.azure.jobs
+    [job] = site.azure.jobs.all
     assert site.action.details == {
         "run": job["name"],
         "where": "churn-prod",
@@ -84,7 +86,7 @@ def test_inputs_compute_experiment_and_tags_are_templates(make: MakeSite) -> Non
         experiment_name="drift of {{ drift.signal }}!",
         tags={"why": "{{ drift.message }}", "team": "monitoring"},
     )
-    site.azure.add_compute("gpu-cluster")
+    site.azure.workspaces.add_compute("gpu-cluster")
     site.tell(DRIFT)
     assert site.literals == {"learning_rate": "0.31", "reason": "churn_monitor_data_drift"}
     assert site.job["settings"]["default_compute"] == f"{PROD}/computes/gpu-cluster"
@@ -107,7 +109,7 @@ def test_data_of_the_rule_takes_the_place_of_the_file_s(make: MakeSite) -> None:
 
 def test_a_registered_data_asset_is_looked_up(make: MakeSite) -> None:
     site = make(job=JOB, inputs={"data": {"type": "uri_folder", "path": "azureml:churn@latest", "mode": "download"}})
-    site.azure.add_data("churn", "3")
+    site.azure.assets.add_data("churn", "3")
     site.tell()
     data = site.job["inputs"]["data"]
     assert data == {"jobInputType": "uri_folder", "mode": "Download", "uri": f"{PROD}/data/churn/versions/3"}
@@ -138,7 +140,7 @@ def test_an_event_cannot_name_a_local_file(path: str, make: MakeSite) -> None:
     status, note = site.end
     assert status == "failed"
     assert "the input 'data' should name data in Azure" in note
-    assert site.azure.jobs == []
+    assert site.azure.jobs.all == []
 
 
 def test_a_text_for_a_number_must_be_one(make: MakeSite) -> None:
@@ -157,15 +159,15 @@ def test_tags_beyond_the_service_s_limits_are_cut_ours_first(make: MakeSite) -> 
     assert "team" not in tags
     assert len(tags["tag46"]) == 1_000
     assert site.action.details["tags_cut"].startswith("tag00, tag01")
-    assert site.azure.jobs
+    assert site.azure.jobs.all
 
 
 def test_a_job_runs_where_the_rule_says(make: MakeSite) -> None:
     """By its name in workspaces.yaml; left out, in the event's workspace."""
     site = make(job=JOB, workspace="churn-dev", compute="dev-cluster")
-    site.azure.add_compute("dev-cluster", workspace=DEV)
+    site.azure.workspaces.add_compute("dev-cluster", workspace=DEV)
     site.tell()
-    [job] = site.azure.jobs
+    [job] = site.azure.jobs.all
     assert job["id"].startswith(f"{DEV}/jobs/")
     assert site.action.details["where"] == "churn-dev"
 
@@ -198,9 +200,9 @@ PIPELINE = {"nodes": ["prepare", "train"]}
 def test_a_registered_component(kind: dict[str, Any], ref: str, make: MakeSite) -> None:
     """Of a pipeline, or of a step, for which a pipeline is made; a version, or the latest."""
     site = make(job=ref, inputs={"rate": "{{ 1 / 4 }}", "data": "azureml:churn:1"}, compute="cpu-cluster")
-    site.azure.add_data("churn", "1")
+    site.azure.assets.add_data("churn", "1")
     for version in ("2", "3"):
-        site.azure.add_component("retrain", version, inputs={"rate": "number", "data": "uri_folder"}, **kind)
+        site.azure.assets.add_component("retrain", version, inputs={"rate": "number", "data": "uri_folder"}, **kind)
     site.tell()
     assert site.end[0] == "succeeded", site.end
     component = f"{PROD}/components/retrain/versions/3"
@@ -220,7 +222,7 @@ def test_a_registered_component(kind: dict[str, Any], ref: str, make: MakeSite) 
 def test_a_component_whose_name_is_no_step_s(name: str, node: str, make: MakeSite) -> None:
     """azure-ai-ml wants a name that Python would take."""
     site = make(job=f"azureml:{name}:1", compute="cpu-cluster")
-    site.azure.add_component(name, "1")
+    site.azure.assets.add_component(name, "1")
     site.tell()
     assert site.end[0] == "succeeded", site.end
     assert [*site.job["jobs"]] == [node]
@@ -228,9 +230,9 @@ def test_a_component_whose_name_is_no_step_s(name: str, node: str, make: MakeSit
 
 def test_what_a_component_does_not_tell_of_its_inputs_is_not_held_against_them(make: MakeSite) -> None:
     site = make(job="azureml:retrain:3", inputs={"rate": "1", "deep": True}, compute="cpu-cluster")
-    id = site.azure.add_component("retrain", "3", inputs={"rate": "number"})
-    with site.azure.world.changing():
-        del site.azure.world.need(id.removeprefix("azureml:")).properties["componentSpec"]["inputs"]
+    id = site.azure.assets.add_component("retrain", "3", inputs={"rate": "number"})
+    with site.azure.state.changing():
+        del site.azure.state.need(id.removeprefix("azureml:")).properties["componentSpec"]["inputs"]
     site.tell()
     assert site.end[0] == "succeeded", site.end
     assert site.literals == {"rate": "1", "deep": "True"}
@@ -238,7 +240,7 @@ def test_what_a_component_does_not_tell_of_its_inputs_is_not_held_against_them(m
 
 def test_a_component_of_a_registry(make: MakeSite) -> None:
     site = make(job="azureml://registries/acme/components/retrain/labels/latest", compute="cpu-cluster")
-    site.azure.add_component("retrain", "3", inputs={"rate": "number"}, registry="acme")
+    site.azure.assets.add_component("retrain", "3", inputs={"rate": "number"}, registry="acme")
     site.tell()
     assert site.end[0] == "succeeded", site.end
     reference = "azureml://registries/acme/components/retrain/versions/3"
@@ -247,7 +249,7 @@ def test_a_component_of_a_registry(make: MakeSite) -> None:
 
 def test_a_component_s_inputs_are_checked(make: MakeSite) -> None:
     site = make(job="azureml:retrain:3", inputs={"rat": "1"})
-    site.azure.add_component("retrain", "3", inputs={"rate": "number"})
+    site.azure.assets.add_component("retrain", "3", inputs={"rate": "number"})
     site.tell()
     assert site.end == ("failed", "the component retrain:3 has no input 'rat'; it has rate")
 
@@ -267,6 +269,6 @@ def test_a_component_that_is_not_there_may_come_yet(make: MakeSite) -> None:
 def test_only_events_that_the_rule_is_for(make: MakeSite) -> None:
     site = make(job=JOB)
     site.tell(ModelRegistered.example())
-    assert (site.actions, site.azure.calls) == ({}, [])
+    assert (site.actions, site.azure.calls.all) == ({}, [])
     site.tell(EVENT)
-    assert len(site.azure.jobs) == 1
+    assert len(site.azure.jobs.all) == 1

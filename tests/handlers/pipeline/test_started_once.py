@@ -17,19 +17,19 @@ JOBS = "PUT jobs/*"
 
 @pytest.fixture
 def component(azure: Azure) -> str:
-    azure.add_component("retrain", "3", inputs={"rate": "number"}, nodes=["train"])
+    azure.assets.add_component("retrain", "3", inputs={"rate": "number"}, nodes=["train"])
     return "azureml:retrain:3"
 
 
 def test_a_job_of_ours_is_success(make: MakeSite, component: str) -> None:
     """An earlier call has submitted it and died: the job is found by its name, and nothing is sent."""
     site = make(job=component, inputs={"rate": "1"}, compute="cpu-cluster")
-    site.azure.die_after(1, JOBS)
+    site.azure.faults.close_after(1, JOBS)
     site.tell()
     assert site.end[0] == "succeeded"
-    assert len(site.azure.jobs) == 1
-    assert len(site.azure.calls_of(JOBS)) == 1
-    assert site.action.details["run"] == site.azure.jobs[0]["name"]
+    assert len(site.azure.jobs.all) == 1
+    assert len(site.azure.calls.matching(JOBS)) == 1
+    assert site.action.details["run"] == site.azure.jobs.all[0]["name"]
     assert site.action.details["experiment"] == "retrain"
 
 
@@ -40,16 +40,16 @@ def test_what_is_said_of_it_is_the_same_after_a_crash(latest: bool, make: MakeSi
     tags = {"x" * 5: "y" * 1_001}
     settings = {"job": named, "inputs": {"rate": "1"}, "compute": "cpu-cluster", "tags": tags}
     site = make(**settings)
-    site.azure.die_after(1, JOBS)
+    site.azure.faults.close_after(1, JOBS)
 
     def register(call: Call) -> None:
         if call.method == "PUT":
-            site.azure.add_component("retrain", "4", inputs={"rate": "number"}, nodes=["train"])
+            site.azure.assets.add_component("retrain", "4", inputs={"rate": "number"}, nodes=["train"])
 
-    site.azure.service.after.append(register)
+    site.azure.calls.after(register)
     site.tell()
     assert site.end[0] == "succeeded"
-    assert len(site.azure.calls_of(JOBS)) == 1
+    assert len(site.azure.calls.matching(JOBS)) == 1
     details = {name: site.action.details.get(name) for name in ("job", "tags_cut", "experiment")}
     assert details == {"job": "retrain:3", "tags_cut": "xxxxx", "experiment": "retrain"}
 
@@ -60,20 +60,20 @@ def test_a_job_that_is_not_to_be_seen_yet_is_not_started_twice(make: MakeSite, c
     It is there, then: that is looked for again.
     """
     site = make(job=component, compute="cpu-cluster", tags={"now": "{{ data.runId }}"})
-    site.azure.die_after(1, JOBS)
-    site.azure.fail("GET jobs/*", status=404, code="ResourceNotFound", times=2, after=1)
+    site.azure.faults.close_after(1, JOBS)
+    site.azure.faults.fail("GET jobs/*", status=404, code="ResourceNotFound", times=2, after=1)
     site.tell()
     assert site.end[0] == "succeeded"
-    assert len(site.azure.jobs) == 1
-    assert len(site.azure.calls_of(JOBS)) == 2
+    assert len(site.azure.jobs.all) == 1
+    assert len(site.azure.calls.matching(JOBS)) == 2
 
 
 def test_a_name_that_is_taken_by_our_own_job_is_success(make: MakeSite, component: str) -> None:
     """A rule that was changed meanwhile asks for another job of that name, and is told so with HTTP 400."""
     site = make(job=component, compute="cpu-cluster")
-    site.azure.add_component("retrain", "4", nodes=["train"])
-    site.azure.die_after(1, JOBS)
-    site.azure.fail("GET jobs/*", status=404, code="ResourceNotFound", times=1, after=1)
+    site.azure.assets.add_component("retrain", "4", nodes=["train"])
+    site.azure.faults.close_after(1, JOBS)
+    site.azure.faults.fail("GET jobs/*", status=404, code="ResourceNotFound", times=1, after=1)
     site.world.receive(EVENT)
     with pytest.raises(AssertionError):
         site.world.run(most=1)
@@ -81,7 +81,7 @@ def test_a_name_that_is_taken_by_our_own_job_is_success(make: MakeSite, componen
     site.world.write(text.replace("retrain:3", "retrain:4"))
     site.world.run()
     assert site.end[0] == "succeeded"
-    [first, second] = site.azure.calls_of(JOBS)
+    [first, second] = site.azure.calls.matching(JOBS)
     assert first.status is None
     assert second.status == 400
     assert site.job["componentId"].endswith("/retrain/versions/3")
@@ -91,24 +91,24 @@ def test_a_name_that_is_taken_by_our_own_job_is_success(make: MakeSite, componen
 def test_however_the_service_says_so_our_own_job_is_success(status: int, make: MakeSite, component: str) -> None:
     """The answer was lost, a replica did not know it, and a second of that name is refused in words nobody has seen."""
     site = make(job=component, compute="cpu-cluster")
-    site.azure.die_after(1, JOBS)
-    site.azure.fail("GET jobs/*", status=404, code="ResourceNotFound", times=2, after=1)
-    site.azure.fail(JOBS, status=status, code="UserError", message="The run id is already in use.", after=1)
+    site.azure.faults.close_after(1, JOBS)
+    site.azure.faults.fail("GET jobs/*", status=404, code="ResourceNotFound", times=2, after=1)
+    site.azure.faults.fail(JOBS, status=status, code="UserError", message="The run id is already in use.", after=1)
     site.tell()
     assert site.end[0] == "succeeded", site.end
-    assert site.action.details["run"] == site.azure.jobs[0]["name"]
-    assert len(site.azure.calls_of(JOBS)) == 2
+    assert site.action.details["run"] == site.azure.jobs.all[0]["name"]
+    assert len(site.azure.calls.matching(JOBS)) == 2
 
 
 def test_a_job_of_our_name_that_is_not_ours_is_left_alone(make: MakeSite, component: str) -> None:
     """It has none of our tags: somebody has copied it, perhaps."""
     site = make(job=component, compute="cpu-cluster")
     site.world.receive(EVENT)
-    site.azure.fail(JOBS, times=1)
+    site.azure.faults.fail(JOBS, times=1)
     with pytest.raises(AssertionError):
         site.world.run(most=1)
-    name = site.azure.calls_of(JOBS)[0].path.rpartition("/")[2]
-    site.azure.start_job("churn", name=name)
+    name = site.azure.calls.matching(JOBS)[0].path.rpartition("/")[2]
+    site.azure.jobs.start("churn", name=name)
     site.world.run()
     assert site.end == ("failed", f"there is the job {name}, and this action has not started it")
 
@@ -118,7 +118,7 @@ def test_a_replay_is_another_job(make: MakeSite, component: str) -> None:
     site = make(job=component, compute="cpu-cluster")
     site.tell()
     site.tell(EVENT.model_copy(update={"id": "e2", "event_time": EVENT.event_time + timedelta(seconds=1)}))  # type: ignore[operator]  # it has one
-    names = [job["name"] for job in site.azure.jobs]
+    names = [job["name"] for job in site.azure.jobs.all]
     assert len(set(names)) == 2
     assert names[0].rsplit("-", 1)[0] == names[1].rsplit("-", 1)[0]
 
@@ -127,8 +127,8 @@ def test_a_duplicate_of_the_event_starts_nothing(make: MakeSite, component: str)
     site = make(job=component, compute="cpu-cluster")
     for _ in range(3):
         site.tell()
-    assert len(site.azure.jobs) == 1
-    assert site.azure.jobs[0]["id"].startswith(f"{PROD}/jobs/")
+    assert len(site.azure.jobs.all) == 1
+    assert site.azure.jobs.all[0]["id"].startswith(f"{PROD}/jobs/")
 
 
 @pytest.mark.parametrize("settings", [{}, {"batch_endpoint": "churn", "deployment": "retrain"}], ids=["job", "batch"])
@@ -137,17 +137,17 @@ def test_what_it_starts_does_not_start_it_again(settings: dict[str, str], make: 
     site = make(
         rule="on: [RunCompleted, RunStatusChanged]", **(settings or {"job": component, "compute": "serverless"})
     )
-    site.azure.add_endpoint("churn", "Batch")
-    id = site.azure.add_deployment("churn", "retrain", "")
-    with site.azure.world.changing():
-        site.azure.world.need(id).properties["deploymentConfiguration"] = {
+    site.azure.endpoints.add("churn", "Batch")
+    id = site.azure.endpoints.add_deployment("churn", "retrain", "")
+    with site.azure.state.changing():
+        site.azure.state.need(id).properties["deploymentConfiguration"] = {
             "deploymentConfigurationType": "PipelineComponent",
             "componentId": {"assetId": f"{PROD}/components/retrain/versions/3"},
         }
     site.tell()
     site.world.clock.forward(minutes=1)
     assert site.job["status"] == "Completed"
-    assert {event["data"]["runType"] for event in site.azure.events} == {"azureml.PipelineRun", "azureml.StepRun"}
-    for event in site.azure.events:
+    assert {event["data"]["runType"] for event in site.azure.events.all} == {"azureml.PipelineRun", "azureml.StepRun"}
+    for event in site.azure.events.all:
         site.tell(parse_event(event))
-    assert len(site.azure.jobs) == 1
+    assert len(site.azure.jobs.all) == 1

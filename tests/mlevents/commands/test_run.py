@@ -43,34 +43,34 @@ def run(app: Path, *arguments: str) -> tuple[int, list[float]]:
 
 
 def test_it_says_what_it_would_do(app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
-    azure.register_model("churn", "7", {"stage": "production"})
+    azure.models.register("churn", "7", {"stage": "production"})
     assert run(app, "deploy-it", "churn:7") == (0, [])
     out = capsys.readouterr().out
     assert "deploy churn:7 behind the endpoint churn of churn-prod" in out
     assert "Add --yes" in out
-    assert not [call for call in azure.calls if call.method != "GET"]
+    assert not [call for call in azure.calls.all if call.method != "GET"]
 
 
 def test_it_does_it_step_by_step(app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
-    azure.register_model("churn", "7", {"stage": "production"})
-    azure.fail("PUT *", status=500)
+    azure.models.register("churn", "7", {"stage": "production"})
+    azure.faults.fail("PUT *", status=500)
     code, waits = run(app, "deploy-it", "churn:7", "--workspace", "churn-prod", "--yes")
     out = capsys.readouterr().out
     assert code == 0
-    assert sum(azure.traffic("churn").values()) == 100
+    assert sum(azure.endpoints.traffic("churn").values()) == 100
     assert max(waits) == 30
     assert "again in a while: HTTP 500" in out
     assert "succeeded: churn:7 serves churn" in out.splitlines()[-1]
 
 
 def test_it_tells_of_failure(app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
-    azure.register_model("churn", "7", {"stage": "production"}, type="custom_model")
+    azure.models.register("churn", "7", {"stage": "production"}, type="custom_model")
     assert run(app, "deploy-it", "churn:7", "--yes")[0] == 1
     assert "failed: churn:7 is of type custom_model" in capsys.readouterr().out
 
 
 def test_it_does_not_act_where_the_rule_would_not(app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
-    azure.register_model("churn", "7", {"stage": "trial"})
+    azure.models.register("churn", "7", {"stage": "trial"})
     assert run(app, "deploy-it", "churn:7", "--yes")[0] == 1
     assert "the rule's when does not hold" in capsys.readouterr().out
 

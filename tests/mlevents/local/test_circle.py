@@ -62,17 +62,17 @@ def test_drift_leads_to_a_deployment_and_that_is_the_end_of_it(
     settings |= {"MLEVENTS_RULES": str(rules), "RULES_WS_CHURN_DEV": ""}
     with LocalApp(ROOT, settings=settings, folder=tmp_path, azure=True) as local:
         azure = local.azure
-        azure.job_takes(seconds=1)
-        azure.provisioning(seconds=0.5)
-        azure.job_registers("churn-package", "churn", {"stage": "production"})
-        azure.add_endpoint("churn", traffic={"churn-1": 100})
-        azure.add_deployment("churn", "churn-1", azure.register_model("churn", "1"))
-        azure.raise_drift("feature_drift")
+        azure.jobs.set_duration(seconds=1)
+        azure.operations.set_duration(seconds=0.5)
+        azure.jobs.register_model("churn-package", "churn", {"stage": "production"})
+        azure.endpoints.add("churn", traffic={"churn-1": 100})
+        azure.endpoints.add_deployment("churn", "churn-1", azure.models.register("churn", "1"))
+        azure.jobs.raise_drift("feature_drift")
         local.wait(lambda: len(local.mails) == 2, 90)
-        azure.raise_drift("feature_drift")
+        azure.jobs.raise_drift("feature_drift")
         ended = ends(local)
-        [deployed] = azure.traffic("churn").items()
-        jobs = [job["properties"] for job in azure.jobs if job["name"].startswith("mle-")]
+        [deployed] = azure.endpoints.traffic("churn").items()
+        jobs = [job["properties"] for job in azure.jobs.all if job["name"].startswith("mle-")]
         stopped = {record["rule"] for record in local.records if record["name"] == "rule.stopped"}
     assert ended == {
         "retrain-on-drift": ["succeeded", "skipped"],
@@ -100,7 +100,7 @@ def ends(local: LocalApp) -> dict[str, list[str]]:
 
     def is_quiet() -> bool:
         nonlocal quiet
-        running = [job for job in local.azure.jobs if job["properties"]["status"] not in {"Completed", "Failed"}]
+        running = [job for job in local.azure.jobs.all if job["properties"]["status"] not in {"Completed", "Failed"}]
         busy = running or any(inbox.open(day) for day in inbox.days())
         quiet = 0 if busy else quiet + 1
         return quiet > 20

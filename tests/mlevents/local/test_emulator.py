@@ -55,8 +55,12 @@ def test_the_factories_that_the_rules_settings_name_are_there() -> None:
     factory = f"{WORKSPACE.partition('/providers/')[0]}2/providers/Microsoft.DataFactory/factories/adf-churn"
     with standin({**MEANT, "RULES_ADF": f"{factory}/", "RULES_SAME": factory}) as azure:
         assert azure.resource(factory)
-        assert azure.add_pipeline("adf-churn", "copy", {"mlevents_key": "String"}) == f"{factory}/pipelines/copy"
-        assert azure.add_pipeline("other", "copy").startswith(WORKSPACE.partition("/providers/")[0] + "/providers/")
+        assert (
+            azure.factories.add_pipeline("adf-churn", "copy", {"mlevents_key": "String"}) == f"{factory}/pipelines/copy"
+        )
+        assert azure.factories.add_pipeline("other", "copy").startswith(
+            WORKSPACE.partition("/providers/")[0] + "/providers/"
+        )
 
 
 def ask(azure: Azure, method: str, path: str) -> None:
@@ -113,7 +117,7 @@ def test_without_any_there_is_one(azurite: Azurite) -> None:
     with standin({"AzureWebJobsStorage": azurite.connection_string}) as azure:
         assert isinstance(azure, Azure)
         assert azure.resource(WORKSPACE)
-        assert azure.world.storage == azurite.connection_string
+        assert azure.state.storage == azurite.connection_string
 
 
 def test_the_example_of_settings_means_it() -> None:

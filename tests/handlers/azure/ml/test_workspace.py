@@ -37,8 +37,8 @@ def azureml(azure: Azure) -> AzureML:
 @pytest.fixture
 def endpoints(azureml: AzureML, azure: Azure) -> OnlineEndpoints:
     """With an endpoint and a model."""
-    azure.add_endpoint("churn")
-    azure.register_model("churn", "7")
+    azure.endpoints.add("churn")
+    azure.models.register("churn", "7")
     return OnlineEndpoints(azureml, instance_type="Standard_DS3_v2")
 
 
@@ -55,11 +55,11 @@ def wait_for_pollers() -> None:
 
 def test_what_is_begun_is_not_waited_for_and_not_looked_after(endpoints: OnlineEndpoints, azure: Azure) -> None:
     """The client's poller ends at its first request, which is not sent."""
-    azure.provisioning(polls=1_000)
+    azure.operations.set_duration(polls=1_000)
     operation = endpoints.create(new())
-    before = [call.line for call in azure.calls]
+    before = [call.line for call in azure.calls.all]
     wait_for_pollers()
-    assert [call.line for call in azure.calls] == before
+    assert [call.line for call in azure.calls.all] == before
     assert operation.startswith(azure.endpoint)
     found = endpoints.deployment("churn", "churn-7")
     assert found is not None
@@ -80,11 +80,11 @@ def test_nothing_is_printed(
 
 def test_a_change_of_traffic_sends_back_all_that_the_endpoint_has(endpoints: OnlineEndpoints, azure: Azure) -> None:
     """At the newest api-version; what that has and azure-ai-ml's own does not know would be lost otherwise."""
-    azure.add_deployment("churn", "blue", f"{PROD}/models/churn/versions/7")
-    azure.add_deployment("churn", "green", f"{PROD}/models/churn/versions/7")
-    there = azure.endpoint_of("churn")
+    azure.endpoints.add_deployment("churn", "blue", f"{PROD}/models/churn/versions/7")
+    azure.endpoints.add_deployment("churn", "green", f"{PROD}/models/churn/versions/7")
+    there = azure.endpoints.get("churn")
     assert there is not None
-    resource = azure.world.find(f"{PROD}/onlineEndpoints/churn")
+    resource = azure.state.find(f"{PROD}/onlineEndpoints/churn")
     assert resource is not None
     resource.body |= {"tags": {"team": "churn"}, "identity": {"type": "SystemAssigned", "principalId": "p"}}
     more = {"description": "for churn", "mirrorTraffic": {"green": 10}, "publicNetworkAccess": "Disabled"}
@@ -92,7 +92,7 @@ def test_a_change_of_traffic_sends_back_all_that_the_endpoint_has(endpoints: Onl
     endpoint = endpoints.endpoint("churn")
     assert endpoint is not None
     endpoints.set_traffic(endpoint, {"blue": 100})
-    put = azure.calls[-1]
+    put = azure.calls.all[-1]
     assert (put.api_version, put.status) == ("2025-12-01", 200)
     assert put.body["tags"] == {"team": "churn"}
     assert put.body["identity"] == {"type": "SystemAssigned"}
@@ -108,12 +108,12 @@ def test_an_endpoint_that_does_not_say_where_it_is_is_where_the_workspace_is(
     endpoints: OnlineEndpoints, azure: Azure
 ) -> None:
     """The schema has the location as required of what is sent, and what is read may be without."""
-    azure.add_deployment("churn", "blue", f"{PROD}/models/churn/versions/7")
+    azure.endpoints.add_deployment("churn", "blue", f"{PROD}/models/churn/versions/7")
     endpoint = endpoints.endpoint("churn")
     assert endpoint is not None
     nowhere = {name: value for name, value in endpoint.body.items() if name != "location"}
     endpoints.set_traffic(replace(endpoint, body=nowhere), {"blue": 100})
-    assert (azure.calls[-1].status, azure.calls[-1].body["location"]) == (200, "westeurope")
+    assert (azure.calls.all[-1].status, azure.calls.all[-1].body["location"]) == (200, "westeurope")
 
 
 def test_an_endpoint_with_identities_keeps_them() -> None:
@@ -138,7 +138,7 @@ def test_a_smoke_test_leaves_no_trace_in_the_client(endpoints: OnlineEndpoints, 
     assert endpoints.azureml.client
     from azure.ai.ml.constants._endpoint import EndpointInvokeFields
 
-    azure.add_deployment("churn", "blue", f"{PROD}/models/churn/versions/7")
+    azure.endpoints.add_deployment("churn", "blue", f"{PROD}/models/churn/versions/7")
     before = dict(EndpointInvokeFields.DEFAULT_HEADER)
     endpoint = endpoints.endpoint("churn")
     assert endpoint is not None
@@ -159,13 +159,13 @@ def test_no_answer_is_an_answer_of_the_smoke_test(endpoints: OnlineEndpoints) ->
 def test_our_token_goes_to_resource_manager_alone(azureml: AzureML, azure: Azure, url: str) -> None:
     """Whoever makes a deployment can write a URL into its properties."""
     assert azureml.arm.at(url.format(arm=azure.endpoint)) is None
-    assert azure.calls == []
+    assert azure.calls.all == []
 
 
 def test_a_collection_is_read_to_its_end(azureml: AzureML, azure: Azure) -> None:
-    azure.add_endpoint("churn")
+    azure.endpoints.add("churn")
     for n in range(250):
-        azure.add_deployment("churn", f"blue-{n}", f"{PROD}/models/churn/versions/7")
+        azure.endpoints.add_deployment("churn", f"blue-{n}", f"{PROD}/models/churn/versions/7")
     assert len(OnlineEndpoints(azureml).deployments("churn")) == 250
 
 

@@ -1,16 +1,19 @@
-"""What a person can have the stand-in do while it runs: `python -m mlevents azure` asks for it, over HTTPS.
+"""Commands that `python -m mlevents azure` sends to a running emulator over HTTPS.
 
-Each is a method of `Azure`, called with the request's JSON as keyword arguments; what it returns is the answer.
+Each calls a method of a part of `Azure`, with the request's JSON as keyword arguments, and answers with its result.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.http.routing import Ask, Plane, Route
 from emulator.http.schema import TEXT, TEXTS
 from emulator.http.shapes import ListOf, Members, Number
 from emulator.wire import Answer, Refusal
+
+if TYPE_CHECKING:
+    from emulator.azure import Azure
 
 PREFIX = "/mlevents"
 
@@ -40,17 +43,31 @@ ARGUMENTS = {
 }
 
 
-def routes(azure: Any) -> tuple[Route, ...]:
-    """A route for each method of the stand-in that may be asked for."""
+def routes(azure: "Azure") -> tuple[Route, ...]:
+    """A route for each command."""
+    methods: dict[str, Callable[..., Any]] = {
+        "register_model": azure.models.register,
+        "raise_drift": azure.jobs.raise_drift,
+        "start_job": azure.jobs.start,
+        "fail_job": azure.jobs.fail,
+        "job_registers": azure.jobs.register_model,
+        "cancel_job": azure.jobs.cancel,
+        "job_takes": azure.jobs.set_duration,
+        "add_component": azure.assets.add_component,
+        "add_pipeline": azure.factories.add_pipeline,
+        "add_batch_endpoint": azure.endpoints.add_batch,
+        "fail_deployment": azure.faults.fail_deployment,
+        "state": azure.summary,
+    }
     return tuple(
-        Route("POST", f"{PREFIX}/{name}", partial(_call, getattr(azure, name), shape), frozenset(), Plane.OWN)
-        for name, shape in ARGUMENTS.items()
+        Route("POST", f"{PREFIX}/{name}", partial(_call, method, ARGUMENTS[name]), frozenset(), Plane.OWN)
+        for name, method in methods.items()
     )
 
 
 def _call(method: Callable[..., Any], shape: Members, ask: Ask) -> Answer:
-    given = {name: value for name, value in ask.body(shape).items() if value is not None}
+    arguments = {name: value for name, value in ask.body(shape).items() if value is not None}
     try:
-        return Answer(200, {"result": method(**given)})
-    except (LookupError, StopIteration) as error:
-        raise Refusal(404, "NotFound", f"there is no such thing: {given}") from error
+        return Answer(200, {"result": method(**arguments)})
+    except LookupError as error:
+        raise Refusal(404, "NotFound", f"there is no such thing: {arguments}") from error

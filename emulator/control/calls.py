@@ -1,0 +1,34 @@
+"""The calls that the emulator has answered, and callbacks for them."""
+
+from collections.abc import Callable
+
+from emulator.http.calls import Call
+from emulator.service import Service
+from emulator.state.matching import Match
+from emulator.wire import Request
+
+
+class Calls:
+    """Lists calls, and calls back before and after each."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    @property
+    def all(self) -> list[Call]:
+        """Every call so far, in the order of the answers."""
+        with self._service.world.lock:
+            return list(self._service.calls)
+
+    def matching(self, match: str = "") -> list[Call]:
+        """The calls that match; for `match`, see the docstring of `emulator`."""
+        matches = Match(match)
+        return [call for call in self.all if matches(call.method, call.path)]
+
+    def before(self, callback: Callable[[Request], None]) -> None:
+        """Call back with each request before the emulator handles it."""
+        self._service.before.append(callback)
+
+    def after(self, callback: Callable[[Call], None]) -> None:
+        """Call back with each call after it was handled and before its answer is sent."""
+        self._service.after.append(callback)

@@ -1,0 +1,68 @@
+"""Models of workspaces and registries."""
+
+from collections.abc import Mapping
+
+from emulator.control.lookup import Lookup
+from emulator.ml import assets, workspaces
+from emulator.state.state import World
+
+
+class Models:
+    """Registers and changes models."""
+
+    def __init__(self, state: World, lookup: Lookup) -> None:
+        self._state, self._lookup = state, lookup
+
+    def register(  # noqa: PLR0913 - most are keywords that most calls leave out
+        self,
+        name: str,
+        version: str,
+        tags: Mapping[str, str] | None = None,
+        *,
+        type: str = "mlflow_model",
+        properties: Mapping[str, str] | None = None,
+        registry: str | None = None,
+        workspace: str | None = None,
+        missed: int = 0,
+    ) -> str:
+        """Register a model version, which the first `missed` reads do not find; returns its id.
+
+        In a workspace this raises the event ModelRegistered. Raises an error response for an invalid name or version,
+        and if the version exists.
+        """
+        home = self._lookup.first if registry else self._lookup.scope(workspace)
+        inside = home.replace("/providers/Microsoft.MachineLearningServices", "")
+        uri = f"azureml:/{inside}/datastores/{workspaces.DATASTORE}/paths/models/{name}/{version}"
+        flavors = {"python_function": {"data": {"loader_module": "mlflow.sklearn"}}} if type == "mlflow_model" else {}
+        about = {"tags": dict(tags or {}), "properties": dict(properties or {})}
+        with self._state.changing():
+            id = self._lookup.asset("models", name, version, registry, workspace)
+            model = assets.create(self._state, id, {"modelType": type, "modelUri": uri, "flavors": flavors, **about})
+            model.missed = missed
+            return assets.reference(model)
+
+    def set_tags(
+        self,
+        name: str,
+        version: str,
+        tags: Mapping[str, str],
+        *,
+        registry: str | None = None,
+        workspace: str | None = None,
+    ) -> None:
+        """Replace a model's tags. Raises an error response (404) if the model does not exist."""
+        with self._state.changing():
+            id = self._lookup.asset("models", name, version, registry, workspace)
+            self._state.need(id).properties["tags"] = dict(tags)
+
+    def archive(self, name: str, version: str, *, registry: str | None = None, workspace: str | None = None) -> None:
+        """Archive a model. Raises an error response (404) if it does not exist."""
+        with self._state.changing():
+            id = self._lookup.asset("models", name, version, registry, workspace)
+            self._state.need(id).properties["isArchived"] = True
+
+    def delete(self, name: str, version: str, *, registry: str | None = None, workspace: str | None = None) -> None:
+        """Delete a model. Raises an error response (404) if it does not exist."""
+        with self._state.changing():
+            id = self._lookup.asset("models", name, version, registry, workspace)
+            self._state.remove(self._state.need(id).id)

@@ -1,0 +1,23 @@
+"""Long-running operations: how long they take."""
+
+from emulator.state.matching import Match
+from emulator.state.script import Pace
+from emulator.state.state import World
+
+
+class Operations:
+    """Plans the duration of operations."""
+
+    def __init__(self, state: World) -> None:
+        self._state = state
+
+    def set_duration(
+        self, *, polls: int = 1, seconds: float | None = None, status_only: bool = False, match: str = ""
+    ) -> None:
+        """How long operations take: `polls` reads of the operation or its resource find it in progress, or `seconds`.
+
+        With `status_only`, reads of the resource do not count. `match` selects the call that starts the operation, such
+        as ``DELETE *``.
+        """
+        with self._state.lock:
+            self._state.script.paces.append((Match(match), Pace(polls, seconds, status_only)))

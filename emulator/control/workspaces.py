@@ -1,0 +1,41 @@
+"""Workspaces and registries, with their computes and quotas."""
+
+from emulator.control.lookup import Lookup
+from emulator.ml import registries, workspaces
+from emulator.state.state import World
+
+LOCATION = "westeurope"
+
+
+class Workspaces:
+    """Creates workspaces, registries and computes, and sets quotas."""
+
+    def __init__(self, state: World, lookup: Lookup) -> None:
+        self._state, self._lookup = state, lookup
+
+    def add(self, id: str, location: str = LOCATION) -> str:
+        """Create a workspace with its default datastore; returns its id."""
+        with self._state.changing():
+            return workspaces.add(self._state, id, location).id
+
+    def add_registry(self, name: str, location: str = LOCATION) -> str:
+        """Create a registry in the resource group of the first workspace; returns its id."""
+        id = f"{self._lookup.first.rpartition('/workspaces/')[0]}/registries/{name}"
+        with self._state.changing():
+            return registries.add(self._state, id, location).id
+
+    def add_compute(self, name: str, kind: str = "AmlCompute", *, workspace: str | None = None) -> str:
+        """Create a compute of a kind, such as AmlCompute or Kubernetes; returns its id."""
+        about = {"computeType": kind, "provisioningState": "Succeeded", "computeLocation": LOCATION}
+        own = {"properties": {"namespace": "default"}} if kind == "Kubernetes" else {"properties": {}}
+        with self._state.changing():
+            id = f"{self._lookup.scope(workspace)}/computes/{name}"
+            return self._state.add(id, {"location": LOCATION, "properties": {**about, **own}, "tags": {}}).id
+
+    def set_quota(self, family: str, limit: int, *, used: int = 0) -> None:
+        """Limit the cores of a machine family (DSv2, FSv2, ...) in each region; `used` of them are taken by others.
+
+        The family ``total`` is the limit of all families together.
+        """
+        with self._state.lock:
+            self._state.quotas[family.lower()] = (limit, used)
