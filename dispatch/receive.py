@@ -74,7 +74,7 @@ def _accept(event: Event, raw: str, app: App) -> list[Message]:
     if workspace is None and app.rules.knows_workspaces:
         _reject("foreign workspace", f"{event.topic} is not in workspaces.yaml", raw, app, id=event.id, type=type_name)
         return []
-    name = workspace.name if workspace else event.workspace.name
+    name = workspace.name if workspace else event.resource.name
     actions, undecided = _matching(app.bound(event), app)
     record = EventRecord(raw, event.id, type_name, name, event.object, app.now(), len(actions), tuple(undecided))
     try:

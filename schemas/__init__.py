@@ -1,35 +1,27 @@
-"""What can happen in an Azure ML workspace: the five events, typed, whichever envelope and spelling they came in.
+"""What can happen in an Azure ML workspace: the event types, and `parse_event`, which reads them.
 
-Imports nothing of this project, of Azure or of the templates: it can be used on its own.
+Imports nothing else of this project, of Azure or of the templates, so it can be used on its own.
 """
 
-from schemas.data import (
-    DatasetDriftDetectedData,
-    EventData,
-    ModelDeployedData,
-    ModelRegisteredData,
-    ModelVersion,
-    RunCompletedData,
-    RunData,
-    RunStatusChangedData,
-)
+from schemas.context import Context
 from schemas.drift import Drift, Violation
 from schemas.errors import EventError, MalformedEvent, Problem, UnknownEventType
-from schemas.events import (
-    EVENT_TYPES,
-    DatasetDriftDetected,
-    Event,
-    ModelDeployed,
-    ModelRegistered,
-    RunCompleted,
-    RunStatusChanged,
-)
+from schemas.events.base import Event, EventData
+from schemas.events.dataset_drift_detected import DatasetDriftDetected, DatasetDriftDetectedData
+from schemas.events.model_deployed import ModelDeployed, ModelDeployedData, ModelVersion
+from schemas.events.model_registered import ModelRegistered, ModelRegisteredData
+from schemas.events.registry import EVENT_NAMES, EVENT_TYPES
+from schemas.events.run import RunData
+from schemas.events.run_completed import RunCompleted, RunCompletedData
+from schemas.events.run_status_changed import RunStatusChanged, RunStatusChangedData
 from schemas.parse import parse_event
+from schemas.resource import ResourceId, WorkspaceId
 from schemas.tags import Tags
-from schemas.workspace import WorkspaceId
 
 __all__ = [
+    "EVENT_NAMES",
     "EVENT_TYPES",
+    "Context",
     "DatasetDriftDetected",
     "DatasetDriftDetectedData",
     "Drift",
@@ -43,6 +35,7 @@ __all__ = [
     "ModelRegisteredData",
     "ModelVersion",
     "Problem",
+    "ResourceId",
     "RunCompleted",
     "RunCompletedData",
     "RunData",

@@ -1,29 +1,26 @@
-"""`Alert`: something is wrong with the app or its rules, told as an event, so that a handler can carry it to people.
+"""`Alert`: the app's own event, which carries an alert about the app or its rules to a handler.
 
-It is no event of Azure ML: `parse_event` does not know its type, whoever sends it.
+Event Grid cannot deliver it: it is not in the registry, so `parse_event` refuses its type.
 """
 
 from collections.abc import Iterable
 from typing import Literal, Self
 
-from schemas.data import EventData
 from schemas.envelope import open_envelope
-from schemas.events import Event
+from schemas.events.base import Event, EventData, Rows
 from schemas.fields import RequiredText
 from schemas.plain import read_plain
-from schemas.subject import Subject
 
 Kind = Literal["refused rules", "rejected events", "rule is gone", "unreadable event"]
 
-ALERT_TYPE = "azureml-events.Alert"
-NOWHERE = (  # where a workspace's id must stand
+_TOPIC = (  # an event has the id of a workspace as its topic; this one does not exist
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/azureml-events"
     "/providers/Microsoft.MachineLearningServices/workspaces/azureml-events"
 )
 
 
 class AlertData(EventData):
-    """What is wrong: in a line, and in as many more as are needed."""
+    """The alert: a summary in one line, and more lines of details."""
 
     kind: RequiredText
     summary: RequiredText
@@ -31,33 +28,40 @@ class AlertData(EventData):
 
 
 class Alert(Event):
-    """Something is wrong with the app or its rules."""
+    """An alert about the app or its rules."""
+
+    publisher = "azureml-events"
 
     data: AlertData
 
     @classmethod
     def of(cls, kind: Kind, about: str, summary: str, details: Iterable[str] = ()) -> Self:
-        """An alert; `about` makes it the same alert as another one of its kind, or a new one."""
+        """An alert. Alerts of one kind with the same `about` have one id, so they are sent once."""
         data = {"kind": kind, "summary": summary, "details": tuple(details)}
-        event = {"id": f"{kind}: {about}", "topic": NOWHERE, "subject": about, "eventType": ALERT_TYPE, "data": data}
-        return cls.read(open_envelope(event))
+        event = {"id": f"{kind}: {about}", "topic": _TOPIC, "subject": about, "eventType": cls.type_name()}
+        return cls.read(open_envelope({**event, "data": data}))
 
     @classmethod
     def recorded(cls, raw: str) -> Self:
-        """An alert as it was written down. Raises MalformedEvent."""
+        """Read an alert from the text in the inbox. Raises MalformedEvent."""
         return cls.read(open_envelope(read_plain(raw)))
 
     @property
     def object(self) -> str:
-        """The kind of thing that is wrong."""
+        """The kind of the alert."""
         return self.data.kind
 
     @property
-    def subject_parts(self) -> Subject | None:
-        """None: it is about no object of Azure ML."""
-        return None
+    def headline(self) -> str:
+        """The alert's summary."""
+        return self.data.summary
 
     @property
-    def studio_url(self) -> str | None:
-        """None: there is no page of it."""
-        return None
+    def rows(self) -> Rows:
+        """The kind of the alert, and its details line by line."""
+        return ("Alert", self.data.kind), *(("", line) for line in self.data.details)
+
+    @property
+    def is_bad_news(self) -> bool:
+        """Every alert is."""
+        return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from schemas.events import Event
+    from schemas.events.base import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Context:
         Added are `workspace`, `drift`, `studio_url`, `object` and, if there is one, `result`. A field of the event with
         one of these names, in any case, is left out: a sender must not be able to forge what the app adds.
         """
-        event, id = self.event, self.event.workspace
+        event, id = self.event, self.event.resource
         added: dict[str, Any] = {
             "workspace": {
                 "name": id.name,

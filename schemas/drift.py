@@ -1,9 +1,9 @@
-"""`Drift`: what a monitor found, whichever of the two forms told of it.
+"""`Drift`: what a monitor found, read from either of the two event types that report drift.
 
-Data drift v1 raised DatasetDriftDetected. Model monitors, which replaced it, raise RunStatusChanged with the tag
+Data drift v1 raises DatasetDriftDetected. Model monitors, which replaced it, raise RunStatusChanged with the tag
 `azureml_modelmonitor_threshold_breached` (learn.microsoft.com, "Monitor the performance of models deployed to
-production"). The tag's text, and that nothing else is told, is from the component that sets it: Azure/azureml-assets,
-assets/model_monitoring/components/src, "evaluate metrics threshold".
+production"). The format of the tag, and that it is the only information about the breach, is from the component that
+sets it: Azure/azureml-assets, assets/model_monitoring/components/src, "evaluate metrics threshold".
 """
 
 import json
@@ -14,15 +14,15 @@ from datetime import datetime
 from math import isfinite
 from typing import Any
 
-from schemas.data import DatasetDriftDetectedData, RunData
 from schemas.fields import format_time
+from schemas.tags import Tags
 
 BREACH_TAG = "azureml_modelmonitor_threshold_breached"
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A metric beyond its threshold; None for what the message does not say."""
+    """A metric that violates its threshold. A field that the message lacks is None."""
 
     feature: str | None
     metric: str | None
@@ -32,25 +32,25 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What a monitor found; None for what its form does not tell."""
+    """What a monitor found. A field that the event does not report is None."""
 
-    monitor: str | None = None  # data drift v1 only: a model monitor's event tells its signal's name, not its own
+    monitor: str | None = None  # data drift v1 only: a model monitor reports the name of its signal, not its own
     signal: str | None = None  # model monitors only
     coefficient: float | None = None  # data drift v1 only
     message: str | None = None  # model monitors only
-    violations: tuple[Violation, ...] = ()  # model monitors only; a tag holds 1,000 characters, so the last may be cut
-    baseline_dataset: str | None = None  # these four: data drift v1 only
+    violations: tuple[Violation, ...] = ()  # model monitors only; tags hold 1,000 characters, so the last may be cut
+    baseline_dataset: str | None = None  # data drift v1 only, as are the next three
     target_dataset: str | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
     run_id: str | None = None
 
     def view(self) -> dict[str, Any]:
-        """Plain data, as conditions and templates see it.
+        """The plain data that conditions and templates read.
 
-        There `monitor` says which it is in both forms: a model monitor is known by its signal, whose name is to begin
-        with the monitor's ("Monitor the performance of models deployed to production", on filters). And `datasets` are
-        the ids of those that are named: none by a model monitor.
+        There, `monitor` falls back to the signal's name, which should begin with the monitor's name ("Monitor the
+        performance of models deployed to production", on filters). `datasets` lists the ids of the datasets that the
+        event names; a model monitor names none.
         """
         return asdict(self) | {
             "monitor": self.monitor or self.signal,
@@ -61,32 +61,20 @@ class Drift:
         }
 
 
-def dataset_drift(data: DatasetDriftDetectedData) -> Drift:
-    """The drift that a DatasetDriftDetected tells of."""
-    return Drift(
-        monitor=data.monitor,
-        coefficient=data.drift_coefficient,
-        baseline_dataset=data.base_dataset_id,
-        target_dataset=data.target_dataset_id,
-        start_time=data.start_time,
-        end_time=data.end_time,
-        run_id=data.run_id,
-    )
-
-
-def monitor_breach(data: RunData) -> Drift | None:
-    """The drift that a model monitor's run tells of; None if the run carries no breach."""
-    breach = data.run_tags.get(BREACH_TAG)
+def monitor_breach(run_tags: Tags, run_id: str) -> Drift | None:
+    """The drift that the tags of a model monitor's run report; None if they lack the breach tag."""
+    breach = run_tags.get(BREACH_TAG)
     if not breach:
         return None
     message = breach if isinstance(breach, str) else json.dumps(breach)
     signal = re.search(r"The signal '([^'\n]{1,255})' has failed", message)
-    violations = tuple(_violations(message))
-    return Drift(signal=signal[1] if signal else None, message=message, violations=violations, run_id=data.run_id)
+    return Drift(
+        signal=signal[1] if signal else None, message=message, violations=tuple(_violations(message)), run_id=run_id
+    )
 
 
 def _violations(message: str) -> Iterator[Violation]:
-    """The JSON objects within the message: one per feature and metric."""
+    """Read the JSON objects in the message: one per feature and metric."""
     for text in re.findall(r"\{[^{}]*\}", message):
         try:
             row = json.loads(text)

@@ -22,8 +22,8 @@ class Envelope:
         return Envelope({**self.event, "eventType": event_type}, self.names)
 
     @property
-    def told(self) -> dict[str, str]:
-        """What an error can tell of the event, as far as it is there."""
+    def summary(self) -> dict[str, str]:
+        """What an error reports of the event: its id, type and topic, where they are texts."""
         fields = {"event_id": "id", "event_type": "eventType", "topic": "topic"}
         return {key: text for key, name in fields.items() if isinstance(text := self.event.get(name), str)}
 

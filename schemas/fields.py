@@ -10,8 +10,6 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from schemas.workspace import WorkspaceId
-
 TEXT = "a text that is not empty"
 _TIME = "an ISO 8601 date and time such as 2026-11-22T09:00:00.1234567Z"
 _DATE_LENGTH = len("2026-11-22")
@@ -48,10 +46,6 @@ def _version(value: Any) -> str:
 
 def _optional_version(value: Any) -> str:
     return "" if value in (None, "") else _version(value)
-
-
-def _workspace(value: Any) -> str:
-    return WorkspaceId.parse(value if isinstance(value, str) else "").text
 
 
 def parse_time(value: str) -> datetime:
@@ -112,7 +106,6 @@ OptionalText: TypeAlias = Annotated[str | None, BeforeValidator(_optional_text)]
 Text: TypeAlias = Annotated[str, BeforeValidator(_text)]
 Version: TypeAlias = Annotated[str, BeforeValidator(_version)]
 OptionalVersion: TypeAlias = Annotated[str, BeforeValidator(_optional_version)]
-WorkspaceText: TypeAlias = Annotated[str, BeforeValidator(_workspace)]
 Time: TypeAlias = Annotated[datetime | None, BeforeValidator(_time), PlainSerializer(format_time)]
 Number: TypeAlias = Annotated[float | None, BeforeValidator(_number)]
 ModelIds: TypeAlias = Annotated[str, BeforeValidator(_model_ids)]

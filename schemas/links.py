@@ -1,38 +1,31 @@
-"""Deep links into the Azure ML studio of the public cloud.
+"""Links to pages of the Azure ML studio in the public cloud.
 
-Shapes: a run's as azureml-core prints it ("Web View: https://ml.azure.com/runs/..."); an endpoint's, and the workspace
-as `wsid`, as in microsoft/promptflow, open_model_llm.py; a model's as in kestra-io/plugin-azure. Every part that comes
-from an event is percent-encoded, so that it stays the part it is.
+Forms: a run's as azureml-core prints it ("Web View: https://ml.azure.com/runs/..."); an endpoint's, and the workspace
+as `wsid`, as in microsoft/promptflow, open_model_llm.py; a model's as in kestra-io/plugin-azure.
 """
 
 from urllib.parse import quote
 
-from schemas.workspace import WorkspaceId
+from schemas.resource import WorkspaceId
 
 
-def run_link(workspace: WorkspaceId, run_id: str) -> str | None:
-    """The page of a run."""
-    return _link(workspace, "runs", _part(run_id))
+def studio_link(workspace: WorkspaceId, *path: str) -> str | None:
+    """The link to a page of a workspace. The caller quotes what comes from an event (`quoted`).
 
-
-def model_link(workspace: WorkspaceId, name: str, version: str) -> str | None:
-    """The page of a model version."""
-    return _link(workspace, "model", f"{_part(name)}:{_part(version)}", "details")
-
-
-def endpoint_link(workspace: WorkspaceId, name: str) -> str | None:
-    """The page of a real-time endpoint."""
-    return _link(workspace, "endpoints", "realtime", _part(name), "detail")
-
-
-def _link(workspace: WorkspaceId, *path: str) -> str | None:
+    None if a part of the path is ``.`` or ``..``: browsers resolve these even where they are percent-encoded.
+    """
     if {".", ".."} & set(path):
-        return None  # a browser takes these as directions, encoded or not
-    subscription, group, name = map(_part, (workspace.subscription, workspace.resource_group, workspace.name))
-    provider = "providers/Microsoft.MachineLearningServices"
-    wsid = f"/subscriptions/{subscription}/resourceGroups/{group}/{provider}/workspaces/{name}"
+        return None
+    subscription, group, name = map(quoted, (workspace.subscription, workspace.resource_group, workspace.name))
+    wsid = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{workspace.resource_type}/{name}"
     return f"https://ml.azure.com/{'/'.join(path)}?wsid={wsid}"
 
 
-def _part(text: str) -> str:
+def run_link(workspace: WorkspaceId, run_id: str) -> str | None:
+    """The link to a run's page."""
+    return studio_link(workspace, "runs", quoted(run_id))
+
+
+def quoted(text: str) -> str:
+    """A text from an event, percent-encoded, so that it stays one part of a path."""
     return quote(text, safe="", errors="replace")

@@ -32,7 +32,7 @@ def read_plain(raw: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
     problems: list[Problem] = []
     plain: dict[str, Any] = _plain(value, "", 1, problems)
     if problems:
-        raise MalformedEvent(*problems[:_PROBLEMS_LIMIT], **open_envelope(plain).told)
+        raise MalformedEvent(*problems[:_PROBLEMS_LIMIT], **open_envelope(plain).summary)
     return plain
 
 

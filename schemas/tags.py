@@ -1,8 +1,8 @@
-"""`Tags`: tags and properties, looked up without regard to case.
+"""`Tags`: tags and properties of an object, with lookup that ignores case.
 
-Azure ML camel-cases the names of tags as it publishes an event: ``GITHUB_REPOSITORY`` arrives as ``githuB_REPOSITORY``
-(Azure/aml-function, GridEventHandler.cs), ``BuildId`` as ``buildId``. Whoever set a tag must find it by the name they
-gave it.
+Azure ML camel-cases the names of tags when it publishes an event: ``GITHUB_REPOSITORY`` arrives as
+``githuB_REPOSITORY`` (Azure/aml-function, GridEventHandler.cs), ``BuildId`` as ``buildId``. Rules use the name under
+which the tag was set.
 """
 
 from collections.abc import Mapping
@@ -13,31 +13,43 @@ from pydantic_core import CoreSchema, core_schema
 
 
 class Tags(dict[str, Any]):
-    """A dict whose ``[]``, `get` and ``in`` ignore case where the exact name is not there. Nothing is renamed."""
+    """A dict whose ``[]``, `get` and ``in`` fall back to a match that ignores case. Names keep their spelling.
 
-    def _spelled(self, name: object) -> str | None:
-        if not isinstance(name, str) or dict.__contains__(self, name):
-            return name if isinstance(name, str) else None
-        folded = name.casefold()
-        return next((known for known in self if known.casefold() == folded), None)
+    Do not change it after the first lookup: the case-folded names are collected once.
+    """
+
+    __slots__ = ("_folded",)
+    _folded: dict[str, str]  # casefolded name -> the first name of that spelling
+
+    def _find(self, name: object) -> str | None:
+        """The name as it is spelled here, or None."""
+        if not isinstance(name, str):
+            return None
+        if dict.__contains__(self, name):
+            return name
+        try:
+            folded = self._folded
+        except AttributeError:
+            folded = self._folded = {known.casefold(): known for known in reversed(self)}
+        return folded.get(name.casefold())
 
     def __missing__(self, name: str) -> Any:
-        found = self._spelled(name)
+        found = self._find(name)
         if found is None:
             raise KeyError(name)
         return self[found]
 
     def __contains__(self, name: object) -> bool:
-        return self._spelled(name) is not None
+        return self._find(name) is not None
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value of a name, or `default`."""
-        found = self._spelled(name)
+        found = self._find(name)
         return default if found is None else self[found]
 
     @classmethod
     def read(cls, value: Any) -> Self:
-        """From plain data: none for null and for the text "null". Raises ValueError for anything but an object."""
+        """Read plain data: null and the text "null" are no tags. Raises ValueError for anything else but an object."""
         if value is None or value == "null":
             return cls()
         if not isinstance(value, Mapping):

@@ -1,30 +1,21 @@
-"""Which of two events about one object is the later: Event Grid delivers them in no order.
+"""Compare the order of two events about one object: Event Grid delivers them in no order.
 
-Where events carry a `sequencer`, it decides, compared as Event Grid compares it: as text (learn.microsoft.com, "Azure
-Blob Storage as an Event Grid source"), here padded to one length, since its length is not promised. Azure ML's own
-events carry none. Of a run, the status decides before the time: it goes one way, and ends (azure-sdk-for-js,
-arm-machinelearning, JobStatus: "NotResponding is the only state exempt from strict transition orders").
+If both events carry a `sequencer`, it decides. It is compared as text, as Event Grid's documentation asks
+(learn.microsoft.com, "Azure Blob Storage as an Event Grid source"), padded to one length, because its length is not
+promised. Otherwise the event type's `rank` decides, then the time. Events of Azure ML have no sequencer; the rank of a
+run's event is that of the run's status.
 """
 
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
 
-from schemas import Event, RunCompleted, RunStatusChanged
+from schemas import Event
 
-_EARLY = ("notstarted", "starting", "provisioning", "preparing", "queued")
-_LATE = ("finalizing", "cancelrequested")
-_TERMINAL = ("completed", "failed", "canceled")
-_RUNNING = len(_EARLY)  # also for Paused, NotResponding, and what is not known here
-_RANKS = {
-    **{status: rank for rank, status in enumerate(_EARLY)},
-    **{status: _RUNNING + 1 + rank for rank, status in enumerate(_LATE)},
-    **dict.fromkeys(_TERMINAL, _RUNNING + 1 + len(_LATE)),
-}
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
-class Place(NamedTuple):
-    """Where an event stands among those about its object. Texts, so that a guard's note can keep it."""
+class Position(NamedTuple):
+    """The position of an event among the events about its object, as texts: `latest_only` stores it."""
 
     sequencer: str
     rank: str
@@ -32,12 +23,12 @@ class Place(NamedTuple):
 
     @classmethod
     def of(cls, event: Event) -> Self:
-        """The place of an event."""
+        """The position of an event."""
         time = (event.event_time or _BEGINNING).astimezone(UTC) if _has_utc(event) else _BEGINNING
-        return cls(event.sequencer or "", f"{_rank(event):02d}", time.isoformat(timespec="microseconds"))
+        return cls(event.sequencer or "", f"{event.rank:02d}", time.isoformat(timespec="microseconds"))
 
-    def is_after(self, other: "Place") -> bool:
-        """Is this the later one? Of two that stand at the same place, neither is."""
+    def is_after(self, other: "Position") -> bool:
+        """Is this position later than the other? Of two equal positions, neither is."""
         if self.sequencer and other.sequencer:
             length = max(len(self.sequencer), len(other.sequencer))
             return self.sequencer.rjust(length, "0") > other.sequencer.rjust(length, "0")
@@ -45,20 +36,9 @@ class Place(NamedTuple):
 
 
 def object_of(event: Event) -> tuple[str, str, str]:
-    """The workspace, kind and name of what an event is about: the same for all events about it."""
-    kind = "run" if isinstance(event, RunCompleted | RunStatusChanged) else type(event).__name__
-    return event.topic.casefold(), kind, event.object
+    """The resource, the kind and the name of an event's object: equal for all events about it."""
+    return event.topic.casefold(), event.object_kind, event.object
 
 
 def _has_utc(event: Event) -> bool:
     return event.event_time is not None and not event.event_time.utcoffset()
-
-
-def _rank(event: Event) -> int:
-    match event:
-        case RunCompleted():
-            return _RANKS["completed"]
-        case RunStatusChanged():
-            return _RANKS.get(event.data.run_status.casefold(), _RUNNING)
-        case _:
-            return 0

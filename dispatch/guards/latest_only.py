@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dispatch.guards.base import GuardContext
-from dispatch.guards.event_order import Place, object_of
+from dispatch.guards.event_order import Position, object_of
 from dispatch.inbox.notes import hashed
 from handlers.base import Skipped
 
@@ -23,7 +23,7 @@ class LatestOnly:
         """Skipped if this rule has let a later event about the object pass."""
         if context.claim.record.begun:
             return None
-        event, place = context.claim.event, Place.of(context.claim.event)
+        event, place = context.claim.event, Position.of(context.claim.event)
 
         def later(seen: dict[str, str]) -> dict[str, str]:
             if self.only_looks or (seen and _place(seen).is_after(place)):
@@ -37,5 +37,5 @@ class LatestOnly:
         return Skipped(f"superseded by event {latest['event']} of {latest['time']}")
 
 
-def _place(note: Mapping[str, str]) -> Place:
-    return Place(note["sequencer"], note["rank"], note["time"])
+def _place(note: Mapping[str, str]) -> Position:
+    return Position(note["sequencer"], note["rank"], note["time"])

@@ -7,9 +7,9 @@ from itertools import product
 from dispatch.inbox.actions import MOST_ACTIONS
 from dispatch.inbox.rows import ENDED
 from dispatch.rules.errors import did_you_mean
-from dispatch.rules.rule_entry import EVENT_NAMES, Draft
+from dispatch.rules.rule_entry import Draft
 from dispatch.rules.workspaces import Workspaces
-from schemas import EVENT_TYPES, Event
+from schemas import EVENT_NAMES, EVENT_TYPES, Event
 from schemas.errors import shown
 
 _WHY_SO_FEW = (

@@ -10,14 +10,14 @@ from dispatch.inbox.actions import NewAction
 from dispatch.log import log_event
 from dispatch.rules.errors import RuleError
 from dispatch.rules.retry import Retry
-from dispatch.rules.rule_entry import DRIFT, EVENT_NAMES
 from dispatch.rules.when import ALWAYS, AllOf
 from dispatch.rules.workspaces import Workspace, Workspaces
 from dispatch.rules.workspaces_file import Alerts
 from handlers.base import Handler, Result
 from handlers.lineage import Lineage, lineage_of, rule_code
 from handlers.log import Log
-from schemas import Event
+from schemas import EVENT_NAMES, Event
+from schemas.events.registry import DRIFT_DETECTED
 
 ALERTS = "-alerts"  # the name of what tells of alerts; no rule's name begins so
 
@@ -48,7 +48,7 @@ class Rule:
 
     def takes(self, event: Event) -> bool:
         """Is the event of a type that its `on` names?"""
-        return type(event).__name__ in self.on or (DRIFT in self.on and event.drift is not None)
+        return type(event).__name__ in self.on or (DRIFT_DETECTED in self.on and event.drift is not None)
 
     def stopped(self, origin: Lineage | None) -> str:
         """Why it must not act on an event that comes from one of our starts; empty if it may."""
@@ -101,7 +101,7 @@ class Rules:
 
     def workspace(self, event: Event) -> Workspace | None:
         """The workspace that raised the event; None if it is not one of ours, or if ours are not known."""
-        return self.workspaces.find(event.workspace) if self.workspaces else None
+        return self.workspaces.find(event.resource) if self.workspaces else None
 
     def get(self, name: str) -> Rule | None:
         """The rule of this name, if there is one now; also the one that tells of alerts, and of a rule's failures."""

@@ -15,14 +15,11 @@ from dispatch.rules.when import ALWAYS, AllOf, read_when
 from dispatch.rules.workspaces import Workspaces
 from dispatch.rules.workspaces_file import FILE, choose
 from handlers.workspace_field import WORKSPACES
-from schemas import EVENT_TYPES, DatasetDriftDetected, Event, RunStatusChanged
+from schemas import EVENT_NAMES, Event
 from schemas.errors import shown
+from schemas.events.registry import DRIFT_DETECTED
 
-DRIFT = "DriftDetected"  # both forms of drift
 PREFIX = "Microsoft.MachineLearningServices."
-EVENT_NAMES = {event.__name__: (event,) for event in EVENT_TYPES.values()} | {
-    DRIFT: (DatasetDriftDetected, RunStatusChanged)
-}
 OUTCOMES = ("succeeded", "failed", "skipped", "any")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -147,7 +144,7 @@ def _on(node: Node, file: RuleFile) -> dict[str, Node]:
     for item in file.one_or_more(node, "on"):
         text = file.text(item, "an event type")
         name = (text or "").removeprefix(PREFIX)
-        if name in EVENT_NAMES and not (name == DRIFT and text != DRIFT):
+        if name in EVENT_NAMES and not (name == DRIFT_DETECTED and text != DRIFT_DETECTED):
             found.setdefault(name, item)
         elif text is not None:
             hint = did_you_mean(name, EVENT_NAMES, "The event types are")

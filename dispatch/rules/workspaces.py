@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from schemas import WorkspaceId
+from schemas import ResourceId, WorkspaceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Workspace:
     """A workspace as ``rules/workspaces.yaml`` names it."""
 
     name: str
-    id: WorkspaceId
+    id: ResourceId
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def view(self) -> dict[str, Any]:
@@ -32,13 +32,13 @@ class Workspaces:
         self.by_name = MappingProxyType({workspace.name: workspace for workspace in workspaces})
         self._by_id = {workspace.id: workspace for workspace in workspaces}
 
-    def find(self, id: WorkspaceId) -> Workspace | None:
+    def find(self, id: ResourceId) -> Workspace | None:
         """The workspace with this id; None if it is not one of ours."""
         return self._by_id.get(id)
 
     def ids(self) -> dict[str, WorkspaceId]:
-        """The workspaces' ids, by name."""
-        return {workspace.name: workspace.id for workspace in self}
+        """The ids of the Azure ML workspaces among them, by name: handlers act in no other resource."""
+        return {workspace.name: workspace.id for workspace in self if isinstance(workspace.id, WorkspaceId)}
 
     def __iter__(self) -> Iterator[Workspace]:
         return iter(self.by_name.values())

@@ -9,8 +9,9 @@ from dispatch.rules.handler_entry import read_doing
 from dispatch.rules.reading.nodes import START, Node, Position, RuleFile, Scalar, Table, is_broken, is_null
 from dispatch.rules.workspaces import Workspace, Workspaces
 from handlers.base import Handler
-from schemas import Event, WorkspaceId
+from schemas import Event, ResourceId
 from schemas.errors import shown
+from schemas.events.registry import parse_resource
 
 FILE = "workspaces.yaml"
 
@@ -39,7 +40,7 @@ def read_workspaces(file: RuleFile) -> Workspaces | None:
         file.error(listed or START, "no workspaces are listed", _EXAMPLE)
         return None
     table = file.table(listed, "workspaces", _EXAMPLE)
-    seen: dict[WorkspaceId, tuple[str, Position]] = {}
+    seen: dict[ResourceId, tuple[str, Position]] = {}
     found = [
         workspace
         for name in (table.fields if table else ())
@@ -94,7 +95,7 @@ def _top(file: RuleFile) -> Table | None:
 
 
 def _workspace(
-    name: str, table: Table, file: RuleFile, seen: dict[WorkspaceId, tuple[str, Position]]
+    name: str, table: Table, file: RuleFile, seen: dict[ResourceId, tuple[str, Position]]
 ) -> Workspace | None:
     at = table.keys[name]
     if not _NAME.fullmatch(name):
@@ -122,12 +123,12 @@ def _workspace(
     return Workspace(name, id, labels)
 
 
-def _id(name: str, node: Node, file: RuleFile) -> WorkspaceId | None:
+def _id(name: str, node: Node, file: RuleFile) -> ResourceId | None:
     text = file.text(node, f"the id of {name}")
     if text is None:
         return None
     try:
-        return WorkspaceId.parse(text)
+        return parse_resource(text)
     except ValueError as error:
         file.error(node, f"the id of {name} should be {error}", _ASK)
         return None

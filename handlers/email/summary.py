@@ -7,24 +7,12 @@ from typing import Any, TypeAlias
 
 from handlers.base import shorten
 from handlers.email.text import one_line
-from schemas import (
-    Drift,
-    Event,
-    ModelDeployed,
-    ModelDeployedData,
-    ModelRegistered,
-    RunCompleted,
-    RunStatusChanged,
-    Tags,
-)
+from schemas import Drift, Event
 from schemas.alert import Alert
 from schemas.drift import BREACH_TAG
 
 _VALUE_LIMIT = 300  # characters of a value
 _ROWS_LIMIT = 25  # rows of a section
-
-_BAD = {"failed", "notresponding", "canceled", "cancelrequested"}
-_SAID = {"failed", "completed", "canceled", "queued", "paused"}  # statuses that can follow "Run x"
 
 Row: TypeAlias = tuple[str, str]
 
@@ -44,10 +32,8 @@ def headline(event: Event) -> str:
 
 
 def is_bad_news(event: Event) -> bool:
-    """Does it tell of something that somebody may have to mend?"""
-    if (event.view().get("result") or {}).get("status") == "failed" or event.drift or isinstance(event, Alert):
-        return True
-    return isinstance(event, RunStatusChanged) and event.data.run_status.lower() in _BAD
+    """Does the event, or the result of the followed rule, report a failure or drift?"""
+    return event.is_bad_news or (event.view().get("result") or {}).get("status") == "failed"
 
 
 def event_name(event: Event) -> str:
@@ -58,9 +44,9 @@ def event_name(event: Event) -> str:
 def sections(event: Event) -> list[Section]:
     """Everything worth telling; a section without rows is left out."""
     if isinstance(event, Alert):
-        return [_section("", [("Alert", event.data.kind), *(("", line) for line in event.data.details)])]
+        return [_section("", event.rows)]
     found = [
-        _section("", [("Event", event_name(event)), *_about(event), *_where_and_when(event)]),
+        _section("", [("Event", event_name(event)), *event.rows, *_where_and_when(event)]),
         _section("Followed rule", _followed(event)),
         _section("Drift", _drift(event.drift) if event.drift else ()),
         _section("Tags", _tags(event).items()),
@@ -69,23 +55,7 @@ def sections(event: Event) -> list[Section]:
 
 
 def _happened(event: Event) -> str:
-    if event.drift:
-        return _drift_found(event.drift)
-    match event:
-        case Alert(data=told):
-            return told.summary
-        case RunStatusChanged(data=data):
-            status = data.run_status
-            said = f" {status.lower()}" if status.lower() in _SAID else f": {status}"
-            return f"Run {data.run_id}{said}{_experiment(data.experiment_name)}"
-        case RunCompleted(data=data):
-            return f"Run {data.run_id} completed{_experiment(data.experiment_name)}"
-        case ModelRegistered(data=data):
-            return f"Model {data.model_name}:{data.model_version} registered"
-        case ModelDeployed(data=data):
-            return f"{'Models' if len(data.models) > 1 else 'Model'} {_models(data)} deployed to {data.service_name}"
-        case _:
-            return f"{event_name(event)} {event.object}"
+    return _drift_found(event.drift) if event.drift else event.headline
 
 
 def _section(title: str, rows: Iterable[tuple[str, Any]]) -> Section:
@@ -94,22 +64,6 @@ def _section(title: str, rows: Iterable[tuple[str, Any]]) -> Section:
     if len(kept) > _ROWS_LIMIT:
         kept[_ROWS_LIMIT:] = [("…", f"and {len(kept) - _ROWS_LIMIT} more")]
     return Section(title, tuple(kept))
-
-
-def _about(event: Event) -> Iterator[tuple[str, Any]]:
-    match event:
-        case RunCompleted(data=data) | RunStatusChanged(data=data):
-            yield "Status", getattr(data, "run_status", None)
-            yield "Run", data.run_id
-            yield "Experiment", data.experiment_name
-            yield "Run type", data.run_type
-        case ModelRegistered(data=data):
-            yield "Model", data.model_name
-            yield "Version", data.model_version
-        case ModelDeployed(data=data):
-            yield "Endpoint", data.service_name
-            yield "Compute", data.service_compute_type
-            yield "Models", _models(data)
 
 
 def _where_and_when(event: Event) -> Iterator[tuple[str, Any]]:
@@ -141,9 +95,8 @@ def _drift(drift: Drift) -> Iterator[tuple[str, Any]]:
 
 
 def _tags(event: Event) -> Mapping[str, Any]:
-    found = (getattr(event.data, name, None) for name in ("run_tags", "model_tags", "service_tags"))
-    tags = next((tags for tags in found if isinstance(tags, Tags)), Tags())
-    return {name: value for name, value in tags.items() if name.lower() != BREACH_TAG}  # told under Drift
+    """The object's tags, without the message that is in the Drift section."""
+    return {name: value for name, value in event.tags.items() if name.lower() != BREACH_TAG}
 
 
 def _drift_found(drift: Drift) -> str:
@@ -151,14 +104,6 @@ def _drift_found(drift: Drift) -> str:
     what = f" of {shorten(features, 80)}" if features else ""
     size = f" (coefficient {drift.coefficient:.3g})" if drift.coefficient is not None else ""
     return f"Drift{what} found by {drift.signal or drift.monitor or 'a monitor'}{size}"
-
-
-def _models(data: ModelDeployedData) -> str:
-    return ", ".join(":".join(filter(None, model)) for model in data.models)
-
-
-def _experiment(name: str | None) -> str:
-    return f" (experiment {name})" if name else ""
 
 
 def _text(value: Any) -> str:

@@ -28,7 +28,7 @@ from handlers.base import Action, CheckBack, GiveUp
 from handlers.deploy.handler import Deploy
 from handlers.errors import classify
 from mlevents.app_settings import LocalSettings
-from schemas import ModelRegistered
+from schemas import ModelRegistered, WorkspaceId
 
 PROJECT = Path(__file__).resolve().parents[2]
 MOST_FAILURES = 20  # in a row, of one step
@@ -118,7 +118,7 @@ def _event(model: str, workspace: Workspace) -> ModelRegistered:
     name, _, version = model.rpartition(":")
     if not name:
         raise Wrong(f"{model!r} is not a model version; write name:version")
-    found = connect(workspace.id).model(ModelRef(name, version, workspace=str(workspace.id)))
+    found = connect(WorkspaceId.parse(str(workspace.id))).model(ModelRef(name, version, workspace=str(workspace.id)))
     if found is None:
         raise Wrong(f"there is no model {model} in {workspace.id}")
     about = {"model_name": name, "model_version": version, "model_tags": dict(found.tags)}

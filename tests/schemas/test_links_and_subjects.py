@@ -14,7 +14,10 @@ from schemas import (
     RunStatusChanged,
     parse_event,
 )
-from schemas.subject import DriftSubject, EndpointSubject, ModelSubject, RunSubject
+from schemas.events.dataset_drift_detected import DriftSubject
+from schemas.events.model_deployed import EndpointSubject
+from schemas.events.model_registered import ModelSubject
+from schemas.events.run import RunSubject
 from tests.kit.wires import MINIMAL, WORKSPACE, event_grid
 
 HOSTILE = [

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dispatch.act import act
-from dispatch.guards.event_order import Place
+from dispatch.guards.event_order import Position
 from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.leases import MOST_CRASHES
 from dispatch.inbox.tables import Row, Table
@@ -425,10 +425,10 @@ class TestOrder:
         ],
     )
     def test_one_of_two_events_is_the_later(self, earlier: Event, later: Event) -> None:
-        assert Place.of(later).is_after(Place.of(earlier))
-        assert not Place.of(earlier).is_after(Place.of(later))
+        assert Position.of(later).is_after(Position.of(earlier))
+        assert not Position.of(earlier).is_after(Position.of(later))
 
     def test_a_sequencer_decides_only_between_two(self) -> None:
         """An event without one is placed by its time."""
         with_one, without = sequenced(1, "99"), model_event("b", 2)
-        assert Place.of(without).is_after(Place.of(with_one))
+        assert Position.of(without).is_after(Position.of(with_one))

@@ -7,7 +7,8 @@ import pytest
 
 from dispatch.filters.operators import OPERATORS
 from dispatch.rules import load
-from dispatch.rules.rule_entry import EVENT_NAMES, OUTCOMES, RuleKeys
+from dispatch.rules.rule_entry import OUTCOMES, RuleKeys
+from schemas import EVENT_NAMES
 from tests.kit.world import SETTINGS, WORKSPACES
 
 DOC = (Path(__file__).parents[3] / "docs" / "rules.md").read_text(encoding="utf-8")

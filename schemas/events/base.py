@@ -1,0 +1,201 @@
+"""`Event` and `EventData`: what all event types share. A file beside this one declares a type, registry.py lists it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Self, TypeAlias, cast
+
+from pydantic import PrivateAttr, ValidationError, field_validator
+from pydantic.alias_generators import to_camel
+
+from schemas.context import Context
+from schemas.drift import Drift
+from schemas.envelope import Envelope, open_envelope
+from schemas.errors import MalformedEvent, Problem, shown
+from schemas.examples import example_of
+from schemas.fields import TEXT, OptionalVersion, RequiredText, Text, Time
+from schemas.plain import read_plain
+from schemas.resource import ResourceId, WorkspaceId
+from schemas.tags import Tags
+from schemas.wire import WireModel
+
+Rows: TypeAlias = tuple[tuple[str, Any], ...]
+
+
+class EventData(WireModel):
+    """The data of an event."""
+
+
+class Event(WireModel):
+    """One Event Grid event. Each event type is a subclass, whose class variables and properties describe it.
+
+    `wire` prints it in Event Grid's own schema, whichever envelope it arrived in; `parse_event` reads that back to an
+    equal event. `event_time` is in UTC; None if a CloudEvent has no time. Unknown fields are kept: those of the
+    envelope in `model_extra`, those of the data in ``data.model_extra``.
+    """
+
+    publisher: ClassVar[str] = "Microsoft.MachineLearningServices"
+    resource_id: ClassVar[type[ResourceId]] = WorkspaceId  # how to read `topic`
+    reports_drift: ClassVar[bool] = False  # can `drift` be other than None?
+    example_fields: ClassVar[Mapping[str, Any]] = {}  # of `example`: id, eventTime and data, and what else differs
+    example_subject: ClassVar[str] = ""  # a format string over the data of the example
+
+    id: RequiredText
+    topic: str
+    subject: Text = ""
+    event_type: RequiredText
+    event_time: Time = None
+    data: EventData
+    data_version: OptionalVersion = ""
+    metadata_version: OptionalVersion = ""
+
+    _context: Context | None = PrivateAttr(default=None)
+
+    @field_validator("topic", mode="before")
+    @classmethod
+    def _is_resource(cls, topic: Any) -> str:
+        return cls.resource_id.parse(topic if isinstance(topic, str) else "").text
+
+    @classmethod
+    def type_name(cls) -> str:
+        """The event type as Event Grid spells it: ``Microsoft.MachineLearningServices.RunCompleted``."""
+        return f"{cls.publisher}.{cls.__name__}"
+
+    @property
+    def resource(self) -> ResourceId:
+        """The resource that raised the event."""
+        return self.resource_id.parse(self.topic)
+
+    @property
+    def workspace(self) -> WorkspaceId:
+        """The workspace that raised the event. Raises ValueError if another kind of resource did."""
+        return WorkspaceId.parse(self.topic)
+
+    @property
+    def object(self) -> str:
+        """The name of the event's object, equal for all events about it: a run's id, a model's or endpoint's name."""
+        raise NotImplementedError
+
+    @property
+    def object_kind(self) -> str:
+        """The kind of the object, which with `object` and `topic` identifies it for ``latest_only``."""
+        return type(self).__name__
+
+    @property
+    def rank(self) -> int:
+        """The position of the event in the life of its object, which ``latest_only`` compares before the time."""
+        return 0
+
+    @property
+    def subject_parts(self) -> tuple[str, ...] | None:
+        """The ids in the subject; None if it does not have the documented form."""
+        return None
+
+    @property
+    def drift(self) -> Drift | None:
+        """The drift that the event reports."""
+        return None
+
+    @property
+    def studio_url(self) -> str | None:
+        """The link to the object's page; None if it has no page."""
+        return None
+
+    @property
+    def headline(self) -> str:
+        """What happened, in a few words: the headline of a mail. A mail about drift has its own."""
+        return f"{self.event_type.rpartition('.')[2]} {self.object}"
+
+    @property
+    def rows(self) -> Rows:
+        """Names and values that describe the object in a mail. A row whose value is None is left out."""
+        return ()
+
+    @property
+    def is_bad_news(self) -> bool:
+        """Does the event report a failure or drift?"""
+        return self.drift is not None
+
+    @property
+    def tags(self) -> Tags:
+        """The object's tags."""
+        return Tags()
+
+    @property
+    def properties(self) -> Tags:
+        """The object's properties."""
+        return Tags()
+
+    @property
+    def chosen_names(self) -> tuple[str, ...]:
+        """Names in the event that whoever created the object chose, beside its tags and properties."""
+        return ()
+
+    @property
+    def etag(self) -> str | None:
+        """The event's `etag`, from the envelope or the data; events of Azure ML have none."""
+        return self._extra("etag")
+
+    @property
+    def sequencer(self) -> str | None:
+        """The event's `sequencer`, from the envelope or the data; events of Azure ML have none."""
+        return self._extra("sequencer")
+
+    def _extra(self, name: str) -> str | None:
+        extras = [*(self.model_extra or {}).items(), *(self.data.model_extra or {}).items()]
+        return next((value for key, value in extras if key.lower() == name and isinstance(value, str)), None)
+
+    def bind(self, *, workspace: Mapping[str, Any] | None = None, result: Mapping[str, Any] | None = None) -> Self:
+        """A copy whose `view` has the workspace's configured `name` and `labels`, and the result of another rule."""
+        known = self._context or Context(self)
+        workspace = known.workspace if workspace is None else dict(workspace)
+        result = known.result if result is None else dict(result)
+        return self.in_context(Context(self, workspace, result))
+
+    def in_context(self, context: Context) -> Self:
+        """A copy whose `view` is that of the context."""
+        copy = self.model_copy()
+        copy._context = context
+        return copy
+
+    def view(self) -> dict[str, Any]:
+        """The plain data that conditions and templates read (`Context.view`); without a context there are no labels."""
+        return (replace(self._context, event=self) if self._context else Context(self)).view()
+
+    @classmethod
+    def read(cls, envelope: Envelope) -> Self:
+        """Validate the event in an envelope. Raises MalformedEvent, which lists every problem."""
+        try:
+            return cls.model_validate(envelope.event)
+        except ValidationError as error:
+            problems = _problems(error, envelope.names, {"topic": cls.resource_id.expected(), "data": "an object"})
+            raise MalformedEvent(*problems, **envelope.summary) from None
+
+    @classmethod
+    def example(cls, **changes: Any) -> Self:
+        """A realistic event of this type. `changes` replace fields of the envelope and of the data, in any spelling.
+
+        ``data={...}`` replaces the data as a whole; the subject follows the data. Raises TypeError for the name of no
+        field, MalformedEvent for an invalid value.
+        """
+        if not cls.example_fields:
+            raise TypeError(f"{cls.__name__} has no example")
+        data = cast("type[EventData]", cls.model_fields["data"].annotation)
+        example = {"eventType": cls.type_name(), **cls.example_fields}
+        raw = example_of(example, cls.example_subject, cls.wire_names(), data.wire_names(), changes)
+        return cls.read(open_envelope(read_plain(raw)))
+
+
+def _problems(error: ValidationError, names: Mapping[str, str], missing: Mapping[str, str]) -> list[Problem]:
+    """Translate pydantic's errors. `names` has the sender's names of fields, `missing` what fields should hold."""
+    problems = []
+    for detail in error.errors(include_url=False):
+        top, *rest = (to_camel(str(part)) for part in detail["loc"])  # pydantic names a default by its attribute
+        field, found = ".".join([names.get(top, top), *rest]), shown(detail["input"])
+        match detail["type"]:
+            case "missing":
+                problems.append(Problem(field, "nothing", missing.get(field, TEXT)))
+            case "model_type":
+                problems.append(Problem(field, found, "an object"))
+            case _:
+                problems.append(Problem(field, found, detail["msg"].removeprefix("Value error, ")))
+    return problems

@@ -1,0 +1,70 @@
+"""The event types that the app handles, one line each."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from types import MappingProxyType
+
+from schemas.events.base import Event
+from schemas.events.dataset_drift_detected import DatasetDriftDetected
+from schemas.events.model_deployed import ModelDeployed
+from schemas.events.model_registered import ModelRegistered
+from schemas.events.run_completed import RunCompleted
+from schemas.events.run_status_changed import RunStatusChanged
+from schemas.resource import ResourceId
+
+DRIFT_DETECTED = "DriftDetected"  # in rules: every event type that can report drift
+
+_TYPES: dict[str, type[Event]] = {
+    event.type_name(): event
+    for event in (
+        RunCompleted,
+        RunStatusChanged,
+        ModelRegistered,
+        ModelDeployed,
+        DatasetDriftDetected,
+    )
+}
+_NAMES: dict[str, tuple[type[Event], ...]] = {}
+EVENT_TYPES: Mapping[str, type[Event]] = MappingProxyType(_TYPES)  # by Event Grid's name of the type
+EVENT_NAMES: Mapping[str, tuple[type[Event], ...]] = MappingProxyType(_NAMES)  # by the names that rules use in `on`
+
+
+@contextmanager
+def registered(event: type[Event]) -> Iterator[None]:
+    """Add an event type for the length of a ``with`` block. For tests: the app's event types are the lines above.
+
+    Raises ValueError if the name is registered already.
+    """
+    name = event.type_name()
+    if name in _TYPES:
+        raise ValueError(f"the event type {name} is registered already")
+    _TYPES[name] = event
+    _index_names()
+    try:
+        yield
+    finally:
+        del _TYPES[name]
+        _index_names()
+
+
+def find_type(name: str) -> type[Event] | None:
+    """The event type of this name, regardless of case; None for an unknown type."""
+    return next((event for known, event in EVENT_TYPES.items() if known.lower() == name.lower()), None)
+
+
+def parse_resource(text: str) -> ResourceId:
+    """Read the id of a resource that can raise one of the event types. Raises ValueError, with the expected forms."""
+    kinds = dict.fromkeys(event.resource_id for event in EVENT_TYPES.values())
+    for kind in kinds:
+        with suppress(ValueError):
+            return kind.parse(text)
+    raise ValueError(", or ".join(kind.expected() for kind in kinds))
+
+
+def _index_names() -> None:
+    _NAMES.clear()
+    _NAMES.update({event.__name__: (event,) for event in EVENT_TYPES.values()})
+    _NAMES[DRIFT_DETECTED] = tuple(event for event in EVENT_TYPES.values() if event.reports_drift)
+
+
+_index_names()

@@ -1,0 +1,119 @@
+"""What the event types about runs share: RunCompleted and RunStatusChanged."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pydantic import Field
+
+from schemas.events.base import Event, EventData, Rows
+from schemas.fields import OptionalText, RequiredText
+from schemas.links import run_link
+from schemas.subject import subject_parts
+from schemas.tags import Tags
+
+# A run's status goes one way and ends (azure-sdk-for-js, arm-machinelearning, JobStatus: "NotResponding is the only
+# state exempt from strict transition orders").
+_STATUSES = (
+    ("notstarted",),
+    ("starting",),
+    ("provisioning",),
+    ("preparing",),
+    ("queued",),
+    (),  # Running, Paused, NotResponding, and every status that is not listed
+    ("finalizing",),
+    ("cancelrequested",),
+    ("completed", "failed", "canceled"),
+)
+_RANKS = {status: rank for rank, statuses in enumerate(_STATUSES) for status in statuses}
+_RUNNING = _STATUSES.index(())
+
+EXAMPLE_RUN: Mapping[str, Any] = {
+    "experimentId": "7b4c1f52-0d6e-4a83-9c1a-2f8e5d90b6a7",
+    "experimentName": "churn-training",
+    "runId": "plucky_lime_h3k8wq2v1n",
+    "runType": "azureml.PipelineRun",
+    "runTags": {
+        "team": "churn",
+        "stage": "production",
+        "owner": "ml-team@example.com",
+        "azureml.pipelineComponent": "pipelinerun",
+    },
+    "runProperties": {"azureml.runsource": "azureml.PipelineRun", "runSource": "SDK", "runType": "Schedule"},
+}
+
+
+def status_rank(status: str) -> int:
+    """The position of a status in the life of a run."""
+    return _RANKS.get(status.casefold(), _RUNNING)
+
+
+class RunSubject(NamedTuple):
+    """``experiments/{experimentId}/runs/{runId}``."""
+
+    experiment_id: str
+    run_id: str
+
+
+class RunData(EventData):
+    """A run."""
+
+    experiment_id: OptionalText = None
+    experiment_name: OptionalText = None
+    run_id: RequiredText
+    run_type: OptionalText = None
+    run_tags: Tags = Field(default_factory=Tags)
+    run_properties: Tags = Field(default_factory=Tags)
+
+
+class RunEvent(Event):
+    """An event about a run."""
+
+    example_subject = "experiments/{experimentId}/runs/{runId}"
+
+    data: RunData
+
+    @property
+    def object(self) -> str:
+        """The run's id."""
+        return self.data.run_id
+
+    @property
+    def object_kind(self) -> str:
+        """A run, whichever of the event types reports it."""
+        return "run"
+
+    @property
+    def subject_parts(self) -> RunSubject | None:
+        """The ids of the experiment and of the run."""
+        return subject_parts(RunSubject, r"experiments/([^/]+)/runs/([^/]+)", self.subject)
+
+    @property
+    def studio_url(self) -> str | None:
+        """The link to the run's page."""
+        return run_link(self.workspace, self.data.run_id)
+
+    @property
+    def rows(self) -> Rows:
+        """The run and its experiment."""
+        data = self.data
+        return ("Run", data.run_id), ("Experiment", data.experiment_name), ("Run type", data.run_type)
+
+    @property
+    def tags(self) -> Tags:
+        """The run's tags."""
+        return self.data.run_tags
+
+    @property
+    def properties(self) -> Tags:
+        """The run's properties."""
+        return self.data.run_properties
+
+    @property
+    def chosen_names(self) -> tuple[str, ...]:
+        """The run's id and its experiment's name."""
+        return self.data.run_id, self.data.experiment_name or ""
+
+    @property
+    def in_experiment(self) -> str:
+        """The end of a headline."""
+        return f" (experiment {self.data.experiment_name})" if self.data.experiment_name else ""

@@ -1,0 +1,58 @@
+"""RunStatusChanged: the status of a run changed. Model monitors report drift by this event type."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from schemas.drift import Drift, monitor_breach
+from schemas.events.base import Rows
+from schemas.events.run import EXAMPLE_RUN, RunData, RunEvent, status_rank
+from schemas.fields import RequiredText
+
+_BAD = {"failed", "notresponding", "canceled", "cancelrequested"}
+_VERBS = {"failed", "completed", "canceled", "queued", "paused"}  # statuses that make a sentence: "Run x failed"
+
+
+class RunStatusChangedData(RunData):
+    """A run whose status changed. The service has written both ``Failed`` and ``failed``: ignore case to compare."""
+
+    run_status: RequiredText
+
+
+class RunStatusChanged(RunEvent):
+    """The status of a run changed."""
+
+    reports_drift = True
+    example_fields: ClassVar[Mapping[str, Any]] = {
+        "id": "c1a7e94d-2f60-5b38-9e15-7d04b8f3a6c2",
+        "eventTime": "2026-11-22T09:12:44.723931Z",
+        "data": {**EXAMPLE_RUN, "runId": "brave_kiwi_t5m0xr7c4d", "runStatus": "Failed"},
+    }
+
+    data: RunStatusChangedData
+
+    @property
+    def drift(self) -> Drift | None:
+        """The drift that a model monitor's run reports in its tags."""
+        return monitor_breach(self.data.run_tags, self.data.run_id)
+
+    @property
+    def rank(self) -> int:
+        """That of the run's status."""
+        return status_rank(self.data.run_status)
+
+    @property
+    def headline(self) -> str:
+        """The run, its status, and its experiment."""
+        status = self.data.run_status
+        changed = f" {status.lower()}" if status.lower() in _VERBS else f": {status}"
+        return f"Run {self.data.run_id}{changed}{self.in_experiment}"
+
+    @property
+    def rows(self) -> Rows:
+        """The status, the run and its experiment."""
+        return ("Status", self.data.run_status), *super().rows
+
+    @property
+    def is_bad_news(self) -> bool:
+        """Did the run fail, stop responding or get canceled, or does it report drift?"""
+        return self.data.run_status.lower() in _BAD or super().is_bad_news

@@ -1,0 +1,63 @@
+"""ARM ids of the resources that raise events. A resource's id is the `topic` of its events."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar, Self
+
+_SEGMENT = r"([^/\x00-\x1f\x7f]+)"  # any other character: the documentation's payloads have {workspace-name} there
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResourceId:
+    """The ARM id of a resource of one type. Ids are equal regardless of case, as in ARM; `str` keeps the spelling."""
+
+    resource_type: ClassVar[str]
+    noun: ClassVar[str]  # names the resource in error messages: "a workspace"
+
+    subscription: str
+    resource_group: str
+    name: str
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read an id of this resource type. Raises ValueError, whose message describes the expected form."""
+        match = _pattern(cls.resource_type).fullmatch(text)
+        if match is None or not all(part.strip() for part in match.groups()):
+            raise ValueError(cls.expected())
+        subscription, resource_group, name = match.groups()
+        return cls(subscription, resource_group, name, text)
+
+    @classmethod
+    def expected(cls) -> str:
+        """The form of an id, as error messages print it."""
+        return f"{cls.noun}'s ARM id: /subscriptions/<id>/resourceGroups/<name>/providers/{cls.resource_type}/<name>"
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Subscription, resource group and name in lower case: equal for equal ids of one resource type."""
+        return self.subscription.lower(), self.resource_group.lower(), self.name.lower()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ResourceId) and type(other) is type(self) and other.key == self.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class WorkspaceId(ResourceId):
+    """The ARM id of an Azure ML workspace."""
+
+    __slots__ = ()
+    resource_type = "Microsoft.MachineLearningServices/workspaces"
+    noun = "a workspace"
+
+
+@cache
+def _pattern(resource_type: str) -> re.Pattern[str]:
+    provider = f"/providers/{re.escape(resource_type)}/"
+    return re.compile(f"/subscriptions/{_SEGMENT}/resourceGroups/{_SEGMENT}{provider}{_SEGMENT}/?", re.IGNORECASE)
