@@ -28,6 +28,9 @@ THROTTLED = frozenset({429, 503})  # the service asks every client to pause
 DENIED = frozenset({401, 403})  # the identity lacks a role, or the service does not know of its new role yet
 PROPAGATING = DENIED | {404}  # what a new role, identity or resource can cause until every replica knows it
 NOT_PERMITTED = frozenset({403, 405})  # the identity, a lock or a policy rules out this operation
+# What a scoring request gets while its deployment starts; 5xx means the same (learn.microsoft.com, "Troubleshoot online
+# endpoints deployment and scoring", HTTP status codes).
+NOT_READY_TO_SCORE = frozenset({404, 408, 424, 429})
 NO_SUCH_OPERATION = frozenset({400, 404, 405, 410, 501})  # what services answer on a path that they do not serve
 
 # How long a new role or resource can take to reach every replica. For roles, Microsoft's own figure:

@@ -1,11 +1,17 @@
-"""Rolling a model out behind an endpoint, step by step: what `do: deploy` does.
+"""``do: deploy``: roll a registered model out behind an endpoint, step by step, or roll it back.
 
-plan.py      what is to be done, and what is remembered of it from call to call
-wanted.py    may this model version be deployed here, now?
-forward.py   the steps that make a deployment and give it the traffic
-back.py      the steps that undo that
-traffic.py   who gets how much
-names.py     names of endpoints and deployments; which version is the later one
-patience.py  how long what goes wrong is tried again
-smoke.py     the request that a new deployment must answer
+handler.py        the settings of a rule, and the handler itself
+steps.py          takes the step that is due; the order of all steps
+plan.py           what one roll-out has to do
+state.py          what a roll-out keeps between calls
+limits.py         how long each thing is waited for
+preconditions.py  steps: may this model version be deployed here, now?
+endpoint.py       step: create the endpoint, or delete it again if that fails
+deployment.py     steps: create the deployment and test it
+rollout.py        steps: move the traffic to it, share by share
+cleanup.py        steps: delete older deployments
+rollback.py       steps: restore the traffic, delete the deployment, report the failure
+step_retry.py     how long a failing step is retried, and when its failure starts the rollback
+smoke_test.py     the request that a new deployment must answer
+traffic.py        how traffic is split between deployments
 """

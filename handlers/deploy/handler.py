@@ -1,8 +1,4 @@
-"""``do: deploy``: put a registered model behind an endpoint and traffic on it, share by share.
-
-Here is what a rule may say (docs/handlers/deploy.md). The steps are in handlers/rollout, Azure ML is behind
-handlers/azureml.
-"""
+"""``do: deploy``: the settings of a rule (docs/handlers/deploy.md), and the handler that takes the next step."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -19,6 +15,7 @@ from handlers.azure.ml.online_endpoints import OnlineEndpoints
 from handlers.azure.ml.resources import ModelRef
 from handlers.azure.ml.workspace import AzureML
 from handlers.base import Action, GiveUp, Handler, Outcome
+from handlers.deploy.limits import MIN_POLL
 from handlers.deploy.plan import Plan
 from handlers.deploy.smoke_test import SmokeTest
 from handlers.deploy.steps import roll_out
@@ -28,13 +25,12 @@ from handlers.template import Template
 from handlers.workspace_field import TargetWorkspace
 from schemas import ModelRegistered, WorkspaceId
 
-INSTANCE_TYPE = (
-    "Standard_DS3_v2"  # the smallest that is recommended: learn.microsoft.com, "Managed online endpoints SKU list"
-)
+# The smallest recommended one: learn.microsoft.com, "Managed online endpoints SKU list".
+INSTANCE_TYPE = "Standard_DS3_v2"
 
 
 class Batch(BaseModel):
-    """Behind a batch endpoint: where its jobs run, and how. Named as in the CLI's YAML of a batch deployment."""
+    """Where and how the jobs of a batch endpoint run. The keys are those of the CLI's YAML of a batch deployment."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,7 +43,7 @@ class Batch(BaseModel):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """As azure-ai-ml's ModelBatchDeploymentSettings takes them."""
+        """The arguments of azure-ai-ml's ModelBatchDeploymentSettings."""
         return self.model_dump(exclude={"compute"})
 
 
@@ -80,33 +76,40 @@ class Deploy(Handler[ModelRegistered]):
 
     @field_validator("traffic")
     @classmethod
-    def _rising(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+    def _shares_must_rise(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if not value or value[-1] != 100 or value[0] < 1 or list(value) != sorted(set(value)):
-            raise ValueError("write percents that rise to 100, like [10, 50, 100]")
+            raise ValueError("write percentages that rise to 100, like [10, 50, 100]")
         return value
 
     @field_validator("code")
     @classmethod
-    def _there(cls, value: str, info: ValidationInfo) -> str:
+    def _code_must_exist(cls, value: str, info: ValidationInfo) -> str:
         if not value or value.startswith(("azureml:", "/subscriptions/")):
             return value
         if not (folder := FileName.of(value, info)).path.is_dir():
             raise ValueError(f"there is no folder {value!r}; {WHERE}, or a code asset: azureml:…")
         return folder
 
+    @field_validator("poll")
+    @classmethod
+    def _poll_has_a_minimum(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and value < MIN_POLL:
+            raise ValueError(f"write {format_duration(MIN_POLL)} or more")
+        return value
+
     @model_validator(mode="after")
-    def _endpoint_is_allowed(self) -> Self:
+    def _endpoint_must_be_allowed(self) -> Self:
         if self.endpoint.is_constant:
-            self._checked(self.endpoint.source)
+            self._check_endpoint(self.endpoint.source)
         elif not self.allowed_endpoints:
             raise ValueError(
                 "the endpoint depends on the event, and anyone who may register a model writes its tags: "
-                "allowed_endpoints must say which there may be, like [churn, churn-*]"
+                "list the permitted endpoints in allowed_endpoints, like [churn, churn-*]"
             )
         return self
 
     @model_validator(mode="after")
-    def _code_is_whole(self) -> Self:
+    def _code_must_be_complete(self) -> Self:
         parts = {"environment": self.environment, "code": self.code, "scoring_script": self.scoring_script}
         missing = [name for name, value in parts.items() if not value]
         if 0 < len(missing) < len(parts):
@@ -120,13 +123,13 @@ class Deploy(Handler[ModelRegistered]):
         return self
 
     @model_validator(mode="after")
-    def _of_one_kind(self) -> Self:
+    def _batch_has_no_online_settings(self) -> Self:
         if self.batch is None:
             return self
         online = ("smoke_test", "traffic", "bake", "compute", "instance_type", "auth_mode", "public_network_access")
-        wrong = [name for name in (*online, "environment_variables") if name in self.model_fields_set]
-        if wrong:
-            raise ValueError(f"a batch endpoint knows no {wrong[0]}: its new deployment becomes the default at once")
+        invalid = [name for name in (*online, "environment_variables") if name in self.model_fields_set]
+        if invalid:
+            raise ValueError(f"a batch endpoint has no {invalid[0]}: its new deployment becomes the default at once")
         return self
 
     def run(self, event: ModelRegistered, action: Action) -> Outcome:
@@ -155,7 +158,7 @@ class Deploy(Handler[ModelRegistered]):
         return roll_out(plan)
 
     def plan(self, event: ModelRegistered) -> str:
-        """What would be deployed, where and how. Raises jinja2.TemplateError as `run` would."""
+        """Describe what would be deployed, where and how. Raises jinja2.TemplateError as `run` would."""
         try:
             endpoint, other = self._endpoint(event), self._model(event)
         except GiveUp as error:
@@ -167,25 +170,26 @@ class Deploy(Handler[ModelRegistered]):
         return f"deploy {model} behind the {kind} {endpoint} of {self._target(event).name} {shares}{pauses}"
 
     def lock(self, event: ModelRegistered) -> str:
-        """One roll-out at a time changes an endpoint."""
+        """The endpoint: only one roll-out at a time may change it."""
         collection = BatchEndpoints.collection if self.batch else OnlineEndpoints.collection
         return f"{self._target(event)}/{collection}/{self._endpoint(event)}".casefold()
 
     def destination(self, event: ModelRegistered) -> str:
-        """The workspace is what is busy."""
+        """The workspace: when it is throttled, every action for it waits."""
         return str(self._target(event)).casefold()
 
     def _target(self, event: ModelRegistered) -> WorkspaceId:
         return self.workspace or event.workspace
 
     def _endpoint(self, event: ModelRegistered) -> str:
-        """The endpoint for an event. Raises GiveUp if it may not be."""
+        """The endpoint for an event. Raises GiveUp if its name is invalid or not allowed."""
         try:
-            return self._checked(self.endpoint.render(event).strip())
+            return self._check_endpoint(self.endpoint.render(event).strip())
         except ValueError as error:
             raise GiveUp(str(error)) from error
 
-    def _checked(self, endpoint: str) -> str:
+    def _check_endpoint(self, endpoint: str) -> str:
+        """Return the name. Raises ValueError if it is invalid or not allowed."""
         check_endpoint_name(endpoint)
         allowed = self.allowed_endpoints
         if allowed and not any(fnmatchcase(endpoint, pattern) for pattern in allowed):
@@ -193,7 +197,7 @@ class Deploy(Handler[ModelRegistered]):
         return endpoint
 
     def _model(self, event: ModelRegistered) -> ModelRef | None:
-        """The model that the rule names in place of the event's. Raises GiveUp if it is not a registry's."""
+        """The registry's model that the rule deploys instead of the event's. Raises GiveUp for any other model."""
         if self.model is None:
             return None
         text = self.model.render(event).strip()
@@ -202,7 +206,7 @@ class Deploy(Handler[ModelRegistered]):
         except ValueError as error:
             raise GiveUp(f"model: {error}") from error
         if not found.registry:
-            raise GiveUp(f"model: {text!r} is not of a registry: azureml://registries/…/models/…/versions/…")
+            raise GiveUp(f"model: {text!r} is not in a registry; write azureml://registries/…/models/…/versions/…")
         return found
 
     def _azureml(self, workspace: WorkspaceId) -> AzureML:

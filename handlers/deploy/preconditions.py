@@ -1,71 +1,71 @@
-"""May this model version be deployed here, now? The steps before a deployment is made."""
+"""The steps that check whether this model version may be deployed here, now. They create nothing."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from jinja2 import TemplateError
 
 from handlers.azure.ml.names import later
-from handlers.azure.ml.resources import DELETING, ENDED_BADLY, SUCCEEDED, Endpoint, Model, ModelRef
-from handlers.base import CheckBack, GiveUp, Outcome, Skipped
-from handlers.deploy.plan import Plan, RolloutState, again
-from handlers.deploy.step_retry import once_more
+from handlers.azure.ml.resources import Model, ModelRef
+from handlers.base import GiveUp, Outcome, Skipped
+from handlers.deploy.limits import LONG_PAUSE, MODEL_VISIBLE
+from handlers.deploy.plan import Plan
+from handlers.deploy.state import RolloutState
+from handlers.duration import format_duration
 from schemas import ModelRegistered, Tags
-
-_MISSES = 10  # looks for a model: its event may be here before every replica of Resource Manager knows it
-_BETWEEN = timedelta(seconds=30)
-_SURE, _MOST = 2, 40  # looks at an endpoint that is being deleted: in a row that do not find it, and in all
-_TIDYING = timedelta(minutes=30)  # with a service that does not delete it
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Each step ends the action, or lets it pass."""
+class Preconditions:
+    """Each step ends the action or lets the roll-out continue."""
 
     plan: Plan
 
     @property
     def steps(self) -> tuple[Callable[[RolloutState], Any], ...]:
         """In order."""
-        return self.still_wanted, self.in_order, self.room, self.endpoint_ready
+        return self.check_model, self.check_endpoint, self.check_quota
 
-    def still_wanted(self, state: RolloutState) -> Outcome | None:
-        """The model is there, its tags as they are now match the rule, and no later version has taken its place."""
+    def check_model(self, state: RolloutState) -> Outcome | None:
+        """Skip the model unless its current tags match the rule and no later version supersedes it.
+
+        Raises GiveUp if the model is not found within MODEL_VISIBLE, or needs code that the rule does not have.
+        """
         plan = self.plan
-        state.began = state.began or plan.action.now
+        state.started_at = state.started_at or plan.now
         model = plan.source.model(plan.registered)
         if model is None:
-            if state.looks < _MISSES:
-                return again(state, f"the model {plan.registered} is not to be seen yet", _BETWEEN)
-            return Skipped(f"there is no model {plan.registered} in {plan.source.workspace.name}")
-        event = as_it_is(plan.event, model)
+            missing = f"the model {plan.registered} was not found in {plan.source.workspace.name}"
+            if plan.polled_for(state) >= MODEL_VISIBLE:
+                raise GiveUp(f"{missing} within {format_duration(MODEL_VISIBLE)}")
+            return plan.poll_again(state, missing, LONG_PAUSE)
+        event = with_current_tags(plan.event, model)
         if not plan.action.matches(event):
-            return Skipped(f"the tags of {plan.registered} as they are now do not match the rule: {_shown(model.tags)}")
+            return Skipped(f"the current tags of {plan.registered} do not match the rule: {_format_tags(model.tags)}")
         if (endpoint := plan.endpoint_of(event)) != plan.endpoint:
-            return Skipped(f"by its tags as they are now, {plan.registered} belongs to {endpoint}, not {plan.endpoint}")
+            return Skipped(f"the current tags of {plan.registered} name the endpoint {endpoint}, not {plan.endpoint}")
         if other := self._superseded_by(model):
             return Skipped(f"{plan.registered} is superseded by {other}, which was registered later")
         self._check_code(model)
         return None
 
     def _superseded_by(self, model: Model) -> ModelRef | None:
-        """A later version that the same rule sends to the same endpoint: of many at once the last is deployed."""
+        """A later version that the same rule deploys behind the same endpoint, if there is one."""
         plan = self.plan
         for other in plan.source.other_versions(model):
-            # Whoever allows older versions may replay an old event. What is newer than the replay still counts.
+            # With `allow_older`, a replay deploys an older version; versions registered after the replay still count.
             replayed = plan.allow_older and plan.action.generation > 0
             if replayed and other.created and other.created <= plan.action.started:
                 continue
-            if _is_later(other, model) and self._is_for_us(as_it_is(plan.event, other)):
+            if _is_later(other, model) and self._is_deployed_here(with_current_tags(plan.event, other)):
                 return other.ref
         return None
 
-    def _is_for_us(self, event: ModelRegistered) -> bool:
+    def _is_deployed_here(self, event: ModelRegistered) -> bool:
         try:
             return self.plan.action.matches(event) and self.plan.endpoint_of(event) == self.plan.endpoint
-        except (TemplateError, GiveUp):  # it has no endpoint, or one that is not allowed
+        except (TemplateError, GiveUp):  # its tags name no endpoint, or one that the rule does not allow
             return False
 
     def _check_code(self, model: Model) -> None:
@@ -73,7 +73,7 @@ class Wanted:
         if plan.model != plan.registered:
             found = plan.source.model(plan.model)
             if found is None:
-                raise GiveUp(f"there is no model {plan.model.id}; register it there, or mend the rule's 'model'")
+                raise GiveUp(f"there is no model {plan.model.id}: register it there, or fix the rule's 'model'")
             model = found
         if model.needs_code and not plan.has_code:
             raise GiveUp(
@@ -81,18 +81,21 @@ class Wanted:
                 "rule an environment, code and a scoring_script, or register it as an MLflow model"
             )
 
-    def in_order(self, state: RolloutState) -> Skipped | None:
-        """There is an endpoint or may be one, and it does not serve a later version."""
+    def check_endpoint(self, state: RolloutState) -> Skipped | None:
+        """Skip the model if the endpoint serves a later version.
+
+        Raises GiveUp if the endpoint is missing and the rule does not create it, or if it is of another kind.
+        """
         plan = self.plan
         endpoint = plan.endpoints.endpoint(plan.endpoint)
         if endpoint is None:
             if not plan.create_endpoint:
                 raise GiveUp(
                     f"there is no endpoint {plan.endpoint} in {plan.endpoints.azureml.workspace.name}: create it, "
-                    "or let the rule say create_endpoint: true"
+                    "or set create_endpoint: true in the rule"
                 )
             return None
-        state.there = True
+        state.endpoint_existed = True
         if reason := plan.endpoints.incompatibility(endpoint):
             raise GiveUp(reason)
         if plan.allow_older:
@@ -106,85 +109,24 @@ class Wanted:
     def _is_earlier_than(self, serving: ModelRef) -> bool:
         ours = self.plan.model
         if serving.model_id.casefold() != ours.model_id.casefold():
-            return False  # versions of different models say nothing about each other
+            return False  # versions of different models cannot be compared
         by_number = later(serving.version, ours.version)
         if by_number is not None:
             return by_number
         other, mine = self.plan.source.model(serving), self.plan.source.model(ours)
         return bool(other and mine and _is_later(other, mine))
 
-    def room(self, state: RolloutState) -> None:
-        """There is quota for the deployment, as far as the service tells; or it is there already."""
+    def check_quota(self, state: RolloutState) -> None:
+        """Raise GiveUp if the service reports too little quota, or no compute, for a deployment that does not exist."""
         plan = self.plan
-        if plan.endpoints.deployment(plan.endpoint, plan.name) is None and (why := plan.endpoints.capacity_problem()):
-            raise GiveUp(why)
-
-    def endpoint_ready(self, state: RolloutState) -> CheckBack | None:
-        """The endpoint is there: it is made if it is missing."""
-        plan = self.plan
-        endpoint = plan.endpoints.endpoint(plan.endpoint)
-        if state.broken:
-            return self._removing(endpoint, state)
-        if endpoint and endpoint.state == SUCCEEDED:
-            state.operation = ""
-            return None
-        if endpoint and endpoint.state in ENDED_BADLY:
-            why = plan.failure_reason(state.operation, endpoint.operation)
-            return self._broken(endpoint, f"the endpoint {plan.endpoint} is {endpoint.state}: {why}", state)
-        plan.in_time(state)
-        if endpoint is None and state.there and not plan.is_lost(None, state):
-            return again(state, f"the endpoint {plan.endpoint} is not to be seen")
-        if endpoint is None and not state.asked and plan.calm(state):
-            state.operation = plan.endpoints.create_endpoint(plan.endpoint, plan.tags)
-            state.asked = True
-        elif why := plan.failure(state.operation, endpoint.operation if endpoint else ""):
-            return self._broken(endpoint, f"the endpoint {plan.endpoint} is Failed: {why}", state)
-        return again(state, f"the endpoint {plan.endpoint} is {endpoint.state if endpoint else 'not there yet'}")
-
-    def _broken(self, endpoint: Endpoint | None, why: str, state: RolloutState) -> CheckBack:
-        """One that this action made, and that nobody uses, would stand in the way of every later version."""
-        plan, why = self.plan, why.rstrip(".")
-        if endpoint and not (plan.made(endpoint) and self._is_empty()):
-            raise GiveUp(f"{why}. Delete it or mend it, then replay")
-        state.next_step()
-        state.broken = why
-        return CheckBack(timedelta(), note=f"{why}. It is going to be deleted")
-
-    def _is_empty(self) -> bool:
-        try:
-            return not self.plan.endpoints.deployments(self.plan.endpoint)
-        except GiveUp:  # nobody knows
-            return False
-
-    def _removing(self, endpoint: Endpoint | None, state: RolloutState) -> CheckBack:
-        """Raises GiveUp, with what went wrong, when it is gone or will not go."""
-        if endpoint is None:
-            state.seen += 1
-            if state.seen >= _SURE:
-                raise GiveUp(f"{state.broken}. There is no endpoint now: mend what is wrong, then replay")
-            return again(state, f"there is no endpoint {self.plan.endpoint}")
-        state.seen = 0
-        try:
-            self._remove(endpoint, state)
-        except Exception as error:  # whatever it is, what went wrong before must be told
-            answer = once_more(self.plan, state, error, _TIDYING)
-            if isinstance(answer, GiveUp):
-                raise GiveUp(f"{state.broken}. Delete it, then replay: that failed here: {answer}") from error
-            return answer
-        return again(state, f"deleting the endpoint {endpoint.name}, which is {endpoint.state}")
-
-    def _remove(self, endpoint: Endpoint, state: RolloutState) -> None:
-        plan = self.plan
-        if state.looks >= _MOST:
-            raise GiveUp(f"it is still {endpoint.state}")
-        if not state.asked and endpoint.state != DELETING and plan.calm(state):
-            state.operation, state.asked = plan.endpoints.delete_endpoint(plan.endpoint), True
-        elif why := plan.failure(state.operation if state.asked else "", endpoint.operation):
-            raise GiveUp(why)
+        if plan.endpoints.deployment(plan.endpoint, plan.name) is None and (
+            problem := plan.endpoints.capacity_problem()
+        ):
+            raise GiveUp(problem)
 
 
-def as_it_is(event: ModelRegistered, model: Model) -> ModelRegistered:
-    """The event as it would be if the model version were registered now."""
+def with_current_tags(event: ModelRegistered, model: Model) -> ModelRegistered:
+    """The event that Azure ML would send if the model version were registered now, with its current tags."""
     data = {
         "model_version": model.ref.version,
         "model_tags": Tags(model.tags),
@@ -201,5 +143,5 @@ def _is_later(other: Model, model: Model) -> bool:
     return bool(other.created and model.created and other.created > model.created)
 
 
-def _shown(tags: Mapping[str, str]) -> str:
+def _format_tags(tags: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in tags.items()) or "none"

@@ -1,142 +1,137 @@
-"""The steps that undo a roll-out: the traffic first, then the deployment; each is confirmed. Then it is reported."""
+"""The steps that undo a roll-out: restore the traffic, delete the deployment, report the failure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from handlers.azure.ml.resources import DELETING, ENDED_BADLY, SUCCEEDED, Deployment, Endpoint
 from handlers.base import GiveUp, Outcome, shorten
-from handlers.deploy.plan import PAUSE, Plan, RolloutState, again, busy
-from handlers.deploy.step_retry import once_more
-from handlers.deploy.traffic import shown
+from handlers.deploy import limits
+from handlers.deploy.plan import Plan, has_traffic
+from handlers.deploy.state import CONFIRMED, UNEXPECTED, RolloutState
+from handlers.deploy.step_retry import retry_step
+from handlers.deploy.traffic import format_traffic
 
-_SURE = 2  # looks in a row that must show what was to be reached: some replicas are behind
-_ODD = 3  # looks in a row that must show traffic which others gave: it may be what was put back a moment ago
-_GONE = 4  # looks in a row that must not find a deployment: it may have been asked for, and not be shown yet
-_STALE = 40  # looks until what was asked for, and is not shown, is asked for again
-_MOST = 120  # looks until somebody must look after it
-_UNSETTLED = 5  # looks at a deployment that is still being made, until it is tried to delete it nevertheless
-_IN_PROGRESS = timedelta(minutes=1)  # between looks at what takes minutes
-_PATIENCE = timedelta(hours=2)  # with a service that fails: meanwhile nothing else is deployed behind the endpoint
-_REASON, _CAUSE, _LOG = 500, 300, 300  # characters of a report, which has a thousand
+_REASON, _CAUSE, _LOG = 500, 300, 300  # characters of each part of a report, which has a thousand
 
 
 @dataclass(frozen=True)
-class Back:
-    """From wherever it stopped to where it began."""
+class Rollback:
+    """From wherever the roll-out stopped to where it began."""
 
     plan: Plan
 
     @property
     def steps(self) -> tuple[Callable[[RolloutState], Any], ...]:
         """In order."""
-        return self.put_back, self.remove, self.report
+        return self.restore_traffic, self.delete_deployment, self.report
 
-    def put_back(self, state: RolloutState) -> Outcome | None:
-        """The traffic is where it was, as far as the new deployment goes: what others have changed since is theirs."""
+    def restore_traffic(self, state: RolloutState) -> Outcome | None:
+        """Give the new deployment the share that it had before, which does not undo what others have changed since."""
         endpoint = None
         try:
             endpoint = self.plan.endpoints.endpoint(self.plan.endpoint) if state.moved else None
-            return self._put_back(endpoint, state) if endpoint else self._unseen(state)
-        except Exception as error:  # whatever it is, the reason why it goes back must be told
-            answer = once_more(self.plan, state, error, _PATIENCE)
-            return self._stuck(endpoint, state, answer) if isinstance(answer, GiveUp) else answer
+            return self._restore(endpoint, state) if endpoint else self._no_endpoint(state)
+        except Exception as error:  # the report must name the cause of the rollback, not only this error
+            answer = retry_step(self.plan, state, error, limits.ROLLBACK_RETRY)
+            return self._not_restored(endpoint, state, answer) if isinstance(answer, GiveUp) else answer
 
-    def _unseen(self, state: RolloutState) -> Outcome | None:
-        """There is nothing to put back if no traffic was moved, or if the endpoint is gone."""
-        if not state.moved or self.plan.is_lost(None, state):
+    def _no_endpoint(self, state: RolloutState) -> Outcome | None:
+        """There is nothing to restore if no traffic was moved, or if the endpoint was deleted."""
+        if not state.moved or self.plan.is_gone(None, state):
             return None
-        state.seen = 0
-        return again(state, f"the endpoint {self.plan.endpoint} is not to be seen")
+        state.lasted(CONFIRMED, False, self.plan.now)
+        return self.plan.poll_again(state, f"the endpoint {self.plan.endpoint} was not found")
 
-    def _put_back(self, endpoint: Endpoint, state: RolloutState) -> Outcome | None:
-        plan, now = self.plan, shown(endpoint.traffic)
-        settled, calm = _is_settled(endpoint.state), plan.calm(state)
-        # What was never seen may still come: it is asked to go, in any case, unless a call has that died, or may have.
-        sure = state.asked or not state.unsure or (state.doubtful and calm)
-        state.lost = 0
-        if settled and sure and self._is_back(endpoint, state):
-            state.seen += 1
-            return None if state.seen >= _SURE else again(state, f"traffic: {now}")
-        state.seen = 0
-        why = plan.failure(state.operation) if state.asked else ""
-        if state.looks >= _MOST:
-            raise GiveUp(f"the service does not show it{f': {why}' if why else ''}")
-        if settled and calm and (not state.asked or state.looks % _STALE == 0):
-            state.operation = plan.endpoints.set_traffic(endpoint, state.before)
-            state.asked = True
-        return again(state, f"traffic: {now}, being put back to {shown(state.before)}")
+    def _restore(self, endpoint: Endpoint, state: RolloutState) -> Outcome | None:
+        plan, traffic = self.plan, format_traffic(endpoint.traffic)
+        plan.is_gone(endpoint, state)
+        idle, settled = _is_idle(endpoint.state), plan.settled(state)
+        # An unconfirmed change may still take effect, even if no read shows it. So the original traffic is requested in
+        # any case, unless this step has done so, or a call whose outcome is unknown may have.
+        requested = state.requested_at or not state.unconfirmed or (state.outcome_unknown and settled)
+        restored = bool(idle and requested and self._is_restored(endpoint, state))
+        lasted = state.lasted(CONFIRMED, restored, plan.now)
+        if restored:
+            return None if lasted >= limits.TRAFFIC_SETTLED else plan.poll_again(state, f"traffic: {traffic}")
+        reason = plan.failure(state.operation) if state.requested_at else ""
+        if plan.polled_for(state) >= limits.TRAFFIC_RESTORED:
+            raise GiveUp(f"the endpoint does not show it{f': {reason}' if reason else ''}")
+        overdue = state.requested_at and plan.now - state.requested_at >= limits.TRAFFIC_VISIBLE
+        if idle and settled and (overdue or not state.requested_at):
+            state.operation = plan.endpoints.set_traffic(endpoint, state.original_traffic)
+            state.requested_at = plan.now
+        return plan.poll_again(state, f"traffic: {traffic}, restoring {format_traffic(state.original_traffic)}")
 
-    def _is_back(self, endpoint: Endpoint, state: RolloutState) -> bool:
-        return endpoint.traffic.get(self.plan.name, 0) == state.before.get(self.plan.name, 0)
+    def _is_restored(self, endpoint: Endpoint, state: RolloutState) -> bool:
+        return endpoint.traffic.get(self.plan.name, 0) == state.original_traffic.get(self.plan.name, 0)
 
-    def _stuck(self, endpoint: Endpoint | None, state: RolloutState, error: GiveUp) -> Outcome | None:
-        """The service refuses it. That is no harm if the traffic was never moved."""
-        if endpoint and _is_settled(endpoint.state) and self._is_back(endpoint, state):
+    def _not_restored(self, endpoint: Endpoint | None, state: RolloutState, error: GiveUp) -> Outcome | None:
+        """Raise GiveUp: a person must restore the traffic. None if the traffic was never moved."""
+        if endpoint and _is_idle(endpoint.state) and self._is_restored(endpoint, state):
             return None
-        now = f"it is {shown(endpoint.traffic)}, and" if endpoint else "it cannot be read; it"
+        now = f"it is {format_traffic(endpoint.traffic)}, and" if endpoint else "it cannot be read; it"
+        before = format_traffic(state.original_traffic)
         raise GiveUp(
-            f"The traffic of {self.plan.endpoint} must be put back by hand: {now} was {shown(state.before)}. "
-            f"{str(error)[:_REASON]}. It was to be put back because of this: {state.broken[:_CAUSE]}"
+            f"Restore the traffic of {self.plan.endpoint} manually: {now} was {before}. "
+            f"{str(error)[:_REASON]}. The roll-out was rolled back because of this: {state.cause[:_CAUSE]}"
         ) from error
 
-    def remove(self, state: RolloutState) -> Outcome | None:
-        """The deployment is gone, if this action made it and it is not to be left."""
+    def delete_deployment(self, state: RolloutState) -> Outcome | None:
+        """Delete the deployment, if this action created it and the rule does not leave failed deployments."""
+        answer: Outcome | GiveUp | str
         try:
-            return self._remove(state)
-        except Exception as error:  # as above
-            answer = once_more(self.plan, state, error, _PATIENCE)
-            if isinstance(answer, GiveUp):
-                return self._noted(state, f"the deployment {self.plan.name} could not be deleted: {answer}")
+            answer = self._delete(state)
+        except Exception as error:  # the report must name the cause of the rollback, not only this error
+            answer = retry_step(self.plan, state, error, limits.ROLLBACK_RETRY)
+        if isinstance(answer, GiveUp):
+            answer = f"the deployment {self.plan.name} could not be deleted: {answer}"
+        if not isinstance(answer, str):
             return answer
-
-    def _remove(self, state: RolloutState) -> Outcome | None:
-        plan = self.plan
-        endpoint, found = plan.look()
-        if found is None:
-            state.seen += 1
-            gone = f"there is no deployment {plan.name}"
-            return self._noted(state, gone) if state.seen >= _GONE else again(state, gone)
-        state.seen = 0
-        if plan.leave_failed or not plan.made(found):  # not what is remembered, but its tag says who made it
-            return self._noted(state, f"the deployment {plan.name} was left")
-        if state.looks >= _MOST:
-            return self._noted(state, f"the deployment {plan.name} is to be deleted, and is still {found.state}")
-        state.odd = state.odd + 1 if busy(endpoint, plan.name) else 0
-        pause = PAUSE if _is_settled(found.state) else _IN_PROGRESS
-        if not state.asked and self._can_go(found, state):
-            if state.odd >= _ODD:
-                return self._noted(state, f"the deployment {plan.name} has traffic that others gave it, and was left")
-            if endpoint is None or state.odd:
-                return again(state, f"{plan.name} is not deleted yet: it may have traffic")
-            state.operation = plan.endpoints.delete(plan.endpoint, plan.name)
-            state.asked = True
-        if why := plan.failure(state.operation if state.asked else "", found.operation):
-            raise GiveUp(why)
-        return again(state, f"deleting {plan.name}, which is {found.state}", pause)
-
-    def _can_go(self, found: Deployment, state: RolloutState) -> bool:
-        """Is it time to have it deleted? If it does not come to an end, that is tried all the same."""
-        if found.state == DELETING or not self.plan.calm(state):
-            return False
-        return _is_settled(found.state) or (state.looks > 0 and state.looks % _UNSETTLED == 0)
-
-    def _noted(self, state: RolloutState, note: str) -> Outcome | None:
-        state.notes.append(shorten(note, _CAUSE))
+        state.notes.append(shorten(answer, _CAUSE))
         return None
 
+    def _delete(self, state: RolloutState) -> Outcome | str:
+        """Take the next action towards the deletion; return a text for the report when there is nothing more to do."""
+        plan, name = self.plan, self.plan.name
+        endpoint, found = plan.read()
+        absent_for = state.lasted(CONFIRMED, found is None, plan.now)
+        if found is None:
+            note = f"there is no deployment {name}"
+            limit = limits.DEPLOYMENT_DELETED if state.requested_at else limits.DEPLOYMENT_ABSENT
+            return note if absent_for >= limit else plan.poll_again(state, note)
+        if plan.leave_failed or not plan.created(found):  # its tag decides: the state may not know of a crashed call
+            return f"the deployment {name} was left"
+        if plan.polled_for(state) >= limits.ROLLBACK_DELETION:
+            return f"the deployment {name} should be deleted, but is still {found.state}"
+        busy = has_traffic(endpoint, name)
+        busy_for = state.lasted(UNEXPECTED, busy, plan.now)
+        if not state.requested_at and self._may_delete(found, state):
+            if busy_for >= limits.CONCURRENT_CHANGE:
+                return f"the deployment {name} was left, because someone else gave it traffic"
+            if endpoint is None or busy:
+                return plan.poll_again(state, f"not deleting {name} yet: it may have traffic")
+            state.operation, state.requested_at = plan.endpoints.delete(plan.endpoint, name), plan.now
+        if reason := plan.failure(state.operation if state.requested_at else "", found.operation):
+            raise GiveUp(reason)
+        pause = limits.PAUSE if _is_idle(found.state) else limits.DELETION_PAUSE
+        return plan.poll_again(state, f"deleting {name}, which is {found.state}", pause)
+
+    def _may_delete(self, found: Deployment, state: RolloutState) -> bool:
+        """Wait for the end of a creation, but not for one that is stuck."""
+        if found.state == DELETING or not self.plan.settled(state):
+            return False
+        return _is_idle(found.state) or self.plan.polled_for(state) >= limits.STUCK_CREATION
+
     def report(self, state: RolloutState) -> None:
-        """Raises GiveUp, which says what went wrong and what was undone."""
+        """Raise GiveUp with the cause and with what was undone."""
         plan = self.plan
-        traffic = f"the traffic of {plan.endpoint} is where it was" if state.moved else "no traffic was moved"
+        traffic = f"the traffic of {plan.endpoint} is restored" if state.moved else "no traffic was moved"
         undone = "; ".join([traffic, *state.notes])
         log = f" The end of its log: {state.log[-_LOG:]}" if state.log else ""
-        raise GiveUp(
-            f"{plan.model} was not deployed: {state.broken[:_REASON].rstrip('.')}. For the rest, {undone}.{log}"
-        )
+        raise GiveUp(f"{plan.model} was not deployed: {state.cause[:_REASON].rstrip('.')}. Now {undone}.{log}")
 
 
-def _is_settled(state: str) -> bool:
-    """Is nothing under way?"""
+def _is_idle(state: str) -> bool:
+    """Is no operation in progress in this provisioning state?"""
     return state in (SUCCEEDED, *ENDED_BADLY)

@@ -1,4 +1,4 @@
-"""The request that a new deployment must answer before it gets traffic, and while it gets more."""
+"""`SmokeTest`: a request that a new deployment must answer correctly, before it gets traffic and while it gets more."""
 
 import json
 from enum import Enum
@@ -7,34 +7,32 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
 from handlers.azure.ml.resources import Answer
+from handlers.errors import DENIED, NOT_READY_TO_SCORE
 from handlers.file_field import WHERE, FileName, path_of
 from handlers.template import Template
 from schemas import Event
 
-# What a deployment says that is not ready to answer, or what stands before it (learn.microsoft.com, "Troubleshoot
-# online endpoints deployment and scoring", HTTP status codes); 0 is no answer.
-_NOT_YET = {0, 404, 408, 424, 429}
-_ACCESS = {401, 403}
+_MAX_TEXT = 300  # characters of an answer that a reason quotes
 
 
 class Verdict(Enum):
-    """What an answer says of the deployment."""
+    """What an answer shows about the deployment."""
 
-    GOOD = "good"
-    BAD = "bad"
-    NOT_YET = "not yet"  # perhaps it will answer better in a moment
-    NOT_ALLOWED = "not allowed"  # perhaps in some minutes, when a role has spread
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_READY = "not ready"  # a retry some seconds later may pass
+    DENIED = "denied"  # a retry may pass once a new role has propagated
 
 
-class Judgement(NamedTuple):
-    """A verdict, and why."""
+class SmokeTestResult(NamedTuple):
+    """A verdict, and the reason for it if it is not PASSED."""
 
     verdict: Verdict
-    why: str = ""
+    reason: str = ""
 
 
 class SmokeTest(BaseModel):
-    """A file with a request, and what must be true of the answer. The file is one of the rules' or of the app's."""
+    """A JSON file with the request, in the rules folder or the app's, and the condition that the answer must meet."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,12 +41,12 @@ class SmokeTest(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _or_just_the_file(cls, value: Any) -> Any:
+    def _accept_file_name(cls, value: Any) -> Any:
         return {"request": value} if isinstance(value, str) else value
 
     @field_validator("request")
     @classmethod
-    def _is_there(cls, value: str, info: ValidationInfo) -> str:
+    def _must_be_json(cls, value: str, info: ValidationInfo) -> str:
         file = FileName.of(value, info)
         try:
             json.loads(file.path.read_bytes())
@@ -59,22 +57,23 @@ class SmokeTest(BaseModel):
         return file
 
     def body(self) -> bytes:
-        """The request. Raises OSError if the file has gone."""
+        """The request's body. Raises OSError if the file has been deleted."""
         return path_of(self.request).read_bytes()
 
-    def classify(self, answer: Answer, event: Event) -> Judgement:
-        """What an answer says. Raises jinja2.TemplateError if `expect` asks for what is not there."""
-        told = f"HTTP {answer.status}: {answer.text[:300]}" if answer.status else answer.text[:300]
-        if answer.status in _ACCESS:
-            return Judgement(Verdict.NOT_ALLOWED, told)
-        if answer.status in _NOT_YET or answer.status >= 500:
-            return Judgement(Verdict.NOT_YET, told)
+    def classify(self, answer: Answer, event: Event) -> SmokeTestResult:
+        """Return the result of the test for this answer. Raises jinja2.TemplateError if `expect` cannot be rendered."""
+        quoted = answer.text[:_MAX_TEXT]
+        reason = f"HTTP {answer.status}: {quoted}" if answer.status else quoted
+        if answer.status in DENIED:
+            return SmokeTestResult(Verdict.DENIED, reason)
+        if not answer.status or answer.status in NOT_READY_TO_SCORE or answer.status >= 500:
+            return SmokeTestResult(Verdict.NOT_READY, reason)
         if not 200 <= answer.status < 300:
-            return Judgement(Verdict.BAD, told)
+            return SmokeTestResult(Verdict.FAILED, reason)
         try:
             value = json.loads(answer.text)
         except ValueError:
-            return Judgement(Verdict.BAD, f"the answer is not JSON: {answer.text[:300]}")
+            return SmokeTestResult(Verdict.FAILED, f"the answer is not JSON: {quoted}")
         if self.expect is not None and self.expect.render(event, answer=value).strip().casefold() != "true":
-            return Judgement(Verdict.BAD, f"the answer is not as expected: {answer.text[:300]}")
-        return Judgement(Verdict.GOOD)
+            return SmokeTestResult(Verdict.FAILED, f"the answer is not as expected: {quoted}")
+        return SmokeTestResult(Verdict.PASSED)

@@ -1,66 +1,84 @@
-"""How long a step is tried again that goes wrong: said here, not by the rule's `retry`.
+"""Retry a failing step, and start the rollback when retrying has not helped.
 
-A rule's `retry` ends an action where it is. What a roll-out has begun must come to an end, a good one or where it was.
+A rule's `retry` ends an action where it stands. A roll-out that has created something must end with it in service or
+removed, so its own limits replace the rule's.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import wraps
+from typing import Any, Protocol
 
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import AzureError
 
 from handlers.azure.errors import told
-from handlers.base import CheckBack, GiveUp, RetryLater
-from handlers.deploy.plan import PAUSE, Plan, RolloutState
+from handlers.base import CheckBack, GiveUp, Outcome, RetryLater
+from handlers.deploy.limits import PAUSE
+from handlers.deploy.plan import EndpointNotFound, Plan
+from handlers.deploy.state import RolloutState
 from handlers.duration import format_duration
+from handlers.errors import classify, is_rejected, is_throttled
 
-_BUSY = (429, 503)
-_TOO_SLOW = 408
-_ACCESS = (401, 403, 404)  # a role takes minutes to spread, and a resource to be everywhere
-_ROLES = timedelta(minutes=30)
-_LONGEST = timedelta(minutes=15)  # between two tries
-_SAID = 500  # characters of an error that are kept
+_MAX_BACKOFF = timedelta(minutes=15)
+_MAX_TEXT = 500  # characters of an error that are kept
+_MAX_LOG = 1_500  # characters of a container's log that are kept
 
 
-class Unseen(RetryLater):
-    """The endpoint is not to be seen: one more look."""
+class ConcurrentChange(GiveUp):
+    """Someone else is changing the endpoint: the roll-out stops and is not rolled back."""
 
 
-def once_more(plan: Plan, state: RolloutState, error: Exception, patience: timedelta) -> CheckBack | GiveUp:
-    """The same step again, in a while; GiveUp if that is pointless, or has gone on for so long.
+class _HasPlan(Protocol):
+    @property
+    def plan(self) -> Plan: ...
 
-    Raises the error if it is for the app to classify.
+
+Step = Callable[[Any, RolloutState], Outcome | None]
+
+
+def retry_step(plan: Plan, state: RolloutState, error: Exception, max_elapsed: timedelta) -> CheckBack | GiveUp:
+    """Return a CheckBack that retries the step after a backoff, or a GiveUp after `max_elapsed` or a permanent error.
+
+    Raises the error itself if the app must act on it: if the service is throttled, so that every action for this
+    workspace waits, and at the first exception that is no answer of a service, so that the app logs its traceback.
     """
     if isinstance(error, GiveUp):
         return error
-    if isinstance(error, Unseen):
-        return CheckBack(PAUSE, note=str(error))
-    if _is_for_the_app(error) or (_is_a_defect(error) and not (state.failed or plan.action.failures)):
+    if isinstance(error, EndpointNotFound):
+        return plan.wait(str(error))
+    is_defect = not isinstance(error, AzureError | RetryLater)
+    if is_throttled(error) or (is_defect and not (state.errors or plan.action.failures)):
         raise error
-    span = state.has_failed(plan.action.now, told(error)[:_SAID], refused=_is_refused(error))
-    if span >= min(patience, _own_patience(error) or patience):
-        return GiveUp(f"{told(error)} (for {format_duration(span)})")
-    return CheckBack(min(PAUSE * (1 << min(state.failed - 1, 10)), _LONGEST), note=told(error))
+    rejected = isinstance(error, RetryLater) or is_rejected(error)
+    elapsed = state.record_error(plan.now, told(error)[:_MAX_TEXT], rejected=rejected)
+    verdict = classify(error)
+    own_limit = verdict.patience if isinstance(verdict, RetryLater) else None
+    if elapsed >= min(max_elapsed, own_limit or max_elapsed):
+        return GiveUp(f"{told(error)} (for {format_duration(elapsed)})")
+    return CheckBack(min(PAUSE * (1 << min(state.errors - 1, 10)), _MAX_BACKOFF), note=told(error))
 
 
-def _is_for_the_app(error: Exception) -> bool:
-    """Does the service ask for a pause? Then all actions make it that want something of the workspace."""
-    if isinstance(error, RetryLater):
-        return error.throttled
-    return isinstance(error, HttpResponseError) and error.status_code in _BUSY
+def with_rollback(step: Step) -> Step:
+    """Retry the step within the rule's `timeout`; when it fails for good, roll back before reporting the failure."""
+
+    @wraps(step)
+    def guarded(self: _HasPlan, state: RolloutState) -> Outcome | None:
+        try:
+            return step(self, state)
+        except ConcurrentChange:
+            raise
+        except Exception as error:  # any failure of this step starts the rollback if it lasts
+            answer = retry_step(self.plan, state, error, self.plan.timeout)
+            if not isinstance(answer, GiveUp):
+                return answer
+            roll_back(self.plan, state, str(answer))
+            return None
+
+    return guarded
 
 
-def _is_a_defect(error: Exception) -> bool:
-    """Then the app shall log where it came from, once."""
-    return not isinstance(error, AzureError | RetryLater)
-
-
-def _is_refused(error: Exception) -> bool:
-    """Is it sure that nothing was done?"""
-    if isinstance(error, HttpResponseError):
-        return 400 <= (error.status_code or 0) < 500 and error.status_code != _TOO_SLOW
-    return isinstance(error, RetryLater)
-
-
-def _own_patience(error: Exception) -> timedelta | None:
-    if isinstance(error, RetryLater):
-        return error.patience
-    return _ROLES if isinstance(error, HttpResponseError) and error.status_code in _ACCESS else None
+def roll_back(plan: Plan, state: RolloutState, cause: str) -> None:
+    """Go to the first step of the rollback. Read the container's log first, while there is a container."""
+    state.cause, state.step = cause, "restore_traffic"
+    if state.created or state.moved:
+        state.log = plan.endpoints.log(plan.endpoint, plan.name)[-_MAX_LOG:]

@@ -1,32 +1,37 @@
-"""`roll_out`: the next step of a roll-out."""
+"""`roll_out`: take the step of a roll-out that is due."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from handlers.base import CheckBack, Outcome
-from handlers.deploy.plan import Plan, RolloutState
-from handlers.deploy.preconditions import Wanted
-from handlers.deploy.rollback import Back
-from handlers.deploy.rollout import Forward
+from handlers.deploy.cleanup import Cleanup
+from handlers.deploy.deployment import DeploymentCreation
+from handlers.deploy.endpoint import EndpointCreation
+from handlers.deploy.plan import Plan
+from handlers.deploy.preconditions import Preconditions
+from handlers.deploy.rollback import Rollback
+from handlers.deploy.rollout import Rollout
+from handlers.deploy.state import RolloutState, upgraded
 from handlers.steps import take_step
+
+_STAGES = (Preconditions, EndpointCreation, DeploymentCreation, Rollout, Cleanup, Rollback)
+
+
+def steps_of(plan: Plan) -> tuple[Callable[[RolloutState], Any], ...]:
+    """All steps in order. `bake` goes back to `choose_share` until all shares are done; rollbacks skip ahead."""
+    return tuple(step for stage in _STAGES for step in stage(plan).steps)
 
 
 def roll_out(plan: Plan) -> Outcome:
-    """Take the step that is due. Raises what Azure raises, and RetryLater and GiveUp."""
-    steps = (*Wanted(plan).steps, *Forward(plan).steps, *Back(plan).steps)
-    saved = plan.action.state
-    if plan.action.interrupted:
-        saved = {**saved, "upset": saved.get("looks", 0), "doubtful": True}
-    outcome = take_step(steps, saved, RolloutState)
+    """Take the step that is due. Raises azure-core's errors, RetryLater and GiveUp."""
+    saved = upgraded(plan.action.state, plan.now)
+    if plan.action.interrupted:  # the call that crashed may have sent its request
+        saved |= {"polling_since": None, "outcome_unknown": True}
+    outcome = take_step(steps_of(plan), saved, RolloutState)
     if not isinstance(outcome, CheckBack):
         return outcome
     state = RolloutState.model_validate(outcome.state)
     if state.step != saved.get("step"):
         state.next_step()
-    as_said = _is_baking(state) or state.failed_at == plan.action.now
-    after = outcome.after if plan.poll is None or as_said else min(outcome.after, plan.poll)
-    return replace(outcome, after=after, state=state.model_dump(mode="json"))
-
-
-def _is_baking(state: RolloutState) -> bool:
-    """Is nothing waited for but that time goes by?"""
-    return state.step == "bake" and not (state.looks or state.odd or state.lost)
+    return replace(outcome, state=state.model_dump(mode="json"))

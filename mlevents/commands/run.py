@@ -1,12 +1,12 @@
-"""``python -m mlevents.commands.run``: carry out one rule that deploys, from this machine, and show every step.
+"""``python -m mlevents.commands.run``: carry out one deploy rule from this machine, and print every step.
 
     az login
-    python -m mlevents.commands.run deploy-churn churn:7 --workspace churn-dev         # says what it would do
+    python -m mlevents.commands.run deploy-churn churn:7 --workspace churn-dev         # prints what it would do
     python -m mlevents.commands.run deploy-churn churn:7 --workspace churn-dev --yes   # does it
 
-It is the handler as the function app runs it, against the Azure that the app settings lead to: without the queue, so
-that one can watch, and without the inbox, so that it is not taken up again if it is interrupted. What your own identity
-may not do, the app's may be able to, and the other way round.
+The handler runs as in the function app, with the app settings of this machine and your own login. There is no queue,
+so that you can watch, and no inbox, so nothing continues the roll-out if you interrupt it. Your login and the app's
+identity may have different permissions.
 """
 
 import argparse
@@ -31,7 +31,8 @@ from mlevents.app_settings import LocalSettings
 from schemas import ModelRegistered, WorkspaceId
 
 PROJECT = Path(__file__).resolve().parents[2]
-MOST_FAILURES = 20  # in a row, of one step
+MOST_FAILURES = 20  # consecutive, of one step
+RETRY_PAUSE = timedelta(seconds=30)  # where the service names none
 
 Sleep = Callable[[float], object]
 
@@ -60,21 +61,19 @@ def main(arguments: Sequence[str] | None = None, sleep: Sleep = time.sleep) -> i
 
 
 def follow(rule: Rule, event: ModelRegistered, sleep: Sleep) -> int:
-    """Take step after step, waiting as long as the handler wants to; returns the exit code."""
+    """Take step after step, with the pauses that the handler asks for; return the exit code."""
     action = Action(rule=rule.name, source=rule.source, event=event.id)
     action = replace(action, matches=lambda changed: rule.when.matches(changed.view()))
     while True:
-        action = replace(action, now=datetime.now(UTC))
         try:
             outcome = rule.handler.run(event, action)
-        except Exception as error:  # whatever it is, it is judged as the app does
+        except Exception as error:  # classified as in the app
             verdict = classify(error)
             if isinstance(verdict, GiveUp) or action.failures >= MOST_FAILURES:
                 print(f"failed: {verdict}")
                 return 1
-            print(f"again in a while: {verdict}")
-            action = replace(action, failures=action.failures + 1)
-            sleep((verdict.after or timedelta(seconds=30)).total_seconds())
+            print(f"retrying later: {verdict}")
+            action = after_pause(replace(action, failures=action.failures + 1), verdict.after or RETRY_PAUSE, sleep)
             continue
         if not isinstance(outcome, CheckBack):
             print(
@@ -82,8 +81,13 @@ def follow(rule: Rule, event: ModelRegistered, sleep: Sleep) -> int:
             )
             return 0
         print(f"{datetime.now():%H:%M:%S} {outcome.note}")
-        action = replace(action, state=outcome.state, failures=0)
-        sleep(outcome.after.total_seconds())
+        action = after_pause(replace(action, state=outcome.state, failures=0), outcome.after, sleep)
+
+
+def after_pause(action: Action, pause: timedelta, sleep: Sleep) -> Action:
+    """Sleep; return the action for the next call. Its time has moved by the pause at least, whatever the clock says."""
+    sleep(pause.total_seconds())
+    return replace(action, now=max(datetime.now(UTC), action.now + pause))
 
 
 def _command_line() -> argparse.ArgumentParser:
@@ -91,7 +95,7 @@ def _command_line() -> argparse.ArgumentParser:
     parser.add_argument("rule", help="the name of a rule that does deploy")
     parser.add_argument("model", help="a registered model: name:version")
     parser.add_argument("--workspace", help="where the model is, as workspaces.yaml names it; default: its only one")
-    parser.add_argument("--yes", action="store_true", help="do it; else only what would be done is told")
+    parser.add_argument("--yes", action="store_true", help="deploy; without it, only print what would be done")
     parser.add_argument("--app", type=Path, default=PROJECT, help="the app's folder; default: this project")
     return parser
 

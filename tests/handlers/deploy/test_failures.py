@@ -153,7 +153,7 @@ def test_one_that_falls_ill_while_baking_gives_the_traffic_back(serving: MakeSit
     status, note = deployed(site)
     assert status == "failed"
     assert f"unhealthy with {share} % of the traffic" in note
-    assert "the traffic of churn is where it was" in note
+    assert "the traffic of churn is restored" in note
     assert as_before(site)
 
 
@@ -284,7 +284,7 @@ def test_traffic_that_somebody_else_changes_is_left_to_them(serving: MakeSite, a
     site = serving()
     status, note = deployed(site)
     assert (status, site.traffic()) == ("failed", {"7": 80, "8": 20})
-    assert "somebody else changed the traffic" in note
+    assert "someone else changed the traffic" in note
     assert site.versions() == ["7", "8"]
 
 
@@ -330,7 +330,7 @@ def test_traffic_that_cannot_be_put_back_is_a_case_for_somebody(serving: MakeSit
     site = serving(smoke_test={"request": REQUEST, "expect": "{{ answer == [0] }}"})
     status, note = deployed(site)
     assert (status, site.traffic()) == ("failed", {"7": 90, "8": 10})
-    assert "The traffic of churn must be put back by hand" in note
+    assert "Restore the traffic of churn manually" in note
     assert "a freeze began" in note
     assert "unhealthy with 10 %" in note
 
@@ -371,7 +371,7 @@ def test_an_endpoint_that_is_broken_already_is_left_alone(serving: MakeSite, azu
     status, note = deployed(site)
     assert (status, site.writes()) == ("failed", [])
     assert "the endpoint churn is Failed" in note
-    assert "Delete it or mend it, then replay" in note
+    assert "Delete or fix the endpoint, then replay the event" in note
 
 
 def test_an_endpoint_that_takes_too_long_is_reported(make: MakeSite, azure: Azure) -> None:
@@ -392,7 +392,7 @@ def test_an_endpoint_that_is_deleted_meanwhile_is_the_end(serving: MakeSite, azu
     site = serving()
     status, note = deployed(site)
     assert status == "failed"
-    assert "the endpoint churn is gone" in note
+    assert "the endpoint churn was deleted" in note
 
 
 def test_a_deployment_that_vanishes_while_it_bakes_is_unhealthy(serving: MakeSite, azure: Azure) -> None:
@@ -407,7 +407,7 @@ def test_a_deployment_that_vanishes_while_it_bakes_is_unhealthy(serving: MakeSit
     site = serving()
     status, note = deployed(site)
     assert status == "failed"
-    assert "the deployment is gone" in note
+    assert "the deployment is missing" in note
     assert as_before(site)
 
 
@@ -432,7 +432,7 @@ def test_a_new_deployment_that_others_gave_traffic_is_not_deleted(serving: MakeS
     site = serving(smoke_test=REQUEST)
     status, note = deployed(site)
     assert (status, site.traffic()) == ("failed", {"7": 50, "8": 50})
-    assert "has traffic that others gave it, and was left" in note
+    assert "was left, because someone else gave it traffic" in note
 
 
 def test_one_that_an_earlier_action_is_deleting_is_waited_for(serving: MakeSite, azure: Azure) -> None:
@@ -491,7 +491,7 @@ def test_a_deployment_that_is_not_to_be_seen_is_waited_for(
     azure.calls.after(hide)
     site = serving(traffic=[100])
     assert deployed(site)[0] == status
-    assert ("was accepted and never appeared" in site.end("churn-8")[1]) == (misses is None)
+    assert ("but it never appeared" in site.end("churn-8")[1]) == (misses is None)
     assert site.writes()[0] == PUT_EIGHT
     assert site.writes().count(PUT_EIGHT) == 1
 

@@ -113,7 +113,7 @@ def test_an_endpoint_that_could_not_be_made_does_not_stand_in_the_way(
     status, note = site.end()
     assert (status, azure.endpoints.get("churn")) == ("failed", None)
     assert "the endpoint churn is Failed: BadRequest: no address is left in the subnet" in note
-    assert "There is no endpoint now" in note
+    assert "The endpoint was deleted" in note
     assert site.writes() == [f"PUT {ENDPOINT}", f"DELETE {ENDPOINT}"]
     azure.state.script.endpoint_failures.clear()
     site.register("8")
@@ -129,7 +129,7 @@ def test_an_endpoint_that_could_not_be_made_and_cannot_be_deleted_is_named(make:
     site.run()
     status, note = site.end()
     assert status == "failed"
-    assert "no address is left in the subnet. Delete it, then replay" in note
+    assert "no address is left in the subnet. The endpoint could not be deleted: HTTP 403" in note
     assert "no role" in note
 
 
@@ -147,7 +147,7 @@ def test_an_endpoint_that_could_not_be_made_and_is_used_already_is_left(make: Ma
     site.register("7")
     site.run()
     assert site.end()[0] == "failed"
-    assert "Delete it or mend it, then replay" in site.end()[1]
+    assert "Delete or fix the endpoint, then replay the event" in site.end()[1]
     assert list(azure.endpoints.deployments("churn")) == ["by-hand"]
 
 
@@ -168,4 +168,4 @@ def test_a_list_that_goes_on_where_it_is_not_followed_is_not_taken_for_whole(
     azure.state.page = 1
     status, note = deployed(site := serving(keep=0, traffic=[100]))
     assert (status, site.traffic(), site.versions()) == ("succeeded", {"8": 100}, ["7", "8"])
-    assert "older deployments were not looked for: the list" in note
+    assert "older deployments could not be listed: the list" in note

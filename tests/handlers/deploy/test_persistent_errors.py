@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from emulator import Azure
-from handlers.deploy.plan import ACTION_TAG, RolloutState
+from handlers.deploy.plan import ACTION_TAG
+from handlers.deploy.state import RolloutState
 from tests.handlers.deploy.conftest import MakeSite
 from tests.handlers.deploy.site import STAGED
 from tests.handlers.deploy.test_failures import (
@@ -51,7 +52,7 @@ def test_traffic_that_cannot_be_moved_at_all_leaves_no_deployment_behind(
     assert (how, as_before(site)) == ("failed", True), note
     late = "not done within 40m: " if status == 409 else ""
     assert f"churn:8 was not deployed: {late}HTTP {status}: {code}: {message}" in note
-    assert "the traffic of churn is where it was" in note
+    assert "the traffic of churn is restored" in note
     assert site.writes() == [PUT_EIGHT, DELETE_EIGHT]
 
 
@@ -90,7 +91,7 @@ def test_old_deployments_that_may_not_be_listed_do_not_undo_the_roll_out(serving
     site = serving(rule=IMPATIENT, traffic=[100])
     how, note = deployed(site)
     assert (how, site.traffic()) == ("succeeded", {"8": 100})
-    assert "older deployments were not looked for: HTTP 403" in note
+    assert "older deployments could not be listed: HTTP 403" in note
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_traffic_that_cannot_be_put_back_for_hours_is_a_case_for_somebody(
     site = serving(rule=IMPATIENT, **SICK)
     how, note = deployed(site)
     assert (how, site.traffic()) == ("failed", {"7": 90, "8": 10})
-    assert f"The traffic of churn must be put back by hand: {now}" in note
+    assert f"Restore the traffic of churn manually: {now}" in note
     assert "no role any more" in note
     assert ("unhealthy with 10 %" in note) == (match == PUT_TRAFFIC)
 
@@ -123,11 +124,11 @@ def test_traffic_that_cannot_be_put_back_for_hours_is_a_case_for_somebody(
 def test_errors_far_apart_are_not_one_long_error() -> None:
     """While it bakes for hours, a service may fail now and then."""
     state, began = RolloutState(), datetime(2026, 11, 22, 12, tzinfo=UTC)
-    spans = [state.has_failed(began + timedelta(minutes=minutes), "oops") for minutes in (0, 15, 70, 131, 141)]
+    spans = [state.record_error(began + timedelta(minutes=minutes), "oops") for minutes in (0, 15, 70, 131, 141)]
     assert [span // timedelta(minutes=1) for span in spans] == [0, 15, 70, 0, 10]
-    assert state.failed == 2
+    assert state.errors == 2
     state.next_step()
-    assert (state.failed, state.failure, state.upset) == (0, "", None)
+    assert (state.errors, state.last_error, state.polling_since) == (0, "", None)
 
 
 def test_a_defect_is_logged_and_in_the_end_undone(

@@ -73,7 +73,7 @@ def test_patterns_are_those_of_files(pattern: str) -> None:
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
-    ({"endpoint": "{{ data.modelTags.endpoint }}"}, "allowed_endpoints must say which there may be"),
+    ({"endpoint": "{{ data.modelTags.endpoint }}"}, "list the permitted endpoints in allowed_endpoints"),
     ({"endpoint": "churn", "allowed_endpoints": ["billing"]}, "'churn' is not one of allowed_endpoints: billing"),
     ({"endpoint": "no_underscores"}, "cannot be an endpoint's name"),
     ({"endpoint": "x"}, "cannot be an endpoint's name"),
@@ -97,9 +97,9 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"workspace": "/subscriptions/x"}, "a workspace's ARM id"),
     ({"workspace": 7}, "the name of a workspace"),
     ({"batch": {}}, "Field required"),
-    ({"batch": {"compute": "c"}, "smoke_test": "samples/churn-request.json"}, "a batch endpoint knows no smoke_test"),
-    ({"batch": {"compute": "c"}, "traffic": [100]}, "a batch endpoint knows no traffic"),
-    ({"batch": {"compute": "c"}, "compute": "k8s"}, "a batch endpoint knows no compute"),
+    ({"batch": {"compute": "c"}, "smoke_test": "samples/churn-request.json"}, "a batch endpoint has no smoke_test"),
+    ({"batch": {"compute": "c"}, "traffic": [100]}, "a batch endpoint has no traffic"),
+    ({"batch": {"compute": "c"}, "compute": "k8s"}, "a batch endpoint has no compute"),
     ({"endpont": "churn"}, "Extra inputs"),
 ]
 

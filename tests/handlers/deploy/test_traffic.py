@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.deploy.traffic import next_share, shown, with_share
+from handlers.deploy.traffic import format_traffic, next_share, with_share
 
 SPLITS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 60), min_size=1).map(
     lambda weights: with_share({}, "x", 100) if not weights else normal(weights)
@@ -63,5 +63,5 @@ def test_the_first_deployment_gets_everything_at_once() -> None:
 
 
 def test_for_people() -> None:
-    assert shown({"b": 10, "a": 90, "c": 0}) == "a 90 %, b 10 %"
-    assert shown({}) == "nobody"
+    assert format_traffic({"b": 10, "a": 90, "c": 0}) == "a 90 %, b 10 %"
+    assert format_traffic({}) == "none"

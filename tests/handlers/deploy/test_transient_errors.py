@@ -90,18 +90,18 @@ def test_a_look_at_the_traffic_of_a_moment_ago_does_not_save_a_bad_deployment(
     serving: MakeSite, azure: Azure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The traffic was put back, and one replica shows what was before."""
-    look = Plan.look
+    read = Plan.read
     looks: list[Endpoint | None] = []
 
     def behind(plan: Plan) -> tuple[Endpoint | None, Deployment | None]:
-        endpoint, found = look(plan)
+        endpoint, found = read(plan)
         looks.append(endpoint)
         if endpoint and len(looks) == 1:
             endpoint = replace(endpoint, traffic={SEVEN: 90, EIGHT: 10})
         return endpoint, found
 
-    monkeypatch.setattr(Plan, "look", behind)
-    azure.scoring.set_response("churn", EIGHT, scorer=falls_ill(azure, 10))
+    monkeypatch.setattr(Plan, "read", behind)
+    azure.scoring("churn", EIGHT, scorer=falls_ill(azure, 10))
     site = serving(smoke_test=EXPECTS)
     status, note = deployed(site)
     assert looks
@@ -130,4 +130,4 @@ def test_an_operation_that_answers_no_json_says_nothing(
     site = serving()
     status, note = deployed(site)
     assert (status, as_before(site)) == ("failed", True)
-    assert "is Failed: the service does not say why" in note
+    assert "is Failed: the service gives no reason" in note
