@@ -101,7 +101,7 @@ def test_a_look_at_the_traffic_of_a_moment_ago_does_not_save_a_bad_deployment(
         return endpoint, found
 
     monkeypatch.setattr(Plan, "read", behind)
-    azure.scoring("churn", EIGHT, scorer=falls_ill(azure, 10))
+    azure.scoring.set_response("churn", EIGHT, scorer=falls_ill(azure, 10))
     site = serving(smoke_test=EXPECTS)
     status, note = deployed(site)
     assert looks
