@@ -44,8 +44,8 @@ every call but look-ups of operations, which the client's poller makes when it l
 """
 
 from emulator.azure import WORKSPACE, Azure
-from emulator.http.calls import Call
+from emulator.http.call import Call
+from emulator.http.response import ErrorResponse
 from emulator.identity.tokens import TENANT
-from emulator.wire import Refusal
 
-__all__ = ["TENANT", "WORKSPACE", "Azure", "Call", "Refusal"]
+__all__ = ["TENANT", "WORKSPACE", "Azure", "Call", "ErrorResponse"]

@@ -26,10 +26,10 @@ from emulator.control.scoring import Scoring
 from emulator.control.workspaces import Workspaces
 from emulator.identity.identity import IdentityEndpoint, identity_endpoint
 from emulator.identity.tokens import token
-from emulator.ml import endpoints
+from emulator.ml.endpoints import online
 from emulator.server import Server
 from emulator.service import Service
-from emulator.state.state import Body, Resource, World
+from emulator.state.state import Body, Resource, State
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -49,7 +49,7 @@ class Azure:
 
     def __init__(self, *workspaces: str, storage: str = "", registries: Sequence[str] = ()) -> None:
         self._ids, self._registries, self._stack = workspaces or (WORKSPACE,), registries, ExitStack()
-        self.state = World()
+        self.state = State()
         self.state.storage = storage
         self.service = Service(self.state)
         lookup = Lookup(self.state, self._ids[0])
@@ -79,9 +79,8 @@ class Azure:
         authority = Authority()
         self.ca_file = authority.bundle(folder)  # every authority trusted before, and this one
         self.own_ca_file = authority.alone(folder)  # quicker to read, for clients of the emulator only
-        self.service.more = commands.routes(self)
         self.identity: IdentityEndpoint = self._stack.enter_context(identity_endpoint())
-        self._stack.enter_context(Server(self.service, authority.server()))
+        self._stack.enter_context(Server(self.service, authority.server(), commands.routes(self)))
         for id in self._ids:
             self.workspaces.add(id)
         for name in self._registries:
@@ -111,7 +110,7 @@ class Azure:
             "azure_portal": "https://portal.azure.com/",
             "resource_manager": self.endpoint,
             "active_directory": self.endpoint,
-            "aml_resource_id": endpoints.ML,
+            "aml_resource_id": online.ML,
             "storage_endpoint": "core.windows.net",
             "registry_discovery_endpoint": f"{self.endpoint}/",
         }
@@ -141,8 +140,8 @@ class Azure:
 
     def summary(self) -> Body:
         """Endpoints with their traffic and deployments, models, jobs and factory runs, in short."""
-        with self.state.changing():
-            self.state.settle_due()
+        with self.state.transaction():
+            self.state.complete_due()
             online, batch = (self.state.of_type(f"workspaces/{kind}") for kind in ("onlineEndpoints", "batchEndpoints"))
             models = [model.id.partition("/models/")[2] for model in self.state.of_type("workspaces/models/versions")]
             jobs = {job.body["name"]: job.properties for job in self.state.of_type("workspaces/jobs")}

@@ -1,7 +1,8 @@
-"""The service over HTTPS, on a thread of its own."""
+"""The HTTPS server, on a thread of its own."""
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -10,20 +11,23 @@ import aiohttp
 from aiohttp import web
 
 from emulator.background import Background
-from emulator.ml import storage
+from emulator.http.request import Request
+from emulator.http.routing import Route
+from emulator.ml import datastores
 from emulator.ports import listen
-from emulator.service import Service
-from emulator.wire import Request
+from emulator.service import ROUTES, Service
 
 LARGEST = 100 * 2**20  # bytes of a request
-TICK = 0.1  # seconds between two looks at what takes time
+TICK = 0.1  # seconds between two checks for operations and runs that are due
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Server:
-    """Listens on a free port of localhost while in its ``with``."""
+    """Listens on a free port of localhost, within a ``with`` block."""
 
-    def __init__(self, service: Service, tls: ssl.SSLContext) -> None:
-        self._service, self._tls = service, tls
+    def __init__(self, service: Service, tls: ssl.SSLContext, more: tuple[Route, ...] = ()) -> None:
+        self._service, self._tls, self._routes = service, tls, (*ROUTES, *more)
         self._background = Background()
 
     def __enter__(self) -> Self:
@@ -43,10 +47,11 @@ class Server:
 
     async def _start(self) -> None:
         listener = listen(0, "")
-        self._service.world.url = f"https://localhost:{listener.getsockname()[1]}"
-        application = web.Application(client_max_size=LARGEST)
-        application.router.add_route("*", storage.PATH, self._pass_on)
-        application.router.add_route("*", "/{path:.*}", self._serve)
+        self._service.state.url = f"https://localhost:{listener.getsockname()[1]}"
+        application = web.Application(client_max_size=LARGEST, middlewares=[self._unrouted])
+        application.router.add_route("*", datastores.PATH, self._forward_to_storage)
+        for route in self._routes:
+            application.router.add_route(route.method, route.path, self._handler(route))
         self._client = aiohttp.ClientSession(auto_decompress=False)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -61,35 +66,56 @@ class Server:
         await self._runner.cleanup()
         await self._client.close()
         for transport in filter(None, transports):
-            transport.abort()  # else TLS would wait for a client to say goodbye, in a loop that runs no longer
+            transport.abort()  # TLS would wait for the client's close_notify, on a loop that no longer runs
         await asyncio.sleep(0.01)
 
     async def _tick(self) -> None:
-        """What takes time ends, whether or not somebody looks."""
+        """Complete operations and runs on time, even if no client polls."""
         while True:
             await asyncio.sleep(TICK)
-            await asyncio.to_thread(self._settle)
+            await asyncio.to_thread(self._complete_due)
 
-    def _settle(self) -> None:
-        with self._service.world.changing():
-            self._service.world.settle_due()
+    def _complete_due(self) -> None:
+        with self._service.state.transaction():
+            self._service.state.complete_due()
 
-    async def _pass_on(self, request: web.Request) -> web.StreamResponse:
-        return await storage.pass_on(request, self._service.world, self._client)
+    async def _forward_to_storage(self, request: web.Request) -> web.StreamResponse:
+        return await datastores.forward(request, self._service.state, self._client)
 
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
-        asked = Request(
+    def _handler(self, route: Route) -> _Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return await self._respond(request, route)
+
+        return handle
+
+    @web.middleware
+    async def _unrouted(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPNotFound:
+            return await self._respond(request, None)
+        except web.HTTPMethodNotAllowed:
+            return await self._respond(request, None, path_exists=True)
+
+    async def _respond(
+        self, request: web.Request, route: Route | None, *, path_exists: bool = False
+    ) -> web.StreamResponse:
+        params = {name: value for name, value in request.match_info.items() if not name.startswith("_")}
+        received = Request(
+            self._service.state,
             request.method,
             request.path,
             {name.lower(): value for name, value in request.query.items()},
             {name.lower(): value for name, value in request.headers.items()},
             await request.read(),
+            params,
+            route.template.format_map(params) if route else "",
         )
-        answer = await asyncio.to_thread(self._service.answer, asked)
-        if answer is None:
+        response = await asyncio.to_thread(self._service.handle, received, route, path_exists=path_exists)
+        if response is None:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
-        if answer.body is None:
-            return web.Response(status=answer.status, headers=answer.headers)
-        return web.json_response(answer.body, status=answer.status, headers=answer.headers)
+        if response.body is None:
+            return web.Response(status=response.status, headers=response.headers)
+        return web.json_response(response.body, status=response.status, headers=response.headers)

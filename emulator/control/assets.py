@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from emulator.control.lookup import Lookup
 from emulator.ml import assets
-from emulator.state.state import Body, World
+from emulator.state.state import Body, State
 
 IMAGE = "mcr.microsoft.com/azureml/minimal-ubuntu22.04-py39-cpu-inference:latest"
 _ENVIRONMENT = "azureml:azureml://registries/azureml/environments/sklearn-1.5/versions/1"  # one of Microsoft's own
@@ -13,7 +13,7 @@ _ENVIRONMENT = "azureml:azureml://registries/azureml/environments/sklearn-1.5/ve
 class Assets:
     """Registers assets."""
 
-    def __init__(self, state: World, lookup: Lookup) -> None:
+    def __init__(self, state: State, lookup: Lookup) -> None:
         self._state, self._lookup = state, lookup
 
     def add_environment(  # noqa: PLR0913 - most are keywords that most calls leave out
@@ -67,6 +67,6 @@ class Assets:
     def _create(  # noqa: PLR0913, PLR0917 - private
         self, plural: str, name: str, version: str, properties: Body, registry: str | None, workspace: str | None
     ) -> str:
-        with self._state.changing():
+        with self._state.transaction():
             id = self._lookup.asset(plural, name, version, registry, workspace)
             return assets.reference(assets.create(self._state, id, properties))

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from emulator.http.calls import Call
+from emulator.http.call import Call
+from emulator.http.request import Request
 from emulator.service import Service
 from emulator.state.matching import Match
-from emulator.wire import Request
 
 
 class Calls:
@@ -17,7 +17,7 @@ class Calls:
     @property
     def all(self) -> list[Call]:
         """Every call so far, in the order of the answers."""
-        with self._service.world.lock:
+        with self._service.state.lock:
             return list(self._service.calls)
 
     def matching(self, match: str = "") -> list[Call]:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from emulator.http.routing import Ask, Plane, Route
+from emulator.http.request import Request
+from emulator.http.response import ErrorResponse, Response
+from emulator.http.routing import Plane, Route
 from emulator.http.schema import TEXT, TEXTS
 from emulator.http.shapes import ListOf, Members, Number
-from emulator.wire import Answer, Refusal
 
 if TYPE_CHECKING:
     from emulator.azure import Azure
@@ -65,9 +66,9 @@ def routes(azure: "Azure") -> tuple[Route, ...]:
     )
 
 
-def _call(method: Callable[..., Any], shape: Members, ask: Ask) -> Answer:
-    arguments = {name: value for name, value in ask.body(shape).items() if value is not None}
+def _call(method: Callable[..., Any], shape: Members, request: Request) -> Response:
+    arguments = {name: value for name, value in request.body(shape).items() if value is not None}
     try:
-        return Answer(200, {"result": method(**arguments)})
+        return Response(200, {"result": method(**arguments)})
     except LookupError as error:
-        raise Refusal(404, "NotFound", f"there is no such thing: {arguments}") from error
+        raise ErrorResponse(404, "NotFound", f"there is no such thing: {arguments}") from error

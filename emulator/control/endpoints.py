@@ -4,14 +4,14 @@ import copy
 from collections.abc import Mapping
 
 from emulator.control.lookup import Lookup
-from emulator.ml import batch, endpoints
-from emulator.state.state import Body, World
+from emulator.ml.endpoints import batch, online
+from emulator.state.state import Body, State
 
 
 class Endpoints:
     """Creates and reads endpoints and deployments. Reads here are never stale."""
 
-    def __init__(self, state: World, lookup: Lookup) -> None:
+    def __init__(self, state: State, lookup: Lookup) -> None:
         self._state, self._lookup = state, lookup
 
     def add(  # noqa: PLR0913 - most are keywords that most calls leave out
@@ -37,10 +37,10 @@ class Endpoints:
             properties["traffic"] = dict(traffic or {})
         if kind == "Kubernetes":
             properties["compute"] = f"{scope}/computes/k8s"
-        module = batch if kind == "Batch" else endpoints
+        module = batch if kind == "Batch" else online
         id = f"{scope}/{module.KIND}/{name}"
-        with self._state.changing():
-            parent = self._state.need(scope)
+        with self._state.transaction():
+            parent = self._state.require(scope)
             body = {"location": parent.body["location"], "tags": dict(tags or {}), "properties": properties}
             whole = module.completed(self._state, parent, id, body)
             whole["properties"]["provisioningState"] = "Succeeded"
@@ -59,13 +59,13 @@ class Endpoints:
         workspace: str | None = None,
     ) -> str:
         """Create a deployment at once, with a model's id; returns the deployment's id."""
-        with self._state.changing():
+        with self._state.transaction():
             parent = self._lookup.endpoint(endpoint, workspace)
             properties: Body = {"properties": {}, "environmentVariables": {}, "provisioningState": state}
             if f"/{batch.KIND}/" in parent.id:
                 properties |= {**copy.deepcopy(batch.DEFAULTS), "model": {"referenceType": "Id", "assetId": model}}
             else:
-                kind = "Kubernetes" if endpoints.is_kubernetes(parent) else "Managed"
+                kind = "Kubernetes" if online.is_kubernetes(parent) else "Managed"
                 machines = {"instanceType": instance_type, "scaleSettings": {"scaleType": "Default"}}
                 properties |= {"model": model, "endpointComputeType": kind, **machines}
             sku = {"name": "Default", "capacity": instances}
@@ -81,14 +81,14 @@ class Endpoints:
         """
         kind, of = ("components", component) if component else ("models", model)
         asset = f"{self._lookup.scope(workspace)}/{kind}/{of.partition(':')[0]}/versions/{of.partition(':')[2]}"
-        with self._state.changing():
-            self._state.need(asset)
+        with self._state.transaction():
+            self._state.require(asset)
         id = self.add(name, "Batch", default=deployment, workspace=workspace)
         created = self.add_deployment(name, deployment, asset, workspace=workspace)
         if component:
             configuration = {"deploymentConfigurationType": "PipelineComponent", "componentId": {"assetId": asset}}
-            with self._state.changing():
-                self._state.need(created).properties["deploymentConfiguration"] = configuration
+            with self._state.transaction():
+                self._state.require(created).properties["deploymentConfiguration"] = configuration
         return id
 
     def set_logs(
@@ -108,7 +108,7 @@ class Endpoints:
         """An endpoint, online or batch; None if it does not exist."""
         scope = self._lookup.scope(workspace)
         with self._state.lock:
-            for kind in (endpoints.KIND, batch.KIND):
+            for kind in (online.KIND, batch.KIND):
                 if found := self._state.find(f"{scope}/{kind}/{name}"):
                     return copy.deepcopy(found.body)
         return None

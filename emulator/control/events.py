@@ -5,13 +5,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from emulator.event_grid import EventGrid
-from emulator.state.state import Body, World
+from emulator.state.state import Body, State
 
 
 class Events:
     """Lists events, calls back with each, and delivers them."""
 
-    def __init__(self, state: World, stack: ExitStack) -> None:
+    def __init__(self, state: State, stack: ExitStack) -> None:
         self._state, self._stack = state, stack
 
     @property
@@ -22,7 +22,7 @@ class Events:
 
     def subscribe(self, callback: Callable[[Body], None]) -> None:
         """Call back with each event, on the thread of the request that has raised it and before its answer is sent."""
-        self._state.told.append(callback)
+        self._state.listeners.append(callback)
 
     def deliver_to(self, url: str, *, twice_every: int = 0) -> EventGrid:
         """Deliver events to a URL from now on, until the emulator stops; every `twice_every`th event is sent twice.

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from emulator import data_factory
 from emulator.control.lookup import Lookup
 from emulator.control.workspaces import LOCATION
-from emulator.ml import data_factory
 from emulator.state import ids
-from emulator.state.state import Body, World
+from emulator.state.state import Body, State
 
 _EMPTY: Mapping[str, Any] = {"Object": {}, "String": "", "Int": 0, "Float": 0.0, "Bool": False, "Array": []}
 
@@ -15,7 +15,7 @@ _EMPTY: Mapping[str, Any] = {"Object": {}, "String": "", "Int": 0, "Float": 0.0,
 class Factories:
     """Creates factories and pipelines, and reads runs."""
 
-    def __init__(self, state: World, lookup: Lookup) -> None:
+    def __init__(self, state: State, lookup: Lookup) -> None:
         self._state, self._lookup = state, lookup
         self._declared: tuple[str, ...] = ()  # ids of factories that `add_pipeline` finds by name
 
@@ -26,7 +26,7 @@ class Factories:
         Raises an error response for an invalid name or type.
         """
         id = self._default_id(name)
-        with self._state.changing():
+        with self._state.transaction():
             data_factory.add_factory(self._state, id, LOCATION)
             for pipeline, parameters in (pipelines or {}).items():
                 declared = {of: {"type": p} if isinstance(p, str) else dict(p) for of, p in parameters.items()}
@@ -35,7 +35,7 @@ class Factories:
 
     def declare(self, id: str) -> None:
         """Create a factory without pipelines, in any resource group, which `add_pipeline` then finds by its name."""
-        with self._state.changing():
+        with self._state.transaction():
             self._declared = (*self._declared, data_factory.add_factory(self._state, id, LOCATION).id)
 
     def add_pipeline(self, factory: str, name: str, parameters: Mapping[str, str] | None = None) -> str:
@@ -46,15 +46,15 @@ class Factories:
         """
         id = factory if factory.startswith("/") else self._find(factory)
         declared = {of: {"type": type, "defaultValue": _EMPTY.get(type)} for of, type in (parameters or {}).items()}
-        with self._state.changing():
+        with self._state.transaction():
             if self._state.find(id) is None:
                 data_factory.add_factory(self._state, id, LOCATION)
             return data_factory.add_pipeline(self._state, id, name, declared).id
 
     def runs(self, factory: str) -> list[Body]:
         """The runs of a factory, given by name or id, the oldest first. Reading them here is no poll."""
-        with self._state.changing():
-            self._state.settle_due()
+        with self._state.transaction():
+            self._state.complete_due()
             runs = self._state.factory_runs
             found = (run for run in runs if factory.lower() in {run.factory.lower(), ids.name_of(run.factory).lower()})
             return [data_factory.shown(run) for run in found]
@@ -62,7 +62,7 @@ class Factories:
     def hide_new_runs(self, queries: int) -> None:
         """Leave each new run out of the results of the next `queries` queries."""
         with self._state.lock:
-            self._state.script.jobs.unlisted = queries
+            self._state.plan.jobs.unlisted = queries
 
     def _find(self, name: str) -> str:
         return next((id for id in self._declared if ids.name_of(id).lower() == name.lower()), self._default_id(name))

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 
 from emulator.control.lookup import Lookup
 from emulator.control.scoring import Scoring
+from emulator.http.response import ErrorResponse
+from emulator.state.fault_plan import DeploymentMatch, Effect, Failure, Fault
 from emulator.state.matching import Match
-from emulator.state.script import Effect, Failure, Fault, Place
-from emulator.state.state import World
-from emulator.wire import Refusal
+from emulator.state.state import State
 
 
 class Faults:
     """Plans faults. For `match`, see the docstring of `emulator`; names are globs that ignore case."""
 
-    def __init__(self, state: World, lookup: Lookup, scoring: Scoring) -> None:
-        self._state, self._lookup, self._scoring, self._plan = state, lookup, scoring, state.script
+    def __init__(self, state: State, lookup: Lookup, scoring: Scoring) -> None:
+        self._state, self._lookup, self._scoring, self._plan = state, lookup, scoring, state.plan
 
     def fail(  # noqa: PLR0913 - most are keywords that most calls leave out
         self,
@@ -27,8 +27,8 @@ class Faults:
         after: int = 0,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Answer `times` matching calls (None: all) with an error, and the first `after` normally."""
-        response = Refusal(status, code, message, headers=headers).answer()
+        """Response `times` matching calls (None: all) with an error, and the first `after` normally."""
+        response = ErrorResponse(status, code, message, headers=headers).response()
         self._add(Fault(Match(match), Effect.ANSWER, response, after, times))
 
     def close_before(self, nth: int = 1, match: str = "", *, times: int | None = 1) -> None:
@@ -53,7 +53,7 @@ class Faults:
             self._plan.stale.append((Match(match), times))
 
     def late_reads(self, times: int, match: str = "") -> None:
-        """Answer 404 to `times` reads of a resource after its creation; all clients share the count."""
+        """Response 404 to `times` reads of a resource after its creation; all clients share the count."""
         with self._state.lock:
             self._plan.late.append((Match(match), times))
 
@@ -67,23 +67,23 @@ class Faults:
         endpoint: str = "*",
     ) -> None:
         """Make the provisioning of such deployments fail; `logs` is the log of their container."""
-        failure = Failure(Refusal(400, code, message), logs)
+        failure = Failure(ErrorResponse(400, code, message), logs)
         with self._state.lock:
-            self._plan.failures.append((Place(endpoint, name), failure))
+            self._plan.failures.append((DeploymentMatch(endpoint, name), failure))
 
     def fail_endpoint(
         self, name: str = "*", message: str = "The endpoint could not be created.", *, code: str = "BadRequest"
     ) -> None:
         """Make the creation of such online endpoints fail."""
         with self._state.lock:
-            self._plan.endpoint_failures.append((Place(name), Refusal(400, code, message)))
+            self._plan.endpoint_failures.append((DeploymentMatch(name), ErrorResponse(400, code, message)))
 
     def fail_update(
         self, name: str = "*", message: str = "The endpoint could not be changed.", *, code: str = "BadRequest"
     ) -> None:
         """Accept updates of such online endpoints and then fail: the endpoint stays Succeeded and unchanged."""
         with self._state.lock:
-            self._plan.update_failures.append((Place(name), Refusal(400, code, message)))
+            self._plan.update_failures.append((DeploymentMatch(name), ErrorResponse(400, code, message)))
 
     def break_deployment(  # noqa: PLR0913 - most are keywords that most calls leave out
         self,

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from emulator.control.lookup import Lookup
-from emulator.ml import assets, jobs, lifecycle
-from emulator.state.jobscript import Ending, JobPace, Training
-from emulator.state.state import Body, World
-from emulator.wire import Refusal
+from emulator.http.response import ErrorResponse
+from emulator.ml import assets
+from emulator.ml.jobs import jobs, lifecycle
+from emulator.state.job_plan import Ending, JobDuration, Training
+from emulator.state.state import Body, State
 
 # As Azure/azureml-assets, assets/model_monitoring/components/src, "evaluate metrics threshold", writes it.
 BREACH_TAG = "azureml_modelmonitor_threshold_breached"
@@ -29,27 +30,27 @@ class Jobs:
     plans that match a job, the latest applies.
     """
 
-    def __init__(self, state: World, lookup: Lookup) -> None:
-        self._state, self._lookup, self._plan = state, lookup, state.script.jobs
+    def __init__(self, state: State, lookup: Lookup) -> None:
+        self._state, self._lookup, self._plan = state, lookup, state.plan.jobs
 
     @property
     def all(self) -> list[Body]:
         """Every job, the oldest first. Reading them here is no poll."""
-        with self._state.changing():
-            self._state.settle_due()
+        with self._state.transaction():
+            self._state.complete_due()
             return [copy.deepcopy(one.body) for one in self._state.of_type(f"workspaces/{jobs.KIND}")]
 
     def get(self, name: str, *, workspace: str | None = None) -> Body | None:
         """A job; None if it does not exist. Reading it here is no poll."""
-        with self._state.changing():
-            self._state.settle_due()
+        with self._state.transaction():
+            self._state.complete_due()
             found = self._state.find(self._id(name, workspace))
             return copy.deepcopy(found.body) if found else None
 
     def steps(self, name: str, *, workspace: str | None = None) -> dict[str, str]:
         """The statuses of a job's started steps, by name. Raises KeyError if the job does not exist."""
-        with self._state.changing():
-            self._state.settle_due()
+        with self._state.transaction():
+            self._state.complete_due()
             run = self._state.runs[self._id(name, workspace).lower()]
             return {step.display_name: step.status for step in lifecycle.children(self._state, run)}
 
@@ -79,7 +80,7 @@ class Jobs:
         """
         texts = ", ".join(f"'{_FEATURE.format(feature=feature)}'" for feature in features)
         tags = {BREACH_TAG: _BREACH.format(signal=signal, features=texts)[: jobs.LONGEST_VALUE]}
-        error = Refusal(400, "UserError", "One or more features violate metric thresholds.")
+        error = ErrorResponse(400, "UserError", "One or more features violate metric thresholds.")
         body = {"experimentName": monitor, "displayName": monitor, "properties": {"runSource": "Schedule"}}
         ending = Ending("", "Failed", error, _COMPARE, tags)
         return self._start(workspace, "", body, ("compute_metrics", _COMPARE), ending)
@@ -87,8 +88,8 @@ class Jobs:
     def end(self, name: str, *, workspace: str | None = None) -> None:
         """End a running job now, as planned. Raises an error response (404) if it does not exist."""
         id = self._id(name, workspace)
-        with self._state.changing():
-            self._state.need(id)
+        with self._state.transaction():
+            self._state.require(id)
             lifecycle.finish(self._state.runs[id.lower()])
 
     def set_duration(self, seconds: float | None = None, *, polls: int | None = None, glob: str = "*") -> None:
@@ -97,7 +98,7 @@ class Jobs:
         With neither, a job runs until `end`. By default it takes one second.
         """
         with self._state.lock:
-            self._plan.paces.append((glob, JobPace(seconds, polls)))
+            self._plan.durations.append((glob, JobDuration(seconds, polls)))
 
     def fail(
         self,
@@ -110,7 +111,7 @@ class Jobs:
     ) -> None:
         """Make the next `times` such jobs fail (None: all). In a pipeline, `step` fails, or else the first step."""
         with self._state.lock:
-            self._plan.endings.append(Ending(glob, "Failed", Refusal(400, code, message), step, times=times))
+            self._plan.endings.append(Ending(glob, "Failed", ErrorResponse(400, code, message), step, times=times))
 
     def cancel(self, glob: str = "*", *, times: int | None = None) -> None:
         """Have another client cancel the next `times` such jobs while they run (None: all)."""
@@ -138,7 +139,7 @@ class Jobs:
     def clear(self) -> None:
         """Drop every plan of `set_duration`, `fail`, `cancel` and `register_model`."""
         with self._state.lock:
-            for plans in (self._plan.paces, self._plan.endings, self._plan.trainings):
+            for plans in (self._plan.durations, self._plan.endings, self._plan.trainings):
                 plans.clear()
 
     def _id(self, name: str, workspace: str | None) -> str:
@@ -148,7 +149,7 @@ class Jobs:
         self, workspace: str | None, name: str, properties: Body, steps: Sequence[str], ending: Ending | None = None
     ) -> str:
         scope, name = self._lookup.scope(workspace), name or f"job_{uuid4().hex[:12]}"
-        with self._state.changing():
+        with self._state.transaction():
             component = self._component(scope)
             nodes = {step: {"name": step, "type": "command", "componentId": component} for step in steps}
             if self._state.find(f"{scope}/{jobs.KIND}/{name}"):

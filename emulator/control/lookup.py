@@ -1,14 +1,14 @@
 """Where things are: ids of workspaces, registries and assets from their names."""
 
-from emulator.ml import batch, endpoints
+from emulator.ml.endpoints import batch, online
 from emulator.state import ids
-from emulator.state.state import Resource, World
+from emulator.state.state import Resource, State
 
 
 class Lookup:
     """Finds resources by name. Without a `workspace`, given by name or id, the first one is meant."""
 
-    def __init__(self, state: World, first: str) -> None:
+    def __init__(self, state: State, first: str) -> None:
         self._state, self.first = state, first
 
     @property
@@ -31,11 +31,11 @@ class Lookup:
     def endpoint(self, name: str, workspace: str | None) -> Resource:
         """An endpoint, batch or online. Raises an error response (404) if there is none."""
         scope = self.scope(workspace)
-        return self._state.find(f"{scope}/{batch.KIND}/{name}") or self._state.need(f"{scope}/{endpoints.KIND}/{name}")
+        return self._state.find(f"{scope}/{batch.KIND}/{name}") or self._state.require(f"{scope}/{online.KIND}/{name}")
 
     def deployment(self, endpoint: str, name: str, workspace: str | None) -> Resource:
         """A deployment of an endpoint. Raises an error response (404) if there is none."""
-        return self._state.need(f"{self.endpoint(endpoint, workspace).id}/deployments/{name}")
+        return self._state.require(f"{self.endpoint(endpoint, workspace).id}/deployments/{name}")
 
     def asset(self, plural: str, name: str, version: str, registry: str | None, workspace: str | None) -> str:
         """The id of an asset's version, whether it exists or not. Raises an error response for an invalid name."""

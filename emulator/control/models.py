@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from emulator.control.lookup import Lookup
 from emulator.ml import assets, workspaces
-from emulator.state.state import World
+from emulator.state.state import State
 
 
 class Models:
     """Registers and changes models."""
 
-    def __init__(self, state: World, lookup: Lookup) -> None:
+    def __init__(self, state: State, lookup: Lookup) -> None:
         self._state, self._lookup = state, lookup
 
     def register(  # noqa: PLR0913 - most are keywords that most calls leave out
@@ -23,9 +23,9 @@ class Models:
         properties: Mapping[str, str] | None = None,
         registry: str | None = None,
         workspace: str | None = None,
-        missed: int = 0,
+        late_reads: int = 0,
     ) -> str:
-        """Register a model version, which the first `missed` reads do not find; returns its id.
+        """Register a model version, which the first `late_reads` reads do not find; returns its id.
 
         In a workspace this raises the event ModelRegistered. Raises an error response for an invalid name or version,
         and if the version exists.
@@ -35,10 +35,10 @@ class Models:
         uri = f"azureml:/{inside}/datastores/{workspaces.DATASTORE}/paths/models/{name}/{version}"
         flavors = {"python_function": {"data": {"loader_module": "mlflow.sklearn"}}} if type == "mlflow_model" else {}
         about = {"tags": dict(tags or {}), "properties": dict(properties or {})}
-        with self._state.changing():
+        with self._state.transaction():
             id = self._lookup.asset("models", name, version, registry, workspace)
             model = assets.create(self._state, id, {"modelType": type, "modelUri": uri, "flavors": flavors, **about})
-            model.missed = missed
+            model.late_reads = late_reads
             return assets.reference(model)
 
     def set_tags(
@@ -51,18 +51,18 @@ class Models:
         workspace: str | None = None,
     ) -> None:
         """Replace a model's tags. Raises an error response (404) if the model does not exist."""
-        with self._state.changing():
+        with self._state.transaction():
             id = self._lookup.asset("models", name, version, registry, workspace)
-            self._state.need(id).properties["tags"] = dict(tags)
+            self._state.require(id).properties["tags"] = dict(tags)
 
     def archive(self, name: str, version: str, *, registry: str | None = None, workspace: str | None = None) -> None:
         """Archive a model. Raises an error response (404) if it does not exist."""
-        with self._state.changing():
+        with self._state.transaction():
             id = self._lookup.asset("models", name, version, registry, workspace)
-            self._state.need(id).properties["isArchived"] = True
+            self._state.require(id).properties["isArchived"] = True
 
     def delete(self, name: str, version: str, *, registry: str | None = None, workspace: str | None = None) -> None:
         """Delete a model. Raises an error response (404) if it does not exist."""
-        with self._state.changing():
+        with self._state.transaction():
             id = self._lookup.asset("models", name, version, registry, workspace)
-            self._state.remove(self._state.need(id).id)
+            self._state.remove(self._state.require(id).id)

@@ -1,14 +1,14 @@
 """Long-running operations: how long they take."""
 
+from emulator.state.fault_plan import Duration
 from emulator.state.matching import Match
-from emulator.state.script import Pace
-from emulator.state.state import World
+from emulator.state.state import State
 
 
 class Operations:
     """Plans the duration of operations."""
 
-    def __init__(self, state: World) -> None:
+    def __init__(self, state: State) -> None:
         self._state = state
 
     def set_duration(
@@ -20,4 +20,4 @@ class Operations:
         as ``DELETE *``.
         """
         with self._state.lock:
-            self._state.script.paces.append((Match(match), Pace(polls, seconds, status_only)))
+            self._state.plan.durations.append((Match(match), Duration(polls, seconds, status_only)))

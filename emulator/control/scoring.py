@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from emulator.control.calls import Calls
-from emulator.http.calls import Call
-from emulator.state.script import Place, Scored, Scorer
-from emulator.state.state import World
+from emulator.http.call import Call
+from emulator.state.fault_plan import DeploymentMatch, Scorer, ScoringResponse
+from emulator.state.state import State
 
 
 class Scoring:
     """Sets the answers of deployments, and lists the scoring requests."""
 
-    def __init__(self, state: World, calls: Calls) -> None:
+    def __init__(self, state: State, calls: Calls) -> None:
         self._state, self._calls = state, calls
 
     @property
@@ -34,6 +34,6 @@ class Scoring:
 
         By default deployments answer ``[0]``.
         """
-        scored = Scored(status, [0] if body is None else body, dict(headers or {}), scorer)
+        scored = ScoringResponse(status, [0] if body is None else body, dict(headers or {}), scorer)
         with self._state.lock:
-            self._state.script.scored.append((Place(endpoint, deployment), scored))
+            self._state.plan.scoring.append((DeploymentMatch(endpoint, deployment), scored))

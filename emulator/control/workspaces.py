@@ -2,7 +2,7 @@
 
 from emulator.control.lookup import Lookup
 from emulator.ml import registries, workspaces
-from emulator.state.state import World
+from emulator.state.state import State
 
 LOCATION = "westeurope"
 
@@ -10,25 +10,25 @@ LOCATION = "westeurope"
 class Workspaces:
     """Creates workspaces, registries and computes, and sets quotas."""
 
-    def __init__(self, state: World, lookup: Lookup) -> None:
+    def __init__(self, state: State, lookup: Lookup) -> None:
         self._state, self._lookup = state, lookup
 
     def add(self, id: str, location: str = LOCATION) -> str:
         """Create a workspace with its default datastore; returns its id."""
-        with self._state.changing():
+        with self._state.transaction():
             return workspaces.add(self._state, id, location).id
 
     def add_registry(self, name: str, location: str = LOCATION) -> str:
         """Create a registry in the resource group of the first workspace; returns its id."""
         id = f"{self._lookup.first.rpartition('/workspaces/')[0]}/registries/{name}"
-        with self._state.changing():
+        with self._state.transaction():
             return registries.add(self._state, id, location).id
 
     def add_compute(self, name: str, kind: str = "AmlCompute", *, workspace: str | None = None) -> str:
         """Create a compute of a kind, such as AmlCompute or Kubernetes; returns its id."""
         about = {"computeType": kind, "provisioningState": "Succeeded", "computeLocation": LOCATION}
         own = {"properties": {"namespace": "default"}} if kind == "Kubernetes" else {"properties": {}}
-        with self._state.changing():
+        with self._state.transaction():
             id = f"{self._lookup.scope(workspace)}/computes/{name}"
             return self._state.add(id, {"location": LOCATION, "properties": {**about, **own}, "tags": {}}).id
 

@@ -5,6 +5,7 @@ same in Azure/bicep-types-az, generated/machinelearningservices/.../2025-12-01/t
 and the client still sends. The service lets most unknown members pass; here they are refused, as misspellings.
 """
 
+from emulator.http.response import ErrorResponse
 from emulator.http.shapes import (
     Anything,
     Flag,
@@ -20,7 +21,6 @@ from emulator.http.shapes import (
     Variant,
     Whole,
 )
-from emulator.wire import Refusal
 
 TEXT, TEXTS = Text(), MapOf(Text())
 NAMED = Text(least=1)
@@ -255,10 +255,10 @@ PATCH = Members(optional={"tags": TEXTS, "identity": IDENTITY})
 
 
 def validate(body: object, shape: Shape) -> None:
-    """Raises Refusal, with every problem as a detail and the first in its message."""
+    """Raises ErrorResponse, with every problem as a detail and the first in its message."""
     problems = [f"{where or 'the body'} {what}" for where, what in shape.problems(body, "")]
     if problems:
-        raise Refusal(
+        raise ErrorResponse(
             400,
             "ValidationError",
             f"The request is invalid: {problems[0]}.",

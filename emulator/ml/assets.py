@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.http import schema
-from emulator.http.routing import Ask, Plane, Route
+from emulator.http.request import Request
+from emulator.http.response import ErrorResponse, Response
+from emulator.http.routing import Plane, Route
 from emulator.http.shapes import Shape
 from emulator.ml import events, versions
 from emulator.state import ids
 from emulator.state.ids import REGISTRY_SCOPE, WORKSPACE_SCOPE
-from emulator.state.state import Body, Resource, World
-from emulator.wire import Answer, Refusal
+from emulator.state.state import Body, Resource, State
 
 DATA_PLANE = "/mferp/managementfrontend"  # before the paths of a registry, under the host that discovery tells
 
@@ -36,33 +37,33 @@ KINDS = (
 )
 
 
-def register(world: World, id: str, properties: Body) -> Resource:
+def register(state: State, id: str, properties: Body) -> Resource:
     """A new version, and its container if it is the first. A model's in a workspace raises ModelRegistered.
 
-    Raises Refusal for a name or a version that is out of limits.
+    Raises ErrorResponse for a name or a version that is out of limits.
     """
     (scope, plural, name), version = id.rpartition("/versions/")[0].rsplit("/", 2), ids.name_of(id)
     ids.check_asset(name, version, kind_of(id).singular)
     container_id = f"{scope}/{plural}/{name}"
-    if (container := world.find(container_id)) is None:
-        container = world.add(container_id, {"properties": {"tags": {}, "properties": {}, "isArchived": False}})
+    if (container := state.find(container_id)) is None:
+        container = state.add(container_id, {"properties": {"tags": {}, "properties": {}, "isArchived": False}})
     container.properties["latestVersion"] = version
     container.properties["nextVersion"] = str(int(version) + 1) if version.isdecimal() else version
     defaults: Body = {"tags": {}, "properties": {}, "isArchived": False, "isAnonymous": False}
     if plural == "models":
         defaults["flavors"] = {}  # azure-ai-ml cannot read a model without
     given = {name: value for name, value in properties.items() if value is not None}
-    made = world.add(id, {"properties": {**defaults, **given, "provisioningState": "Succeeded"}})
+    made = state.add(id, {"properties": {**defaults, **given, "provisioningState": "Succeeded"}})
     if plural == "models" and "/workspaces/" in scope:
-        world.raise_event(events.model_registered(world, scope, name, version, made.properties))
+        state.raise_event(events.model_registered(state, scope, name, version, made.properties))
     return made
 
 
-def create(world: World, id: str, properties: Body) -> Resource:
+def create(state: State, id: str, properties: Body) -> Resource:
     """A new version, as by `register`. Raises an error response (409) if it exists."""
-    if world.find(id):
-        raise Refusal(409, "Conflict", f"{id} exists already.")
-    return register(world, id, properties)
+    if state.find(id):
+        raise ErrorResponse(409, "Conflict", f"{id} exists already.")
+    return register(state, id, properties)
 
 
 def reference(asset: Resource) -> str:
@@ -77,37 +78,37 @@ def kind_of(id: str) -> Kind:
     return next(kind for kind in KINDS if kind.plural == plural)
 
 
-def _get(ask: Ask) -> Answer:
-    return Answer(200, _as_asked(ask, ask.world.read(ask.id)))
+def _get(request: Request) -> Response:
+    return Response(200, _as_asked(request, request.state.read(request.id)))
 
 
-def _as_asked(ask: Ask, body: Body) -> Body:
+def _as_asked(request: Request, body: Body) -> Body:
     """A registry's own plane answers with ids of its own: ``azureml://registries/...``."""
-    if not ask.request.path.lower().startswith(DATA_PLANE):
+    if not request.path.lower().startswith(DATA_PLANE):
         return body
     inside = body["id"].partition("/registries/")[2]
     return {**body, "id": f"azureml://registries/{inside}"}
 
 
-def _containers(ask: Ask) -> Answer:
-    return ask.page(_listed(ask, ask.world.children(ask.scope, kind_of(ask.id).plural)))
+def _containers(request: Request) -> Response:
+    return request.page(_listed(request, request.state.children(request.scope, kind_of(request.id).plural)))
 
 
-def _versions(ask: Ask) -> Answer:
-    if (wanted := ask.request.query.get("hash")) is not None:
-        return ask.page(_hashed(ask, wanted))
-    found = list(_listed(ask, ask.world.children(ask.id.rpartition("/")[0], "versions")))
-    order = ask.request.query.get("$orderby", "createdtime desc").lower()
+def _versions(request: Request) -> Response:
+    if (wanted := request.query.get("hash")) is not None:
+        return request.page(_hashed(request, wanted))
+    found = list(_listed(request, request.state.children(request.id.rpartition("/")[0], "versions")))
+    order = request.query.get("$orderby", "createdtime desc").lower()
     if order.endswith("desc"):
         found.reverse()
-    answer = ask.page(found)
-    answer.body["value"] = [_as_asked(ask, body) for body in answer.body["value"]]
+    answer = request.page(found)
+    answer.body["value"] = [_as_asked(request, body) for body in answer.body["value"]]
     return answer
 
 
-def _listed(ask: Ask, found: list[Resource]) -> Iterator[Resource]:
+def _listed(request: Request, found: list[Resource]) -> Iterator[Resource]:
     """Those that a list shows: neither anonymous nor archived, unless archived ones are asked for."""
-    view = ask.request.query.get("listviewtype", "ActiveOnly").lower()
+    view = request.query.get("listviewtype", "ActiveOnly").lower()
     for one in found:
         archived = bool(one.properties.get("isArchived"))
         hidden = (view == "activeonly" and archived) or (view == "archivedonly" and not archived)
@@ -115,26 +116,26 @@ def _listed(ask: Ask, found: list[Resource]) -> Iterator[Resource]:
             yield one
 
 
-def _hashed(ask: Ask, wanted: str) -> Iterator[Resource]:
+def _hashed(request: Request, wanted: str) -> Iterator[Resource]:
     """Versions with a hash, of whatever name: azure-ai-ml asks under a name that it has just thought up."""
-    for container in ask.world.children(ask.scope, kind_of(ask.id).plural):
-        for one in ask.world.children(container.id, "versions"):
+    for container in request.state.children(request.scope, kind_of(request.id).plural):
+        for one in request.state.children(container.id, "versions"):
             if one.properties["properties"].get("hash_sha256") == wanted:
                 yield one
 
 
-def _put(ask: Ask) -> Answer:
-    kind = kind_of(ask.id)
-    name, version = ask.names["name"], ask.names["version"]
+def _put(request: Request) -> Response:
+    kind = kind_of(request.id)
+    name, version = request.params["name"], request.params["version"]
     ids.check_asset(name, version, kind.singular)
-    body = ask.body(kind.shape)
-    if (there := ask.world.find(ask.id)) is None:
-        return Answer(201, register(ask.world, ask.id, body["properties"]).body)
+    body = request.body(kind.shape)
+    if (there := request.state.find(request.id)) is None:
+        return Response(201, register(request.state, request.id, body["properties"]).body)
     new = body["properties"]
     if any(_differs(new.get(path), there.properties.get(path)) for path in kind.paths):
-        raise Refusal(400, "UserError", "Asset paths cannot be updated.")
+        raise ErrorResponse(400, "UserError", "Asset paths cannot be updated.")
     changed = {**there.body, "properties": {**there.properties, **new}}
-    return Answer(200, ask.world.replace(ask.id, changed).body)
+    return Response(200, request.state.replace(request.id, changed).body)
 
 
 def _differs(new: Any, old: Any) -> bool:
@@ -143,20 +144,22 @@ def _differs(new: Any, old: Any) -> bool:
     return new is not None and not same
 
 
-def _put_container(ask: Ask) -> Answer:
-    body = ask.body(schema.CONTAINER)
-    ids.check_asset(ask.names["name"], "1", kind_of(ask.id).singular)
-    if (there := ask.world.find(ask.id)) is None:
-        return Answer(201, ask.world.add(ask.id, {"properties": {**body["properties"], "isArchived": False}}).body)
+def _put_container(request: Request) -> Response:
+    body = request.body(schema.CONTAINER)
+    ids.check_asset(request.params["name"], "1", kind_of(request.id).singular)
+    if (there := request.state.find(request.id)) is None:
+        return Response(
+            201, request.state.add(request.id, {"properties": {**body["properties"], "isArchived": False}}).body
+        )
     changed = {**there.body, "properties": {**there.properties, **body["properties"]}}
-    return Answer(200, ask.world.replace(ask.id, changed).body)
+    return Response(200, request.state.replace(request.id, changed).body)
 
 
-def _delete(ask: Ask) -> Answer:
-    if ask.world.find(ask.id) is None:
-        return Answer(204)
-    ask.world.remove(ask.id)
-    return Answer(200)
+def _delete(request: Request) -> Response:
+    if request.state.find(request.id) is None:
+        return Response(204)
+    request.state.remove(request.id)
+    return Response(200)
 
 
 def _routes() -> Iterator[Route]:

@@ -9,10 +9,10 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from emulator.state.ids import PROVIDER, name_of
 from emulator.state.runs import Run
-from emulator.state.state import Body, World
+from emulator.state.state import Body, State
 
 
-def model_registered(world: World, workspace: str, name: str, version: str, properties: Body) -> Body:
+def model_registered(state: State, workspace: str, name: str, version: str, properties: Body) -> Body:
     """A model was registered in a workspace."""
     data = {
         "modelName": name,
@@ -20,10 +20,10 @@ def model_registered(world: World, workspace: str, name: str, version: str, prop
         "modelTags": _camel(properties.get("tags")),
         "modelProperties": _camel(properties.get("properties")),
     }
-    return _event(world, workspace, "ModelRegistered", f"models/{name}:{version}", data)
+    return _event(state, workspace, "ModelRegistered", f"models/{name}:{version}", data)
 
 
-def model_deployed(world: World, workspace: str, endpoint: Body, deployment: Body) -> Body:
+def model_deployed(state: State, workspace: str, endpoint: Body, deployment: Body) -> Body:
     """A deployment of an online endpoint is there; failed ones raise nothing.
 
     learn.microsoft.com, "Trigger applications, processes, or CI/CD workflows based on Azure Machine Learning events".
@@ -37,18 +37,18 @@ def model_deployed(world: World, workspace: str, endpoint: Body, deployment: Bod
         "serviceTags": _camel(endpoint.get("tags")),
         "serviceProperties": _camel(endpoint["properties"].get("properties")),
     }
-    return _event(world, workspace, "ModelDeployed", f"endpoints/{name_of(endpoint['id'])}", data)
+    return _event(state, workspace, "ModelDeployed", f"endpoints/{name_of(endpoint['id'])}", data)
 
 
-def run_status_changed(world: World, run: Run) -> Body:
+def run_status_changed(state: State, run: Run) -> Body:
     """A run came to a status. Its id is made from run and status, as those that were captured seem to be."""
     id = str(uuid5(NAMESPACE_URL, f"{run.key} {run.status}"))
-    return _run_event(world, run, "RunStatusChanged", {"runStatus": run.status, **_run_data(run)}, id)
+    return _run_event(state, run, "RunStatusChanged", {"runStatus": run.status, **_run_data(run)}, id)
 
 
-def run_completed(world: World, run: Run) -> Body:
+def run_completed(state: State, run: Run) -> Body:
     """A run came to a good end."""
-    return _run_event(world, run, "RunCompleted", _run_data(run), str(uuid5(NAMESPACE_URL, f"{run.key} completed")))
+    return _run_event(state, run, "RunCompleted", _run_data(run), str(uuid5(NAMESPACE_URL, f"{run.key} completed")))
 
 
 def experiment_id(run: Run) -> str:
@@ -67,17 +67,17 @@ def _run_data(run: Run) -> Body:
     }
 
 
-def _run_event(world: World, run: Run, type: str, data: Body, id: str) -> Body:
+def _run_event(state: State, run: Run, type: str, data: Body, id: str) -> Body:
     subject = f"experiments/{data['experimentId']}/runs/{run.id}"
-    return {**_event(world, run.workspace, type, subject, data), "id": id}
+    return {**_event(state, run.workspace, type, subject, data), "id": id}
 
 
-def _event(world: World, workspace: str, type: str, subject: str, data: Body) -> Body:
+def _event(state: State, workspace: str, type: str, subject: str, data: Body) -> Body:
     return {
         "topic": workspace,
         "subject": subject,
         "eventType": f"{PROVIDER}.{type}",
-        "eventTime": world.clock.text(),
+        "eventTime": state.clock.text(),
         "id": str(uuid4()),
         "data": data,
         "dataVersion": "2",

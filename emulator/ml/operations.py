@@ -4,11 +4,12 @@ Azure/azure-resource-manager-rpc, v1.0/async-api-reference.md; the paths are tho
 (Azure/azureml-examples#1891 shows one). The header x-ms-retry-after-ms, which azure-core heeds, makes tests quick.
 """
 
-from emulator.http.routing import Ask, Route
+from emulator.http.request import Request
+from emulator.http.response import ErrorResponse, Response
+from emulator.http.routing import Route
 from emulator.ml import versions
 from emulator.state.ids import PROVIDER
 from emulator.state.state import OPERATION, Body, Operation
-from emulator.wire import Answer, Refusal
 
 _KINDS = {
     "onlineEndpoints": "oe",
@@ -21,83 +22,83 @@ _NOTED = tuple(kind for kind in _KINDS if kind != "jobs")
 _AT = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{location}}"
 
 
-def started(ask: Ask, operation: Operation, kind: str, status: int, body: Body | None = None) -> Answer:
+def started(request: Request, operation: Operation, kind: str, status: int, body: Body | None = None) -> Response:
     """The answer to a request that has begun an operation."""
-    workspace = ask.workspace
-    subscription, location = ask.names["subscription"], workspace.body["location"]
+    workspace = request.workspace
+    subscription, location = request.params["subscription"], workspace.body["location"]
     number = f"{_KINDS[kind]}:{workspace.properties['workspaceId']}:{operation.id}"
-    base = f"{ask.world.url}/subscriptions/{subscription}/providers/{PROVIDER}/locations/{location}"
-    query = f"?api-version={ask.request.api_version}"
+    base = f"{request.state.url}/subscriptions/{subscription}/providers/{PROVIDER}/locations/{location}"
+    query = f"?api-version={request.api_version}"
     headers = {
         "Azure-AsyncOperation": f"{base}/mfeOperationsStatus/{number}{query}",
         "x-ms-async-operation-timeout": "PT1H",
-        "x-ms-retry-after-ms": str(ask.world.poll_ms),
+        "x-ms-retry-after-ms": str(request.state.poll_ms),
     }
     location = f"{base}/mfeOperationResults/{number}{query}"
-    if not ask.world.async_header:
-        return Answer(status, body, {"Location": location, "x-ms-retry-after-ms": str(ask.world.poll_ms)})
+    if not request.state.async_header:
+        return Response(status, body, {"Location": location, "x-ms-retry-after-ms": str(request.state.poll_ms)})
     if kind in _NOTED:
-        _note(ask, operation, body, headers["Azure-AsyncOperation"])
+        _note(request, operation, body, headers["Azure-AsyncOperation"])
     if status == 202:
         headers["Location"] = location
-    return Answer(status, body, headers)
+    return Response(status, body, headers)
 
 
-def _note(ask: Ask, operation: Operation, body: Body | None, url: str) -> None:
+def _note(request: Request, operation: Operation, body: Body | None, url: str) -> None:
     """The resource shows its last operation, and so does the answer."""
-    found = ask.world.find(operation.resource)
+    found = request.state.find(operation.resource)
     whole = body["properties"] if body else {}
     for properties in (whole, found.properties if found else {}):
         properties["properties"] = {**(properties.get("properties") or {}), OPERATION: url}
 
 
-def busy(ask: Ask, id: str, what: str) -> None:
-    """Raises Refusal if an operation is under way on a resource."""
-    if running := ask.world.running(id):
-        raise Refusal(
+def busy(request: Request, id: str, what: str) -> None:
+    """Raises ErrorResponse if an operation is under way on a resource."""
+    if running := request.state.running(id):
+        raise ErrorResponse(
             409,
             "Conflict",
             f"Cannot change {what} because it is in {running.verb} provisioning state. Try again later.",
         )
 
 
-def _found(ask: Ask) -> Operation:
-    number = ask.names["operation"].rpartition(":")[2]
-    if (found := ask.world.operations.get(number)) is None:
-        raise Refusal(404, "NotFound", f"The operation {ask.names['operation']} was not found.")
-    ask.world.look(found)
+def _found(request: Request) -> Operation:
+    number = request.params["operation"].rpartition(":")[2]
+    if (found := request.state.operations.get(number)) is None:
+        raise ErrorResponse(404, "NotFound", f"The operation {request.params['operation']} was not found.")
+    request.state.poll(found)
     return found
 
 
-def _status(ask: Ask) -> Answer:
-    operation = _found(ask)
+def _status(request: Request) -> Response:
+    operation = _found(request)
     body: Body = {
-        "id": ask.request.path,
-        "name": ask.names["operation"],
+        "id": request.path,
+        "name": request.params["operation"],
         "status": operation.status,
-        "startTime": operation.began.isoformat(),
+        "startTime": operation.started.isoformat(),
     }
     if operation.ended:
         body["endTime"] = operation.ended.isoformat()
         body["percentComplete"] = 100
     if operation.error and operation.status == "Failed":
         body["error"] = operation.error.error
-    return Answer(200, body, _waiting(ask, operation))
+    return Response(200, body, _waiting(request, operation))
 
 
-def _result(ask: Ask) -> Answer:
-    operation = _found(ask)
+def _result(request: Request) -> Response:
+    operation = _found(request)
     if operation.status == "InProgress":
-        location = f"{ask.world.url}{ask.request.path}?api-version={ask.request.api_version}"
-        return Answer(202, None, {"Location": location, **_waiting(ask, operation)})
+        location = f"{request.state.url}{request.path}?api-version={request.api_version}"
+        return Response(202, None, {"Location": location, **_waiting(request, operation)})
     if operation.status == "Failed" and operation.error:
-        return operation.error.answer()
-    found = ask.world.find(operation.resource)
-    return Answer(200, found.body) if found else Answer(204)
+        return operation.error.response()
+    found = request.state.find(operation.resource)
+    return Response(200, found.body) if found else Response(204)
 
 
-def _waiting(ask: Ask, operation: Operation) -> dict[str, str]:
-    return {"x-ms-retry-after-ms": str(ask.world.poll_ms)} if operation.status == "InProgress" else {}
+def _waiting(request: Request, operation: Operation) -> dict[str, str]:
+    return {"x-ms-retry-after-ms": str(request.state.poll_ms)} if operation.status == "InProgress" else {}
 
 
 ROUTES = (

@@ -1,27 +1,28 @@
 """Registries: where discovery finds them. What is in them: assets.py."""
 
-from emulator.http.routing import Ask, Plane, Route
+from emulator.http.request import Request
+from emulator.http.response import ErrorResponse, Response
+from emulator.http.routing import Plane, Route
 from emulator.identity.tokens import TENANT
 from emulator.ml import versions
 from emulator.state.ids import REGISTRY_SCOPE
-from emulator.state.state import Resource, World
-from emulator.wire import Answer, Refusal
+from emulator.state.state import Resource, State
 
 
-def add(world: World, id: str, location: str) -> Resource:
+def add(state: State, id: str, location: str) -> Resource:
     """A new registry."""
-    properties = {"regions": [{"location": location}], "publicNetworkAccess": "Enabled", "discoveryUrl": world.url}
-    made = world.add(id, {"location": location, "tags": {}, "properties": properties})
-    world.registries[str(made.body["name"]).lower()] = id
+    properties = {"regions": [{"location": location}], "publicNetworkAccess": "Enabled", "discoveryUrl": state.url}
+    made = state.add(id, {"location": location, "tags": {}, "properties": properties})
+    state.registries[str(made.body["name"]).lower()] = id
     return made
 
 
-def _discover(ask: Ask) -> Answer:
+def _discover(request: Request) -> Response:
     """As azure-ai-ml asks (its _restclient/registry_discovery), for the host that serves a registry's assets."""
-    name = ask.names["registry"]
-    if (id := ask.world.registries.get(name.lower())) is None:
-        raise Refusal(404, "UserError", f"The registry {name} was not found.")
-    registry, parts = ask.world.need(id), id.split("/")
+    name = request.params["registry"]
+    if (id := request.state.registries.get(name.lower())) is None:
+        raise ErrorResponse(404, "UserError", f"The registry {name} was not found.")
+    registry, parts = request.state.require(id), id.split("/")
     found = {
         "registryName": registry.body["name"],
         "tenantId": TENANT,
@@ -29,13 +30,13 @@ def _discover(ask: Ask) -> Answer:
         "regions": [registry.body["location"]],
         "subscriptionId": parts[2],
         "resourceGroup": parts[4],
-        "primaryRegionResourceProviderUri": f"{ask.world.url}/",
+        "primaryRegionResourceProviderUri": f"{request.state.url}/",
     }
-    return Answer(200, found)
+    return Response(200, found)
 
 
-def _get(ask: Ask) -> Answer:
-    return Answer(200, ask.world.read(ask.id))
+def _get(request: Request) -> Response:
+    return Response(200, request.state.read(request.id))
 
 
 ROUTES = (

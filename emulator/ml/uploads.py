@@ -8,27 +8,28 @@ from datetime import timedelta
 from uuid import uuid4
 
 from emulator.http import schema
-from emulator.http.routing import Ask, Route
+from emulator.http.request import Request
+from emulator.http.response import Response
+from emulator.http.routing import Route
 from emulator.ml import versions, workspaces
 from emulator.state.ids import WORKSPACE_SCOPE
 from emulator.state.storage_account import signed_container
-from emulator.wire import Answer
 
 
-def _start(ask: Ask) -> Answer:
+def _start(request: Request) -> Response:
     """A container of its own for each upload, as the service has it."""
-    asked = ask.body(schema.PENDING_UPLOAD)
-    account = workspaces.storage_account(ask.world)
-    container = f"{ask.workspace.properties['workspaceId'][:8]}-{uuid4()}"
-    uri, signature = signed_container(ask.world.storage, container, timedelta(hours=24))
+    asked = request.body(schema.PENDING_UPLOAD)
+    account = workspaces.storage_account(request.state)
+    container = f"{request.workspace.properties['workspaceId'][:8]}-{uuid4()}"
+    uri, signature = signed_container(request.state.storage, container, timedelta(hours=24))
     blobs = {
         "blobUri": uri,
-        "storageAccountArmId": ask.workspace.properties["storageAccount"].rpartition("/")[0] + f"/{account}",
+        "storageAccountArmId": request.workspace.properties["storageAccount"].rpartition("/")[0] + f"/{account}",
         "credential": {"credentialType": "SAS", "sasUri": f"{uri}?{signature}"},
     }
     number = asked.get("pendingUploadId") or str(uuid4())
     kind = {"pendingUploadId": number, "pendingUploadType": "TemporaryBlobReference"}
-    return Answer(200, {"blobReferenceForConsumption": blobs, **kind})
+    return Response(200, {"blobReferenceForConsumption": blobs, **kind})
 
 
 def _routes() -> Iterator[Route]:

@@ -3,23 +3,24 @@
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
-from emulator.http.routing import Ask, Plane, Route, at_workspace
+from emulator.http.request import Request
+from emulator.http.response import Response
+from emulator.http.routing import Plane, Route, at_workspace
 from emulator.ml import versions
 from emulator.state.ids import PROVIDER, name_of
-from emulator.state.state import Body, Resource, World
+from emulator.state.state import Body, Resource, State
 from emulator.state.storage_account import ACCOUNT
-from emulator.wire import Answer
 
 DATASTORE = "workspaceblobstore"  # the default one
 
 
-def add(world: World, id: str, location: str) -> Resource:
+def add(state: State, id: str, location: str) -> Resource:
     """A new workspace, with its default datastore."""
     number = str(uuid5(NAMESPACE_URL, id.lower()))
     base = id.rpartition("/workspaces/")[0].rpartition("/providers/")[0]
-    host = urlsplit(world.url).netloc
+    host = urlsplit(state.url).netloc
     name = name_of(id)
-    made = world.add(
+    made = state.add(
         id,
         {
             "location": location,
@@ -32,31 +33,31 @@ def add(world: World, id: str, location: str) -> Resource:
                 "workspaceId": number,
                 "provisioningState": "Succeeded",
                 "publicNetworkAccess": "Enabled",
-                "discoveryUrl": f"{world.url}/discovery/workspaces/{number}",
+                "discoveryUrl": f"{state.url}/discovery/workspaces/{number}",
                 "mlFlowTrackingUri": f"azureml://{host}/mlflow/v1.0{id}",
-                "storageAccount": f"{base}/providers/Microsoft.Storage/storageAccounts/{storage_account(world)}",
+                "storageAccount": f"{base}/providers/Microsoft.Storage/storageAccounts/{storage_account(state)}",
                 "keyVault": f"{base}/providers/Microsoft.KeyVault/vaults/kv{number[:8]}",
                 "applicationInsights": f"{base}/providers/Microsoft.Insights/components/ai{number[:8]}",
             },
         },
     )
-    world.add(f"{id}/datastores/{DATASTORE}", {"properties": _blob_datastore(world, number)})
+    state.add(f"{id}/datastores/{DATASTORE}", {"properties": _blob_datastore(state, number)})
     return made
 
 
-def storage_account(world: World) -> str:
+def storage_account(state: State) -> str:
     """The name of the storage account; empty if there is none."""
-    parts = dict(part.partition("=")[::2] for part in world.storage.split(";"))
-    return parts.get("AccountName", "devstoreaccount1" if world.storage else "")
+    parts = dict(part.partition("=")[::2] for part in state.storage.split(";"))
+    return parts.get("AccountName", "devstoreaccount1" if state.storage else "")
 
 
-def account_in_urls(world: World) -> str:
+def account_in_urls(state: State) -> str:
     """What makes ``https://{account}.blob.core.windows.net`` lead here, to be passed on: see storage.py.
 
     What follows a ``#`` is no address.
     """
-    account = storage_account(world)
-    return f"{urlsplit(world.url).netloc}/{account}#" if account == ACCOUNT else account
+    account = storage_account(state)
+    return f"{urlsplit(state.url).netloc}/{account}#" if account == ACCOUNT else account
 
 
 def container(number: str) -> str:
@@ -64,10 +65,10 @@ def container(number: str) -> str:
     return f"azureml-blobstore-{number}"
 
 
-def _blob_datastore(world: World, number: str) -> Body:
+def _blob_datastore(state: State, number: str) -> Body:
     return {
         "datastoreType": "AzureBlob",
-        "accountName": account_in_urls(world),
+        "accountName": account_in_urls(state),
         "containerName": container(number),
         "endpoint": "core.windows.net",
         "protocol": "https",
@@ -79,29 +80,29 @@ def _blob_datastore(world: World, number: str) -> Body:
     }
 
 
-def _get(ask: Ask) -> Answer:
-    return Answer(200, ask.world.read(ask.id))
+def _get(request: Request) -> Response:
+    return Response(200, request.state.read(request.id))
 
 
-def _of_group(ask: Ask) -> Answer:
-    prefix = f"/subscriptions/{ask.names['subscription']}/resourceGroups/{ask.names['group']}/".lower()
-    return ask.page(w for w in ask.world.of_type("workspaces") if w.id.lower().startswith(prefix))
+def _of_group(request: Request) -> Response:
+    prefix = f"/subscriptions/{request.params['subscription']}/resourceGroups/{request.params['group']}/".lower()
+    return request.page(w for w in request.state.of_type("workspaces") if w.id.lower().startswith(prefix))
 
 
-def _discovery(ask: Ask) -> Answer:
+def _discovery(request: Request) -> Response:
     services = ("api", "experimentation", "history", "hyperdrive", "modelmanagement", "catalog", "labeling")
-    return Answer(200, dict.fromkeys(services, ask.world.url))
+    return Response(200, dict.fromkeys(services, request.state.url))
 
 
-def _computes(ask: Ask) -> Answer:
-    return ask.page(ask.world.children(ask.scope, "computes"))
+def _computes(request: Request) -> Response:
+    return request.page(request.state.children(request.scope, "computes"))
 
 
-def _datastores(ask: Ask) -> Answer:
-    found = ask.world.children(ask.scope, "datastores")
-    if ask.request.query.get("isdefault", "").lower() == "true":
+def _datastores(request: Request) -> Response:
+    found = request.state.children(request.scope, "datastores")
+    if request.query.get("isdefault", "").lower() == "true":
         found = [r for r in found if r.properties["isDefault"]]
-    return ask.page(found)
+    return request.page(found)
 
 
 ROUTES = (

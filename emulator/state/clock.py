@@ -1,4 +1,4 @@
-"""The stand-in's time: the machine's, moved forward on request."""
+"""The emulator's clock: the machine's, moved forward by tests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,23 +6,23 @@ from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """Called, it is the time."""
+    """Returns the time when called."""
 
     def __init__(self) -> None:
         self._ahead = timedelta()
         self._at: datetime | None = None
 
     def __call__(self) -> datetime:
-        """Now."""
+        """The current time, in UTC."""
         return self._at or datetime.now(UTC) + self._ahead
 
     def forward(self, span: timedelta) -> None:
-        """Be so much later from now on."""
+        """Move the time forward from now on."""
         self._ahead += span
 
     @contextmanager
     def at(self, moment: datetime) -> Iterator[None]:
-        """Meanwhile it is then: what was due a while ago happens at its own time."""
+        """Stop the clock at a moment within the ``with`` block, for work that was due then."""
         before, self._at = self._at, moment
         try:
             yield
@@ -30,5 +30,5 @@ class Clock:
             self._at = before
 
     def text(self) -> str:
-        """As the service writes times."""
+        """The current time as the service writes it."""
         return self().isoformat().replace("+00:00", "Z")

@@ -1,8 +1,8 @@
-"""Names, and what they may look like; ids of resources."""
+"""Resource ids, and the limits of names."""
 
 import re
 
-from emulator.wire import Refusal
+from emulator.http.response import ErrorResponse
 
 PROVIDER = "Microsoft.MachineLearningServices"
 WORKSPACE_SCOPE = (
@@ -23,9 +23,9 @@ _REGISTRY = re.compile(r"azureml://registries/([^/]+)/(\w+)/([^/]+)/(versions|la
 
 
 def check_endpoint(name: str, what: str) -> None:
-    """The name of an endpoint or a deployment. Raises Refusal."""
+    """Raise an error response (400) if the name of an endpoint or deployment is invalid."""
     if not 3 <= len(name) <= 32 or not _ENDPOINT.fullmatch(name):
-        raise Refusal(
+        raise ErrorResponse(
             400,
             "BadArgument",
             f"The {what} name '{name}' is invalid: it must begin with a letter, have 3 to 32 characters, "
@@ -34,16 +34,16 @@ def check_endpoint(name: str, what: str) -> None:
 
 
 def check_asset(name: str, version: str, what: str) -> None:
-    """Name and version of a model, an environment or the like. Raises Refusal."""
+    """Raise an error response (400) if the name or version of an asset is invalid."""
     if not _ASSET.fullmatch(name):
-        raise Refusal(
+        raise ErrorResponse(
             400,
             "UserError",
             f"The {what} name '{name}' is invalid: it must begin with a letter or a digit, have at most 255 "
             "characters, and consist of letters, digits, '-', '_' and '.'.",
         )
     if not _VERSION.fullmatch(version):
-        raise Refusal(
+        raise ErrorResponse(
             400,
             "UserError",
             f"The version '{version}' of {what} {name} is invalid: it must have 1 to 255 characters: letters, digits, "
@@ -57,18 +57,18 @@ def name_of(id: str) -> str:
 
 
 def parent_of(id: str) -> str:
-    """The id of what a resource is in: without its last two segments."""
+    """The id of a resource's parent: without the last two segments."""
     return id.rsplit("/", 2)[0]
 
 
 def type_of(id: str) -> str:
-    """``Microsoft.MachineLearningServices/workspaces/onlineEndpoints``, from an id."""
+    """The type in an id, such as ``Microsoft.MachineLearningServices/workspaces/onlineEndpoints``."""
     provider, *segments = id.partition("/providers/")[2].split("/")
     return "/".join([provider, *segments[::2]])
 
 
 def registry_id(reference: str, registries: dict[str, str]) -> str:
-    """The ARM id that ``azureml://registries/NAME/models/M/versions/V`` stands for; empty if it is none of them."""
+    """The ARM id for ``azureml://registries/NAME/models/M/versions/V``; empty for any other reference."""
     if not (found := _REGISTRY.fullmatch(reference)):
         return ""
     scope = registries.get(found[1].lower())

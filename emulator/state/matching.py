@@ -1,4 +1,4 @@
-"""Which calls something is about: ``PUT */onlineEndpoints/churn/deployments/*``."""
+"""Selecting calls: ``PUT */onlineEndpoints/churn/deployments/*``."""
 
 import re
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ _POLL = re.compile(r"/mfeOperation(Status|sStatus|Results)/", re.IGNORECASE)
 
 
 def short(path: str) -> str:
-    """A path as from the workspace or the registry on; of what is in neither, as from the provider on, or whole."""
+    """The part of a path below the workspace or registry, or else below the provider; any other path as it is."""
     inside = _INSIDE.fullmatch(path)
     return inside[1] if inside else path
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A glob for paths, whole or short, with or without a method before it; empty: all but look-ups of operations.
+    """A glob for paths, whole or short, optionally after a method; empty: every call except polls of operations.
 
-    Without regard to case. A ``*`` runs over slashes: ``onlineEndpoints/*`` is deployments, too.
+    It ignores case. A ``*`` matches slashes, too: ``onlineEndpoints/*`` includes deployments.
     """
 
     text: str = ""
 
     def __call__(self, method: str, path: str) -> bool:
-        """Is a call one of these?"""
+        """Whether a call matches."""
         if not self.text:
             return not _POLL.search(path)
         found = _METHOD.fullmatch(self.text)

@@ -1,70 +1,70 @@
-"""Runs: of jobs and of their steps, and of Data Factory's pipelines. How they get on is lifecycle.py's."""
+"""Runs of jobs, of their steps, and of Data Factory's pipelines. How they advance: lifecycle.py."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from emulator.wire import Refusal
+from emulator.http.response import ErrorResponse
 
-ENDED = frozenset({"Completed", "Failed", "Canceled"})  # of jobs (JobStatus in types.md)
-FACTORY_ENDED = frozenset({"Succeeded", "Failed", "Cancelled"})  # of Data Factory, which spells it so
+FINISHED = frozenset({"Completed", "Failed", "Canceled"})  # of jobs (JobStatus in types.md)
+FACTORY_FINISHED = frozenset({"Succeeded", "Failed", "Cancelled"})  # of Data Factory, with its spelling
 
 
 @dataclass
 class Run:
-    """A run as run history has it. That of a job has the job's name for its id."""
+    """A run as in run history. The run of a job has the job's name as its id."""
 
     id: str
-    workspace: str  # its ARM id
+    workspace: str  # ARM id
     experiment: str
     type: str  # azureml.PipelineRun, azureml.StepRun, ...
     created: datetime
     display_name: str = ""
     description: str = ""
     target: str = ""  # the name of the compute
-    parent: str = ""  # the id of the run that it is a step of
+    parent: str = ""  # the id of a step's pipeline run
     tags: dict[str, str] = field(default_factory=dict)
     properties: dict[str, str] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
-    outputs: dict[str, str] = field(default_factory=dict)  # by name, where they are
+    outputs: dict[str, str] = field(default_factory=dict)  # URIs by name
     hidden: bool = False  # archived
     status: str = ""
-    began: datetime | None = None
+    started: datetime | None = None
     ended: datetime | None = None
-    error: Refusal | None = None
-    looks: int = -1  # so many more looks find it as it is; below zero, looks do not matter
-    rest: list[Callable[[], None]] = field(default_factory=list)  # what is still to come
+    error: ErrorResponse | None = None
+    polls: int = -1  # how many more polls find it unchanged; negative: it does not advance by polls
+    stages: list[Callable[[], None]] = field(default_factory=list)  # still to come
 
     @property
     def key(self) -> str:
-        """The id of its job, in lower case: what it is kept under."""
+        """The id of its job, in lower case."""
         return f"{self.workspace}/jobs/{self.id}".lower()
 
     @property
-    def over(self) -> bool:
-        """Has it ended?"""
-        return self.status in ENDED
+    def finished(self) -> bool:
+        """Whether it has a final status."""
+        return self.status in FINISHED
 
 
 @dataclass
 class FactoryRun:
-    """A run of a pipeline of Data Factory."""
+    """A run of a Data Factory pipeline."""
 
     id: str
-    factory: str  # its ARM id
+    factory: str  # ARM id
     pipeline: str
     parameters: Mapping[str, Any]
-    began: datetime
+    started: datetime
     changed: datetime
     status: str = "Queued"
     ended: datetime | None = None
     message: str = ""
-    unlisted: int = 0  # so many more queries do not show it yet
-    looks: int = -1
-    rest: list[Callable[[], None]] = field(default_factory=list)
+    unlisted: int = 0  # how many more queries do not show it
+    polls: int = -1
+    stages: list[Callable[[], None]] = field(default_factory=list)
 
     @property
-    def over(self) -> bool:
-        """Has it ended?"""
-        return self.status in FACTORY_ENDED
+    def finished(self) -> bool:
+        """Whether it has a final status."""
+        return self.status in FACTORY_FINISHED

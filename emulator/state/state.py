@@ -1,4 +1,4 @@
-"""What there is: resources by id, operations under way, what was raised, and the time."""
+"""The state of the emulator: resources, operations, runs, events, plans and the clock."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -11,38 +11,38 @@ from threading import RLock
 from typing import Any
 from uuid import uuid4
 
+from emulator.http.response import ErrorResponse
 from emulator.state import ids
 from emulator.state.clock import Clock
+from emulator.state.fault_plan import FaultPlan
 from emulator.state.runs import FactoryRun, Run
-from emulator.state.script import Script
-from emulator.wire import Refusal
 
 Body = dict[str, Any]
 
-OPERATION = "AzureAsyncOperationUri"  # among a resource's properties, its last operation: Azure/azure-cli#30154
-STATE = "state"  # among what it hides: its provisioning state before it was to be deleted
+OPERATION = "AzureAsyncOperationUri"  # a property of a resource, its last operation: Azure/azure-cli#30154
+STATE = "state"  # in `Resource.hidden`: the provisioning state before a deletion
 
 
 @dataclass
 class Resource:
-    """A resource as it is, and what reads of it still show."""
+    """A resource, and what reads of it still show."""
 
     id: str
     body: Body
-    before: Body | None = None  # as it was before the last update
-    stale: int = 0  # so many reads still show that
-    missed: int = 0  # so many reads still find nothing
-    hidden: dict[str, str] = field(default_factory=dict)  # what it does not show: logs, what its keys are made from
+    previous: Body | None = None  # the body before the last update
+    stale_reads: int = 0  # how many reads still show the previous body
+    late_reads: int = 0  # how many reads still do not find it
+    hidden: dict[str, str] = field(default_factory=dict)  # what no response shows, such as logs
 
     @property
     def properties(self) -> Body:
-        """The body's."""
+        """The properties in the body."""
         found: Body = self.body.setdefault("properties", {})
         return found
 
     @property
     def state(self) -> str:
-        """Its provisioning state; empty if it has none."""
+        """The provisioning state; empty without one."""
         return str(self.properties.get("provisioningState", ""))
 
 
@@ -51,166 +51,173 @@ class Operation:
     """A long-running operation."""
 
     id: str
-    resource: str
+    resource: str  # id in lower case
     verb: str  # the provisioning state meanwhile: Creating, Updating, Deleting
     end: Callable[[], None]
-    began: datetime
-    error: Refusal | None = None  # how it ends, if not well
-    polls: int = 0  # so many more looks find it in progress
-    due: datetime | None = None  # or this is when it ends
-    asked: bool = False  # looks at its resource do not count
+    started: datetime
+    error: ErrorResponse | None = None  # how it fails; None: it succeeds
+    polls: int = 0  # how many more polls find it in progress
+    due: datetime | None = None  # when it ends, if not by polls
+    status_only: bool = False  # reads of the resource are no polls
     status: str = "InProgress"
     ended: datetime | None = None
 
 
-class World:
-    """Everything. Whoever reads or changes it holds `lock`."""
+class State:
+    """Everything that the emulator serves. Hold `lock` to read or change it."""
 
     def __init__(self) -> None:
         self.lock = RLock()
         self.clock = Clock()
-        self.script = Script()
-        self.url = ""  # where it listens
+        self.plan = FaultPlan()
+        self.url = ""  # of the server
         self.storage = ""  # connection string of the storage account for uploads
-        self.poll_ms = 20  # what clients are told to wait between two looks
-        self.async_header = True  # do operations have a URL of their own, or but the Location of what comes of them?
-        self.page = 100  # items of a list at a time
+        self.poll_ms = 20  # the pause between polls that responses ask for
+        self.async_header = True  # responses have Azure-AsyncOperation; else Location alone
+        self.page = 100  # items on a page of a list
         self.operations: dict[str, Operation] = {}
-        self.registries: dict[str, str] = {}  # name in lower case -> id
-        self.quotas: dict[str, tuple[int, int]] = {}  # family in lower case -> limit and what others use, in cores
+        self.registries: dict[str, str] = {}  # ids by name in lower case
+        self.quotas: dict[str, tuple[int, int]] = {}  # cores by family in lower case: the limit, and the use by others
         self.events: list[Body] = []
-        self.told: list[Callable[[Body], None]] = []  # of events
+        self.listeners: list[Callable[[Body], None]] = []  # called with each event
         self.runs: dict[str, Run] = {}  # by the id of their job, in lower case
-        self.factory_runs: list[FactoryRun] = []  # of Data Factory, in the order in which they began
+        self.factory_runs: list[FactoryRun] = []  # of Data Factory, the oldest first
         self._resources: dict[str, Resource] = {}
-        self._ghosts: dict[str, Resource] = {}  # what is gone, and some reads still find
-        self._untold: list[Body] = []
+        self._deleted: dict[str, Resource] = {}  # stale reads still find these
+        self._unpublished: list[Body] = []
         self._planned: list[tuple[datetime, int, Callable[[], None]]] = []  # a heap
         self._numbers = count()
 
     @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Holds the lock; what was raised meanwhile is told once it is free again."""
+    def transaction(self) -> Iterator[None]:
+        """Hold the lock, and then pass the events that were raised to the listeners."""
         with self.lock:
             yield
-            untold, self._untold = self._untold, []
-        for event in untold:
-            for listener in self.told:
+            unpublished, self._unpublished = self._unpublished, []
+        for event in unpublished:
+            for listener in self.listeners:
                 listener(event)
 
     def raise_event(self, event: Body) -> None:
-        """Note an event, to be told at the end of `changing`."""
+        """Record an event; the end of the transaction publishes it."""
         self.events.append(event)
-        self._untold.append(event)
+        self._unpublished.append(event)
 
     def find(self, id: str) -> Resource | None:
-        """A resource, without regard to case."""
+        """A resource by its id, which ignores case; None if it does not exist."""
         return self._resources.get(id.lower())
 
-    def need(self, id: str) -> Resource:
-        """A resource. Raises Refusal, as Resource Manager does, if there is none."""
+    def require(self, id: str) -> Resource:
+        """A resource by its id. Raises Resource Manager's error response (404) if it does not exist."""
         if found := self.find(id):
             return found
         group = id.split("/")[4] if id.count("/") > 4 else ""
         name = f"{ids.type_of(id)}/{'/'.join(id.partition('/providers/')[2].split('/')[2::2])}"
-        raise Refusal(404, "ResourceNotFound", f"The Resource '{name}' under resource group '{group}' was not found.")
+        text = f"The Resource '{name}' under resource group '{group}' was not found."
+        raise ErrorResponse(404, "ResourceNotFound", text)
 
     def read(self, id: str) -> Body:
-        """What a GET answers: that counts as a look at its operation, and may find it as it was. Raises Refusal."""
-        if self.find(id) is None and (ghost := self._ghosts.get(id.lower())) and ghost.stale:
-            ghost.stale -= 1
-            return copy.deepcopy(ghost.body)
-        found = self.need(id)
-        if found.missed:
-            found.missed -= 1
-            raise Refusal(404, "ResourceNotFound", f"The Resource '{id}' was not found.")
-        if (running := self.running(id)) and not running.asked:
-            self.look(running)
-        found = self.need(id)
-        if found.stale and found.before is not None:
-            found.stale -= 1
-            return copy.deepcopy(found.before)
+        """The answer to a GET, which is stale or missing as planned, and counts as a poll of the resource's operation.
+
+        Raises an error response (404) if it does not exist.
+        """
+        if self.find(id) is None and (deleted := self._deleted.get(id.lower())) and deleted.stale_reads:
+            deleted.stale_reads -= 1
+            return copy.deepcopy(deleted.body)
+        found = self.require(id)
+        if found.late_reads:
+            found.late_reads -= 1
+            raise ErrorResponse(404, "ResourceNotFound", f"The Resource '{id}' was not found.")
+        if (running := self.running(id)) and not running.status_only:
+            self.poll(running)
+        found = self.require(id)
+        if found.stale_reads and found.previous is not None:
+            found.stale_reads -= 1
+            return copy.deepcopy(found.previous)
         return copy.deepcopy(found.body)
 
     def listed(self, resource: Resource) -> Body:
-        """What a list shows of a resource: as it was, if reads still find it so. That is no look at it."""
-        return copy.deepcopy(resource.before if resource.stale and resource.before is not None else resource.body)
+        """The resource in a list: stale as in a read, but without counting as a read or poll."""
+        stale = resource.stale_reads and resource.previous is not None
+        return copy.deepcopy(resource.previous if stale and resource.previous else resource.body)
 
     def children(self, parent: str, kind: str) -> list[Resource]:
-        """What is directly in a resource, of one kind, in the order in which it came."""
+        """The direct children of a resource of one kind, the oldest first."""
         prefix = f"{parent}/{kind}/".lower()
         return [r for id, r in self._resources.items() if id.startswith(prefix) and "/" not in id[len(prefix) :]]
 
     def of_type(self, type: str) -> list[Resource]:
-        """All of a type, anywhere."""
+        """Every resource of a type, in all workspaces."""
         return [r for r in self._resources.values() if ids.type_of(r.id).lower() == f"{ids.PROVIDER}/{type}".lower()]
 
     def add(self, id: str, body: Body) -> Resource:
-        """A new resource, with what every resource has; reads may not find it yet."""
+        """Create a resource, with the members that every resource has; reads may be late as planned."""
         now = self.clock.text()
         by = {"createdBy": "mlevents", "createdByType": "Application", "createdAt": now}
         system = {**by, "lastModifiedAt": now, "lastModifiedBy": "mlevents", "lastModifiedByType": "Application"}
         whole = {"id": id, "name": ids.name_of(id), "type": ids.type_of(id), **_cleaned(body), "systemData": system}
-        self._resources[id.lower()] = made = Resource(id, whole, missed=self.script.late_reads(id))
-        return made
+        self._resources[id.lower()] = created = Resource(id, whole, late_reads=self.plan.late_reads(id))
+        return created
 
     def replace(self, id: str, body: Body) -> Resource:
-        """A resource that is there gets another body; reads may still show the one before. Raises Refusal."""
-        found = self.need(id)
-        found.before, found.stale = found.body, self.script.stale_reads(id)
+        """Replace a resource's body; reads may be stale as planned. Raises an error response (404) if it is missing."""
+        found = self.require(id)
+        found.previous, found.stale_reads = found.body, self.plan.stale_reads(id)
         kept = {name: found.body[name] for name in ("id", "name", "type")}
         system = {**found.body["systemData"], "lastModifiedAt": self.clock.text()}
         found.body = {**kept, **_cleaned(body), "systemData": system}
-        if operation := (found.before.get("properties", {}).get("properties") or {}).get(OPERATION):
+        if operation := (found.previous.get("properties", {}).get("properties") or {}).get(OPERATION):
             found.properties["properties"] = {**(found.properties.get("properties") or {}), OPERATION: operation}
         return found
 
     def remove(self, id: str) -> None:
-        """A resource and all that is in it; reads may still find them."""
+        """Delete a resource and its descendants, and cancel their operations; reads may be stale as planned."""
         key = id.lower()
-        for there in [there for there in self._resources if there == key or there.startswith(f"{key}/")]:
-            gone = self._ghosts[there] = self._resources.pop(there)
-            gone.stale = self.script.stale_reads(there)
-            if state := gone.hidden.get(STATE):
-                gone.properties["provisioningState"] = state
+        for found in [found for found in self._resources if found == key or found.startswith(f"{key}/")]:
+            deleted = self._deleted[found] = self._resources.pop(found)
+            deleted.stale_reads = self.plan.stale_reads(found)
+            if state := deleted.hidden.get(STATE):
+                deleted.properties["provisioningState"] = state
         for operation in self.operations.values():
             if operation.status == "InProgress" and f"{operation.resource}/".startswith(f"{key}/"):
-                operation.status = "Canceled"  # there is nothing left to work on
+                operation.status = "Canceled"
 
     def running(self, id: str) -> Operation | None:
-        """The operation that is under way on a resource; what is due has ended."""
-        self.settle_due()
+        """The operation in progress on a resource; completes what is due first."""
+        self.complete_due()
         key = id.lower()
         return next((o for o in self.operations.values() if o.status == "InProgress" and o.resource == key), None)
 
     def begin(
-        self, id: str, method: str, verb: str, end: Callable[[], None], error: Refusal | None = None
+        self, id: str, method: str, verb: str, end: Callable[[], None], error: ErrorResponse | None = None
     ) -> Operation:
-        """Start an operation on a resource; `end` is called, once, when it ends. It may have ended at once."""
-        pace, now = self.script.pace(method, id), self.clock()
-        due = None if pace.seconds is None else now + timedelta(seconds=pace.seconds)
-        begun = Operation(str(uuid4()), id.lower(), verb, end, now, error, pace.polls, due, pace.asked)
-        self.operations[begun.id] = begun
-        if due is None and not pace.polls:
-            self._settle(begun)
-        return begun
+        """Start an operation on a resource, for as long as planned; `end` is called once, perhaps at once."""
+        duration, now = self.plan.duration(method, id), self.clock()
+        due = None if duration.seconds is None else now + timedelta(seconds=duration.seconds)
+        operation = Operation(
+            str(uuid4()), id.lower(), verb, end, now, error, duration.polls, due, duration.status_only
+        )
+        self.operations[operation.id] = operation
+        if due is None and not duration.polls:
+            self._complete(operation)
+        return operation
 
-    def look(self, operation: Operation) -> None:
-        """A client looks whether an operation has ended."""
-        self.settle_due()
+    def poll(self, operation: Operation) -> None:
+        """Count a poll of an operation, which may complete it."""
+        self.complete_due()
         if operation.status != "InProgress" or operation.due is not None:
             return
         if operation.polls:
             operation.polls -= 1
         else:
-            self._settle(operation)
+            self._complete(operation)
 
-    def later(self, at: datetime, step: Callable[[], None]) -> None:
-        """Have something done at that time, as if it were then."""
+    def schedule(self, at: datetime, step: Callable[[], None]) -> None:
+        """Call `step` at a time, with the clock at that time."""
         heappush(self._planned, (at, next(self._numbers), step))
 
-    def settle_due(self) -> None:
-        """Do what is planned, and end what takes time, as far as its time has come."""
+    def complete_due(self) -> None:
+        """Call the scheduled steps and complete the operations whose time has come."""
         now = self.clock()
         while self._planned and self._planned[0][0] <= now:
             at, _, step = heappop(self._planned)
@@ -218,16 +225,16 @@ class World:
                 step()
         for operation in list(self.operations.values()):
             if operation.status == "InProgress" and operation.due is not None and operation.due <= now:
-                self._settle(operation)
+                self._complete(operation)
 
-    def _settle(self, operation: Operation) -> None:
+    def _complete(self, operation: Operation) -> None:
         operation.status = "Failed" if operation.error else "Succeeded"
         operation.ended = self.clock()
         operation.end()
 
 
 def _cleaned(body: Body) -> Body:
-    """A copy without what every resource is given, and without what is null."""
+    """A copy without nulls, and without the members that every resource gets from the service."""
     given = {"id", "name", "type", "systemData"}
     return {name: _without_nulls(value) for name, value in body.items() if name not in given and value is not None}
 

@@ -6,7 +6,7 @@ account belongs to another service, Azurite, which checks a signature's expiry b
 
 from datetime import UTC, datetime, timedelta
 
-from emulator.wire import Refusal
+from emulator.http.response import ErrorResponse
 
 # The account that every storage emulator has (learn.microsoft.com, "Use the Azurite emulator for local Azure Storage
 # development", section "Well-known storage account and key").
@@ -22,7 +22,7 @@ def signed_container(connection: str, name: str, lifetime: timedelta) -> tuple[s
     from azure.storage.blob import BlobServiceClient, ContainerSasPermissions, generate_container_sas
 
     if not connection:
-        raise Refusal(500, "InternalServerError", "The emulator has no storage account to upload to.")
+        raise ErrorResponse(500, "InternalServerError", "The emulator has no storage account to upload to.")
     with BlobServiceClient.from_connection_string(connection) as service:
         container = service.get_container_client(name)
         if not container.exists():

@@ -50,7 +50,7 @@ def test_models_change(azure: Azure, client: "MLClient") -> None:
 
 def test_a_model_may_not_be_there_yet(azure: Azure, client: "MLClient") -> None:
     """Events can be faster than the replicas that are read."""
-    azure.models.register("churn", "7", missed=2)
+    azure.models.register("churn", "7", late_reads=2)
     for _ in range(2):
         with pytest.raises(ResourceNotFoundError):
             client.models.get("churn", "7")

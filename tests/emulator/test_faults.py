@@ -8,7 +8,7 @@ import requests
 from azure.core.exceptions import HttpResponseError, ServiceResponseError
 
 from emulator import WORKSPACE, Azure, Call
-from emulator.wire import Request
+from emulator.http.request import Request
 from tests.emulator.conftest import GROUP, NAME, SUBSCRIPTION, Ask, refused
 from tests.emulator.test_client_online import managed
 from tests.emulator.test_refusals import ENDPOINT, deployment
@@ -216,7 +216,7 @@ def test_lists_are_stale_as_reads_are_and_are_no_looks(azure: Azure, ask: Ask, m
         assert endpoint["properties"]["traffic"] == {}
         states = [one["properties"]["provisioningState"] for one in ask("GET", DEPLOYMENTS).json()["value"]]
         assert states == ["Succeeded", "Creating"]
-    azure.models.register("price", "1", missed=1)
+    azure.models.register("price", "1", late_reads=1)
     assert ask("GET", "models/price/versions").json()["value"] == []
 
 

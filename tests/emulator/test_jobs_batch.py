@@ -96,7 +96,7 @@ def test_a_deployed_pipeline_component_runs_as_its_steps(azure: Azure) -> None:
     id = azure.endpoints.add_deployment("churn", "retrain", "")
     reference = {"referenceType": "Id", "assetId": component}
     configuration = {"deploymentConfigurationType": "PipelineComponent", "componentId": reference}
-    azure.state.need(id).properties["deploymentConfiguration"] = configuration
+    azure.state.require(id).properties["deploymentConfiguration"] = configuration
     reason = {"reason": {"jobInputType": "Literal", "value": "drift"}}
     name = invoke(azure, inputData=reason, properties={"experimentName": "mine"}).json()["name"]
     assert azure.jobs.steps(name) == {"prepare": "Completed", "train": "Completed"}

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from emulator import WORKSPACE, Azure, Refusal
+from emulator import WORKSPACE, Azure, ErrorResponse
 from emulator.control.jobs import Jobs
 from handlers.lineage import Lineage, job_name, lineage_of, rule_code
 from schemas import Event, ModelRegistered, RunCompleted, RunStatusChanged, parse_event
@@ -119,7 +119,7 @@ def test_what_was_asked_of_jobs_can_be_taken_back(azure: Azure) -> None:
     azure.jobs.start("churn-training")
     assert [job["properties"]["status"] for job in azure.jobs.all] == ["Completed"]
     assert "models" not in str(azure.events.all)
-    with pytest.raises(Refusal, match="A job with this name already exists"):
+    with pytest.raises(ErrorResponse, match="A job with this name already exists"):
         azure.jobs.start("churn-training", name=azure.jobs.all[0]["name"])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from emulator import Azure, Refusal
+from emulator import Azure, ErrorResponse
 from tests.emulator.conftest import Ask, refused
 
 VERSION = "2018-06-01"
@@ -137,11 +137,11 @@ def test_runs_that_are_refused(ask: Ask, factory: str, path: str, parameters: di
 
 
 def test_names_types_and_times_are_within_limits(ask: Ask, azure: Azure, factory: str) -> None:
-    with pytest.raises(Refusal, match="The factory name 'adf_ml' is invalid"):
+    with pytest.raises(ErrorResponse, match="The factory name 'adf_ml' is invalid"):
         azure.factories.add("adf_ml")
-    with pytest.raises(Refusal, match="The pipeline name 'copy/train' is invalid"):
+    with pytest.raises(ErrorResponse, match="The pipeline name 'copy/train' is invalid"):
         azure.factories.add("adf-one", {"copy/train": {}})
-    with pytest.raises(Refusal, match="The parameter 'rows' is of none of the types"):
+    with pytest.raises(ErrorResponse, match="The parameter 'rows' is of none of the types"):
         azure.factories.add("adf-two", {"copy": {"rows": "Number"}})
     times = {"lastUpdatedAfter": "yesterday", "lastUpdatedBefore": "2041-01-01T00:00:00Z"}
     answer = ask("POST", f"{factory}/queryPipelineRuns", times, version=VERSION)

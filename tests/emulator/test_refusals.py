@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from emulator import WORKSPACE, Azure, Refusal
+from emulator import WORKSPACE, Azure, ErrorResponse
 from emulator.identity.tokens import token
 from tests.emulator.conftest import Ask, refused
 
@@ -205,7 +205,7 @@ def test_names_at_their_limits_are_good(ask: Ask, name: str) -> None:
 
 @pytest.mark.parametrize(("name", "version"), [("-churn", "1"), ("a" * 256, "1"), ("ch urn", "1"), ("churn", "1 2")])
 def test_names_and_versions_of_models(azure: Azure, ask: Ask, name: str, version: str) -> None:
-    with pytest.raises(Refusal, match="is invalid"):
+    with pytest.raises(ErrorResponse, match="is invalid"):
         azure.models.register(name, version)
     body = {"properties": {"modelUri": "azureml://x"}}
     assert refused(ask("PUT", f"models/{name}/versions/{version}", body))[0] == 400
@@ -213,7 +213,7 @@ def test_names_and_versions_of_models(azure: Azure, ask: Ask, name: str, version
 
 
 def test_a_model_is_registered_once(azure: Azure, model: str) -> None:
-    with pytest.raises(Refusal, match="exists already"):
+    with pytest.raises(ErrorResponse, match="exists already"):
         azure.models.register("churn", "7")
 
 

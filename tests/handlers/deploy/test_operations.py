@@ -115,7 +115,7 @@ def test_an_endpoint_that_could_not_be_made_does_not_stand_in_the_way(
     assert "the endpoint churn is Failed: BadRequest: no address is left in the subnet" in note
     assert "The endpoint was deleted" in note
     assert site.writes() == [f"PUT {ENDPOINT}", f"DELETE {ENDPOINT}"]
-    azure.state.script.endpoint_failures.clear()
+    azure.state.plan.endpoint_failures.clear()
     site.register("8")
     site.run()
     assert site.end("churn-8")[0] == "succeeded"

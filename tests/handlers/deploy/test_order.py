@@ -209,7 +209,7 @@ def test_an_endpoint_that_a_tag_names_must_be_allowed(make: MakeSite, azure: Azu
 def test_a_model_that_is_not_there_yet_is_waited_for(make: MakeSite, azure: Azure) -> None:
     """The event may be here before every replica knows the model."""
     site = make()
-    azure.models.register("churn", "7", {"stage": "production"}, missed=4)
+    azure.models.register("churn", "7", {"stage": "production"}, late_reads=4)
     site.tell("7")
     site.run()
     assert site.end()[0] == "succeeded"

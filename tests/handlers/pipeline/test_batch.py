@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 
 from emulator import Azure
-from emulator.http.calls import Call
-from emulator.http.routing import Ask
+from emulator.http.call import Call
+from emulator.http.request import Request
+from emulator.http.response import Response
 from emulator.state.state import Resource
-from emulator.wire import Answer
 from handlers.azure.arm import is_at
 from handlers.azure.ml.data_plane import DataPlane
 from schemas import RunCompleted
@@ -32,14 +32,14 @@ def links(monkeypatch: pytest.MonkeyPatch) -> Links:
     """Has lists go on at another server, or at the same by another name."""
 
     def replace(here: str, there: str) -> None:
-        def page(ask: Ask, found: Iterable[Resource]) -> Answer:
-            answer = whole(ask, found)
+        def page(request: Request, found: Iterable[Resource]) -> Response:
+            answer = whole(request, found)
             if "nextLink" in answer.body:
                 answer.body["nextLink"] = answer.body["nextLink"].replace(here, there)
             return answer
 
-        whole = Ask.page
-        monkeypatch.setattr(Ask, "page", page)
+        whole = Request.page
+        monkeypatch.setattr(Request, "page", page)
 
     return replace
 
@@ -57,8 +57,8 @@ def deploy_pipeline(azure: Azure) -> None:
     component = azure.assets.add_component("retrain", "3", inputs={"rate": "number"}, nodes=["train"])
     id = azure.endpoints.add_deployment("churn", "retrain", "")
     configuration = {"deploymentConfigurationType": "PipelineComponent", "componentId": {"assetId": component}}
-    with azure.state.changing():
-        azure.state.need(id).properties["deploymentConfiguration"] = configuration
+    with azure.state.transaction():
+        azure.state.require(id).properties["deploymentConfiguration"] = configuration
 
 
 def posted(site: Site) -> list[Any]:
@@ -149,7 +149,7 @@ def test_a_deployment_that_is_only_listed_is_there(make: MakeSite) -> None:
 def test_an_endpoint_that_is_still_made_is_waited_for(make: MakeSite) -> None:
     """Without a URL, nothing is posted: not to Resource Manager, with a token that is not for it."""
     site = make(**SCORE)
-    properties = site.azure.state.need(f"{PROD}/batchEndpoints/churn").properties
+    properties = site.azure.state.require(f"{PROD}/batchEndpoints/churn").properties
     uri = properties.pop("scoringUri")
 
     def made(call: Call) -> None:
@@ -330,8 +330,8 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         for n in range(12):
             site.tell(RunCompleted.example(id=f"older-{n}", run_id="r", run_tags={}, run_properties={}))
         site.world.clock.forward(hours=2)
-        whole = Ask.page
-        monkeypatch.setattr(Ask, "page", lambda ask, found: whole(ask, reversed(list(found))))
+        whole = Request.page
+        monkeypatch.setattr(Request, "page", lambda ask, found: whole(ask, reversed(list(found))))
 
         def move(_: Call) -> None:
             for job in site.azure.state.of_type("workspaces/jobs"):
@@ -363,7 +363,7 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
     ) -> None:
         """The workspace's own services may be in a network that is not this app's."""
         site = make(**SCORE, at_least_once=at_least_once)
-        site.azure.state.need(PROD).properties["discoveryUrl"] = "https://127.0.0.1:9/discovery"
+        site.azure.state.require(PROD).properties["discoveryUrl"] = "https://127.0.0.1:9/discovery"
         site.azure.faults.close_before(1, POST)
         site.tell()
         assert site.end[0] == ("succeeded" if at_least_once else "failed"), site.end

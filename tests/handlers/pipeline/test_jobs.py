@@ -231,8 +231,8 @@ def test_a_component_whose_name_is_no_step_s(name: str, node: str, make: MakeSit
 def test_what_a_component_does_not_tell_of_its_inputs_is_not_held_against_them(make: MakeSite) -> None:
     site = make(job="azureml:retrain:3", inputs={"rate": "1", "deep": True}, compute="cpu-cluster")
     id = site.azure.assets.add_component("retrain", "3", inputs={"rate": "number"})
-    with site.azure.state.changing():
-        del site.azure.state.need(id.removeprefix("azureml:")).properties["componentSpec"]["inputs"]
+    with site.azure.state.transaction():
+        del site.azure.state.require(id.removeprefix("azureml:")).properties["componentSpec"]["inputs"]
     site.tell()
     assert site.end[0] == "succeeded", site.end
     assert site.literals == {"rate": "1", "deep": "True"}

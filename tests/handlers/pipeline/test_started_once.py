@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from emulator import Azure
-from emulator.http.calls import Call
+from emulator.http.call import Call
 from schemas import parse_event
 from tests.handlers.pipeline.conftest import MakeSite
 from tests.handlers.pipeline.site import EVENT, PROD, QUIET
@@ -139,8 +139,8 @@ def test_what_it_starts_does_not_start_it_again(settings: dict[str, str], make: 
     )
     site.azure.endpoints.add("churn", "Batch")
     id = site.azure.endpoints.add_deployment("churn", "retrain", "")
-    with site.azure.state.changing():
-        site.azure.state.need(id).properties["deploymentConfiguration"] = {
+    with site.azure.state.transaction():
+        site.azure.state.require(id).properties["deploymentConfiguration"] = {
             "deploymentConfigurationType": "PipelineComponent",
             "componentId": {"assetId": f"{PROD}/components/retrain/versions/3"},
         }

@@ -3,13 +3,14 @@
 import copy
 
 from emulator.http import schema
-from emulator.http.routing import Ask, at_workspace
+from emulator.http.request import Request
+from emulator.http.response import ErrorResponse, Response
+from emulator.http.routing import at_workspace
 from emulator.ml import versions
-from emulator.ml.deployments import check_model, find_asset
+from emulator.ml.endpoints.deployments import check_model, find_asset
 from emulator.ml.operations import busy, started
 from emulator.state import ids
-from emulator.state.state import STATE, Body, Resource, World
-from emulator.wire import Answer, Refusal
+from emulator.state.state import STATE, Body, Resource, State
 
 KIND = "batchEndpoints"
 # What a deployment has where nothing else was said (types.md of 2025-12-01, BatchDeploymentProperties).
@@ -25,14 +26,14 @@ DEFAULTS = {
 }
 
 
-def completed(world: World, workspace: Resource, id: str, body: Body) -> Body:
+def completed(state: State, workspace: Resource, id: str, body: Body) -> Body:
     """A batch endpoint's body with what the service adds."""
     whole = copy.deepcopy(body)
     properties = whole["properties"]
     properties.pop("keys", None)
     properties["authMode"] = "AADToken"
     number = workspace.properties["workspaceId"]
-    properties["scoringUri"] = f"{world.url}/inference/{number}/{ids.name_of(id)}/jobs"
+    properties["scoringUri"] = f"{state.url}/inference/{number}/{ids.name_of(id)}/jobs"
     properties["swaggerUri"] = None
     properties["defaults"] = properties.get("defaults") or {}
     properties["properties"] = {"BatchEndpointCreationApiVersion": "2023-10-01", **(properties.get("properties") or {})}
@@ -40,8 +41,8 @@ def completed(world: World, workspace: Resource, id: str, body: Body) -> Body:
     return whole
 
 
-def _bad(problem: str) -> Refusal:
-    return Refusal(400, "BadArgument", problem)
+def _bad(problem: str) -> ErrorResponse:
+    return ErrorResponse(400, "BadArgument", problem)
 
 
 def _check_location(body: Body, there: Resource) -> None:
@@ -49,95 +50,97 @@ def _check_location(body: Body, there: Resource) -> None:
         raise _bad(f"The location '{body['location']}' is not that of the workspace, {there.body['location']}.")
 
 
-def _put_endpoint(ask: Ask) -> Answer:
-    name = ask.names["endpoint"]
+def _put_endpoint(request: Request) -> Response:
+    name = request.params["endpoint"]
     ids.check_endpoint(name, "endpoint")
-    body = ask.body(schema.BATCH_ENDPOINT)
-    busy(ask, ask.id, f"endpoint {name}")
-    _check_location(body, ask.workspace)
+    body = request.body(schema.BATCH_ENDPOINT)
+    busy(request, request.id, f"endpoint {name}")
+    _check_location(body, request.workspace)
     if body["properties"]["authMode"] != "AADToken":
         raise _bad("Batch endpoints take Microsoft Entra tokens only: authMode must be AADToken.")
     default = (body["properties"].get("defaults") or {}).get("deploymentName")
-    if default and ask.world.find(f"{ask.id}/deployments/{default}") is None:
+    if default and request.state.find(f"{request.id}/deployments/{default}") is None:
         raise _bad(f"The default deployment '{default}' does not exist in the endpoint.")
-    return _change(ask, completed(ask.world, ask.workspace, ask.id, body), KIND)
+    return _change(request, completed(request.state, request.workspace, request.id, body), KIND)
 
 
-def _put_deployment(ask: Ask) -> Answer:
-    name = ask.names["deployment"]
+def _put_deployment(request: Request) -> Response:
+    name = request.params["deployment"]
     ids.check_endpoint(name, "deployment")
-    body = ask.body(schema.BATCH_DEPLOYMENT)
-    endpoint = ask.world.need(ids.parent_of(ask.id))
-    busy(ask, endpoint.id, f"a deployment in endpoint {ask.names['endpoint']}")
-    busy(ask, ask.id, f"deployment {name}")
+    body = request.body(schema.BATCH_DEPLOYMENT)
+    endpoint = request.state.require(ids.parent_of(request.id))
+    busy(request, endpoint.id, f"a deployment in endpoint {request.params['endpoint']}")
+    busy(request, request.id, f"deployment {name}")
     _check_location(body, endpoint)
-    _check_deployment(ask, body["properties"])
+    _check_deployment(request, body["properties"])
     given = {member: value for member, value in body["properties"].items() if value is not None}
     whole = {"tags": {}, **body, "properties": {**copy.deepcopy(DEFAULTS), **given}}
-    return _change(ask, whole, f"{KIND}/deployments")
+    return _change(request, whole, f"{KIND}/deployments")
 
 
-def _check_deployment(ask: Ask, properties: Body) -> None:
+def _check_deployment(request: Request, properties: Body) -> None:
     if (properties.get("deploymentConfiguration") or {}).get("deploymentConfigurationType") == "PipelineComponent":
         component = (properties["deploymentConfiguration"].get("componentId") or {}).get("assetId", "")
-        if find_asset(ask.world, component) is None:
+        if find_asset(request.state, component) is None:
             raise _bad(f"The component '{component}' does not exist, or its id is not an asset's.")
         return
     model, compute = properties.get("model"), properties.get("compute")
     if not model or model.get("referenceType") != "Id":
         raise _bad("A batch deployment must refer to a model by its id.")
-    check_model(ask.world, properties, model["assetId"])
-    if not compute or ask.world.find(compute) is None:
+    check_model(request.state, properties, model["assetId"])
+    if not compute or request.state.find(compute) is None:
         raise _bad(f"The compute '{compute}' does not exist in the workspace.")
 
 
-def _change(ask: Ask, whole: Body, kind: str) -> Answer:
-    world, id = ask.world, ask.id
-    there = world.find(id)
+def _change(request: Request, whole: Body, kind: str) -> Response:
+    state, id = request.state, request.id
+    there = state.find(id)
     verb, status = ("Updating", 200) if there else ("Creating", 201)
     failure = (
-        world.script.failure(ask.names["endpoint"], ask.names["deployment"]) if "deployment" in ask.names else None
+        state.plan.failure(request.params["endpoint"], request.params["deployment"])
+        if "deployment" in request.params
+        else None
     )
-    made = there or world.add(id, whole)
+    made = there or state.add(id, whole)
     made.properties["provisioningState"] = verb
 
     def end() -> None:
-        world.need(id).properties["provisioningState"] = "Failed" if failure else "Succeeded"
+        state.require(id).properties["provisioningState"] = "Failed" if failure else "Succeeded"
         if there and not failure:
-            world.replace(id, whole).properties["provisioningState"] = "Succeeded"
+            state.replace(id, whole).properties["provisioningState"] = "Succeeded"
 
-    operation = world.begin(id, "PUT", verb, end, failure.error if failure else None)
-    state = made.state if operation.status != "InProgress" else verb
-    shown = {**made.body, **whole, "properties": {**whole["properties"], "provisioningState": state}}
-    return started(ask, operation, kind, status, shown)
-
-
-def _get(ask: Ask) -> Answer:
-    return Answer(200, ask.world.read(ask.id))
+    operation = state.begin(id, "PUT", verb, end, failure.error if failure else None)
+    provisioning = made.state if operation.status != "InProgress" else verb
+    shown = {**made.body, **whole, "properties": {**whole["properties"], "provisioningState": provisioning}}
+    return started(request, operation, kind, status, shown)
 
 
-def _list(ask: Ask) -> Answer:
-    parent, _, kind = ask.id.rpartition("/")
-    ask.world.need(parent)
-    return ask.page(ask.world.children(parent, kind))
+def _get(request: Request) -> Response:
+    return Response(200, request.state.read(request.id))
 
 
-def _delete(ask: Ask) -> Answer:
-    world, id = ask.world, ask.id
-    if (there := world.find(id)) is None:
-        return Answer(204)
-    busy(ask, id, ids.name_of(id))
-    if "deployment" in ask.names:
-        _check_not_default(world.need(ids.parent_of(id)), ask.names["deployment"])
+def _list(request: Request) -> Response:
+    parent, _, kind = request.id.rpartition("/")
+    request.state.require(parent)
+    return request.page(request.state.children(parent, kind))
+
+
+def _delete(request: Request) -> Response:
+    state, id = request.state, request.id
+    if (there := state.find(id)) is None:
+        return Response(204)
+    busy(request, id, ids.name_of(id))
+    if "deployment" in request.params:
+        _check_not_default(state.require(ids.parent_of(id)), request.params["deployment"])
     there.hidden[STATE], there.properties["provisioningState"] = there.state, "Deleting"
-    operation = world.begin(id, "DELETE", "Deleting", lambda: world.remove(id))
-    return started(ask, operation, f"{KIND}/deployments" if "deployment" in ask.names else KIND, 202)
+    operation = state.begin(id, "DELETE", "Deleting", lambda: state.remove(id))
+    return started(request, operation, f"{KIND}/deployments" if "deployment" in request.params else KIND, 202)
 
 
 def _check_not_default(endpoint: Resource, name: str) -> None:
     """Not documented: whether the service lets the default deployment go is not known, and a handler should not try."""
     if str(endpoint.properties["defaults"].get("deploymentName", "")).lower() == name.lower():
-        raise Refusal(400, "BadRequest", f"Cannot delete deployment {name}: it is the default deployment.")
+        raise ErrorResponse(400, "BadRequest", f"Cannot delete deployment {name}: it is the default deployment.")
 
 
 _ENDPOINT, _DEPLOYMENT = f"{KIND}/{{endpoint}}", f"{KIND}/{{endpoint}}/deployments/{{deployment}}"

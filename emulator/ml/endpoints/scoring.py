@@ -5,69 +5,70 @@ Statuses: learn.microsoft.com, "Troubleshoot online endpoint deployment and scor
 
 import json
 
-from emulator.http.routing import Ask, Plane, Route
+from emulator.http.request import Request
+from emulator.http.response import Response
+from emulator.http.routing import Plane, Route
 from emulator.identity.tokens import BadToken, check
-from emulator.ml.endpoints import KIND, ML, SCORING, keys
-from emulator.state.state import Resource, World
-from emulator.wire import Answer
+from emulator.ml.endpoints.online import KIND, ML, SCORING, keys
+from emulator.state.state import Resource, State
 
 HEADER = "azureml-model-deployment"  # which deployment is asked, and which has answered
 
 
-def _score(ask: Ask) -> Answer:
-    endpoint = _endpoint(ask.world, ask.names["number"], ask.names["endpoint"])
+def _score(request: Request) -> Response:
+    endpoint = _endpoint(request.state, request.params["number"], request.params["endpoint"])
     if endpoint is None:
-        return Answer(404, {"error": {"code": "NotFound", "message": "There is no such endpoint."}})
-    if refusal := _unauthorized(ask, endpoint):
+        return Response(404, {"error": {"code": "NotFound", "message": "There is no such endpoint."}})
+    if refusal := _unauthorized(request, endpoint):
         return refusal
-    name = _deployment(ask, endpoint)
+    name = _deployment(request, endpoint)
     if name is None:
         text = "The endpoint doesn't have any valid deployment with positive weight."
-        return Answer(404, {"error": {"code": "NotFound", "message": text}})
+        return Response(404, {"error": {"code": "NotFound", "message": text}})
     try:
-        asked = json.loads(ask.request.body)
+        data = json.loads(request.content)
     except ValueError:
         headers = {HEADER: name, "ms-azureml-model-error-statuscode": "400"}
-        return Answer(424, {"error": {"code": "BadRequest", "message": "The input is not JSON."}}, headers)
-    answer = ask.world.script.score(str(endpoint.body["name"]), name).answer(asked)
-    return Answer(answer.status, answer.body, {HEADER: name, **answer.headers})
+        return Response(424, {"error": {"code": "BadRequest", "message": "The input is not JSON."}}, headers)
+    answer = request.state.plan.score(str(endpoint.body["name"]), name).response(data)
+    return Response(answer.status, answer.body, {HEADER: name, **answer.headers})
 
 
-def _endpoint(world: World, number: str, name: str) -> Resource | None:
+def _endpoint(state: State, number: str, name: str) -> Resource | None:
     return next(
         (
             found
-            for workspace in world.of_type("workspaces")
+            for workspace in state.of_type("workspaces")
             if workspace.properties["workspaceId"] == number
-            and (found := world.find(f"{workspace.id}/{KIND}/{name}"))
+            and (found := state.find(f"{workspace.id}/{KIND}/{name}"))
             and found.state != "Creating"
         ),
         None,
     )
 
 
-def _unauthorized(ask: Ask, endpoint: Resource) -> Answer | None:
+def _unauthorized(request: Request, endpoint: Resource) -> Response | None:
     """Keys for endpoints with keys, tokens of Azure ML for all others."""
-    authorization = ask.request.headers.get("authorization", "")
+    authorization = request.headers.get("authorization", "")
     if endpoint.properties["authMode"] == "Key":
         good = authorization.partition(" ")[2] in keys(endpoint).values()
-        return None if good else Answer(401, {"error": {"code": "Unauthorized", "message": "The key is not valid."}})
+        return None if good else Response(401, {"error": {"code": "Unauthorized", "message": "The key is not valid."}})
     try:
         check(authorization, frozenset({ML}))
     except BadToken as error:
-        return Answer(401, {"error": {"code": "Unauthorized", "message": str(error)}})
+        return Response(401, {"error": {"code": "Unauthorized", "message": str(error)}})
     return None
 
 
-def _deployment(ask: Ask, endpoint: Resource) -> str | None:
+def _deployment(request: Request, endpoint: Resource) -> str | None:
     """The one that the header names, else one by the shares of traffic: each in its turn, not by chance."""
-    world = ask.world
+    state = request.state
     live = {
         str(found.body["name"]).lower(): str(found.body["name"])
-        for found in world.children(endpoint.id, "deployments")
+        for found in state.children(endpoint.id, "deployments")
         if found.state in {"Succeeded", "Updating", "Scaling"}
     }
-    if wanted := ask.request.headers.get(HEADER):
+    if wanted := request.headers.get(HEADER):
         return live.get(wanted.lower())
     shares = {name.lower(): share for name, share in endpoint.properties["traffic"].items() if share}
     turn = int(endpoint.hidden.get("scored", "0"))

@@ -6,12 +6,15 @@ As azure-ai-ml asks for it (its _restclient/runhistory), at the host that a work
 from collections.abc import Mapping
 from datetime import datetime
 
-from emulator.http.routing import Ask, Plane, Route
-from emulator.ml import events, jobs, jobschema, lifecycle
+from emulator.http import jobschema
+from emulator.http.request import Request
+from emulator.http.response import ErrorResponse, Response
+from emulator.http.routing import Plane, Route
+from emulator.ml import events
+from emulator.ml.jobs import jobs, lifecycle
 from emulator.state.ids import WORKSPACE_SCOPE
 from emulator.state.runs import Run
 from emulator.state.state import Body
-from emulator.wire import Answer, Refusal
 
 PREFIX = "/history/v1.0"
 
@@ -36,7 +39,7 @@ def shown(run: Run) -> Body:
         "error": _error(run),
         "warnings": [],
         "createdUtc": _time(run.created),
-        "startTimeUtc": _time(run.began),
+        "startTimeUtc": _time(run.started),
         "endTimeUtc": _time(run.ended),
         "inputs": _assets(run.inputs),
         "outputs": _assets(run.outputs),
@@ -59,37 +62,37 @@ def _error(run: Run) -> Body | None:
     return {"error": error, "time": _time(run.ended)}
 
 
-def _run(ask: Ask) -> Run:
-    ask.world.settle_due()
-    found = ask.world.runs.get(f"{ask.scope}/jobs/{ask.names['run']}".lower())
+def _run(request: Request) -> Run:
+    request.state.complete_due()
+    found = request.state.runs.get(f"{request.scope}/jobs/{request.params['run']}".lower())
     if found is None:
-        raise Refusal(404, "UserError", f"Run {ask.names['run']} was not found in the workspace.")
-    lifecycle.look(found)
+        raise ErrorResponse(404, "UserError", f"Run {request.params['run']} was not found in the workspace.")
+    lifecycle.poll(found)
     return found
 
 
-def _get(ask: Ask) -> Answer:
-    return Answer(200, shown(_run(ask)))
+def _get(request: Request) -> Response:
+    return Response(200, shown(_run(request)))
 
 
-def _details(ask: Ask) -> Answer:
-    run = _run(ask)
+def _details(request: Request) -> Response:
+    run = _run(request)
     body = shown(run)
-    return Answer(200, {**body, "createdTimeUtc": body["createdUtc"], "logFiles": {}})
+    return Response(200, {**body, "createdTimeUtc": body["createdUtc"], "logFiles": {}})
 
 
-def _children(ask: Ask) -> Answer:
-    return Answer(200, {"value": [shown(child) for child in lifecycle.children(ask.world, _run(ask))]})
+def _children(request: Request) -> Response:
+    return Response(200, {"value": [shown(child) for child in lifecycle.children(request.state, _run(request))]})
 
 
-def _patch(ask: Ask) -> Answer:
+def _patch(request: Request) -> Response:
     """The client's own way to change names and tags of a job, and to archive it."""
-    asked, run = ask.body(jobschema.HISTORY), _run(ask)
+    asked, run = request.body(jobschema.HISTORY), _run(request)
     changes = {name: value for name, value in asked.items() if value is not None}
-    job = ask.world.find(run.key)
+    job = request.state.find(run.key)
     if job:
-        jobs.update(ask.world, job, {**changes, "isArchived": changes.get("hidden", run.hidden)})
-    return Answer(200, shown(run))
+        jobs.update(request.state, job, {**changes, "isArchived": changes.get("hidden", run.hidden)})
+    return Response(200, shown(run))
 
 
 _ONE = f"{WORKSPACE_SCOPE}/runs/{{run}}"

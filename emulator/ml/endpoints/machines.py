@@ -8,11 +8,12 @@ import json
 from math import ceil
 from typing import NamedTuple
 
-from emulator.http.routing import Ask, Route
+from emulator.http.request import Request
+from emulator.http.response import ErrorResponse, Response
+from emulator.http.routing import Route
 from emulator.ml import versions
 from emulator.state.ids import PROVIDER
-from emulator.state.state import Body, World
-from emulator.wire import Answer, Refusal
+from emulator.state.state import Body, State
 
 UNLIMITED = 1_000  # cores, of a family that nothing was said of
 
@@ -54,10 +55,10 @@ FAMILIES = sorted({size.family for size in SIZES.values()})
 TOTAL = "Total Cluster Dedicated Regional vCPUs"
 
 
-def used(world: World, subscription: str, location: str, family: str, but: str = "") -> int:
+def used(state: State, subscription: str, location: str, family: str, but: str = "") -> int:
     """The cores of a family that deployments use there, and others; without those of the deployment `but`."""
-    total = world.quotas.get(family.lower(), (UNLIMITED, 0))[1]
-    for deployment in world.of_type("workspaces/onlineEndpoints/deployments"):
+    total = state.quotas.get(family.lower(), (UNLIMITED, 0))[1]
+    for deployment in state.of_type("workspaces/onlineEndpoints/deployments"):
         here = deployment.id.split("/")[2].lower() == subscription.lower() and deployment.body["location"] == location
         size = SIZES.get(str(deployment.properties.get("instanceType", "")).lower())
         if here and size and size.family == family and deployment.id.lower() != but.lower():
@@ -65,15 +66,15 @@ def used(world: World, subscription: str, location: str, family: str, but: str =
     return total
 
 
-def total(world: World, subscription: str, location: str, but: str = "") -> int:
+def total(state: State, subscription: str, location: str, but: str = "") -> int:
     """The cores of all families that are used there."""
-    return sum(used(world, subscription, location, family, but) for family in FAMILIES)
+    return sum(used(state, subscription, location, family, but) for family in FAMILIES)
 
 
-def total_limit(world: World) -> int:
+def total_limit(state: State) -> int:
     """How many cores there may be in a region: those of all families, unless something was said of the ``total``."""
-    limits = (world.quotas.get(family.lower(), (UNLIMITED, 0))[0] for family in FAMILIES)
-    return world.quotas.get("total", (sum(limits), 0))[0]
+    limits = (state.quotas.get(family.lower(), (UNLIMITED, 0))[0] for family in FAMILIES)
+    return state.quotas.get("total", (sum(limits), 0))[0]
 
 
 def cores(size: Size, instances: int) -> int:
@@ -84,17 +85,17 @@ def cores(size: Size, instances: int) -> int:
     return ceil(instances * 1.2) * size.cores
 
 
-def check(ask: Ask, body: Body) -> None:
-    """Raises Refusal for a managed deployment whose machines there are not, or not enough of."""
+def check(request: Request, body: Body) -> None:
+    """Raises ErrorResponse for a managed deployment whose machines there are not, or not enough of."""
     name = str(body["properties"].get("instanceType") or "")
     if (size := SIZES.get(name.lower())) is None:
         raise _invalid("VmSize", f"The instance type '{name}' is not supported in {body['location']}.")
-    subscription, location = ask.names["subscription"], str(body["location"])
-    limit = ask.world.quotas.get(size.family.lower(), (UNLIMITED, 0))[0]
-    now = used(ask.world, subscription, location, size.family, but=ask.id)
+    subscription, location = request.params["subscription"], str(body["location"])
+    limit = request.state.quotas.get(size.family.lower(), (UNLIMITED, 0))[0]
+    now = used(request.state, subscription, location, size.family, but=request.id)
     more = cores(size, body["sku"]["capacity"])
-    if total(ask.world, subscription, location, but=ask.id) + more > total_limit(ask.world):
-        raise _invalid("VmSize", f"Not enough quota available: {TOTAL} of {total_limit(ask.world)} are in use.")
+    if total(request.state, subscription, location, but=request.id) + more > total_limit(request.state):
+        raise _invalid("VmSize", f"Not enough quota available: {TOTAL} of {total_limit(request.state)} are in use.")
     if now + more > limit:
         raise _invalid(
             "VmSize",
@@ -104,24 +105,24 @@ def check(ask: Ask, body: Body) -> None:
         )
 
 
-def _invalid(field: str, problem: str) -> Refusal:
+def _invalid(field: str, problem: str) -> ErrorResponse:
     """As the service wraps what the inferencing service has said."""
     inner = {"error": {"code": "Validation", "message": json.dumps({"errors": {field: [problem]}})}}
     detail = {"code": "InferencingClientCallFailed", "message": json.dumps(inner)}
-    return Refusal(400, "BadRequest", "The request is invalid.", details=[detail])
+    return ErrorResponse(400, "BadRequest", "The request is invalid.", details=[detail])
 
 
-def _usages(ask: Ask) -> Answer:
-    subscription, location = ask.names["subscription"], ask.names["location"]
-    limits = {family: ask.world.quotas.get(family.lower(), (UNLIMITED, 0))[0] for family in FAMILIES}
-    now = {family: used(ask.world, subscription, location, family) for family in FAMILIES}
+def _usages(request: Request) -> Response:
+    subscription, location = request.params["subscription"], request.params["location"]
+    limits = {family: request.state.quotas.get(family.lower(), (UNLIMITED, 0))[0] for family in FAMILIES}
+    now = {family: used(request.state, subscription, location, family) for family in FAMILIES}
     base = f"/subscriptions/{subscription}/usages"
-    found = [_usage(base, "dedicatedCores/usages", TOTAL, sum(now.values()), total_limit(ask.world))]
+    found = [_usage(base, "dedicatedCores/usages", TOTAL, sum(now.values()), total_limit(request.state))]
     for family in FAMILIES:
         name = f"Standard {family} Family Cluster Dedicated vCPUs"
         id = f"{base}/{name.replace(' ', '_')}"
         found.append(_usage(id, "vmFamily/usages", name, now[family], limits[family]))
-    return Answer(200, {"value": found})
+    return Response(200, {"value": found})
 
 
 def _usage(id: str, type: str, name: str, current: int, limit: int) -> Body:
@@ -130,7 +131,7 @@ def _usage(id: str, type: str, name: str, current: int, limit: int) -> Body:
     return {"id": id, "type": f"{PROVIDER}/{type}", **values}
 
 
-def _sizes(_ask: Ask) -> Answer:
+def _sizes(_request: Request) -> Response:
     described = [
         {
             "name": size.name,
@@ -146,7 +147,7 @@ def _sizes(_ask: Ask) -> Answer:
         }
         for size in SIZES.values()
     ]
-    return Answer(200, {"value": described})
+    return Response(200, {"value": described})
 
 
 _AT = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{location}}"

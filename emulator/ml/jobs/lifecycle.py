@@ -8,11 +8,11 @@ in reports of failed pipelines.
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from emulator.http.response import ErrorResponse
 from emulator.ml import assets, events
-from emulator.state.jobscript import Ending, JobPace, Training
+from emulator.state.job_plan import Ending, JobDuration, Training
 from emulator.state.runs import FactoryRun, Run
-from emulator.state.state import World
-from emulator.wire import Refusal
+from emulator.state.state import State
 
 Stage = tuple[float, Callable[[], None]]  # at which part of the whole time, what
 STARTED = 0.2  # by then a job runs; steps follow one another from there to 0.9
@@ -23,40 +23,40 @@ def names_of(run: Run) -> tuple[str, str, str]:
     return run.id, run.experiment, run.display_name
 
 
-def begin(world: World, run: Run, steps: Sequence[Run] = (), ending: Ending | None = None) -> None:
+def begin(state: State, run: Run, steps: Sequence[Run] = (), ending: Ending | None = None) -> None:
     """Start a job that is there, with its steps, and have it go its way, to the end that is given or on request."""
-    script = world.script.jobs
-    ending = ending or script.ending(names_of(run))
-    world.runs[run.key] = run
-    move(world, run, "NotStarted")
-    stages: list[Stage] = [(0.1, lambda: move(world, run, "Preparing")), (STARTED, lambda: move(world, run, "Running"))]
+    plan = state.plan.jobs
+    ending = ending or plan.ending(names_of(run))
+    state.runs[run.key] = run
+    move(state, run, "NotStarted")
+    stages: list[Stage] = [(0.1, lambda: move(state, run, "Preparing")), (STARTED, lambda: move(state, run, "Running"))]
     for number, step in enumerate(steps):
-        stages += _step_stages(world, step, number, len(steps), ending)
+        stages += _step_stages(state, step, number, len(steps), ending)
         if _fails(ending, step, number):
             break
-    stages += _end_stages(world, run, steps, ending)
-    schedule(world, run, stages, script.pace(names_of(run)))
+    stages += _end_stages(state, run, steps, ending)
+    schedule(state, run, stages, plan.duration(names_of(run)))
 
 
-def _step_stages(world: World, step: Run, number: int, count: int, ending: Ending | None) -> list[Stage]:
+def _step_stages(state: State, step: Run, number: int, count: int, ending: Ending | None) -> list[Stage]:
     span = (0.9 - STARTED) / count
     start = STARTED + number * span
     bad = ending if ending and _fails(ending, step, number) else None
 
     def start_step() -> None:
-        world.runs[step.key] = step
-        move(world, step, "NotStarted")
+        state.runs[step.key] = step
+        move(state, step, "NotStarted")
 
     def end_step() -> None:
         if bad:
             step.error = bad.error
             step.tags |= bad.tags
-        move(world, step, "Failed" if bad else "Completed")
+        move(state, step, "Failed" if bad else "Completed")
 
     return [
         (start + span * 0.1, start_step),
-        (start + span * 0.2, lambda: move(world, step, "Queued")),
-        (start + span * 0.4, lambda: move(world, step, "Running")),
+        (start + span * 0.2, lambda: move(state, step, "Queued")),
+        (start + span * 0.4, lambda: move(state, step, "Running")),
         (start + span * 0.9, end_step),
     ]
 
@@ -67,60 +67,60 @@ def _fails(ending: Ending | None, step: Run, number: int) -> bool:
     return step.display_name == ending.step if ending.step else number == 0
 
 
-def _end_stages(world: World, run: Run, steps: Sequence[Run], ending: Ending | None) -> list[Stage]:
+def _end_stages(state: State, run: Run, steps: Sequence[Run], ending: Ending | None) -> list[Stage]:
     match ending.status if ending else "":
         case "Failed":
-            return [(0.95, lambda: move(world, run, "Finalizing")), (1.0, lambda: fail(world, run, steps, ending))]
+            return [(0.95, lambda: move(state, run, "Finalizing")), (1.0, lambda: fail(state, run, steps, ending))]
         case "Canceled":
-            return [(0.95, lambda: move(world, run, "CancelRequested")), (1.0, lambda: cancel(world, run))]
-    return [(0.95, lambda: _finalize(world, run)), (1.0, lambda: move(world, run, "Completed"))]
+            return [(0.95, lambda: move(state, run, "CancelRequested")), (1.0, lambda: cancel(state, run))]
+    return [(0.95, lambda: _finalize(state, run)), (1.0, lambda: move(state, run, "Completed"))]
 
 
-def _finalize(world: World, run: Run) -> None:
+def _finalize(state: State, run: Run) -> None:
     """The run's own code is done: what it registers is registered."""
-    for training in world.script.jobs.registers(names_of(run)):
-        register_model(world, run, training)
-    move(world, run, "Finalizing")
+    for training in state.plan.jobs.trainings_of(names_of(run)):
+        register_model(state, run, training)
+    move(state, run, "Finalizing")
 
 
-def fail(world: World, run: Run, steps: Sequence[Run], ending: Ending | None) -> None:
+def fail(state: State, run: Run, steps: Sequence[Run], ending: Ending | None) -> None:
     """A job with steps says which of them have failed, and they say why; one without says it itself."""
     failed = [step.display_name for step in steps if step.status == "Failed"]
     run.error = ending.error if ending else None
     if failed:
         nodes = ", ".join(f"/{name}" for name in failed)
         more = "For more details and logs, please go to the job detail page and check the child jobs."
-        run.error = Refusal(400, "UserError", f"Pipeline has failed child jobs. Failed nodes: {nodes}. {more}")
-    move(world, run, "Failed")
+        run.error = ErrorResponse(400, "UserError", f"Pipeline has failed child jobs. Failed nodes: {nodes}. {more}")
+    move(state, run, "Failed")
 
 
-def cancel(world: World, run: Run) -> None:
+def cancel(state: State, run: Run) -> None:
     """A job ends as canceled, and its steps with it."""
-    for step in children(world, run):
-        if not step.over:
-            move(world, step, "Canceled")
-    run.rest.clear()
-    move(world, run, "Canceled")
+    for step in children(state, run):
+        if not step.finished:
+            move(state, step, "Canceled")
+    run.stages.clear()
+    move(state, run, "Canceled")
 
 
-def children(world: World, run: Run) -> list[Run]:
+def children(state: State, run: Run) -> list[Run]:
     """The steps that have begun, in that order."""
-    return [other for other in world.runs.values() if other.parent == run.id and other.workspace == run.workspace]
+    return [other for other in state.runs.values() if other.parent == run.id and other.workspace == run.workspace]
 
 
-def move(world: World, run: Run, status: str) -> None:
+def move(state: State, run: Run, status: str) -> None:
     """A run comes to a status, and tells of it; of its good end twice."""
-    now = world.clock()
+    now = state.clock()
     run.status = status
-    run.began = run.began or (now if status == "Running" else None)
-    run.ended = now if run.over else None
-    if job := world.find(run.key):
+    run.started = run.started or (now if status == "Running" else None)
+    run.ended = now if run.finished else None
+    if job := state.find(run.key):
         job.properties["status"] = status
-        if run.over:
+        if run.finished:
             job.properties["outputs"] = _found_outputs(run, job.properties.get("outputs") or {})
-    world.raise_event(events.run_status_changed(world, run))
+    state.raise_event(events.run_status_changed(state, run))
     if status == "Completed":
-        world.raise_event(events.run_completed(world, run))
+        state.raise_event(events.run_completed(state, run))
 
 
 def _found_outputs(run: Run, outputs: "dict[str, dict[str, str]]") -> "dict[str, dict[str, str]]":
@@ -131,9 +131,9 @@ def _found_outputs(run: Run, outputs: "dict[str, dict[str, str]]") -> "dict[str,
     return found
 
 
-def register_model(world: World, run: Run, training: Training) -> str:
+def register_model(state: State, run: Run, training: Training) -> str:
     """A model that a run has made, with what MLflow writes of its run; returns its id."""
-    container = world.find(f"{run.workspace}/models/{training.model}")
+    container = state.find(f"{run.workspace}/models/{training.model}")
     version = training.version or (str(container.properties["nextVersion"]) if container else "1")
     artifacts = f"ExperimentRun/dcid.{run.id}/model"
     body = {
@@ -144,40 +144,40 @@ def register_model(world: World, run: Run, training: Training) -> str:
         "tags": dict(training.tags),
         "properties": {"azureml.artifactPrefix": artifacts, **training.properties},
     }
-    return assets.register(world, f"{run.workspace}/models/{training.model}/versions/{version}", body).id
+    return assets.register(state, f"{run.workspace}/models/{training.model}/versions/{version}", body).id
 
 
-def schedule(world: World, run: Run | FactoryRun, stages: list[Stage], pace: JobPace) -> None:
+def schedule(state: State, run: Run | FactoryRun, stages: list[Stage], duration: JobDuration) -> None:
     """Have stages come: each at its time, or those from the middle on when somebody has looked often enough."""
-    if pace.seconds is None:
+    if duration.seconds is None:
         while stages and stages[0][0] <= STARTED:
             stages.pop(0)[1]()
-        run.rest, run.looks = [stage for _, stage in stages], -1 if pace.looks is None else pace.looks
+        run.stages, run.polls = [stage for _, stage in stages], -1 if duration.polls is None else duration.polls
         return
-    run.rest, run.looks = [stage for _, stage in stages], -1
-    began = world.clock()
+    run.stages, run.polls = [stage for _, stage in stages], -1
+    began = state.clock()
     for part, _ in stages:
-        world.later(began + timedelta(seconds=pace.seconds * part), lambda: _next(run))
-    if not pace.seconds:
-        world.settle_due()
+        state.schedule(began + timedelta(seconds=duration.seconds * part), lambda: _next(run))
+    if not duration.seconds:
+        state.complete_due()
 
 
-def look(run: Run | FactoryRun) -> None:
+def poll(run: Run | FactoryRun) -> None:
     """Somebody looks how a run is getting on: that may be what it has waited for."""
-    if run.looks < 0:
+    if run.polls < 0:
         return
-    if run.looks:
-        run.looks -= 1
+    if run.polls:
+        run.polls -= 1
     else:
         finish(run)
 
 
 def finish(run: Run | FactoryRun) -> None:
     """All that was still to come, now."""
-    while run.rest:
+    while run.stages:
         _next(run)
 
 
 def _next(run: Run | FactoryRun) -> None:
-    if run.rest:  # else it has been ended in another way
-        run.rest.pop(0)()
+    if run.stages:  # else it has been ended in another way
+        run.stages.pop(0)()

@@ -13,14 +13,15 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from emulator.http.routing import Ask, Route
+from emulator.http.request import Request
+from emulator.http.response import ErrorResponse, Response
+from emulator.http.routing import Route
 from emulator.http.schema import NAMED, TEXT
 from emulator.http.shapes import Anything, ListOf, MapOf, Members, OneOf
-from emulator.ml import lifecycle
-from emulator.ml.lifecycle import Stage
+from emulator.ml.jobs import lifecycle
+from emulator.ml.jobs.lifecycle import Stage
 from emulator.state.runs import FactoryRun
-from emulator.state.state import Body, Resource, World
-from emulator.wire import Answer, Refusal
+from emulator.state.state import Body, Resource, State
 
 PROVIDER = "Microsoft.DataFactory"
 VERSION = frozenset({"2018-06-01"})
@@ -32,7 +33,7 @@ _PIPELINE_NAME = re.compile(r"[A-Za-z0-9_][^<>*#.%&:\\+?/]*")
 _OPERANDS: dict[str, Callable[[FactoryRun], str]] = {
     "PipelineName": lambda run: run.pipeline,
     "Status": lambda run: run.status,
-    "RunStart": lambda run: run.began.isoformat(),
+    "RunStart": lambda run: run.started.isoformat(),
     "RunEnd": lambda run: run.ended.isoformat() if run.ended else "",
 }
 _QUERY = Members(
@@ -55,56 +56,56 @@ _QUERY = Members(
 )
 
 
-def add_factory(world: World, id: str, location: str) -> Resource:
-    """A new factory. Raises Refusal for a name out of limits."""
+def add_factory(state: State, id: str, location: str) -> Resource:
+    """A new factory. Raises ErrorResponse for a name out of limits."""
     name = id.rpartition("/")[2]
     if not 3 <= len(name) <= 63 or not _FACTORY_NAME.fullmatch(name):
-        raise Refusal(400, "InvalidFactoryName", f"The factory name '{name}' is invalid.")
-    properties = {"provisioningState": "Succeeded", "version": "2018-06-01", "createTime": world.clock.text()}
-    return world.add(id, {"location": location, "tags": {}, "properties": properties})
+        raise ErrorResponse(400, "InvalidFactoryName", f"The factory name '{name}' is invalid.")
+    properties = {"provisioningState": "Succeeded", "version": "2018-06-01", "createTime": state.clock.text()}
+    return state.add(id, {"location": location, "tags": {}, "properties": properties})
 
 
-def add_pipeline(world: World, factory: str, name: str, parameters: Body) -> Resource:
+def add_pipeline(state: State, factory: str, name: str, parameters: Body) -> Resource:
     """A new pipeline of a factory, with the parameters that it declares: ``{"type": "String", "defaultValue": ...}``.
 
-    Raises Refusal for a name out of limits and for a type that there is not.
+    Raises ErrorResponse for a name out of limits and for a type that there is not.
     """
-    world.need(factory)
+    state.require(factory)
     if not 1 <= len(name) <= 260 or not _PIPELINE_NAME.fullmatch(name):
-        raise Refusal(400, "InvalidPipelineName", f"The pipeline name '{name}' is invalid.")
+        raise ErrorResponse(400, "InvalidPipelineName", f"The pipeline name '{name}' is invalid.")
     for parameter, about in parameters.items():
         if about.get("type") not in TYPES:
             raise _bad(f"The parameter '{parameter}' is of none of the types {', '.join(TYPES)}.")
-    return world.add(f"{factory}/pipelines/{name}", {"properties": {"activities": [], "parameters": parameters}})
+    return state.add(f"{factory}/pipelines/{name}", {"properties": {"activities": [], "parameters": parameters}})
 
 
-def _bad(problem: str) -> Refusal:
-    return Refusal(400, "BadRequest", problem)
+def _bad(problem: str) -> ErrorResponse:
+    return ErrorResponse(400, "BadRequest", problem)
 
 
-def _get(ask: Ask) -> Answer:
-    ask.world.need(FACTORY.format_map(ask.names))
-    return Answer(200, ask.world.read(ask.id))
+def _get(request: Request) -> Response:
+    request.state.require(FACTORY.format_map(request.params))
+    return Response(200, request.state.read(request.id))
 
 
-def _create_run(ask: Ask) -> Answer:
-    world = ask.world
-    factory, pipeline = world.need(FACTORY.format_map(ask.names)), world.need(ask.id)
-    given = ask.body(MapOf(Anything())) if ask.request.body else {}
+def _create_run(request: Request) -> Response:
+    state = request.state
+    factory, pipeline = state.require(FACTORY.format_map(request.params)), state.require(request.id)
+    given = request.body(MapOf(Anything())) if request.content else {}
     parameters = _parameters(pipeline, given)
     name = str(pipeline.body["name"])
-    now, script = world.clock(), world.script.jobs
+    now, script = state.clock(), state.plan.jobs
     run = FactoryRun(str(uuid4()), factory.id, name, parameters, now, now, unlisted=script.unlisted)
-    world.factory_runs.append(run)
+    state.factory_runs.append(run)
     ending = script.ending([name])
     end = {"Failed": "Failed", "Canceled": "Cancelled"}.get(ending.status if ending else "", "Succeeded")
     why = ending.error.message if ending and ending.error else ""
     stages: list[Stage] = [
-        (0.2, lambda: _move(world, run, "InProgress")),
-        (1.0, lambda: _move(world, run, end, why)),
+        (0.2, lambda: _move(state, run, "InProgress")),
+        (1.0, lambda: _move(state, run, end, why)),
     ]
-    lifecycle.schedule(world, run, stages, script.pace([name]))
-    return Answer(200, {"runId": run.id})
+    lifecycle.schedule(state, run, stages, script.duration([name]))
+    return Response(200, {"runId": run.id})
 
 
 def _parameters(pipeline: Resource, given: Body) -> Body:
@@ -117,54 +118,54 @@ def _parameters(pipeline: Resource, given: Body) -> Body:
     return {**defaults, **given}
 
 
-def _move(world: World, run: FactoryRun, status: str, message: str = "") -> None:
-    run.status, run.message, run.changed = status, message, world.clock()
-    run.ended = run.changed if run.over else None
+def _move(state: State, run: FactoryRun, status: str, message: str = "") -> None:
+    run.status, run.message, run.changed = status, message, state.clock()
+    run.ended = run.changed if run.finished else None
 
 
-def _found(ask: Ask) -> FactoryRun:
-    world = ask.world
-    factory = world.need(FACTORY.format_map(ask.names))
-    world.settle_due()
-    wanted = ask.names["run"].lower()
-    run = next((r for r in world.factory_runs if r.factory == factory.id and r.id == wanted), None)
+def _found(request: Request) -> FactoryRun:
+    state = request.state
+    factory = state.require(FACTORY.format_map(request.params))
+    state.complete_due()
+    wanted = request.params["run"].lower()
+    run = next((r for r in state.factory_runs if r.factory == factory.id and r.id == wanted), None)
     if run is None:
-        raise Refusal(404, "PipelineRunNotFound", f"Pipeline run {ask.names['run']} was not found.")
+        raise ErrorResponse(404, "PipelineRunNotFound", f"Pipeline run {request.params['run']} was not found.")
     return run
 
 
-def _get_run(ask: Ask) -> Answer:
-    run = _found(ask)
-    lifecycle.look(run)
-    return Answer(200, shown(run))
+def _get_run(request: Request) -> Response:
+    run = _found(request)
+    lifecycle.poll(run)
+    return Response(200, shown(run))
 
 
-def _cancel(ask: Ask) -> Answer:
-    run, world = _found(ask), ask.world
-    if run.over:
+def _cancel(request: Request) -> Response:
+    run, state = _found(request), request.state
+    if run.finished:
         raise _bad(f"The pipeline run {run.id} has ended as {run.status} and cannot be canceled.")
-    run.rest.clear()
-    _move(world, run, "Canceling")
-    stages: list[Stage] = [(0.5, lambda: _move(world, run, "Cancelled", "Canceled by user."))]
-    lifecycle.schedule(world, run, stages, world.script.jobs.pace([run.pipeline]))
-    return Answer(200, None)
+    run.stages.clear()
+    _move(state, run, "Canceling")
+    stages: list[Stage] = [(0.5, lambda: _move(state, run, "Cancelled", "Canceled by user."))]
+    lifecycle.schedule(state, run, stages, state.plan.jobs.duration([run.pipeline]))
+    return Response(200, None)
 
 
-def _query(ask: Ask) -> Answer:
+def _query(request: Request) -> Response:
     """Runs by when they last changed. A run that has just begun may not be among them yet, if so requested."""
-    world = ask.world
-    factory, asked = world.need(ask.id), ask.body(_QUERY)
-    world.settle_due()
+    state = request.state
+    factory, asked = state.require(request.id), request.body(_QUERY)
+    state.complete_due()
     after, before = _moment(asked["lastUpdatedAfter"]), _moment(asked["lastUpdatedBefore"])
-    found = [run for run in world.factory_runs if run.factory == factory.id and after <= run.changed <= before]
+    found = [run for run in state.factory_runs if run.factory == factory.id and after <= run.changed <= before]
     listed = [run for run in found if _is_listed(run) and all(_passes(run, f) for f in asked.get("filters") or [])]
     for order in reversed(asked.get("orderBy") or []):
         listed.sort(key=_OPERANDS[order["orderBy"]], reverse=order["order"].upper() == "DESC")
     start = int(asked.get("continuationToken") or "0")
-    body: Body = {"value": [shown(run) for run in listed[start : start + world.page]]}
-    if start + world.page < len(listed):
-        body["continuationToken"] = str(start + world.page)
-    return Answer(200, body)
+    body: Body = {"value": [shown(run) for run in listed[start : start + state.page]]}
+    if start + state.page < len(listed):
+        body["continuationToken"] = str(start + state.page)
+    return Response(200, body)
 
 
 def _is_listed(run: FactoryRun) -> bool:
@@ -202,9 +203,9 @@ def shown(run: FactoryRun) -> Body:
         "parameters": {name: _as_text(value) for name, value in run.parameters.items()},
         "runDimensions": {},
         "invokedBy": {"id": run.id, "name": "Manual", "invokedByType": "Manual"},
-        "runStart": _time(run.began),
+        "runStart": _time(run.started),
         "runEnd": _time(ended),
-        "durationInMs": round((ended - run.began).total_seconds() * 1_000) if ended else None,
+        "durationInMs": round((ended - run.started).total_seconds() * 1_000) if ended else None,
         "lastUpdated": _time(run.changed),
         "status": run.status,
         "message": run.message,

@@ -11,15 +11,18 @@ import re
 from collections.abc import Iterator, Sequence
 from uuid import NAMESPACE_URL, uuid5
 
-from emulator.http.routing import Ask, at_workspace
-from emulator.ml import jobschema, lifecycle, versions
-from emulator.ml.deployments import find_asset
+from emulator.http import jobschema
+from emulator.http.request import Request
+from emulator.http.response import ErrorResponse, Response
+from emulator.http.routing import at_workspace
+from emulator.ml import versions
+from emulator.ml.endpoints.deployments import find_asset
+from emulator.ml.jobs import lifecycle
 from emulator.ml.operations import started
 from emulator.state import ids
-from emulator.state.jobscript import Ending
+from emulator.state.job_plan import Ending
 from emulator.state.runs import Run
-from emulator.state.state import Body, Resource, World
-from emulator.wire import Answer, Refusal
+from emulator.state.state import Body, Resource, State
 
 KIND = "jobs"
 PIPELINE, STEP = "azureml.PipelineRun", "azureml.StepRun"
@@ -31,7 +34,7 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,254}")  # types.md; and at most
 
 
 def put(  # noqa: PLR0913 - the last two are keywords that most calls leave out
-    world: World,
+    state: State,
     workspace: str,
     name: str,
     properties: Body,
@@ -41,23 +44,23 @@ def put(  # noqa: PLR0913 - the last two are keywords that most calls leave out
 ) -> Resource:
     """A new job, which starts, and ends as given or as on request. `nodes` are its steps, if it does not say so itself.
 
-    Raises Refusal for a name or tags out of limits, and for what it refers to and is not there. The service adds status
+    The service adds status
     and services, and a display name and an experiment where none are given.
     """
     _check_name(name)
     _check_tags(properties.get("tags") or {})
     given = {member: value for member, value in copy.deepcopy(properties).items() if value is not None}
     whole = {**DEFAULTS, "displayName": name, **given}
-    _check_references(world, workspace, whole)
+    _check_references(state, workspace, whole)
     whole["services"] = {**_services(workspace, name), **(given.get("services") or {})}
-    job = world.add(f"{workspace}/{KIND}/{name}", {"properties": {**whole, "status": "NotStarted"}})
+    job = state.add(f"{workspace}/{KIND}/{name}", {"properties": {**whole, "status": "NotStarted"}})
     job.hidden["asked"] = json.dumps(properties)
-    run = _run_of(world, workspace, name, job.properties)
-    lifecycle.begin(world, run, steps_of(world, run, job.properties, nodes), ending)
+    run = _run_of(state, workspace, name, job.properties)
+    lifecycle.begin(state, run, steps_of(state, run, job.properties, nodes), ending)
     return job
 
 
-def _run_of(world: World, workspace: str, name: str, properties: Body) -> Run:
+def _run_of(state: State, workspace: str, name: str, properties: Body) -> Run:
     kind = RUN_TYPES.get(properties["jobType"], "azureml.commandjob")
     own = {"azureml.runsource": kind, "runSource": "MFE", "runType": "HTTP"} if kind == PIPELINE else {}
     marks = {"azureml.pipelineComponent": "pipelinerun"} if kind == PIPELINE else {}
@@ -66,7 +69,7 @@ def _run_of(world: World, workspace: str, name: str, properties: Body) -> Run:
         workspace=workspace,
         experiment=properties["experimentName"],
         type=kind,
-        created=world.clock(),
+        created=state.clock(),
         display_name=properties["displayName"],
         description=properties.get("description", ""),
         target=ids.name_of(properties.get("computeId", "")),
@@ -76,21 +79,21 @@ def _run_of(world: World, workspace: str, name: str, properties: Body) -> Run:
     )
 
 
-def steps_of(world: World, run: Run, properties: Body, nodes: Sequence[str] = ()) -> list[Run]:
+def steps_of(state: State, run: Run, properties: Body, nodes: Sequence[str] = ()) -> list[Run]:
     """The runs that a pipeline's nodes will be: those that it names, or those of the component that it is made of."""
     if run.type != PIPELINE:
         return []
-    names = properties.get("jobs") or _nodes_of(world, properties.get("componentId", "")) or nodes
-    return [step(world, run, name) for name in names]
+    names = properties.get("jobs") or _nodes_of(state, properties.get("componentId", "")) or nodes
+    return [step(state, run, name) for name in names]
 
 
-def _nodes_of(world: World, component: str) -> list[str]:
-    if (found := find_asset(world, component)) is None:
+def _nodes_of(state: State, component: str) -> list[str]:
+    if (found := find_asset(state, component)) is None:
         return []
     return list((found.properties.get("componentSpec") or {}).get("jobs") or [ids.name_of(ids.parent_of(component))])
 
 
-def step(world: World, run: Run, name: str) -> Run:
+def step(state: State, run: Run, name: str) -> Run:
     """The run of one node of a pipeline's run, which knows its pipeline and none of its tags."""
     number = str(uuid5(NAMESPACE_URL, f"{run.key} {name}"))
     node = number[:8]
@@ -99,7 +102,7 @@ def step(world: World, run: Run, name: str) -> Run:
         workspace=run.workspace,
         experiment=run.experiment,
         type=STEP,
-        created=world.clock(),
+        created=state.clock(),
         display_name=name,
         target=run.target,
         parent=run.id,
@@ -146,41 +149,41 @@ def _check_tags(tags: Body) -> None:
             )
 
 
-def _check_references(world: World, workspace: str, properties: Body) -> None:
+def _check_references(state: State, workspace: str, properties: Body) -> None:
     nodes = (properties.get("jobs") or {}).values()
     for body in (properties, *(node for node in nodes if isinstance(node, dict))):
         for member in ("componentId", "environmentId", "codeId"):
             reference = body.get(member)
-            if reference and not _is_there(world, reference):
+            if reference and not _is_there(state, reference):
                 raise _user_error(f"The {member} '{reference}' does not exist, or is not the id of an asset's version.")
         for compute in (body.get("computeId"), (body.get("settings") or {}).get("default_compute")):
             serverless = compute and ids.name_of(compute).lower() == "serverless"  # azure-ai-ml sends an id of it, too
-            if compute and not serverless and world.find(_compute_id(workspace, compute)) is None:
+            if compute and not serverless and state.find(_compute_id(workspace, compute)) is None:
                 raise _user_error(f"The compute target '{ids.name_of(compute)}' was not found in the workspace.")
 
 
-def _is_there(world: World, reference: str) -> bool:
+def _is_there(state: State, reference: str) -> bool:
     """Curated assets of the registry that everybody has are taken to be there."""
-    return "/registries/azureml/" in reference.lower() or find_asset(world, reference) is not None
+    return "/registries/azureml/" in reference.lower() or find_asset(state, reference) is not None
 
 
 def _compute_id(workspace: str, compute: str) -> str:
     return compute if compute.startswith("/") else f"{workspace}/computes/{compute}"
 
 
-def _user_error(problem: str) -> Refusal:
-    return Refusal(400, "UserError", problem)
+def _user_error(problem: str) -> ErrorResponse:
+    return ErrorResponse(400, "UserError", problem)
 
 
-def _put(ask: Ask) -> Answer:
-    asked = ask.body(jobschema.JOB)["properties"]
-    world = ask.world
-    if (there := world.find(ask.id)) is None:
-        return Answer(201, put(world, ask.scope, ask.names["job"], asked).body)
+def _put(request: Request) -> Response:
+    asked = request.body(jobschema.JOB)["properties"]
+    state = request.state
+    if (there := state.find(request.id)) is None:
+        return Response(201, put(state, request.scope, request.params["job"], asked).body)
     if changed := _differences(json.loads(there.hidden["asked"]), asked):
         raise immutable(changed)
-    update(world, there, {name: value for name, value in asked.items() if name in jobschema.CHANGEABLE})
-    return Answer(200, there.body)
+    update(state, there, {name: value for name, value in asked.items() if name in jobschema.CHANGEABLE})
+    return Response(200, there.body)
 
 
 def _differences(before: Body, now: Body) -> list[str]:
@@ -188,11 +191,11 @@ def _differences(before: Body, now: Body) -> list[str]:
     return [name for name in names if (before.get(name) or None) != (now.get(name) or None)]
 
 
-def immutable(changed: list[str]) -> Refusal:
+def immutable(changed: list[str]) -> ErrorResponse:
     """What the service says to a second job of the same name that is another one."""
     names = ",  ".join(name[0].upper() + name[1:] for name in changed)
     inner = {"code": "Immutable", "innerError": {"code": "JobPropertyImmutable", "innerError": None}}
-    return Refusal(
+    return ErrorResponse(
         400,
         "UserError",
         "A job with this name already exists. If you are trying to create a new job, use a different name. If you are "
@@ -202,9 +205,9 @@ def immutable(changed: list[str]) -> Refusal:
     )
 
 
-def update(world: World, job: Resource, changes: Body) -> None:
+def update(state: State, job: Resource, changes: Body) -> None:
     """Change what may be changed of a job. Tags are added: none goes (Azure/azure-sdk-for-python#30671)."""
-    run = world.runs[job.id.lower()]
+    run = state.runs[job.id.lower()]
     _check_tags({**run.tags, **(changes.get("tags") or {})})
     for name in ("tags", "properties"):
         job.properties[name] = {**job.properties[name], **(changes.get(name) or {})}
@@ -217,25 +220,25 @@ def update(world: World, job: Resource, changes: Body) -> None:
     run.display_name, run.description = job.properties["displayName"], job.properties.get("description", "")
 
 
-def _get(ask: Ask) -> Answer:
+def _get(request: Request) -> Response:
     """A look at it. Of a step only run history tells more than its name, as azure-ai-ml says in its job.py."""
-    run = ask.world.runs.get(ask.id.lower())
+    run = request.state.runs.get(request.id.lower())
     if run and run.parent:
-        return Answer(200, {"id": ask.id, "name": run.id, "type": ids.type_of(ask.id), "properties": None})
+        return Response(200, {"id": request.id, "name": run.id, "type": ids.type_of(request.id), "properties": None})
     if run:
-        lifecycle.look(run)
-    return Answer(200, ask.world.read(ask.id))
+        lifecycle.poll(run)
+    return Response(200, request.state.read(request.id))
 
 
-def _list(ask: Ask) -> Answer:
-    return ask.page(reversed(list(_listed(ask))))
+def _list(request: Request) -> Response:
+    return request.page(reversed(list(_listed(request))))
 
 
-def _listed(ask: Ask) -> Iterator[Resource]:
+def _listed(request: Request) -> Iterator[Resource]:
     """Those that a list shows, the oldest first. There is no filter by status or time."""
-    query = ask.request.query
+    query = request.query
     view, kind, tag = (query.get(name, "").lower() for name in ("listviewtype", "jobtype", "tag"))
-    for job in ask.world.children(ask.scope, KIND):
+    for job in request.state.children(request.scope, KIND):
         archived = bool(job.properties["isArchived"])
         tags = [f"{name}={value}".lower() for name, value in job.properties["tags"].items()]
         tags += [name.lower() for name in job.properties["tags"]]
@@ -246,27 +249,29 @@ def _listed(ask: Ask) -> Iterator[Resource]:
         yield job
 
 
-def _cancel(ask: Ask) -> Answer:
+def _cancel(request: Request) -> Response:
     """Canceled it is in a while. That a job which has ended is refused is not documented, and a handler should cope."""
-    world = ask.world
-    world.need(ask.id)
-    run = world.runs[ask.id.lower()]
-    if run.over:
+    state = request.state
+    state.require(request.id)
+    run = state.runs[request.id.lower()]
+    if run.finished:
         raise _user_error(f"The job {run.id} is in the terminal state {run.status} and cannot be canceled.")
-    if running := world.running(ask.id):
-        return started(ask, running, KIND, 202)
-    run.rest.clear()
-    lifecycle.move(world, run, "CancelRequested")
-    return started(ask, world.begin(ask.id, "POST", "Canceling", lambda: lifecycle.cancel(world, run)), KIND, 202)
+    if running := state.running(request.id):
+        return started(request, running, KIND, 202)
+    run.stages.clear()
+    lifecycle.move(state, run, "CancelRequested")
+    return started(
+        request, state.begin(request.id, "POST", "Canceling", lambda: lifecycle.cancel(state, run)), KIND, 202
+    )
 
 
-def _delete(ask: Ask) -> Answer:
-    world, id = ask.world, ask.id
-    if world.find(id) is None:
-        return Answer(204)
-    if not world.runs[id.lower()].over:
-        raise _user_error(f"The job {ask.names['job']} has not ended, and cannot be deleted.")
-    return started(ask, world.begin(id, "DELETE", "Deleting", lambda: world.remove(id)), KIND, 202)
+def _delete(request: Request) -> Response:
+    state, id = request.state, request.id
+    if state.find(id) is None:
+        return Response(204)
+    if not state.runs[id.lower()].finished:
+        raise _user_error(f"The job {request.params['job']} has not ended, and cannot be deleted.")
+    return started(request, state.begin(id, "DELETE", "Deleting", lambda: state.remove(id)), KIND, 202)
 
 
 ROUTES = (

@@ -8,37 +8,40 @@ with the same name is answered; here it is what a second job of the same name is
 
 from uuid import uuid4
 
-from emulator.http.routing import Ask, Plane, Route
+from emulator.http import jobschema
+from emulator.http.request import Request
+from emulator.http.response import ErrorResponse, Response
+from emulator.http.routing import Plane, Route
 from emulator.identity.tokens import BadToken, check
-from emulator.ml import endpoints, jobs, jobschema
 from emulator.ml.assets import DATA_PLANE
-from emulator.ml.batch import KIND
-from emulator.ml.scoring import HEADER
+from emulator.ml.endpoints import online
+from emulator.ml.endpoints.batch import KIND
+from emulator.ml.endpoints.scoring import HEADER
+from emulator.ml.jobs import jobs
 from emulator.state import ids
 from emulator.state.ids import WORKSPACE_SCOPE
-from emulator.state.state import Body, Resource, World
-from emulator.wire import Answer, Refusal
+from emulator.state.state import Body, Resource, State
 
 VERSION = frozenset({"2020-09-01-dataplanepreview"})
 _OURS = ("batchEndpoint", "batchDeployment")  # where a job notes, out of sight, what it is of
 
 
-def _invoke(ask: Ask) -> Answer:
-    world = ask.world
+def _invoke(request: Request) -> Response:
+    state = request.state
     try:
-        check(ask.request.headers.get("authorization", ""), frozenset({endpoints.ML}))
+        check(request.headers.get("authorization", ""), frozenset({online.ML}))
     except BadToken as error:
-        raise Refusal(401, "Unauthorized", str(error)) from error
-    endpoint = _endpoint(world, ask.names["number"], ask.names["endpoint"])
-    deployment = _deployment(world, endpoint, ask.request.headers.get(HEADER, ""))
-    asked = ask.body(jobschema.BATCH_JOB)["properties"]
+        raise ErrorResponse(401, "Unauthorized", str(error)) from error
+    endpoint = _endpoint(state, request.params["number"], request.params["endpoint"])
+    deployment = _deployment(state, endpoint, request.headers.get(HEADER, ""))
+    asked = request.body(jobschema.BATCH_JOB)["properties"]
     workspace, name = endpoint.id.rsplit("/", 2)[0], asked.get("name") or f"batchjob-{uuid4()}"
-    if world.find(f"{workspace}/{jobs.KIND}/{name}"):
+    if state.find(f"{workspace}/{jobs.KIND}/{name}"):
         raise jobs.immutable(["inputs"])
-    job = jobs.put(world, workspace, name, _properties(asked, endpoint, deployment), nodes=("batchscoring",))
+    job = jobs.put(state, workspace, name, _properties(asked, endpoint, deployment), nodes=("batchscoring",))
     for what, of in zip(_OURS, (endpoint, deployment), strict=True):
         job.hidden[what] = of.id.lower()
-    return Answer(201, _shown(job, deployment), {HEADER: str(deployment.body["name"])})
+    return Response(201, _shown(job, deployment), {HEADER: str(deployment.body["name"])})
 
 
 def _properties(asked: Body, endpoint: Resource, deployment: Resource) -> Body:
@@ -68,22 +71,24 @@ def _as_job_s(value: Body, kind: str) -> Body:
     return {**told, kind: names[str(value[kind]).replace("_", "").lower()]}
 
 
-def _endpoint(world: World, number: str, name: str) -> Resource:
-    for workspace in world.of_type("workspaces"):
-        if workspace.properties["workspaceId"] == number and (found := world.find(f"{workspace.id}/{KIND}/{name}")):
+def _endpoint(state: State, number: str, name: str) -> Resource:
+    for workspace in state.of_type("workspaces"):
+        if workspace.properties["workspaceId"] == number and (found := state.find(f"{workspace.id}/{KIND}/{name}")):
             return found
-    raise Refusal(404, "NotFound", f"There is no batch endpoint {name}.")
+    raise ErrorResponse(404, "NotFound", f"There is no batch endpoint {name}.")
 
 
-def _deployment(world: World, endpoint: Resource, wanted: str) -> Resource:
+def _deployment(state: State, endpoint: Resource, wanted: str) -> Resource:
     """The one that the header names, else the default one."""
     name = wanted or endpoint.properties["defaults"].get("deploymentName", "")
     if not name:
-        raise Refusal(400, "BadArgument", f"The endpoint {endpoint.body['name']} has no default deployment: name one.")
-    found = world.find(f"{endpoint.id}/deployments/{name}")
+        raise ErrorResponse(
+            400, "BadArgument", f"The endpoint {endpoint.body['name']} has no default deployment: name one."
+        )
+    found = state.find(f"{endpoint.id}/deployments/{name}")
     if found is None or found.state not in {"Succeeded", "Updating"}:
-        state = f"is in {found.state} provisioning state" if found else "does not exist"
-        raise Refusal(404, "NotFound", f"The deployment {name} of endpoint {endpoint.body['name']} {state}.")
+        problem = f"is in {found.state} provisioning state" if found else "does not exist"
+        raise ErrorResponse(404, "NotFound", f"The deployment {name} of endpoint {endpoint.body['name']} {problem}.")
     return found
 
 
@@ -94,13 +99,13 @@ def _shown(job: Resource, deployment: Resource) -> Body:
     return {"id": id, "name": name, "type": ids.type_of(id), "properties": {"name": name, "status": status}}
 
 
-def _list(ask: Ask) -> Answer:
-    world = ask.world
-    owner = world.need(ask.id.rpartition("/jobs")[0])
-    what = _OURS[1] if "deployment" in ask.names else _OURS[0]
-    found = [job for job in world.children(ask.scope, jobs.KIND) if job.hidden.get(what) == owner.id.lower()]
-    value = [_shown(job, world.need(job.hidden[_OURS[1]])) for job in reversed(found)]
-    return Answer(200, {"value": value, "nextLink": None})
+def _list(request: Request) -> Response:
+    state = request.state
+    owner = state.require(request.id.rpartition("/jobs")[0])
+    what = _OURS[1] if "deployment" in request.params else _OURS[0]
+    found = [job for job in state.children(request.scope, jobs.KIND) if job.hidden.get(what) == owner.id.lower()]
+    value = [_shown(job, state.require(job.hidden[_OURS[1]])) for job in reversed(found)]
+    return Response(200, {"value": value, "nextLink": None})
 
 
 _AT = f"{WORKSPACE_SCOPE}/{KIND}/{{endpoint}}"

@@ -5,13 +5,14 @@ from datetime import timedelta
 from uuid import NAMESPACE_URL, uuid5
 
 from emulator.http import schema
-from emulator.http.routing import Ask, at_workspace
+from emulator.http.request import Request
+from emulator.http.response import ErrorResponse, Response
+from emulator.http.routing import at_workspace
 from emulator.identity.tokens import token
 from emulator.ml import versions
 from emulator.ml.operations import busy, started
 from emulator.state import ids
-from emulator.state.state import STATE, Body, Resource, World
-from emulator.wire import Answer, Refusal
+from emulator.state.state import STATE, Body, Resource, State
 
 KIND = "onlineEndpoints"
 SCORING = "/inference/{number}/{endpoint}/score"
@@ -23,13 +24,13 @@ def is_kubernetes(endpoint: Resource) -> bool:
     return bool(endpoint.properties.get("compute"))
 
 
-def completed(world: World, workspace: Resource, id: str, body: Body) -> Body:
+def completed(state: State, workspace: Resource, id: str, body: Body) -> Body:
     """An endpoint's body with what the service adds."""
     whole, name = copy.deepcopy(body), ids.name_of(id)
     properties = whole["properties"]
     properties.pop("keys", None)  # taken, never shown
     number = workspace.properties["workspaceId"]
-    score = world.url + SCORING.format(number=number, endpoint=name)
+    score = state.url + SCORING.format(number=number, endpoint=name)
     properties |= {"scoringUri": score, "swaggerUri": score.replace("/score", "/swagger.json")}
     properties["traffic"] = properties.get("traffic") or {}
     properties["mirrorTraffic"] = properties.get("mirrorTraffic") or {}
@@ -50,8 +51,8 @@ def keys(endpoint: Resource) -> dict[str, str]:
     return {name: uuid5(NAMESPACE_URL, f"{endpoint.id.lower()} {salt}").hex for name, salt in pairs}
 
 
-def check_traffic(world: World, id: str, properties: Body) -> None:
-    """Raises Refusal unless shares go to deployments that are there and sum to 0 or 100.
+def check_traffic(state: State, id: str, properties: Body) -> None:
+    """Raises ErrorResponse unless shares go to deployments that are there and sum to 0 or 100.
 
     MicrosoftDocs/azure-docs#85546; and, of mirrored traffic, learn.microsoft.com, "Perform safe rollout of new
     deployments for real-time inference": one deployment, at most 50 percent, and none that has live traffic.
@@ -61,7 +62,7 @@ def check_traffic(world: World, id: str, properties: Body) -> None:
         for name, share in shares.items():
             if not 0 <= share <= most:
                 raise _bad(f"The {what} of deployment '{name}' is {share}; it must be from 0 to {most}.")
-            if share and (found := world.find(f"{id}/deployments/{name}")) is None:
+            if share and (found := state.find(f"{id}/deployments/{name}")) is None:
                 raise _bad(f"The {what} names the deployment '{name}', which does not exist in the endpoint.")
             if share and found and found.state not in {"Succeeded", "Updating"}:
                 raise _bad(f"The {what} names the deployment '{name}', which is in {found.state} provisioning state.")
@@ -72,16 +73,16 @@ def check_traffic(world: World, id: str, properties: Body) -> None:
         raise _bad("Traffic can be mirrored to one deployment only, and to none that has live traffic.")
 
 
-def _bad(problem: str) -> Refusal:
-    return Refusal(400, "BadArgument", problem)
+def _bad(problem: str) -> ErrorResponse:
+    return ErrorResponse(400, "BadArgument", problem)
 
 
-def _check(ask: Ask, body: Body, there: Resource | None) -> None:
-    workspace, properties = ask.workspace, body["properties"]
+def _check(request: Request, body: Body, there: Resource | None) -> None:
+    workspace, properties = request.workspace, body["properties"]
     if body["location"].replace(" ", "").lower() != workspace.body["location"]:
         raise _bad(f"The location '{body['location']}' is not that of the workspace, {workspace.body['location']}.")
     if compute := properties.get("compute"):
-        found = ask.world.find(compute)
+        found = request.state.find(compute)
         if found is None or found.properties.get("computeType") != "Kubernetes":
             raise _bad(f"The compute '{compute}' is not a Kubernetes compute that is attached to the workspace.")
     if compute and properties["authMode"] == "AADToken":  # "Authenticate clients for online endpoints": managed only
@@ -89,94 +90,96 @@ def _check(ask: Ask, body: Body, there: Resource | None) -> None:
     if there is not None and bool(compute) != is_kubernetes(there):
         raise _bad("The compute type of an endpoint cannot be changed.")
     if there is None and not compute:
-        _check_unique(ask, workspace)
-    check_traffic(ask.world, ask.id, properties)
+        _check_unique(request, workspace)
+    check_traffic(request.state, request.id, properties)
 
 
-def _check_unique(ask: Ask, workspace: Resource) -> None:
+def _check_unique(request: Request, workspace: Resource) -> None:
     """Names of managed endpoints are unique within a region (Azure/mlops-project-template#29)."""
-    for other in ask.world.of_type(f"workspaces/{KIND}"):
-        same = ids.name_of(other.id).lower() == ask.names["endpoint"].lower()
+    for other in request.state.of_type(f"workspaces/{KIND}"):
+        same = ids.name_of(other.id).lower() == request.params["endpoint"].lower()
         if same and not is_kubernetes(other) and other.body["location"] == workspace.body["location"]:
             raise _bad("There is already an endpoint with this name, endpoint name needs to be unique within a region.")
 
 
-def _put(ask: Ask) -> Answer:
-    ids.check_endpoint(ask.names["endpoint"], "endpoint")
-    body = ask.body(schema.ONLINE_ENDPOINT)
-    busy(ask, ask.id, f"endpoint {ask.names['endpoint']}")
-    there = ask.world.find(ask.id)
-    _check(ask, body, there)
-    return _change(ask, completed(ask.world, ask.workspace, ask.id, body), there)
+def _put(request: Request) -> Response:
+    ids.check_endpoint(request.params["endpoint"], "endpoint")
+    body = request.body(schema.ONLINE_ENDPOINT)
+    busy(request, request.id, f"endpoint {request.params['endpoint']}")
+    there = request.state.find(request.id)
+    _check(request, body, there)
+    return _change(request, completed(request.state, request.workspace, request.id, body), there)
 
 
-def _change(ask: Ask, whole: Body, there: Resource | None) -> Answer:
+def _change(request: Request, whole: Body, there: Resource | None) -> Response:
     """Begin to create an endpoint or to make it what it shall be."""
-    world, id = ask.world, ask.id
+    state, id = request.state, request.id
     if there is None:
-        there, error = world.add(id, whole), world.script.endpoint_failure(ask.names["endpoint"])
+        there, error = state.add(id, whole), state.plan.endpoint_failure(request.params["endpoint"])
         there.properties["provisioningState"] = "Creating"
 
         def made() -> None:
-            world.need(id).properties["provisioningState"] = "Failed" if error else "Succeeded"
+            state.require(id).properties["provisioningState"] = "Failed" if error else "Succeeded"
 
-        operation = world.begin(id, "PUT", "Creating", made, error)
-        return started(ask, operation, KIND, 201, there.body)
+        operation = state.begin(id, "PUT", "Creating", made, error)
+        return started(request, operation, KIND, 201, there.body)
     there.properties["provisioningState"] = "Updating"
-    error = world.script.update_failure(ask.names["endpoint"])
+    error = state.plan.update_failure(request.params["endpoint"])
 
     def changed() -> None:
-        world.need(id).properties["provisioningState"] = "Succeeded"  # which is what a stale read shows
+        state.require(id).properties["provisioningState"] = "Succeeded"  # which is what a stale read shows
         if error is None:
-            world.replace(id, whole).properties["provisioningState"] = "Succeeded"
+            state.replace(id, whole).properties["provisioningState"] = "Succeeded"
 
-    operation = world.begin(id, ask.request.method, "Updating", changed, error)
-    state = "Updating" if operation.status == "InProgress" else "Succeeded"
-    shown = {**there.body, **whole, "properties": {**whole["properties"], "provisioningState": state}}
-    return started(ask, operation, KIND, 200 if ask.request.method == "PUT" else 202, shown)
+    operation = state.begin(id, request.method, "Updating", changed, error)
+    provisioning = "Updating" if operation.status == "InProgress" else "Succeeded"
+    shown = {**there.body, **whole, "properties": {**whole["properties"], "provisioningState": provisioning}}
+    return started(request, operation, KIND, 200 if request.method == "PUT" else 202, shown)
 
 
-def _patch(ask: Ask) -> Answer:
-    body = ask.body(schema.PATCH)
-    there = ask.world.need(ask.id)
-    busy(ask, ask.id, f"endpoint {ask.names['endpoint']}")
+def _patch(request: Request) -> Response:
+    body = request.body(schema.PATCH)
+    there = request.state.require(request.id)
+    busy(request, request.id, f"endpoint {request.params['endpoint']}")
     changed = {**copy.deepcopy(there.body), **{name: value for name, value in body.items() if value is not None}}
-    return _change(ask, completed(ask.world, ask.workspace, ask.id, changed), there)
+    return _change(request, completed(request.state, request.workspace, request.id, changed), there)
 
 
-def _get(ask: Ask) -> Answer:
-    return Answer(200, ask.world.read(ask.id))
+def _get(request: Request) -> Response:
+    return Response(200, request.state.read(request.id))
 
 
-def _list(ask: Ask) -> Answer:
-    return ask.page(ask.world.children(ask.scope, KIND))
+def _list(request: Request) -> Response:
+    return request.page(request.state.children(request.scope, KIND))
 
 
-def _delete(ask: Ask) -> Answer:
-    world, id = ask.world, ask.id
-    if (there := world.find(id)) is None:
-        return Answer(204)
-    busy(ask, id, f"endpoint {ask.names['endpoint']}")
+def _delete(request: Request) -> Response:
+    state, id = request.state, request.id
+    if (there := state.find(id)) is None:
+        return Response(204)
+    busy(request, id, f"endpoint {request.params['endpoint']}")
     there.hidden[STATE], there.properties["provisioningState"] = there.state, "Deleting"
-    operation = world.begin(id, "DELETE", "Deleting", lambda: world.remove(id))
-    return started(ask, operation, KIND, 202)
+    operation = state.begin(id, "DELETE", "Deleting", lambda: state.remove(id))
+    return started(request, operation, KIND, 202)
 
 
-def _list_keys(ask: Ask) -> Answer:
-    endpoint = ask.world.need(ask.id)
+def _list_keys(request: Request) -> Response:
+    endpoint = request.state.require(request.id)
     if endpoint.properties["authMode"] != "Key":
-        raise Refusal(400, "BadRequest", f"The endpoint has no keys: its authentication mode is {_mode(endpoint)}.")
-    return Answer(200, keys(endpoint))
+        raise ErrorResponse(
+            400, "BadRequest", f"The endpoint has no keys: its authentication mode is {_mode(endpoint)}."
+        )
+    return Response(200, keys(endpoint))
 
 
-def _token(ask: Ask) -> Answer:
-    endpoint = ask.world.need(ask.id)
+def _token(request: Request) -> Response:
+    endpoint = request.state.require(request.id)
     if endpoint.properties["authMode"] == "Key":
-        raise Refusal(400, "BadRequest", "The endpoint gives no tokens: its authentication mode is Key.")
-    now = ask.world.clock()
+        raise ErrorResponse(400, "BadRequest", "The endpoint gives no tokens: its authentication mode is Key.")
+    now = request.state.clock()
     times = {"expiryTimeUtc": now + timedelta(hours=1), "refreshAfterTimeUtc": now + timedelta(minutes=50)}
     seconds = {name: int(time.timestamp()) for name, time in times.items()}
-    return Answer(200, {"accessToken": token(ML), "tokenType": "Bearer", **seconds})
+    return Response(200, {"accessToken": token(ML), "tokenType": "Bearer", **seconds})
 
 
 def _mode(endpoint: Resource) -> str:

@@ -3,40 +3,42 @@
 import copy
 
 from emulator.http import schema
-from emulator.http.routing import Ask, at_workspace
-from emulator.ml import events, machines, versions
-from emulator.ml.endpoints import KIND as ENDPOINTS
-from emulator.ml.endpoints import is_kubernetes
+from emulator.http.request import Request
+from emulator.http.response import ErrorResponse, Response
+from emulator.http.routing import at_workspace
+from emulator.ml import events, versions
+from emulator.ml.endpoints import machines
+from emulator.ml.endpoints.online import KIND as ENDPOINTS
+from emulator.ml.endpoints.online import is_kubernetes
 from emulator.ml.operations import busy, started
 from emulator.state import ids
-from emulator.state.state import STATE, Body, Resource, World
-from emulator.wire import Answer, Refusal
+from emulator.state.state import STATE, Body, Resource, State
 
 KIND = f"{ENDPOINTS}/deployments"
 MOST = 20  # deployments of an endpoint, and instances of a deployment ("Manage and request quotas and limits")
 CONTAINERS = ("InferenceServer", "StorageInitializer")  # whose logs there are
 
 
-def find_asset(world: World, reference: str) -> Resource | None:
+def find_asset(state: State, reference: str) -> Resource | None:
     """What an ARM id, or ``azureml:`` and one, or an ``azureml://registries/`` id stands for."""
     bare = reference.removeprefix("azureml:") if reference.startswith("azureml:/subscriptions") else reference
-    return world.find(ids.registry_id(bare, world.registries) or bare)
+    return state.find(ids.registry_id(bare, state.registries) or bare)
 
 
-def check_model(world: World, properties: Body, reference: str) -> None:
-    """Raises Refusal unless the model is there and has what it needs to be served.
+def check_model(state: State, properties: Body, reference: str) -> None:
+    """Raises ErrorResponse unless the model is there and has what it needs to be served.
 
     MLflow models bring environment and scoring script along; all others name both, or an environment that serves by
     itself (learn.microsoft.com, "Deploy MLflow models to real-time endpoints", "Use a custom container to deploy a
     model").
     """
-    if (model := find_asset(world, reference)) is None:
+    if (model := find_asset(state, reference)) is None:
         raise _bad(f"The model '{reference}' does not exist, or its id is not an asset's.")
     environment, code = properties.get("environmentId"), properties.get("codeConfiguration")
-    there = find_asset(world, environment) if environment else None
+    there = find_asset(state, environment) if environment else None
     if environment and there is None:
         raise _bad(f"The environment '{environment}' does not exist, or its id is not an asset's.")
-    if code and code.get("codeId") and find_asset(world, code["codeId"]) is None:
+    if code and code.get("codeId") and find_asset(state, code["codeId"]) is None:
         raise _bad(f"The code '{code['codeId']}' does not exist, or its id is not an asset's.")
     if str(model.properties.get("modelType", "custom_model")).lower() == "mlflow_model":
         return
@@ -46,44 +48,44 @@ def check_model(world: World, properties: Body, reference: str) -> None:
         raise _bad(f"A scoring script is required to deploy the model '{reference}', which is not an MLflow model.")
 
 
-def _bad(problem: str) -> Refusal:
-    return Refusal(400, "BadArgument", problem)
+def _bad(problem: str) -> ErrorResponse:
+    return ErrorResponse(400, "BadArgument", problem)
 
 
-def _endpoint(ask: Ask) -> Resource:
-    return ask.world.need(ids.parent_of(ask.id))
+def _endpoint(request: Request) -> Resource:
+    return request.state.require(ids.parent_of(request.id))
 
 
-def _put(ask: Ask) -> Answer:
-    ids.check_endpoint(ask.names["deployment"], "deployment")
-    body = ask.body(schema.ONLINE_DEPLOYMENT)
-    endpoint, there = _endpoint(ask), ask.world.find(ask.id)
-    busy(ask, endpoint.id, f"a deployment in endpoint {ask.names['endpoint']}")
-    busy(ask, ask.id, f"deployment {ask.names['deployment']}")
+def _put(request: Request) -> Response:
+    ids.check_endpoint(request.params["deployment"], "deployment")
+    body = request.body(schema.ONLINE_DEPLOYMENT)
+    endpoint, there = _endpoint(request), request.state.find(request.id)
+    busy(request, endpoint.id, f"a deployment in endpoint {request.params['endpoint']}")
+    busy(request, request.id, f"deployment {request.params['deployment']}")
     if endpoint.state == "Failed":
         raise _bad(f"Cannot create a deployment in endpoint {endpoint.body['name']} because it is in Failed state.")
-    _check(ask, endpoint, body, there)
-    return _change(ask, endpoint, _completed(body), there)
+    _check(request, endpoint, body, there)
+    return _change(request, endpoint, _completed(body), there)
 
 
-def _check(ask: Ask, endpoint: Resource, body: Body, there: Resource | None) -> None:
+def _check(request: Request, endpoint: Resource, body: Body, there: Resource | None) -> None:
     properties, kind = body["properties"], "Kubernetes" if is_kubernetes(endpoint) else "Managed"
     if body["location"].replace(" ", "").lower() != endpoint.body["location"]:
         raise _bad(f"The location '{body['location']}' is not that of the endpoint, {endpoint.body['location']}.")
     if properties["endpointComputeType"] != kind:
         raise _bad(f"The endpoint takes {kind} deployments, not {properties['endpointComputeType']} ones.")
-    others = ask.world.children(endpoint.id, "deployments")
+    others = request.state.children(endpoint.id, "deployments")
     if there is None and len(others) >= MOST:
         raise _bad(f"The endpoint has {MOST} deployments, and cannot have more.")
     if model := properties.get("model"):
-        check_model(ask.world, properties, model)
+        check_model(request.state, properties, model)
     elif not properties.get("environmentId"):
         raise _bad("A deployment must name a model, or an environment that has one.")
     capacity = (body.get("sku") or {}).get("capacity")
     if capacity is None or not 1 <= capacity <= MOST:
         raise _bad(f"sku.capacity, the number of instances, must be from 1 to {MOST}, not {capacity}.")
     if kind == "Managed":
-        machines.check(ask, body)
+        machines.check(request, body)
 
 
 def _completed(body: Body) -> Body:
@@ -105,65 +107,65 @@ def _completed(body: Body) -> Body:
     return whole
 
 
-def _change(ask: Ask, endpoint: Resource, whole: Body, there: Resource | None) -> Answer:
-    world, id = ask.world, ask.id
+def _change(request: Request, endpoint: Resource, whole: Body, there: Resource | None) -> Response:
+    state, id = request.state, request.id
     verb, status = ("Updating", 200) if there else ("Creating", 201)
-    failure = world.script.failure(endpoint.body["name"], ask.names["deployment"])
-    made = there or world.add(id, whole)
+    failure = state.plan.failure(endpoint.body["name"], request.params["deployment"])
+    made = there or state.add(id, whole)
     made.properties["provisioningState"] = verb
 
     def end() -> None:
-        now = world.need(id)
+        now = state.require(id)
         if failure:
             now.properties["provisioningState"] = "Failed"
             now.hidden[CONTAINERS[0]] = failure.logs
             return
         now.properties["provisioningState"] = "Succeeded"
         if there:
-            world.replace(id, whole).properties["provisioningState"] = "Succeeded"
+            state.replace(id, whole).properties["provisioningState"] = "Succeeded"
         workspace = endpoint.id.partition(f"/{ENDPOINTS}/")[0]
-        world.raise_event(events.model_deployed(world, workspace, endpoint.body, whole))
+        state.raise_event(events.model_deployed(state, workspace, endpoint.body, whole))
 
-    operation = world.begin(id, "PUT", verb, end, failure.error if failure else None)
-    state = made.state if operation.status != "InProgress" else verb
-    shown = {**made.body, **whole, "properties": {**whole["properties"], "provisioningState": state}}
-    return started(ask, operation, KIND, status, shown)
-
-
-def _get(ask: Ask) -> Answer:
-    _endpoint(ask)
-    return Answer(200, ask.world.read(ask.id))
+    operation = state.begin(id, "PUT", verb, end, failure.error if failure else None)
+    provisioning = made.state if operation.status != "InProgress" else verb
+    shown = {**made.body, **whole, "properties": {**whole["properties"], "provisioningState": provisioning}}
+    return started(request, operation, KIND, status, shown)
 
 
-def _list(ask: Ask) -> Answer:
-    endpoint = ask.world.need(ask.id.rpartition("/")[0])
-    return ask.page(ask.world.children(endpoint.id, "deployments"))
+def _get(request: Request) -> Response:
+    _endpoint(request)
+    return Response(200, request.state.read(request.id))
 
 
-def _delete(ask: Ask) -> Answer:
-    world, id, name = ask.world, ask.id, ask.names["deployment"]
-    if (there := world.find(id)) is None:
-        return Answer(204)
-    busy(ask, id, f"deployment {name}")
-    busy(ask, ids.parent_of(id), f"endpoint {ask.names['endpoint']}")
-    endpoint = _endpoint(ask).properties
+def _list(request: Request) -> Response:
+    endpoint = request.state.require(request.id.rpartition("/")[0])
+    return request.page(request.state.children(endpoint.id, "deployments"))
+
+
+def _delete(request: Request) -> Response:
+    state, id, name = request.state, request.id, request.params["deployment"]
+    if (there := state.find(id)) is None:
+        return Response(204)
+    busy(request, id, f"deployment {name}")
+    busy(request, ids.parent_of(id), f"endpoint {request.params['endpoint']}")
+    endpoint = _endpoint(request).properties
     for what in ("traffic", "mirrorTraffic"):
         share = {deployment.lower(): share for deployment, share in endpoint[what].items()}.get(name.lower())
         if share:
-            raise Refusal(
+            raise ErrorResponse(
                 400, "BadRequest", f"Cannot delete deployment {name} with {share}% {what}: set it to 0 first."
             )
     there.hidden[STATE], there.properties["provisioningState"] = there.state, "Deleting"
-    operation = world.begin(id, "DELETE", "Deleting", lambda: world.remove(id))
-    return started(ask, operation, KIND, 202)
+    operation = state.begin(id, "DELETE", "Deleting", lambda: state.remove(id))
+    return started(request, operation, KIND, 202)
 
 
-def _logs(ask: Ask) -> Answer:
-    asked = ask.body(schema.LOGS)
-    found = ask.world.need(ask.id)
+def _logs(request: Request) -> Response:
+    asked = request.body(schema.LOGS)
+    found = request.state.require(request.id)
     text = found.hidden.get(asked.get("containerType") or CONTAINERS[0], "")
     lines = text.splitlines()
-    return Answer(200, {"content": "\n".join(lines[-asked["tail"] :] if asked.get("tail") else lines)})
+    return Response(200, {"content": "\n".join(lines[-asked["tail"] :] if asked.get("tail") else lines)})
 
 
 _ONE = f"{ENDPOINTS}/{{endpoint}}/deployments/{{deployment}}"

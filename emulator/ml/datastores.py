@@ -10,12 +10,13 @@ from datetime import timedelta
 import aiohttp
 from aiohttp import web
 
-from emulator.http.routing import Ask, at_workspace
+from emulator.http.request import Request
+from emulator.http.response import Response
+from emulator.http.routing import at_workspace
 from emulator.http.shapes import Flag, Members, Whole
 from emulator.ml import versions
-from emulator.state.state import World
+from emulator.state.state import State
 from emulator.state.storage_account import ACCOUNT, signed_container
-from emulator.wire import Answer
 
 PATH = f"/{ACCOUNT}/{{path:.*}}"  # of what is passed on
 
@@ -23,24 +24,24 @@ _SECRETS = Members(optional={"expirableSecret": Flag(), "expireAfterHours": Whol
 _HOP_BY_HOP = frozenset({"connection", "content-encoding", "content-length", "date", "host", "transfer-encoding"})
 
 
-def _list_secrets(ask: Ask) -> Answer:
+def _list_secrets(request: Request) -> Response:
     """A signature for the datastore's container."""
-    ask.body(_SECRETS)
-    container = str(ask.world.need(ask.id).properties["containerName"])
-    _, signature = signed_container(ask.world.storage, container, timedelta(hours=1))
-    return Answer(200, {"secretsType": "Sas", "sasToken": signature})
+    request.body(_SECRETS)
+    container = str(request.state.require(request.id).properties["containerName"])
+    _, signature = signed_container(request.state.storage, container, timedelta(hours=1))
+    return Response(200, {"secretsType": "Sas", "sasToken": signature})
 
 
-def emulator_url(world: World) -> str:
+def emulator_url(state: State) -> str:
     """Where blobs are, from the connection string; the emulator's usual place if that does not say."""
-    parts = dict(part.partition("=")[::2] for part in world.storage.split(";"))
+    parts = dict(part.partition("=")[::2] for part in state.storage.split(";"))
     return parts.get("BlobEndpoint", f"http://127.0.0.1:10000/{ACCOUNT}").removesuffix(f"/{ACCOUNT}")
 
 
-async def pass_on(request: web.Request, world: World, client: aiohttp.ClientSession) -> web.Response:
+async def forward(request: web.Request, state: State, client: aiohttp.ClientSession) -> web.Response:
     """What the emulator answers to a request."""
     headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
-    url = f"{emulator_url(world)}{request.raw_path}"
+    url = f"{emulator_url(state)}{request.raw_path}"
     async with client.request(request.method, url, headers=headers, data=await request.read()) as answer:
         kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
         return web.Response(status=answer.status, headers=kept, body=await answer.read())

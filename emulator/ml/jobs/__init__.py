@@ -1,0 +1,1 @@
+"""Jobs: their lifecycle, run history, and the jobs of batch endpoints."""

@@ -1,0 +1,35 @@
+"""Paths: case, trailing slashes, encoded characters."""
+
+import pytest
+
+from emulator import WORKSPACE, Azure
+from tests.emulator.conftest import Ask, refused
+
+MODEL = f"{WORKSPACE}/models/churn/versions/7"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [MODEL.upper(), MODEL.lower(), f"{MODEL}/", MODEL.replace("churn/", "%63hurn/"), MODEL.replace("/m", "/%6d")],
+)
+def test_paths_ignore_case_encoding_and_a_trailing_slash(azure: Azure, ask: Ask, path: str) -> None:
+    azure.models.register("churn", "7")
+    assert ask("GET", path).json()["id"] == MODEL
+
+
+def test_actions_ignore_case(azure: Azure, ask: Ask) -> None:
+    azure.endpoints.add("churn", auth_mode="Key")
+    assert ask("POST", "ONLINEENDPOINTS/churn/LISTKEYS").json()["primaryKey"]
+
+
+@pytest.mark.parametrize("path", [f"{MODEL}/more", f"{MODEL}//", f"{WORKSPACE}//models", "/"])
+def test_other_paths_have_no_route(azure: Azure, ask: Ask, path: str) -> None:
+    azure.models.register("churn", "7")
+    assert refused(ask("GET", path))[:2] == (404, "InvalidResourceType")
+
+
+def test_unrouted_calls_are_logged_and_take_faults(azure: Azure, ask: Ask) -> None:
+    azure.faults.fail("GET /nowhere", status=503)
+    assert [ask("GET", "/nowhere").status_code for _ in range(2)] == [503, 404]
+    assert ask("DELETE").status_code == 405
+    assert [call.status for call in azure.calls.all] == [503, 404, 405]
