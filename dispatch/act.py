@@ -17,9 +17,9 @@ from dispatch.app import App
 from dispatch.decide import NoRule, decide
 from dispatch.guards.base import Guard, GuardContext, Hold
 from dispatch.guards.throttle import Throttle, destination
-from dispatch.inbox.actions import MOST_ACTIONS, NewAction
+from dispatch.inbox.actions import MAX_ACTIONS, NewAction
 from dispatch.inbox.errors import Refused, StorageError, Unavailable
-from dispatch.inbox.leases import MOST_CRASHES, Claim, LeaseLost, NotYet, Over, Settlement
+from dispatch.inbox.leases import MAX_CRASHES, Claim, Dropped, LeaseLost, NotYet, Settlement
 from dispatch.inbox.messages import Message
 from dispatch.log import log_event
 from dispatch.rules.rule import Rule
@@ -38,11 +38,11 @@ def act(text: str, app: App) -> None:
     message = _read(text)
     if message is None:
         return
-    claim = app.inbox.claim(message, app.now())
-    if isinstance(claim, Over):
-        log_event("action.dropped", logging.DEBUG, rule=message.id.rule, reason=claim.why)
+    claim = app.inbox.leases.claim(message, app.now())
+    if isinstance(claim, Dropped):
+        log_event("action.dropped", logging.DEBUG, rule=message.id.rule, reason=claim.reason)
         if claim.failed:
-            alerts.unreadable(message.id, claim.why, app)
+            alerts.unreadable(message.id, claim.reason, app)
     elif isinstance(claim, NotYet):
         app.queue.send(text, claim.until - app.now())
     else:
@@ -52,7 +52,7 @@ def act(text: str, app: App) -> None:
 def carry_out(claim: Claim, app: App) -> None:
     """Run a claimed action, write down how it went, and send the messages that follow from that."""
     began, rule = app.now(), app.rules.get(claim.id.rule)
-    if claim.record.crashes < MOST_CRASHES:  # else it may have been this
+    if claim.record.crashes < MAX_CRASHES:  # else it may have been this
         claim = replace(claim, event=app.bound(claim.event, claim.record.follows))
     secrets = app.secrets.and_of(rule.handler if rule else None)
     result = paused(attempt(rule, GuardContext(claim, app.inbox, began), secrets), rule, claim, app)
@@ -84,8 +84,8 @@ def attempt(
 ) -> Outcome | Hold | RetryLater | GiveUp:
     """Ask the guards, then the handler; whatever is raised comes back as RetryLater or GiveUp."""
     try:
-        if context.claim.record.crashes >= MOST_CRASHES:
-            raise GiveUp(f"the worker died {MOST_CRASHES} times while it ran this action")
+        if context.claim.record.crashes >= MAX_CRASHES:
+            raise GiveUp(f"the worker died {MAX_CRASHES} times while it ran this action")
         if rule is None:
             raise NoRule("no rules file that could be read has this rule; the action waits for it")
         record = context.claim.record
@@ -126,7 +126,7 @@ def paused(
     try:
         where, now = destination(rule.handler, claim), app.now()
         latest = now + app.inbox.lease / 4
-        until = persistently(lambda: app.inbox.pauses.begin(where, result.after, now), app, latest)
+        until = persistently(lambda: app.inbox.throttles.begin(where, result.after, now), app, latest)
     except StorageError:  # this one at least waits, and what it says is recorded
         return result
     except Exception as error:  # the handler may not be able to say what is busy
@@ -146,7 +146,7 @@ def settle(claim: Claim, how: Settlement, app: App, until: datetime) -> list[Mes
 
     def written(how: Settlement, follow_ups: list[NewAction]) -> list[Message]:
         now = app.now()  # the same for each try: so it is recognised if an earlier one got through
-        return persistently(lambda: app.inbox.settle(claim, how, follow_ups, now, undecided), app, until)
+        return persistently(lambda: app.inbox.leases.settle(claim, how, follow_ups, now, undecided), app, until)
 
     bare = replace(how, note="the outcome could not be recorded", details={})
     for ending, follow in ((how, follow_ups), (how, untold))[: 2 if follow_ups else 1]:
@@ -177,8 +177,8 @@ def following(claim: Claim, how: Settlement, app: App) -> tuple[list[NewAction],
     except Exception as error:  # a defect in matching must not keep what is done from being recorded
         app.secrets.log_defect(f"what follows rule {claim.id.rule} on event {claim.event.id}", error)
         return [], app.rules.files
-    undecided = {rule.file for rule in rules[MOST_ACTIONS:]} | set(app.rules.refused)
-    actions = [rule.action(result) for rule in rules[:MOST_ACTIONS]]
+    undecided = {rule.file for rule in rules[MAX_ACTIONS:]} | set(app.rules.refused)
+    actions = [rule.action(result) for rule in rules[:MAX_ACTIONS]]
     return actions or alerts.failed(claim.id.rule, result, app), sorted(undecided)
 
 
@@ -187,8 +187,8 @@ def rearm(text: str, app: App) -> None:
     message = _read(text)
     if message is None:
         return
-    fresh = app.inbox.rearm(message, app.now())
-    if isinstance(fresh, Over):
+    fresh = app.inbox.leases.rearm(message, app.now())
+    if isinstance(fresh, Dropped):
         return
     app.queue.send(str(fresh), fresh.after)
     log_event("action.rearmed", logging.WARNING, rule=message.id.rule, event=message.id.event)

@@ -14,8 +14,8 @@ from dispatch.inbox.actions import NewAction
 from dispatch.inbox.errors import StorageError
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.leases import Claim
-from dispatch.inbox.notes import hashed
 from dispatch.inbox.rows import EventRecord
+from dispatch.inbox.shared_state import hashed
 from dispatch.log import log_event
 from dispatch.rules.rule import ALERTS
 from handlers.base import Result
@@ -63,7 +63,7 @@ def orphaned(claim: Claim, app: App) -> None:
 
     Of refused files, in one of which it may be, is told anyhow.
     """
-    since = claim.record.orphaned_since
+    since = claim.record.rule_missing_since
     if since is None or app.now() - since < TWO_VERSIONS or app.rules.refused:
         return
     rule = claim.id.rule
@@ -94,14 +94,14 @@ def _count(kind: str, reason: str, app: App) -> None:
         count = int(note.get("count", "0"))
         return note if count >= BURST else {**note, "count": str(count + 1)}
 
-    note = app.inbox.notes.change(name, one_more, now)
+    note = app.inbox.shared.change(name, one_more, now)
     if int(note["count"]) < BURST or "told" in note:
         return
     summary = f"{BURST} events were rejected today, and perhaps more: {kind}"
     known = ", ".join(workspace.name for workspace in app.rules.workspaces or ())
     details = [f"The last one: {reason}", f"Workspaces that are listed: {known}", "Each is kept in the record."]
     _raise(Alert.of("rejected events", f"{kind} {now:%Y-%m-%d}", summary, details), app)
-    app.inbox.notes.change(name, lambda note: {**note, "told": "yes"}, now)
+    app.inbox.shared.change(name, lambda note: {**note, "told": "yes"}, now)
 
 
 def failed(rule: str, result: Result, app: App) -> list[NewAction]:

@@ -27,8 +27,8 @@ class NoRule(RetryLater):
 def decide(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater | GiveUp, now: datetime) -> Settlement:
     """What follows from how it went. No I/O."""
     settlement = _decided(claim, rule, result, now)
-    orphaned = (claim.record.orphaned_since or now) if isinstance(result, NoRule) else None
-    return replace(settlement, changes={**settlement.changes, "orphaned_since": orphaned})
+    orphaned = (claim.record.rule_missing_since or now) if isinstance(result, NoRule) else None
+    return replace(settlement, changes={**settlement.changes, "rule_missing_since": orphaned})
 
 
 def _decided(
@@ -46,7 +46,7 @@ def _decided(
         case CheckBack():
             clocks = dict.fromkeys((*_CLOCKS, "throttled_since"))
             fresh = {"failures": 0, "crashes": 0, **clocks}
-            progress = {"state": result.state, "begun": True, **fresh, **ran}
+            progress = {"state": result.state, "checked_back": True, **fresh, **ran}
             return Settlement("waiting", result.note, due=now + result.after, changes=progress)
         case Hold():
             return Settlement("waiting", result.note, due=now + result.after, changes=_stopped(record, result.after))

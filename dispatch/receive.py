@@ -11,10 +11,10 @@ from datetime import timedelta
 
 from dispatch import alerts
 from dispatch.app import App
-from dispatch.inbox.actions import MOST_ACTIONS, NewAction
+from dispatch.inbox.actions import MAX_ACTIONS, NewAction
 from dispatch.inbox.errors import Refused, StorageError
 from dispatch.inbox.messages import Message
-from dispatch.inbox.rows import EventRecord, Kind, Rejected
+from dispatch.inbox.rows import EventRecord, Rejected, RejectionKind
 from dispatch.inbox.transport import within
 from dispatch.log import log_event
 from handlers.base import shorten
@@ -33,7 +33,7 @@ def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
     try:
         event = parse_event(raw)
     except EventError as error:
-        kind: Kind = "unknown type" if isinstance(error, UnknownEventType) else "malformed"
+        kind: RejectionKind = "unknown type" if isinstance(error, UnknownEventType) else "malformed"
         _reject(kind, str(error), raw, app, id=error.event_id, type=error.event_type)
         return
     if expected and not isinstance(event, expected):
@@ -95,11 +95,11 @@ def _matching(event: Event, app: App) -> tuple[list[NewAction], list[str]]:
     except Exception as error:  # a defect in matching must not lose the event
         app.secrets.log_defect(f"matching event {event.id}", error)
         return [], app.rules.files
-    left = {rule.file for rule in matched[MOST_ACTIONS:]}
-    return [rule.action() for rule in matched[:MOST_ACTIONS]], sorted(left | set(app.rules.refused))
+    left = {rule.file for rule in matched[MAX_ACTIONS:]}
+    return [rule.action() for rule in matched[:MAX_ACTIONS]], sorted(left | set(app.rules.refused))
 
 
-def _reject(kind: Kind, reason: str, raw: str, app: App, **about: str) -> None:
+def _reject(kind: RejectionKind, reason: str, raw: str, app: App, **about: str) -> None:
     new = app.inbox.reject(Rejected(kind, reason, raw, app.now()))
     log_event("event.rejected", logging.WARNING, kind=kind, reason=shorten(reason, 500), **about)
     if new:

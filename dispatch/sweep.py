@@ -23,8 +23,8 @@ from typing import TypeVar
 
 from dispatch import alerts
 from dispatch.app import TWO_VERSIONS, App
-from dispatch.inbox.actions import MOST_ACTIONS, NewAction
-from dispatch.inbox.backlog import Pending
+from dispatch.inbox.actions import MAX_ACTIONS, NewAction
+from dispatch.inbox.backlog import DeferredMatch
 from dispatch.inbox.errors import StorageError
 from dispatch.inbox.tables import Row
 from dispatch.log import log_event
@@ -52,18 +52,18 @@ class _Round:
     def day(self, day: str) -> None:
         """Take up what was left lying of a day."""
         with self.going_on():
-            left = self.app.inbox.markers(day)
-            for marker in self.in_any_order(left.undecided, by=_end):
+            left = self.app.inbox.backlog.markers(day)
+            for marker in self.in_any_order(left.deferred, by=_end):
                 with self.going_on():
                     if not self._can_be_asked(marker):
                         continue
-                    for pending in self.app.inbox.undecided(day, [marker]):
+                    for pending in self.app.inbox.backlog.deferred_matches(day, [marker]):
                         self.done["decided"] += decide(pending, self.app)
             for id in self.in_any_order(left.open):
                 with self.going_on():
-                    for message in self.app.inbox.overdue([id], GRACE, self.app.now()):
-                        self.app.queue.send(str(message))
-                        self.done["requeued"] += 1
+                    self.done["requeued"] += self.app.inbox.backlog.requeue_overdue(
+                        id, GRACE, self.app.now(), self.app.queue
+                    )
 
     @contextmanager
     def going_on(self) -> Iterator[None]:
@@ -81,11 +81,11 @@ class _Round:
     def purge(self) -> int:
         """Once a day, delete what is older than the app's retention; how many rows were."""
         app, now, today = self.app, self.app.now(), f"{self.app.now():%Y-%m-%d}"
-        if app.inbox.notes.all("purged").get("purged") == {"day": today}:
+        if app.inbox.shared.all("purged").get("purged") == {"day": today}:
             return 0
         went = app.inbox.purge(now - app.retention, now, lambda: app.now() < self._purge_ends)
         if went.done:
-            app.inbox.notes.change("purged", lambda _: {"day": today}, now)
+            app.inbox.shared.change("purged", lambda _: {"day": today}, now)
         return went.deleted
 
     def _can_be_asked(self, marker: Row) -> bool:
@@ -118,7 +118,7 @@ def sweep(app: App) -> None:
         alerts.refused_files(app)
     with now.going_on():
         now.done["purged"] = now.purge()
-    for day in now.in_any_order(app.inbox.days()):
+    for day in now.in_any_order(app.inbox.history.days()):
         now.day(day)
     done = {what: now.done[what] for what in ("requeued", "decided", "purged")}
     log_event("sweep.done", **done, refused=len(app.rules.refused), left=now.done["left"], errors=len(now.errors))
@@ -126,20 +126,20 @@ def sweep(app: App) -> None:
         raise now.errors[0]
 
 
-def decide(pending: Pending, app: App) -> int:
+def decide(pending: DeferredMatch, app: App) -> int:
     """Match an event, or the end of an action, against the rules of files that are valid now; how many rules did."""
     asked, left = _to_ask(pending, app)
     if not asked:
         return 0
     rules = [rule for rule in _matching(pending, app) if rule.file in asked and pending.lacks(rule.name)]
-    left |= {rule.file for rule in rules[MOST_ACTIONS:]}
-    messages = app.inbox.decide(pending, _actions(rules[:MOST_ACTIONS], pending), sorted(left), app.now())
+    left |= {rule.file for rule in rules[MAX_ACTIONS:]}
+    messages = app.inbox.backlog.record_match(pending, _actions(rules[:MAX_ACTIONS], pending), sorted(left), app.now())
     for message in messages:
         app.queue.send(str(message))
     return len(messages)
 
 
-def _to_ask(pending: Pending, app: App) -> tuple[set[str], set[str]]:
+def _to_ask(pending: DeferredMatch, app: App) -> tuple[set[str], set[str]]:
     """The files to ask now, and those to ask later.
 
     While workspaces.yaml was refused no rule could be asked, of whatever file; and what was in a file that is gone may
@@ -156,12 +156,12 @@ def _to_ask(pending: Pending, app: App) -> tuple[set[str], set[str]]:
     return files - refused, files & refused
 
 
-def _matching(pending: Pending, app: App) -> list[Rule]:
+def _matching(pending: DeferredMatch, app: App) -> list[Rule]:
     event = app.bound(pending.event, pending.result)
     if pending.result is None:
         return app.rules.matching(event)
     return app.rules.following(pending.result.rule, pending.result.status, event)
 
 
-def _actions(rules: Sequence[Rule], pending: Pending) -> list[NewAction]:
+def _actions(rules: Sequence[Rule], pending: DeferredMatch) -> list[NewAction]:
     return [rule.action(pending.result) for rule in rules]

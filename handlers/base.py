@@ -155,7 +155,7 @@ class Action:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     now: datetime = field(default_factory=lambda: datetime.now(UTC))  # when this call began
     failures: int = 0  # RetryLaters since the last CheckBack
-    generation: int = 0  # how often the event had been replayed
+    replay_number: int = 0  # how often the event had been replayed
     interrupted: bool = False  # a call since the last CheckBack, and since it failed last, did not come to its end
     state: Mapping[str, Any] = field(default_factory=dict)  # what the last CheckBack kept
     result: Result | None = None  # what it follows, for a rule with ``after``

@@ -60,11 +60,15 @@ def settled(local: LocalApp, inbox: Inbox, id: str) -> dict[str, str]:
     """How the actions of an event ended, once they have."""
 
     def ends() -> dict[str, str] | None:
-        for day in inbox.days():
-            history = inbox.history(day)
+        for day in inbox.history.days():
+            history = inbox.history.day(day)
             for key, event in history.events.items():
                 actions = [(action, record) for action, record in history.actions if action.event == key]
-                if event.id == id and all(record.ended for _, record in actions) and not inbox.open(day):
+                if (
+                    event.id == id
+                    and all(record.ended for _, record in actions)
+                    and not inbox.backlog.open_actions(day)
+                ):
                     return {action.rule: record.status for action, record in actions}
         return None
 
@@ -140,7 +144,7 @@ def test_what_is_malformed_is_answered_with_success_and_written_down(local: Loca
     id = uuid4().hex
     nonsense = {"id": id, "eventType": "Microsoft.MachineLearningServices.RunCompleted", "data": {}}
     assert post(local, nonsense).status_code == 202
-    rejected = [r for day in inbox.days() for r in inbox.history(day).rejected if id in r.raw]
+    rejected = [r for day in inbox.history.days() for r in inbox.history.day(day).rejected if id in r.raw]
     assert [(r.kind, "data.runId" in r.reason, "topic" in r.reason) for r in rejected] == [("malformed", True, True)]
 
 

@@ -44,11 +44,11 @@ def test_a_lease_outlasts_a_function(azurite_connection: str, override: dict[str
     event = RunStatusChanged.example()
     record = EventRecord(json.dumps(event.wire()), event.id, "RunStatusChanged", "churn-prod", event.object, NOW)
     [message] = inbox.add(event, record, [NewAction("ring", "log", "")], NOW)[1]
-    claim = inbox.claim(message, NOW)
+    claim = inbox.leases.claim(message, NOW)
     timeout = function_timeout(Environment(override), ROOT / "host.json")
     assert isinstance(claim, Claim)
     assert claim.record.due == NOW + timeout + timedelta(minutes=1)
-    assert inbox.claim(message, NOW) == NotYet(claim.record.due)
+    assert inbox.leases.claim(message, NOW) == NotYet(claim.record.due)
 
 
 def test_the_bundle_is_a_range_that_the_host_knows() -> None:

@@ -13,7 +13,7 @@ from dispatch.filters.operators import MISSING
 from dispatch.guards.base import GuardContext
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.keys import ActionId
-from dispatch.inbox.notes import hashed
+from dispatch.inbox.shared_state import hashed
 from handlers.base import Skipped
 from handlers.duration import Duration, format_duration
 
@@ -41,7 +41,7 @@ class AtMost:
 
     def __call__(self, context: GuardContext) -> Skipped | None:
         """Skipped if others have all places in the span that ends now."""
-        if context.claim.record.begun:
+        if context.claim.record.checked_back:
             return None
         me, limit = str(context.claim.id), self.limit
 
@@ -60,14 +60,14 @@ class AtMost:
         value = look_up(context.claim.event.view(), limit.by) if limit.by else ""
         by = "" if value is MISSING else str(value)
         name = f"at-most|{context.claim.id.rule}|{hashed(by)}"
-        places = live(context.inbox.notes.change(name, take, context.now, limit.every))
+        places = live(context.inbox.shared.change(name, take, context.now, limit.every))
         if me in places:
             return None
         about = f" for {limit.by} {by!r}" if limit.by else ""
-        acted = ", ".join(sorted(f"on {id.event} of {id.day}" for id in map(ActionId.of, places)))
+        acted = ", ".join(sorted(f"on {id.event} of {id.day}" for id in map(ActionId.parse, places)))
         return Skipped(f"{limit.count} in {format_duration(limit.every)} already{about}: {acted}")
 
 
 def _came_to_nothing(holder: str, at: str, inbox: Inbox) -> bool:
     """Has who took a place then ended without having done anything?"""
-    return inbox.came_to_nothing(ActionId.of(holder), datetime.fromisoformat(at))
+    return inbox.leases.had_no_effect(ActionId.parse(holder), datetime.fromisoformat(at))

@@ -1,7 +1,7 @@
 """Guards: may this action run now? Each is one key of a rule or a word of its handler, and knows nothing of the others.
 
 A guard answers None (go on), Skipped (never) or Hold (ask again later). It may keep one small note, changed by compare
-and swap (`dispatch.inbox.notes.Notes`). A note names what it let pass: that passes again after a crash, and nothing
+and swap (`dispatch.inbox.shared_state`). A note names what it let pass: that passes again after a crash, and nothing
 ever has to be released. What has begun, because its handler has checked back, is not stopped half-way.
 """
 

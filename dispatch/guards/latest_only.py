@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dispatch.guards.base import GuardContext
 from dispatch.guards.event_order import Position, object_of
-from dispatch.inbox.notes import hashed
+from dispatch.inbox.shared_state import hashed
 from handlers.base import Skipped
 
 
@@ -21,7 +21,7 @@ class LatestOnly:
 
     def __call__(self, context: GuardContext) -> Skipped | None:
         """Skipped if this rule has let a later event about the object pass."""
-        if context.claim.record.begun:
+        if context.claim.record.checked_back:
             return None
         event, place = context.claim.event, Position.of(context.claim.event)
 
@@ -31,7 +31,7 @@ class LatestOnly:
             return {**place._asdict(), "event": event.id}
 
         name = f"latest|{context.claim.id.rule}|{hashed(*object_of(event))}"
-        latest = context.inbox.notes.change(name, later, context.now)
+        latest = context.inbox.shared.change(name, later, context.now)
         if not latest or not _place(latest).is_after(place):
             return None
         return Skipped(f"superseded by event {latest['event']} of {latest['time']}")

@@ -7,8 +7,8 @@ from typing import Any
 
 from dispatch.guards.base import GuardContext, Hold
 from dispatch.inbox.keys import ActionId
-from dispatch.inbox.notes import hashed
 from dispatch.inbox.rows import LONG_AGO
+from dispatch.inbox.shared_state import hashed
 from handlers.base import Handler
 
 _LONGEST_PAUSE = timedelta(minutes=5)
@@ -32,13 +32,17 @@ class Lock:
         me = context.claim.id
 
         def take(held: dict[str, str]) -> dict[str, str]:
-            kept = context.claim.record.begun if held and _holder(held) == me else held and not _is_over(held, context)
+            kept = (
+                context.claim.record.checked_back
+                if held and _holder(held) == me
+                else held and not _is_over(held, context)
+            )
             if kept:  # mine is written again until it has begun: somebody may have seen it end before it was replayed
                 return held
             return {**me._asdict(), "at": context.now.isoformat()}
 
         pause = min(max(self.pause, (context.now - context.claim.record.started) / 10), _LONGEST_PAUSE)
-        holder = _holder(context.inbox.notes.change(f"lock|{hashed(lock)}", take, context.now))
+        holder = _holder(context.inbox.shared.change(f"lock|{hashed(lock)}", take, context.now))
         return None if holder == me else Hold(pause, f"waits for its turn after {holder.rule} on {holder.event}")
 
 
@@ -52,5 +56,5 @@ def _is_over(held: Mapping[str, str], context: GuardContext) -> bool:
     One that waits for a rule that is gone, and has not begun, keeps nobody waiting: it takes its turn when it has one.
     """
     since = datetime.fromisoformat(held.get("at", LONG_AGO))
-    over = context.inbox.is_over(_holder(held), since)
+    over = context.inbox.leases.is_over(_holder(held), since)
     return context.now - since > _BEHIND if over is None else over

@@ -19,7 +19,7 @@ class Throttle:
 
     def __call__(self, context: GuardContext) -> Hold | None:
         """Hold until its pause is over, and a little longer: what waited together does not come back together."""
-        until = context.inbox.pauses.until(destination(self.handler, context.claim), context.now)
+        until = context.inbox.throttles.until(destination(self.handler, context.claim), context.now)
         if until is None:
             return None
         return Hold(

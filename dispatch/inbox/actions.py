@@ -1,58 +1,58 @@
-"""The words of the inbox: what names an action, who has it, what is sent about it, and what is to be written of it."""
+"""Rows and messages of actions that are created, or opened again by a replay."""
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.messages import Message
 from dispatch.inbox.rows import ActionRecord
-from dispatch.inbox.tables import Row
+from dispatch.inbox.tables import Row, Table, read_row
 from handlers.base import Result
 
-MOST_ACTIONS = 48  # at once: a transaction takes 100 operations, an action is two rows, and up to three are others
+MAX_ACTIONS = 48  # per transaction of 100 operations: an action takes two, and up to three are for other rows
 
 
 @dataclass(frozen=True, slots=True)
 class NewAction:
-    """What is written down of a rule that matched."""
+    """An action to create for a rule that matched."""
 
     rule: str
     handler: str
-    settings: str
+    settings: str  # the hash of the rule's settings
     follows: Result | None = None
-    generation: int = 0  # how often the event had been replayed
+    replay_number: int = 0
 
 
-def is_older(there: Row | None, generation: int) -> bool:
-    """Is there no such action yet, or only one that has ended and is of an earlier generation?"""
-    if there is None:
+def read_action(table: Table, id: ActionId) -> tuple[Row | None, ActionRecord | None]:
+    """An action's row, if it exists; and its record, unless another version of the app wrote the row."""
+    row = read_row(table, id.day, id.row)
+    return row, ActionRecord.read(row) if row else None
+
+
+def is_missing(row: Row | None, replay_number: int) -> bool:
+    """Does this replay lack the action: is there no row yet, or one that ended in an earlier replay?"""
+    if row is None:
         return True
-    record = ActionRecord.read(there)
-    return record is not None and record.ended and record.generation < generation
+    record = ActionRecord.read(row)
+    return record is not None and record.ended and record.replay_number < replay_number
 
 
-def _opening(
-    id: ActionId, action: NewAction, now: datetime, there: Row | None = None, note: str = ""
+def opened(
+    id: ActionId, action: NewAction, now: datetime, existing: Row | None = None, note: str = ""
 ) -> tuple[list[Row], Message]:
-    """The rows and the message of an action that is made or, where it is there and has ended, opened again."""
+    """The rows and the message of an action that is created or, given its existing row, opened again."""
     record = ActionRecord(
         action.rule,
         action.handler,
         action.settings,
         started=now,
         due=now,
-        generation=action.generation,
+        replay_number=action.replay_number,
         follows=action.follows,
     )
-    if there is not None:
-        record = record.replacing(ActionRecord.of(there))
-        note = note or f"{action.follows.rule if action.follows else 'what it follows'} was replayed"
+    if existing is not None:
+        record = record.continuing(ActionRecord.of(existing))
+        note = note or f"{action.follows.rule if action.follows else 'the rule that it follows'} was replayed"
     record = record.then(now, note=note)
-    rows = [Row(id.row, record.values(), there.etag if there else ""), Row(id.marker, {})]
-    return rows, Message(id, record.ticket)
-
-
-def _undecided(key: str, files: Sequence[str], now: datetime) -> Row:
-    return Row(f"!undecided|{key}", {"files": json.dumps(list(files)), "since": now.isoformat()})
+    rows = [Row(id.row, record.values(), existing.etag if existing else ""), Row(id.open_marker, {})]
+    return rows, Message(id, record.message_version)

@@ -1,20 +1,29 @@
-"""What is left to do of a day."""
+"""Unfinished work: open actions, and matches that were deferred because a rules file was refused."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from dispatch.inbox.actions import is_older
+from dispatch.inbox.actions import NewAction, is_missing, opened, read_action
+from dispatch.inbox.errors import Conflict
 from dispatch.inbox.keys import ActionId
-from dispatch.inbox.tables import Row
+from dispatch.inbox.messages import Message
+from dispatch.inbox.rows import LONG_AGO, ActionRecord, EventRecord, read_result
+from dispatch.inbox.tables import Queue, Row, Table
+from dispatch.log import log_event
 from handlers.base import Result
 from schemas import Event
 
+_MAX_DOUBLINGS = 5  # of the grace of an action that is requeued again and again
+
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """An event, or with `result` the end of an action, about which some rules files have not been asked."""
+class DeferredMatch:
+    """An event, or with `result` the end of an action, to be matched against the rules of some files."""
 
     day: str
     key: str  # the event's
@@ -23,16 +32,114 @@ class Pending:
     files: tuple[str, ...]
     siblings: Mapping[str, Row]  # the event's actions, by rule
     marker: Row
-    since: datetime  # when those files were left
-    generation: int = 0  # of the action that has ended
+    since: datetime  # when the match was deferred
+    replay_number: int = 0  # of the action that has ended
 
     def lacks(self, rule: str) -> bool:
-        """Has this rule no action yet that this led to, or could have led to?"""
-        return is_older(self.siblings.get(rule), self.generation)
+        """Has the rule no action yet for this event or end?"""
+        return is_missing(self.siblings.get(rule), self.replay_number)
 
 
 class Markers(NamedTuple):
-    """What is left to do of a day: the actions that have not ended, and the markers of what must be matched again."""
+    """The unfinished work of a day: its open actions, and the marker rows of its deferred matches."""
 
     open: list[ActionId]
-    undecided: list[Row]
+    deferred: list[Row]
+
+
+def deferred_marker(key: str, files: Sequence[str], now: datetime) -> Row:
+    """The row that marks an event or the end of an action, by its key, as not yet matched against these files."""
+    return Row(f"!undecided|{key}", {"files": json.dumps(list(files)), "since": now.isoformat()})
+
+
+class Backlog:
+    """The unfinished work of one table. Methods raise StorageError."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def markers(self, day: str) -> Markers:
+        """The unfinished work of a day, with one range query, however long the history is."""
+        rows = self._table.read(day, "!", '"')
+        open = [ActionId(day, *row.key.split("|", 2)[1:]) for row in rows if row.key.startswith("!open|")]
+        return Markers(open, [row for row in rows if row.key.startswith("!undecided|")])
+
+    def open_actions(self, day: str) -> list[ActionId]:
+        """The actions of a day that have not ended."""
+        return self.markers(day).open
+
+    def requeue_overdue(self, id: ActionId, grace: timedelta, now: datetime, queue: Queue) -> bool:
+        """Send an action a new message if it was due longer than `grace` ago and has not been called; was it sent?
+
+        The grace doubles with each consecutive message, up to 32 times, so that a long queue does not grow by them. The
+        message is sent before the row records it: a crash in between, or a worker that claims the action meanwhile,
+        leaves one message too many, which is dropped in the end.
+        """
+        row, record = read_action(self._table, id)
+        if row is None or record is None or record.ended:
+            return False
+        if record.due + grace * 2 ** min(record.requeued, _MAX_DOUBLINGS) >= now:
+            return False
+        again = record.then(now, note="queued again by the sweep", due=now, requeued=record.requeued + 1)
+        again = again.with_new_message()
+        queue.send(str(Message(id, again.message_version)))
+        with suppress(Conflict):  # a worker has claimed it meanwhile
+            self._table.commit(id.day, Row(id.row, again.values(), row.etag))
+        return True
+
+    def deferred_matches(self, day: str, markers: Iterable[Row] | None = None) -> Iterator[DeferredMatch]:
+        """The deferred matches of a day, or of these markers. Logs and skips an event that cannot be read."""
+        for marker in self.markers(day).deferred if markers is None else markers:
+            _, key, *end = marker.key.split("|")
+            rows = {row.key: row for row in self._table.read(day, key, f"{key}~")}
+            try:
+                event, result = EventRecord.of(rows[key]).event, None
+                if end:
+                    result = _result(marker, ActionRecord.of(rows[f"{key}|{end[0]}"]))
+                    if result is None:
+                        continue
+            except (LookupError, TypeError, ValueError) as error:
+                log_event("event.unreadable", logging.ERROR, row=marker.key, reason=f"{type(error).__name__}: {error}")
+                continue
+            siblings = {name.partition("|")[2]: row for name, row in rows.items() if "|" in name}
+            files = tuple(json.loads(str(marker.values["files"])))
+            since = datetime.fromisoformat(str(marker.values.get("since", LONG_AGO)))
+            yield DeferredMatch(day, key, event, result, files, siblings, marker, since, int(end[1]) if end else 0)
+
+    def record_match(
+        self, match: DeferredMatch, actions: Sequence[NewAction], files_left: Sequence[str], now: datetime
+    ) -> list[Message]:
+        """Create the actions of a deferred match; returns the messages to send.
+
+        The same transaction records the files that are left to match, or deletes the marker. On a conflict, with
+        another sweep or with a worker that created one of the actions, nothing is written: the next sweep tries again.
+        """
+        new = [
+            opened(
+                ActionId(match.day, match.key, action.rule),
+                replace(action, replay_number=match.replay_number),
+                now,
+                match.siblings.get(action.rule),
+            )
+            for action in actions
+        ]
+        rows = [row for its_rows, _ in new for row in its_rows]
+        marker = replace(match.marker, values={**match.marker.values, "files": json.dumps(list(files_left))})
+        try:
+            if files_left:
+                self._table.commit(match.day, marker, *rows)
+            else:
+                self._table.commit(match.day, *rows, delete=(marker,))
+        except Conflict:
+            return []
+        return [message for _, message in new]
+
+
+def _result(marker: Row, record: ActionRecord) -> Result | None:
+    """The result of the end that a marker stands for.
+
+    A marker without one stands for the action's last end: None if the action was replayed and has not ended again.
+    """
+    if text := str(marker.values.get("result", "")):
+        return read_result(text)
+    return Result(record.rule, record.status, record.note, record.details) if record.ended else None

@@ -1,14 +1,115 @@
-"""What the record holds."""
+"""What the inbox has recorded of events, for replays and for people."""
 
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
-from dispatch.inbox.keys import ActionId
+from dispatch.inbox.keys import DAYS, UNDATED, ActionId, time_of
 from dispatch.inbox.rows import ActionRecord, EventRecord, Rejected
+from dispatch.inbox.tables import Row, Table
+from dispatch.log import log_event
 
 
-class History(NamedTuple):
-    """What a day's partition holds."""
+class DayHistory(NamedTuple):
+    """The records of one partition."""
 
-    events: dict[str, EventRecord]
+    events: dict[str, EventRecord]  # by key, newest first
     actions: list[tuple[ActionId, ActionRecord]]
     rejected: list[Rejected]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event and its actions, as they were when they were read."""
+
+    day: str
+    key: str
+    record: EventRecord
+    row: Row
+    actions: Mapping[str, Row]  # by rule
+
+    @property
+    def time(self) -> datetime:
+        """When the event happened, to the millisecond; for an ``undated`` one, when it was received."""
+        return self.record.received if self.day == UNDATED else time_of(self.day, self.key)
+
+
+class History:
+    """Reads the history of one table. Methods raise StorageError; what cannot be read is skipped, most of it logged."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def days(self) -> list[str]:
+        """The partitions that have rows, oldest day first."""
+        return [row.key for row in self._table.read(DAYS, "", "~")]
+
+    def day(self, day: str) -> DayHistory:
+        """All records of a day. Reads the whole partition; skips rows of other versions of the app."""
+        events: dict[str, EventRecord] = {}
+        actions: list[tuple[ActionId, ActionRecord]] = []
+        rejected: list[Rejected] = []
+        for row in self._table.read(day, "0", "~"):
+            event, _, rule = row.key.partition("|")
+            with suppress(LookupError, TypeError, ValueError):
+                if event == "x":
+                    rejected.append(Rejected.of(row))
+                elif not rule:
+                    events[event] = EventRecord.of(row)
+                elif (record := ActionRecord.read(row)) is not None:
+                    actions.append((ActionId(day, event, rule), record))
+        return DayHistory(events, actions, rejected)
+
+    def event(self, day: str, key: str) -> StoredEvent | None:
+        """One event, with one read."""
+        found = _stored_events(day, self._table.read(day, key, f"{key}~"))
+        return next((event for event in found if event.key == key), None)
+
+    def has(self, day: str, key: str) -> bool:
+        """Is the event recorded, even if its record cannot be read?"""
+        return bool(self._table.read(day, key, f"{key}!"))
+
+    def events(self, day: str) -> Iterator[StoredEvent]:
+        """The events of a day, newest first. Reads the whole partition."""
+        return _stored_events(day, self._table.read(day, "0", "x"))
+
+    def unmatched(self, day: str) -> Iterator[StoredEvent]:
+        """The events of a day that matched no rule when they were received, and whose match is not deferred.
+
+        An event that has got its actions from a replay since is among them; one that got them from a deferred match is
+        not.
+        """
+        deferred = {row.key for row in self._table.read(day, "!undecided|", "!undecided|~")}
+        for event in self.events(day):
+            matched_later = event.record.deferred_files and event.actions
+            if not (event.record.actions or matched_later or f"!undecided|{event.key}" in deferred):
+                yield event
+
+    def rejected(self, day: str) -> Iterator[Rejected]:
+        """The events that were rejected on a day."""
+        for row in self._table.read(day, "x|", "x|~"):
+            try:
+                yield Rejected.of(row)
+            except (LookupError, TypeError, ValueError) as error:
+                _log_unreadable(day, row, error)
+
+
+def _stored_events(day: str, rows: list[Row]) -> Iterator[StoredEvent]:
+    actions: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        key, _, rule = row.key.partition("|")
+        if rule:
+            actions.setdefault(key, {})[rule] = row
+    for row in rows:
+        if "|" not in row.key:
+            try:
+                yield StoredEvent(day, row.key, EventRecord.of(row), row, actions.get(row.key, {}))
+            except (LookupError, TypeError, ValueError) as error:
+                _log_unreadable(day, row, error)
+
+
+def _log_unreadable(day: str, row: Row, error: Exception) -> None:
+    log_event("event.unreadable", logging.WARNING, day=day, row=row.key, reason=f"{type(error).__name__}: {error}")

@@ -1,25 +1,39 @@
-"""Claim an action for the length of a lease, and settle it."""
+"""Lease an action to one worker at a time, and settle it: record how a call of its handler went.
+
+A lease is a conditional update of the action's row, which only one worker wins. It lasts longer than a function may
+run, so that a worker whose lease has run out has died.
+"""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid5
 
-from dispatch.inbox.keys import KEYS, ActionId
-from dispatch.inbox.rows import ActionRecord, Status
-from dispatch.inbox.tables import Row
-from handlers.base import Action
+from dispatch.inbox.actions import NewAction, is_missing, opened, read_action
+from dispatch.inbox.backlog import deferred_marker
+from dispatch.inbox.errors import Conflict
+from dispatch.inbox.keys import NAMESPACE, ActionId
+from dispatch.inbox.messages import Message
+from dispatch.inbox.rows import ENDED, ActionRecord, EventRecord, Status, written_result
+from dispatch.inbox.tables import Row, Table, read_row
+from dispatch.log import log_event
+from handlers.base import Action, Result
 from handlers.lineage import MOST_DEPTH, lineage_of
 from schemas import Event
 
-MOST_CRASHES = 5
+MAX_CRASHES = 5
+
+_RIVAL_DELAY = timedelta(seconds=5)  # after a conflict: the other worker has written its row by then
+_VERSION_DELAY = timedelta(minutes=5)  # for a row of another version of the app, whose instances will handle it
+_CLOCK_SKEW = timedelta(minutes=2)  # between workers, at most; less than the shortest wait for a missing rule
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """An action that is ours until the lease runs out."""
+    """An action that no other worker may run until the lease runs out, at `record.due`."""
 
     id: ActionId
     record: ActionRecord
@@ -29,20 +43,20 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Claim(Lease):
-    """A leased action, with its event."""
+    """A leased action with its event."""
 
     event: Event
 
     @property
     def action(self) -> Action:
-        """What the handler is given."""
+        """The action as its handler gets it."""
         record = self.record
         return Action(
             rule=self.id.rule,
-            key=uuid5(KEYS, json.dumps([*self.id, record.generation])),
+            key=uuid5(NAMESPACE, json.dumps([*self.id, record.replay_number])),
             started=record.started,
             failures=record.failures,
-            generation=record.generation,
+            replay_number=record.replay_number,
             interrupted=record.crashes > 0,
             state=record.state,
             result=record.follows,
@@ -53,22 +67,22 @@ class Claim(Lease):
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """Someone has it, or it is not due: the message is wanted again then."""
+    """The action is leased to another worker or is not due: send the message again then."""
 
     until: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
-    """Nothing is to be done for this message, and why."""
+class Dropped:
+    """The message needs no further handling, for this reason."""
 
-    why: str
-    failed: bool = False  # because the action has just ended so: its event cannot be read
+    reason: str
+    failed: bool = False  # the action has just failed, because its event cannot be read
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How a call of an action went, and what follows. Waiting, it is `due` again; else it has ended."""
+    """The outcome of a call of an action. The action is called again when it is `due`; without `due` it has ended."""
 
     status: Status
     note: str
@@ -77,5 +91,195 @@ class Settlement:
     changes: dict[str, Any] = field(default_factory=dict)  # of the record: state, failures, failing_since
 
 
-class LeaseLost(Exception):  # noqa: N818 - what happened, told to whoever settles too late
-    """The action was claimed by another worker, or ended, while this one worked on it. Nothing was written."""
+class LeaseLost(Exception):  # noqa: N818 - a fact about the lease, not a defect
+    """Raised to a worker that settles an action which another worker has claimed or ended; nothing was written."""
+
+
+class Leases:
+    """The leases of one table's actions. Methods raise StorageError."""
+
+    def __init__(self, table: Table, length: timedelta) -> None:
+        self._table = table
+        self.length = length
+
+    def claim(self, message: Message, now: datetime) -> Claim | NotYet | Dropped:
+        """Lease the action that a message names.
+
+        A lease that has run out counts as a crash, after which the action backs off instead. The crash may be due to
+        the action or to another one that the worker was running; the delays, which are random, separate them.
+        """
+        id = message.id
+        rows = {row.key: row for row in self._table.read(id.day, id.event, f"{id.event}~")}
+        row = rows.get(id.row)
+        if row is None:
+            return Dropped("there is no such action")
+        record = ActionRecord.read(row)
+        if record is None:
+            return NotYet(now + _VERSION_DELAY)
+        if dropped := _dropped(message, record):
+            return dropped
+        if record.due > now:
+            return NotYet(record.due)
+        crashes = record.crashes + (record.status == "running")
+        if record.crashes < crashes < MAX_CRASHES:
+            return self._back_off(id, row, replace(record, crashes=crashes), now)
+        leased = record.then(now, status="running", note="", due=now + self.length, crashes=crashes, requeued=0)
+        try:
+            [etag] = self._table.commit(id.day, Row(row.key, leased.values(), row.etag))
+        except Conflict:
+            return NotYet(now + _RIVAL_DELAY)
+        siblings = {key.partition("|")[2]: row for key, row in rows.items() if "|" in key and key != id.row}
+        try:
+            event = EventRecord.of(rows[id.event]).event
+        except (LookupError, ValueError) as error:
+            return self._fail_unreadable(Lease(id, leased, etag, siblings), error, now)
+        return Claim(id, leased, etag, siblings, event)
+
+    def _fail_unreadable(self, lease: Lease, error: Exception, now: datetime) -> Dropped:
+        """End an action whose event cannot be read: its message would come again for ever."""
+        reason = f"the event as it is stored cannot be read: {error}"
+        rule, handler = lease.id.rule, lease.record.handler
+        log_event("action.settled", logging.ERROR, rule=rule, handler=handler, status="failed", note=reason)
+        self.settle(lease, Settlement("failed", reason), (), now)
+        return Dropped(reason, failed=True)
+
+    def _back_off(self, id: ActionId, row: Row, record: ActionRecord, now: datetime) -> NotYet:
+        """Delay by up to half a minute after the first crash, up to half an hour after the fourth.
+
+        The delay is derived from the action and the crash, so that two workers that read the same row choose the same.
+        """
+        fraction = uuid5(NAMESPACE, json.dumps([*id, record.crashes])).int / 2**128
+        due = now + timedelta(seconds=30) * 4 ** (record.crashes - 1) * fraction
+        waiting = record.then(now, status="waiting", note="its worker died", due=due)
+        try:
+            self._table.commit(id.day, Row(row.key, waiting.values(), row.etag))
+        except Conflict:
+            return NotYet(now + _RIVAL_DELAY)
+        return NotYet(due)
+
+    def settle(
+        self,
+        lease: Lease,
+        settlement: Settlement,
+        follow_ups: Iterable[NewAction],
+        now: datetime,
+        deferred_files: Sequence[str] = (),
+    ) -> list[Message]:
+        """Record how a call went and, in the same transaction, the actions that follow; returns the messages to send.
+
+        A rule that follows several actions acts once per event and replay: the first end that leads to its action
+        creates it, or opens it again if it ended in an earlier replay. `deferred_files` are the rules files that
+        cannot be matched with this end yet. Calling this again with the same arguments, when the outcome of a call is
+        unknown, changes nothing. Raises LeaseLost.
+        """
+        id = lease.id
+        wanted = [replace(action, replay_number=lease.record.replay_number) for action in follow_ups]
+        known = _EventRows(lease.siblings, frozenset({id.open_marker}))
+        due, details = settlement.due or now, settlement.details
+        after = lease.record.then(
+            now, status=settlement.status, note=settlement.note, details=details, due=due, **settlement.changes
+        )
+        if settlement.due:
+            after = after.with_new_message()
+        while True:
+            new = [known.opened(id._replace(rule=a.rule), a, now) for a in wanted if known.lacks(a)]
+            rows = [row for its_rows, _ in new for row in its_rows]
+            markers = [known.marker(lease, after, deferred_files, now)] if deferred_files else []
+            delete = (id.open_marker,) if after.ended and id.open_marker in known.open_markers else ()
+            try:
+                self._table.commit(id.day, Row(id.row, after.values(), lease.etag), *rows, *markers, delete=delete)
+                break
+            except Conflict:
+                current = self._read_again(lease, after)
+                if current is None:
+                    break
+                if current == known:
+                    raise
+                known = current
+        if settlement.due:
+            return [Message(id, after.message_version, settlement.due - now)]
+        return [message for _, message in new]
+
+    def _read_again(self, lease: Lease, after: ActionRecord) -> "_EventRows | None":
+        """The rows with which a settlement conflicts; None if it is written already. Raises LeaseLost."""
+        id = lease.id
+        rows = {row.key.partition("|")[2]: row for row in self._table.read(id.day, f"{id.event}|", f"{id.event}|~")}
+        own = rows.pop(id.rule, None)
+        if own is not None and after.values().items() <= own.values.items():
+            return None
+        if own is None or own.etag != lease.etag:
+            raise LeaseLost(f"{id.rule}: another worker has claimed or ended it")
+        open = self._table.read(id.day, f"!open|{id.event}|", f"!open|{id.event}|~")
+        marker = read_row(self._table, id.day, f"!undecided|{id.row}|{lease.record.replay_number}")
+        return _EventRows(rows, frozenset(row.key for row in open), marker)
+
+    def rearm(self, message: Message, now: datetime, note: str = "put back from the poison queue") -> Message | Dropped:
+        """A new message for an action whose message the host has given up; Dropped if the action needs none."""
+        id = message.id
+        row, record = read_action(self._table, id)
+        if row is None:
+            return Dropped("there is no such action")
+        if record is None:
+            return message._replace(after=_VERSION_DELAY)
+        if dropped := _dropped(message, record):
+            return dropped
+        due = max(record.due, now + timedelta(minutes=1))
+        if record.status == "running":  # a live worker may hold the lease, so its row must not change
+            return message._replace(after=due - now)
+        again = record.then(now, note=note, due=due).with_new_message()
+        try:
+            self._table.commit(id.day, Row(id.row, again.values(), row.etag))
+        except Conflict:
+            return message._replace(after=_RIVAL_DELAY)
+        return Message(id, again.message_version, due - now)
+
+    def is_over(self, id: ActionId, since: datetime) -> bool | None:
+        """Has the action ended, or lost its rule after `since`, before its handler had checked back?
+
+        None if there is no record of it: it ended long ago, or has just been created and is not visible yet.
+        """
+        row, record = read_action(self._table, id)
+        if row is None or record is None:
+            return row.values.get("status") in ENDED if row else None
+        missing = record.rule_missing_since
+        return record.ended or (missing is not None and not record.checked_back and since < missing + _CLOCK_SKEW)
+
+    def had_no_effect(self, id: ActionId, since: datetime) -> bool:
+        """Has the action ended since then, for the first time, without success and before its handler checked back?"""
+        _, record = read_action(self._table, id)
+        if record is None or record.checked_back or sum(entry.status in ENDED for entry in record.timeline) > 1:
+            return False
+        return record.ended and record.status != "succeeded" and record.due >= since
+
+
+@dataclass(frozen=True, slots=True)
+class _EventRows:
+    """The rows of an event on which a settlement depends, as they were last read."""
+
+    siblings: Mapping[str, Row]  # the other actions, by rule
+    open_markers: frozenset[str]  # keys
+    deferred: Row | None = None  # the marker of this end, if it exists
+
+    def lacks(self, action: NewAction) -> bool:
+        return is_missing(self.siblings.get(action.rule), action.replay_number)
+
+    def opened(self, id: ActionId, action: NewAction, now: datetime) -> tuple[list[Row], Message]:
+        rows, message = opened(id, action, now, self.siblings.get(id.rule))
+        return [row for row in rows if row.key not in self.open_markers], message
+
+    def marker(self, lease: Lease, after: ActionRecord, files: Sequence[str], now: datetime) -> Row:
+        """The marker of an end. It has the result, because the action may be replayed before all files are matched."""
+        known: list[str] = json.loads(str(self.deferred.values["files"])) if self.deferred else []
+        marker = deferred_marker(f"{lease.id.row}|{lease.record.replay_number}", sorted({*known, *files}), now)
+        result = written_result(Result(after.rule, after.status, after.note, after.details))
+        etag = self.deferred.etag if self.deferred else ""
+        return replace(marker, values={**marker.values, "result": result}, etag=etag)
+
+
+def _dropped(message: Message, record: ActionRecord) -> Dropped | None:
+    """Why the message does not count, if it does not."""
+    if record.ended:
+        return Dropped("it has ended")
+    if message.version < record.message_version:
+        return Dropped("another message has taken its place")
+    return None

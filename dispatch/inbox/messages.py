@@ -1,38 +1,42 @@
-"""Queue messages."""
+"""Messages of the queue of actions."""
 
 import json
 import re
 from datetime import timedelta
 from typing import Any, NamedTuple, Self
 
-from dispatch.inbox.keys import ActionId
+from dispatch.inbox.keys import UNDATED, ActionId
 from dispatch.inbox.rows import SCHEMA
 
 
 class Message(NamedTuple):
-    """A queue message: which action is due. Only one with the ticket that the row has counts; others are dropped."""
+    """A queue message that names an action.
+
+    A message whose version is older than the `message_version` of the action's row is dropped, so that of several
+    messages for an action only the newest counts. `after` is the delay with which to send it.
+    """
 
     id: ActionId
-    ticket: int
+    version: int
     after: timedelta = timedelta()
 
     def __str__(self) -> str:
-        return json.dumps({"schema": SCHEMA, **self.id._asdict(), "ticket": self.ticket})
+        return json.dumps({"schema": SCHEMA, **self.id._asdict(), "ticket": self.version})
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError if it is no message of this app."""
+        """Read the text that `str` writes. Raises ValueError for any other text."""
         try:
-            m = json.loads(text)
-            id = ActionId(*(_word(m[name]) for name in ActionId._fields))
-            if not re.fullmatch(r"\d{4}-\d\d-\d\d|undated", id.day):  # other partitions hold no actions
-                raise ValueError(f"{id.day!r} is no day")
-            return cls(id, int(m["ticket"]))
+            fields = json.loads(text)
+            id = ActionId(*(_checked(fields[name]) for name in ActionId._fields))
+            if not re.fullmatch(rf"\d{{4}}-\d\d-\d\d|{UNDATED}", id.day):  # no other partition has actions
+                raise ValueError(f"{id.day!r} is not a day")
+            return cls(id, int(fields["ticket"]))
         except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"not a message of this app: {type(error).__name__}: {error}") from error
 
 
-def _word(value: Any) -> str:
+def _checked(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch("[0-9a-z-]{1,80}", value):
-        raise ValueError(f"{value!r} names nothing")
+        raise ValueError(f"{value!r} is not part of an action's id")
     return value

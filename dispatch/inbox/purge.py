@@ -1,84 +1,72 @@
-"""History is not kept for ever: what has ended, and is older than the app's retention, is deleted. Live rows never are.
+"""Delete history that is older than the app's retention. Open actions and deferred matches are never deleted.
 
-An event goes with all its actions, or stays. What counts is when it was received and when its actions last changed, not
-the event's own time: a dead letter of last month that was taken in today stays for as long as any other.
+An event is deleted with all its actions or not at all. Its age counts from when it was received and from when its
+actions last changed, not from its own time: a dead letter of last month that was redelivered today stays as long as any
+other event of today.
 """
 
-import json
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dispatch.inbox.errors import Conflict
-from dispatch.inbox.notes import PARTITION
+from dispatch.inbox.keys import DAYS
 from dispatch.inbox.rows import ENDED, ActionRecord, EventRecord, Rejected
-from dispatch.inbox.tables import Row, Table
+from dispatch.inbox.shared_state import PARTITION, value_of
+from dispatch.inbox.tables import MAX_OPERATIONS, Row, Table
 
-MOST_ROWS = 20_000  # deleted in one go
-DAYS = "days"
-UNDATED = "undated"
+MAX_ROWS = 20_000  # deleted by one purge
 
-_HASTE = timedelta(days=1)  # a day whose row in the index was touched since then may be about to get rows
-_BATCH = 100  # operations of a transaction
-
-
-def recent(day: str, now: datetime) -> bool:
-    """Is it a day whose row in the index nobody deletes? Else whoever writes into it must touch that row first."""
-    return any(day == f"{now + timedelta(days=n):%Y-%m-%d}" for n in (-1, 0, 1))
-
-
-def markers(rows: Iterable[Row]) -> set[str]:
-    """The events to which these markers belong."""
-    return {row.key.split("|")[1] for row in rows}
+_MIN_DAY_AGE = timedelta(days=1)  # a day whose row in `days` was touched since then may be about to get rows
 
 
 @dataclass(slots=True)
 class Purge:
-    """One go through a table; `deleted` counts rows."""
+    """One purge of a table; `deleted` counts rows."""
 
     table: Table
-    before: datetime  # what was received and has ended before this goes
+    before: datetime  # history that is older is deleted
     now: datetime
-    in_time: Callable[[], bool] = lambda: True  # may it go on? A sweep must end in a function's time
+    in_time: Callable[[], bool] = lambda: True  # may it go on? A sweep must end within functionTimeout
     deleted: int = 0
-    done: bool = True  # is nothing left to delete? Else the next one goes on
+    done: bool = True  # False: some old history is left for the next purge
 
     def run(self) -> None:
-        """Days that are over for long, those that never were, and notes; until enough is deleted for one go.
+        """Purge the days before the retention, days in the future, and shared state, until `MAX_ROWS` are deleted.
 
-        In any order: a day may cost much each time, and keep all it has.
+        In random order: a day that cannot be purged costs reads each time, and must not keep others from their turn.
         """
-        lasting = f"{self.before:%Y-%m-%d}", f"{self.now + timedelta(days=2):%Y-%m-%d}"
-        days = [row for row in self.table.read(DAYS, "", "~") if not lasting[0] < row.key <= lasting[1]]
+        kept = f"{self.before:%Y-%m-%d}", f"{self.now + timedelta(days=2):%Y-%m-%d}"
+        days = [row for row in self.table.read(DAYS, "", "~") if not kept[0] < row.key <= kept[1]]
         for day in random.sample([*days, None], len(days) + 1):
             if not self._may_go_on():
                 return
             if day:
                 self._day(day)
             else:
-                self._notes()
+                self._shared_state()
 
     def _may_go_on(self) -> bool:
-        self.done = self.done and self.deleted < MOST_ROWS and self.in_time()
+        self.done = self.done and self.deleted < MAX_ROWS and self.in_time()
         return self.done
 
     def _day(self, listed: Row) -> None:
         day = listed.key
-        live = markers(self.table.read(day, "!", '"'))
-        left = bool(live)
+        unfinished = {row.key.split("|")[1] for row in self.table.read(day, "!", '"')}
+        left = bool(unfinished)
         for first, last in _ranges():
             rows = self.table.read(day, first, last)
-            old = [group for group in _groups(rows) if self._is_over(group, live)]
+            old = [group for group in _groups(rows) if self._is_old(group, unfinished)]
             left |= self._delete(day, old) < len(rows)
             if not self._may_go_on():
                 return
         touched = str(listed.values.get("touched", ""))
-        if not left and (not touched or datetime.fromisoformat(touched) < self.now - _HASTE):
+        if not left and (not touched or datetime.fromisoformat(touched) < self.now - _MIN_DAY_AGE):
             self._delete(DAYS, [[listed]])
 
-    def _is_over(self, group: list[Row], live: set[str]) -> bool:
-        """May an event and its actions, or a rejected one, be deleted? What cannot be read stays."""
+    def _is_old(self, group: list[Row], unfinished: set[str]) -> bool:
+        """May an event and its actions, or a rejected event, be deleted? Rows that cannot be read may not."""
         event = group[0].key.partition("|")[0]
         try:
             if event == "x":
@@ -88,48 +76,48 @@ class Purge:
         except (LookupError, TypeError, ValueError):
             return False
         ended = all(record.ended and record.due < self.before for record in records)
-        return event not in live and ended and all(at < self.before for at in received)
+        return event not in unfinished and ended and all(at < self.before for at in received)
 
-    def _notes(self) -> None:
+    def _shared_state(self) -> None:
         stale = [row for row in self.table.read(PARTITION, "", "~") if self._is_stale(row)]
         self._delete(PARTITION, [[row] for row in stale if not (row.key.startswith("lock|") and self._is_held(row))])
 
     def _is_stale(self, row: Row) -> bool:
         try:
             changed, keep = (datetime.fromisoformat(str(row.values[name])) for name in ("changed", "keep"))
-        except (LookupError, ValueError):  # of an earlier version; it gets its times when it changes
+        except (LookupError, ValueError):  # of an earlier version of the app; it gets its times when it next changes
             return False
         return changed < self.before and keep < self.now
 
     def _is_held(self, lock: Row) -> bool:
-        holder = json.loads(str(lock.values["note"]))
+        holder = value_of(lock)
         key = f"{holder['event']}|{holder['rule']}"
         return any(row.values.get("status") not in ENDED for row in self.table.read(holder["day"], key, key + "!"))
 
     def _delete(self, partition: str, groups: list[list[Row]]) -> int:
-        """Each row only if it is as it was read, and an event after its actions: a crash leaves what is found again.
+        """Delete rows that have not changed since they were read; returns how many.
 
-        Returns how many rows were deleted.
+        An event's row is deleted after those of its actions, so that the next purge finds what a crash leaves.
         """
         deleted = self.deleted
         for batch in _batches(groups):
             try:
                 self.table.commit(partition, delete=tuple(batch))
             except Conflict:
-                continue  # somebody has replayed one of them: the next time, if ever
+                continue  # a replay has changed one of them; the next purge looks at the others again
             self.deleted += len(batch)
         return self.deleted - deleted
 
 
 def _ranges() -> Iterator[tuple[str, str]]:
-    """Events by the first two digits of the time in their keys, so that no busy day is read at once; the rejected."""
+    """Ranges of keys: events by the first two digits of their time, so that no busy day is read at once; rejections."""
     for n in range(87):
         yield f"{n:02d}", f"{n:02d}~"
     yield "x|", "x|~"
 
 
 def _groups(rows: Iterable[Row]) -> list[list[Row]]:
-    """The rows of each event, its own last; of the rejected, each alone."""
+    """The rows of each event, its own last; each rejected event alone."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         event = row.key.partition("|")[0]
@@ -138,15 +126,15 @@ def _groups(rows: Iterable[Row]) -> list[list[Row]]:
 
 
 def _batches(groups: list[list[Row]]) -> Iterator[list[Row]]:
-    """Transactions of whole groups; only a group that is too large for one is spread over several."""
+    """Transactions of whole groups; a group is split only if it is too large for one transaction."""
     batch: list[Row] = []
     for group in groups:
-        if batch and len(batch) + len(group) > _BATCH:
+        if batch and len(batch) + len(group) > MAX_OPERATIONS:
             yield batch
             batch = []
         batch = batch + group
-        while len(batch) > _BATCH:
-            yield batch[:_BATCH]
-            batch = batch[_BATCH:]
+        while len(batch) > MAX_OPERATIONS:
+            yield batch[:MAX_OPERATIONS]
+            batch = batch[MAX_OPERATIONS:]
     if batch:
         yield batch

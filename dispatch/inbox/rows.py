@@ -1,8 +1,9 @@
-"""The rows of the inbox as typed records, and the limits of Azure Tables: what a row may hold is decided here.
+"""The rows of the inbox as typed records, fitted to the limits of Azure Tables here and nowhere else.
 
-A property holds 64 KiB (32 Ki characters), a row 1 MiB, an integer 32 bits, and a date begins in 1601
-(learn.microsoft.com, "Understanding the Table service data model"); so times are text, texts are cut, and a large event
-is compressed and spread over properties.
+A property holds 64 KiB (32 Ki characters), a row 1 MiB, an integer 32 bits, and dates begin in 1601
+(learn.microsoft.com, "Understanding the Table service data model"). So times are stored as text, texts are truncated,
+and a large event is compressed and split over several properties. Columns keep the names of the first release:
+`ActionRecord` and `EventRecord` say which attribute is in which column.
 """
 
 import json
@@ -16,25 +17,27 @@ from typing import Any, Literal, Self, TypeAlias
 from dispatch.inbox.errors import Refused
 from dispatch.inbox.tables import Row, Value
 from dispatch.log import log_event
-from handlers.base import Result, shorten
+from handlers.base import TEXT_LIMIT, Result, shorten
 from schemas import Event, parse_event
 from schemas.alert import Alert
 
-SCHEMA = 1  # of rows and messages; a newer one is left to a newer version of the app
-LONG_AGO = "2000-01-01T00:00:00+00:00"  # in rows of a release that did not write down when
+SCHEMA = 1  # of rows and messages; rows of a newer schema are left to newer versions of the app
+LONG_AGO = "2000-01-01T00:00:00+00:00"  # stands for a time that an earlier release did not record
 ENDED = ("succeeded", "skipped", "failed")
 
-_TEXT = 30_000  # UTF-16 units that surely fit a property, of which a character takes one or two
-_CHUNK = 60_000  # bytes that surely fit a property
-_ROW = 900_000  # bytes of a payload that leave room for the rest of the row
-_FIRST, _LAST = 5, 20  # of a timeline's entries: how it began, and what happened lately
+_TEXT = 30_000  # UTF-16 code units that fit a property
+_CHUNK = 60_000  # bytes that fit a property
+_ROW = 900_000  # bytes of a payload, which leave space for the other columns
+_FIRST, _LAST = 5, 20  # timeline entries that are kept: the first ones and the latest
+_TIMELINE_NOTE = 200  # characters
+_REASON = 10_000  # characters of why an event was rejected
 
-Kind: TypeAlias = Literal["malformed", "unknown type", "foreign workspace", "too large", "defect"]
+RejectionKind: TypeAlias = Literal["malformed", "unknown type", "foreign workspace", "too large", "defect"]
 Status: TypeAlias = Literal["pending", "running", "waiting", "succeeded", "skipped", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TimelineEntry:
     """One entry of an action's timeline."""
 
     at: datetime
@@ -44,53 +47,53 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class ActionRecord:
-    """An action as it is written down. `due`: when it may run; while it runs, when its lease is over."""
+    """An action as stored. `due` is when it may be called; while it is running, when its lease runs out."""
 
     rule: str
     handler: str
-    settings: str  # the hash of the rule's settings when the action was made
+    settings: str  # the hash of the rule's settings when the action was last called
     started: datetime
     due: datetime
     status: Status = "pending"
-    ticket: int = 1  # of the one message that counts; see Message
+    message_version: int = 1  # messages of an older version are dropped; see Message
     failures: int = 0
     failing_since: datetime | None = None
-    denied_since: datetime | None = None  # since when errors have been of a kind with a shorter patience of its own
-    throttled_since: datetime | None = None  # since when the service has done nothing but ask for pauses
-    orphaned_since: datetime | None = None  # since when its rule has been in no rules file
-    crashes: int = 0  # since it last came to the end of a step, or failed
-    requeued: int = 0  # how often the sweep has sent a message since it was last called
-    generation: int = 0
-    begun: bool = False  # has the handler checked back? Then no guard stops it half-way
+    denied_since: datetime | None = None  # when consecutive errors with a max elapsed time of their own began
+    throttled_since: datetime | None = None  # when consecutive throttling began
+    rule_missing_since: datetime | None = None  # when a call first found no rules file with its rule
+    crashes: int = 0  # of its workers, since its handler last checked back or failed
+    requeued: int = 0  # messages that the sweep has sent since the last call
+    replay_number: int = 0  # how often the event had been replayed when the action was opened
+    checked_back: bool = False  # has its handler returned CheckBack? Then no guard stops it half-way
     state: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
-    timeline: tuple[Moment, ...] = ()
-    follows: Result | None = None  # what it follows, for a rule with ``after``
+    timeline: tuple[TimelineEntry, ...] = ()
+    follows: Result | None = None  # the result that it follows, for a rule with ``after``
 
     @property
     def ended(self) -> bool:
-        """Is there nothing more to do?"""
+        """Has it succeeded, failed or been skipped?"""
         return self.status in ENDED
 
     def then(self, at: datetime, **changes: Any) -> "ActionRecord":
-        """The record after a change of status, which the timeline remembers."""
+        """The record after changes, with a new timeline entry."""
         status, note = changes.get("status", self.status), changes.get("note", self.note)
-        timeline = (*self.timeline, Moment(at, status, shorten(note, 200)))
+        timeline = (*self.timeline, TimelineEntry(at, status, note))
         if len(timeline) > _FIRST + _LAST:
             timeline = (*timeline[:_FIRST], *timeline[-_LAST:])
         return replace(self, **changes, timeline=timeline)
 
-    def renewed(self) -> "ActionRecord":
-        """The record with the next ticket: every message that was sent before no longer counts."""
-        return replace(self, ticket=self.ticket + 1)
+    def with_new_message(self) -> "ActionRecord":
+        """The record with the next message version, so that every message that was sent before is dropped."""
+        return replace(self, message_version=self.message_version + 1)
 
-    def replacing(self, earlier: "ActionRecord") -> "ActionRecord":
-        """The record with the history of one that has ended, whose messages no longer count."""
-        return replace(self, ticket=earlier.ticket + 1, timeline=earlier.timeline)
+    def continuing(self, earlier: "ActionRecord") -> "ActionRecord":
+        """The record with the timeline of an earlier one, whose messages are dropped from now on."""
+        return replace(self, message_version=earlier.message_version + 1, timeline=earlier.timeline)
 
     def values(self) -> dict[str, Value]:
-        """As a row's values."""
+        """The values of its row."""
         return {
             "schema": SCHEMA,
             "rule": self.rule,
@@ -99,26 +102,26 @@ class ActionRecord:
             "status": self.status,
             "started": self.started.isoformat(),
             "due": self.due.isoformat(),
-            "ticket": self.ticket,
+            "ticket": self.message_version,
             "failures": self.failures,
             "failing_since": _stamp(self.failing_since),
             "denied_since": _stamp(self.denied_since),
             "throttled_since": _stamp(self.throttled_since),
-            "orphaned_since": _stamp(self.orphaned_since),
+            "orphaned_since": _stamp(self.rule_missing_since),
             "crashes": self.crashes,
             "requeued": self.requeued,
-            "generation": self.generation,
-            "begun": int(self.begun),
+            "generation": self.replay_number,
+            "begun": int(self.checked_back),
             "state": json.dumps(dict(self.state)),
             "note": _clean(self.note),
             "details": _json(_fitting(self.details)),
-            "timeline": _json([[m.at.isoformat(), m.status, _clean(m.note)] for m in self.timeline]),
+            "timeline": _json([[e.at.isoformat(), e.status, _clean(e.note, _TIMELINE_NOTE)] for e in self.timeline]),
             "follows": written_result(self.follows),
         }
 
     @classmethod
     def read(cls, row: Row) -> Self | None:
-        """From a row; None, and a word in the log, if another version of the app wrote it."""
+        """Read a row; logs and returns None for a row of another version of the app."""
         try:
             if int(str(row.values["schema"])) <= SCHEMA:
                 return cls.of(row)
@@ -130,36 +133,38 @@ class ActionRecord:
 
     @classmethod
     def of(cls, row: Row) -> Self:
-        """From a row. Raises KeyError or ValueError if it is not one of ours."""
+        """Read a row. Raises LookupError, TypeError or ValueError if another version of the app wrote it."""
         v = {name: str(value) for name, value in row.values.items()}
         return cls(
             rule=v["rule"],
             handler=v["handler"],
             settings=v["settings"],
-            status=v["status"],  # type: ignore[arg-type]  # our own rows hold our own words
+            status=v["status"],  # type: ignore[arg-type]  # as `values` wrote it
             started=datetime.fromisoformat(v["started"]),
             due=datetime.fromisoformat(v["due"]),
-            ticket=int(v["ticket"]),
+            message_version=int(v["ticket"]),
             failures=int(v["failures"]),
-            failing_since=_moment(v["failing_since"]),
-            denied_since=_moment(v["denied_since"]),
-            throttled_since=_moment(v.get("throttled_since", "")),
-            orphaned_since=_moment(v.get("orphaned_since", "")),
+            failing_since=_time(v["failing_since"]),
+            denied_since=_time(v["denied_since"]),
+            throttled_since=_time(v.get("throttled_since", "")),
+            rule_missing_since=_time(v.get("orphaned_since", "")),
             crashes=int(v["crashes"]),
             requeued=int(v.get("requeued", "0")),
-            generation=int(v["generation"]),
-            begun=v["begun"] == "1",
+            replay_number=int(v["generation"]),
+            checked_back=v["begun"] == "1",
             state=json.loads(v["state"]),
             note=v["note"],
             details=json.loads(v["details"]),
-            timeline=tuple(Moment(datetime.fromisoformat(at), s, note) for at, s, note in json.loads(v["timeline"])),
+            timeline=tuple(
+                TimelineEntry(datetime.fromisoformat(at), s, note) for at, s, note in json.loads(v["timeline"])
+            ),
             follows=read_result(v["follows"]),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """An event as it is written down: what came, and the columns that people look for."""
+    """An event as stored: its payload, and columns for people who search the table."""
 
     raw: str
     id: str
@@ -167,16 +172,16 @@ class EventRecord:
     workspace: str
     object: str
     received: datetime
-    actions: int = 0  # how many it led to at once
-    undecided: tuple[str, ...] = ()  # the rules files that could not be asked, because they were refused
+    actions: int = 0  # how many it led to when it was received
+    deferred_files: tuple[str, ...] = ()  # rules files that it could not be matched with then
 
     @property
     def event(self) -> Event:
-        """The event itself. Raises EventError if it cannot be read."""
+        """The parsed event. Raises EventError."""
         return Alert.recorded(self.raw) if self.event_type == Alert.__name__ else parse_event(self.raw)
 
     def values(self) -> dict[str, Value]:
-        """As a row's values. Raises Refused."""
+        """The values of its row. Raises Refused if no row can hold the payload."""
         return {
             "schema": SCHEMA,
             "id": _clean(self.id),
@@ -185,13 +190,13 @@ class EventRecord:
             "object": _clean(self.object),
             "received": self.received.isoformat(),
             "actions": self.actions,
-            "undecided": json.dumps(self.undecided),
+            "undecided": json.dumps(self.deferred_files),
             **packed(self.raw),
         }
 
     @classmethod
     def of(cls, row: Row) -> Self:
-        """From a row. Raises KeyError or ValueError if it is not one of ours."""
+        """Read a row. Raises LookupError, TypeError or ValueError if another version of the app wrote it."""
         v = row.values
         return cls(
             raw=unpacked(v),
@@ -201,21 +206,21 @@ class EventRecord:
             object=str(v["object"]),
             received=datetime.fromisoformat(str(v["received"])),
             actions=int(v["actions"]),
-            undecided=tuple(json.loads(str(v["undecided"]))),
+            deferred_files=tuple(json.loads(str(v["undecided"]))),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """What came and was not taken, with the reason."""
+    """An event that was rejected, and why."""
 
-    kind: Kind
+    kind: RejectionKind
     reason: str
     raw: str
     received: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def values(self) -> dict[str, Value]:
-        """As a row's values: always possible; of a payload that is too large its beginning is kept."""
+        """The values of its row; they hold only the beginning of a payload that no row can hold."""
         try:
             payload = packed(self.raw)
         except Refused:
@@ -223,7 +228,7 @@ class Rejected:
         return {
             "schema": SCHEMA,
             "kind": self.kind,
-            "reason": _clean(self.reason, 10_000),
+            "reason": _clean(self.reason, _REASON),
             "received": self.received.isoformat(),
             "length": len(self.raw),
             **payload,
@@ -231,23 +236,23 @@ class Rejected:
 
     @classmethod
     def of(cls, row: Row) -> Self:
-        """From a row. Raises KeyError or ValueError if it is not one of ours."""
+        """Read a row. Raises LookupError, TypeError or ValueError if another version of the app wrote it."""
         v = row.values
-        return cls(str(v["kind"]), str(v["reason"]), unpacked(v), datetime.fromisoformat(str(v["received"])))  # type: ignore[arg-type]  # as above
+        return cls(str(v["kind"]), str(v["reason"]), unpacked(v), datetime.fromisoformat(str(v["received"])))  # type: ignore[arg-type]  # as `values` wrote it
 
 
-def _stamp(moment: datetime | None) -> str:
-    return moment.isoformat() if moment else ""
+def _stamp(time: datetime | None) -> str:
+    return time.isoformat() if time else ""
 
 
-def _moment(stamp: str) -> datetime | None:
+def _time(stamp: str) -> datetime | None:
     return datetime.fromisoformat(stamp) if stamp else None
 
 
 def packed(text: str) -> dict[str, Value]:
-    """A text as properties: as it is where it fits, so that people can read it; else compressed, in chunks.
+    """The columns of a payload: one of plain text if it fits, so that people can read it; else compressed chunks.
 
-    Raises Refused.
+    Raises Refused if the chunks do not fit a row.
     """
     if _units(text) <= _TEXT and _clean(text, _TEXT) == text:
         return {"raw": text}
@@ -258,7 +263,7 @@ def packed(text: str) -> dict[str, Value]:
 
 
 def unpacked(values: Mapping[str, Value]) -> str:
-    """The text that `packed` made these properties of. Raises KeyError or ValueError if it made none of them."""
+    """The payload in the columns that `packed` returned. Raises KeyError or ValueError for any others."""
     if "raw" in values:
         return str(values["raw"])
     chunks = [values[name] for name in sorted((n for n in values if n[:3] == "raw"), key=lambda name: int(name[3:]))]
@@ -271,25 +276,25 @@ def unpacked(values: Mapping[str, Value]) -> str:
 
 
 def _fitting(details: Mapping[str, str]) -> dict[str, str]:
-    """As many details as a property holds."""
+    """The first details, as many as fit a property."""
     kept: dict[str, str] = {}
     for name, text in details.items():
         more = kept | {_clean(name): _clean(text)}
-        if _units(_json(more)) > _TEXT - 3_000:  # room for the rest of a result
+        if _units(_json(more)) > _TEXT - 3_000:  # the rest of a result needs space, too
             break
         kept = more
     return kept
 
 
 def written_result(result: Result | None) -> str:
-    """How an action ended, as a text that fits a property; empty for None."""
+    """A result as JSON that fits a property; an empty text for None."""
     if result is None:
         return ""
     return _json(result.view() | {"summary": _clean(result.summary), "details": _fitting(result.details)})
 
 
 def read_result(text: str) -> Result | None:
-    """The result that `written_result` made this text of. Raises ValueError or TypeError if it made none of it."""
+    """Read the text that `written_result` returned. Raises ValueError or TypeError for any other."""
     return Result(**json.loads(text)) if text else None
 
 
@@ -301,10 +306,10 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _clean(text: str, limit: int = 1_000) -> str:
-    """A text without what the service or its tools refuse: control characters, lone surrogates, too many characters."""
+def _clean(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Truncate a text, and replace what the service or its tools refuse: control characters and lone surrogates."""
     text = shorten(text, limit)
-    if text.isprintable():  # as nearly all texts are
+    if text.isprintable():  # the usual case
         return text
     kept = "".join(c if c >= " " or c in "\t\n\r" else "\ufffd" for c in text)
     return kept.encode("utf-8", "replace").decode("utf-8")

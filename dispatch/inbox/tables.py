@@ -1,10 +1,10 @@
-"""The only seam to Azure Storage: two calls on a table, one on a queue.
+"""The seam to Azure Storage: two calls on a table and one on a queue.
 
-Everything that can be got wrong (keys, leases, order of writes) is written once above this seam, in
-`dispatch.inbox.inbox`.
-What stands below is small enough to be doubled honestly (tests/kit/storage.py): one behaviour suite runs against both.
+The order of writes, leases and keys are decided above this seam, once for every implementation. What is below it is
+small enough for an honest double (tests/kit/storage.py): one suite of tests runs against the double and against
+Azurite.
 
-A table or queue that does not exist is made when that shows: no call is spent on asking.
+A table or queue that does not exist is created when a call finds it missing, so that no call is spent on checking.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,11 +21,13 @@ from azure.storage.queue import QueueClient
 
 from dispatch.inbox.errors import Conflict, sdk_errors_translated
 
-_OURS = ("PartitionKey", "RowKey", "commit")
+_OWN_COLUMNS = ("PartitionKey", "RowKey", "commit")
+MAX_OPERATIONS = 100  # of a transaction
+
 _RETRIED = frozenset({"POST"})
-# What a response that breaks off or is not a storage service's makes the SDK raise, requests' own errors among them.
+# Raised by the SDK for a response that is incomplete or from another service; OSError includes requests' own errors.
 _UNREADABLE = (OSError, ValueError, LookupError, AttributeError)
-_LONGEST_DELAY = timedelta(days=6)  # the service allows 7; an early message is put back, since the row's `due` decides
+_MAX_DELAY = timedelta(days=6)  # the service allows 7; a message that comes before its action is due is sent again
 
 Value: TypeAlias = str | int | bytes
 R = TypeVar("R")
@@ -33,7 +35,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A table row. No `etag`: it must not exist yet. With one: it must be unchanged."""
+    """A table row. A commit creates a row that has no `etag`; one with an `etag` must be stored with it."""
 
     key: str
     values: Mapping[str, Value]
@@ -44,12 +46,12 @@ class Table(Protocol):
     """One Azure Table."""
 
     def read(self, partition: str, first: str, last: str) -> list[Row]:
-        """The rows with ``first <= key < last``, in the order of their keys."""
+        """The rows with ``first <= key < last``, ordered by key. Raises Unavailable."""
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
-        """Write and delete all or nothing, at most 100 rows; returns the etags of those written. Raises Conflict.
+        """Write and delete up to 100 rows in one transaction; returns the etags of the rows written.
 
-        What is named to be deleted must be there; what is given as a row must be unchanged, too.
+        A key in `delete` must exist; a row in it must also have its etag. Raises Conflict, Refused and Unavailable.
         """
 
 
@@ -57,7 +59,12 @@ class Queue(Protocol):
     """One Azure Storage queue."""
 
     def send(self, message: str, after: timedelta = timedelta()) -> None:
-        """Make `message` visible after a while, at most six days, until someone takes it."""
+        """Enqueue a message that becomes visible after a delay of at most six days. Raises Refused and Unavailable."""
+
+
+def read_row(table: Table, partition: str, key: str) -> Row | None:
+    """One row. No key of the inbox continues with a character that sorts before "!"."""
+    return next(iter(table.read(partition, key, key + "!")), None)
 
 
 class AzureTable:
@@ -67,52 +74,53 @@ class AzureTable:
         self._client = client
 
     def read(self, partition: str, first: str, last: str) -> list[Row]:
-        """See `Table.read`. One request per 1,000 rows. Raises StorageError."""
+        """See `Table.read`. Makes one request per 1,000 rows."""
         where = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last"
         names = {"partition": partition, "first": first, "last": last}
         with sdk_errors_translated((Exception,)):
-            entities = _making(self._client.create_table, lambda: self._entities(where, names))
+            entities = _creating(self._client.create_table, lambda: self._entities(where, names))
         return [
-            Row(e["RowKey"], {k: v for k, v in e.items() if k not in _OURS}, str(e.metadata["etag"])) for e in entities
+            Row(e["RowKey"], {k: v for k, v in e.items() if k not in _OWN_COLUMNS}, str(e.metadata["etag"]))
+            for e in entities
         ]
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
-        """See `Table.commit`. One request, and one more after a conflict. Raises StorageError.
+        """See `Table.commit`. Makes one request, and more after a conflict.
 
-        When an answer was lost, the SDK sends the commit again, and then finds its own rows in the way: reading the
-        first of them back tells. Only if it is ours are the others read, for their etags.
+        When a response is lost, the SDK sends the commit again, which conflicts with its own rows. So a commit writes
+        an id into its rows: if the first of them has this id, the commit has succeeded, and the etags are read.
         """
-        mark = uuid4().hex
-        operations: list[Any] = [_operation(partition, row, mark) for row in rows]
+        commit_id = uuid4().hex
+        operations: list[Any] = [_operation(partition, row, commit_id) for row in rows]
         operations += [_deletion(partition, row) for row in delete]
         with sdk_errors_translated(_UNREADABLE):
             try:
-                done = _making(self._client.create_table, lambda: self._submit(operations))
+                done = _creating(self._client.create_table, lambda: self._submit(operations))
             except TableTransactionError as error:
                 if error.status_code not in (404, 409, 412):
                     raise
-                etags = self._written(partition, rows, mark)
+                etags = self._written(partition, rows, commit_id)
                 if not etags:
                     raise Conflict(error.message, error.status_code) from error
                 return etags
         return [str(written["etag"]) for written in done[: len(rows)]]
 
     def _submit(self, operations: list[Any]) -> list[Mapping[str, Any]]:
-        """One transaction; unlike other POSTs sent again after a network error, because its mark makes that safe.
+        """Send one transaction. Its commit id makes it safe to repeat after a network error, unlike other POSTs.
 
-        The usual one is a connection that the service has closed while nobody used it.
+        The most frequent such error is a connection that the service closed while it was idle.
         """
         return self._client.submit_transaction(operations, retry_on_methods=_RETRIED)
 
-    def _written(self, partition: str, rows: Sequence[Row], mark: str) -> list[str]:
-        """The etags of the rows, if it was the commit with this mark that wrote them; else none."""
+    def _written(self, partition: str, rows: Sequence[Row], commit_id: str) -> list[str]:
+        """The etags of the rows if the commit with this id wrote them; else an empty list."""
         etags = []
         for row in rows:
             names = {"partition": partition, "key": row.key}
-            there = self._entities("PartitionKey eq @partition and RowKey eq @key", names)
-            if not there or there[0].get("commit") != mark:
+            found = self._entities("PartitionKey eq @partition and RowKey eq @key", names)
+            if not found or found[0].get("commit") != commit_id:
                 return []
-            etags.append(str(there[0].metadata["etag"]))
+            etags.append(str(found[0].metadata["etag"]))
         return etags
 
     def _entities(self, where: str, names: Mapping[str, str]) -> list[TableEntity]:
@@ -120,24 +128,24 @@ class AzureTable:
 
 
 class AzureQueue:
-    """`Queue` on azure-storage-queue. The client must encode as host.json says: Base64."""
+    """`Queue` on azure-storage-queue. The client must encode messages as host.json says, in Base64."""
 
     def __init__(self, client: QueueClient) -> None:
         self._client = client
 
     def send(self, message: str, after: timedelta = timedelta()) -> None:
-        """See `Queue.send`. One request. Raises StorageError."""
-        delay = -(-min(max(after, timedelta()), _LONGEST_DELAY) // timedelta(seconds=1))  # whole seconds, rounded up
-        # Without time_to_live a message dies after 7 days, also while the app is stopped.
+        """See `Queue.send`. Makes one request."""
+        delay = -(-min(max(after, timedelta()), _MAX_DELAY) // timedelta(seconds=1))  # whole seconds, rounded up
+        # Without time_to_live a message expires after 7 days, even while the app is stopped.
         with sdk_errors_translated((Exception,)):
-            _making(
+            _creating(
                 self._client.create_queue,
                 lambda: self._client.send_message(message, visibility_timeout=delay, time_to_live=-1),
             )
 
 
-def _operation(partition: str, row: Row, mark: str) -> tuple[Any, ...]:
-    entity = {"PartitionKey": partition, "RowKey": row.key, "commit": mark, **row.values}
+def _operation(partition: str, row: Row, commit_id: str) -> tuple[Any, ...]:
+    entity = {"PartitionKey": partition, "RowKey": row.key, "commit": commit_id, **row.values}
     if not row.etag:
         return ("create", entity)
     unchanged = {"etag": row.etag, "match_condition": MatchConditions.IfNotModified}
@@ -151,13 +159,13 @@ def _deletion(partition: str, row: str | Row) -> tuple[Any, ...]:
     return ("delete", {"PartitionKey": partition, "RowKey": row.key}, unchanged)
 
 
-def _making(create: Callable[[], object], call: Callable[[], R]) -> R:
-    """What the call returns; if its table or queue does not exist, that is created and the call made again."""
+def _creating(create: Callable[[], object], call: Callable[[], R]) -> R:
+    """Make a call; if its table or queue does not exist, create that and call again."""
     try:
         return call()
     except HttpResponseError as error:
         if getattr(error, "error_code", "") not in ("TableNotFound", "QueueNotFound"):
             raise
-    with suppress(ResourceExistsError):  # another instance was quicker
+    with suppress(ResourceExistsError):  # another instance has created it
         create()
     return call()

@@ -1,8 +1,8 @@
-"""How long storage may take in all: a deadline for every call that a function makes, kept by the clients' transport.
+"""The HTTP transport of the storage clients, which enforces one deadline for all calls of a function.
 
-Timeouts bound one request and retries one call. A function makes many calls, so only a deadline bounds their sum; and
-only here is a pause bounded that storage asks for: azure-core sleeps for as long as a ``Retry-After`` says, an hour or
-a day (azure-sdk-for-python, azure/core/pipeline/policies/_retry.py, `_sleep_for_retry`).
+Timeouts limit one request, and retries one call; a function makes many calls, and only a deadline limits their sum.
+The transport also limits the sleep before a retry: azure-core sleeps for as long as a ``Retry-After`` header says,
+which may be a day (azure-sdk-for-python, azure/core/pipeline/policies/_retry.py, `_sleep_for_retry`).
 """
 
 from collections.abc import Iterator
@@ -19,15 +19,15 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
 CONNECT, READ = 3.0, 5.0  # seconds: a healthy storage service needs milliseconds
-CONNECTIONS = 32  # kept open to each service: PYTHON_THREADPOOL_THREAD_COUNT threads ask at once; requests keeps 10
-LONGEST_PAUSE = 2.0  # seconds between two tries: a function that sleeps holds a thread
+CONNECTIONS = 32  # kept open per service, one per PYTHON_THREADPOOL_THREAD_COUNT thread; the default of requests is 10
+MAX_SLEEP = 2.0  # seconds between two tries: a function that sleeps occupies a thread
 
 _ends: ContextVar[float] = ContextVar("_ends", default=inf)
 
 
 @contextmanager
 def within(span: timedelta) -> Iterator[None]:
-    """All calls to storage in this block, or in the function that this decorates, end in this time or fail."""
+    """Limit the time of all storage calls in this block, or in the function that this decorates, together."""
     token = _ends.set(min(_ends.get(), monotonic() + span.total_seconds()))
     try:
         yield
@@ -36,35 +36,35 @@ def within(span: timedelta) -> Iterator[None]:
 
 
 class PunctualTransport(RequestsTransport):  # type: ignore[misc]  # azure-core gives it lazily, as Any
-    """Requests that end in `CONNECT` and `READ` seconds, and before the deadline that `within` has set.
+    """A transport whose requests time out after `CONNECT` and `READ` seconds, and before the deadline of `within`.
 
-    An answer is read whole before it is handed on, so that the SDKs repeat a request whose answer breaks off. (They
-    would read a transaction's only when no retry is possible any more.) One that comes drop by drop may take longer:
-    the timeout is for each piece.
+    It reads a response completely before it returns it, so that the SDKs repeat a request whose response breaks off;
+    they would read that of a transaction only when they can no longer repeat it. A response that arrives in many small
+    pieces may take longer, because the timeout applies to each piece.
     """
 
     def __init__(self) -> None:
         session = requests.Session()
         for scheme in ("https://", "http://"):
-            # No retries here, as in azure-core's own sessions: the client's policies see to them.
+            # No retries here, as in azure-core's own sessions: the client's policies retry.
             never = Retry(total=False, redirect=False, raise_on_status=False)
             session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=never))
         super().__init__(session=session)
 
     def send(self, request, **kwargs):  # type: ignore[no-untyped-def]  # the overloads of the base class
-        """Send it, if there is time. Raises ServiceRequestTimeoutError, and what the base class raises."""
-        part = min(1.0, _left() / (CONNECT + READ))
-        if part <= 0:
+        """Send a request within the time left. Raises ServiceRequestTimeoutError and the base class's errors."""
+        share = min(1.0, _left() / (CONNECT + READ))
+        if share <= 0:
             raise ServiceRequestTimeoutError("storage took so long that no time is left for this request")
-        timeouts = {"connection_timeout": CONNECT * part, "read_timeout": READ * part}
+        timeouts = {"connection_timeout": CONNECT * share, "read_timeout": READ * share}
         return super().send(request, **{**kwargs, **timeouts, "stream": False})
 
     def sleep(self, duration: float) -> None:
-        """Pause before a retry, if that leaves time for it. Raises ServiceRequestTimeoutError."""
-        pause = min(duration, LONGEST_PAUSE)
-        if pause >= _left():
+        """Sleep before a retry. Raises ServiceRequestTimeoutError if no time would be left for it."""
+        seconds = min(duration, MAX_SLEEP)
+        if seconds >= _left():
             raise ServiceRequestTimeoutError("storage took so long that no time is left for another try")
-        super().sleep(pause)
+        super().sleep(seconds)
 
 
 def _left() -> float:

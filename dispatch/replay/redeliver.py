@@ -49,8 +49,8 @@ def redeliver_rejected(
 
     What would be rejected again is not tried. The row of the rejection stays: it is history.
     """
-    for day in app.inbox.days():
-        for rejected in sorted(app.inbox.events.rejected(day), key=lambda one: one.received):
+    for day in app.inbox.history.days():
+        for rejected in sorted(app.inbox.history.rejected(day), key=lambda one: one.received):
             if (since is None or rejected.received >= since) and (until is None or rejected.received < until):
                 yield _redelivered(rejected, app, dry_run)
 
@@ -76,7 +76,7 @@ def _judged(raw: str, app: App) -> Event | TakenIn:
 
 
 def _is_known(event: Event, app: App) -> bool:
-    return app.inbox.events.has(*event_key(event))
+    return app.inbox.history.has(*event_key(event))
 
 
 def _taken(event: Event, came: Came, why: str = "") -> TakenIn:

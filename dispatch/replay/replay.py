@@ -14,11 +14,11 @@ from dispatch.alerts import failed
 from dispatch.app import App
 from dispatch.inbox.actions import NewAction
 from dispatch.inbox.errors import Conflict
-from dispatch.inbox.keys import ActionId
-from dispatch.inbox.leases import Over
+from dispatch.inbox.history import StoredEvent
+from dispatch.inbox.keys import UNDATED, ActionId
+from dispatch.inbox.leases import Dropped
 from dispatch.inbox.messages import Message
 from dispatch.inbox.rows import ActionRecord
-from dispatch.inbox.written_events import UNDATED, WrittenEvent
 from dispatch.log import log_event
 from dispatch.rules.rule import ALERTS, Rule
 from handlers.base import Result
@@ -52,17 +52,17 @@ class Step(NamedTuple):
 class Replayed:
     """An event, and what was done about it, or would be."""
 
-    event: WrittenEvent
+    event: StoredEvent
     steps: tuple[Step, ...]
 
 
-def find(name: str, app: App, day: str = "") -> Iterator[WrittenEvent]:
+def find(name: str, app: App, day: str = "") -> Iterator[StoredEvent]:
     """The events with this Event Grid id, or with this key, newest first. Reads one day, or all."""
-    for each in [day] if day else reversed(app.inbox.days()):
-        yield from (event for event in app.inbox.events.of_day(each) if name in (event.record.id, event.key))
+    for each in [day] if day else reversed(app.inbox.history.days()):
+        yield from (event for event in app.inbox.history.events(each) if name in (event.record.id, event.key))
 
 
-def replay(event: WrittenEvent, app: App, choice: Choice, *, dry_run: bool = False) -> Replayed:
+def replay(event: StoredEvent, app: App, choice: Choice, *, dry_run: bool = False) -> Replayed:
     """Replay one event; with `dry_run` tell what would be done. Raises what storage raises.
 
     Whatever it raises, and wherever it dies, it can be called again.
@@ -74,7 +74,7 @@ def replay(event: WrittenEvent, app: App, choice: Choice, *, dry_run: bool = Fal
         try:
             _carry_out(plan, app)
         except Conflict:
-            there = app.inbox.events.get(event.day, event.key)
+            there = app.inbox.history.event(event.day, event.key)
             if there is None:
                 return _refused(event, "the event has been deleted meanwhile")
             event = there
@@ -88,9 +88,9 @@ def replay_unmatched(app: App, since: datetime, until: datetime, *, dry_run: boo
 
     Their own time counts, ``since <= time < until``; of events without one, when they were received.
     """
-    for day in app.inbox.days():
+    for day in app.inbox.history.days():
         if day == UNDATED or f"{since:%Y-%m-%d}" <= day <= f"{until:%Y-%m-%d}":
-            for event in app.inbox.events.unmatched(day):
+            for event in app.inbox.history.unmatched(day):
                 if since <= event.time < until:
                     yield replay(event, app, Choice(missing=True), dry_run=dry_run)
 
@@ -98,12 +98,12 @@ def replay_unmatched(app: App, since: datetime, until: datetime, *, dry_run: boo
 class Plan:
     """What is to be done about the actions of one event, as it was read. No I/O."""
 
-    def __init__(self, event: WrittenEvent, app: App, choice: Choice) -> None:
+    def __init__(self, event: StoredEvent, app: App, choice: Choice) -> None:
         self.event = event
         self.records = {rule: ActionRecord.read(row) for rule, row in event.actions.items()}
         self.actions: list[NewAction] = []  # to be made, or opened again
         self._app, self._choice = app, choice
-        self._generation = 1 + max((record.generation for record in self.records.values() if record), default=-1)
+        self._generation = 1 + max((record.replay_number for record in self.records.values() if record), default=-1)
         self._steps: dict[str, Step | None] = {}
         self._left_to_ends: set[str] = set()
         try:
@@ -157,8 +157,8 @@ class Plan:
         if record is None:
             self.actions.append(action)
             return Step(action.rule, "made", f"follows {action.follows.rule}" if action.follows else "matches today")
-        generation = record.generation if self._choice.same_key else self._generation
-        self.actions.append(replace(action, generation=generation))
+        generation = record.replay_number if self._choice.same_key else self._generation
+        self.actions.append(replace(action, replay_number=generation))
         return Step(action.rule, "replayed", _told(record))
 
     def _following(self, rule: Rule, record: ActionRecord | None) -> Step | None:
@@ -174,7 +174,7 @@ class Plan:
                 waits_for = waits_for or name
                 continue
             if action := self._led_to(rule, Result(name, end.status, end.note, end.details)):
-                return self._opened(replace(action, generation=end.generation), record)
+                return self._opened(replace(action, replay_number=end.replay_number), record)
         if waits_for:
             self._left_to_ends.add(rule.name)
             return Step(rule.name, "left", f"the end of {waits_for} decides") if record else None
@@ -209,16 +209,16 @@ def _carry_out(plan: Plan, app: App) -> None:
     for step in plan.steps:
         record = plan.records.get(step.rule)
         if step.did == "queued" and record:
-            message = Message(ActionId(event.day, event.key, step.rule), record.ticket)
-            fresh = app.inbox.rearm(message, app.now(), "queued again by a replay")
-            messages += [] if isinstance(fresh, Over) else [fresh]
+            message = Message(ActionId(event.day, event.key, step.rule), record.message_version)
+            fresh = app.inbox.leases.rearm(message, app.now(), "queued again by a replay")
+            messages += [] if isinstance(fresh, Dropped) else [fresh]
     for message in messages:
         app.queue.send(str(message), message.after)
     replayed, made = (",".join(step.rule for step in plan.steps if step.did == did) for did in ("replayed", "made"))
     log_event("event.replayed", id=event.record.id, type=event.record.event_type, replayed=replayed, made=made)
 
 
-def _refused(event: WrittenEvent, why: str) -> Replayed:
+def _refused(event: StoredEvent, why: str) -> Replayed:
     return Replayed(event, (Step("", "refused", why),))
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
-from dispatch.inbox.actions import MOST_ACTIONS
+from dispatch.inbox.actions import MAX_ACTIONS
 from dispatch.inbox.rows import ENDED
 from dispatch.rules.errors import did_you_mean
 from dispatch.rules.rule_entry import Draft
@@ -113,9 +113,9 @@ def _check_numbers(drafts: Iterable[Draft], workspaces: Workspaces | None) -> No
         places = everywhere if draft.chosen is None else draft.chosen
         mine = list(product(_triggers(draft), sorted(places)))
         counts.update(mine)
-        crowded = next((key for key in mine if counts[key] > MOST_ACTIONS), None)
+        crowded = next((key for key in mine if counts[key] > MAX_ACTIONS), None)
         if crowded:
-            message = f"more than {MOST_ACTIONS} rules act on {crowded[0]} in {crowded[1]}"
+            message = f"more than {MAX_ACTIONS} rules act on {crowded[0]} in {crowded[1]}"
             draft.file.error(draft.node, message, _WHY_SO_FEW)
 
 

@@ -55,7 +55,7 @@ class Preconditions:
         plan = self.plan
         for other in plan.source.other_versions(model):
             # With `allow_older`, a replay deploys an older version; versions registered after the replay still count.
-            replayed = plan.allow_older and plan.action.generation > 0
+            replayed = plan.allow_older and plan.action.replay_number > 0
             if replayed and other.created and other.created <= plan.action.started:
                 continue
             if _is_later(other, model) and self._is_deployed_here(with_current_tags(plan.event, other)):

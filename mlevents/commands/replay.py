@@ -166,7 +166,7 @@ def _replay_event(wish: Wish, app: App, report: Report) -> None:
         found = True
         report.replayed(replay_event(event, app, choice, dry_run=wish.dry_run))
     if not found:
-        days = app.inbox.days()
+        days = app.inbox.history.days()
         report.problem(
             f"there is no event {wish.event}{f' of {wish.day}' if wish.day else ''}; "
             + (f"{len(days)} days have events, the last is {days[-1]}" if days else "nothing is recorded there at all")

@@ -45,7 +45,7 @@ def test_a_success_is_recorded_with_its_summary_and_details(folder: Path) -> Non
     ring = world.actions["ring"]
     assert (ring.status, ring.note, ring.details) == ("succeeded", "it rang", {"calls": "1"})
     assert [moment.status for moment in ring.timeline] == ["pending", "running", "succeeded"]
-    assert world.app.inbox.open("2026-11-22") == []
+    assert world.app.inbox.backlog.open_actions("2026-11-22") == []
 
 
 def test_the_handler_is_told_who_asks(folder: Path) -> None:
@@ -195,7 +195,7 @@ def test_two_workers_that_end_at_once_make_what_follows_once(folder: Path) -> No
     world = started(folder, rule("a"), rule("b"), rule("tell", after="{ rules: [a, b] }"))
     [a, b] = (Message.parse(message) for _, message in world.queue.messages)
     inbox = world.app.inbox
-    claims = [inbox.claim(message, world.clock()) for message in (a, b)]
+    claims = [inbox.leases.claim(message, world.clock()) for message in (a, b)]
     for claim in claims:
         carry_out(claim, world.app)  # type: ignore[arg-type]  # both are claims: nobody else is here
     world.run()
@@ -218,7 +218,7 @@ def test_a_leased_action_is_left_alone(folder: Path) -> None:
     """A second message for it goes back to the queue until the lease has run out."""
     world = started(folder, rule("ring"))
     [(_, message)] = world.queue.messages
-    world.app.inbox.claim(Message.parse(message), world.clock())
+    world.app.inbox.leases.claim(Message.parse(message), world.clock())
     act(message, world.app)
     assert world.calls == []
     assert world.queue.messages[-1] == (world.clock() + LEASE, message)
@@ -252,7 +252,7 @@ def test_an_expired_lease_is_taken_over_and_counts_as_a_crash(folder: Path) -> N
     """With the same key, so that the handler can tell."""
     world = started(folder, rule("ring"))
     [(_, message)] = world.queue.messages
-    claim = world.app.inbox.claim(Message.parse(message), world.clock())
+    claim = world.app.inbox.leases.claim(Message.parse(message), world.clock())
     world.clock.forward(minutes=7)
     world.run()
     assert world.actions["ring"].crashes == 1
@@ -261,7 +261,7 @@ def test_an_expired_lease_is_taken_over_and_counts_as_a_crash(folder: Path) -> N
 
 def die(world: World, message: str) -> None:
     """A worker takes the action as soon as it may, and is never seen again."""
-    while isinstance(claim := world.app.inbox.claim(Message.parse(message), world.clock()), NotYet):
+    while isinstance(claim := world.app.inbox.leases.claim(Message.parse(message), world.clock()), NotYet):
         world.clock.time = max(claim.until, world.clock.time)
     world.clock.time = claim.record.due  # type: ignore[union-attr]  # it has not ended
 
@@ -272,9 +272,9 @@ def test_what_died_with_a_worker_is_not_tried_again_together(folder: Path) -> No
     messages = [message for _, message in world.queue.messages]
     for crashes, spread in enumerate((30, 120, 480, 1920), start=1):
         for message in messages:
-            world.app.inbox.claim(Message.parse(message), world.clock())
+            world.app.inbox.leases.claim(Message.parse(message), world.clock())
         world.clock.time += LEASE
-        pauses = [world.app.inbox.claim(Message.parse(message), world.clock()) for message in messages]
+        pauses = [world.app.inbox.leases.claim(Message.parse(message), world.clock()) for message in messages]
         seconds = [(pause.until - world.clock()).total_seconds() for pause in pauses if isinstance(pause, NotYet)]
         assert len(seconds) == 12
         assert max(seconds) <= spread < 3 * (max(seconds) - min(seconds))
@@ -331,7 +331,7 @@ def test_a_worker_that_comes_back_too_late_writes_nothing(folder: Path, caplog: 
     """Its lease was taken over; the record is the other's."""
     world = started(folder, rule("ring", "succeed first", "succeed second"))
     [(_, message)] = world.queue.messages
-    slow = world.app.inbox.claim(Message.parse(message), world.clock())
+    slow = world.app.inbox.leases.claim(Message.parse(message), world.clock())
     world.clock.forward(minutes=7)
     world.run()
     with caplog.at_level(logging.WARNING):
@@ -441,7 +441,7 @@ def test_the_poison_function_leaves_a_running_action_to_its_worker(folder: Path)
     world = started(folder, rule("ring"))
     [(_, message)] = world.queue.messages
     world.queue.messages.clear()
-    claim = world.app.inbox.claim(Message.parse(message), world.clock())
+    claim = world.app.inbox.leases.claim(Message.parse(message), world.clock())
     rearm(message, world.app)
     assert world.queue.messages == [(world.clock() + LEASE, message)]
     carry_out(claim, world.app)  # type: ignore[arg-type]  # it is a claim: nobody else is here
@@ -490,7 +490,7 @@ def test_a_marker_that_is_missing_does_not_keep_an_action_from_ending(folder: Pa
     world = started(folder, rule("ring"))
     [(_, message)] = world.queue.messages
     id = Message.parse(message).id
-    world.table.commit(id.day, delete=(id.marker,))
+    world.table.commit(id.day, delete=(id.open_marker,))
     world.run()
     assert world.ends() == {"ring": "succeeded"}
 

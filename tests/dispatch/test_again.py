@@ -36,7 +36,7 @@ def crash(world: World) -> None:
     """A worker claims the action and is never seen again."""
     [(at, message)] = world.queue.messages
     world.clock.time = max(at, world.clock.time)
-    world.app.inbox.claim(Message.parse(message), world.clock())
+    world.app.inbox.leases.claim(Message.parse(message), world.clock())
     world.clock.forward(minutes=7)
 
 
@@ -127,7 +127,7 @@ def test_a_guard_that_holds_changes_nothing_about_the_action(tmp_path: Path) -> 
     assert before.denied_since == before.failing_since is not None
     stood_still = before.failing_since + timedelta(minutes=3)
     assert after.failing_since == after.denied_since == stood_still
-    kept = ("state", "failures", "crashes", "begun", "handler", "settings")
+    kept = ("state", "failures", "crashes", "checked_back", "handler", "settings")
     assert {name: getattr(after, name) for name in kept} == {name: getattr(before, name) for name in kept}
     world.run()
     assert [call.action.failures for call in world.calls] == [0, 0, 1]

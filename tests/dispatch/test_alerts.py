@@ -246,7 +246,7 @@ class TestRejectedEvents:
         def away(*_: object, **__: object) -> None:
             raise Unavailable("away")
 
-        monkeypatch.setattr(app.inbox.notes, "change", away)
+        monkeypatch.setattr(app.inbox.shared, "change", away)
         receive("not an event", app)
         assert len(world.history().rejected) == 1
         assert "alert.lost" in caplog.text

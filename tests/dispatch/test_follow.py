@@ -42,7 +42,7 @@ def test_of_more_rules_than_a_transaction_takes_the_rest_is_asked_later(tmp_path
     assert set(world.ends()) == {f"more-{n}" for n in range(48)}
     assert undecided(world) == {"": ["rules/1.yaml"]}
     [event] = world.history().events.values()
-    assert (event.actions, event.undecided) == (48, ("rules/1.yaml",))
+    assert (event.actions, event.deferred_files) == (48, ("rules/1.yaml",))
     world.run()
     assert len(world.calls) == 48
 
@@ -129,5 +129,5 @@ def test_a_defect_in_what_follows_does_not_lose_the_end(tmp_path: Path, monkeypa
     ring = world.actions["ring"]
     assert (ring.status, ring.note, ring.details) == ("succeeded", "it rang", {"calls": "1"})
     assert undecided(world)["ring|0"] == ["rules/other.yaml", "rules/team.yaml"]
-    assert world.app.inbox.open("2026-11-22") == []
+    assert world.app.inbox.backlog.open_actions("2026-11-22") == []
     assert len(world.calls) == 1

@@ -43,7 +43,7 @@ def test_an_event_is_written_down_with_its_actions(world: World) -> None:
     assert (event.object, event.actions, event.raw) == (EVENT.object, 2, RAW)
     assert world.ends() == {"ring": "pending", "prod-only": "pending"}
     assert [json.loads(message)["rule"] for _, message in world.queue.messages] == ["ring", "prod-only"]
-    assert [id.rule for id in world.app.inbox.open("2026-11-22")] == ["prod-only", "ring"]
+    assert [id.rule for id in world.app.inbox.backlog.open_actions("2026-11-22")] == ["prod-only", "ring"]
 
 
 def test_receiving_costs_one_transaction_and_one_put(world: World) -> None:
@@ -128,7 +128,7 @@ def test_an_event_without_a_usable_time_is_undated(world: World, time: str | Non
     cloud = {"specversion": "1.0", "source": wire["topic"], "type": wire["eventType"], "id": "e1", "data": wire["data"]}
     receive(json.dumps(cloud | ({"time": time} if time else {})), world.app)
     receive(json.dumps(cloud | ({"time": time} if time else {})), world.app)
-    assert world.app.inbox.days() == ["undated"]
+    assert world.app.inbox.history.days() == ["undated"]
     assert len(world.history("undated").events) == 1
     world.run()
     assert world.ends() == {"ring": "succeeded", "prod-only": "succeeded"}
@@ -137,7 +137,7 @@ def test_an_event_without_a_usable_time_is_undated(world: World, time: str | Non
 def test_an_event_that_no_rule_wants_is_recorded(world: World) -> None:
     receive(json.dumps(ModelRegistered.example().wire()), world.app)
     [event] = world.history().events.values()
-    assert (event.event_type, event.actions, event.undecided) == ("ModelRegistered", 0, ())
+    assert (event.event_type, event.actions, event.deferred_files) == ("ModelRegistered", 0, ())
     assert world.queue.messages == []
 
 
@@ -197,7 +197,7 @@ def test_a_refused_file_does_not_lose_the_event(world: World, broken: str) -> No
         world.write(rules(rule("bad", when="[nonsense]")), broken)
     receive(RAW, world.app)
     [event] = world.history().events.values()
-    assert f"rules/{broken}" in event.undecided
+    assert f"rules/{broken}" in event.deferred_files
     assert event.actions == (0 if broken == "workspaces.yaml" else 2)
     assert [row.key[:11] for row in world.table.read("2026-11-22", "!u", "!v")] == ["!undecided|"]
     assert world.history().rejected == []
@@ -237,7 +237,7 @@ def test_a_defect_in_matching_does_not_lose_the_event(world: World, monkeypatch:
     monkeypatch.setattr(type(world.loaded), "matching", broken)
     receive(RAW, world.app)
     [event] = world.history().events.values()
-    assert event.undecided == ("rules/team.yaml",)
+    assert event.deferred_files == ("rules/team.yaml",)
 
 
 def test_a_defect_in_receiving_keeps_the_payload(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

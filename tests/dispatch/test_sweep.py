@@ -73,7 +73,7 @@ def test_a_dead_worker_s_action_is_taken_up_as_a_crash(tmp_path: Path) -> None:
     world = started(tmp_path, rule("ring"))
     [(_, message)] = world.queue.messages
     world.queue.messages.clear()
-    world.app.inbox.claim(Message.parse(message), world.clock())
+    world.app.inbox.leases.claim(Message.parse(message), world.clock())
     world.clock.time += LEASE + GRACE
     sweep(world.app)
     assert world.queue.messages == []
@@ -97,7 +97,7 @@ def test_an_event_that_came_while_a_file_was_refused_is_matched_when_it_is_valid
     world.run()
     assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
     assert [call.action.rule for call in world.calls] == ["ring", "tell"]
-    assert list(world.app.inbox.undecided("2026-11-22")) == []
+    assert list(world.app.inbox.backlog.deferred_matches("2026-11-22")) == []
 
 
 def test_an_event_that_came_while_the_workspaces_were_refused_is_matched_against_all(tmp_path: Path) -> None:
@@ -122,10 +122,10 @@ def test_files_are_asked_one_after_the_other(tmp_path: Path) -> None:
     sweep(world.app)
     world.run()
     assert world.ends() == {"ring": "succeeded", "b": "succeeded"}
-    assert {pending.files for pending in world.app.inbox.undecided("2026-11-22")} == {("rules/a.yaml",)}
+    assert {pending.files for pending in world.app.inbox.backlog.deferred_matches("2026-11-22")} == {("rules/a.yaml",)}
     world.write(rules(rule("a", on="RunCompleted")), "a.yaml")
     sweep(world.app)
-    assert list(world.app.inbox.undecided("2026-11-22")) == []
+    assert list(world.app.inbox.backlog.deferred_matches("2026-11-22")) == []
 
 
 def test_a_refused_file_that_is_gone_when_it_is_mended_loses_nothing(
@@ -146,7 +146,7 @@ def test_a_refused_file_that_is_gone_when_it_is_mended_loses_nothing(
     assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
     assert [call.action.rule for call in world.calls] == ["ring", "tell"]
     assert "rules.gone files=rules/old.yaml event=e1" in caplog.text
-    assert list(world.app.inbox.undecided("2026-11-22")) == []
+    assert list(world.app.inbox.backlog.deferred_matches("2026-11-22")) == []
 
 
 def test_a_file_that_has_another_name_and_still_a_mistake_is_asked_when_it_has_none(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_a_defect_in_one_thing_does_not_stop_the_sweep(tmp_path: Path, monkeypat
         sweep(world.app)
     world.run()
     assert sorted(call.event.id for call in world.calls) == [*"abdefgh"]
-    assert [pending.event.id for pending in world.app.inbox.undecided("2026-11-22")] == ["c"]
+    assert [pending.event.id for pending in world.app.inbox.backlog.deferred_matches("2026-11-22")] == ["c"]
 
 
 def test_a_queue_that_is_away_does_not_make_the_next_try_later(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_two_sweeps_at_once_make_an_action_once(tmp_path: Path) -> None:
     world.receive(EVENT)
     world.workspaces = World.workspaces
     world.write(rules(rule("ring")))
-    [pending] = world.app.inbox.undecided("2026-11-22")
+    [pending] = world.app.inbox.backlog.deferred_matches("2026-11-22")
     sweep(world.app)
     assert decide(pending, world.app) == 0
     world.run()

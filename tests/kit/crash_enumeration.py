@@ -132,15 +132,15 @@ class Telling:
     def is_over(self) -> bool:
         """Has everything ended that ought to?"""
         ended = {place for place, record in self.actions().items() if record.ended}
-        return ended >= {*self.story.ends} and not self.inbox.open(DAY) and not self.left_undecided()
+        return ended >= {*self.story.ends} and not self.inbox.backlog.open_actions(DAY) and not self.left_undecided()
 
     def left_undecided(self) -> list[object]:
         """Events and ends of actions that wait for rules files."""
-        return list(self.inbox.undecided(DAY))
+        return list(self.inbox.backlog.deferred_matches(DAY))
 
     def actions(self) -> dict[tuple[str, str], ActionRecord]:
         """By event and rule."""
-        history = self.inbox.history(DAY)
+        history = self.inbox.history.day(DAY)
         return {(history.events[id.event].id, id.rule): record for id, record in history.actions}
 
     def send(self, message: str, after: timedelta = timedelta()) -> None:
@@ -234,9 +234,9 @@ def check_record(telling: Telling) -> None:
     for place, record in actions.items():
         assert record.status in telling.story.ends[place].split(), place
         assert sum(moment.status in ENDED for moment in record.timeline) == 1, place
-    assert telling.inbox.open(DAY) == []
+    assert telling.inbox.backlog.open_actions(DAY) == []
     assert telling.left_undecided() == []
-    history = telling.inbox.history(DAY)
+    history = telling.inbox.history.day(DAY)
     assert len(history.events) == len(telling.story.events)
     assert history.rejected == []
     keys: defaultdict[tuple[str, str], set[str]] = defaultdict(set)

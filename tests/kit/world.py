@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from dispatch.act import act
 from dispatch.app import App
-from dispatch.inbox.history import History
+from dispatch.inbox.history import DayHistory
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.rows import ActionRecord
 from dispatch.receive import receive
@@ -145,13 +145,13 @@ class World:
     def calls(self) -> list[Call]:
         return Scripted.calls[self.name]
 
-    def history(self, day: str = "2026-11-22") -> History:
-        return self.app.inbox.history(day)
+    def history(self, day: str = "2026-11-22") -> DayHistory:
+        return self.app.inbox.history.day(day)
 
     @property
     def actions(self) -> dict[str, ActionRecord]:
         """The actions of the one event that these tests mostly have, by rule."""
-        return {id.rule: record for day in self.app.inbox.days() for id, record in self.history(day).actions}
+        return {id.rule: record for day in self.app.inbox.history.days() for id, record in self.history(day).actions}
 
     def ends(self) -> dict[str, str]:
         return {rule: record.status for rule, record in self.actions.items()}

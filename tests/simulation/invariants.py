@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from math import inf
 
-from dispatch.inbox.leases import MOST_CRASHES
+from dispatch.inbox.leases import MAX_CRASHES
 from dispatch.inbox.rows import ActionRecord
 from dispatch.rules.rule import ALERTS
 from tests.simulation.agenda import START
@@ -201,5 +201,5 @@ def _not_stopped(simulation: Simulation, actions: Actions) -> Iterator[str]:
     """What ends its process every time is stopped after the fifth."""
     for event in simulation.journal.deadly:
         kills, record = simulation.journal.kills[event], actions.get((event, DEADLY))
-        if record is None or record.status != "failed" or not kills or kills > MOST_CRASHES:
+        if record is None or record.status != "failed" or not kills or kills > MAX_CRASHES:
             yield f"{event}: {DEADLY} killed {kills} processes: {record and record.status}"

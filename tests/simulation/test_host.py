@@ -166,7 +166,7 @@ def test_storage_that_is_away_fails_every_call(monkeypatch: pytest.MonkeyPatch) 
         try:
             app.queue.send("another", timedelta(days=1))
             outcomes.append("sent")
-            app.inbox.days()
+            app.inbox.history.days()
         except Exception as error:
             outcomes.append(str(error))
             raise

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Self
 
 from dispatch.app import App
-from dispatch.inbox.history import History
+from dispatch.inbox.history import DayHistory
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.tables import Table
 from dispatch.rules import load
@@ -92,13 +92,13 @@ class Simulation:
 
     def is_quiet(self) -> bool:
         """Is there nothing more to be done, as far as an outsider sees?"""
-        days = self.inbox.days()
+        days = self.inbox.history.days()
         return (
             not self.grid.under_way
             and not len(self.actions)
             and not len(self.poison)
-            and not any(self.inbox.open(day) for day in days)
-            and not any(True for day in days for _ in self.inbox.undecided(day))
+            and not any(self.inbox.backlog.open_actions(day) for day in days)
+            and not any(True for day in days for _ in self.inbox.backlog.deferred_matches(day))
         )
 
     def figures(self) -> str:
@@ -115,9 +115,9 @@ class Simulation:
         told = ", ".join(f"{count} {what}" for some in counts for what, count in sorted(some.items()))
         return f"{self.plan}: {days:.1f} virtual days in {self.seconds:.0f} s; {told}"
 
-    def histories(self) -> list[History]:
+    def histories(self) -> list[DayHistory]:
         """All that is recorded, by day."""
-        return [self.inbox.history(day) for day in self.inbox.days()]
+        return [self.inbox.history.day(day) for day in self.inbox.history.days()]
 
     def _happen(self) -> None:
         plan, span = self.plan, self.plan.days * 86_400

@@ -101,7 +101,7 @@ def _demo(app: Path) -> int:
         answers = deliver(todo, local, screen)
         inbox = App.from_settings(local.environment, app).inbox
         unsettled = settle(local, inbox)
-        histories = [inbox.history(day) for day in inbox.days()]
+        histories = [inbox.history.day(day) for day in inbox.history.days()]
         events = {key: event for history in histories for key, event in history.events.items()}
         actions = [action for history in histories for action in history.actions]
         rejected = [one for history in histories for one in history.rejected]
@@ -110,7 +110,7 @@ def _demo(app: Path) -> int:
         wrong = [*answers, *unsettled, *differences(todo, events, actions, local)]
         wrong += Story(local, screen).play()
         wrong += settle(local, inbox)
-        histories = [inbox.history(day) for day in inbox.days()]
+        histories = [inbox.history.day(day) for day in inbox.history.days()]
         counts = [sum(len(getattr(history, what)) for history in histories) for what in ("events", "actions")]
     for line in wrong:
         screen.print(f"[red]not as it should be:[/] {escape(line)}")
@@ -136,7 +136,7 @@ def deliver(todo: list[Delivery], local: LocalApp, screen: Screen) -> list[str]:
 def settle(local: LocalApp, inbox: Inbox) -> list[str]:
     """Wait until every action has ended. Returns, if they do not, that and what the app has printed."""
     try:
-        local.wait(lambda: not any(inbox.open(day) for day in inbox.days()), LONGEST, pause=0.2)
+        local.wait(lambda: not any(inbox.backlog.open_actions(day) for day in inbox.history.days()), LONGEST, pause=0.2)
     except TimeoutError:
         return [f"not all actions have ended within {LONGEST:.0f} s", *local.lines]
     return []

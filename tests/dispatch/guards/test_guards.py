@@ -11,7 +11,7 @@ import pytest
 from dispatch.act import act
 from dispatch.guards.event_order import Position
 from dispatch.inbox.errors import Unavailable
-from dispatch.inbox.leases import MOST_CRASHES
+from dispatch.inbox.leases import MAX_CRASHES
 from dispatch.inbox.tables import Row, Table
 from handlers.base import Action, Outcome
 from schemas import Event, ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged, parse_event
@@ -110,7 +110,7 @@ class TestLatestOnly:
         world.queue.send(_message(world), timedelta(hours=1))
         world.receive(model_event("second", 9))
         world.run()
-        assert first.begun
+        assert first.checked_back
         assert outcomes(world)["first"] == "succeeded: done"
 
 
@@ -118,7 +118,7 @@ def _message(world: World) -> str:
     from dispatch.inbox.messages import Message
 
     [(id, record)] = world.history().actions
-    return str(Message(id, record.ticket))
+    return str(Message(id, record.message_version))
 
 
 class TestAtMost:
@@ -210,8 +210,8 @@ class TestAtMost:
         world.receive(run_event("e1", "Failed", 1))
         world.run()
         [(id, record)] = world.history().actions
-        assert world.app.inbox.came_to_nothing(id, record.timeline[0].at)
-        assert not world.app.inbox.came_to_nothing(id, record.due + timedelta(seconds=1))
+        assert world.app.inbox.leases.had_no_effect(id, record.timeline[0].at)
+        assert not world.app.inbox.leases.had_no_effect(id, record.due + timedelta(seconds=1))
 
     @pytest.mark.parametrize("order", [("e1", "e2"), ("e2", "e1")])
     def test_together_with_latest_only_one_event_is_acted_on(self, order: tuple[str, str], tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ class TestTakingTurns:
         world.receive(run_event("e2", "Failed", 2))
         world.run()
         assert outcomes(world) == {
-            DEADLY: f"failed: the worker died {MOST_CRASHES} times while it ran this action",
+            DEADLY: f"failed: the worker died {MAX_CRASHES} times while it ran this action",
             "e2": "succeeded: done",
         }
         first, second = sorted((record for _, record in world.history().actions), key=lambda record: record.status)

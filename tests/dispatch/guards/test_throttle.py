@@ -8,7 +8,8 @@ import pytest
 from dispatch.act import act
 from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.inbox import Inbox
-from dispatch.inbox.notes import Notes, Pauses
+from dispatch.inbox.shared_state import SharedState
+from dispatch.inbox.throttles import Throttles
 from handlers.errors import MAX_RETRY_AFTER
 from schemas import Event, RunStatusChanged
 from tests.kit.storage import NOW, Clock, Counting, MemoryQueue, MemoryTable
@@ -97,7 +98,7 @@ def test_a_pause_that_cannot_be_written_down_costs_neither_patience_nor_a_crash(
     def contested(*_: object) -> None:
         raise Unavailable("others are quicker")
 
-    monkeypatch.setattr(Pauses, "begin", contested)
+    monkeypatch.setattr(Throttles, "begin", contested)
     world.receive(RunStatusChanged.example())
     world.run()
     assert world.ends() == {"ring": "succeeded"}
@@ -107,7 +108,7 @@ def test_a_pause_that_cannot_be_written_down_costs_neither_patience_nor_a_crash(
 def test_a_pause_that_is_long_enough_is_not_written_again() -> None:
     """However many are told of it."""
     storage = Counting(MemoryTable(), MemoryQueue(Clock()))
-    pauses = Pauses(Notes(storage))
+    pauses = Throttles(SharedState(storage))
     until = pauses.begin("mail", timedelta(minutes=5), NOW)
     assert pauses.begin("mail", timedelta(minutes=3), NOW + MINUTE) == until
     assert storage.calls.count("commit") == 1
@@ -133,7 +134,7 @@ def test_any_other_answer_ends_the_week(word: str, tmp_path: Path) -> None:
 
 def test_each_pause_in_a_row_is_longer() -> None:
     """Unless the service names its length; up to an hour; and a pause long after the last one is the first again."""
-    pauses, now, lengths = Pauses(Notes(MemoryTable())), NOW, []
+    pauses, now, lengths = Throttles(SharedState(MemoryTable())), NOW, []
     for _ in range(9):
         end = pauses.begin("chat", None, now)
         lengths.append((end - now) // MINUTE)
@@ -146,7 +147,7 @@ def test_each_pause_in_a_row_is_longer() -> None:
 
 def test_eight_workers_that_are_told_at_once_make_one_pause() -> None:
     """The pause ends with the longest that any of them was told."""
-    pauses = Pauses(Notes(MemoryTable()))
+    pauses = Throttles(SharedState(MemoryTable()))
     assert {pauses.begin("chat", None, NOW) for _ in range(8)} == {NOW + MINUTE}
     assert pauses.begin("chat", 5 * MINUTE, NOW) == NOW + 5 * MINUTE
     assert pauses.begin("chat", None, NOW) == NOW + 5 * MINUTE
@@ -154,14 +155,14 @@ def test_eight_workers_that_are_told_at_once_make_one_pause() -> None:
 
 @pytest.mark.parametrize(("asked", "given"), [(timedelta(), MINUTE), (timedelta(days=900), MAX_RETRY_AFTER)])
 def test_no_header_makes_a_pause_of_nothing_or_for_ever(asked: timedelta, given: timedelta) -> None:
-    assert Pauses(Notes(MemoryTable())).begin("chat", asked, NOW) == NOW + given
+    assert Throttles(SharedState(MemoryTable())).begin("chat", asked, NOW) == NOW + given
 
 
 def test_other_workers_know_within_ten_seconds_for_one_read() -> None:
     """Of a table that is asked no more often than that, however many actions there are."""
     table = MemoryTable()
     counting = Counting(table, None)  # type: ignore[arg-type]  # no queue is used
-    mine, other = Pauses(Notes(counting)), Pauses(Notes(table))
+    mine, other = Throttles(SharedState(counting)), Throttles(SharedState(table))
     for _ in range(100):
         assert mine.until("chat", NOW) is None
     other.begin("chat", None, NOW)
@@ -177,5 +178,5 @@ def test_a_pause_outlives_the_worker_that_was_told(tmp_path: Path) -> None:
     world = World(rules(posting(rule("a", "throttle 600", "succeed") + rule("b"))), tmp_path)
     world.receive(RunStatusChanged.example())
     act(world.queue.messages.pop(0)[1], world.app)
-    fresh = Inbox(world.table, LEASE).pauses
+    fresh = Inbox(world.table, LEASE).throttles
     assert fresh.until("chat.example.com", world.clock()) == world.clock() + timedelta(minutes=10)

@@ -107,6 +107,6 @@ def test_an_event_is_received_without_a_key(https_azurite: Azurite, identity: Id
     names = {"MLEVENTS_TABLE": f"t{uuid4().hex}", "MLEVENTS_QUEUE": f"q{uuid4().hex}"}
     app = App.from_settings({**os.environ, **connection(https_azurite), **names, **SETTINGS}, tmp_path)
     receive(RAW, app)
-    [event] = app.inbox.history("2026-11-22").events.values()
+    [event] = app.inbox.history.day("2026-11-22").events.values()
     assert (event.id, event.actions) == ("e1", 1)
     assert identity.asked

@@ -10,7 +10,7 @@ import pytest
 from dispatch.inbox.actions import NewAction
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.keys import ActionId, event_key
-from dispatch.inbox.leases import Claim, NotYet, Over
+from dispatch.inbox.leases import Claim, Dropped, NotYet
 from dispatch.inbox.messages import Message
 from dispatch.inbox.rows import EventRecord, Rejected
 from dispatch.inbox.tables import Row, Value
@@ -121,7 +121,7 @@ def test_days_lists_the_partitions(inbox: Inbox, table: Limits) -> None:
     add(inbox, "ring")
     inbox.reject(Rejected("malformed", "no JSON", "{", datetime(2026, 11, 23, tzinfo=UTC)))
     add(Inbox(table, LEASE), "ring")
-    assert inbox.days() == ["2026-11-22", "2026-11-23"]
+    assert inbox.history.days() == ["2026-11-22", "2026-11-23"]
 
 
 @pytest.mark.parametrize("calls", [1, 2])
@@ -133,19 +133,19 @@ def test_what_is_written_is_in_a_day_that_is_listed(table: Limits, calls: int, r
         inbox.reject(Rejected("malformed", "no JSON", "{", NOW)) if rejected else add(inbox, "ring")
     written = {row.key for row in table.read("2026-11-22", "", "~")}
     assert len(written) == {(1, False): 0, (2, False): 3, (1, True): 0, (2, True): 1}[calls, rejected]
-    assert Inbox(table, LEASE).days() == ["2026-11-22"]
+    assert Inbox(table, LEASE).history.days() == ["2026-11-22"]
 
 
 def test_open_lists_what_has_not_ended(inbox: Inbox) -> None:
     messages = add(inbox, "ring", "tell")
-    assert inbox.open("2026-11-22") == sorted(message.id for message in messages)
-    assert inbox.open("2026-11-21") == []
+    assert inbox.backlog.open_actions("2026-11-22") == sorted(message.id for message in messages)
+    assert inbox.backlog.open_actions("2026-11-21") == []
 
 
 def test_history_holds_events_actions_and_rejections_apart(inbox: Inbox) -> None:
     add(inbox, "ring")
     inbox.reject(Rejected("malformed", "no JSON", "{", NOW))
-    history = inbox.history("2026-11-22")
+    history = inbox.history.day("2026-11-22")
     assert [event.id for event in history.events.values()] == ["e1"]
     assert [(id.rule, record.status) for id, record in history.actions] == [("ring", "pending")]
     assert [rejected.raw for rejected in history.rejected] == ["{"]
@@ -154,17 +154,17 @@ def test_history_holds_events_actions_and_rejections_apart(inbox: Inbox) -> None
 def test_an_action_is_claimed_once(inbox: Inbox) -> None:
     """The second worker is told when to look again."""
     [message] = add(inbox, "ring")
-    assert isinstance(inbox.claim(message, NOW), Claim)
-    assert inbox.claim(message, NOW) == NotYet(NOW + LEASE)
+    assert isinstance(inbox.leases.claim(message, NOW), Claim)
+    assert inbox.leases.claim(message, NOW) == NotYet(NOW + LEASE)
 
 
 def test_a_message_that_is_ahead_of_its_row_counts(inbox: Inbox) -> None:
     """Only an older one is dropped: the row may have been restored from a backup, and no other message will come."""
-    [first, second] = (message._replace(ticket=5) for message in add(inbox, "ring", "tell"))
-    assert isinstance(inbox.claim(first, NOW), Claim)
-    assert inbox.rearm(second, NOW) == second._replace(ticket=2, after=timedelta(minutes=1))
-    assert inbox.claim(second._replace(ticket=1), NOW) == Over("another message has taken its place")
-    assert inbox.rearm(second._replace(ticket=1), NOW) == Over("another message has taken its place")
+    [first, second] = (message._replace(version=5) for message in add(inbox, "ring", "tell"))
+    assert isinstance(inbox.leases.claim(first, NOW), Claim)
+    assert inbox.leases.rearm(second, NOW) == second._replace(version=2, after=timedelta(minutes=1))
+    assert inbox.leases.claim(second._replace(version=1), NOW) == Dropped("another message has taken its place")
+    assert inbox.leases.rearm(second._replace(version=1), NOW) == Dropped("another message has taken its place")
 
 
 def given(**values: Value) -> Callable[[Row], Row]:
@@ -194,11 +194,11 @@ def test_a_row_of_another_version_is_left_alone(
     [row] = table.read(message.id.day, message.id.row, message.id.row + "!")
     table.commit(message.id.day, change(row))
     before = table.read(message.id.day, "", "~")
-    assert inbox.claim(message, NOW) == NotYet(NOW + timedelta(minutes=5))
-    assert inbox.rearm(message, NOW) == message._replace(after=timedelta(minutes=5))
-    assert [id.rule for id, _ in inbox.history(message.id.day).actions] == ["tell"]
+    assert inbox.leases.claim(message, NOW) == NotYet(NOW + timedelta(minutes=5))
+    assert inbox.leases.rearm(message, NOW) == message._replace(after=timedelta(minutes=5))
+    assert [id.rule for id, _ in inbox.history.day(message.id.day).actions] == ["tell"]
     assert table.read(message.id.day, "", "~") == before
-    assert not inbox.is_over(message.id, NOW)
+    assert not inbox.leases.is_over(message.id, NOW)
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 4
     assert all(text.startswith("action.foreign") and says in text for text in told)
@@ -215,8 +215,8 @@ def test_of_two_workers_that_read_at_once_one_has_it(inbox: Inbox, table: Limits
     behind = Behind(table.table)
     old = read("2026-11-22", "", "~")
     behind.read = lambda *_: old  # type: ignore[method-assign]
-    assert isinstance(inbox.claim(message, NOW), Claim)
-    assert isinstance(Inbox(behind, LEASE).claim(message, NOW), NotYet)
+    assert isinstance(inbox.leases.claim(message, NOW), Claim)
+    assert isinstance(Inbox(behind, LEASE).leases.claim(message, NOW), NotYet)
 
 
 def test_an_event_that_can_no_longer_be_read_ends_its_action(inbox: Inbox, table: Limits) -> None:
@@ -224,19 +224,19 @@ def test_an_event_that_can_no_longer_be_read_ends_its_action(inbox: Inbox, table
     [message] = add(inbox, "ring")
     [row] = table.read(message.id.day, message.id.event, message.id.event + "|")
     table.commit(message.id.day, Row(row.key, {**row.values, "raw": "{}"}, row.etag))
-    over = inbox.claim(message, NOW)
-    assert isinstance(over, Over)
-    assert "cannot be read" in over.why
-    assert inbox.history("2026-11-22").actions[0][1].status == "failed"
-    assert inbox.open("2026-11-22") == []
+    over = inbox.leases.claim(message, NOW)
+    assert isinstance(over, Dropped)
+    assert "cannot be read" in over.reason
+    assert inbox.history.day("2026-11-22").actions[0][1].status == "failed"
+    assert inbox.backlog.open_actions("2026-11-22") == []
 
 
 def test_a_replay_of_an_action_has_another_key(inbox: Inbox) -> None:
     """Retries and crashes keep it: it names the effect."""
     [message] = add(inbox, "ring")
-    claim = inbox.claim(message, NOW)
+    claim = inbox.leases.claim(message, NOW)
     assert isinstance(claim, Claim)
-    again = replace(claim, record=replace(claim.record, generation=1))
+    again = replace(claim, record=replace(claim.record, replay_number=1))
     assert claim.action.key != again.action.key
     assert claim.action.key == replace(claim, record=replace(claim.record, crashes=3)).action.key
 
@@ -246,16 +246,16 @@ def test_a_note_is_changed_by_compare_and_swap(inbox: Inbox) -> None:
 
     def slowly(note: dict[str, str]) -> dict[str, str]:
         if "other" not in note:
-            inbox.notes.change("latest|r", lambda n: n | {"other": "1"}, NOW)
+            inbox.shared.change("latest|r", lambda n: n | {"other": "1"}, NOW)
         return note | {"mine": "1"}
 
-    assert inbox.notes.change("latest|r", slowly, NOW) == {"other": "1", "mine": "1"}
-    assert inbox.notes.change("latest|r", lambda note: note, NOW) == {"other": "1", "mine": "1"}
+    assert inbox.shared.change("latest|r", slowly, NOW) == {"other": "1", "mine": "1"}
+    assert inbox.shared.change("latest|r", lambda note: note, NOW) == {"other": "1", "mine": "1"}
 
 
 def test_a_row_that_cannot_be_read_does_not_hide_the_day(inbox: Inbox, table: Limits) -> None:
     """Whatever it is: an event, an action or a rejection of another version of the app."""
     add(inbox, "ring")
     table.commit("2026-11-22", Row("00000000-odd", {}), Row("00000000-odd|ring", {}), Row("x|odd", {}))
-    history = inbox.history("2026-11-22")
+    history = inbox.history.day("2026-11-22")
     assert ([e.id for e in history.events.values()], len(history.actions), history.rejected) == (["e1"], 1, [])

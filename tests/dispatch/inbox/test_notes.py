@@ -3,7 +3,7 @@
 import pytest
 
 from dispatch.inbox.errors import Conflict, Unavailable
-from dispatch.inbox.notes import Notes
+from dispatch.inbox.shared_state import SharedState
 from dispatch.inbox.tables import Row
 from tests.kit.storage import NOW, MemoryTable
 
@@ -23,11 +23,11 @@ class Contested(MemoryTable):
 def test_a_note_that_others_change_is_changed_when_they_let_it() -> None:
     table = Contested()
     table.left = 12
-    assert Notes(table).change("lock|x", lambda note: {"n": "1"}, NOW) == {"n": "1"}
-    assert Notes(table).all("lock|") == {"lock|x": {"n": "1"}}
+    assert SharedState(table).change("lock|x", lambda note: {"n": "1"}, NOW) == {"n": "1"}
+    assert SharedState(table).all("lock|") == {"lock|x": {"n": "1"}}
 
 
 def test_a_note_that_others_never_let_change_is_an_error_like_any_of_storage() -> None:
     """Whoever wants it is asked again, instead of holding a thread."""
     with pytest.raises(Unavailable, match=r"lock\|x"):
-        Notes(Contested()).change("lock|x", lambda note: {"n": "1"}, NOW)
+        SharedState(Contested()).change("lock|x", lambda note: {"n": "1"}, NOW)

@@ -153,7 +153,7 @@ def test_it_is_done_once_a_day(tmp_path: Path) -> None:
 
 def test_a_sweep_deletes_no_more_than_fits_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next one goes on, five minutes later; the index keeps the day until it is empty."""
-    monkeypatch.setattr(purging, "MOST_ROWS", 100)
+    monkeypatch.setattr(purging, "MAX_ROWS", 100)
     world = world_with(tmp_path, rule("ring"))
     times = [EVENT.event_time + timedelta(hours=h) for h in range(-8, 8)]  # type: ignore[operator]  # it has a time
     world.receive(*(EVENT.model_copy(update={"id": f"{n} {at}", "event_time": at}) for n in range(10) for at in times))
@@ -181,7 +181,7 @@ def test_a_sweep_ends_in_time_however_many_days_there_are(tmp_path: Path) -> Non
     app = keeping(world)
     app = replace(app, inbox=Inbox(Slow(world.table, world.clock, 0.2), LEASE))
     sweeps = 0
-    while len(app.inbox.days()) > 1 and sweeps < 100:
+    while len(app.inbox.history.days()) > 1 and sweeps < 100:
         began, sweeps = world.clock.time, sweeps + 1
         sweep(app)
         assert world.clock.time - began < LEASE - timedelta(minutes=1)
@@ -205,7 +205,7 @@ def test_days_that_keep_what_they_have_do_not_keep_it_from_others(tmp_path: Path
     with seeded(1):
         for _ in range(30):
             app.inbox.purge(world.clock.time - timedelta(days=90), world.clock.time, in_time_of(world))
-    assert len([day for day in app.inbox.days() if day.startswith("2026-1")]) < 60 - 10
+    assert len([day for day in app.inbox.history.days() if day.startswith("2026-1")]) < 60 - 10
 
 
 def in_time_of(world: World) -> Callable[[], bool]:

@@ -32,7 +32,7 @@ def test_an_action_comes_back_as_it_was() -> None:
         failures=3,
         failing_since=NOW,
         crashes=1,
-        generation=2,
+        replay_number=2,
         state={"step": "bake", "shares": [10, 50]},
         note="bakes",
         details={"endpoint": "churn"},

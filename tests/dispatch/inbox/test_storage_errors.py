@@ -202,7 +202,7 @@ def test_the_slowest_storage_is_over_before_event_grid_asks_again(
         assert 10 < network.seconds <= ANSWER.total_seconds()
         network.table = network.queue = "healthy"
         receive(RAW, app)
-        assert len(app.inbox.history("2026-11-22").actions) == 12
+        assert len(app.inbox.history.day("2026-11-22").actions) == 12
         messages = {message.content for message in queue_client.receive_messages(max_messages=100)}
         assert len(messages) == 12
 

@@ -23,7 +23,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from dispatch.act import act, rearm
 from dispatch.app import App
 from dispatch.inbox.errors import StorageError
-from dispatch.inbox.history import History
+from dispatch.inbox.history import DayHistory
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.storage_account import Storage
 from dispatch.inbox.tables import AzureQueue, AzureTable
@@ -102,7 +102,7 @@ class Telling:
         """As Event Grid does: again until it is answered with success, and then it must be there."""
         while not self._try(lambda: receive(RAW, self.app)):
             self.world.clock.forward(seconds=30)
-        assert len(self.past.history(DAY).events) == 1
+        assert len(self.past.history.day(DAY).events) == 1
 
     def _taken(self) -> list[str]:
         """All messages that are there, and those that came back because their calls failed."""
@@ -114,7 +114,7 @@ class Telling:
     @property
     def ended(self) -> bool:
         """Is nothing left for the sweep either?"""
-        return not self.past.open(DAY) and not list(self.past.undecided(DAY))
+        return not self.past.backlog.open_actions(DAY) and not list(self.past.backlog.deferred_matches(DAY))
 
     def _act(self, message: str) -> None:
         before = len(self.world.calls)
@@ -131,8 +131,8 @@ class Telling:
         return True
 
     @property
-    def history(self) -> History:
-        return self.past.history(DAY)
+    def history(self) -> DayHistory:
+        return self.past.history.day(DAY)
 
 
 Plan = Callable[[int], Fault | None]

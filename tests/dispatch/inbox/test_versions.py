@@ -96,8 +96,8 @@ class TestAnUpgrade:
         assert first == ENDS
         assert second == ENDS | {"limited": "skipped"}
         assert other == {"pending": "succeeded"}
-        assert world.app.inbox.open(DAY) == []
-        assert list(world.app.inbox.undecided(DAY)) == []
+        assert world.app.inbox.backlog.open_actions(DAY) == []
+        assert list(world.app.inbox.backlog.deferred_matches(DAY)) == []
 
     def test_goes_on_with_the_same_keys_states_and_failures(self, golden: Path, tmp_path: Path) -> None:
         """A job that was started under a key is found under it."""

@@ -81,7 +81,8 @@ def settled(world: World) -> World:
         sweep(world.app)
         world.run()
         world.clock.forward(days=1)
-    assert [world.app.inbox.open(day) for day in world.app.inbox.days()] == [[]] * len(world.app.inbox.days())
+    inbox = world.app.inbox
+    assert [id for day in inbox.history.days() for id in inbox.backlog.open_actions(day)] == []
     return world
 
 
@@ -92,7 +93,7 @@ def calls(world: World, rule: str) -> list[Call]:
 
 def alerts(world: World) -> list[str]:
     """What people were told, in the earlier release and in this one."""
-    events = [event for day in world.app.inbox.days() for event in world.history(day).events.values()]
+    events = [event for day in world.app.inbox.history.days() for event in world.history(day).events.values()]
     return sorted(event.object for event in events if event.event_type == "Alert")
 
 
@@ -123,7 +124,7 @@ def pauses(world: World) -> list[dict[str, str]]:
 
 def test_an_end_is_told_as_it_was_when_it_was_not_asked_about(settled: World) -> None:
     """Though its action was replayed since then: that one's end is told, too."""
-    told = [(action.generation, action.result and action.result.summary) for _, action in calls(settled, "late")]
+    told = [(action.replay_number, action.result and action.result.summary) for _, action in calls(settled, "late")]
     assert told == [(0, "first"), (1, "second")]
 
 

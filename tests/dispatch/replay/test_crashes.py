@@ -84,7 +84,7 @@ class Story(NamedTuple):
         """Each action ended once more, under one key, and had its effects no more often than there were deaths."""
         history = world.history()
         names = {key: event.id for key, event in history.events.items()}
-        assert Counter((names[id.event], id.rule, r.status, r.generation) for id, r in history.actions) == self.ends
+        assert Counter((names[id.event], id.rule, r.status, r.replay_number) for id, r in history.actions) == self.ends
         called = Counter(call.action.rule for call in world.calls)
         assert called >= self.effects
         assert called.keys() == self.effects.keys()
@@ -93,7 +93,7 @@ class Story(NamedTuple):
         assert {call.action.key for call in world.calls} == {*keys.values()}
         for _, record in history.actions:
             ended = [moment for moment in record.timeline if moment.status in {"succeeded", "failed", "skipped"}]
-            assert len(ended) == 1 + record.generation
+            assert len(ended) == 1 + record.replay_number
         assert world.table.read("2026-11-22", "!", '"') == []
 
 

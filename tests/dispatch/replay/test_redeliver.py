@@ -70,7 +70,7 @@ def test_what_would_be_rejected_again_is_told_and_not_written_down_again(tmp_pat
     assert told["e1"]
     assert told[""].startswith("event: expected JSON")
     assert {one.came for one in redeliver_rejected(world.app)} == {"rejected"}
-    assert world.app.inbox.days() == ["2026-11-22"]
+    assert world.app.inbox.history.days() == ["2026-11-22"]
     assert len(world.history().rejected) == 3
 
 
@@ -112,7 +112,7 @@ def test_while_nobody_knows_whose_it_is_it_is_not_rejected(tmp_path: Path) -> No
     world = World(rules(rule("ring")), tmp_path, workspaces="workspaces: [1")
     assert redeliver(json.dumps(EVENT.wire()), world.app).came == "new"
     [event] = world.history().events.values()
-    assert event.undecided
+    assert event.deferred_files
 
 
 def test_a_row_that_cannot_be_read_does_not_stop_the_others(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ import pytest
 
 from dispatch.act import act, carry_out
 from dispatch.inbox.errors import Conflict
+from dispatch.inbox.history import StoredEvent
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.keys import ActionId
-from dispatch.inbox.leases import Claim
+from dispatch.inbox.leases import Claim, Leases
 from dispatch.inbox.messages import Message
 from dispatch.inbox.tables import Row
-from dispatch.inbox.written_events import WrittenEvent
 from dispatch.replay.replay import Choice, Replayed, find, replay
 from dispatch.sweep import sweep
 from schemas import Event, ModelRegistered, RunStatusChanged
@@ -35,7 +35,7 @@ def ran(folder: Path, *texts: str) -> World:
     return world
 
 
-def written(world: World) -> WrittenEvent:
+def written(world: World) -> StoredEvent:
     [event] = find("e1", world.app)
     return event
 
@@ -68,13 +68,13 @@ class TestWhatIsReplayed:
         first, second = (call.action.key for call in world.calls)
         assert first != second
         record = world.actions["ring"]
-        assert (record.status, record.generation) == ("succeeded", 1)
+        assert (record.status, record.replay_number) == ("succeeded", 1)
         assert [moment.status for moment in record.timeline] == [
             *("pending", "running", "failed"),
             *("pending", "running", "succeeded"),
         ]
         assert notes(world, "ring")[2:4] == ["broken", "replayed"]
-        assert world.app.inbox.open(DAY) == []
+        assert world.app.inbox.backlog.open_actions(DAY) == []
 
     def test_what_was_skipped_runs_again_and_what_succeeded_does_not(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("done"), rule("ring", "skip"))
@@ -106,7 +106,7 @@ class TestWhatIsReplayed:
         world.run()
         first, second = (call.action.key for call in world.calls)
         assert first == second
-        assert (world.ends(), world.actions["ring"].generation) == ({"ring": "succeeded"}, 0)
+        assert (world.ends(), world.actions["ring"].replay_number) == ({"ring": "succeeded"}, 0)
 
     def test_it_begins_anew(self, tmp_path: Path) -> None:
         """Without the state, the failures, the crashes and the clocks of the first time."""
@@ -114,7 +114,7 @@ class TestWhatIsReplayed:
         world.clock.forward(days=30)
         again(world)
         record = world.actions["ring"]
-        assert (record.status, record.begun, record.failures, record.crashes) == ("pending", False, 0, 0)
+        assert (record.status, record.checked_back, record.failures, record.crashes) == ("pending", False, 0, 0)
         assert (record.state, record.details, record.failing_since) == ({}, {}, None)
         assert record.started == record.due == world.clock()
         world.run()
@@ -158,7 +158,7 @@ class TestRulesAsTheyAreToday:
         assert again(world) == {"done": "left", "new": "made"}
         world.run()
         assert called(world) == ["done", "new"]
-        assert world.actions["new"].generation == 0
+        assert world.actions["new"].replay_number == 0
 
     def test_an_event_that_led_to_nothing_can_be_replayed(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("other", on="RunCompleted"))
@@ -241,7 +241,7 @@ class TestWhatHasNotEnded:
         world.receive(EVENT)
         [(_, message)] = world.queue.messages
         world.queue.messages.clear()
-        world.app.inbox.claim(Message.parse(message), world.clock())
+        world.app.inbox.leases.claim(Message.parse(message), world.clock())
         assert again(world, Choice(all=True)) == {"ring": "queued"}
         [(due, _)] = world.queue.messages
         assert due >= world.clock() + LEASE
@@ -277,7 +277,7 @@ class TestWhatFollows:
         assert again(world, Choice(all=True)) == {"train": "replayed", "deploy": "left", "tell": "left"}
         world.run()
         assert called(world) == ["train", "deploy", "tell"] * 2
-        assert {record.generation for record in world.actions.values()} == {1}
+        assert {record.replay_number for record in world.actions.values()} == {1}
 
     def test_what_follows_another_outcome_is_not_repeated(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("ring", "give-up"), rule("tell", after=FAILED))
@@ -295,7 +295,7 @@ class TestWhatFollows:
         assert again(world) == {"ring": "replayed", "tell": "queued"}
         world.run()
         assert called(world) == ["ring", "tell", "ring", "tell"]
-        assert world.actions["tell"].generation == 0
+        assert world.actions["tell"].replay_number == 0
 
     def test_it_can_be_replayed_alone(self, tmp_path: Path) -> None:
         """With the end that it followed."""
@@ -333,7 +333,7 @@ class TestWhatFollows:
         again(world)
         world.run()
         assert called(world).count("tell") == 1
-        assert world.actions["tell"].generation == 1
+        assert world.actions["tell"].replay_number == 1
 
     def test_one_that_followed_something_else_is_replayed_itself(self, tmp_path: Path) -> None:
         """What it followed succeeded, and is left."""
@@ -412,7 +412,7 @@ class TestWhatFollows:
         assert set(again(world).values()) == {"replayed"}
         world.run()
         assert len(world.calls) == 120
-        assert world.app.inbox.open(DAY) == []
+        assert world.app.inbox.backlog.open_actions(DAY) == []
 
 
 class TestUndecidedEnds:
@@ -481,7 +481,7 @@ class TestUndecidedEnds:
         assert called(world) == ["ring", "tell", "ring"]
         self.mend(world)
         assert called(world) == ["ring", "tell", "ring", "tell"]
-        assert world.actions["tell"].generation == 1
+        assert world.actions["tell"].replay_number == 1
 
     def test_the_same_end_twice_is_asked_about_once(self, tmp_path: Path) -> None:
         """With the same key, it is the same end."""
@@ -598,18 +598,18 @@ class TestGuards:
         world.receive(EVENT.model_copy(update={"id": "e2"}))
         [(_, message)] = world.queue.messages
         world.queue.messages.clear()
-        ended = Inbox.is_over
+        is_over = Leases.is_over
 
-        def slow(inbox: Inbox, id: ActionId, since: datetime) -> bool | None:
+        def slow(leases: Leases, id: ActionId, since: datetime) -> bool | None:
             """Between what it reads and what its reader writes, the other is replayed, and runs."""
-            seen = ended(inbox, id, since)
+            seen = is_over(leases, id, since)
             if len(world.calls) == 1:
                 again(world, choice)
                 act(world.queue.messages[0][1], world.app)
             return seen
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Inbox, "is_over", slow)
+            patch.setattr(Leases, "is_over", slow)
             act(message, world.app)
         assert [call.event.id for call in world.calls] == ["e1", "e1"]
         assert [r.note[:19] for id, r in world.history().actions if id.event != written(world).key] == [
@@ -631,7 +631,7 @@ class TestRaces:
         assert {step.did for step in second.steps} == {"queued"}
         world.run()
         assert sorted(called(world)) == ["done", "done", "new", "ring", "ring"]
-        assert {record.generation for record in world.actions.values()} == {0, 1}
+        assert {record.replay_number for record in world.actions.values()} == {0, 1}
 
     def test_what_ended_meanwhile_is_not_what_was_read(self, tmp_path: Path) -> None:
         """An action that runs while the event is read."""
@@ -649,14 +649,14 @@ class TestRaces:
         """What would follow it was opened by another replay since: that is left, and the end is recorded."""
         world = ran(tmp_path, rule("ring", "give-up"), rule("tell", after=FAILED))
         again(world)
-        claim = world.app.inbox.claim(Message.parse(world.queue.messages.pop()[1]), world.clock())
+        claim = world.app.inbox.leases.claim(Message.parse(world.queue.messages.pop()[1]), world.clock())
         assert isinstance(claim, Claim)
         again(world, Choice(rule="tell"))
         carry_out(claim, world.app)
         assert world.ends() == {"ring": "failed", "tell": "pending"}
         world.run()
         assert called(world) == ["ring", "tell", "ring", "tell"]
-        assert world.app.inbox.open(DAY) == []
+        assert world.app.inbox.backlog.open_actions(DAY) == []
 
     def test_a_marker_that_should_not_be_there_does_not_stop_an_end(self, tmp_path: Path) -> None:
         """As after a backup was restored: what is to be opened again is marked as open already."""
@@ -665,7 +665,7 @@ class TestRaces:
         again(world)
         world.run()
         assert called(world) == ["ring", "tell", "ring", "tell"]
-        assert world.app.inbox.open(DAY) == []
+        assert world.app.inbox.backlog.open_actions(DAY) == []
 
     def test_an_event_that_was_deleted_meanwhile_stays_deleted(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("ring", "skip"))
@@ -700,7 +700,7 @@ class TestRaces:
                 return super().commit(partition, *rows, delete=delete)
 
         Inbox(Between(world.table.table), LEASE).purge(world.clock() - timedelta(days=90), world.clock())
-        assert world.app.inbox.days() == [DAY]
+        assert world.app.inbox.history.days() == [DAY]
         world.run()
         assert called(world) == ["ring", "ring"]
 
@@ -710,7 +710,7 @@ class TestRaces:
         world.table.commit("days", delete=(DAY,))
         [event] = find("e1", world.app, DAY)
         replay(event, world.app, Choice())
-        assert world.app.inbox.days() == [DAY]
+        assert world.app.inbox.history.days() == [DAY]
 
     def test_who_never_meets_the_event_as_it_was_read_says_so(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("ring", "skip"))
@@ -771,8 +771,8 @@ class TestAlerts:
         world.run()
         [alert] = [
             event
-            for day in world.app.inbox.days()
-            for event in world.app.inbox.events.of_day(day)
+            for day in world.app.inbox.history.days()
+            for event in world.app.inbox.history.events(day)
             if event.record.event_type == "Alert"
         ]
         assert [step.did for step in replay(alert, world.app, Choice()).steps] == ["replayed"]
@@ -799,5 +799,5 @@ class TestFind:
     def test_a_key_names_one(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("ring"))
         [event] = find(written(world).key, world.app)
-        assert event == written(world) == world.app.inbox.events.get(DAY, event.key)
-        assert world.app.inbox.events.get(DAY, event.key[:20]) is None
+        assert event == written(world) == world.app.inbox.history.event(DAY, event.key)
+        assert world.app.inbox.history.event(DAY, event.key[:20]) is None

@@ -125,7 +125,7 @@ def test_the_time_of_a_written_event_is_the_event_s(tmp_path: Path) -> None:
     """To the millisecond: it is told by its key."""
     time = datetime(2026, 11, 22, 13, 14, 15, 678_900, tzinfo=UTC)
     world = world_of(tmp_path, at("m1", time))
-    [event] = world.app.inbox.events.of_day("2026-11-22")
+    [event] = world.app.inbox.history.events("2026-11-22")
     assert event.time == time.replace(microsecond=678_000)
     assert (event.day, event.key) == event_key(at("m1", time))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.inbox.actions import MOST_ACTIONS
+from dispatch.inbox.actions import MAX_ACTIONS
 from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from schemas import RunStatusChanged
@@ -156,10 +156,10 @@ class TestMostActions:
 
     def test_on_one_type_of_event_in_one_workspace(self, tmp_path: Path) -> None:
         """Every rule beyond is told, and its file refused."""
-        many = [rule(name=f"r{n}", on="[RunCompleted, RunStatusChanged]") for n in range(MOST_ACTIONS)]
+        many = [rule(name=f"r{n}", on="[RunCompleted, RunStatusChanged]") for n in range(MAX_ACTIONS)]
         book = loaded(tmp_path, a=rules(*many))
         assert book.errors == ()
-        assert len(matching(book)) == MOST_ACTIONS
+        assert len(matching(book)) == MAX_ACTIONS
         book = loaded(tmp_path, a=rules(*many), b=rules(rule(name="one"), rule(name="two", on="DriftDetected")))
         assert told(book) == [
             f"rules/b.yaml:{line}:5: more than 48 rules act on RunStatusChanged in churn-dev. They are written down in "
@@ -171,7 +171,7 @@ class TestMostActions:
         """So that each of many teams can have many rules."""
 
         def of(name: str) -> list[str]:
-            return [rule(name=f"{name}{n}", **{"in": name}) for n in range(MOST_ACTIONS)]
+            return [rule(name=f"{name}{n}", **{"in": name}) for n in range(MAX_ACTIONS)]
 
         text = rules(*of("churn-dev"), *of("churn-prod"))
         assert loaded(tmp_path, a=text).errors == ()
@@ -184,8 +184,8 @@ class TestMostActions:
             return [rule(name=f"{outcome}{n}", after=f"{{ rules: a, outcome: {outcome} }}") for n in range(count)]
 
         assert (
-            loaded(tmp_path, a=rules(rule(), *after("failed", MOST_ACTIONS), *after("succeeded", MOST_ACTIONS))).errors
+            loaded(tmp_path, a=rules(rule(), *after("failed", MAX_ACTIONS), *after("succeeded", MAX_ACTIONS))).errors
             == ()
         )
-        [mistake] = loaded(tmp_path, a=rules(rule(), *after("failed", MOST_ACTIONS), *after("any", 1))).errors
+        [mistake] = loaded(tmp_path, a=rules(rule(), *after("failed", MAX_ACTIONS), *after("any", 1))).errors
         assert mistake.message == "more than 48 rules act on the end (failed) of a in churn-dev"

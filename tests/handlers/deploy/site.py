@@ -134,7 +134,7 @@ class Site:
     def actions(self) -> dict[str, ActionRecord]:
         """By the event's id."""
         found: dict[str, ActionRecord] = {}
-        for day in self.world.app.inbox.days():
+        for day in self.world.app.inbox.history.days():
             history = self.world.history(day)
             found |= {history.events[id.event].id: record for id, record in history.actions}
         return found

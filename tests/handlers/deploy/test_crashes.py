@@ -120,8 +120,8 @@ def told(story: Story, mortal: Mortal, monkeypatch: pytest.MonkeyPatch) -> Itera
             if site.actions["churn-8"].ended:
                 break
             site.world.clock.forward(minutes=30)
-            tickets = {id: record.ticket for id, record in site.world.history().actions}
-            for id in site.world.app.inbox.open("2026-11-22"):
+            tickets = {id: record.message_version for id, record in site.world.history().actions}
+            for id in site.world.app.inbox.backlog.open_actions("2026-11-22"):
                 rearm(str(Message(id, tickets[id])), site.world.app)
             site.run()
         yield site

@@ -98,8 +98,8 @@ class Site:
             if self.action.ended:
                 break
             self.world.clock.forward(minutes=30)
-            tickets = {id: record.ticket for id, record in self.world.history().actions}
-            for id in self.world.app.inbox.open("2026-11-22"):
+            tickets = {id: record.message_version for id, record in self.world.history().actions}
+            for id in self.world.app.inbox.backlog.open_actions("2026-11-22"):
                 rearm(str(Message(id, tickets[id])), self.world.app)
             self.world.run()
         return self.action
@@ -108,7 +108,7 @@ class Site:
     def actions(self) -> dict[str, ActionRecord]:
         """By the event's id."""
         found: dict[str, ActionRecord] = {}
-        for day in self.world.app.inbox.days():
+        for day in self.world.app.inbox.history.days():
             history = self.world.history(day)
             found |= {history.events[id.event].id: record for id, record in history.actions}
         return found

@@ -75,7 +75,7 @@ def test_a_service_that_wants_a_pause_gets_it_from_all_actions_there(make: MakeS
     site.tell()
     assert site.end[0] == "succeeded"
     assert site.took >= timedelta(hours=1)
-    [pause] = site.world.app.inbox.notes.all("pause|").values()
+    [pause] = site.world.app.inbox.shared.all("pause|").values()
     assert pause["until"] > "2026-11-22T10"
 
 

@@ -77,8 +77,8 @@ class Deployed:
 
     def ends(self) -> dict[str, str]:
         inbox = self.app.inbox
-        actions = [action for day in inbox.days() for action in inbox.history(day).actions]
-        return {f"{id.rule} {record.generation}": record.status for id, record in actions}
+        actions = [action for day in inbox.history.days() for action in inbox.history.day(day).actions]
+        return {f"{id.rule} {record.replay_number}": record.status for id, record in actions}
 
     def replay(self, *arguments: str) -> tuple[int, list[str]]:
         """The exit code, and what was said after the settings."""
@@ -187,7 +187,7 @@ class TestAnEvent:
         deployed.rules(rule("ring", "give-up \\x1b[2J gone"))
         deployed.receive(EVENT.model_copy(update={"id": "\x1b[2J"}))
         deployed.work()
-        [event] = deployed.app.inbox.events.of_day("2026-11-22")
+        [event] = deployed.app.inbox.history.events("2026-11-22")
         _, lines = deployed.replay(event.key)
         assert "\x1b" not in "".join(lines)
 

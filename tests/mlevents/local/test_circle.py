@@ -101,13 +101,13 @@ def ends(local: LocalApp) -> dict[str, list[str]]:
     def is_quiet() -> bool:
         nonlocal quiet
         running = [job for job in local.azure.jobs.all if job["properties"]["status"] not in {"Completed", "Failed"}]
-        busy = running or any(inbox.open(day) for day in inbox.days())
+        busy = running or any(inbox.backlog.open_actions(day) for day in inbox.history.days())
         quiet = 0 if busy else quiet + 1
         return quiet > 20
 
     local.wait(is_quiet, 60)
     found: dict[str, list[Any]] = {}
-    for day in inbox.days():
-        for id, record in inbox.history(day).actions:
+    for day in inbox.history.days():
+        for id, record in inbox.history.day(day).actions:
             found.setdefault(id.rule, []).append((record.started, record.status))
     return {rule: [status for _, status in sorted(ends)] for rule, ends in found.items()}

@@ -64,7 +64,7 @@ class Target:
     def recorded(self) -> "Record":
         """All that is written down."""
         inbox = App.from_settings(self.local.environment, ROOT).inbox
-        histories = [inbox.history(day) for day in inbox.days()]
+        histories = [inbox.history.day(day) for day in inbox.history.days()]
         keys = {key for history in histories for key in history.events}
         return Record(keys, {rejected.raw for history in histories for rejected in history.rejected})
 

@@ -144,7 +144,7 @@ def test_nothing_that_fails_tells_a_secret(azurite: Azurite, rules: Path, mail: 
 
         def is_over() -> bool:
             time.sleep(0.1)  # storage has enough to do
-            records = {id.rule: record for day in inbox.days() for id, record in inbox.history(day).actions}
+            records = {id.rule: record for day in inbox.history.days() for id, record in inbox.history.day(day).actions}
             mailing = records.pop("mail", None)
             tried = mailing is not None and (mailing.failures or mailing.ended)
             return bool(tried) and len(records) > 2 * len(WAYS) and all(record.ended for record in records.values())

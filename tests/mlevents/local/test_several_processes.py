@@ -88,15 +88,15 @@ class Scene:
     def records(self) -> dict[tuple[str, str], ActionRecord]:
         """Of all actions, by event and rule."""
         inbox, found = self.app().inbox, dict[tuple[str, str], ActionRecord]()
-        for day in inbox.days():
-            history = inbox.history(day)
+        for day in inbox.history.days():
+            history = inbox.history.day(day)
             found |= {(history.events[id.event].id, id.rule): record for id, record in history.actions}
         return found
 
     def open(self) -> list[ActionId]:
         """The actions that have not ended."""
         inbox = self.app().inbox
-        return [id for day in inbox.days() for id in inbox.open(day)]
+        return [id for day in inbox.history.days() for id in inbox.backlog.open_actions(day)]
 
     @contextmanager
     def queue(self) -> Iterator[QueueClient]:

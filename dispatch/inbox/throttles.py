@@ -1,0 +1,56 @@
+"""Which services have throttled the app, and until when: shared by all workers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dispatch.inbox.shared_state import SharedState, hashed
+from handlers.errors import MAX_RETRY_AFTER
+
+_MAX_AGE = timedelta(seconds=10)  # of what was last read, so that the number of actions does not multiply reads
+_MIN, _MAX = timedelta(minutes=1), timedelta(hours=1)  # of a throttle for which the service named no time
+
+
+@dataclass(slots=True)
+class Throttles:
+    """The services that are throttled now; all workers know it a few seconds after the first one was throttled."""
+
+    shared: SharedState
+    _read_at: datetime | None = None
+    _until: Mapping[str, datetime] | None = None
+
+    def until(self, destination: str, now: datetime) -> datetime | None:
+        """When the throttle of a destination ends, None if there is none. Reads at most every ten seconds."""
+        if self._until is None or self._read_at is None or not timedelta() <= now - self._read_at < _MAX_AGE:
+            found = self.shared.all("pause|")
+            self._until = {name: datetime.fromisoformat(value["until"]) for name, value in found.items()}
+            self._read_at = now
+        end = self._until.get(_name(destination))
+        return end if end and end > now else None
+
+    def begin(self, destination: str, retry_after: timedelta | None, now: datetime) -> datetime:
+        """Throttle a destination for the time that the service named; returns the end of the throttle.
+
+        Without such a time it lasts a minute, and each consecutive one twice as long as the last, up to an hour.
+        """
+
+        def extended(before: dict[str, str]) -> dict[str, str]:
+            last = datetime.fromisoformat(before["until"]) if before else None
+            length = timedelta(seconds=float(before["seconds"])) if before else timedelta()
+            if last is None or now >= last:  # else this throttle has just begun for other actions, too
+                consecutive = last is not None and now - last < length
+                length = min(length * 2, _MAX) if consecutive else _MIN
+            wanted = length if retry_after is None else min(max(retry_after, _MIN), MAX_RETRY_AFTER)
+            end = max(now + wanted, last or now)
+            if end == last:
+                return before
+            return {"until": end.isoformat(), "seconds": str(length.total_seconds())}
+
+        value = self.shared.change(_name(destination), extended, now)
+        end = datetime.fromisoformat(value["until"])
+        self._until = {**(self._until or {}), _name(destination): end}
+        return end
+
+
+def _name(destination: str) -> str:
+    return f"pause|{hashed(destination)}"
