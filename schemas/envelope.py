@@ -1,4 +1,4 @@
-"""The two envelopes that Event Grid delivers in, made one: Event Grid's own schema."""
+"""The two envelopes in which Event Grid delivers events: its own schema, and CloudEvents, which is converted to it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from typing import Any
 
 from schemas.wire import fold, respelled
 
-_EVENT_GRID = ("id", "topic", "subject", "eventType", "eventTime", "data", "dataVersion", "metadataVersion")
-_CLOUD_EVENTS: Mapping[str, str] = {"topic": "source", "eventType": "type", "eventTime": "time"}
+EVENT_GRID = ("id", "topic", "subject", "eventType", "eventTime", "data", "dataVersion", "metadataVersion")
+CLOUD_EVENTS: Mapping[str, str] = {"topic": "source", "eventType": "type", "eventTime": "time"}
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An event in Event Grid's schema, and what its sender calls fields that had another name."""
+    """An event in Event Grid's schema, and the sender's names of fields that have another name there."""
 
     event: Mapping[str, Any]
     names: Mapping[str, str]
 
     def with_type(self, event_type: str) -> "Envelope":
-        """The same with the type's name spelled so."""
+        """The same envelope with another spelling of the event type."""
         return Envelope({**self.event, "eventType": event_type}, self.names)
 
     @property
@@ -29,15 +29,15 @@ class Envelope:
 
 
 def open_envelope(raw: Mapping[str, Any]) -> Envelope:
-    """The event in either envelope, by any spelling of its names.
+    """Convert an event from either envelope, whose field names may have any spelling.
 
-    Of a CloudEvent `specversion` goes, for it names the envelope; all other attributes stay.
+    Drops `specversion` of a CloudEvent, because it describes the envelope, and keeps all other attributes.
     """
     folded = {fold(name) for name in raw}
     cloud_event = "specversion" in folded or ({"source", "type"} <= folded and not {"topic", "eventtype"} & folded)
     if not cloud_event:
-        return Envelope(respelled(raw, _EVENT_GRID), {})
-    spelled = respelled(raw, _CLOUD_EVENTS.values())
+        return Envelope(respelled(raw, EVENT_GRID), {})
+    spelled = respelled(raw, CLOUD_EVENTS.values())
     event = {name: value for name, value in spelled.items() if fold(name) != "specversion"}
-    event |= {ours: event.pop(theirs) for ours, theirs in _CLOUD_EVENTS.items() if theirs in event}
-    return Envelope(respelled(event, _EVENT_GRID), _CLOUD_EVENTS)
+    event |= {name: event.pop(theirs) for name, theirs in CLOUD_EVENTS.items() if theirs in event}
+    return Envelope(respelled(event, EVENT_GRID), CLOUD_EVENTS)

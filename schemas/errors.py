@@ -1,9 +1,9 @@
-"""What can be wrong with what should have been an event.
+"""The errors that `parse_event` raises.
 
 ValueError
-└── EventError             what came is no event that can be handled; carries what could be read of it
-    ├── MalformedEvent     it is not JSON, not one event, or its fields are not as they must be
-    └── UnknownEventType   it may be a good event, but its type is none of the five of Azure Machine Learning
+└── EventError             the input is not an event that the app can handle
+    ├── MalformedEvent     it is not JSON, is not one event, or has invalid fields
+    └── UnknownEventType   it may be a valid event, but its type is not registered (schemas/events/registry.py)
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _SHORT.maxlevel = 2
 
 
 def shown(value: Any) -> str:
-    """A value as an error message shows it: its ``repr``, shortened, with control characters escaped; never raises."""
+    """Format a value for an error message: its ``repr``, shortened, with control characters escaped. Never raises."""
     try:
         return "null" if value is None else _SHORT.repr(value)
     except ValueError:  # Python refuses to print integers of more than 4,300 digits
@@ -25,7 +25,7 @@ def shown(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: where (spelled as on the wire: ``data.runId``), what was there, what was expected."""
+    """One problem: the field as the sender spells it (``data.runId``), the value found, and what was expected."""
 
     field: str
     found: str
@@ -36,9 +36,9 @@ class Problem:
 
 
 class EventError(ValueError):
-    """What came is no event that can be handled.
+    """The input is not an event that the app can handle.
 
-    `event_id`, `event_type` and `topic` are what could be read of it, "" where nothing could.
+    `event_id`, `event_type` and `topic` are the input's, as far as they could be read, else "".
     """
 
     def __init__(self, message: str, *, event_id: str = "", event_type: str = "", topic: str = "") -> None:
@@ -49,7 +49,7 @@ class EventError(ValueError):
 
 
 class MalformedEvent(EventError):  # noqa: N818 - a noun, as the inbox calls what it records
-    """It is not JSON, not one event, or its fields are not as they must be; `problems` lists all that is wrong."""
+    """The input is not JSON, is not one event, or has invalid fields; `problems` lists every problem."""
 
     def __init__(self, *problems: Problem, event_id: str = "", event_type: str = "", topic: str = "") -> None:
         message = "; ".join(str(problem) for problem in problems)
@@ -58,4 +58,4 @@ class MalformedEvent(EventError):  # noqa: N818 - a noun, as the inbox calls wha
 
 
 class UnknownEventType(EventError):  # noqa: N818 - a noun, as the inbox calls what it records
-    """Its type is none of the five event types of Azure Machine Learning."""
+    """The event's type is not registered."""

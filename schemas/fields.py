@@ -1,14 +1,16 @@
-"""What the fields of an event may hold. Whatever does not fit raises a ValueError that says what was expected.
+"""The types of an event's fields. An invalid value raises a ValueError that describes what was expected.
 
-The service, its documentation and the SDKs' samples disagree on types (an integer model version, the text "null" where
-there is no value), so each field takes all that has been seen, and what it exposes has one type.
+The service, its documentation and the SDKs' samples disagree on types: model versions can be integers, and absent
+values the text "null". Each type accepts every form that has been seen, and converts it to one.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer
+from pydantic_core import CoreSchema, core_schema
 
 TEXT = "a text that is not empty"
 _TIME = "an ISO 8601 date and time such as 2026-11-22T09:00:00.1234567Z"
@@ -22,7 +24,7 @@ def _required_text(value: Any) -> str:
 
 
 def _absent(value: Any) -> bool:
-    """Null; the service is said to write it as a text, too (Azure/azure-rest-api-specs, pull request 31182)."""
+    """Null, which the service reportedly also writes as a text (Azure/azure-rest-api-specs, pull request 31182)."""
     return value is None or value == "null"
 
 
@@ -49,10 +51,10 @@ def _optional_version(value: Any) -> str:
 
 
 def parse_time(value: str) -> datetime:
-    """A time in UTC; one without an offset is taken as UTC. Raises ValueError for all but an ISO 8601 date and time.
+    """Read an ISO 8601 date and time, and convert it to UTC. Raises ValueError.
 
-    Digits after the sixth of a second are dropped: Event Grid writes seven. Where UTC would leave the calendar (year 1,
-    east of Greenwich) the time keeps its offset.
+    A time without an offset is in UTC. Drops digits after the sixth of a second: Event Grid writes seven. A time keeps
+    its offset if the UTC time would be outside of the years 1 to 9999.
     """
     try:
         time = datetime.fromisoformat(value.upper())
@@ -74,7 +76,7 @@ def _time(value: Any) -> datetime | None:
 
 
 def format_time(time: datetime | None) -> str | None:
-    """As on the wire: ISO 8601, with ``Z`` for UTC."""
+    """Format a time as in an event: ISO 8601, with ``Z`` for UTC."""
     if time is None:
         return None
     text = time.isoformat()
@@ -101,11 +103,32 @@ def _model_ids(value: Any) -> str:
     return "" if _absent(value) else value
 
 
-RequiredText: TypeAlias = Annotated[str, BeforeValidator(_required_text)]
-OptionalText: TypeAlias = Annotated[str | None, BeforeValidator(_optional_text)]
-Text: TypeAlias = Annotated[str, BeforeValidator(_text)]
-Version: TypeAlias = Annotated[str, BeforeValidator(_version)]
-OptionalVersion: TypeAlias = Annotated[str, BeforeValidator(_optional_version)]
-Time: TypeAlias = Annotated[datetime | None, BeforeValidator(_time), PlainSerializer(format_time)]
-Number: TypeAlias = Annotated[float | None, BeforeValidator(_number)]
-ModelIds: TypeAlias = Annotated[str, BeforeValidator(_model_ids)]
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """Metadata of a field: the values that need no conversion, for schemas/canonical.py."""
+
+    schema: CoreSchema
+
+
+# Rust's regular expressions have no lookahead, and its white space is not Python's: both patterns accept less than the
+# validators above, whose answer for what they accept is the value itself.
+TEXT_SCHEMA = core_schema.str_schema(strict=True, pattern="[!-~]")
+NOT_NULL_SCHEMA = core_schema.str_schema(strict=True, pattern=r"(?s)\A(?:\z|[^n]|n[^u]|nu[^l]|nul[^l]|null.)")
+_VERSION_OR_EMPTY = core_schema.str_schema(strict=True, pattern=r"\A\z|[!-~]")
+_FINITE = core_schema.float_schema(strict=True, allow_inf_nan=False)
+
+RequiredText: TypeAlias = Annotated[str, BeforeValidator(_required_text), Canonical(TEXT_SCHEMA)]
+OptionalText: TypeAlias = Annotated[
+    str | None, BeforeValidator(_optional_text), Canonical(core_schema.nullable_schema(NOT_NULL_SCHEMA))
+]
+Text: TypeAlias = Annotated[str, BeforeValidator(_text), Canonical(NOT_NULL_SCHEMA)]
+Version: TypeAlias = Annotated[str, BeforeValidator(_version), Canonical(TEXT_SCHEMA)]
+OptionalVersion: TypeAlias = Annotated[str, BeforeValidator(_optional_version), Canonical(_VERSION_OR_EMPTY)]
+Time: TypeAlias = Annotated[
+    datetime | None,
+    BeforeValidator(_time),
+    PlainSerializer(format_time),
+    Canonical(core_schema.no_info_plain_validator_function(_time)),
+]
+Number: TypeAlias = Annotated[float | None, BeforeValidator(_number), Canonical(core_schema.nullable_schema(_FINITE))]
+ModelIds: TypeAlias = Annotated[str, BeforeValidator(_model_ids), Canonical(NOT_NULL_SCHEMA)]

@@ -1,13 +1,17 @@
 """`parse_event`: read an event from JSON or plain data."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
+from schemas.canonical import CanonicalReader, NotCanonical
 from schemas.envelope import open_envelope
 from schemas.errors import UnknownEventType, shown
 from schemas.events.base import Event
 from schemas.events.registry import EVENT_TYPES, find_type
 from schemas.plain import read_plain
+
+_reader = lru_cache(maxsize=1)(CanonicalReader.of)  # of the registered types, which change in tests only
 
 
 def parse_event(raw: str | bytes | Mapping[str, Any]) -> Event:
@@ -16,6 +20,16 @@ def parse_event(raw: str | bytes | Mapping[str, Any]) -> Event:
     Event types are compared regardless of case, and spelled as Event Grid spells them. Raises MalformedEvent, which
     lists every problem, or UnknownEventType, and nothing else.
     """
+    if isinstance(raw, str | bytes):
+        try:
+            return _reader(tuple(EVENT_TYPES.values())).read(raw)
+        except NotCanonical:
+            pass
+    return parse_leniently(raw)
+
+
+def parse_leniently(raw: str | bytes | Mapping[str, Any]) -> Event:
+    """`parse_event` for every spelling and type of field that has been seen, with errors that explain themselves."""
     envelope = open_envelope(read_plain(raw))
     name = envelope.event.get("eventType")
     if not isinstance(name, str) or not name.strip():

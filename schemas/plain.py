@@ -1,26 +1,30 @@
-"""Reading JSON within bounds that keep everything after it safe: what comes out is plain data that prints again."""
+"""Read JSON within limits that keep everything after it safe: the result is plain data that can be written again."""
 
 import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
 from math import isfinite
-from typing import Any
+from typing import Any, TypeAlias
 
 from schemas.envelope import open_envelope
 from schemas.errors import MalformedEvent, Problem, shown
 
 DEPTH_LIMIT = 64  # levels of nesting: the default of Newtonsoft.Json, with which the Functions host reads events
-_DIGITS_LIMIT = 309  # no double, and so no number of most JSON libraries, has more before the point
+_DIGITS_LIMIT = 309  # before the decimal point; no double, and so no number of most JSON libraries, has more
 _PROBLEMS_LIMIT = 10
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+# The location of a value: the location of its parent, and its name or index there. It becomes text only in an error:
+# names can be long, and an event of 1 MB can have many values below a long name.
+_Location: TypeAlias = "tuple[_Location, str | int] | None"
+
 
 def read_plain(raw: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
-    """The one event in a JSON text or in plain data, copied into dict, list, str, int, float, bool and None.
+    """Copy the one event in a JSON text or in plain data into dict, list, str, int, float, bool and None.
 
-    Lone surrogates, which no UTF-8 can hold, become U+FFFD. Raises MalformedEvent for what is not JSON, not one event,
-    nested too deeply, or holds a number that is not finite.
+    Lone surrogates, which UTF-8 cannot encode, become U+FFFD. Raises MalformedEvent for what is not JSON, is not one
+    event, is nested too deeply, or contains a number that is not finite.
     """
     value = raw if isinstance(raw, Mapping | list) else _load(raw)
     if isinstance(value, list):
@@ -30,9 +34,9 @@ def read_plain(raw: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise MalformedEvent(Problem("event", shown(value), "a JSON object"))
     problems: list[Problem] = []
-    plain: dict[str, Any] = _plain(value, "", 1, problems)
+    plain: dict[str, Any] = _plain(value, None, 1, problems)
     if problems:
-        raise MalformedEvent(*problems[:_PROBLEMS_LIMIT], **open_envelope(plain).summary)
+        raise MalformedEvent(*problems, **open_envelope(plain).summary)
     return plain
 
 
@@ -55,7 +59,7 @@ def _integer(digits: str) -> float:
     return int(digits) if len(digits.removeprefix("-")) <= _DIGITS_LIMIT else float("inf")
 
 
-def _plain(value: Any, where: str, depth: int, problems: list[Problem]) -> Any:
+def _plain(value: Any, location: _Location, depth: int, problems: list[Problem]) -> Any:
     match value:
         case None | bool():
             return value
@@ -66,36 +70,41 @@ def _plain(value: Any, where: str, depth: int, problems: list[Problem]) -> Any:
         case datetime():
             return value.isoformat()
         case Mapping() | list() | tuple() if depth <= DEPTH_LIMIT:
-            return _container(value, where, depth, problems)
-    problems.append(_refused(value, where))
+            return _container(value, location, depth, problems)
+    if len(problems) < _PROBLEMS_LIMIT:
+        problems.append(_problem(value, location))
     return None
 
 
-def _container(value: Any, where: str, depth: int, problems: list[Problem]) -> Any:
+def _container(value: Any, location: _Location, depth: int, problems: list[Problem]) -> Any:
     if not isinstance(value, Mapping):
-        return [_plain(item, f"{where}[{index}]", depth + 1, problems) for index, item in enumerate(value)]
+        return [_plain(item, (location, index), depth + 1, problems) for index, item in enumerate(value)]
     plain = {}
     for key, item in value.items():
         if isinstance(key, str):
             name = _clean(key)
-            plain[name] = _plain(item, f"{where}.{name}" if where else name, depth + 1, problems)
-        else:
-            problems.append(Problem(_place(where), shown(key), "a text as the name of a field"))
+            plain[name] = _plain(item, (location, name), depth + 1, problems)
+        elif len(problems) < _PROBLEMS_LIMIT:
+            problems.append(Problem(_path(location), shown(key), "a text as the name of a field"))
     return plain
 
 
-def _refused(value: Any, where: str) -> Problem:
-    where = _place(where)
+def _problem(value: Any, location: _Location) -> Problem:
+    path = _path(location)
     if isinstance(value, Mapping | list | tuple):
-        return Problem(where, f"more than {DEPTH_LIMIT} levels of nesting", f"at most {DEPTH_LIMIT}")
+        return Problem(path, f"more than {DEPTH_LIMIT} levels of nesting", f"at most {DEPTH_LIMIT}")
     if isinstance(value, int | float):
-        return Problem(where, "a number out of bounds", "a number that is finite as a double")
-    return Problem(where, shown(value), "what JSON can hold")
+        return Problem(path, "a number out of bounds", "a number that is finite as a double")
+    return Problem(path, shown(value), "what JSON can hold")
 
 
-def _place(where: str) -> str:
-    """A path as an error message shows it; the names in it are the sender's, of any length and any characters."""
-    return shown(where)[1:-1] or "event"
+def _path(location: _Location) -> str:
+    """A location as an error message shows it: ``data.extra[1].x``, shortened and with control characters escaped."""
+    parts: list[str] = []
+    while location:
+        location, name = location
+        parts.append(f"[{name}]" if isinstance(name, int) else f".{name}")
+    return shown("".join(reversed(parts)).removeprefix("."))[1:-1] or "event"
 
 
 def _clean(text: str) -> str:
@@ -105,5 +114,5 @@ def _clean(text: str) -> str:
 def _is_finite(number: float) -> bool:
     try:
         return isfinite(number)
-    except OverflowError:  # an int that no double can hold
+    except OverflowError:  # the integer is too large for a double
         return False

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self, TypeAlias, cast
 
 from pydantic import PrivateAttr, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema
 
 from schemas.context import Context
 from schemas.drift import Drift
@@ -23,6 +24,9 @@ Rows: TypeAlias = tuple[tuple[str, Any], ...]
 
 class EventData(WireModel):
     """The data of an event."""
+
+    # Schemas of fields that have a field validator, which must accept what they accept (schemas/canonical.py).
+    canonical_fields: ClassVar[Mapping[str, CoreSchema]] = {}
 
 
 class Event(WireModel):

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import CoreSchema, core_schema
 
 from schemas.drift import Drift
 from schemas.events.base import Event, EventData
-from schemas.fields import TEXT, Number, OptionalText, Time
+from schemas.fields import NOT_NULL_SCHEMA, TEXT, TEXT_SCHEMA, Number, OptionalText, Time
 from schemas.links import run_link
 from schemas.subject import subject_parts
 
@@ -21,6 +22,10 @@ class DriftSubject(NamedTuple):
 
 class DatasetDriftDetectedData(EventData):
     """Drift that a dataset monitor found. The monitor's name or its id is required."""
+
+    canonical_fields: ClassVar[Mapping[str, CoreSchema]] = {
+        "data_drift_name": core_schema.chain_schema([TEXT_SCHEMA, NOT_NULL_SCHEMA])
+    }
 
     data_drift_id: OptionalText = None
     data_drift_name: OptionalText = Field(default=None, validate_default=True)

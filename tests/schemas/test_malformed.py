@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from time import process_time
 from types import MappingProxyType
 from typing import Any
 
@@ -232,6 +233,18 @@ def test_text_and_bytes_may_begin_with_a_byte_order_mark() -> None:
     """Some tools write one."""
     text = delivered(event_grid())
     assert parse_event("\ufeff" + text) == parse_event(text) == parse_event(text.encode("utf-8-sig"))
+
+
+@pytest.mark.parametrize("last", [1, float("nan")])
+def test_reading_a_long_name_above_many_values_takes_linear_time(last: float) -> None:
+    """1 MB; if the location of each value became text, that would be 80 GB."""
+    text = json.dumps(event_grid(data={**RUN, "n" * 500_000: [1] * 166_000 + [last]}))
+    start = process_time()
+    try:
+        parse_event(text)
+    except MalformedEvent as error:
+        assert error.problems[0].field.startswith("data.nnn")  # noqa: PT017 - one of the two inputs is valid
+    assert process_time() - start < 5
 
 
 def test_both_errors_are_event_errors() -> None:
