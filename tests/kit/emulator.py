@@ -3,11 +3,37 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from emulator import Azure
+from emulator.state.clock import Clock
+from tests.kit import storage as kit
+
+
+class _AppClock(Clock):
+    """The app's clock, for the emulator."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.app = kit.Clock()
+
+    def __call__(self) -> datetime:
+        """Now."""
+        return self._at or self.app() + self._ahead
+
+
+def shared_clock(azure: Azure) -> kit.Clock:
+    """The one clock of a test: the emulator follows the app's, so that what the app waits for takes that long there.
+
+    Call it before anything is created in Azure: creation times then agree with what follows.
+    """
+    if not isinstance(azure.state.clock, _AppClock):
+        azure.state.clock = _AppClock()
+    return azure.state.clock.app
+
 
 _MACHINE = ("AZURE_CLIENT", "ARM_CLOUD")
 

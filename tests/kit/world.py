@@ -92,9 +92,9 @@ class World:
     mortal: Mortal = field(default_factory=Mortal)
     workspaces: str = WORKSPACES
     name: str = field(default_factory=lambda: uuid4().hex)
+    clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        self.clock = Clock()
         self.table = Limits(MemoryTable())
         self.queue = MemoryQueue(self.clock)
         self.write(self.rules)

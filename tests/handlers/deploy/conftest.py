@@ -8,7 +8,7 @@ import pytest
 
 from emulator import Azure
 from tests.handlers.deploy.site import DEV, PROD, Site
-from tests.kit.emulator import emulated_azure
+from tests.kit.emulator import emulated_azure, shared_clock
 
 MakeSite = Callable[..., Site]
 
@@ -17,6 +17,7 @@ MakeSite = Callable[..., Site]
 def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
     """Two workspaces and a registry."""
     with emulated_azure(monkeypatch, PROD, DEV) as azure:
+        shared_clock(azure)
         yield azure
 
 

@@ -15,6 +15,7 @@ from handlers.azure.ml.workspace import AzureML
 from handlers.azure.transport import Transport
 from handlers.deploy.handler import Deploy
 from schemas import ModelRegistered, WorkspaceId
+from tests.kit.emulator import shared_clock
 from tests.kit.storage import Died, Mortal
 from tests.kit.world import SETTINGS, World
 
@@ -104,7 +105,9 @@ class Site:
         given = QUICK | settings | ({"world": "WORLD"} if mortal else {})
         given = {name: value for name, value in given.items() if value is not None}
         lines = ["name: deploy-it", "on: ModelRegistered", rule or STAGED, do, f"with: {json.dumps(given)}"]
-        world = World("rules:\n  - " + "\n    ".join(lines) + "\n", folder, mortal or Mortal())
+        world = World(
+            "rules:\n  - " + "\n    ".join(lines) + "\n", folder, mortal or Mortal(), clock=shared_clock(azure)
+        )
         if mortal:
             MortalDeploy.mortals[world.name] = mortal
         assert world.loaded.errors == (), world.loaded.errors

@@ -9,7 +9,7 @@ import pytest
 from emulator import Azure
 from mlevents.local.azurite import Azurite
 from tests.handlers.pipeline.site import DEV, PROD, Site
-from tests.kit.emulator import emulated_azure
+from tests.kit.emulator import emulated_azure, shared_clock
 
 MakeSite = Callable[..., Site]
 
@@ -18,6 +18,7 @@ MakeSite = Callable[..., Site]
 def azure(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
     """Two workspaces, a registry and a cluster; Azurite for uploads. The environment trusts it and has its identity."""
     with emulated_azure(monkeypatch, PROD, DEV, storage=azurite.connection_string) as azure:
+        shared_clock(azure)
         azure.workspaces.add_compute("cpu-cluster")
         yield azure
 

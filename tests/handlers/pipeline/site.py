@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,7 +12,6 @@ from dispatch.act import rearm
 from dispatch.inbox.messages import Message
 from dispatch.inbox.rows import ActionRecord
 from emulator import Azure
-from emulator.state.clock import Clock
 from handlers.azure.arm import Arm
 from handlers.azure.cloud import arm_endpoint
 from handlers.azure.credential import credential
@@ -21,6 +20,7 @@ from handlers.azure.ml.workspace import AzureML
 from handlers.pipeline.handler import Pipeline
 from schemas import Event, RunCompleted, WorkspaceId
 from tests.handlers.deploy.site import MortalTransport
+from tests.kit.emulator import shared_clock
 from tests.kit.storage import Mortal
 from tests.kit.world import SETTINGS, World
 
@@ -30,17 +30,6 @@ FACTORY = f"{PROD.partition('/providers/')[0]}/providers/Microsoft.DataFactory/f
 EVENT = RunCompleted.example(id="e1", run_id="of-a-person", run_tags={}, run_properties={})
 # What reads a job's YAML still asks marshmallow for what its next version will not have.
 QUIET = pytest.mark.filterwarnings("ignore::marshmallow.warnings.Marshmallow4Warning")
-
-
-class AppClock(Clock):
-    """The stand-in's time is the app's: what has been waited for there has taken as long here."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self._world = world
-
-    def __call__(self) -> datetime:
-        return self._at or self._world.clock.time + self._ahead
 
 
 class MortalPipeline(Pipeline):
@@ -80,11 +69,12 @@ class Site:
         do = f"do: {MortalPipeline.__module__}:MortalPipeline" if mortal else "do: pipeline"
         given = settings | ({"world": "WORLD"} if mortal else {})
         lines = ["name: retrain", rule or "on: RunCompleted", do, f"with: {json.dumps(given)}"]
-        world = World("rules:\n  - " + "\n    ".join(lines) + "\n", folder, mortal or Mortal())
+        world = World(
+            "rules:\n  - " + "\n    ".join(lines) + "\n", folder, mortal or Mortal(), clock=shared_clock(azure)
+        )
         if mortal:
             MortalPipeline.mortals[world.name] = mortal
         assert world.loaded.errors == (), world.loaded.errors
-        azure.state.clock = AppClock(world)
         return cls(azure, world)
 
     def tell(self, event: Event = EVENT) -> None:
