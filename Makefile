@@ -1,15 +1,16 @@
 # The project's commands. `make demo` and `make test` need python3 (3.11 or newer) and node; they install the rest here.
 
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-READY := .venv/.ready node_modules/.ready
+READY := $(VENV)/.ready node_modules/.ready
 
 # What runs on this machine is not behind a proxy.
 export NO_PROXY := localhost,127.0.0.1,$(NO_PROXY),$(no_proxy)
 export no_proxy := $(NO_PROXY)
 
-.PHONY: demo install start check test soak fuzz lint format clean
+.PHONY: demo install start check test test-fast soak fuzz lint format clean
 
 demo: $(READY)  ## events in, mails out, models deployed, drift to deployment; exits 0 only if all is as it should be
 	@$(BIN)/python -m mlevents demo
@@ -23,8 +24,11 @@ check: $(READY)  ## find every mistake in rules/
 	@$(BIN)/python -m mlevents check
 
 # Three at a time, also on two cores: many of the tests wait for processes that they have started.
-test: $(READY) lint  ## lint, types, and the tests
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+test: $(READY) lint  ## lint, types, and the tests; names the ten slowest
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --durations 10
+
+test-fast: $(VENV)/.ready  ## the tests that need no Azurite, no emulated Azure and no other process: a minute
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not services and not soak and not fuzz" --durations 10
 
 soak: $(READY)  ## minutes of crashes, kills and simulated days
 	$(BIN)/python -m pytest -m soak -s --timeout 1800
@@ -42,12 +46,12 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 clean:  ## remove all that was installed or made here: the mails and the storage of `make start`, too
-	rm -rf .venv node_modules .mlevents .mypy_cache .ruff_cache .pytest_cache .coverage* *.egg-info
+	rm -rf .venv .venv-* node_modules .mlevents .mypy_cache .ruff_cache .pytest_cache .coverage* *.egg-info
 
-.venv/.ready: requirements.txt requirements-dev.txt requirements-local.txt constraints.txt
+$(VENV)/.ready: requirements.txt requirements-dev.txt requirements-local.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(PYTHON) is older than Python 3.11: name another, as in `make PYTHON=python3.12`")'
-	@echo "installing the Python packages into .venv (this takes minutes, once)"
-	@$(PYTHON) -m venv .venv
+	@echo "installing the Python packages into $(VENV) (this takes minutes, once)"
+	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install --no-compile -r requirements.txt -r requirements-dev.txt azurefunctions-extensions-base -c constraints.txt
 	@$(PIP) install --no-compile --no-deps --ignore-requires-python -r requirements-local.txt
 	@touch $@

@@ -155,6 +155,7 @@ def test_what_is_malformed_is_answered_with_success_and_written_down(local: Loca
         (CONNECTION, "@Microsoft.KeyVault(SecretUri=x)", "AzureWebJobsStorage is a Key Vault reference"),
     ],
 )
+@pytest.mark.services
 def test_an_app_that_cannot_be_put_together_says_so_at_every_call(
     setting: str, value: str, says: str, tmp_path: Path
 ) -> None:

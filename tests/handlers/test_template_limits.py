@@ -110,6 +110,7 @@ def test_nothing_is_worked_out_when_rules_load() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process so")
+@pytest.mark.services
 def test_it_takes_little_memory_to_find_out() -> None:
     """In a process that may have a gigabyte, of which Python and Jinja take a part."""
     done = subprocess.run([sys.executable, "-c", CHILD], cwd=ROOT, capture_output=True, text=True, check=True)

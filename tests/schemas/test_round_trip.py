@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from schemas import EVENT_TYPES, Event, EventError, ModelRegistered, RunStatusChanged, parse_event
 from tests.kit.wires import MINIMAL, MODEL, RUN, cloud_event, delivered, event_grid
 
-repeatable = settings(derandomize=True, max_examples=60, deadline=None, database=None)
+repeatable = settings(max_examples=60)
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=8)
 values = st.recursive(

@@ -129,6 +129,7 @@ def test_the_breach_is_a_run_s_change() -> None:
     assert isinstance(event.data, EventData)
 
 
+@pytest.mark.services
 def test_schemas_loads_nothing_of_azure_of_templates_or_of_the_app() -> None:
     """And needs neither samples nor the current folder."""
     code = "import schemas, sys; schemas.RunCompleted.example(); print(*{name.split('.')[0] for name in sys.modules})"

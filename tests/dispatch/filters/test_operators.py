@@ -193,7 +193,6 @@ def test_letters_compare_without_case(one: str, other: str, same: bool) -> None:
 
 
 @given(st.text())
-@settings(derandomize=True)
 def test_folding_keeps_the_length(text: str) -> None:
     """So that a prefix of a text is a prefix of the folded text, and 512 characters stay 512."""
     folded = fold(text)
@@ -217,7 +216,7 @@ JSON = st.recursive(
 
 
 @given(value=JSON | st.sampled_from(["contoso", "azure", 5, 3500]))
-@settings(derandomize=True, max_examples=200)
+@settings(max_examples=200)
 def test_a_negated_operator_is_the_opposite_of_the_plain_one_for_whatever_is_there(value: Any) -> None:
     """All of the doubt is in what is missing and in arrays without the switch; here there is none."""
     for plain, negated in PAIRS:

@@ -64,6 +64,7 @@ def black_hole() -> Iterator[Storage]:
 
 
 @pytest.mark.timeout(20)
+@pytest.mark.services
 def test_a_storage_that_never_answers_is_an_error_in_time(world: World) -> None:
     """Event Grid waits 30 s. Each service is the silent one once: at the same time, because each takes its own."""
     with (

@@ -27,7 +27,7 @@ def azure_table(azurite_connection: str) -> Iterator[TableClient]:
         yield client
 
 
-@pytest.fixture(params=["memory", "azurite"])
+@pytest.fixture(params=["memory", pytest.param("azurite", marks=pytest.mark.services)])
 def table(request: pytest.FixtureRequest) -> Table:
     """A table that nobody has made: the first call on it must do."""
     if request.param == "memory":

@@ -266,6 +266,7 @@ def test_a_container_that_does_not_exist_is_an_error(azurite_connection: str) ->
         dead_letters(container, Selection())
 
 
+@pytest.mark.services
 def test_a_container_that_cannot_be_reached_is_an_error(world: World, unused_port: int) -> None:
     """Not one for each blob."""
     url = f"http://127.0.0.1:{unused_port}/account/deadletter?sig=x"

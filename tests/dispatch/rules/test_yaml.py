@@ -193,7 +193,7 @@ WORDS = ["rules", "  ", "a", "1", "${", "${RULES_X}", "}", "\n  ", "- ", ": ", "
 
 
 @given(st.lists(st.sampled_from([*MARKS, *WORDS]), max_size=60).map("".join))
-@settings(derandomize=True, max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 def test_reading_never_raises_and_places_are_in_the_text(text: str) -> None:
     """Whatever is made of YAML's own marks."""
     file = read(text)

@@ -24,7 +24,7 @@ from handlers.deploy.plan import ACTION_TAG
 from tests.handlers.deploy.site import DEV, PROD, DeathAtWrite, Deaths, Site
 from tests.kit.storage import Mortal
 
-pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+pytestmark = [pytest.mark.services, pytest.mark.no_cover]  # other tests cover the same lines
 
 SEVEN = deployment_name(ModelRef("churn", "7", workspace=PROD))
 EIGHT = deployment_name(ModelRef("churn", "8", workspace=PROD))

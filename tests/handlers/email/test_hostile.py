@@ -224,9 +224,7 @@ def test_html_that_a_tag_holds_is_shown_as_text(server: MailServer) -> None:
     assert Page(seen.html).links == []
 
 
-@hypothesis_settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
+@hypothesis_settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(codec=None), max_size=200))
 def test_any_text_at_all(server: MailServer, text: str) -> None:
     """Whatever a tag holds, exactly one mail goes to exactly one recipient, with the headers that are ours."""

@@ -62,6 +62,7 @@ def test_a_mail_over_smtp_does_not_load(over_smtp: set[str], package: str) -> No
     assert not loaded(over_smtp, package)
 
 
+@pytest.mark.services
 def test_a_mail_over_azure_with_a_key_loads_the_mail_client_and_no_more() -> None:
     with mail_service() as service:
         modules = modules_after_sending(EMAIL_ACS_ENDPOINT=service.url, EMAIL_ACS_KEY=KEY)

@@ -24,7 +24,7 @@ from tests.handlers.pipeline.test_batch import deploy_pipeline
 from tests.handlers.pipeline.test_factory import DECLARED
 from tests.kit.emulator import trust_only
 
-pytestmark = [QUIET, pytest.mark.no_cover]  # the same lines many times; that they are reached, other tests show
+pytestmark = [QUIET, pytest.mark.services, pytest.mark.no_cover]  # other tests cover the same lines
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,7 @@ def test_check_says_which_settings_file_is_wrong(app: Path, capsys: pytest.Captu
     assert line.startswith(f"{app}/local.settings.json, line 1, column 2")
 
 
+@pytest.mark.services
 def test_the_demo_without_node_says_what_to_install() -> None:
     """In one line, not in a stack trace."""
     started = Started("demo", PATH="/nowhere")
@@ -137,6 +138,7 @@ def port_is_free() -> None:
 
 
 @pytest.mark.usefixtures("port_is_free")
+@pytest.mark.services
 def test_the_mailbox_takes_mail_where_the_example_settings_send_it(tmp_path: Path) -> None:
     """Until Ctrl-C; each mail is a file and a line. A second mailbox says that there is one."""
     values = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]

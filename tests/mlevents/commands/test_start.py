@@ -16,6 +16,8 @@ from azure.storage.queue import QueueClient
 from emulator.state.storage_account import ACCOUNT, KEY
 from tests.kit.started import Started, descendants, running, until
 
+pytestmark = pytest.mark.services
+
 APP = '''
 import json, logging, os, smtplib, time
 from email.message import EmailMessage

@@ -14,6 +14,8 @@ from mlevents.local.app import LocalApp
 from mlevents.local.azurite import Azurite
 from tests.mlevents.conftest import APPS, NEVER, Notes
 
+pytestmark = pytest.mark.services
+
 SETTINGS = {
     "AzureWebJobsStorage": "UseDevelopmentStorage=true",
     "EMAIL_SMTP_HOST": "localhost",

@@ -15,6 +15,8 @@ from mlevents.local import azurite as module
 from mlevents.local.azurite import Azurite, AzuriteError
 from mlevents.local.triggers.queue_service import queue_service
 
+pytestmark = pytest.mark.services
+
 
 @pytest.fixture
 def background() -> Iterator[Background]:

@@ -10,7 +10,10 @@ from dispatch.app import App
 from mlevents.local.app import LocalApp
 from tests.kit.started import ROOT
 
-pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.no_cover,
+]  # the same lines many times; that they are reached, other tests show
 
 RULES = """
 rules:

@@ -335,6 +335,7 @@ print([name for name in sys.modules if name.startswith(("azure.ai", "azure.ident
 """
 
 
+@pytest.mark.services
 def test_a_rule_that_deploys_loads_nothing_heavy(tmp_path: Path) -> None:
     """Neither do its lock and its plan: azure.ai.ml and azure.identity come with the first step."""
     (tmp_path / "workspaces.yaml").write_text('workspaces: { churn-prod: { id: "${RULES_WS_CHURN_PROD}" } }')
@@ -358,6 +359,7 @@ print(AzureML(workspace, "https://management.azure.com", Nobody()).client.worksp
 """
 
 
+@pytest.mark.services
 def test_a_cloud_that_a_parent_process_used_is_not_taken() -> None:
     """azure-ai-ml leaves the name of its last cloud in the environment, and cannot be imported where it is unknown."""
     environment = {**os.environ, "AZUREML_CURRENT_CLOUD": "at https://localhost:1"}

@@ -18,6 +18,8 @@ from mlevents.local.azurite import Azurite
 from mlevents.local.host.worker_process import AppBroken, CallFailed, WorkerDied
 from tests.mlevents.conftest import APPS, NEVER, Notes, Run, settings_of
 
+pytestmark = pytest.mark.services
+
 
 @pytest.fixture(scope="module")
 def shared_notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
