@@ -30,16 +30,16 @@ def steps() -> dict[str, Callable[[], object]]:
     rules = load(ROOT / "samples" / "rules", settings)
     event = RunStatusChanged.example()
     raw, wire = json.dumps(event.wire()), event.wire()
-    workspace = rules.workspace(event)
-    bound = event.bind(workspace=workspace.view() if workspace else None)
+    context = rules.context(event)
+    in_context = context.event_for_handler()
     event_filter = EventFilter.model_validate(FILTER)
     template = Template("{{ data.experimentName }} failed in {{ workspace.name }}")
     return {
         "json.loads, the floor": lambda: json.loads(raw),
         "parse_event": lambda: parse_event(raw),
-        "match the sample rules": lambda: rules.matching(bound),
+        "find the workspace, match": lambda: rules.matching(rules.context(event)),
         "EventFilter.matches": lambda: event_filter.matches(wire),
-        "render a subject": lambda: template.render(bound),
+        "render a subject": lambda: template.render(in_context),
     }
 
 

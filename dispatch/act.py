@@ -1,9 +1,9 @@
 """Carry out one action.
 
-    queue message ─▶ claim ─▶ guards ─▶ handler ─▶ decide ─▶ settle ─▶ queue, if there is more to come
+    queue message ─▶ claim ─▶ guards ─▶ handler ─▶ decide ─▶ settle ─▶ queue, if the action is to run again
 
-This module knows no guard and no handler by name. A new key of a rule is a guard (may it run now?), a term of `decide`
-(what follows from how it went?) or a condition in dispatch.rules (does the rule match?); it is never a branch here.
+This module names no guard and no handler. A new key of a rule is a guard (may the action run now?), a case of `decide`
+(what follows from the outcome?) or a condition in dispatch.rules (does the rule match?), never a branch here.
 """
 
 import logging
@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from dispatch import alerts
 from dispatch.app import App
-from dispatch.decide import NoRule, decide
-from dispatch.guards.base import Guard, GuardContext, Hold
+from dispatch.decide import RuleMissing, decide
+from dispatch.guards.base import Attempt, Guard, Hold
 from dispatch.guards.throttle import Throttle, destination
 from dispatch.inbox.actions import MAX_ACTIONS, NewAction
 from dispatch.inbox.errors import Refused, StorageError, Unavailable
@@ -23,18 +23,18 @@ from dispatch.inbox.leases import MAX_CRASHES, Claim, Dropped, LeaseLost, NotYet
 from dispatch.inbox.messages import Message
 from dispatch.log import log_event
 from dispatch.rules.rule import Rule
-from dispatch.secrets import NO_SECRETS, Secrets
+from dispatch.secrets import Secrets
 from handlers.base import GiveUp, Outcome, Result, RetryLater, Skipped
 from handlers.errors import classify
 
-_UNASKED = timedelta(seconds=30)  # until guards are asked again that storage did not let look
-_PAUSES = (2.0, 5.0, 10.0, 20.0)  # seconds between tries to write down how an action went
+_GUARD_RETRY = timedelta(seconds=30)  # until a guard that could not reach storage is called again
+_STORAGE_RETRIES = (2.0, 5.0, 10.0, 20.0)  # seconds between attempts to write
 
 T = TypeVar("T")
 
 
 def act(text: str, app: App) -> None:
-    """Carry out the action that a queue message names. Raises what storage raises; the message then comes again."""
+    """Carry out the action that a queue message names. Raises storage's errors; the host then delivers it again."""
     message = _read(text)
     if message is None:
         return
@@ -42,7 +42,7 @@ def act(text: str, app: App) -> None:
     if isinstance(claim, Dropped):
         log_event("action.dropped", logging.DEBUG, rule=message.id.rule, reason=claim.reason)
         if claim.failed:
-            alerts.unreadable(message.id, claim.reason, app)
+            alerts.unreadable_event(message.id, claim.reason, app)
     elif isinstance(claim, NotYet):
         app.queue.send(text, claim.until - app.now())
     else:
@@ -50,22 +50,26 @@ def act(text: str, app: App) -> None:
 
 
 def carry_out(claim: Claim, app: App) -> None:
-    """Run a claimed action, write down how it went, and send the messages that follow from that."""
+    """Run a claimed action, record its outcome, and send the messages that follow from it."""
     began, rule = app.now(), app.rules.get(claim.id.rule)
-    if claim.record.crashes < MAX_CRASHES:  # else it may have been this
-        claim = replace(claim, event=app.bound(claim.event, claim.record.follows))
+    context = app.rules.context(claim.event, claim.record.follows)
+    crashed_too_often = claim.record.crashes >= MAX_CRASHES
+    event = claim.event if crashed_too_often else context.event_for_handler()  # the copy may be what kills workers
+    attempt = Attempt(claim, context, event, app.inbox, began)
     secrets = app.secrets.and_of(rule.handler if rule else None)
-    result = paused(attempt(rule, GuardContext(claim, app.inbox, began), secrets), rule, claim, app)
-    settlement = secrets.mask_all(decide(claim, rule, result, app.now()))
+    result = run(attempt, rule, secrets)
+    if rule and isinstance(result, RetryLater) and result.throttled:
+        result = _throttle_destination(result, attempt, rule, app)
+    settlement = _mask(decide(claim, rule, result, app.now()), secrets)
     try:
-        messages = settle(claim, settlement, app, began + app.inbox.lease / 2)
+        messages = _settle(attempt, settlement, app)
     except LeaseLost as error:
         log_event("action.overtaken", logging.WARNING, rule=claim.id.rule, event=claim.event.id, reason=str(error))
         return
     for message in messages:
         app.queue.send(str(message), message.after)
-    if isinstance(result, NoRule):
-        alerts.orphaned(claim, app)
+    if isinstance(result, RuleMissing):
+        alerts.rule_missing(claim, app)
     log_event(
         "action.settled",
         logging.ERROR if settlement.status == "failed" else logging.INFO,
@@ -79,87 +83,94 @@ def carry_out(claim: Claim, app: App) -> None:
     )
 
 
-def attempt(
-    rule: Rule | None, context: GuardContext, secrets: Secrets = NO_SECRETS
-) -> Outcome | Hold | RetryLater | GiveUp:
-    """Ask the guards, then the handler; whatever is raised comes back as RetryLater or GiveUp."""
+def run(attempt: Attempt, rule: Rule | None, secrets: Secrets) -> Outcome | Hold | RetryLater | GiveUp:
+    """Call the guards, then the handler. Any exception is returned as RetryLater or GiveUp."""
+    claim = attempt.claim
     try:
-        if context.claim.record.crashes >= MAX_CRASHES:
+        if claim.record.crashes >= MAX_CRASHES:
             raise GiveUp(f"the worker died {MAX_CRASHES} times while it ran this action")
         if rule is None:
-            raise NoRule("no rules file that could be read has this rule; the action waits for it")
-        record = context.claim.record
-        if record.state and record.handler != rule.do:
+            raise RuleMissing("no readable rules file has this rule; the action waits for it")
+        if claim.record.state and claim.record.handler != rule.do:
             raise GiveUp(
-                f"the rule does {rule.do!r} now, but did {record.handler!r} when this action was begun; replay it"
+                f"the rule does {rule.do!r} now, but did {claim.record.handler!r} when this action started; replay it"
             )
         guards: tuple[Guard, ...] = (*rule.guards, Throttle(rule.handler))
         for guard in guards:
-            if (answer := _asked(guard, context)) is not None:
+            if (answer := _call_guard(guard, attempt)) is not None:
                 return answer
-        action = replace(context.claim.action, source=rule.source, now=context.now)
-        action = replace(action, matches=lambda event: rule.when.matches(event.view()))
-        outcome = rule.handler.run(context.claim.event, action)
+        action = replace(
+            claim.action,
+            source=rule.source,
+            now=attempt.now,
+            matches=lambda event: rule.when.matches(replace(attempt.context, event=event)),
+        )
+        outcome = rule.handler.run(attempt.event, action)
         if not isinstance(outcome, Outcome):
-            raise GiveUp(f"{rule.do} answered {type(outcome).__name__}; Succeeded, Skipped or CheckBack was expected")
+            raise GiveUp(f"{rule.do} returned {type(outcome).__name__}; Succeeded, Skipped or CheckBack was expected")
     except Exception as error:  # whatever a handler raises is an answer
         if not isinstance(error, RetryLater | GiveUp):
-            secrets.log_defect(f"rule {context.claim.id.rule} on event {context.claim.event.id}", error)
-        return classify(error, context.now)
+            secrets.log_defect(f"rule {claim.id.rule} on event {claim.event.id}", error)
+        return classify(error, attempt.now)
     return outcome
 
 
-def _asked(guard: Guard, context: GuardContext) -> Skipped | Hold | None:
-    """What a guard answers. If storage does not let it look, it is asked again: the handler is not to blame."""
+def _call_guard(guard: Guard, attempt: Attempt) -> Skipped | Hold | None:
+    """Call a guard. An error of storage holds the action and does not count as a failure of its handler."""
     try:
-        return guard(context)
+        return guard(attempt)
     except StorageError as error:
-        return Hold(_UNASKED, f"storage does not answer: {error.reason}")
+        return Hold(_GUARD_RETRY, f"storage does not answer: {error.reason}")
 
 
-def paused(
-    result: Outcome | Hold | RetryLater | GiveUp, rule: Rule | None, claim: Claim, app: App
-) -> Outcome | Hold | RetryLater | GiveUp:
-    """A service that asks for a pause is left alone by all actions; this one waits as long as they."""
-    if rule is None or not isinstance(result, RetryLater) or not result.throttled:
-        return result
+def _throttle_destination(result: RetryLater, attempt: Attempt, rule: Rule, app: App) -> RetryLater:
+    """Make every action with the handler's destination wait; return the same result with the shared delay."""
     try:
-        where, now = destination(rule.handler, claim), app.now()
-        latest = now + app.inbox.lease / 4
-        until = persistently(lambda: app.inbox.throttles.begin(where, result.after, now), app, latest)
-    except StorageError:  # this one at least waits, and what it says is recorded
+        name, now = destination(rule.handler, attempt), app.now()
+        until = _retry(lambda: app.inbox.throttles.begin(name, result.after, now), app, now + app.inbox.lease / 4)
+    except StorageError:  # only this action waits, and its result is still recorded
         return result
-    except Exception as error:  # the handler may not be able to say what is busy
+    except Exception as error:  # a handler's `destination` may raise anything
         app.secrets.and_of(rule.handler).log_defect(f"the destination of rule {rule.name}", error)
         return result
     return RetryLater(str(result), until - app.now(), throttled=True, patience=result.patience)
 
 
-def settle(claim: Claim, how: Settlement, app: App, until: datetime) -> list[Message]:
-    """Write it down with what follows it. A handler's texts cannot make that fail: without them it is tried again.
+def _mask(settlement: Settlement, secrets: Secrets) -> Settlement:
+    """Replace secrets in the texts that are recorded."""
+    details = {secrets.mask(name): secrets.mask(text) for name, text in settlement.details.items()}
+    return replace(settlement, note=secrets.mask(settlement.note), details=details)
 
-    So it is while storage is away, for as long as nobody else can have the action yet: it is done, and whoever had it
-    next would do it once more.
+
+def _settle(attempt: Attempt, settlement: Settlement, app: App) -> list[Message]:
+    """Record a settlement with the actions that follow it; return the messages to send. Raises storage's errors.
+
+    While storage is away this is retried for half a lease: no other worker can have the action yet, and if the next
+    worker found no outcome it would repeat the effect. If storage refuses the texts, they are left out.
     """
-    follow_ups, undecided = ([], []) if how.due else following(claim, how, app)
-    untold = [replace(action, follows=None) for action in follow_ups]
+    until = attempt.now + app.inbox.lease / 2
+    follow_ups, unmatched = ([], []) if settlement.due else _following(attempt, settlement, app)
+    without_results = [replace(action, follows=None) for action in follow_ups]
 
-    def written(how: Settlement, follow_ups: list[NewAction]) -> list[Message]:
-        now = app.now()  # the same for each try: so it is recognised if an earlier one got through
-        return persistently(lambda: app.inbox.leases.settle(claim, how, follow_ups, now, undecided), app, until)
+    def write(settlement: Settlement, follow_ups: list[NewAction]) -> list[Message]:
+        now = app.now()  # one time for all retries, by which a retry recognises what an earlier one has written
+        return _retry(
+            lambda: app.inbox.leases.settle(attempt.claim, settlement, follow_ups, now, unmatched), app, until
+        )
 
-    bare = replace(how, note="the outcome could not be recorded", details={})
-    for ending, follow in ((how, follow_ups), (how, untold))[: 2 if follow_ups else 1]:
+    refusal = ""
+    for actions in (follow_ups, without_results) if follow_ups else ([],):
         try:
-            return written(ending, follow)
+            return write(settlement, actions)
         except (Refused, TypeError, ValueError) as error:
-            bare = replace(bare, note=f"the outcome could not be recorded: {type(error).__name__}")
-    return written(bare, untold)
+            refusal = type(error).__name__
+    bare = replace(settlement, note=f"the outcome could not be recorded: {refusal}", details={})
+    return write(bare, without_results)
 
 
-def persistently(write: Callable[[], T], app: App, until: datetime) -> T:
-    """Call it, and again after a while if storage is away. Raises what it raises, in the end."""
-    for pause in _PAUSES:
+def _retry(write: Callable[[], T], app: App, until: datetime) -> T:
+    """Call `write`, and again after a pause if storage is away, until `until`. Raises its last error."""
+    for pause in _STORAGE_RETRIES:
         try:
             return write()
         except Unavailable:
@@ -169,21 +180,22 @@ def persistently(write: Callable[[], T], app: App, until: datetime) -> T:
     return write()
 
 
-def following(claim: Claim, how: Settlement, app: App) -> tuple[list[NewAction], list[str]]:
-    """The actions of rules that follow this one's end, and the rules files that must be asked again, later."""
-    result = Result(claim.id.rule, how.status, how.note, how.details)
+def _following(attempt: Attempt, settlement: Settlement, app: App) -> tuple[list[NewAction], list[str]]:
+    """Return the actions that follow this one's end, and the rules files that must be matched against it later."""
+    rule, event = attempt.claim.id.rule, attempt.claim.event.id
+    result = Result(rule, settlement.status, settlement.note, settlement.details)
     try:
-        rules = app.rules.following(claim.id.rule, how.status, app.bound(claim.event, result))
-    except Exception as error:  # a defect in matching must not keep what is done from being recorded
-        app.secrets.log_defect(f"what follows rule {claim.id.rule} on event {claim.event.id}", error)
+        rules = app.rules.following(rule, settlement.status, attempt.context.with_result(result.view()))
+    except Exception as error:  # a defect in matching must not keep the outcome from being recorded
+        app.secrets.log_defect(f"what follows rule {rule} on event {event}", error)
         return [], app.rules.files
-    undecided = {rule.file for rule in rules[MAX_ACTIONS:]} | set(app.rules.refused)
+    unmatched = {rule.file for rule in rules[MAX_ACTIONS:]} | set(app.rules.refused)
     actions = [rule.action(result) for rule in rules[:MAX_ACTIONS]]
-    return actions or alerts.failed(claim.id.rule, result, app), sorted(undecided)
+    return actions or alerts.for_failure(result, app), sorted(unmatched)
 
 
 def rearm(text: str, app: App) -> None:
-    """Give an action whose message the host gave up another one. It needs no rules, and ends nothing."""
+    """Replace a message that the host gave up, if its action has not ended. Needs no rules, and ends no action."""
     message = _read(text)
     if message is None:
         return
@@ -195,7 +207,7 @@ def rearm(text: str, app: App) -> None:
 
 
 def _read(text: str) -> Message | None:
-    """The message in a text. One of others is dropped, with a word in the log: it would come again and again."""
+    """Parse a queue message. One that is not ours is logged and dropped, since the host would deliver it for ever."""
     try:
         return Message.parse(text)
     except ValueError as error:

@@ -18,8 +18,6 @@ from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from dispatch.secrets import NO_SECRETS, Secrets
 from dispatch.settings import APP_FOLDER, KILL_GRACE, Environment, Names, function_timeout, retention
-from handlers.base import Result
-from schemas import Event
 
 TWO_VERSIONS = timedelta(hours=1)  # of the app may run at once for as long: one may have rules that the other has not
 
@@ -60,11 +58,6 @@ class App:
         events = AzureQueue(storage.queue(names.events))
         secrets = Secrets.of_settings(values)
         return cls(loaded, inbox, queue, secrets=secrets, retention=retention(settings), events=events)
-
-    def bound(self, event: Event, result: Result | None = None) -> Event:
-        """The event as conditions and templates see it: with its workspace's labels, and the result that it follows."""
-        workspace = self.rules.workspace(event)
-        return event.bind(workspace=workspace.view() if workspace else None, result=result.view() if result else None)
 
 
 class LazyApp:

@@ -1,4 +1,4 @@
-"""Decide what follows a call of an action: a table of cases without I/O."""
+"""Decide what follows from a call of an action: a table of cases, without I/O."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,64 +11,58 @@ from dispatch.rules.rule import Rule
 from handlers.base import CheckBack, GiveUp, Outcome, RetryLater, Skipped, Succeeded
 from handlers.duration import format_duration
 
-_CLOCKS = ("failing_since", "denied_since")  # what runs while an action fails
+_CLOCKS = ("failing_since", "denied_since")  # run while an action fails, against `retry.for` and the error's own limit
+_LONGEST_THROTTLING = timedelta(days=7)  # after that long with nothing but 429s, an action fails
+_MISSING_RULE_DELAY = timedelta(minutes=5), timedelta(hours=1)  # the shortest and the longest
 
 
-_MOST_PATIENCE = timedelta(days=7)  # with a service that does nothing but ask for pauses
-
-
-_RULE_PATIENCE = timedelta(minutes=5), timedelta(hours=1)  # how often to look for a rule that cannot be found
-
-
-class NoRule(RetryLater):
-    """The rule is in no rules file that could be read: its action waits, however long."""
+class RuleMissing(RetryLater):
+    """No readable rules file has the rule: its action waits, without limit."""
 
 
 def decide(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater | GiveUp, now: datetime) -> Settlement:
-    """What follows from how it went. No I/O."""
-    settlement = _decided(claim, rule, result, now)
-    orphaned = (claim.record.rule_missing_since or now) if isinstance(result, NoRule) else None
-    return replace(settlement, changes={**settlement.changes, "rule_missing_since": orphaned})
+    """Return what is to be recorded of a call with this result, and when the action runs again."""
+    settlement = _case(claim, rule, result, now)
+    missing_since = (claim.record.rule_missing_since or now) if isinstance(result, RuleMissing) else None
+    return replace(settlement, changes={**settlement.changes, "rule_missing_since": missing_since})
 
 
-def _decided(
-    claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater | GiveUp, now: datetime
-) -> Settlement:
-    """A table of cases."""
+def _case(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater | GiveUp, now: datetime) -> Settlement:
     record = claim.record
-    kept = rule is None or (record.state and record.handler != rule.do)  # what has begun is still the other handler's
-    ran = {} if rule is None or kept else {"handler": rule.do, "settings": rule.settings_hash}
+    is_others = rule is None or (record.state and record.handler != rule.do)  # another handler started the action
+    ran = {} if rule is None or is_others else {"handler": rule.do, "settings": rule.settings_hash}
     match result:
         case Succeeded():
             return Settlement("succeeded", result.summary, dict(result.details), changes=ran)
         case Skipped():
             return Settlement("skipped", result.reason, changes=ran)
         case CheckBack():
-            clocks = dict.fromkeys((*_CLOCKS, "throttled_since"))
-            fresh = {"failures": 0, "crashes": 0, **clocks}
-            progress = {"state": result.state, "checked_back": True, **fresh, **ran}
+            reset = {"failures": 0, "crashes": 0, **dict.fromkeys((*_CLOCKS, "throttled_since"))}
+            progress = {"state": result.state, "checked_back": True, **reset, **ran}
             return Settlement("waiting", result.note, due=now + result.after, changes=progress)
         case Hold():
-            return Settlement("waiting", result.note, due=now + result.after, changes=_stopped(record, result.after))
-        case NoRule():
-            shortest, longest = _RULE_PATIENCE
-            return Settlement("waiting", str(result), due=now + min(max(shortest, now - record.started), longest))
+            clocks = _stop_clocks(record, result.after)
+            return Settlement("waiting", result.note, due=now + result.after, changes=clocks)
+        case RuleMissing():
+            shortest, longest = _MISSING_RULE_DELAY
+            delay = min(max(shortest, now - record.started), longest)
+            return Settlement("waiting", str(result), due=now + delay)
         case RetryLater():
-            again = try_again(record, result, rule.retry if rule else Retry(), now)
+            again = _retry(record, result, rule.retry if rule else Retry(), now)
             return replace(again, changes={**again.changes, **ran})
         case GiveUp():
             return Settlement("failed", str(result), changes=ran)
 
 
-def try_again(record: ActionRecord, error: RetryLater, retry: Retry, now: datetime) -> Settlement:
-    """Wait and try again, or give up. Being throttled is waiting: the time that it takes does not count."""
+def _retry(record: ActionRecord, error: RetryLater, retry: Retry, now: datetime) -> Settlement:
+    """Wait for the backoff and retry, or fail once the error has lasted for `retry.for` or for its own limit."""
     if error.throttled:
         return _throttled(record, error, retry, now)
     since, denied, failures = record.failing_since or now, record.denied_since or now, record.failures + 1
     delay = retry.delay(error, failures, now - since, now - denied)
     if delay is None:
-        tried = format_duration(now - since)
-        return Settlement("failed", f"gave up after {failures} attempts in {tried}: {error}")
+        elapsed = format_duration(now - since)
+        return Settlement("failed", f"gave up after {failures} attempts in {elapsed}: {error}")
     failing = {
         "failures": failures,
         "crashes": 0,
@@ -80,16 +74,16 @@ def try_again(record: ActionRecord, error: RetryLater, retry: Retry, now: dateti
 
 
 def _throttled(record: ActionRecord, error: RetryLater, retry: Retry, now: datetime) -> Settlement:
+    """Wait as long as the service asks. That time does not count against `retry.for`; a week of it is the end."""
     since = record.throttled_since or now
     delay = retry.pause(error)
-    if now - since >= _MOST_PATIENCE:
-        return Settlement(
-            "failed", f"gave up: the service has wanted pauses for {format_duration(now - since)}: {error}"
-        )
-    pause = {**_stopped(record, delay), "throttled_since": since}
-    return Settlement("waiting", str(error), due=now + delay, changes=pause)
+    if now - since >= _LONGEST_THROTTLING:
+        elapsed = format_duration(now - since)
+        return Settlement("failed", f"gave up: the service has throttled the action for {elapsed}: {error}")
+    changes = {**_stop_clocks(record, delay), "throttled_since": since}
+    return Settlement("waiting", str(error), due=now + delay, changes=changes)
 
 
-def _stopped(record: ActionRecord, span: timedelta) -> dict[str, datetime]:
-    """The clocks of a failing action, which stand still while it is not its turn."""
+def _stop_clocks(record: ActionRecord, span: timedelta) -> dict[str, datetime]:
+    """Move the clocks of a failing action forward by a span in which the action does not run."""
     return {name: then + span for name in _CLOCKS if (then := getattr(record, name)) is not None}

@@ -19,6 +19,7 @@ from dispatch.inbox.transport import within
 from dispatch.log import log_event
 from handlers.base import shorten
 from schemas import Event, EventError, UnknownEventType, parse_event
+from schemas.context import Context
 
 LATER = timedelta(minutes=10)
 ANSWER = timedelta(seconds=18)  # for storage: Event Grid waits 30 s for an answer, and gets one in 20
@@ -70,13 +71,13 @@ def receive_later(raw: str, app: App) -> None:
 
 def _accept(event: Event, raw: str, app: App) -> list[Message]:
     """Write the event down, or why not; returns the messages to send."""
-    workspace, type_name = app.rules.workspace(event), type(event).__name__
-    if workspace is None and app.rules.knows_workspaces:
+    context, type_name = app.rules.context(event), type(event).__name__
+    if context.workspace is None and app.rules.knows_workspaces:
         _reject("foreign workspace", f"{event.topic} is not in workspaces.yaml", raw, app, id=event.id, type=type_name)
         return []
-    name = workspace.name if workspace else event.resource.name
-    actions, undecided = _matching(app.bound(event), app)
-    record = EventRecord(raw, event.id, type_name, name, event.object, app.now(), len(actions), tuple(undecided))
+    workspace = context.workspace["name"] if context.workspace else event.resource.name
+    actions, undecided = _matching(context, app)
+    record = EventRecord(raw, event.id, type_name, workspace, event.object, app.now(), len(actions), tuple(undecided))
     try:
         new, messages = app.inbox.add(event, record, actions, app.now())
     except Refused as error:
@@ -84,16 +85,16 @@ def _accept(event: Event, raw: str, app: App) -> list[Message]:
         return []
     rules = ",".join(action.rule for action in actions)
     outcome = "event.received" if new else "event.duplicate"
-    log_event(outcome, id=event.id, type=type_name, workspace=name, object=event.object, rules=rules)
+    log_event(outcome, id=event.id, type=type_name, workspace=workspace, object=event.object, rules=rules)
     return messages
 
 
-def _matching(event: Event, app: App) -> tuple[list[NewAction], list[str]]:
+def _matching(context: Context, app: App) -> tuple[list[NewAction], list[str]]:
     """The actions that an event leads to, and the rules files that it must be matched against again, later."""
     try:
-        matched = app.rules.matching(event)
+        matched = app.rules.matching(context)
     except Exception as error:  # a defect in matching must not lose the event
-        app.secrets.log_defect(f"matching event {event.id}", error)
+        app.secrets.log_defect(f"matching event {context.event.id}", error)
         return [], app.rules.files
     left = {rule.file for rule in matched[MAX_ACTIONS:]}
     return [rule.action() for rule in matched[:MAX_ACTIONS]], sorted(left | set(app.rules.refused))

@@ -8,14 +8,12 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from traceback import format_exception
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from pydantic import BaseModel, SecretBytes, SecretStr
-
-from dispatch.inbox.leases import Settlement
 
 _logger = logging.getLogger("mlevents")
 
@@ -65,13 +63,6 @@ class Secrets:
     def log_defect(self, what: str, error: BaseException) -> None:
         """Log what an error came of, and its traceback, without them."""
         _logger.error("%s\n%s", what, self.mask("".join(format_exception(error))))
-
-    def mask_all(self, how: Settlement) -> Settlement:
-        """What is to be written down, without them."""
-        if not self.texts:
-            return how
-        details = {self.mask(name): self.mask(text) for name, text in how.details.items()}
-        return replace(how, note=self.mask(how.note), details=details)
 
 
 NO_SECRETS = Secrets()

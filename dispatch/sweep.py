@@ -157,10 +157,10 @@ def _to_ask(pending: DeferredMatch, app: App) -> tuple[set[str], set[str]]:
 
 
 def _matching(pending: DeferredMatch, app: App) -> list[Rule]:
-    event = app.bound(pending.event, pending.result)
+    context = app.rules.context(pending.event, pending.result)
     if pending.result is None:
-        return app.rules.matching(event)
-    return app.rules.following(pending.result.rule, pending.result.status, event)
+        return app.rules.matching(context)
+    return app.rules.following(pending.result.rule, pending.result.status, context)
 
 
 def _actions(rules: Sequence[Rule], pending: DeferredMatch) -> list[NewAction]:

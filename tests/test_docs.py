@@ -88,7 +88,7 @@ def test_the_readme_s_rule_loads(tmp_path: Path) -> None:
     (tmp_path / "churn.yaml").write_text(rules)
     loaded = load(tmp_path, SETTINGS)
     assert loaded.errors == ()
-    assert [rule.name for rule in loaded.matching(RunStatusChanged.example())] == ["mail-failed-runs"]
+    assert [rule.name for rule in loaded.matching(loaded.context(RunStatusChanged.example()))] == ["mail-failed-runs"]
 
 
 def test_the_readme_s_mistake_is_what_check_prints(tmp_path: Path) -> None:

@@ -4,39 +4,45 @@
     data.driftCoefficient NumberInRange 0.3,0.5 0.9,1
     data.runTags.owner IsNotNull
 
-It has the operators of Event Grid (`dispatch.filters.operators`) and goes beyond it in three ways:
+It has the operators of Event Grid (`dispatch.filters.operators`) and differs from Event Grid in three ways:
 
-* A key may run over dots that belong to a name: ``data.runTags.azureml.pipelineid`` finds a tag ``azureml.pipelineid``.
-  Event Grid cannot ("Understand event filtering", Limitations). What is nested comes first, then the longest name.
-* Arrays are always looked into.
+* A name in a key may contain dots: ``data.runTags.azureml.pipelineid`` finds a tag ``azureml.pipelineid``. Event Grid
+  cannot do that ("Understand event filtering", Limitations). A nested member comes first, then the longest name.
+* Arrays are always searched.
 * ``BoolEquals false`` is false. (az, in 2.91 at least, sends true: ``bool("false")``.)
 """
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import eq
 from typing import Any, Self
 
-from dispatch.filters.event_filter import MAX_CHARACTERS, MAX_VALUES, check_key, find, step
+from dispatch.filters.event_filter import MAX_CHARACTERS, MAX_VALUES
+from dispatch.filters.keys import EventValues, Slot, check_key, find_across_dots
 from dispatch.filters.operators import MISSING, Operator, operator_named
 
 _EXAMPLE = "Write KEY OPERATOR VALUE..., such as data.runStatus StringIn Failed NotResponding"
-_MEMBERS = {"id", "topic", "subject", "eventtype", "dataversion"}  # what Event Grid filters on, beside the data
+_MEMBERS = {"id", "topic", "subject", "eventtype", "dataversion"}  # the keys beside `data` that Event Grid can filter
 _BAGS = {f"{owner}{what}" for owner in ("run", "model", "service") for what in ("tags", "properties")}
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A key, an operator and what to compare with. `str` gives back the text that it was parsed from."""
+    """A key, an operator and its operands. `str` returns the text from which `parse` read it."""
 
     key: str
     operator: Operator
     operands: tuple[Any, ...]
     text: str = field(compare=False)
+    holds: Callable[[EventValues], bool] = field(init=False, repr=False, compare=False)  # `matches`, compiled
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "holds", _compile(self.key, self.operator, self.operands))
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """What the text says, quoted as in a shell. Raises ValueError: what is wrong, then what to write."""
+        """Read a condition, quoted as in a shell. Raises ValueError, which says what is invalid and what to write."""
         try:
             words = shlex.split(text)
         except ValueError as error:
@@ -47,15 +53,16 @@ class Condition:
         return cls(check_key(words[0]), operator, operator.parse(words[2:]), text)
 
     def matches(self, view: Mapping[str, Any]) -> bool:
-        """Does it hold of the event, seen as on the wire?"""
-        return self.operator.holds(look_up(view, self.key), self.operands, arrays=True)
+        """Is the condition true for this view of an event (`schemas.context.Context.view`)?"""
+        return self.operator.holds(find_across_dots(view, self.key), self.operands, arrays=True)
 
     @property
     def local_only(self) -> bool:
-        """Is it beyond Event Grid: a key that is not of the event or has a dot in a name, too many or too long values?
+        """Can Event Grid not evaluate this condition?
 
-        Tags and properties are flat: what follows ``data.runTags`` is one name, dots and all. A condition that is not
-        local-only still needs ``enableAdvancedFilteringOnArrays`` to mean the same there if the value is an array.
+        It knows only keys of the event, no names with dots in them, and limits the number and the length of values.
+        Tags and properties are flat: what follows ``data.runTags`` is one name, dots included. Any other condition
+        needs ``enableAdvancedFilteringOnArrays`` to mean the same there if the value is an array.
         """
         lengths = (len(operand) for operand in self.operands if isinstance(operand, str))
         if len(self.operands) > MAX_VALUES or max(lengths, default=0) > MAX_CHARACTERS:
@@ -72,18 +79,23 @@ class Condition:
         return f"Condition.parse({self.text!r})"
 
 
-def look_up(view: Mapping[str, Any], key: str) -> object:
-    """What a condition's key leads to, or MISSING."""
-    found = find(view, key)
-    return _reach(view, key.split(".")) if found is MISSING else found
+def _compile(key: str, operator: Operator, operands: Sequence[Any]) -> Callable[[EventValues], bool]:
+    """Return a function that answers as `Condition.matches`, of which a rule calls one per condition and event."""
+    slot, compare, missing, negated = Slot.of(key, operator), operator.compare, operator.missing, operator.negated
+    if operator.kind is None:
+        return lambda values: ((found := values[slot]) is MISSING or found is None) != negated
+    if compare is eq:
+        no_operand_among = frozenset(operands).isdisjoint
+        return lambda values: missing if (found := values[slot]) is MISSING else no_operand_among(found) is negated
 
+    def holds(values: EventValues) -> bool:
+        found = values[slot]
+        if found is MISSING:
+            return missing
+        for value in found:
+            for operand in operands:
+                if compare(value, operand):
+                    return not negated
+        return negated
 
-def _reach(holder: object, names: Sequence[str]) -> object:
-    """What the names lead to if any of them may be joined by dots to one name, or MISSING."""
-    if not names:
-        return holder
-    for count in range(len(names), 0, -1):
-        inner = step(holder, ".".join(names[:count]))
-        if inner is not MISSING and (found := _reach(inner, names[count:])) is not MISSING:
-            return found
-    return MISSING
+    return holds

@@ -31,46 +31,11 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from dispatch.filters.keys import check_key, find, step
 from dispatch.filters.operators import MISSING, Operator, fold, operator_named
 
 # The page, "Limitations": of a subscription's advanced filters, of all their values together, of a string value.
 MAX_FILTERS, MAX_VALUES, MAX_CHARACTERS = 25, 25, 512
-
-_SYNONYMS = (
-    ("id", "eventid"),
-    ("topic", "source"),
-    ("eventtype", "type"),
-    ("dataversion", "dataschema", "eventtypeversion"),
-)
-_SYNONYMS_OF = {name: group for group in _SYNONYMS for name in group}
-
-
-def step(holder: object, name: str) -> object:
-    """The member of that name, in that case or else in any; MISSING if there is none, or `holder` is not an object."""
-    if not isinstance(holder, Mapping):
-        return MISSING
-    if name in holder:
-        return holder[name]
-    folded = fold(name)
-    return next((value for key, value in holder.items() if fold(key) == folded), MISSING)
-
-
-def find(event: Mapping[str, Any], key: str) -> object:
-    """What a filter's key leads to, or MISSING. A dot steps into an object; `$` and `[0]` mean nothing."""
-    found: object = event
-    for name in key.split("."):
-        found = step(found, name)
-    if found is MISSING:
-        others = (step(event, name) for name in _SYNONYMS_OF.get(key.lower(), ()))
-        found = next((value for value in others if value is not MISSING), MISSING)
-    return found
-
-
-def check_key(key: str) -> str:
-    """The key itself. Raises ValueError if it, or a name between its dots, is empty."""
-    if not all(name.strip() for name in key.split(".")):
-        raise ValueError(f"{key!r} is not a key. Write the names that lead to a value, a dot between: data.runStatus")
-    return key
 
 
 class _ArmObject(BaseModel):

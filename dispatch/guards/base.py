@@ -1,8 +1,9 @@
-"""Guards: may this action run now? Each is one key of a rule or a word of its handler, and knows nothing of the others.
+"""Guards: may this action run now? Each is one key of a rule or a method of its handler, and depends on no other guard.
 
-A guard answers None (go on), Skipped (never) or Hold (ask again later). It may keep one small note, changed by compare
-and swap (`dispatch.inbox.shared_state`). A note names what it let pass: that passes again after a crash, and nothing
-ever has to be released. What has begun, because its handler has checked back, is not stopped half-way.
+A guard returns None (run), Skipped (never run) or Hold (ask again later). It may keep one record of shared state, which
+it changes by compare and swap (dispatch/inbox/shared_state.py). That record names the actions that the guard has let
+pass: an action that crashes finds itself there and passes again, and no guard ever has to release anything. An action
+whose handler has checked back has started; no guard stops it halfway.
 """
 
 from collections.abc import Callable
@@ -13,22 +14,26 @@ from typing import NamedTuple, TypeAlias
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.leases import Claim
 from handlers.base import Skipped
+from schemas import Event
+from schemas.context import Context
 
 
-class GuardContext(NamedTuple):
-    """What a guard looks at: the claimed action, and the inbox for its note."""
+class Attempt(NamedTuple):
+    """One call of an action: what guards read, and what the handler receives."""
 
     claim: Claim
+    context: Context
+    event: Event  # as the handler receives it: its templates read the context
     inbox: Inbox
-    now: datetime
+    now: datetime  # when the call began
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Not now: ask again after a while. The action is as it was."""
+    """Not now: ask again after a while. The action stays as it was."""
 
     after: timedelta
     note: str
 
 
-Guard: TypeAlias = Callable[[GuardContext], Skipped | Hold | None]
+Guard: TypeAlias = Callable[[Attempt], Skipped | Hold | None]

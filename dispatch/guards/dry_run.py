@@ -1,18 +1,18 @@
-"""Do nothing, and record what the handler would do."""
+"""`dry_run`: record what the handler would do, and do nothing."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from dispatch.guards.base import GuardContext
+from dispatch.guards.base import Attempt
 from handlers.base import Handler, Skipped
 
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """Tell what the handler would do, and do nothing."""
+    """Skip every action of the rule, with the handler's plan as the reason."""
 
     handler: Handler[Any]
 
-    def __call__(self, context: GuardContext) -> Skipped:
-        """Skipped, always."""
-        return Skipped(f"dry run: {self.handler.plan(context.claim.event)}")
+    def __call__(self, attempt: Attempt) -> Skipped:
+        """Skip the action, always."""
+        return Skipped(f"dry run: {self.handler.plan(attempt.event)}")

@@ -1,4 +1,4 @@
-"""The keys of a rule that are guards."""
+"""The keys of a rule that are guards, and the order in which guards are called."""
 
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from handlers.base import Handler
 
 
 class GuardKeys(BaseModel):
-    """The keys of a rule that are guards. A new guard is a class above, a field here and a line in `guards`."""
+    """The keys of a rule that are guards. A new guard is a file in this folder, a field here and a line in `guards`."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,16 +22,17 @@ class GuardKeys(BaseModel):
     at_most: Limit | None = None
 
     def guards(self, handler: Handler[Any]) -> tuple[Guard, ...]:
-        """The guards of a rule with this handler, in the order in which they are asked."""
-        found: list[Guard] = []
-        if self.dry_run:
-            found.append(DryRun(handler))
-        if self.latest_only and self.at_most is not None:
-            found.append(LatestOnly(only_looks=True))
-        if self.at_most is not None:
-            found.append(AtMost(self.at_most))
-        if self.latest_only:
-            found.append(LatestOnly())
-        if type(handler).lock is not Handler.lock:
-            found.append(Lock(handler))
-        return tuple(found)
+        """Return the guards of a rule with this handler, in the order in which they are called.
+
+        `latest_only` beside `at_most` is called twice: before it, so that a superseded event takes no slot, and after
+        it, so that an event which `at_most` skips supersedes no other.
+        """
+        has_lock = type(handler).lock is not Handler.lock
+        in_order = (
+            DryRun(handler) if self.dry_run else None,
+            LatestOnly(record=False) if self.latest_only and self.at_most else None,
+            AtMost(self.at_most) if self.at_most else None,
+            LatestOnly() if self.latest_only else None,
+            Lock(handler) if has_lock else None,
+        )
+        return tuple(guard for guard in in_order if guard is not None)

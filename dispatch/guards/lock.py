@@ -1,60 +1,59 @@
-"""Run actions with the same lock one at a time."""
+"""`Handler.lock`: run actions that need the same lock one at a time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from dispatch.guards.base import GuardContext, Hold
+from dispatch.guards.base import Attempt, Hold
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.rows import LONG_AGO
 from dispatch.inbox.shared_state import hashed
 from handlers.base import Handler
 
 _LONGEST_PAUSE = timedelta(minutes=5)
-
-
-_BEHIND = timedelta(hours=1)  # surely no reader is further behind
+_STALE_READ = timedelta(hours=1)  # far longer than a read from storage can lag behind a write
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """Actions whose handler names the same lock run one at a time, each from its first call to its end."""
+    """Run actions whose handlers name the same lock one at a time, each from its first call to its end.
+
+    No action releases a lock: the next one takes it over once its holder has ended.
+    """
 
     handler: Handler[Any]
-    pause: timedelta = timedelta(seconds=30)  # the shortest; whoever has waited long looks less often
+    pause: timedelta = timedelta(seconds=30)  # the shortest pause between attempts; it grows with the time waited
 
-    def __call__(self, context: GuardContext) -> Hold | None:
-        """Hold while another action that has the lock has not ended."""
-        lock = self.handler.lock(context.claim.event)
+    def __call__(self, attempt: Attempt) -> Hold | None:
+        """Hold the action while another action that has not ended holds the lock."""
+        lock = self.handler.lock(attempt.event)
         if lock is None:
             return None
-        me = context.claim.id
+        me, record = attempt.claim.id, attempt.claim.record
 
         def take(held: dict[str, str]) -> dict[str, str]:
-            kept = (
-                context.claim.record.checked_back
-                if held and _holder(held) == me
-                else held and not _is_over(held, context)
-            )
-            if kept:  # mine is written again until it has begun: somebody may have seen it end before it was replayed
-                return held
-            return {**me._asdict(), "at": context.now.isoformat()}
+            # Until this action has started it writes its own lock again: another action may have seen it ended, before
+            # a replay opened it again, and may be taking over the lock now.
+            keep = record.checked_back if held and _holder(held) == me else held and not _is_over(held, attempt)
+            return held if keep else {**me._asdict(), "at": attempt.now.isoformat()}
 
-        pause = min(max(self.pause, (context.now - context.claim.record.started) / 10), _LONGEST_PAUSE)
-        holder = _holder(context.inbox.shared.change(f"lock|{hashed(lock)}", take, context.now))
-        return None if holder == me else Hold(pause, f"waits for its turn after {holder.rule} on {holder.event}")
+        holder = _holder(attempt.inbox.shared.change(f"lock|{hashed(lock)}", take, attempt.now))
+        if holder == me:
+            return None
+        pause = min(max(self.pause, (attempt.now - record.started) / 10), _LONGEST_PAUSE)
+        return Hold(pause, f"waits for the lock of {holder.rule} on {holder.event}")
 
 
 def _holder(held: Mapping[str, str]) -> ActionId:
     return ActionId(*(held[name] for name in ActionId._fields))
 
 
-def _is_over(held: Mapping[str, str], context: GuardContext) -> bool:
-    """Has the action that has a lock ended? Its record may be gone; or be not yet seen, by a reader who is behind.
+def _is_over(held: Mapping[str, str], attempt: Attempt) -> bool:
+    """Has the holder of a lock ended, or lost its rule before it started?
 
-    One that waits for a rule that is gone, and has not begun, keeps nobody waiting: it takes its turn when it has one.
+    A holder without a record has ended long ago, unless the read is stale and the holder is new.
     """
     since = datetime.fromisoformat(held.get("at", LONG_AGO))
-    over = context.inbox.leases.is_over(_holder(held), since)
-    return context.now - since > _BEHIND if over is None else over
+    over = attempt.inbox.leases.is_over(_holder(held), since)
+    return attempt.now - since > _STALE_READ if over is None else over

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 
-from dispatch.alerts import failed
+from dispatch.alerts import for_failure
 from dispatch.app import App
 from dispatch.inbox.actions import NewAction
 from dispatch.inbox.errors import Conflict
@@ -112,7 +112,7 @@ class Plan:
             why = f"the event as it is stored cannot be read: {error}"
             self.steps: tuple[Step, ...] = (Step("", "refused", why),)
             return
-        matching = {rule.name for rule in app.rules.matching(app.bound(self._parsed))}
+        matching = {rule.name for rule in app.rules.matching(app.rules.context(self._parsed))}
         self._matching = {ALERTS} if isinstance(self._parsed, Alert) else matching
         self.steps = tuple(step for name in self._names() if (step := self._step(name)))
 
@@ -184,8 +184,9 @@ class Plan:
 
     def _led_to(self, rule: Rule, end: Result) -> NewAction | None:
         """The action of the rule, if the end leads to it today."""
-        rules = self._app.rules.following(end.rule, end.status, self._app.bound(self._parsed, end))
-        actions = [other.action(end) for other in rules] or failed(end.rule, end, self._app)
+        context = self._app.rules.context(self._parsed, end)
+        rules = self._app.rules.following(end.rule, end.status, context)
+        actions = [other.action(end) for other in rules] or for_failure(end, self._app)
         return next((action for action in actions if action.rule == rule.name), None)
 
     def _runs_again(self, name: str) -> bool:

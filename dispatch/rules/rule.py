@@ -1,10 +1,11 @@
-"""Rules: which handler acts on which event. Loaded once from a folder; matching looks at plain data and cannot fail."""
+"""Rules: which handler acts on which event. Loaded once from a folder; matching reads plain data and cannot fail."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from dispatch.filters.keys import EventValues
 from dispatch.guards.base import Guard
 from dispatch.inbox.actions import NewAction
 from dispatch.log import log_event
@@ -17,7 +18,10 @@ from handlers.base import Handler, Result
 from handlers.lineage import Lineage, lineage_of, rule_code
 from handlers.log import Log
 from schemas import EVENT_NAMES, Event
+from schemas.context import Context
 from schemas.events.registry import DRIFT_DETECTED
+
+K = TypeVar("K", bound=Hashable)
 
 ALERTS = "-alerts"  # the name of what tells of alerts; no rule's name begins so
 
@@ -50,10 +54,8 @@ class Rule:
         """Is the event of a type that its `on` names?"""
         return type(event).__name__ in self.on or (DRIFT_DETECTED in self.on and event.drift is not None)
 
-    def stopped(self, origin: Lineage | None) -> str:
+    def stopped(self, origin: Lineage) -> str:
         """Why it must not act on an event that comes from one of our starts; empty if it may."""
-        if origin is None:
-            return ""
         if origin.rule == rule_code(self.name) and not self.allow_loops:
             return "this rule started what the event comes from, and has no allow_loops"
         if self.handler.starts_runs and origin.depth >= self.max_depth:
@@ -80,13 +82,20 @@ class Rules:
     refused: Mapping[str, str] = field(default_factory=dict)  # file name -> a short hash of its content
     read: frozenset[str] = frozenset()  # the names of all files, also of those without rules
 
-    _by_event: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
+    _by_event: Mapping[tuple[str, bool], tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
     _by_followed: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         rules = self.by_name.values()
-        by_event = _index((event.__name__, r) for r in rules for name in r.on for event in EVENT_NAMES[name])
-        object.__setattr__(self, "_by_event", by_event)
+        by_event = (
+            ((event.__name__, is_drift), rule)
+            for rule in rules
+            for name in rule.on
+            for event in EVENT_NAMES[name]
+            for is_drift in (True, False)
+            if is_drift or name != DRIFT_DETECTED
+        )
+        object.__setattr__(self, "_by_event", _index(by_event))
         object.__setattr__(self, "_by_followed", _index((name, rule) for rule in rules for name in rule.after))
 
     @property
@@ -103,6 +112,11 @@ class Rules:
         """The workspace that raised the event; None if it is not one of ours, or if ours are not known."""
         return self.workspaces.find(event.resource) if self.workspaces else None
 
+    def context(self, event: Event, result: Result | None = None) -> Context:
+        """The event with its workspace and the result that it follows, as conditions and templates read them."""
+        workspace = self.workspace(event)
+        return Context(event, workspace.view() if workspace else None, result.view() if result else None)
+
     def get(self, name: str) -> Rule | None:
         """The rule of this name, if there is one now; also the one that tells of alerts, and of a rule's failures."""
         return self._alerts(name) if name.startswith(ALERTS) else self.by_name.get(name)
@@ -114,34 +128,36 @@ class Rules:
             return Rule(name, told.handler, told.do, source=told.source, settings_hash=told.settings_hash)
         return Rule(name, Log(level="error"), "log") if self.knows_workspaces else None
 
-    def matching(self, event: Event) -> list[Rule]:
-        """The rules whose `on`, `in` and `when` hold of an event, which is bound to its workspace; as listed."""
-        workspace = self.workspace(event)
-        if workspace is None:
+    def matching(self, context: Context) -> list[Rule]:
+        """The rules whose `on`, `in` and `when` match an event, in the order of their files; none if it is not ours."""
+        if context.workspace is None:
             return []
-        rules = (rule for rule in self._by_event.get(type(event).__name__, ()) if rule.takes(event))
-        return _holding(rules, event, workspace)
+        event = context.event
+        return _matching(self._by_event.get((type(event).__name__, event.drift is not None), ()), context)
 
-    def following(self, name: str, status: str, event: Event) -> list[Rule]:
-        """The rules to follow the end of an action: succeeded, skipped or failed. The event is bound to its result."""
-        rules = (rule for rule in self._by_followed.get(name, ()) if rule.outcome in (status, "any"))
-        return _holding(rules, event, self.workspace(event))
+    def following(self, name: str, status: str, context: Context) -> list[Rule]:
+        """The rules that follow an action of rule `name` that ended as `status`: succeeded, skipped or failed."""
+        followers = self._by_followed.get(name, ())
+        return _matching((rule for rule in followers if rule.outcome in (status, "any")), context)
 
 
-def _index(pairs: Iterable[tuple[str, Rule]]) -> dict[str, tuple[Rule, ...]]:
-    found: defaultdict[str, dict[str, Rule]] = defaultdict(dict)
+def _index(pairs: Iterable[tuple[K, Rule]]) -> dict[K, tuple[Rule, ...]]:
+    found: defaultdict[K, dict[str, Rule]] = defaultdict(dict)
     for key, rule in pairs:
         found[key][rule.name] = rule
     return {key: tuple(rules.values()) for key, rules in found.items()}
 
 
-def _holding(rules: Iterable[Rule], event: Event, workspace: Workspace | None) -> list[Rule]:
-    """Those whose `in` and `when` hold; the event's view is made only if some rule asks for it."""
-    here = [rule for rule in rules if rule.is_for(workspace)]
-    view: Mapping[str, Any] = event.view() if any(rule.when.tests for rule in here) else {}
-    holding = [rule for rule in here if rule.when.matches(view)]
-    origin = lineage_of(event) if holding else None
-    stopped = {rule.name: why for rule in holding if (why := rule.stopped(origin))}
-    for name, why in stopped.items():
-        log_event("rule.stopped", rule=name, event=event.id, reason=why)
-    return [rule for rule in holding if rule.name not in stopped]
+def _matching(rules: Iterable[Rule], context: Context) -> list[Rule]:
+    """The rules whose `in` and `when` match, without those that must not act on what they started themselves."""
+    workspace, values = context.workspace["name"] if context.workspace else None, EventValues(context)
+    matching = [
+        rule for rule in rules if (rule.workspaces is None or workspace in rule.workspaces) and rule.when.holds(values)
+    ]
+    origin = lineage_of(context.event) if matching else None
+    if origin is None:
+        return matching
+    stopped = {rule.name: reason for rule in matching if (reason := rule.stopped(origin))}
+    for name, reason in stopped.items():
+        log_event("rule.stopped", rule=name, event=context.event.id, reason=reason)
+    return [rule for rule in matching if rule.name not in stopped]

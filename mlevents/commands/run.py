@@ -29,6 +29,7 @@ from handlers.deploy.handler import Deploy
 from handlers.errors import classify
 from mlevents.app_settings import LocalSettings
 from schemas import ModelRegistered, WorkspaceId
+from schemas.context import Context
 
 PROJECT = Path(__file__).resolve().parents[2]
 MOST_FAILURES = 20  # consecutive, of one step
@@ -50,20 +51,22 @@ def main(arguments: Sequence[str] | None = None, sleep: Sleep = time.sleep) -> i
     except Wrong as error:
         print(error)
         return 2
-    print(rule.handler.plan(event))
-    if not rule.when.matches(event.view()):
+    context = Context(event, workspace.view())
+    print(rule.handler.plan(context.event_for_handler()))
+    if not rule.when.matches(context):
         print(f"but the rule's when does not hold: its tags are {dict(event.data.model_tags)}")
         return 1
     if not given.yes:
         print("Add --yes to do it.")
         return 0
-    return follow(rule, event, sleep)
+    return follow(rule, context, sleep)
 
 
-def follow(rule: Rule, event: ModelRegistered, sleep: Sleep) -> int:
+def follow(rule: Rule, context: Context, sleep: Sleep) -> int:
     """Take step after step, with the pauses that the handler asks for; return the exit code."""
+    event = context.event_for_handler()
     action = Action(rule=rule.name, source=rule.source, event=event.id)
-    action = replace(action, matches=lambda changed: rule.when.matches(changed.view()))
+    action = replace(action, matches=lambda changed: rule.when.matches(replace(context, event=changed)))
     while True:
         try:
             outcome = rule.handler.run(event, action)
@@ -127,8 +130,7 @@ def _event(model: str, workspace: Workspace) -> ModelRegistered:
         raise Wrong(f"there is no model {model} in {workspace.id}")
     about = {"model_name": name, "model_version": version, "model_tags": dict(found.tags)}
     about |= {"model_properties": dict(found.properties), "event_time": datetime.now(UTC).isoformat()}
-    event = ModelRegistered.example(id=f"by-hand-{time.time_ns()}", topic=str(workspace.id), **about)
-    return event.bind(workspace=workspace.view())
+    return ModelRegistered.example(id=f"by-hand-{time.time_ns()}", topic=str(workspace.id), **about)
 
 
 if __name__ == "__main__":

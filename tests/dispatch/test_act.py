@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 
 from dispatch.act import act, carry_out, rearm
-from dispatch.app import App
 from dispatch.inbox.errors import Conflict, Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.leases import NotYet
 from dispatch.inbox.messages import Message
 from dispatch.inbox.tables import Row, Table
-from handlers.base import Result
 from schemas import Event, RunStatusChanged
+from schemas.context import Context
 from tests.kit.storage import Died
 from tests.kit.world import LEASE, World, rule, rules
 
@@ -315,14 +314,10 @@ def test_what_kills_a_worker_before_its_handler_is_called_ends_as_well(
     for _ in range(5):
         die(world, message)
 
-    bound = App.bound
+    def deadly(context: Context) -> Event:
+        raise Died
 
-    def deadly(app: App, event: Event, result: Result | None = None) -> Event:
-        if result is None:
-            raise Died
-        return bound(app, event, result)
-
-    monkeypatch.setattr(App, "bound", deadly)
+    monkeypatch.setattr(Context, "event_for_handler", deadly)
     world.step()
     assert world.ends() == {"ring": "failed"}
 

@@ -102,7 +102,7 @@ class TestRefusedFiles:
                 world.run()
         [(first, _), (second, _)] = alerts(world)
         assert isinstance(first, Alert)
-        assert first.data.summary == "rules/bad.yaml is refused because of a mistake: its rules do not act"
+        assert first.data.summary == "rules/bad.yaml has an error and is refused: its rules do not run"
         [mistake] = first.data.details
         assert mistake.startswith("rules/bad.yaml:5:12: ")
         assert isinstance(second, Alert)
@@ -118,7 +118,7 @@ class TestRefusedFiles:
         world.run()
         [(event, _)] = alerts(world)
         assert isinstance(event, Alert)
-        assert event.data.summary.startswith("rules/workspaces.yaml is refused")
+        assert event.data.summary.startswith("rules/workspaces.yaml has an error and is refused")
 
     def test_are_in_the_log_alone_if_nobody_is_to_be_told(self, tmp_path: Path) -> None:
         world = World(rules(rule("ring", when="[nonsense]")), tmp_path)
@@ -154,7 +154,7 @@ class TestRulesThatAreGone:
         [(event, action)] = alerts(world)
         assert isinstance(event, Alert)
         assert (event.data.kind, action.result) == ("rule is gone", None)
-        assert event.data.summary == "no rules file has the rule ring, and actions of it wait"
+        assert event.data.summary == "no rules file has the rule ring, and its actions wait"
         world.write(rules(rule("ring")))
         world.run()
         ends = [record.status for id, record in world.history().actions if id.rule == "ring"]
@@ -215,7 +215,7 @@ class TestRejectedEvents:
         world.run()
         [(event, _)] = alerts(world)
         assert isinstance(event, Alert)
-        assert event.data.summary == "5 events were rejected today, and perhaps more: foreign workspace"
+        assert event.data.summary == "at least 5 events were rejected today: foreign workspace"
         assert FOREIGN in event.data.details[0]
         assert "churn-dev, churn-prod" in event.data.details[1]
         assert caplog.text.count("alert.raised") == 1

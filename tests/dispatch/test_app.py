@@ -11,7 +11,6 @@ import pytest
 
 from dispatch.app import App, LazyApp
 from dispatch.settings import SettingsError
-from schemas import RunStatusChanged
 from tests.kit.world import SETTINGS, WORKSPACES, World, rule, rules
 
 
@@ -36,14 +35,6 @@ def test_the_rules_folder_is_a_setting(folder: Path) -> None:
     (folder / "rules").rename(folder / "mine")
     values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "MLEVENTS_RULES": "mine", **SETTINGS}
     assert App.from_settings(values, folder).rules.errors == ()
-
-
-def test_an_event_is_bound_to_its_workspace_s_name_and_labels(tmp_path: Path) -> None:
-    """As conditions and templates see it; a workspace that is not listed keeps its ARM name."""
-    app = World(rules(rule("ring")), tmp_path).app
-    view = app.bound(RunStatusChanged.example()).view()
-    assert view["workspace"]["name"] == "churn-prod"
-    assert view["workspace"]["labels"] == {"env": "prod", "team": "churn"}
 
 
 def asking() -> int:

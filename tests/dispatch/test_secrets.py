@@ -9,7 +9,6 @@ import requests
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 from dispatch.act import act
-from dispatch.inbox.leases import Settlement
 from dispatch.receive import receive
 from dispatch.rules import load
 from dispatch.rules.rule import Rules
@@ -118,5 +117,3 @@ def test_what_is_too_short_to_be_a_secret_is_left() -> None:
     """A password of three letters would take them out of every word; nor is the emulator's setting one."""
     settings = {"EMAIL_SMTP_PASSWORD": "the", "AzureWebJobsStorage": "UseDevelopmentStorage=true"}
     assert Secrets.of_settings(settings).texts == ()
-    how = Settlement("succeeded", "the end")
-    assert Secrets.of_settings(settings).mask_all(how) is how

@@ -17,7 +17,8 @@ from dispatch.inbox.tables import Row
 from dispatch.rules import load
 from dispatch.rules.rule import Rule, Rules
 from dispatch.sweep import GRACE, decide, sweep
-from schemas import Event, RunStatusChanged
+from schemas import RunStatusChanged
+from schemas.context import Context
 from tests.kit.storage import Counting
 from tests.kit.world import LEASE, SETTINGS, World, rule, rules
 
@@ -192,10 +193,10 @@ def test_a_defect_in_one_thing_does_not_stop_the_sweep(tmp_path: Path, monkeypat
     world.write(rules(rule("ring")))
     matching = type(world.loaded).matching
 
-    def broken(self: Rules, event: Event) -> list[Rule]:
-        if event.id == "c":
+    def broken(self: Rules, context: Context) -> list[Rule]:
+        if context.event.id == "c":
             raise RecursionError("c")
-        return matching(self, event)
+        return matching(self, context)
 
     monkeypatch.setattr(type(world.loaded), "matching", broken)
     with pytest.raises(RecursionError):

@@ -298,7 +298,7 @@ class TestTakingTurns:
             "e2": "succeeded: done",
         }
         first, second = sorted((record for _, record in world.history().actions), key=lambda record: record.status)
-        assert second.timeline[2].note.startswith("waits for its turn")
+        assert second.timeline[2].note.startswith("waits for the lock of ")
         assert second.timeline[-1].at >= first.timeline[-1].at
         assert acted_on(world) == ["e2"]
 
@@ -320,7 +320,7 @@ class TestTakingTurns:
         world.clock.forward(minutes=5)
         act(waiting, world.app)
         [ring] = [record for id, record in world.history().actions if id.rule == "ring"]
-        assert ring.note.startswith("waits for its turn after other")
+        assert ring.note.startswith("waits for the lock of other")
         world.run()
         assert {id.rule: record.status for id, record in world.history().actions} == {
             "ring": "succeeded",
@@ -353,7 +353,7 @@ class TestTakingTurns:
         act(back, world.app)
         assert [call.action.rule for call in world.calls] == ["ring", "ring"]
         [waiting] = [r for id, r in world.history().actions if id.rule == "other"]
-        assert waiting.note.startswith("waits for its turn after ring")
+        assert waiting.note.startswith("waits for the lock of ring")
 
     def test_a_rule_that_is_removed_half_way_keeps_its_turn(self, tmp_path: Path) -> None:
         """What it has begun is not to be done by two. A rule of its name with another handler ends it."""

@@ -43,7 +43,7 @@ def test_other_actions_for_the_same_destination_wait_too(tmp_path: Path) -> None
     assert [call.action.rule for call in world.calls] == ["a", "elsewhere"]
     held = world.actions["b"]
     assert (held.status, held.failures, held.crashes) == ("waiting", 0, 0)
-    assert held.note == "the service wants a pause until 09:10:00 UTC"
+    assert held.note == "throttled until 09:10:00 UTC"
     assert timedelta(minutes=10) <= held.due - world.clock() <= timedelta(minutes=15)
     world.run()
     assert set(world.ends().values()) == {"succeeded"}
@@ -56,7 +56,7 @@ def test_an_action_that_has_begun_waits_as_well_and_keeps_its_state(tmp_path: Pa
     assert world.ends() == {"long": "succeeded", "b": "succeeded"}
     [_, second] = [call.action for call in world.calls if call.action.rule == "long"]
     assert second.state == {"call": 1}
-    assert any("the service wants a pause" in moment.note for moment in world.actions["long"].timeline)
+    assert any("throttled until" in moment.note for moment in world.actions["long"].timeline)
 
 
 def test_waiting_for_others_costs_no_patience(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_week_of_nothing_but_pauses_is_the_end(tmp_path: Path) -> None:
     world.receive(RunStatusChanged.example())
     world.run()
     assert world.actions["a"].status == "failed"
-    assert world.actions["a"].note.startswith("gave up: the service has wanted pauses for ")
+    assert world.actions["a"].note.startswith("gave up: the service has throttled the action for ")
     assert timedelta(days=7) <= world.clock() - NOW < timedelta(days=9)
 
 

@@ -613,7 +613,7 @@ class TestGuards:
             act(message, world.app)
         assert [call.event.id for call in world.calls] == ["e1", "e1"]
         assert [r.note[:19] for id, r in world.history().actions if id.event != written(world).key] == [
-            "waits for its turn "
+            "waits for the lock "
         ]
         world.run()
         first = [call.event.id for call in world.calls].index("e2")

@@ -71,12 +71,10 @@ def check(book: Rules) -> None:
         text.encode()
     assert not {rule.file for rule in book.by_name.values()} & {mistake.file for mistake in book.errors}
     for event_type in EVENT_TYPES.values():
-        event = event_type.example()
-        workspace = book.workspace(event)
-        event = event.bind(workspace=workspace.view() if workspace else None)
-        assert all(book.get(rule.name) is rule for rule in book.matching(event))
+        context = book.context(event_type.example())
+        assert all(book.get(rule.name) is rule for rule in book.matching(context))
         for rule in book.by_name.values():
-            assert all(rule.name in follower.after for follower in book.following(rule.name, "failed", event))
+            assert all(rule.name in follower.after for follower in book.following(rule.name, "failed", context))
 
 
 def loaded(**changes: bytes) -> Rules:

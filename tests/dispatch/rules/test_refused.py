@@ -19,7 +19,7 @@ def told(book: Rules) -> list[str]:
 
 
 def matching(book: Rules) -> list[str]:
-    return [rule.name for rule in book.matching(RunStatusChanged.example())]
+    return [rule.name for rule in book.matching(book.context(RunStatusChanged.example()))]
 
 
 def test_the_other_files_work(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_while_workspaces_yaml_is_refused_nothing_matches_and_nothing_is_foreign
     assert matching(book) == []
     assert set(book.refused) == {"rules/workspaces.yaml", "rules/a.yaml"}
     assert book.get("a")
-    assert [rule.name for rule in book.following("a", "succeeded", RunStatusChanged.example())] == ["b"]
+    assert [rule.name for rule in book.following("a", "succeeded", book.context(RunStatusChanged.example()))] == ["b"]
 
 
 def test_labels_that_no_workspace_has_together_are_a_mistake(tmp_path: Path) -> None:

@@ -31,14 +31,11 @@ def names(found: list[Rule]) -> list[str]:
 
 
 def matching(book: Rules, event: Event) -> list[str]:
-    """As `receive` asks: with the event bound to its workspace."""
-    workspace = book.workspace(event)
-    return names(book.matching(event.bind(workspace=workspace.view() if workspace else None)))
+    return names(book.matching(book.context(event)))
 
 
 def following(book: Rules, name: str, status: str, event: Event) -> list[str]:
-    """As `act` asks: with the event bound to the result."""
-    return names(book.following(name, status, event.bind(result=Result(name, status, "how it went").view())))
+    return names(book.following(name, status, book.context(event, Result(name, status, "how it went"))))
 
 
 def in_dev(event: Event) -> Event:
@@ -228,10 +225,9 @@ class TestTheSampleRules:
     def test_every_sample_is_logged_and_somebody_is_mailed(self, book: Rules, sample: Path) -> None:
         [raw] = json.loads(sample.read_text())
         event = parse_event(raw)
-        workspace = book.workspace(event)
-        assert workspace
-        event = event.bind(workspace=workspace.view())
-        found = book.matching(event)
+        context = book.context(event)
+        assert context.workspace
+        found, event = book.matching(context), context.event_for_handler()
         assert {"email", "log"} <= {rule.do for rule in found if not rule.guards}
         assert all(rule.handler.plan(event) for rule in found)
 

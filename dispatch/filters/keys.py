@@ -1,0 +1,138 @@
+"""Keys: the names, with dots between them, that lead to a value in an event."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
+
+from dispatch.filters.operators import MISSING, Operator, fold
+from schemas.context import Context
+
+_SYNONYMS = (
+    ("id", "eventid"),
+    ("topic", "source"),
+    ("eventtype", "type"),
+    ("dataversion", "dataschema", "eventtypeversion"),
+)
+_SYNONYMS_OF = {name: group for group in _SYNONYMS for name in group}
+
+
+def check_key(key: str) -> str:
+    """Return the key. Raises ValueError if it, or a name between its dots, is empty."""
+    if not all(name.strip() for name in key.split(".")):
+        raise ValueError(f"{key!r} is not a key. Write the names that lead to a value, a dot between: data.runStatus")
+    return key
+
+
+def step(holder: object, name: str) -> object:
+    """Return the member with this name, in this case or else in any; MISSING if `holder` is no object or lacks it."""
+    if not isinstance(holder, Mapping):
+        return MISSING
+    if name in holder:
+        return holder[name]
+    folded = fold(name)
+    return next((value for key, value in holder.items() if fold(key) == folded), MISSING)
+
+
+def find(event: Mapping[str, Any], key: str) -> object:
+    """Return the value that a filter's key leads to, or MISSING. A dot enters an object; `$` and `[0]` do nothing."""
+    found: object = event
+    for name in key.split("."):
+        found = step(found, name)
+    if found is MISSING:
+        others = (step(event, name) for name in _SYNONYMS_OF.get(key.lower(), ()))
+        found = next((value for value in others if value is not MISSING), MISSING)
+    return found
+
+
+def find_across_dots(event: Mapping[str, Any], key: str) -> object:
+    """Return the value that a condition's key leads to, or MISSING: as `find`, but a name may contain dots."""
+    found = find(event, key)
+    return _reach(event, key.split(".")) if found is MISSING else found
+
+
+def _reach(holder: object, names: Sequence[str]) -> object:
+    """Follow the names, any of which may be joined by dots to one name; the longest join comes first."""
+    if not names:
+        return holder
+    for count in range(len(names), 0, -1):
+        inner = step(holder, ".".join(names[:count]))
+        if inner is not MISSING and (found := _reach(inner, names[count:])) is not MISSING:
+            return found
+    return MISSING
+
+
+class Slot(NamedTuple):
+    """A key of a condition, and the reader of its operator: where `EventValues` keeps what the two give together."""
+
+    key: str
+    folded: str
+    read: Callable[[object], Any] | None  # of `dispatch.filters.operators.Kind`; None: the value as it is
+
+    @classmethod
+    def of(cls, key: str, operator: Operator) -> Self:
+        """Return the slot of a condition with this key and operator."""
+        return cls(key, fold(key) or "", operator.kind.read if operator.kind else None)
+
+
+class EventValues(dict[Slot, Any]):
+    """What the conditions of all rules read in one event: each slot is filled once, when it is first asked for.
+
+    A slot holds MISSING, or the values of the operator's type: all elements of an array, else one value or none.
+    """
+
+    __slots__ = ("_context", "_data", "_view")
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self._context = context
+        self._data: _Index | None = None
+        self._view: _Index | None = None
+
+    def __missing__(self, slot: Slot) -> Any:
+        found = self._index(slot.folded).find(slot)
+        if slot.read is not None and found is not MISSING:
+            elements = found if isinstance(found, list | tuple) else (found,)
+            found = tuple(value for element in elements if (value := slot.read(element)) is not None)
+        self[slot] = found
+        return found
+
+    def _index(self, folded: str) -> "_Index":
+        """Return the index of the data if the key can lead nowhere else, since the whole view takes longer to make."""
+        event = self._context.event
+        if self._view is None and folded.startswith("DATA.") and not event.model_extra:
+            self._data = self._data or _Index({"data": event.data.wire()})
+            return self._data
+        self._view = self._view or _Index(self._context.view())
+        return self._view
+
+
+class _Index:
+    """All members of an event by their folded keys, so that one look-up replaces `find_across_dots`.
+
+    Where two keys fold to the same one, which member comes first depends on the spelling of the condition's key, and on
+    the order of members: in such an event every key is followed with `find_across_dots` itself.
+    """
+
+    def __init__(self, event: Mapping[str, Any]) -> None:
+        self._event = event
+        self._members: dict[str, object] = {}
+        self._is_ambiguous = False
+        self._add(event, "")
+
+    def _add(self, holder: Mapping[str, Any], prefix: str) -> None:
+        for name, value in holder.items():
+            key = prefix + (name.upper() if name.isascii() else fold(name) or "")
+            if key in self._members:
+                self._is_ambiguous = True
+            self._members[key] = value
+            if isinstance(value, dict):  # a view is plain data
+                self._add(value, key + ".")
+
+    def find(self, slot: Slot) -> object:
+        """Return the value of a key, or MISSING."""
+        if self._is_ambiguous:
+            return find_across_dots(self._event, slot.key)
+        found = self._members.get(slot.folded, MISSING)
+        if found is MISSING:
+            others = (self._members.get(name.upper(), MISSING) for name in _SYNONYMS_OF.get(slot.key.lower(), ()))
+            found = next((value for value in others if value is not MISSING), MISSING)
+        return found
