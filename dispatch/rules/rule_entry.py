@@ -15,11 +15,9 @@ from dispatch.rules.when import ALWAYS, AllOf, read_when
 from dispatch.rules.workspaces import Workspaces
 from dispatch.rules.workspaces_file import FILE, choose
 from handlers.workspace_field import WORKSPACES
-from schemas import EVENT_NAMES, Event
+from schemas import EVENT_NAMES, EVENT_TYPES, Event
 from schemas.errors import shown
-from schemas.events.registry import DRIFT_DETECTED
 
-PREFIX = "Microsoft.MachineLearningServices."
 OUTCOMES = ("succeeded", "failed", "skipped", "any")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -143,11 +141,12 @@ def _on(node: Node, file: RuleFile) -> dict[str, Node]:
     found: dict[str, Node] = {}
     for item in file.one_or_more(node, "on"):
         text = file.text(item, "an event type")
-        name = (text or "").removeprefix(PREFIX)
-        if name in EVENT_NAMES and not (name == DRIFT_DETECTED and text != DRIFT_DETECTED):
+        event_type = EVENT_TYPES.get(text or "")
+        name = event_type.__name__ if event_type else text or ""
+        if name in EVENT_NAMES:
             found.setdefault(name, item)
         elif text is not None:
-            hint = did_you_mean(name, EVENT_NAMES, "The event types are")
+            hint = did_you_mean(name.rpartition(".")[2], EVENT_NAMES, "The event types are")
             file.error(item, f"unknown event type {shown(text)}", hint)
     return found
 
