@@ -1,9 +1,9 @@
-"""The events that Event Grid could not deliver, from the blob container that its subscription names for dead letters.
+"""Ingest the events that Event Grid could not deliver from the blob container that its subscription dead-letters to.
 
 From learn.microsoft.com, "Set dead-letter location and retry policy" and "Event Grid message delivery and retry": a
-blob is called ``<SUBSCRIPTION>/<year>/<month>/<day>/<hour>/<id>.json``, in UTC and without leading zeros, so that names
-do not sort as times do; it holds an array of one event or more, in the envelope of the subscription's schema, with
-members that say why. The page's own sample of a CloudEvent has a trailing comma.
+blob is named ``<SUBSCRIPTION>/<year>/<month>/<day>/<hour>/<id>.json``, in UTC and without leading zeros, so that names
+do not sort by time. It holds an array of one or more events, in the envelope of the subscription's schema, with extra
+members about the failed delivery. The page's sample of a CloudEvent has a trailing comma.
 """
 
 import json
@@ -17,13 +17,13 @@ from azure.core import MatchConditions
 
 from dispatch.app import App
 from dispatch.inbox.errors import StorageError, sdk_errors_translated
-from dispatch.replay.redeliver import TakenIn, redeliver
+from dispatch.replay.redeliver import Ingested, redeliver
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
 _NAME = re.compile(r".+/([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})/([0-9]{1,2})/[^/]+\.json", re.IGNORECASE)
-# What Event Grid adds to an event, in small letters as of CloudEvents. The last is in no page, but has been seen.
+# Members that Event Grid adds, in lower case as in CloudEvents. The last one is undocumented, but has been observed.
 _ADDED = {
     "deadletterreason",
     "deliveryattempts",
@@ -35,43 +35,43 @@ _ADDED = {
 _TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
 
 
-class BadBlob(Exception):  # noqa: N818 - says what it is about
-    """A blob cannot be read, or not be deleted; says why."""
+class BadBlob(Exception):  # noqa: N818 - a fact about the blob, not a defect
+    """Raised for a blob that cannot be read; its text is the reason."""
 
 
 class DeadLetter(NamedTuple):
-    """One blob of dead letters: in the order of time, then of names."""
+    """A blob of dead letters; sorts by hour, then by name."""
 
     hour: datetime
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class Emptied:
-    """What came of one blob: its events, or what was wrong with it."""
+class BlobResult:
+    """What became of one blob: its events, or the problem with it."""
 
     name: str
-    events: tuple[TakenIn, ...] = ()
+    events: tuple[Ingested, ...] = ()
     deleted: bool = False
     problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which blobs: by the beginning of their names, and by the hour in them, of which any part may be in the span."""
+    """Selects blobs by the beginning of their names, and by a span that overlaps the hour in their names."""
 
     prefix: str = ""
     since: datetime | None = None
     until: datetime | None = None
 
-    def takes(self, hour: datetime) -> bool:
-        """Is any part of this hour in the span?"""
+    def includes(self, hour: datetime) -> bool:
+        """Does the hour that begins then overlap the span?"""
         later = self.since is None or hour + timedelta(hours=1) > self.since
         return later and (self.until is None or hour < self.until)
 
 
 def dead_letters(container: "ContainerClient", selection: Selection) -> tuple[list[DeadLetter], list[str]]:
-    """The selected blobs, oldest hour first; and the names of those that are not named as dead letters are.
+    """The selected blobs, oldest hour first, and the names of blobs that are not named like dead letters.
 
     Raises StorageError.
     """
@@ -82,34 +82,34 @@ def dead_letters(container: "ContainerClient", selection: Selection) -> tuple[li
         hour = _hour(name)
         if hour is None:
             others.append(name)
-        elif selection.takes(hour):
+        elif selection.includes(hour):
             found.append(DeadLetter(hour, name))
     return sorted(found), others
 
 
-def take_in(
+def ingest(
     letters: list[DeadLetter], container: "ContainerClient", app: App, *, delete: bool = False, dry_run: bool = False
-) -> Iterator[Emptied]:
-    """Each event of each blob through `receive`. A blob that cannot be read is told, and the others go on.
+) -> Iterator[BlobResult]:
+    """Ingest each event of each blob. The result of a blob that cannot be read names the problem; others follow.
 
-    With `delete`, a blob goes when all its events are written down and none was rejected: of what is rejected, it may
-    be the only whole copy. Raises what the app's storage raises, and what it is when the container cannot be reached.
+    With `delete`, deletes a blob whose events are all recorded, unless one was rejected: the blob may be the only
+    complete copy of that. Raises StorageError if the app's storage or the container is unavailable.
     """
     for letter in letters:
         try:
             texts, etag = _read(container, letter.name)
         except BadBlob as error:
-            yield Emptied(letter.name, problem=str(error))
+            yield BlobResult(letter.name, problem=str(error))
             continue
         events = tuple(redeliver(text, app, dry_run=dry_run) for text in texts)
-        emptied = Emptied(letter.name, events)
-        if delete and not dry_run and all(event.came != "rejected" for event in events):
-            emptied = _deleted(emptied, etag, container)
-        yield emptied
+        result = BlobResult(letter.name, events)
+        if delete and not dry_run and all(event.status != "rejected" for event in events):
+            result = _delete(result, etag, container)
+        yield result
 
 
 def events_of(text: str) -> list[str]:
-    """The events in a blob's text, each as it was published. Raises BadBlob."""
+    """The events in a blob's text, each as it was published, as JSON. Raises BadBlob."""
     try:
         value = _lenient(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
@@ -123,7 +123,7 @@ def events_of(text: str) -> list[str]:
 
 
 def _read(container: "ContainerClient", name: str) -> tuple[list[str], str]:
-    """Its events, and the etag of what was read. Raises BadBlob."""
+    """The events of a blob, and its etag. Raises BadBlob."""
     try:
         with sdk_errors_translated():
             blob = container.download_blob(name)
@@ -135,14 +135,14 @@ def _read(container: "ContainerClient", name: str) -> tuple[list[str], str]:
         raise BadBlob(_answered(error)) from error
 
 
-def _deleted(emptied: Emptied, etag: str, container: "ContainerClient") -> Emptied:
-    """Only if it is still what was read."""
+def _delete(result: BlobResult, etag: str, container: "ContainerClient") -> BlobResult:
+    """Delete a blob, unless it has changed since it was read."""
     try:
         with sdk_errors_translated():
-            container.delete_blob(emptied.name, etag=etag, match_condition=MatchConditions.IfNotModified)
+            container.delete_blob(result.name, etag=etag, match_condition=MatchConditions.IfNotModified)
     except StorageError as error:
-        return replace(emptied, problem=f"taken in, but not deleted: {_answered(error)}")
-    return replace(emptied, deleted=True)
+        return replace(result, problem=f"ingested, but not deleted: {_answered(error)}")
+    return replace(result, deleted=True)
 
 
 def _lenient(text: str) -> Any:
@@ -156,7 +156,7 @@ def _lenient(text: str) -> Any:
 
 
 def _integer(digits: str) -> float:
-    """As schemas/plain.py: beyond what a double holds, no number is read, and Python refuses more than 4,300 digits."""
+    """Read an integer as schemas/plain.py does: infinity if no double holds it. Python refuses over 4,300 digits."""
     return int(digits) if len(digits) <= 309 else float("inf")
 
 

@@ -1,6 +1,7 @@
-"""Take in what did not get in: events that were rejected, and those that Event Grid could not deliver.
+"""Ingest events that were rejected, or that Event Grid could not deliver.
 
-Each goes through `receive`, as when it is delivered. One that is known changes nothing: all of this can be done again.
+Each goes through `receive`, as if it were delivered now. A duplicate changes nothing, so that all of this can be
+repeated.
 """
 
 from collections.abc import Iterator
@@ -15,39 +16,39 @@ from dispatch.receive import receive
 from handlers.base import shorten
 from schemas import Event, EventError, parse_event
 
-Came: TypeAlias = Literal["new", "known", "rejected"]
+IngestStatus: TypeAlias = Literal["new", "duplicate", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
-class TakenIn:
-    """An event that was taken in, or would be; or why it was rejected."""
+class Ingested:
+    """What became of one event; of a dry run, what would become of it."""
 
-    came: Came
+    status: IngestStatus
     id: str
-    event_type: str  # its short name; of a rejected one, what it calls itself
+    event_type: str  # its short name; of a rejected event, the type in its payload
     object: str = ""
-    why: str = ""
+    reason: str = ""  # why it was rejected
 
 
-def redeliver(raw: str, app: App, *, dry_run: bool = False) -> TakenIn:
-    """One event through `receive`; what that rejects is written down as rejected. Raises what storage raises."""
-    judged = _judged(raw, app)
-    known = isinstance(judged, Event) and _is_known(judged, app)
+def redeliver(raw: str, app: App, *, dry_run: bool = False) -> Ingested:
+    """Pass one event to `receive`, which records it if it rejects it. Raises StorageError."""
+    checked = _check(raw, app)
+    duplicate = isinstance(checked, Event) and _is_recorded(checked, app)
     if not dry_run:
         receive(raw, app)
-    if isinstance(judged, TakenIn):
-        return judged
-    if not dry_run and not _is_known(judged, app):
-        return _taken(judged, "rejected", "it could not be written down; what was written instead says why")
-    return _taken(judged, "known" if known else "new")
+    if isinstance(checked, Ingested):
+        return checked
+    if not dry_run and not _is_recorded(checked, app):
+        return _ingested(checked, "rejected", "it could not be recorded; the rejection that was recorded says why")
+    return _ingested(checked, "duplicate" if duplicate else "new")
 
 
 def redeliver_rejected(
     app: App, since: datetime | None = None, until: datetime | None = None, *, dry_run: bool = False
-) -> Iterator[TakenIn]:
-    """What was rejected, or what came so in a span, ``since <= received < until``. Raises what storage raises.
+) -> Iterator[Ingested]:
+    """Ingest the rejected events, or those of a span, ``since <= received < until``. Raises StorageError.
 
-    What would be rejected again is not tried. The row of the rejection stays: it is history.
+    An event that would be rejected again is not passed to `receive`. The row of the rejection stays, as history.
     """
     for day in app.inbox.history.days():
         for rejected in sorted(app.inbox.history.rejected(day), key=lambda one: one.received):
@@ -55,29 +56,29 @@ def redeliver_rejected(
                 yield _redelivered(rejected, app, dry_run)
 
 
-def _redelivered(rejected: Rejected, app: App, dry_run: bool) -> TakenIn:
-    judged = _judged(rejected.raw, app)
-    if isinstance(judged, Event):
+def _redelivered(rejected: Rejected, app: App, dry_run: bool) -> Ingested:
+    checked = _check(rejected.raw, app)
+    if isinstance(checked, Event):
         return redeliver(rejected.raw, app, dry_run=dry_run)
     if rejected.kind == "too large":
-        return replace(judged, why="it is too large; only its beginning was kept")
-    return judged
+        return replace(checked, reason="it is too large; only its beginning was kept")
+    return checked
 
 
-def _judged(raw: str, app: App) -> Event | TakenIn:
-    """The event; or why it would be rejected."""
+def _check(raw: str, app: App) -> Event | Ingested:
+    """The parsed event, or why it would be rejected."""
     try:
         event = parse_event(raw)
     except EventError as error:
-        return TakenIn("rejected", error.event_id, error.event_type, why=shorten(str(error), 500))
+        return Ingested("rejected", error.event_id, error.event_type, reason=shorten(str(error), 500))
     if app.rules.knows_workspaces and app.rules.workspace(event) is None:
-        return _taken(event, "rejected", f"{event.topic} is not in workspaces.yaml")
+        return _ingested(event, "rejected", f"{event.topic} is not in workspaces.yaml")
     return event
 
 
-def _is_known(event: Event, app: App) -> bool:
+def _is_recorded(event: Event, app: App) -> bool:
     return app.inbox.history.has(*event_key(event))
 
 
-def _taken(event: Event, came: Came, why: str = "") -> TakenIn:
-    return TakenIn(came, event.id, type(event).__name__, event.object, why)
+def _ingested(event: Event, status: IngestStatus, reason: str = "") -> Ingested:
+    return Ingested(status, event.id, type(event).__name__, event.object, reason)

@@ -1,8 +1,8 @@
-"""Run events again that are written down already, with the rules as they are today.
+"""Replay stored events with the rules as they are today.
 
-What has ended is opened again as a new *generation*: its action has another key, so that what was done before is done
-anew instead of being recognised. What has not ended goes on as it is, and gets another message. What follows a replayed
-action is left to that one's end.
+An action that has ended is opened again with the next replay number, and so with another key: handlers repeat their
+effects instead of recognizing them. An action that has not ended continues, and gets another message. The actions that
+follow a replayed one are created or opened again when that one ends.
 """
 
 from collections.abc import Iterator
@@ -25,123 +25,126 @@ from handlers.base import Result
 from schemas import EventError
 from schemas.alert import Alert
 
-MOST_TRIES = 5  # to meet an event as it was read
+MAX_TRIES = 5  # of a replay that conflicts with other changes of the event
 
-Did: TypeAlias = Literal["replayed", "made", "queued", "left", "refused"]
+ReplayStatus: TypeAlias = Literal["replayed", "created", "requeued", "unchanged", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Which of an event's actions: those that did not succeed and those that are missing; or else all, one, or so."""
+class ReplayOptions:
+    """Which of an event's actions to replay; by default those that did not succeed, and those that are missing."""
 
-    rule: str = ""  # only this rule's, however it ended
-    all: bool = False  # also what succeeded
-    missing: bool = False  # only rules that match today and have no action
-    same_key: bool = False  # of the same generation: to finish what an idempotent target may have done already
+    rule: str = ""  # only the action of this rule, even if it succeeded
+    all: bool = False  # also actions that succeeded
+    missing: bool = False  # only rules that match today and have no action yet
+    same_key: bool = (
+        False  # keep replay numbers, and so keys: to finish what an idempotent target may have done already
+    )
 
 
 class Step(NamedTuple):
-    """What is done about one rule of an event, or, without a rule, about the event, and why."""
+    """What a replay does about one rule of an event, and why. Without a rule it is about the whole event."""
 
     rule: str
-    did: Did
-    why: str
+    status: ReplayStatus
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """An event, and what was done about it, or would be."""
+    """A replayed event with its steps; of a dry run, the steps that a replay would take."""
 
     event: StoredEvent
     steps: tuple[Step, ...]
 
 
 def find(name: str, app: App, day: str = "") -> Iterator[StoredEvent]:
-    """The events with this Event Grid id, or with this key, newest first. Reads one day, or all."""
-    for each in [day] if day else reversed(app.inbox.history.days()):
-        yield from (event for event in app.inbox.history.events(each) if name in (event.record.id, event.key))
+    """The events with this Event Grid id or key, newest first. Reads one day, or all of them."""
+    history = app.inbox.history
+    for each in [day] if day else reversed(history.days()):
+        yield from (event for event in history.events(each) if name in (event.record.id, event.key))
 
 
-def replay(event: StoredEvent, app: App, choice: Choice, *, dry_run: bool = False) -> Replayed:
-    """Replay one event; with `dry_run` tell what would be done. Raises what storage raises.
+def replay(event: StoredEvent, app: App, options: ReplayOptions, *, dry_run: bool = False) -> Replayed:
+    """Replay one event; with `dry_run`, only return the steps. Raises StorageError.
 
-    Whatever it raises, and wherever it dies, it can be called again.
+    After an error or a crash, call it again: it completes what is missing.
     """
-    for _ in range(MOST_TRIES):
-        plan = Plan(event, app, choice)
+    for _ in range(MAX_TRIES):
+        plan = Plan(event, app, options)
         if dry_run:
             return Replayed(event, plan.steps)
         try:
             _carry_out(plan, app)
         except Conflict:
-            there = app.inbox.history.event(event.day, event.key)
-            if there is None:
+            current = app.inbox.history.event(event.day, event.key)
+            if current is None:
                 return _refused(event, "the event has been deleted meanwhile")
-            event = there
+            event = current
         else:
             return Replayed(event, plan.steps)
-    return _refused(event, "others keep changing it; try again")
+    return _refused(event, "other workers keep changing it; try again")
 
 
 def replay_unmatched(app: App, since: datetime, until: datetime, *, dry_run: bool = False) -> Iterator[Replayed]:
-    """Match the events of a span that matched no rule when they came; those that match none today have no steps.
+    """Match the events of a span that matched no rule when they were received; no steps: no rule matches today either.
 
-    Their own time counts, ``since <= time < until``; of events without one, when they were received.
+    The span is ``since <= time < until``, of the event's own time, or of its receipt if it has none.
     """
     for day in app.inbox.history.days():
         if day == UNDATED or f"{since:%Y-%m-%d}" <= day <= f"{until:%Y-%m-%d}":
             for event in app.inbox.history.unmatched(day):
                 if since <= event.time < until:
-                    yield replay(event, app, Choice(missing=True), dry_run=dry_run)
+                    yield replay(event, app, ReplayOptions(missing=True), dry_run=dry_run)
 
 
 class Plan:
-    """What is to be done about the actions of one event, as it was read. No I/O."""
+    """The steps of a replay for one event, as it was read. Makes no I/O."""
 
-    def __init__(self, event: StoredEvent, app: App, choice: Choice) -> None:
+    def __init__(self, event: StoredEvent, app: App, options: ReplayOptions) -> None:
         self.event = event
         self.records = {rule: ActionRecord.read(row) for rule, row in event.actions.items()}
-        self.actions: list[NewAction] = []  # to be made, or opened again
-        self._app, self._choice = app, choice
-        self._generation = 1 + max((record.replay_number for record in self.records.values() if record), default=-1)
+        self.actions: list[NewAction] = []  # to create or open again
+        self._app, self._options = app, options
+        self._replay_number = 1 + max((record.replay_number for record in self.records.values() if record), default=-1)
         self._steps: dict[str, Step | None] = {}
-        self._left_to_ends: set[str] = set()
+        self._awaiting_ends: set[str] = set()  # rules whose actions wait for the end of a replayed one
         try:
             self._parsed = event.record.event
         except EventError as error:
-            why = f"the event as it is stored cannot be read: {error}"
-            self.steps: tuple[Step, ...] = (Step("", "refused", why),)
+            reason = f"the event as it is stored cannot be read: {error}"
+            self.steps: tuple[Step, ...] = (Step("", "refused", reason),)
             return
         matching = {rule.name for rule in app.rules.matching(app.rules.context(self._parsed))}
         self._matching = {ALERTS} if isinstance(self._parsed, Alert) else matching
         self.steps = tuple(step for name in self._names() if (step := self._step(name)))
 
     def _names(self) -> list[str]:
-        """The rules that are asked about."""
-        if self._choice.rule:
-            return [self._choice.rule]
-        if self._choice.missing:
+        """The rules to which the options apply."""
+        if self._options.rule:
+            return [self._options.rule]
+        if self._options.missing:
             return sorted(self._matching)
         followers = {rule.name for rule in self._app.rules.by_name.values() if rule.after & self.records.keys()}
         return sorted({*self.records, *self._matching, *followers})
 
     def _step(self, name: str) -> Step | None:
-        """Decided once: the rules that follow one another go in no circle (dispatch/rules/cross_checks.py)."""
+        """The step of a rule, decided once. Rules cannot follow each other in a circle: see `rules.cross_checks`."""
         if name not in self._steps:
-            self._steps[name] = self._decided(name)
+            self._steps[name] = self._decide(name)
         return self._steps[name]
 
-    def _decided(self, name: str) -> Step | None:
+    def _decide(self, name: str) -> Step | None:
         record = self.records.get(name)
         if record is None and name in self.records:
             return Step(name, "refused", "another version of the app wrote it")
         if record and not record.ended:
-            return Step(name, "queued", _told(record))
+            return Step(name, "requeued", _ending(record))
         if record and not self._is_chosen(record):
-            return Step(name, "left", _told(record))
+            return Step(name, "unchanged", _ending(record))
         rule = self._app.rules.get(name)
         if rule is None:
-            return Step(name, "refused", self._nowhere())
+            return Step(name, "refused", self._why_missing())
         if rule.after or name.startswith(f"{ALERTS}-"):
             return self._following(rule, record)
         if name not in self._matching:
@@ -149,54 +152,54 @@ class Plan:
         return self._opened(rule.action(), record)
 
     def _is_chosen(self, record: ActionRecord) -> bool:
-        if self._choice.missing:
+        if self._options.missing:
             return False
-        return self._choice.all or record.status != "succeeded" or record.rule == self._choice.rule
+        return self._options.all or record.status != "succeeded" or record.rule == self._options.rule
 
     def _opened(self, action: NewAction, record: ActionRecord | None) -> Step:
         if record is None:
             self.actions.append(action)
-            return Step(action.rule, "made", f"follows {action.follows.rule}" if action.follows else "matches today")
-        generation = record.replay_number if self._choice.same_key else self._generation
-        self.actions.append(replace(action, replay_number=generation))
-        return Step(action.rule, "replayed", _told(record))
+            return Step(action.rule, "created", f"follows {action.follows.rule}" if action.follows else "matches today")
+        replay_number = record.replay_number if self._options.same_key else self._replay_number
+        self.actions.append(replace(action, replay_number=replay_number))
+        return Step(action.rule, "replayed", _ending(record))
 
     def _following(self, rule: Rule, record: ActionRecord | None) -> Step | None:
-        """With the end that it followed, if the rule follows that today, else with any that it follows."""
+        """The step of a rule with ``after``: it follows the same end as before if it still may, else any end today."""
         leaders = rule.after or {rule.name.removeprefix(f"{ALERTS}-")}
-        told = record.follows.rule if record and record.follows else ""
+        followed = record.follows.rule if record and record.follows else ""
         waits_for = ""
-        for name in [told] if told in leaders else sorted(leaders & self.records.keys()):
+        for name in [followed] if followed in leaders else sorted(leaders & self.records.keys()):
             end = self.records.get(name)
             if end is None:
                 continue
             if not end.ended or self._runs_again(name):
                 waits_for = waits_for or name
                 continue
-            if action := self._led_to(rule, Result(name, end.status, end.note, end.details)):
+            if action := self._action_after(rule, Result(name, end.status, end.note, end.details)):
                 return self._opened(replace(action, replay_number=end.replay_number), record)
         if waits_for:
-            self._left_to_ends.add(rule.name)
-            return Step(rule.name, "left", f"the end of {waits_for} decides") if record else None
-        if record is None and not self._choice.rule:
+            self._awaiting_ends.add(rule.name)
+            return Step(rule.name, "unchanged", f"the end of {waits_for} decides") if record else None
+        if record is None and not self._options.rule:
             return None
-        return Step(rule.name, "refused", "the rule follows nothing that has ended so")
+        return Step(rule.name, "refused", "the rule follows no action that ended with its outcome")
 
-    def _led_to(self, rule: Rule, end: Result) -> NewAction | None:
-        """The action of the rule, if the end leads to it today."""
+    def _action_after(self, rule: Rule, end: Result) -> NewAction | None:
+        """The action of a rule that follows an end, None if the rule does not follow it today."""
         context = self._app.rules.context(self._parsed, end)
         rules = self._app.rules.following(end.rule, end.status, context)
         actions = [other.action(end) for other in rules] or for_failure(end, self._app)
         return next((action for action in actions if action.rule == rule.name), None)
 
     def _runs_again(self, name: str) -> bool:
-        """Is an action opened again here, or left to the end of one that is? What it led to is then led to again."""
-        if self._choice.same_key or self._choice.rule:
+        """Is the action replayed here, or does it follow one that is? Then those that follow it wait for its end."""
+        if self._options.same_key or self._options.rule:
             return False
         step = self._step(name)
-        return name in self._left_to_ends or (step is not None and step.did == "replayed")
+        return name in self._awaiting_ends or (step is not None and step.status == "replayed")
 
-    def _nowhere(self) -> str:
+    def _why_missing(self) -> str:
         refused = sorted(self._app.rules.refused)
         if refused:
             return f"no rules file that can be read has this rule; refused: {', '.join(refused)}"
@@ -204,24 +207,26 @@ class Plan:
 
 
 def _carry_out(plan: Plan, app: App) -> None:
-    """All rows in one transaction, then the messages: those of a replay that dies here are what the next one queues."""
+    """Write all rows in one transaction, then send the messages. After a crash, the next replay sends them again."""
     event = plan.event
     messages = app.inbox.replay(event, plan.actions, app.now()) if plan.actions else []
     for step in plan.steps:
         record = plan.records.get(step.rule)
-        if step.did == "queued" and record:
+        if step.status == "requeued" and record:
             message = Message(ActionId(event.day, event.key, step.rule), record.message_version)
             fresh = app.inbox.leases.rearm(message, app.now(), "queued again by a replay")
             messages += [] if isinstance(fresh, Dropped) else [fresh]
     for message in messages:
         app.queue.send(str(message), message.after)
-    replayed, made = (",".join(step.rule for step in plan.steps if step.did == did) for did in ("replayed", "made"))
-    log_event("event.replayed", id=event.record.id, type=event.record.event_type, replayed=replayed, made=made)
+    replayed, created = (
+        ",".join(step.rule for step in plan.steps if step.status == status) for status in ("replayed", "created")
+    )
+    log_event("event.replayed", id=event.record.id, type=event.record.event_type, replayed=replayed, made=created)
 
 
-def _refused(event: StoredEvent, why: str) -> Replayed:
-    return Replayed(event, (Step("", "refused", why),))
+def _refused(event: StoredEvent, reason: str) -> Replayed:
+    return Replayed(event, (Step("", "refused", reason),))
 
 
-def _told(record: ActionRecord) -> str:
+def _ending(record: ActionRecord) -> str:
     return f"{record.status}: {record.note}" if record.note else record.status

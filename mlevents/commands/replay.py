@@ -18,9 +18,9 @@ from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from dispatch.app import App
 from dispatch.inbox.errors import StorageError
 from dispatch.inbox.storage_account import Storage
-from dispatch.replay.deadletters import Emptied, Selection, dead_letters, take_in
-from dispatch.replay.redeliver import TakenIn, redeliver_rejected
-from dispatch.replay.replay import Choice, Replayed, find, replay_unmatched
+from dispatch.replay.deadletters import BlobResult, Selection, dead_letters, ingest
+from dispatch.replay.redeliver import Ingested, redeliver_rejected
+from dispatch.replay.replay import Replayed, ReplayOptions, find, replay_unmatched
 from dispatch.replay.replay import replay as replay_event
 from dispatch.settings import CONNECTION, Environment, Names, SettingsError
 from mlevents.app_settings import LocalSettings
@@ -30,12 +30,12 @@ from mlevents.lenient_json import BadFile
 
 _DID = {
     "replayed": ("replayed", "good"),
-    "made": ("new", "good"),
-    "queued": ("queued again", "odd"),
-    "left": ("left", "faint"),
+    "created": ("new", "good"),
+    "requeued": ("queued again", "odd"),
+    "unchanged": ("left", "faint"),
     "refused": ("not replayed", "bad"),
 }
-_CAME = {"new": "good", "known": "faint", "rejected": "bad"}
+_CAME = {"new": "good", "duplicate": "faint", "rejected": "bad"}
 _ROLES = "Storage Table Data Contributor and Storage Queue Data Message Sender, and for dead letters Storage Blob Data"
 
 
@@ -110,20 +110,20 @@ class Report:
         self.console.say(f"{time}  {record.event_type}  {record.workspace}  {record.object}  {record.id}")
         self.done["events"] += 1
         for step in done.steps:
-            did, style = _DID[step.did]
-            self.console.say(f"    {step.rule:<30}  {did:<12}  {step.why}", style)
+            did, style = _DID[step.status]
+            self.console.say(f"    {step.rule:<30}  {did:<12}  {step.reason}", style)
             self.done[did] += 1
-            self.failed = self.failed or step.did == "refused"
+            self.failed = self.failed or step.status == "refused"
 
-    def taken_in(self, event: TakenIn, indent: str = "") -> None:
+    def taken_in(self, event: Ingested, indent: str = "") -> None:
         """One line for the event."""
-        words = (f"{event.came:<8}", event.event_type, event.object, event.id, event.why)
-        self.console.say(indent + "  ".join(word for word in words if word), _CAME[event.came])
+        words = (f"{event.status:<8}", event.event_type, event.object, event.id, event.reason)
+        self.console.say(indent + "  ".join(word for word in words if word), _CAME[event.status])
         self.done["events"] += 1
-        self.done[event.came] += 1
-        self.failed = self.failed or event.came == "rejected"
+        self.done[event.status] += 1
+        self.failed = self.failed or event.status == "rejected"
 
-    def emptied(self, blob: Emptied) -> None:
+    def emptied(self, blob: BlobResult) -> None:
         """One line for the blob, and one for each event in it."""
         self.done["blobs"] += 1
         self.console.say("  ".join(filter(None, (blob.name, "deleted" if blob.deleted else "", blob.problem))))
@@ -160,11 +160,11 @@ def _run(wish: Wish, app: App, storage: Storage, report: Report) -> None:
 
 
 def _replay_event(wish: Wish, app: App, report: Report) -> None:
-    choice = Choice(rule=wish.rule, all=wish.all, same_key=wish.same_key)
+    options = ReplayOptions(rule=wish.rule, all=wish.all, same_key=wish.same_key)
     found = False
     for event in find(wish.event, app, wish.day):
         found = True
-        report.replayed(replay_event(event, app, choice, dry_run=wish.dry_run))
+        report.replayed(replay_event(event, app, options, dry_run=wish.dry_run))
     if not found:
         days = app.inbox.history.days()
         report.problem(
@@ -176,7 +176,7 @@ def _replay_event(wish: Wish, app: App, report: Report) -> None:
 def _take_in(wish: Wish, app: App, storage: Storage, report: Report) -> None:
     with storage.container(wish.dead_letters) as container:
         letters, others = dead_letters(container, Selection(wish.prefix, wish.since, wish.until))
-        for blob in take_in(letters, container, app, delete=wish.delete, dry_run=wish.dry_run):
+        for blob in ingest(letters, container, app, delete=wish.delete, dry_run=wish.dry_run):
             report.emptied(blob)
     if others:
         report.console.say(

@@ -16,7 +16,7 @@ import pytest
 
 from dispatch.app import App
 from dispatch.replay.redeliver import redeliver_rejected
-from dispatch.replay.replay import Choice, find, replay, replay_unmatched
+from dispatch.replay.replay import ReplayOptions, find, replay, replay_unmatched
 from dispatch.sweep import sweep
 from schemas import RunStatusChanged
 from tests.kit.storage import NOW, Died, Mortal
@@ -125,7 +125,7 @@ def rejected(world: World) -> None:
 STORIES = {
     "an event": Story(
         failed,
-        lambda app: [replay(event, app, Choice()) for event in find("e1", app)],
+        lambda app: [replay(event, app, ReplayOptions()) for event in find("e1", app)],
         Counter(
             {
                 ("e1", "ring", "failed", 1): 1,

@@ -12,7 +12,7 @@ from azure.storage.blob import ContainerClient
 
 from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.storage_account import Storage
-from dispatch.replay.deadletters import BadBlob, DeadLetter, Emptied, Selection, dead_letters, events_of, take_in
+from dispatch.replay.deadletters import BadBlob, BlobResult, DeadLetter, Selection, dead_letters, events_of, ingest
 from dispatch.settings import Environment
 from schemas import ModelRegistered, RunStatusChanged, parse_event
 from tests.kit.world import World, rule, rules
@@ -68,13 +68,13 @@ def put(container: ContainerClient, text: str | bytes, hour: str = "2026/11/23/6
     return name(hour, id)
 
 
-def taken(world: World, container: ContainerClient, selection: Selection = Selection(), **how: Any) -> list[Emptied]:  # noqa: B008 - frozen
+def taken(world: World, container: ContainerClient, selection: Selection = Selection(), **how: Any) -> list[BlobResult]:  # noqa: B008 - frozen
     letters, _ = dead_letters(container, selection)
-    return list(take_in(letters, container, world.app, **how))
+    return list(ingest(letters, container, world.app, **how))
 
 
-def came(emptied: list[Emptied]) -> list[str]:
-    return [f"{one.id} {one.came}" for blob in emptied for one in blob.events]
+def came(emptied: list[BlobResult]) -> list[str]:
+    return [f"{one.id} {one.status}" for blob in emptied for one in blob.events]
 
 
 def blobs(container: ContainerClient) -> list[str]:
@@ -190,8 +190,8 @@ class TestTakingIn:
         world.receive(EVENT)
         world.run()
         put(container, letter(event("e1"), event("e2")))
-        assert came(taken(world, container)) == ["e1 known", "e2 new"]
-        assert came(taken(world, container)) == ["e1 known", "e2 known"]
+        assert came(taken(world, container)) == ["e1 duplicate", "e2 new"]
+        assert came(taken(world, container)) == ["e1 duplicate", "e2 duplicate"]
         world.run()
         assert len(world.calls) == 2
 
@@ -232,7 +232,7 @@ class TestTakingIn:
             put(container, letter(event(id)), id=id)
         letters, _ = dead_letters(container, Selection())
         container.delete_blob(letters[0].name)
-        first, second = take_in(letters, container, world.app)
+        first, second = ingest(letters, container, world.app)
         assert first.problem == "BlobNotFound (HTTP 404)"
         assert came([second]) == ["2 new"]
 
@@ -241,8 +241,8 @@ class TestTakingIn:
         changed = put(container, letter(event("e1")))
         letters, _ = dead_letters(container, Selection())
         with Restless.from_container_url(container.url, container.credential) as restless:
-            [emptied] = take_in(letters, restless, world.app, delete=True)
-        assert emptied.problem == "taken in, but not deleted: ConditionNotMet (HTTP 412)"
+            [emptied] = ingest(letters, restless, world.app, delete=True)
+        assert emptied.problem == "ingested, but not deleted: ConditionNotMet (HTTP 412)"
         assert came([emptied]) == ["e1 new"]
         assert blobs(container) == [changed]
 
@@ -250,7 +250,7 @@ class TestTakingIn:
         """Nothing is written, nothing is deleted."""
         world.receive(EVENT)
         kept = put(container, letter(event("e1"), event("e2"), event("e3") | {"data": 5}))
-        assert came(taken(world, container, dry_run=True, delete=True)) == ["e1 known", "e2 new", "e3 rejected"]
+        assert came(taken(world, container, dry_run=True, delete=True)) == ["e1 duplicate", "e2 new", "e3 rejected"]
         assert blobs(container) == [kept]
         assert (len(world.history().events), world.history().rejected) == (1, [])
         container.upload_blob(kept, letter(event("e2")), overwrite=True)
@@ -272,4 +272,4 @@ def test_a_container_that_cannot_be_reached_is_an_error(world: World, unused_por
     url = f"http://127.0.0.1:{unused_port}/account/deadletter?sig=x"
     letters = [DeadLetter(datetime(2026, 11, 23, 6, tzinfo=UTC), name("2026/11/23/6"))]
     with Storage().container(url) as container, pytest.raises(Unavailable):
-        list(take_in(letters, container, world.app))
+        list(ingest(letters, container, world.app))

@@ -31,7 +31,7 @@ def mended(folder: Path) -> World:
 
 
 def again(world: World, **options: Any) -> list[str]:
-    return [f"{one.id} {one.came}" for one in redeliver_rejected(world.app, **options)]
+    return [f"{one.id} {one.status}" for one in redeliver_rejected(world.app, **options)]
 
 
 def test_an_event_of_a_workspace_that_is_listed_now_is_taken_in(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_twice_it_is_known(tmp_path: Path) -> None:
     world = mended(tmp_path)
     again(world)
     world.run()
-    assert again(world) == ["e1 known"]
+    assert again(world) == ["e1 duplicate"]
     world.run()
     assert len(world.calls) == 1
 
@@ -66,10 +66,10 @@ def test_what_would_be_rejected_again_is_told_and_not_written_down_again(tmp_pat
     receive("{", world.app)
     receive(json.dumps({**EVENT.wire(), "eventType": "Odd.Type"}), world.app)
     world.clock.forward(days=3)
-    told = {one.id: one.why for one in redeliver_rejected(world.app)}
+    told = {one.id: one.reason for one in redeliver_rejected(world.app)}
     assert told["e1"]
     assert told[""].startswith("event: expected JSON")
-    assert {one.came for one in redeliver_rejected(world.app)} == {"rejected"}
+    assert {one.status for one in redeliver_rejected(world.app)} == {"rejected"}
     assert world.app.inbox.history.days() == ["2026-11-22"]
     assert len(world.history().rejected) == 3
 
@@ -79,7 +79,7 @@ def test_why_it_is_foreign_is_told(tmp_path: Path) -> None:
     world.receive(EVENT)
     [one] = redeliver_rejected(world.app)
     assert (one.id, one.event_type, one.object) == ("e1", "RunStatusChanged", EVENT.object)
-    assert one.why == f"{EVENT.topic} is not in workspaces.yaml"
+    assert one.reason == f"{EVENT.topic} is not in workspaces.yaml"
 
 
 def test_of_what_was_too_large_only_the_beginning_is_there(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_of_what_was_too_large_only_the_beginning_is_there(tmp_path: Path) -> No
     world = World(rules(rule("ring")), tmp_path)
     world.app.inbox.reject(Rejected("too large", "storage cannot hold it", '{"id": "e1', NOW))
     [one] = redeliver_rejected(world.app)
-    assert (one.came, one.why) == ("rejected", "it is too large; only its beginning was kept")
+    assert (one.status, one.reason) == ("rejected", "it is too large; only its beginning was kept")
 
 
 def test_a_span_is_of_when_it_came(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_they_come_as_they_came(tmp_path: Path) -> None:
 def test_while_nobody_knows_whose_it_is_it_is_not_rejected(tmp_path: Path) -> None:
     """It is matched when workspaces.yaml is right, as when it is delivered."""
     world = World(rules(rule("ring")), tmp_path, workspaces="workspaces: [1")
-    assert redeliver(json.dumps(EVENT.wire()), world.app).came == "new"
+    assert redeliver(json.dumps(EVENT.wire()), world.app).status == "new"
     [event] = world.history().events.values()
     assert event.deferred_files
 
@@ -128,8 +128,8 @@ def test_one_event_is_taken_in_or_known(tmp_path: Path, known: bool) -> None:
     if known:
         world.receive(EVENT)
     one = redeliver(json.dumps(EVENT.wire()), world.app)
-    assert (one.came, one.id, one.event_type, one.object) == (
-        "known" if known else "new",
+    assert (one.status, one.id, one.event_type, one.object) == (
+        "duplicate" if known else "new",
         *("e1", "RunStatusChanged", EVENT.object),
     )
 
@@ -138,7 +138,7 @@ def test_one_that_is_malformed_is_written_down_as_such(tmp_path: Path) -> None:
     """It is delivered for the first time: a dead letter, say."""
     world = World(rules(rule("ring")), tmp_path)
     one = redeliver(json.dumps({**EVENT.wire(), "data": 5}), world.app)
-    assert (one.came, one.id) == ("rejected", "e1")
+    assert (one.status, one.id) == ("rejected", "e1")
     assert [rejected.kind for rejected in world.history().rejected] == ["malformed"]
 
 
@@ -151,5 +151,5 @@ def test_one_that_storage_cannot_hold_is_not_told_as_taken_in(tmp_path: Path, mo
 
     monkeypatch.setattr(Inbox, "add", refuse)
     one = redeliver(json.dumps(EVENT.wire()), world.app)
-    assert one.came == "rejected"
+    assert one.status == "rejected"
     assert [rejected.kind for rejected in world.history().rejected] == ["too large"]

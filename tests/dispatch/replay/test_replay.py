@@ -14,7 +14,7 @@ from dispatch.inbox.keys import ActionId
 from dispatch.inbox.leases import Claim, Leases
 from dispatch.inbox.messages import Message
 from dispatch.inbox.tables import Row
-from dispatch.replay.replay import Choice, Replayed, find, replay
+from dispatch.replay.replay import Replayed, ReplayOptions, find, replay
 from dispatch.sweep import sweep
 from schemas import Event, ModelRegistered, RunStatusChanged
 from tests.kit.storage import Limits
@@ -40,14 +40,14 @@ def written(world: World) -> StoredEvent:
     return event
 
 
-def again(world: World, choice: Choice = Choice(), *, dry_run: bool = False) -> dict[str, str]:  # noqa: B008 - frozen
+def again(world: World, options: ReplayOptions = ReplayOptions(), *, dry_run: bool = False) -> dict[str, str]:  # noqa: B008 - frozen
     """Replay the event; what was done about each rule."""
-    done = replay(written(world), world.app, choice, dry_run=dry_run)
-    return {step.rule: step.did for step in done.steps}
+    done = replay(written(world), world.app, options, dry_run=dry_run)
+    return {step.rule: step.status for step in done.steps}
 
 
 def whys(done: Replayed) -> dict[str, str]:
-    return {step.rule: step.why for step in done.steps}
+    return {step.rule: step.reason for step in done.steps}
 
 
 def notes(world: World, name: str) -> list[str]:
@@ -78,31 +78,31 @@ class TestWhatIsReplayed:
 
     def test_what_was_skipped_runs_again_and_what_succeeded_does_not(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("done"), rule("ring", "skip"))
-        assert again(world) == {"done": "left", "ring": "replayed"}
+        assert again(world) == {"done": "unchanged", "ring": "replayed"}
         world.run()
         assert called(world) == ["done", "ring", "ring"]
 
     def test_all_of_them_run_again_if_one_says_so(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("done"), rule("ring", "skip"))
-        assert again(world, Choice(all=True)) == {"done": "replayed", "ring": "replayed"}
+        assert again(world, ReplayOptions(all=True)) == {"done": "replayed", "ring": "replayed"}
         world.run()
         assert sorted(called(world)) == ["done", "done", "ring", "ring"]
 
     def test_one_rule_runs_again_if_one_names_it(self, tmp_path: Path) -> None:
         """However it ended."""
         world = ran(tmp_path, rule("done"), rule("ring", "skip"))
-        assert again(world, Choice(rule="done")) == {"done": "replayed"}
+        assert again(world, ReplayOptions(rule="done")) == {"done": "replayed"}
         world.run()
         assert called(world) == ["done", "ring", "done"]
 
     def test_a_rule_called_all_is_a_rule(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("all"), rule("ring"))
-        assert again(world, Choice(rule="all")) == {"all": "replayed"}
+        assert again(world, ReplayOptions(rule="all")) == {"all": "replayed"}
 
     def test_the_same_key_is_kept_if_one_says_so(self, tmp_path: Path) -> None:
         """For a target that knows the key and may have done it already."""
         world = ran(tmp_path, rule("ring", "give-up", "succeed"))
-        assert again(world, Choice(same_key=True)) == {"ring": "replayed"}
+        assert again(world, ReplayOptions(same_key=True)) == {"ring": "replayed"}
         world.run()
         first, second = (call.action.key for call in world.calls)
         assert first == second
@@ -134,10 +134,10 @@ class TestWhatIsReplayed:
     def test_a_dry_run_says_the_same_and_does_nothing(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("done"), rule("ring", "skip"))
         before = world.table.read(DAY, "", "~")
-        assert again(world, dry_run=True) == {"done": "left", "ring": "replayed"}
+        assert again(world, dry_run=True) == {"done": "unchanged", "ring": "replayed"}
         assert world.table.read(DAY, "", "~") == before
         assert world.queue.messages == []
-        assert again(world) == {"done": "left", "ring": "replayed"}
+        assert again(world) == {"done": "unchanged", "ring": "replayed"}
 
 
 class TestRulesAsTheyAreToday:
@@ -155,7 +155,7 @@ class TestRulesAsTheyAreToday:
     def test_a_rule_that_is_new_acts_for_the_first_time(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("done"))
         world.write(rules(rule("done"), rule("new"), rule("other", on="RunCompleted")))
-        assert again(world) == {"done": "left", "new": "made"}
+        assert again(world) == {"done": "unchanged", "new": "created"}
         world.run()
         assert called(world) == ["done", "new"]
         assert world.actions["new"].replay_number == 0
@@ -163,7 +163,7 @@ class TestRulesAsTheyAreToday:
     def test_an_event_that_led_to_nothing_can_be_replayed(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("other", on="RunCompleted"))
         world.write(rules(rule("new")))
-        assert again(world) == {"new": "made"}
+        assert again(world) == {"new": "created"}
         world.run()
         assert called(world) == ["new"]
 
@@ -179,21 +179,21 @@ class TestRulesAsTheyAreToday:
         world = ran(tmp_path, rule("ring", "give-up"))
         before = world.actions["ring"]
         world.write(rules(now))
-        done = replay(written(world), world.app, Choice())
-        assert (done.steps[0].did, done.steps[0].why) == ("refused", why)
+        done = replay(written(world), world.app, ReplayOptions())
+        assert (done.steps[0].status, done.steps[0].reason) == ("refused", why)
         assert world.actions["ring"] == before
         assert world.queue.messages == []
 
     def test_a_rule_in_a_refused_file_is_told_as_such(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("ring", "give-up"))
         world.write(rules(rule("ring", when="[nonsense]")))
-        done = replay(written(world), world.app, Choice())
+        done = replay(written(world), world.app, ReplayOptions())
         assert whys(done) == {"ring": "no rules file that can be read has this rule; refused: rules/team.yaml"}
 
     def test_a_rule_that_never_met_the_event_is_told(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("done"), rule("other", on="RunCompleted"))
-        assert again(world, Choice(rule="other")) == {"other": "refused"}
-        assert again(world, Choice(rule="nobody")) == {"nobody": "refused"}
+        assert again(world, ReplayOptions(rule="other")) == {"other": "refused"}
+        assert again(world, ReplayOptions(rule="nobody")) == {"nobody": "refused"}
 
     def test_a_loop_is_stopped_as_the_first_time(self, tmp_path: Path) -> None:
         """The run was started by the rule itself."""
@@ -201,23 +201,23 @@ class TestRulesAsTheyAreToday:
         world.receive(RunStatusChanged.example(id="e1", run_tags={"mlevents_rule": "ring", "mlevents_depth": "1"}))
         world.run()
         world.write(rules(rule("ring")))
-        assert again(world, Choice(all=True)) == {"ring": "refused"}
+        assert again(world, ReplayOptions(all=True)) == {"ring": "refused"}
         world.write(rules(rule("ring", allow_loops="true")))
-        assert again(world, Choice(all=True)) == {"ring": "replayed"}
+        assert again(world, ReplayOptions(all=True)) == {"ring": "replayed"}
 
     def test_an_event_that_can_no_longer_be_read_is_told(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("ring"))
         row = written(world).row
         world.table.commit(DAY, Row(row.key, {**row.values, "raw": "{}"}, row.etag))
-        [step] = replay(written(world), world.app, Choice()).steps
-        assert step.did == "refused"
-        assert "cannot be read" in step.why
+        [step] = replay(written(world), world.app, ReplayOptions()).steps
+        assert step.status == "refused"
+        assert "cannot be read" in step.reason
 
     def test_a_row_of_another_version_is_left(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("ring"))
         row = written(world).actions["ring"]
         world.table.commit(DAY, Row(row.key, {**row.values, "schema": 9}, row.etag))
-        assert again(world, Choice(all=True)) == {"ring": "refused"}
+        assert again(world, ReplayOptions(all=True)) == {"ring": "refused"}
 
 
 class TestWhatHasNotEnded:
@@ -227,7 +227,7 @@ class TestWhatHasNotEnded:
         world.receive(EVENT)
         act(world.queue.messages.pop()[1], world.app)
         [old] = world.queue.messages
-        assert again(world) == {"ring": "queued"}
+        assert again(world) == {"ring": "requeued"}
         assert len(world.queue.messages) == 2
         world.queue.messages.remove(old)
         world.run()
@@ -242,7 +242,7 @@ class TestWhatHasNotEnded:
         [(_, message)] = world.queue.messages
         world.queue.messages.clear()
         world.app.inbox.leases.claim(Message.parse(message), world.clock())
-        assert again(world, Choice(all=True)) == {"ring": "queued"}
+        assert again(world, ReplayOptions(all=True)) == {"ring": "requeued"}
         [(due, _)] = world.queue.messages
         assert due >= world.clock() + LEASE
         world.run()
@@ -254,7 +254,7 @@ class TestWhatHasNotEnded:
         world.receive(EVENT)
         for _ in range(2):
             act(world.queue.messages.pop(0)[1], world.app)
-        assert again(world, Choice(rule="tell")) == {"tell": "replayed"}
+        assert again(world, ReplayOptions(rule="tell")) == {"tell": "replayed"}
         assert "queued again by a replay" not in notes(world, "ring")
 
 
@@ -263,7 +263,7 @@ class TestWhatFollows:
         """And is told about, not about the failure before it."""
         world = ran(tmp_path, rule("ring", "give-up broken"), rule("tell", after=FAILED))
         world.write(rules(rule("ring", "give-up still"), rule("tell", after=FAILED)))
-        assert again(world) == {"ring": "replayed", "tell": "left"}
+        assert again(world) == {"ring": "replayed", "tell": "unchanged"}
         world.run()
         told = [call.action for call in world.calls if call.action.rule == "tell"]
         assert [action.result.summary for action in told if action.result] == ["broken", "still"]
@@ -274,7 +274,11 @@ class TestWhatFollows:
         """Deploys again, say, and tells about that again."""
         chain = (rule("train"), rule("deploy", after="{ rules: train }"), rule("tell", after="{ rules: deploy }"))
         world = ran(tmp_path, *chain)
-        assert again(world, Choice(all=True)) == {"train": "replayed", "deploy": "left", "tell": "left"}
+        assert again(world, ReplayOptions(all=True)) == {
+            "train": "replayed",
+            "deploy": "unchanged",
+            "tell": "unchanged",
+        }
         world.run()
         assert called(world) == ["train", "deploy", "tell"] * 2
         assert {record.replay_number for record in world.actions.values()} == {1}
@@ -292,7 +296,7 @@ class TestWhatFollows:
         world.receive(EVENT)
         for _ in range(2):
             act(world.queue.messages.pop(0)[1], world.app)
-        assert again(world) == {"ring": "replayed", "tell": "queued"}
+        assert again(world) == {"ring": "replayed", "tell": "requeued"}
         world.run()
         assert called(world) == ["ring", "tell", "ring", "tell"]
         assert world.actions["tell"].replay_number == 0
@@ -300,7 +304,7 @@ class TestWhatFollows:
     def test_it_can_be_replayed_alone(self, tmp_path: Path) -> None:
         """With the end that it followed."""
         world = ran(tmp_path, rule("ring", "give-up broken"), rule("tell", "give-up", after=FAILED))
-        assert again(world, Choice(rule="tell")) == {"tell": "replayed"}
+        assert again(world, ReplayOptions(rule="tell")) == {"tell": "replayed"}
         world.run()
         assert called(world) == ["ring", "tell", "tell"]
         [*_, (_, action)] = world.calls
@@ -310,7 +314,7 @@ class TestWhatFollows:
     def test_a_replay_of_it_alone_does_not_keep_the_next_from_leading_to_it(self, tmp_path: Path) -> None:
         """Each replay is a generation of the whole event."""
         world = ran(tmp_path, rule("ring", "give-up"), rule("tell", after=FAILED))
-        again(world, Choice(rule="tell"))
+        again(world, ReplayOptions(rule="tell"))
         world.run()
         again(world)
         world.run()
@@ -339,12 +343,12 @@ class TestWhatFollows:
         """What it followed succeeded, and is left."""
         after = "{ rules: [a, b], outcome: any }"
         world = ran(tmp_path, rule("a"), rule("b", "wait 60", "give-up"), rule("tell", "give-up", after=after))
-        assert again(world) == {"a": "left", "b": "replayed", "tell": "replayed"}
+        assert again(world) == {"a": "unchanged", "b": "replayed", "tell": "replayed"}
 
     def test_of_two_that_it_could_follow_it_is_replayed_with_the_one_that_it_did(self, tmp_path: Path) -> None:
         after = "{ rules: [a, b], outcome: any }"
         world = ran(tmp_path, rule("a", "wait 60", "skip"), rule("b"), rule("tell", after=after))
-        again(world, Choice(rule="tell"))
+        again(world, ReplayOptions(rule="tell"))
         world.run()
         assert [call.action.result.rule for call in world.calls if call.action.result] == ["b", "b"]
 
@@ -353,18 +357,18 @@ class TestWhatFollows:
         world = ran(tmp_path, rule("a"), rule("b"))
         slow = rule("b", "wait 86400", "succeed")
         world.write(rules(rule("a"), slow))
-        again(world, Choice(all=True))
+        again(world, ReplayOptions(all=True))
         for _ in range(2):
             act(world.queue.messages.pop(0)[1], world.app)
         world.write(rules(rule("a"), slow, rule("tell", after="{ rules: [a, b] }")))
-        assert again(world) == {"a": "left", "b": "queued", "tell": "made"}
+        assert again(world) == {"a": "unchanged", "b": "requeued", "tell": "created"}
         world.run()
         assert called(world).count("tell") == 1
 
     def test_a_rule_that_follows_an_old_end_since_today_acts_on_it(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("ring", "succeed it rang"))
         world.write(rules(rule("ring"), rule("tell", after="{ rules: ring }"), rule("no", after=FAILED)))
-        assert again(world) == {"ring": "left", "tell": "made"}
+        assert again(world) == {"ring": "unchanged", "tell": "created"}
         world.run()
         [_, (_, action)] = world.calls
         assert action.result is not None
@@ -373,7 +377,7 @@ class TestWhatFollows:
     def test_one_that_waits_for_an_earlier_replay_is_left_to_it(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("ring", "give-up"), rule("tell", "skip", after=FAILED))
         again(world)
-        done = replay(written(world), world.app, Choice())
+        done = replay(written(world), world.app, ReplayOptions())
         assert whys(done)["tell"] == "the end of ring decides"
         world.run()
         assert called(world) == ["ring", "tell"] * 2
@@ -381,7 +385,7 @@ class TestWhatFollows:
     def test_with_the_same_key_it_is_replayed_with_the_end_that_it_had(self, tmp_path: Path) -> None:
         """An end of the same generation does not lead to it again."""
         world = ran(tmp_path, rule("ring", "give-up"), rule("tell", "give-up", "succeed", after=FAILED))
-        assert again(world, Choice(same_key=True)) == {"ring": "replayed", "tell": "replayed"}
+        assert again(world, ReplayOptions(same_key=True)) == {"ring": "replayed", "tell": "replayed"}
         world.run()
         assert sorted(called(world)) == ["ring", "ring", "tell", "tell"]
         assert world.ends() == {"ring": "failed", "tell": "succeeded"}
@@ -389,9 +393,9 @@ class TestWhatFollows:
     def test_one_that_no_longer_follows_is_told(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("ring", "give-up"), rule("tell", "give-up", after=FAILED))
         world.write(rules(rule("ring"), rule("tell", after="{ rules: ring, outcome: skipped }")))
-        done = replay(written(world), world.app, Choice(rule="tell"))
-        assert [(step.did, step.why) for step in done.steps] == [
-            ("refused", "the rule follows nothing that has ended so")
+        done = replay(written(world), world.app, ReplayOptions(rule="tell"))
+        assert [(step.status, step.reason) for step in done.steps] == [
+            ("refused", "the rule follows no action that ended with its outcome")
         ]
 
     def test_an_end_that_cannot_be_read_leads_to_nothing(self, tmp_path: Path) -> None:
@@ -486,7 +490,7 @@ class TestUndecidedEnds:
     def test_the_same_end_twice_is_asked_about_once(self, tmp_path: Path) -> None:
         """With the same key, it is the same end."""
         world = self.refused(tmp_path, "give-up first", "succeed second")
-        again(world, Choice(same_key=True))
+        again(world, ReplayOptions(same_key=True))
         world.run()
         assert world.ends() == {"ring": "succeeded"}
         self.mend(world)
@@ -549,7 +553,7 @@ class TestGuards:
         [event] = find("e2", world.app)
         assert len(world.calls) == 1
         world.clock.forward(days=2)
-        replay(event, world.app, Choice())
+        replay(event, world.app, ReplayOptions())
         world.run()
         assert [call.event.id for call in world.calls] == ["e1", "e2"]
 
@@ -573,24 +577,28 @@ class TestGuards:
         world.run()
         assert [call.event.id for call in world.calls] == ["e1", "e1", "e2", "e2", "e1", "e1"]
 
-    @pytest.mark.parametrize("choice", [Choice(all=True), Choice(all=True, same_key=True)], ids=["another key", "same"])
+    @pytest.mark.parametrize(
+        "options", [ReplayOptions(all=True), ReplayOptions(all=True, same_key=True)], ids=["another key", "same"]
+    )
     def test_a_place_that_was_used_is_not_given_away_when_the_replay_fails(
-        self, tmp_path: Path, choice: Choice
+        self, tmp_path: Path, options: ReplayOptions
     ) -> None:
         """What it did the first time counts."""
         limit = "{ count: 1, every: 7d }"
         world = ran(tmp_path, rule("ring", at_most=limit))
         world.write(rules(rule("ring", "give-up", at_most=limit)))
-        assert again(world, choice) == {"ring": "replayed"}
+        assert again(world, options) == {"ring": "replayed"}
         world.run()
         world.write(rules(rule("ring", at_most=limit)))
         world.receive(EVENT.model_copy(update={"id": "e2"}))
         world.run()
         assert [call.event.id for call in world.calls] == ["e1", "e1"]
 
-    @pytest.mark.parametrize("choice", [Choice(), Choice(same_key=True)], ids=["another key", "the same key"])
+    @pytest.mark.parametrize(
+        "options", [ReplayOptions(), ReplayOptions(same_key=True)], ids=["another key", "the same key"]
+    )
     def test_nobody_has_the_turn_of_one_who_was_seen_to_end_before_it_was_replayed(
-        self, tmp_path: Path, choice: Choice
+        self, tmp_path: Path, options: ReplayOptions
     ) -> None:
         """Another has looked, found it ended, and is about to take the lock when it runs again."""
         world = ran(tmp_path, rule("ring", "skip").replace("SCRIPTED", LOCKING))
@@ -604,7 +612,7 @@ class TestGuards:
             """Between what it reads and what its reader writes, the other is replayed, and runs."""
             seen = is_over(leases, id, since)
             if len(world.calls) == 1:
-                again(world, choice)
+                again(world, options)
                 act(world.queue.messages[0][1], world.app)
             return seen
 
@@ -626,9 +634,9 @@ class TestRaces:
         world = ran(tmp_path, rule("ring", "skip"), rule("done"))
         world.write(rules(rule("ring", "skip"), rule("done"), rule("new")))
         event = written(world)
-        first, second = (replay(event, world.app, Choice(all=True)) for _ in range(2))
-        assert {step.did for step in first.steps} == {"replayed", "made"}
-        assert {step.did for step in second.steps} == {"queued"}
+        first, second = (replay(event, world.app, ReplayOptions(all=True)) for _ in range(2))
+        assert {step.status for step in first.steps} == {"replayed", "created"}
+        assert {step.status for step in second.steps} == {"requeued"}
         world.run()
         assert sorted(called(world)) == ["done", "done", "new", "ring", "ring"]
         assert {record.replay_number for record in world.actions.values()} == {0, 1}
@@ -640,8 +648,8 @@ class TestRaces:
         act(world.queue.messages.pop(0)[1], world.app)
         event = written(world)
         world.run()
-        done = replay(event, world.app, Choice())
-        assert {step.rule: step.did for step in done.steps} == {"ring": "replayed", "tell": "queued"}
+        done = replay(event, world.app, ReplayOptions())
+        assert {step.rule: step.status for step in done.steps} == {"ring": "replayed", "tell": "requeued"}
         world.run()
         assert called(world) == ["ring", "tell", "ring"]
 
@@ -651,7 +659,7 @@ class TestRaces:
         again(world)
         claim = world.app.inbox.leases.claim(Message.parse(world.queue.messages.pop()[1]), world.clock())
         assert isinstance(claim, Claim)
-        again(world, Choice(rule="tell"))
+        again(world, ReplayOptions(rule="tell"))
         carry_out(claim, world.app)
         assert world.ends() == {"ring": "failed", "tell": "pending"}
         world.run()
@@ -671,15 +679,15 @@ class TestRaces:
         world = ran(tmp_path, rule("ring", "skip"))
         event = written(world)
         world.table.commit(DAY, delete=tuple(world.table.read(DAY, "", "~")))
-        [step] = replay(event, world.app, Choice()).steps
-        assert (step.did, step.why) == ("refused", "the event has been deleted meanwhile")
+        [step] = replay(event, world.app, ReplayOptions()).steps
+        assert (step.status, step.reason) == ("refused", "the event has been deleted meanwhile")
         assert world.table.read(DAY, "", "~") == []
 
     def test_a_purge_that_looked_before_a_replay_does_not_delete_it(self, tmp_path: Path) -> None:
         """Its rows are no longer those that it read."""
         world = ran(tmp_path, rule("ring", "skip"), rule("done"))
         rows = tuple(world.table.read(DAY, "", "~"))
-        replay(written(world), world.app, Choice())
+        replay(written(world), world.app, ReplayOptions())
         with pytest.raises(Conflict):
             world.table.commit(DAY, delete=rows)
         world.run()
@@ -696,7 +704,7 @@ class TestRaces:
 
             def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
                 if partition == DAY and not world.queue.messages:
-                    replay(event, world.app, Choice())
+                    replay(event, world.app, ReplayOptions())
                 return super().commit(partition, *rows, delete=delete)
 
         Inbox(Between(world.table.table), LEASE).purge(world.clock() - timedelta(days=90), world.clock())
@@ -709,7 +717,7 @@ class TestRaces:
         world = ran(tmp_path, rule("ring", "skip"))
         world.table.commit("days", delete=(DAY,))
         [event] = find("e1", world.app, DAY)
-        replay(event, world.app, Choice())
+        replay(event, world.app, ReplayOptions())
         assert world.app.inbox.history.days() == [DAY]
 
     def test_who_never_meets_the_event_as_it_was_read_says_so(self, tmp_path: Path) -> None:
@@ -728,8 +736,8 @@ class TestRaces:
 
         app = type(world.app)(world.loaded, Inbox(Busy(table.table), LEASE), world.queue, world.clock)
         [event] = find("e1", app)
-        [step] = replay(event, app, Choice()).steps
-        assert (step.did, step.why) == ("refused", "others keep changing it; try again")
+        [step] = replay(event, app, ReplayOptions()).steps
+        assert (step.status, step.reason) == ("refused", "other workers keep changing it; try again")
         assert world.queue.messages == []
 
 
@@ -747,7 +755,7 @@ class TestAlerts:
 
     def test_a_failure_is_told_again_if_it_fails_again(self, tmp_path: Path) -> None:
         world = self.told(tmp_path, rule("ring", "give-up"))
-        assert again(world) == {"ring": "replayed", "-alerts-ring": "left"}
+        assert again(world) == {"ring": "replayed", "-alerts-ring": "unchanged"}
         world.run()
         assert called(world) == ["ring", "-alerts-ring"] * 2
         world.write(rules(rule("ring")))
@@ -757,7 +765,7 @@ class TestAlerts:
 
     def test_one_that_did_not_arrive_is_told_again(self, tmp_path: Path) -> None:
         world = self.told(tmp_path, rule("ring", "give-up"), script="give-up")
-        assert again(world, Choice(rule="-alerts-ring")) == {"-alerts-ring": "replayed"}
+        assert again(world, ReplayOptions(rule="-alerts-ring")) == {"-alerts-ring": "replayed"}
         world.run()
         [*_, (_, action)] = world.calls
         assert (action.rule, action.result and action.result.status) == ("-alerts-ring", "failed")
@@ -775,7 +783,7 @@ class TestAlerts:
             for event in world.app.inbox.history.events(day)
             if event.record.event_type == "Alert"
         ]
-        assert [step.did for step in replay(alert, world.app, Choice()).steps] == ["replayed"]
+        assert [step.status for step in replay(alert, world.app, ReplayOptions()).steps] == ["replayed"]
         world.run()
         assert called(world) == ["ring", "-alerts", "-alerts"]
 

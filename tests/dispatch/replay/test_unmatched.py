@@ -25,7 +25,7 @@ def unmatched(world: World, since: datetime = MIDNIGHT, hours: int = 24, *, dry_
 
 
 def made(done: list[Replayed]) -> dict[str, list[str]]:
-    return {one.event.record.id: [f"{step.rule} {step.did}" for step in one.steps] for one in done}
+    return {one.event.record.id: [f"{step.rule} {step.status}" for step in one.steps] for one in done}
 
 
 def world_of(folder: Path, *events: RunStatusChanged | ModelRegistered) -> World:
@@ -38,7 +38,7 @@ def test_they_get_the_actions_that_they_lead_to_today(tmp_path: Path) -> None:
     """With what follows those; those that still match nothing have no steps."""
     world = world_of(tmp_path, RunStatusChanged.example(id="e1"), at("m1", NOW))
     world.write(RING)
-    assert made(unmatched(world)) == {"e1": ["ring made"], "m1": []}
+    assert made(unmatched(world)) == {"e1": ["ring created"], "m1": []}
     world.run()
     assert [call.action.rule for call in world.calls] == ["ring", "tell"]
     assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
@@ -49,9 +49,9 @@ def test_twice_adds_nothing(tmp_path: Path) -> None:
     world = world_of(tmp_path, RunStatusChanged.example(id="e1"))
     world.write(RING)
     unmatched(world)
-    assert made(unmatched(world)) == {"e1": ["ring queued"]}
+    assert made(unmatched(world)) == {"e1": ["ring requeued"]}
     world.run()
-    assert made(unmatched(world)) == {"e1": ["ring left"]}
+    assert made(unmatched(world)) == {"e1": ["ring unchanged"]}
     world.run()
     assert len(world.calls) == 2
 
@@ -62,7 +62,7 @@ def test_what_failed_since_is_not_replayed(tmp_path: Path) -> None:
     world.write(rules(rule("ring", "give-up")))
     unmatched(world)
     world.run()
-    assert made(unmatched(world)) == {"e1": ["ring left"]}
+    assert made(unmatched(world)) == {"e1": ["ring unchanged"]}
     world.run()
     assert len(world.calls) == 1
 
@@ -73,14 +73,14 @@ def test_a_rule_that_is_newer_still_is_added(tmp_path: Path) -> None:
     unmatched(world)
     world.run()
     world.write(rules(rule("ring"), rule("newer")))
-    assert made(unmatched(world)) == {"e1": ["newer made", "ring left"]}
+    assert made(unmatched(world)) == {"e1": ["newer created", "ring unchanged"]}
 
 
 def test_a_dry_run_does_nothing(tmp_path: Path) -> None:
     world = world_of(tmp_path, RunStatusChanged.example(id="e1"))
     world.write(RING)
     before = world.table.read("2026-11-22", "", "~")
-    assert made(unmatched(world, dry_run=True)) == {"e1": ["ring made"]}
+    assert made(unmatched(world, dry_run=True)) == {"e1": ["ring created"]}
     assert world.table.read("2026-11-22", "", "~") == before
     assert world.queue.messages == []
 
@@ -102,7 +102,7 @@ def test_what_a_refused_file_is_left_to_be_asked_about_is_left_to_the_sweep(tmp_
     assert unmatched(world) == []
     world.write(rules(rule("later", on="ModelRegistered")), "other.yaml")
     sweep(world.app)
-    assert made(unmatched(world)) == {"e1": ["ring made"]}
+    assert made(unmatched(world)) == {"e1": ["ring created"]}
     assert unmatched(world) == []
 
 
@@ -139,7 +139,7 @@ def test_of_those_without_a_time_it_counts_when_they_came(tmp_path: Path) -> Non
     world.receive(parse_event(event))
     world.write(RING)
     assert unmatched(world, MIDNIGHT, hours=5) == []
-    assert made(unmatched(world, MIDNIGHT + timedelta(hours=5), hours=1)) == {"e1": ["ring made"]}
+    assert made(unmatched(world, MIDNIGHT + timedelta(hours=5), hours=1)) == {"e1": ["ring created"]}
     world.run()
     assert [call.action.rule for call in world.calls] == ["ring", "tell"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dispatch.replay.replay import Choice, find, replay
+from dispatch.replay.replay import ReplayOptions, find, replay
 from emulator import Azure
 from schemas import ModelRegistered
 from tests.handlers.deploy.conftest import MakeSite
@@ -65,7 +65,7 @@ def test_the_order_of_versions_that_are_no_numbers_is_that_in_which_they_came(ma
 def replayed(site: Site, event: str) -> None:
     """Replay an event, whatever came of it, and let the app work."""
     [written] = find(event, site.world.app)
-    replay(written, site.world.app, Choice(all=True))
+    replay(written, site.world.app, ReplayOptions(all=True))
     site.run()
 
 

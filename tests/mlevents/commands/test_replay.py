@@ -218,7 +218,7 @@ def test_what_was_rejected_is_taken_in(deployed: Deployed) -> None:
     assert lines[-1].startswith("2 events: ")
     deployed.work()
     assert deployed.ends() == {"ring 0": "succeeded"}
-    assert "known     RunStatusChanged  bold_ant  e1" in deployed.replay("--rejected")[1]
+    assert "duplicate  RunStatusChanged  bold_ant  e1" in deployed.replay("--rejected")[1]
     assert deployed.replay("--rejected", "--until", "2020-01-01") == (0, ["0 events"])
 
 
