@@ -71,7 +71,7 @@ def test_drift_leads_to_a_deployment_and_that_is_the_end_of_it(
         azure.endpoints.add("churn", traffic={"churn-1": 100})
         azure.endpoints.add_deployment("churn", "churn-1", azure.models.register("churn", "1"))
         azure.jobs.raise_drift("feature_drift")
-        local.wait(lambda: len(local.mails) == 2, 90)
+        local.wait(lambda: len(local.mails) == 2, 150)
         azure.jobs.raise_drift("feature_drift")
         ended = ends(local)
         [deployed] = azure.endpoints.traffic("churn").items()
