@@ -1,7 +1,7 @@
 """Write the samples beside this file from the examples in `schemas`: run ``.venv/bin/python -m samples.generate``.
 
-One file per event type and one for the breach of a model monitor, each as Event Grid delivers it: an array of one.
-`tests/schemas/test_samples.py` fails while a sample is not what this would write.
+Each event type has a file, and so has the breach of a model monitor, in the form in which Event Grid delivers events:
+an array with one event. `tests/schemas/test_samples.py` fails if a sample differs from what this module would write.
 """
 
 import json
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent
 
 
 def samples() -> dict[str, str]:
-    """The text of every sample, by the name of its file."""
+    """The text of every sample by file name."""
     events = {_snake_case(event_class.__name__): event_class.example() for event_class in EVENT_TYPES.values()}
     events["model_monitor_breach"] = RunStatusChanged.example(**MODEL_MONITOR_BREACH)
     return {f"{name}.json": json.dumps([event.wire()], indent=2) + "\n" for name, event in events.items()}

@@ -13,7 +13,7 @@ from dispatch.settings import Environment, SettingsError
 from handlers.base import GiveUp, Result
 from mlevents.app_settings import LocalSettings
 from mlevents.lenient_json import BadFile
-from schemas import EVENT_TYPES, Event, RunStatusChanged
+from schemas import EVENT_TYPES, Context, Event, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
 
 
@@ -70,6 +70,6 @@ def _plan(rule: Rule, rules: Rules, example: Event) -> str:
     workspace = next((place.view() for place in candidates if place and rule.is_for(place)), None)
     followed = Result(min(rule.after), "succeeded", "an example").view() if rule.after else None
     try:
-        return rule.handler.plan(example.bind(workspace=workspace, result=followed))
+        return rule.handler.plan(Context(example, workspace, followed).event_for_handler())
     except (TemplateError, GiveUp) as error:
         return f"warning: {error}"

@@ -5,22 +5,26 @@ from jinja2 import TemplateError, UndefinedError
 from pydantic import BaseModel, ValidationError
 
 from handlers.template import HtmlTemplate, Template
-from schemas import Event, ModelRegistered, RunStatusChanged
+from schemas import Context, Event, ModelRegistered, RunStatusChanged
 
-EVENT = RunStatusChanged.example(
-    id="e1",
-    run_id="bold_ant_42",
-    run_tags={
-        "items": "3",
-        "Owner": "ml-team@example.com",
-        "keys": ["a", "b"],
-        "deep": {"Er": {"still": 1}},
-        "dotted.name": "d",
-        "tpl": "{{ id }}",
-        "html": "<b>&\"'",
-        "nothing": None,
-    },
-).bind(workspace={"name": "churn-prod", "labels": {"env": "prod"}})
+IN_PROD = Context(
+    RunStatusChanged.example(
+        id="e1",
+        run_id="bold_ant_42",
+        run_tags={
+            "items": "3",
+            "Owner": "ml-team@example.com",
+            "keys": ["a", "b"],
+            "deep": {"Er": {"still": 1}},
+            "dotted.name": "d",
+            "tpl": "{{ id }}",
+            "html": "<b>&\"'",
+            "nothing": None,
+        },
+    ),
+    {"name": "churn-prod", "labels": {"env": "prod"}},
+)
+EVENT = IN_PROD.event_for_handler()
 
 
 def render(source: str, event: Event = EVENT) -> str:
@@ -226,7 +230,7 @@ def test_a_text_template_does_not_escape() -> None:
 
 def test_rendering_changes_nothing_and_can_be_given_more() -> None:
     template = Template("{{ id }}{{ result.summary | default('') }}{{ extra | default('') }}")
-    bound = EVENT.bind(result={"summary": " done"})
+    bound = IN_PROD.with_result({"summary": " done"}).event_for_handler()
     assert [template.render(EVENT, extra="!"), template.render(bound), template.render(EVENT)] == [
         "e1!",
         "e1 done",

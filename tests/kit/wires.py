@@ -1,4 +1,4 @@
-"""Builders of events as they come over the wire, for the variants that have been seen."""
+"""Builders of events as plain data, in the forms that have been seen."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ MINIMAL: dict[str, dict[str, Any]] = {
 
 
 def event_grid(event_type: str = "RunStatusChanged", data: Any = ..., **envelope: Any) -> dict[str, Any]:
-    """An event in Event Grid's schema, with the least data that its type must have unless `data` is given."""
+    """An event in Event Grid's schema. Without `data`, it has the required fields of its type only."""
     return {
         "topic": WORKSPACE,
         "subject": "",
@@ -33,7 +33,7 @@ def event_grid(event_type: str = "RunStatusChanged", data: Any = ..., **envelope
 
 
 def cloud_event(event_type: str = "RunStatusChanged", data: Any = ..., **envelope: Any) -> dict[str, Any]:
-    """The same as a CloudEvent."""
+    """A CloudEvent. Without `data`, it has the required fields of its type only."""
     return {
         "specversion": "1.0",
         "source": WORKSPACE,
@@ -46,10 +46,10 @@ def cloud_event(event_type: str = "RunStatusChanged", data: Any = ..., **envelop
 
 
 def without(raw: dict[str, Any], *names: str) -> dict[str, Any]:
-    """The same without these fields."""
+    """A copy without these fields."""
     return {name: value for name, value in raw.items() if name not in names}
 
 
 def delivered(raw: Any) -> str:
-    """As the body of a delivery: a JSON array of one."""
+    """The body of a delivery: a JSON array with one event."""
     return json.dumps([raw])

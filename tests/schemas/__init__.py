@@ -1,1 +1,1 @@
-"""Tests of schemas: what parses, what is refused and why, and what comes out again."""
+"""Tests of schemas: which events parse, which are refused and why, and what an event prints."""

@@ -18,7 +18,7 @@ from schemas.parse import parse_leniently
 from tests.kit.wires import MINIMAL, cloud_event, event_grid
 
 READER = CanonicalReader.of(EVENT_TYPES.values())
-repeatable = settings(derandomize=True, max_examples=400, deadline=None, database=None)
+repeatable = settings(max_examples=400)
 
 
 def outcome(read: Callable[[Any], Event], raw: Any) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""The payloads of Microsoft's documentation, and the names of the SDK."""
+"""The payloads in Microsoft's documentation, and the event types in its SDK."""
 
 import json
 from pathlib import Path
@@ -26,15 +26,15 @@ def documented(event_class: type[Event], envelope: str = "eventgrid") -> Event:
 
 
 def test_the_event_types_are_those_of_the_sdk() -> None:
-    """Each class stands for the name that azure-eventgrid gives to the event type; there are no others."""
+    """azure-eventgrid names the same event types of Azure ML, and no others."""
     ours = {f"MachineLearningServices{cls.__name__}EventName": name for name, cls in EVENT_TYPES.items()}
     theirs = {name.name: name.value for name in SystemEventNames if name.name.startswith("MachineLearningServices")}
     assert ours == theirs
 
 
 @pytest.mark.parametrize("path", PAYLOADS, ids=lambda path: path.stem)
-def test_a_documented_payload_is_read_and_printed(path: Path) -> None:
-    """Both envelopes and all five types; nothing of an event is lost, and it prints in camelCase."""
+def test_documented_payloads_are_read_and_printed(path: Path) -> None:
+    """All event types in both envelopes; `wire` keeps every field, in camelCase."""
     event = parse_event(path.read_bytes())
     assert type(event).__name__ in path.stem
     assert parse_event(event.wire()) == event
@@ -51,8 +51,8 @@ def test_there_are_ten_documented_payloads() -> None:
 
 
 @pytest.mark.parametrize("event_class", EVENT_TYPES.values())
-def test_both_envelopes_hold_the_same_event(event_class: type[Event]) -> None:
-    """What Event Grid's own schema has besides is the versions, nothing else."""
+def test_both_envelopes_contain_the_same_event(event_class: type[Event]) -> None:
+    """Only the versions are missing from CloudEvents."""
     in_event_grid, in_cloud_events = documented(event_class), documented(event_class, "cloudevents")
     versions = {"data_version", "metadata_version"}
     assert in_event_grid.model_dump(exclude=versions) == in_cloud_events.model_dump(exclude=versions)
@@ -60,8 +60,8 @@ def test_both_envelopes_hold_the_same_event(event_class: type[Event]) -> None:
     assert (in_cloud_events.data_version, in_cloud_events.metadata_version) == ("", "")
 
 
-def test_a_documented_run_is_typed() -> None:
-    """The null run type is none; a status keeps the spelling that it came in."""
+def test_fields_of_a_documented_run_are_typed() -> None:
+    """The null run type is None; the status keeps its spelling."""
     event = documented(RunStatusChanged)
     assert isinstance(event, RunStatusChanged)
     assert event.data.run_id == event.object == "AutoML_ad912b2d-6467-4f32-a616-dbe4af6dd8fc_5"
@@ -77,8 +77,8 @@ def test_a_documented_run_is_typed() -> None:
     assert completed.data.run_properties == event.data.run_properties
 
 
-def test_a_documented_model_is_typed() -> None:
-    """The documentation's integer version becomes a text."""
+def test_fields_of_a_documented_model_are_typed() -> None:
+    """The integer version becomes a text."""
     event = documented(ModelRegistered)
     assert isinstance(event, ModelRegistered)
     assert (event.data.model_name, event.data.model_version) == ("sklearn_regression_model", "20")
@@ -87,7 +87,7 @@ def test_a_documented_model_is_typed() -> None:
     assert event.object == "sklearn_regression_model"
 
 
-def test_a_documented_deployment_is_typed() -> None:
+def test_fields_of_a_documented_deployment_are_typed() -> None:
     """The models are split into names and versions."""
     event = documented(ModelDeployed)
     assert isinstance(event, ModelDeployed)
@@ -96,8 +96,8 @@ def test_a_documented_deployment_is_typed() -> None:
     assert event.data.models == (("sklearn_regression_model", "1"), ("sklearn_regression_model", "2"))
 
 
-def test_a_documented_drift_is_typed() -> None:
-    """Coefficient and times are a number and times."""
+def test_fields_of_a_documented_drift_are_typed() -> None:
+    """The coefficient is a float, the times are datetimes."""
     event = documented(DatasetDriftDetected)
     assert isinstance(event, DatasetDriftDetected)
     assert event.object == event.data.data_drift_name == "myDriftMonitor"

@@ -1,4 +1,4 @@
-"""`event.drift`: one form for what data drift v1 and model monitors tell."""
+"""`event.drift`: one model for the drift that data drift v1 and model monitors report."""
 
 import json
 from datetime import UTC, datetime
@@ -20,8 +20,8 @@ def breach(message: Any, tag: str = TAG) -> Drift | None:
     return RunStatusChanged.example(run_id="r1", run_tags={tag: message}).drift
 
 
-def test_data_drift_v1_tells_of_a_monitor_two_datasets_and_a_coefficient() -> None:
-    """And of the span that was looked at, and the run that looked."""
+def test_data_drift_v1_reports_monitor_datasets_and_coefficient() -> None:
+    """And the period that the monitor compared, and its run."""
     event = DatasetDriftDetected.example()
     assert event.drift == Drift(
         monitor="churn-drift",
@@ -34,13 +34,13 @@ def test_data_drift_v1_tells_of_a_monitor_two_datasets_and_a_coefficient() -> No
     )
 
 
-def test_data_drift_v1_may_tell_little() -> None:
-    """None for what it does not."""
+def test_fields_that_data_drift_v1_does_not_report_are_none() -> None:
+    """Only the monitor is required."""
     assert DatasetDriftDetected.example(data={"dataDriftId": "d1"}).drift == Drift(monitor="d1")
 
 
-def test_a_model_monitor_tells_of_a_signal_and_its_features() -> None:
-    """From the text of the tag; it names neither the monitor nor the datasets."""
+def test_a_model_monitor_reports_its_signal_and_features() -> None:
+    """They are in the message of the tag, which names neither the monitor nor the datasets."""
     event = RunStatusChanged.example(**MODEL_MONITOR_BREACH)
     assert event.drift == Drift(
         signal="churn_monitor_data_drift",
@@ -54,18 +54,18 @@ def test_a_model_monitor_tells_of_a_signal_and_its_features() -> None:
 
 
 @pytest.mark.parametrize("tag", [TAG, TAG.upper(), TAG.capitalize(), "azureml_ModelMonitor_threshold_breached"])
-def test_the_tag_is_found_in_any_case(tag: str) -> None:
-    """The service changes the case of tags' names."""
+def test_the_breach_tag_is_found_regardless_of_case(tag: str) -> None:
+    """The service changes the case of tag names."""
     assert breach(HEAD, tag) == Drift(signal="name", message=HEAD, run_id="r1")
 
 
 @pytest.mark.parametrize("message", ["", None, {}, False])
-def test_an_empty_tag_is_no_breach(message: Any) -> None:
-    """Nothing was breached that anybody could name."""
+def test_an_empty_breach_tag_reports_no_drift(message: Any) -> None:
+    """It names no signal and no metric."""
     assert breach(message) is None
 
 
-def test_a_message_that_was_cut_gives_what_is_whole() -> None:
+def test_complete_violations_of_a_truncated_message_are_read() -> None:
     """A tag's value is limited to 1,000 characters."""
     row = '{"group":"age","metric_value":0.4,"metric_name":"JensenShannonDistance","threshold_value":0.1}'
     found = breach(HEAD + f"['{row}', '{row[:40]}")
@@ -73,8 +73,8 @@ def test_a_message_that_was_cut_gives_what_is_whole() -> None:
     assert found.violations == (Violation("age", "JensenShannonDistance", 0.4, 0.1),)
 
 
-def test_a_row_may_lack_its_feature() -> None:
-    """Signals that are not about features have none."""
+def test_violations_may_lack_a_feature() -> None:
+    """Not every signal is about features."""
     found = breach(HEAD + """['{"metric_value":4.6,"metric_name":"accuracy","threshold_value":5}']\n""")
     assert found is not None
     assert found.violations == (Violation(None, "accuracy", 4.6, 5),)
@@ -95,8 +95,8 @@ def test_a_row_may_lack_its_feature() -> None:
     ],
     ids=lambda message: message[:40],
 )
-def test_another_message_is_a_breach_without_particulars(message: str) -> None:
-    """The tag is there, so something was breached; the message is kept as it is."""
+def test_other_messages_are_kept_without_violations(message: str) -> None:
+    """The tag reports a breach whatever its text; reading a hostile text takes linear time."""
     found = breach(message)
     assert found is not None
     assert (found.message, found.signal) == (message, None)
@@ -104,29 +104,29 @@ def test_another_message_is_a_breach_without_particulars(message: str) -> None:
     json.dumps(found.view(), allow_nan=False)
 
 
-def test_a_message_that_is_no_text_is_printed() -> None:
-    """Tags are texts, but nothing says so."""
+def test_a_message_that_is_no_text_is_read_as_json() -> None:
+    """Tags are texts in practice, but not by specification."""
     found = breach({"signal": "x"})
     assert found is not None
     assert found.message == '{"signal": "x"}'
 
 
-def test_no_other_event_tells_of_drift() -> None:
-    """Not a run without the tag, nor one that only completed, nor one whose property is called so."""
+def test_other_events_report_no_drift() -> None:
+    """A run without the tag, a completed run with it, a run with a property of that name, a model with the tag."""
     assert RunStatusChanged.example().drift is None
     assert RunStatusChanged.example(run_properties={TAG: HEAD}).drift is None
     assert RunCompleted.example(run_tags={TAG: HEAD}).drift is None
     assert ModelRegistered.example(model_tags={TAG: HEAD}).drift is None
 
 
-def test_the_datasets_are_those_that_are_named() -> None:
-    """As a list, in which templates need not mind what is not there."""
+def test_view_lists_the_datasets_that_the_event_names() -> None:
+    """Templates can loop over the list."""
     assert Drift(baseline_dataset="b", target_dataset="t").view()["datasets"] == ["b", "t"]
     assert Drift(target_dataset="t").view()["datasets"] == ["t"]
 
 
-def test_a_drift_is_seen_as_plain_data() -> None:
-    """Times and violations as texts and objects."""
+def test_view_of_a_drift_is_plain_data() -> None:
+    """Times are texts, violations objects."""
     assert Drift(
         monitor="m", violations=(Violation("f", "d", 1, 0.5),), end_time=datetime(2026, 11, 22, tzinfo=UTC)
     ).view() == {

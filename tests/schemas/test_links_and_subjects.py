@@ -1,4 +1,4 @@
-"""Deep links into the studio, and subjects taken apart."""
+"""Links to the studio, and the ids in subjects."""
 
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -48,13 +48,13 @@ def link(event_type: str, **data: Any) -> str | None:
         ("DatasetDriftDetected", {"runId": "d1_15"}, "/runs/d1_15"),
     ],
 )
-def test_an_object_has_a_page_in_the_studio(event_type: str, data: dict[str, Any], path: str) -> None:
+def test_studio_url_links_to_the_page_of_the_object(event_type: str, data: dict[str, Any], path: str) -> None:
     """In the workspace that raised the event."""
     assert link(event_type, **data) == f"https://ml.azure.com{path}?wsid={WORKSPACE}"
 
 
-def test_a_drift_without_a_run_has_no_page() -> None:
-    """None, and "" in a view."""
+def test_studio_url_of_a_drift_without_a_run_is_none() -> None:
+    """In a view it is ""."""
     event = parse_event(event_grid("DatasetDriftDetected"))
     assert (event.studio_url, event.view()["studio_url"]) == (None, "")
 
@@ -69,8 +69,8 @@ def test_a_drift_without_a_run_has_no_page() -> None:
         ("ModelDeployed", "serviceName", "/endpoints/realtime/{}/detail"),
     ],
 )
-def test_a_hostile_name_stays_a_part_of_the_path(event_type: str, field: str, path: str, text: str) -> None:
-    """It cannot leave its place, add a parameter, or break out of an attribute."""
+def test_hostile_names_stay_one_part_of_the_path(event_type: str, field: str, path: str, text: str) -> None:
+    """They cannot change the rest of the path, add a parameter, or end an HTML attribute."""
     url = link(event_type, **{field: text})
     assert url is not None
     parts = urlsplit(url)
@@ -83,15 +83,15 @@ def test_a_hostile_name_stays_a_part_of_the_path(event_type: str, field: str, pa
 
 
 @pytest.mark.parametrize("text", [".", ".."])
-def test_a_name_that_is_a_direction_has_no_page(text: str) -> None:
-    """Browsers walk up the path at it, even when it is encoded."""
+def test_studio_url_of_a_relative_path_segment_is_none(text: str) -> None:
+    """Browsers resolve ``..`` even where it is percent-encoded."""
     assert link("RunStatusChanged", runId=text) is None
     assert link("ModelDeployed", serviceName=text) is None
-    assert link("ModelRegistered", modelName=text) is not None  # its part goes on with the version
+    assert link("ModelRegistered", modelName=text) is not None  # the version follows in the same part
 
 
-def test_a_workspace_s_name_is_encoded_too() -> None:
-    """The documentation's placeholders among them."""
+def test_studio_url_encodes_the_workspace_name() -> None:
+    """For example the placeholders of the documentation."""
     event = parse_event(event_grid(topic=WORKSPACE.replace("churn", "{workspace-name}&x=1")))
     assert event.studio_url is not None
     assert event.studio_url.endswith("/workspaces/%7Bworkspace-name%7D%26x%3D1")
@@ -111,8 +111,8 @@ def test_a_workspace_s_name_is_encoded_too() -> None:
         ("DatasetDriftDetected", "datadrifts/{}/runs/{}", DriftSubject("{}", "{}")),
     ],
 )
-def test_a_subject_is_taken_apart(event_type: str, subject: str, parts: tuple[str, ...]) -> None:
-    """Both spellings of the drift's among them."""
+def test_subject_parts_are_the_ids_in_the_subject(event_type: str, subject: str, parts: tuple[str, ...]) -> None:
+    """Drift events have two documented forms."""
     assert parse_event(event_grid(event_type, subject=subject)).subject_parts == parts
 
 
@@ -130,23 +130,23 @@ def test_a_subject_is_taken_apart(event_type: str, subject: str, parts: tuple[st
         "datadrift/d/runs/r",
     ],
 )
-def test_a_subject_of_another_shape_is_no_error(event_type: str, subject: str) -> None:
-    """The data says which object it is."""
+def test_subject_parts_of_another_form_are_none(event_type: str, subject: str) -> None:
+    """It is no error: the data identifies the object."""
     event = parse_event(event_grid(event_type, subject=subject))
     assert event.subject_parts is None
     assert event.subject == subject
 
 
-def test_no_subject_is_an_empty_one() -> None:
-    """Null or missing."""
+def test_a_null_subject_is_empty() -> None:
+    """Event Grid may omit the subject."""
     assert parse_event(event_grid(subject=None)).subject == ""
 
 
 @pytest.mark.parametrize(
     "event_class", [RunCompleted, RunStatusChanged, ModelRegistered, ModelDeployed, DatasetDriftDetected]
 )
-def test_the_examples_subjects_name_their_objects(event_class: type[Event]) -> None:
-    """The parts of an example's subject are in its data."""
+def test_subjects_of_examples_contain_ids_of_their_data(event_class: type[Event]) -> None:
+    """`example_subject` of a type has its documented form."""
     event = event_class.example()
     assert event.subject_parts is not None
     assert set(event.subject_parts) <= {value for value in event.wire()["data"].values() if isinstance(value, str)}

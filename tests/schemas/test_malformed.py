@@ -1,4 +1,4 @@
-"""What is refused, and what the error says: which field, what was there, what was expected."""
+"""Invalid events, and the errors about them: the field, the value found, and what was expected."""
 
 import json
 import re
@@ -19,8 +19,8 @@ def refused(raw: Any) -> MalformedEvent:
     return caught.value
 
 
-def test_all_problems_are_told_at_once() -> None:
-    """Each with its field as on the wire, what was there, what was expected; and what could be read of the event."""
+def test_one_error_lists_all_problems() -> None:
+    """Each problem has the field's JSON name; the error has the id, type and topic of the event."""
     error = refused(event_grid("RunStatusChanged", {"runId": "", "runTags": [1]}, topic="/x", eventTime="soon"))
     assert [problem.field for problem in error.problems] == [
         "topic",
@@ -37,16 +37,16 @@ def test_all_problems_are_told_at_once() -> None:
     assert error.event_type == "Microsoft.MachineLearningServices.RunStatusChanged"
 
 
-def test_a_cloud_event_s_problems_are_told_in_its_own_names() -> None:
-    """Whoever sent a `source` is not told of a `topic`."""
+def test_problems_of_a_cloud_event_use_its_own_field_names() -> None:
+    """The error names `source`, not `topic`."""
     error = refused(without(cloud_event(source="/x", time=5, type=""), "id"))
     assert {problem.field for problem in error.problems} == {"source", "time", "type", "id"}
 
 
 @pytest.mark.parametrize("name", ["id", "topic", "data", "eventType"])
 @pytest.mark.parametrize("value", [None, "", " ", 5, True, [], ["x"]])
-def test_an_envelope_has_what_identifies_the_event(name: str, value: Any) -> None:
-    """Whatever else stands there is refused, and so is nothing."""
+def test_envelopes_require_id_topic_type_and_data(name: str, value: Any) -> None:
+    """Both an invalid value and a missing field are errors."""
     assert [problem.field for problem in refused(event_grid(**{name: value})).problems] == [name]
     (problem,) = refused(without(event_grid(), name)).problems
     assert (problem.field, problem.found) == (name, "nothing")
@@ -64,16 +64,16 @@ def test_an_envelope_has_what_identifies_the_event(name: str, value: Any) -> Non
     ],
 )
 @pytest.mark.parametrize("value", [None, "", " ", 1.5, True, [], {}])
-def test_data_has_what_identifies_the_object(event_type: str, field: str, value: Any) -> None:
-    """And, of a status, which."""
+def test_data_requires_the_fields_that_identify_the_object(event_type: str, field: str, value: Any) -> None:
+    """A change of a status also requires the status."""
     data = event_grid(event_type)["data"]
     assert [p.field for p in refused(event_grid(event_type, {**data, field: value})).problems] == [f"data.{field}"]
     assert [p.field for p in refused(event_grid(event_type, without(data, field))).problems] == [f"data.{field}"]
 
 
 @pytest.mark.parametrize("data", [{}, {"runId": "r"}, {"dataDriftName": "", "dataDriftId": " "}])
-def test_a_drift_has_a_name_or_an_id(data: dict[str, Any]) -> None:
-    """Either will do, but one there must be."""
+def test_drift_requires_the_name_or_the_id_of_its_monitor(data: dict[str, Any]) -> None:
+    """The error names both fields."""
     (problem,) = refused(event_grid("DatasetDriftDetected", data)).problems
     assert (problem.field, problem.expected) == (
         "data.dataDriftName",
@@ -99,8 +99,8 @@ def test_a_drift_has_a_name_or_an_id(data: dict[str, Any]) -> None:
         ("DatasetDriftDetected", "endTime", "2026-11-22"),
     ],
 )
-def test_what_may_be_absent_may_not_be_something_else(event_type: str, field: str, value: Any) -> None:
-    """A field that is there is what it should be."""
+def test_optional_fields_refuse_values_of_another_type(event_type: str, field: str, value: Any) -> None:
+    """They may be missing or null, but not invalid."""
     data = {**event_grid(event_type)["data"], field: value}
     assert [problem.field for problem in refused(event_grid(event_type, data)).problems] == [f"data.{field}"]
 
@@ -117,8 +117,8 @@ def test_what_may_be_absent_may_not_be_something_else(event_type: str, field: st
         "churn",
     ],
 )
-def test_an_event_comes_from_a_workspace(topic: str) -> None:
-    """The error shows what an id looks like."""
+def test_topics_that_are_no_workspace_id_are_refused(topic: str) -> None:
+    """The error shows the form of an id."""
     (problem,) = refused(event_grid(topic=topic)).problems
     assert problem.field == "topic"
     assert "/providers/Microsoft.MachineLearningServices/workspaces/<name>" in problem.expected
@@ -139,49 +139,49 @@ def test_an_event_comes_from_a_workspace(topic: str) -> None:
         ("[]", "one event"),
     ],
 )
-def test_what_is_not_the_json_of_one_event_is_refused(text: str | bytes, expected: str) -> None:
-    """The error says what is wrong with the text, and where."""
+def test_texts_that_are_not_the_json_of_one_event_are_refused(text: str | bytes, expected: str) -> None:
+    """The error has the position in the text."""
     (problem,) = refused(text).problems
     assert problem.field == "event"
     assert re.fullmatch(expected, problem.expected)
 
 
-def test_an_array_of_two_is_not_one_event() -> None:
-    """Which of them would be the one that failed?"""
+def test_arrays_of_two_events_are_refused() -> None:
+    """The result of `parse_event` is one event."""
     error = refused(json.dumps([event_grid(), event_grid()]))
     assert str(error) == "event: expected one event, found an array of 2"
 
 
 @pytest.mark.parametrize("raw", [None, 5, object(), {1, 2}, memoryview(b"{}")])
-def test_what_is_neither_text_nor_mapping_is_refused(raw: Any) -> None:
-    """By an EventError, as everything else."""
+def test_input_that_is_neither_text_nor_mapping_is_refused(raw: Any) -> None:
+    """With an EventError, not a TypeError."""
     assert "JSON as text or bytes, or a mapping" in str(refused(raw))
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 5_000, "-" + "9" * 400])
-def test_a_number_is_finite(number: str) -> None:
-    """The error says where, and which event it was."""
+def test_numbers_that_are_not_finite_are_refused(number: str) -> None:
+    """The error has the location of the number, and the id of the event."""
     text = json.dumps(event_grid(data={**RUN, "extra": [1, {"x": "?"}]})).replace('"?"', number)
     error = refused(text)
     assert [problem.field for problem in error.problems] == ["data.extra[1].x"]
     assert error.event_id == "e1"
 
 
-def test_every_bad_value_is_told_but_not_without_end() -> None:
-    """Ten are enough."""
+def test_an_error_lists_at_most_ten_invalid_values() -> None:
+    """The first ten, in order."""
     error = refused(event_grid(data={**RUN, "extra": [float("nan")] * 50}))
     assert [problem.field for problem in error.problems] == [f"data.extra[{n}]" for n in range(10)]
 
 
 @pytest.mark.parametrize("value", [b"x", {1}, object(), 10**5000, -(10**5000)], ids=type)
-def test_a_mapping_holds_what_json_holds(value: Any) -> None:
-    """Or is refused: `wire` must be able to print it."""
+def test_mappings_with_values_that_json_cannot_hold_are_refused(value: Any) -> None:
+    """`wire` could not print them."""
     assert refused(event_grid(data={**RUN, "extra": value})).problems[0].field == "data.extra"
     assert refused([value]).problems[0].expected == "a JSON object"
 
 
-def test_a_mapping_s_names_are_texts() -> None:
-    """As JSON's are."""
+def test_mappings_with_keys_that_are_no_text_are_refused() -> None:
+    """JSON has no other keys."""
     error = refused(event_grid(data={**RUN, 5: "x"}))
     assert error.problems == (Problem("data", "5", "a text as the name of a field"),)
     assert refused({5: "x"}).problems[0].field == "event"
@@ -194,8 +194,8 @@ def nested(levels: int) -> dict[str, Any]:
     return {"n": value}
 
 
-def test_nesting_has_a_bound() -> None:
-    """64 levels in all, objects and arrays alike; the event is one and its data another."""
+def test_nesting_is_limited_to_64_levels() -> None:
+    """Objects and arrays both count; the event is the first level, its data the second."""
     assert parse_event(delivered(event_grid(data={**RUN, "n": nested(61)["n"]}))).object == "r1"
     error = refused(delivered(event_grid(data={**RUN, "n": nested(63)["n"]})))
     assert error.problems[0].found == "more than 64 levels of nesting"
@@ -206,15 +206,15 @@ def test_nesting_has_a_bound() -> None:
     assert refused(event_grid(data={**RUN, "n": arrays})).problems[0].expected == "at most 64"
 
 
-def test_a_mapping_that_contains_itself_is_refused() -> None:
-    """It has no end of levels."""
+def test_mappings_that_contain_themselves_are_refused() -> None:
+    """They exceed the limit of levels."""
     loop: dict[str, Any] = dict(event_grid())
     loop["data"] = loop
     assert "levels of nesting" in str(refused(loop))
 
 
-def test_a_problem_shows_hostile_content_shortened_and_escaped() -> None:
-    """A megabyte, a line break or a bell in an event does not reach the log as it is."""
+def test_errors_shorten_and_escape_hostile_content() -> None:
+    """Errors are logged: a megabyte, a line break or a bell must not get into the log."""
     error = refused(event_grid(data={"runId": ["x" * 1_000_000], "runStatus": 5}, topic="/a\n\x07\u202e" * 9_999))
     assert len(str(error)) < 1_000
     assert str(error).isprintable()
@@ -223,14 +223,14 @@ def test_a_problem_shows_hostile_content_shortened_and_escaped() -> None:
     assert str(error).isprintable()
 
 
-def test_any_mapping_will_do() -> None:
-    """Also one that is no dict, at any level."""
+def test_mappings_of_any_type_are_read() -> None:
+    """At any level; they need not be dicts."""
     raw: Mapping[str, Any] = MappingProxyType(event_grid("ModelRegistered", MappingProxyType(MODEL)))
     assert parse_event(raw) == parse_event(event_grid("ModelRegistered", MODEL))
 
 
-def test_text_and_bytes_may_begin_with_a_byte_order_mark() -> None:
-    """Some tools write one."""
+def test_a_byte_order_mark_is_skipped() -> None:
+    """In text and in bytes: some tools write one."""
     text = delivered(event_grid())
     assert parse_event("\ufeff" + text) == parse_event(text) == parse_event(text.encode("utf-8-sig"))
 
@@ -247,8 +247,8 @@ def test_reading_a_long_name_above_many_values_takes_linear_time(last: float) ->
     assert process_time() - start < 5
 
 
-def test_both_errors_are_event_errors() -> None:
-    """One clause catches them, and ValueError does too."""
+def test_both_errors_are_event_errors_and_value_errors() -> None:
+    """A caller can catch them with one clause."""
     assert issubclass(MalformedEvent, EventError)
     assert issubclass(UnknownEventType, EventError)
     assert issubclass(EventError, ValueError)

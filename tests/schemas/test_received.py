@@ -1,4 +1,4 @@
-"""The shapes in which events have been received: in captured deliveries, in the SDKs' tests, in logs."""
+"""Forms in which events have been seen: in captured deliveries, in the SDKs' tests, in logs."""
 
 import json
 from typing import Any
@@ -18,8 +18,8 @@ from schemas import (
 from tests.kit.wires import DRIFT, MODEL, RUN, SERVICE, WORKSPACE, cloud_event, delivered, event_grid, without
 
 
-def test_a_registered_model_with_seven_digits_and_an_offset() -> None:
-    """As captured in 2019: ``+00:00`` instead of ``Z``, `dataVersion` 2, the version as a text."""
+def test_a_captured_registration_has_seven_digits_and_an_offset() -> None:
+    """Captured in 2019: ``+00:00`` instead of ``Z``, `dataVersion` 2, the version as a text."""
     raw = event_grid(
         "ModelRegistered",
         {**MODEL, "modelVersion": "3", "modelTags": {"type": "regression"}, "modelProperties": {"area": "test"}},
@@ -34,7 +34,7 @@ def test_a_registered_model_with_seven_digits_and_an_offset() -> None:
 
 
 @pytest.mark.parametrize("version", ["", "1", "2"])
-def test_every_data_version_is_read_alike(version: str) -> None:
+def test_every_data_version_is_read_the_same_way(version: str) -> None:
     """The documentation has none, 2019 had 1 with an integer model version, later events have 2."""
     event = parse_event(event_grid("ModelRegistered", {"modelName": "m", "modelVersion": 1}, dataVersion=version))
     assert isinstance(event, ModelRegistered)
@@ -42,7 +42,7 @@ def test_every_data_version_is_read_alike(version: str) -> None:
     assert event.data_version == version
 
 
-def test_spellings_may_be_mixed_in_one_object() -> None:
+def test_one_object_may_mix_spellings() -> None:
     """An SDK's sample has ``RunTags`` beside ``runType``."""
     data = {"runId": "r1", "runType": "automl", "RunTags": {"experiment_status": "ModelSelection"}}
     event = parse_event(event_grid("RunCompleted", data))
@@ -51,8 +51,8 @@ def test_spellings_may_be_mixed_in_one_object() -> None:
     assert "RunTags" not in event.wire()["data"]
 
 
-def test_a_tag_s_name_keeps_the_service_s_camel_case() -> None:
-    """``GITHUB_REPOSITORY`` arrives as ``githuB_REPOSITORY``, and is found by either."""
+def test_tags_keep_the_spelling_of_the_service() -> None:
+    """``GITHUB_REPOSITORY`` arrives as ``githuB_REPOSITORY``; lookup finds it under both names."""
     data = {"RunId": "r1", "RunType": None, "RunTags": {"githuB_REPOSITORY": "acme/churn"}, "RunStatus": "failed"}
     event = parse_event(event_grid("RunStatusChanged", data))
     assert isinstance(event, RunStatusChanged)
@@ -60,8 +60,8 @@ def test_a_tag_s_name_keeps_the_service_s_camel_case() -> None:
     assert event.wire()["data"]["runTags"] == {"githuB_REPOSITORY": "acme/churn"}
 
 
-def test_a_drift_event_without_its_target_dataset() -> None:
-    """The SDKs' samples spell ``targetDatasetId`` in a way that no replacement should have; it is an unknown field."""
+def test_a_drift_event_may_lack_its_target_dataset() -> None:
+    """The SDKs' samples misspell ``targetDatasetId``, the result of a search and replace: that is an unknown field."""
     data = {**DRIFT, "runId": "d1_15", "baseDatasetId": "b", "tarAsSystemEventDatasetId": "t", "driftCoefficient": 0.8}
     event = parse_event(event_grid("DatasetDriftDetected", data, subject="datadrift/d1/run/d1_15"))
     assert isinstance(event, DatasetDriftDetected)
@@ -70,15 +70,15 @@ def test_a_drift_event_without_its_target_dataset() -> None:
 
 
 def test_a_deployment_of_two_models() -> None:
-    """`modelIds` is one text."""
+    """`modelIds` is one text, with a comma between the models."""
     data = {**SERVICE, "serviceComputeType": "ACI", "serviceTags": {"t": "x"}, "modelIds": "first:1,second:1"}
     event = parse_event(cloud_event("ModelDeployed", data, subject="endpoints/churn"))
     assert isinstance(event, ModelDeployed)
     assert [model.name for model in event.data.models] == ["first", "second"]
 
 
-def test_the_python_worker_s_log_of_an_event() -> None:
-    """Handlers log ``event_type`` and no time; the id of a scrubbed capture is no UUID."""
+def test_an_event_from_the_log_of_a_python_worker() -> None:
+    """It has ``event_type`` and no time; its id, scrubbed before publication, is no UUID."""
     raw = {
         "id": "9168ed-fb6f-5514-a60e-bb503a04",
         "data": {**RUN, "runTags": {"azureml.Designer": "true"}, "runProperties": {"azureml.parameters": "{}"}},
@@ -93,15 +93,15 @@ def test_the_python_worker_s_log_of_an_event() -> None:
     assert event.data.run_tags["azureml.designer"] == "true"
 
 
-def test_a_creator_that_no_document_mentions_is_kept() -> None:
-    """The service is said to set ``createdBy`` on run events."""
+def test_the_undocumented_creator_of_a_run_is_kept() -> None:
+    """The service reportedly sets ``createdBy`` on run events."""
     event = parse_event(event_grid(data={**RUN, "createdBy": {"userObjectId": "u"}}))
     assert event.wire()["data"]["createdBy"] == {"userObjectId": "u"}
 
 
 @pytest.mark.parametrize("name", ["specversion", "specVersion", "SpecVersion"])
-def test_a_cloud_event_is_known_by_its_version_in_any_spelling(name: str) -> None:
-    """Examples of the specification misspell it. What names the envelope is not part of the event."""
+def test_specversion_in_any_spelling_marks_a_cloud_event(name: str) -> None:
+    """Examples of the specification misspell it. It describes the envelope, so the event does not have it."""
     event = parse_event({**without(cloud_event(), "specversion"), name: "1.0"})
     assert isinstance(event, RunStatusChanged)
     assert event.topic == WORKSPACE
@@ -115,20 +115,20 @@ def test_a_cloud_event_may_lack_time_and_subject() -> None:
     assert parse_event(event.wire()) == event
 
 
-def test_a_cloud_event_without_its_version_is_still_one() -> None:
-    """`source` and `type`, and neither `topic` nor `eventType`, leave no doubt."""
+def test_source_and_type_without_topic_and_event_type_mark_a_cloud_event() -> None:
+    """Also if `specversion` is missing."""
     assert parse_event(without(cloud_event(), "specversion")) == parse_event(cloud_event())
 
 
-def test_a_cloud_event_s_other_attributes_are_kept() -> None:
-    """Extension attributes, and those of the standard that Azure ML does not use."""
+def test_other_attributes_of_a_cloud_event_are_kept() -> None:
+    """Extension attributes, and standard attributes that Azure ML does not use."""
     event = parse_event(cloud_event(datacontenttype="application/json", traceparent="00-1"))
     assert event.wire()["datacontenttype"] == "application/json"
     assert event.wire()["traceparent"] == "00-1"
 
 
 def test_an_sdk_sample_with_two_sources_is_refused() -> None:
-    """Of a duplicate key the last counts, as in the JSON libraries of Functions; here it is no workspace."""
+    """The last of duplicate keys counts, as in the JSON libraries of Functions; here it is no workspace id."""
     text = json.dumps(cloud_event("ModelRegistered")).replace('"time"', '"source": "models/churn:7", "time"')
     with pytest.raises(MalformedEvent) as refused:
         parse_event(text)
@@ -136,15 +136,15 @@ def test_an_sdk_sample_with_two_sources_is_refused() -> None:
     assert refused.value.topic == "models/churn:7"
 
 
-def test_a_dead_letter_is_read_as_the_event_it_was() -> None:
-    """Event Grid writes arrays, with members of its own beside the event's."""
+def test_a_dead_letter_is_read_as_its_event() -> None:
+    """Event Grid writes dead letters as arrays, and adds fields of its own."""
     event = parse_event(delivered(event_grid(deadLetterReason="MaxDeliveryAttemptsExceeded", deliveryAttempts=11)))
     assert event.model_extra == {"deadLetterReason": "MaxDeliveryAttemptsExceeded", "deliveryAttempts": 11}
 
 
 @pytest.mark.parametrize("spelling", [str.upper, str.lower])
-def test_the_type_s_name_is_known_in_any_case(spelling: Any) -> None:
-    """And is given Azure's spelling."""
+def test_event_types_are_compared_regardless_of_case(spelling: Any) -> None:
+    """The event has Azure's spelling."""
     raw = event_grid()
     event = parse_event({**raw, "eventType": spelling(raw["eventType"])})
     assert event.event_type == raw["eventType"]
@@ -160,8 +160,8 @@ def test_the_type_s_name_is_known_in_any_case(spelling: Any) -> None:
         "Microsoft.MachineLearningServices.RunCompleted ",
     ],
 )
-def test_another_type_is_unknown(name: str) -> None:
-    """The error names the types that are known, and tells what it is about."""
+def test_other_event_types_are_unknown(name: str) -> None:
+    """The error lists the known types, and has the event's id, type and topic."""
     with pytest.raises(
         UnknownEventType, match=r"none of Microsoft\.MachineLearningServices\.RunCompleted, "
     ) as refused:
@@ -169,8 +169,8 @@ def test_another_type_is_unknown(name: str) -> None:
     assert (refused.value.event_type, refused.value.event_id, refused.value.topic) == (name, "e1", WORKSPACE)
 
 
-def test_the_type_of_a_cloud_event_may_be_unknown_too() -> None:
-    """Told in the same way."""
+def test_event_types_of_cloud_events_can_be_unknown() -> None:
+    """The error has the type and the source."""
     with pytest.raises(UnknownEventType) as refused:
         parse_event(cloud_event(type="Microsoft.Storage.BlobCreated", source="/x"))
     assert (refused.value.event_type, refused.value.topic) == ("Microsoft.Storage.BlobCreated", "/x")

@@ -1,4 +1,4 @@
-"""`wire`: what came comes out again, in one schema and spelling. And nothing but EventError leaves `parse_event`."""
+"""`wire` prints every event in one schema and spelling, and `parse_event` raises nothing but EventError."""
 
 import json
 from typing import Any
@@ -28,108 +28,108 @@ spelled = st.sampled_from(known).flatmap(
 objects = st.dictionaries(spelled | st.text(max_size=5), values, max_size=4)
 
 
-def survives(event: Event) -> None:
+def assert_survives(event: Event) -> None:
     text = json.dumps(event.wire(), allow_nan=False)
     text.encode("utf-8")
     assert parse_event(text) == event
     assert json.loads(json.dumps(event.view())) == event.view()
 
 
-def survives_or_is_refused(raw: Any) -> None:
+def assert_survives_or_is_refused(raw: Any) -> None:
     try:
         event = parse_event(raw)
     except EventError:
         return
-    survives(event)
+    assert_survives(event)
 
 
 @repeatable
 @given(st.sampled_from(sorted(MINIMAL)), st.sampled_from([event_grid, cloud_event]), objects, objects)
-def test_anything_added_to_an_event_survives_or_is_refused(
+def test_additions_to_an_event_survive_or_are_refused(
     event_type: str, envelope: Any, around: dict[str, Any], inside: dict[str, Any]
 ) -> None:
-    """Known names with any value in any spelling, unknown names, both envelopes."""
+    """Known names in any spelling and unknown names, with any value, in both envelopes."""
     raw = envelope(event_type)
     raw = {**around, **raw, "data": {**inside, **raw["data"]}}
-    survives_or_is_refused(raw)
-    survives_or_is_refused(json.dumps(raw))
+    assert_survives_or_is_refused(raw)
+    assert_survives_or_is_refused(json.dumps(raw))
 
 
 @repeatable
 @given(st.sampled_from(sorted(MINIMAL)), st.sampled_from([event_grid, cloud_event]), objects, objects)
-def test_anything_put_in_place_of_an_event_s_fields_survives_or_is_refused(
+def test_replacements_of_fields_survive_or_are_refused(
     event_type: str, envelope: Any, around: dict[str, Any], inside: dict[str, Any]
 ) -> None:
-    """The same, hiding what was there."""
+    """Known and unknown names, with any value, in both envelopes."""
     raw = envelope(event_type)
-    survives_or_is_refused({**raw, "data": {**raw["data"], **inside}, **around})
+    assert_survives_or_is_refused({**raw, "data": {**raw["data"], **inside}, **around})
 
 
 @repeatable
 @given(st.text() | st.binary() | values | values.map(json.dumps))
-def test_anything_at_all_is_refused_as_an_event_error(raw: Any) -> None:
-    """Text, bytes, and what only a caller without types would pass."""
+def test_arbitrary_input_raises_an_event_error(raw: Any) -> None:
+    """Text, bytes, and input of types that the annotation excludes."""
     with pytest.raises(EventError):
         parse_event(raw)
 
 
 def test_unknown_fields_are_kept_at_every_level() -> None:
-    """Around the event, in its data, and in what is in there."""
+    """In the envelope, in the data, and below."""
     extra = {"Deep": [{"er": None}], "n": 1.5, "text": "ä\u0000", "big": [10**308, -(10**308), 2**64]}
     event = parse_event(delivered(event_grid(data={**RUN, "extra": extra}, extra=extra)))
     assert event.wire()["extra"] == event.wire()["data"]["extra"] == extra
     assert event.model_extra == {"extra": extra}
 
 
-def test_nothing_is_invented() -> None:
-    """What did not come is not printed, whatever its default."""
+def test_wire_leaves_out_fields_that_the_sender_left_out() -> None:
+    """Also if they have a default."""
     raw = {name: event_grid()[name] for name in ("id", "topic", "eventType", "data")}
     assert parse_event(raw).wire() == raw
 
 
 @pytest.mark.parametrize("event_type", MINIMAL)
-def test_a_cloud_event_is_printed_in_event_grid_s_schema(event_type: str) -> None:
-    """One schema for conditions, templates and the record."""
+def test_wire_prints_cloud_events_in_event_grid_s_schema(event_type: str) -> None:
+    """Conditions, templates and the inbox see one schema."""
     wire = parse_event(cloud_event(event_type)).wire()
     assert set(wire) == {"id", "topic", "eventType", "eventTime", "data"}
     assert wire["eventTime"] == "2026-11-22T09:00:00.123456Z"
     assert parse_event(wire) == parse_event(cloud_event(event_type))
 
 
-def test_of_two_spellings_the_exact_one_counts() -> None:
-    """The other is an unknown field, and stays what it is."""
+def test_the_exact_spelling_of_a_name_precedes_another() -> None:
+    """The other is kept as an unknown field."""
     event = parse_event(event_grid("ModelRegistered", {"ModelName": "other", **MODEL}, ID="other"))
     assert isinstance(event, ModelRegistered)
     assert (event.id, event.data.model_name) == ("e1", "churn")
     assert event.wire()["ID"] == event.wire()["data"]["ModelName"] == "other"
-    survives(event)
+    assert_survives(event)
 
 
-def test_of_two_wrong_spellings_the_first_counts() -> None:
-    """And the second stays, too."""
+def test_the_first_of_two_inexact_spellings_counts() -> None:
+    """The second is kept as an unknown field."""
     event = parse_event(event_grid("ModelRegistered", {"ModelName": "churn", "MODELNAME": "other", "modelVersion": 1}))
     assert event.object == "churn"
     assert event.wire()["data"]["MODELNAME"] == "other"
-    survives(event)
+    assert_survives(event)
 
 
-def test_of_duplicate_keys_the_last_counts() -> None:
-    """As in the JSON libraries that an event passes on its way."""
+def test_the_last_of_duplicate_keys_counts() -> None:
+    """As in the JSON libraries of the Functions host and worker."""
     text = json.dumps(event_grid()).replace('"runId": "r1"', '"runId": "r0", "runId": "r2"')
     assert parse_event(text).object == "r2"
 
 
 def test_lone_surrogates_are_replaced() -> None:
-    """JSON can escape them, UTF-8 cannot hold them; pairs are the character that they mean."""
+    """JSON can escape them, UTF-8 cannot encode them. Pairs of surrogates become one character."""
     text = json.dumps(event_grid(id="?")).replace("?", r"a\ud800b\udfff\ud83d\ude00")
     event = parse_event(text)
     assert event.id == "a\ufffdb\ufffd\U0001f600"
-    survives(event)
-    survives(parse_event(event_grid(data={**RUN, "\udc00": "\ud800"})))
+    assert_survives(event)
+    assert_survives(parse_event(event_grid(data={**RUN, "\udc00": "\ud800"})))
 
 
-def test_a_changed_copy_prints_its_change() -> None:
-    """`wire` is derived from the event, not kept beside it."""
+def test_wire_of_a_copy_has_its_changes() -> None:
+    """`wire` is computed from the fields, not stored."""
     event = RunStatusChanged.example()
     copy = event.model_copy(update={"id": "e2", "data": event.data.model_copy(update={"run_status": "Completed"})})
     assert (copy.wire()["id"], copy.wire()["data"]["runStatus"]) == ("e2", "Completed")
@@ -137,10 +137,10 @@ def test_a_changed_copy_prints_its_change() -> None:
     assert event.wire()["data"]["runStatus"] == "Failed"
 
 
-def test_an_event_cannot_be_changed() -> None:
-    """Threads share it."""
+def test_events_are_immutable() -> None:
+    """Threads share them."""
     event = RunStatusChanged.example()
     with pytest.raises(ValidationError, match="frozen"):
-        setattr(event, "id", "e2")  # noqa: B010 - mypy knows that it cannot be assigned
+        setattr(event, "id", "e2")  # noqa: B010 - mypy refuses the assignment
     with pytest.raises(ValidationError, match="frozen"):
         setattr(event.data, "run_status", "Completed")  # noqa: B010 - as above

@@ -1,4 +1,4 @@
-"""Examples, and the samples that are generated from them."""
+"""Examples of events, and the samples that are generated from them."""
 
 import json
 import subprocess
@@ -28,16 +28,16 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.parametrize("name", sorted(samples()))
-def test_a_sample_is_what_its_example_prints(name: str) -> None:
-    """To mend this: .venv/bin/python -m samples.generate."""
+def test_samples_match_their_examples(name: str) -> None:
+    """To fix a failure, run .venv/bin/python -m samples.generate."""
     text = (FOLDER / name).read_text(encoding="utf-8")
     assert text == samples()[name]
     assert parse_event(text).wire() == json.loads(text)[0]
 
 
-def test_there_is_a_sample_of_each_type_and_of_a_breach() -> None:
-    """And no other event beside them."""
-    paths = [path for path in FOLDER.glob("*.json") if path.name != "churn-request.json"]  # which is for smoke tests
+def test_each_type_has_a_sample_and_so_has_a_breach() -> None:
+    """There are no other samples of events."""
+    paths = [path for path in FOLDER.glob("*.json") if path.name != "churn-request.json"]  # a request for smoke tests
     assert {path.name for path in paths} == set(samples())
     events = [parse_event(path.read_bytes()) for path in paths]
     assert {type(event) for event in events} == set(EVENT_TYPES.values())
@@ -45,8 +45,8 @@ def test_there_is_a_sample_of_each_type_and_of_a_breach() -> None:
 
 
 @pytest.mark.parametrize("event_class", EVENT_TYPES.values())
-def test_an_example_is_as_on_the_wire(event_class: type[Event]) -> None:
-    """It has every field that its type has, and parses to itself; no two share an id."""
+def test_examples_have_every_field_and_parse_to_themselves(event_class: type[Event]) -> None:
+    """No two examples share an id."""
     event = event_class.example()
     assert type(event) is event_class
     assert set(event.wire()) == set(event_class.wire_names())
@@ -55,14 +55,14 @@ def test_an_example_is_as_on_the_wire(event_class: type[Event]) -> None:
     assert len({cls.example().id for cls in EVENT_TYPES.values()}) == len(EVENT_TYPES)
 
 
-def test_the_examples_workspace_is_that_of_the_example_settings() -> None:
-    """So that the samples are from a workspace that the example rules know."""
+def test_examples_come_from_the_workspace_of_the_example_settings() -> None:
+    """The example rules list this workspace."""
     settings = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
     assert {event_class.example().topic for event_class in EVENT_TYPES.values()} == {settings["RULES_WS_CHURN_PROD"]}
 
 
-def test_an_example_can_be_changed_by_either_spelling() -> None:
-    """Fields of the envelope and of the data."""
+def test_example_changes_fields_by_either_spelling() -> None:
+    """Fields of the envelope and fields of the data."""
     event = RunStatusChanged.example(id="e1", run_status="Completed", runTags={"Team": "x"}, event_time=None)
     assert (event.id, event.data.run_status, event.data.run_tags, event.event_time) == (
         "e1",
@@ -76,8 +76,8 @@ def test_an_example_can_be_changed_by_either_spelling() -> None:
     assert ModelDeployed.example(eventTime=at).event_time == at
 
 
-def test_an_example_s_data_can_be_replaced() -> None:
-    """By plain data, in any spelling, with fields that are not known; or by another event's."""
+def test_example_replaces_the_data_as_a_whole() -> None:
+    """With plain data in any spelling, which may have unknown fields, or with the data of another event."""
     data: dict[str, Any] = {"RunId": "r1", "runStatus": "Failed", "createdBy": "x"}
     event = RunStatusChanged.example(data=data, experiment_name="churn")
     assert event.wire()["data"] == {"runId": "r1", "runStatus": "Failed", "createdBy": "x", "experimentName": "churn"}
@@ -95,13 +95,13 @@ def test_an_example_s_data_can_be_replaced() -> None:
         (RunCompleted.example(data={"runId": "r"}), ""),
     ],
 )
-def test_an_example_s_subject_follows_its_data(event: Event, subject: str) -> None:
-    """Unless it is given, or the data does not say."""
+def test_example_derives_the_subject_from_the_data(event: Event, subject: str) -> None:
+    """A given subject is kept; without the ids in the data, the subject is empty."""
     assert event.subject == subject
 
 
-def test_a_change_to_what_is_no_field_is_a_mistake() -> None:
-    """The error names the fields that there are."""
+def test_example_refuses_unknown_fields() -> None:
+    """The error lists the fields."""
     with pytest.raises(TypeError, match=r"RunCompleted has no runStatus, owner; it has id, topic, .*, runProperties$"):
         RunCompleted.example(runStatus="Failed", owner="x")
     with pytest.raises(TypeError, match="no event_type"):
@@ -109,20 +109,20 @@ def test_a_change_to_what_is_no_field_is_a_mistake() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"run_id": ""}, {"data": None}, {"data": "x"}, {"data": {}}, {"topic": "x"}])
-def test_a_change_to_what_cannot_be_is_refused(changes: dict[str, Any]) -> None:
-    """As the same event would be if it came."""
+def test_example_refuses_invalid_values(changes: dict[str, Any]) -> None:
+    """As `parse_event` would."""
     with pytest.raises(MalformedEvent):
         RunCompleted.example(**changes)
 
 
-def test_there_is_no_example_of_no_type() -> None:
-    """An event is always of one of the five."""
+def test_the_base_class_has_no_example() -> None:
+    """Every event has a type."""
     with pytest.raises(TypeError, match="Event has no example"):
         Event.example()
 
 
-def test_the_breach_is_a_run_s_change() -> None:
-    """Its changes leave the rest of the example as it is."""
+def test_the_breach_is_an_example_of_a_status_change() -> None:
+    """MODEL_MONITOR_BREACH leaves the other fields of the example unchanged."""
     event = RunStatusChanged.example(**MODEL_MONITOR_BREACH)
     assert event.data.run_status == "Failed"
     assert event.topic == RunStatusChanged.example().topic
@@ -130,8 +130,8 @@ def test_the_breach_is_a_run_s_change() -> None:
 
 
 @pytest.mark.services
-def test_schemas_loads_nothing_of_azure_of_templates_or_of_the_app() -> None:
-    """And needs neither samples nor the current folder."""
+def test_schemas_imports_neither_azure_nor_jinja2_nor_the_app() -> None:
+    """It needs no samples and no current folder either."""
     code = "import schemas, sys; schemas.RunCompleted.example(); print(*{name.split('.')[0] for name in sys.modules})"
     result = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"],

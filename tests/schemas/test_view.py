@@ -1,11 +1,11 @@
-"""`bind` and `view`: what conditions and templates see of an event."""
+"""`Context.view` and `Event.view`: what conditions and templates see of an event."""
 
 import json
 from typing import Any
 
 import pytest
 
-from schemas import EVENT_TYPES, Event, ModelRegistered, RunStatusChanged, parse_event
+from schemas import EVENT_TYPES, Context, Event, ModelRegistered, RunStatusChanged, parse_event
 from schemas.examples import MODEL_MONITOR_BREACH
 from tests.kit.wires import RUN, WORKSPACE, event_grid
 
@@ -13,10 +13,11 @@ LABELS = {"env": "prod", "team": "churn"}
 
 
 @pytest.mark.parametrize("event_class", EVENT_TYPES.values())
-def test_a_view_is_the_wire_and_more(event_class: type[Event]) -> None:
-    """Plain data, in the spelling of the wire."""
+def test_view_has_the_wire_and_what_the_app_adds(event_class: type[Event]) -> None:
+    """Plain data with JSON names."""
     event = event_class.example()
     view = event.view()
+    assert view == Context(event).view()
     assert view.items() >= event.wire().items()
     assert set(view) - set(event.wire()) == {"workspace", "drift", "studio_url", "object"}
     assert view["object"] == event.object
@@ -24,45 +25,53 @@ def test_a_view_is_the_wire_and_more(event_class: type[Event]) -> None:
     assert json.loads(json.dumps(view)) == view
 
 
-def test_a_workspace_is_named_as_in_azure_unless_the_rules_name_it() -> None:
-    """And has no labels but those that the rules give it."""
+def test_view_has_the_configured_name_and_labels_of_the_workspace() -> None:
+    """A workspace that is not configured has its name in Azure and no labels. The ids are always those of Azure."""
     event = parse_event(event_grid())
     arm = {"id": WORKSPACE, "resource_group": "rg-ml", "subscription": "5d1f"}
     assert event.view()["workspace"] == {"name": "churn", "labels": {}, **arm}
-    bound = event.bind(workspace={"name": "churn-prod", "labels": LABELS, "id": "/not/this"})
-    assert bound.view()["workspace"] == {"name": "churn-prod", "labels": LABELS, **arm}
+    context = Context(event, {"name": "churn-prod", "labels": LABELS, "id": "/not/this"})
+    assert context.view()["workspace"] == {"name": "churn-prod", "labels": LABELS, **arm}
 
 
-def test_a_result_is_there_for_rules_that_follow_another() -> None:
-    """And only then."""
-    event = parse_event(event_grid())
-    assert "result" not in event.view()
-    assert event.bind(result={"status": "failed"}).view()["result"] == {"status": "failed"}
+def test_view_has_a_result_if_the_rule_follows_another() -> None:
+    """An event alone has none."""
+    context = Context(parse_event(event_grid()))
+    assert "result" not in context.view()
+    assert context.with_result({"status": "failed"}).view()["result"] == {"status": "failed"}
 
 
-def test_binding_makes_a_copy_and_keeps_what_was_bound() -> None:
-    """The event itself knows no more than before; workspace and result can be bound one after the other."""
+def test_the_event_for_a_handler_has_the_view_of_its_context() -> None:
+    """It is a copy: the context's event keeps the view of an event alone."""
     event = ModelRegistered.example()
-    bound = event.bind(workspace={"name": "ws", "labels": LABELS}).bind(result={"status": "failed"})
-    assert type(bound) is ModelRegistered
-    assert bound.view()["workspace"]["name"] == "ws"
-    assert bound.view()["result"] == {"status": "failed"}
+    context = Context(event, {"name": "ws", "labels": LABELS}, {"status": "failed"})
+    received = context.event_for_handler()
+    assert type(received) is ModelRegistered
+    assert received.view() == context.view()
+    assert received.wire() == event.wire()
     assert event.view()["workspace"]["name"] == "churn-prod"
 
 
-def test_what_is_bound_is_not_on_the_wire() -> None:
-    """Nor can the wire say what is bound."""
-    bound = RunStatusChanged.example().bind(workspace={"name": "ws", "labels": LABELS}, result={"status": "failed"})
-    assert bound.wire() == RunStatusChanged.example().wire()
-    forged: dict[str, Any] = {"_workspace": {"name": "forged"}, "_result": {"status": "forged"}}
-    view = parse_event(event_grid(**forged)).view()
-    assert view["workspace"]["name"] == "churn"
-    assert "result" not in view
+def test_a_changed_copy_keeps_the_context() -> None:
+    """Its view has both: the change, and the labels and the result of the context."""
+    received = Context(
+        ModelRegistered.example(), {"name": "ws", "labels": LABELS}, {"status": "failed"}
+    ).event_for_handler()
+    view = received.model_copy(update={"id": "e2"}).view()
+    assert (view["id"], view["workspace"]["name"], view["result"]) == ("e2", "ws", {"status": "failed"})
+
+
+def test_events_cannot_set_their_context() -> None:
+    """Fields with the names of private attributes are unknown fields."""
+    forged: dict[str, Any] = {"_context": {"workspace": {"name": "forged"}, "result": {"status": "forged"}}}
+    for event in (parse_event(event_grid(**forged)), parse_event(json.dumps(event_grid(**forged)))):
+        assert event.view()["workspace"]["name"] == "churn"
+        assert "result" not in event.view()
 
 
 @pytest.mark.parametrize("spelling", [str.lower, str.capitalize, str.upper])
-def test_ours_cannot_be_mistaken_for_a_field_of_the_event(spelling: type[str]) -> None:
-    """Templates ignore case, so a field called like one of ours is left out in any case; the wire keeps it."""
+def test_view_leaves_out_fields_with_the_names_of_what_the_app_adds(spelling: type[str]) -> None:
+    """In any case, because templates ignore case. The wire keeps them."""
     names = [spelling(name) for name in ("workspace", "drift", "studio_url", "object", "result")]
     event = parse_event(event_grid(data={**RUN, "drift": "kept"}, **dict.fromkeys(names, "forged")))
     assert "forged" not in event.view().values()
@@ -71,7 +80,7 @@ def test_ours_cannot_be_mistaken_for_a_field_of_the_event(spelling: type[str]) -
     assert event.wire().items() >= dict.fromkeys(names, "forged").items()
 
 
-def test_drift_is_seen_as_plain_data_or_as_none() -> None:
-    """So that a condition can ask for it."""
+def test_view_has_the_drift_as_plain_data_or_none() -> None:
+    """Conditions can test for it with IsNotNull."""
     assert RunStatusChanged.example().view()["drift"] is None
     assert RunStatusChanged.example(**MODEL_MONITOR_BREACH).view()["drift"]["signal"] == "churn_monitor_data_drift"

@@ -6,8 +6,8 @@ from schemas import WorkspaceId, parse_event
 from tests.kit.wires import WORKSPACE, event_grid
 
 
-def test_an_arm_id_is_taken_apart() -> None:
-    """And printed as it came."""
+def test_parse_reads_the_parts_of_an_id() -> None:
+    """`str` is the text that was parsed."""
     workspace = WorkspaceId.parse(WORKSPACE)
     assert (workspace.subscription, workspace.resource_group, workspace.name) == ("5d1f", "rg-ml", "churn")
     assert str(workspace) == WORKSPACE
@@ -15,8 +15,8 @@ def test_an_arm_id_is_taken_apart() -> None:
 
 
 @pytest.mark.parametrize("spelling", [WORKSPACE.upper(), WORKSPACE.lower(), WORKSPACE + "/"])
-def test_case_makes_no_other_workspace(spelling: str) -> None:
-    """ARM ids are compared without regard to it; `str` still is the id as it came."""
+def test_ids_are_equal_regardless_of_case(spelling: str) -> None:
+    """As in ARM, also with a slash at the end; `str` keeps the spelling."""
     workspace = WorkspaceId.parse(spelling)
     assert workspace == WorkspaceId.parse(WORKSPACE)
     assert len({workspace, WorkspaceId.parse(WORKSPACE)}) == 1
@@ -24,19 +24,19 @@ def test_case_makes_no_other_workspace(spelling: str) -> None:
 
 
 @pytest.mark.parametrize(("part", "other"), [("5d1f", "5d1e"), ("rg-ml", "rg"), ("churn", "churn2")])
-def test_every_part_counts(part: str, other: str) -> None:
-    """Subscription, resource group and name."""
+def test_ids_with_a_different_part_are_not_equal(part: str, other: str) -> None:
+    """Subscription, resource group or name."""
     assert WorkspaceId.parse(WORKSPACE.replace(part, other)) != WorkspaceId.parse(WORKSPACE)
 
 
-def test_a_workspace_is_not_its_text() -> None:
-    """A text could be in another case."""
+def test_an_id_does_not_equal_its_text() -> None:
+    """The text could be in another case, which would break the hash."""
     assert WorkspaceId.parse(WORKSPACE) != WORKSPACE
 
 
 @pytest.mark.parametrize("name", ["{workspace-name}", "ws with spaces", "Größe", "a.b_c-d"])
-def test_any_name_will_do(name: str) -> None:
-    """The documentation's have braces."""
+def test_names_may_have_any_characters(name: str) -> None:
+    """The documentation's placeholders have braces."""
     assert WorkspaceId.parse(WORKSPACE.replace("churn", name)).name == name
 
 
@@ -54,7 +54,7 @@ def test_any_name_will_do(name: str) -> None:
         " " + WORKSPACE,
     ],
 )
-def test_anything_else_is_refused(text: str) -> None:
+def test_other_texts_are_refused(text: str) -> None:
     """The error shows the form of an id."""
     with pytest.raises(
         ValueError, match=r"^a workspace's ARM id: /subscriptions/<id>/resourceGroups/<name>/providers/"

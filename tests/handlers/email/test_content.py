@@ -11,6 +11,7 @@ from handlers.email.text import clean, one_line, paragraphs
 from handlers.template import HtmlTemplate, Template
 from schemas import (
     EVENT_TYPES,
+    Context,
     DatasetDriftDetected,
     Event,
     EventData,
@@ -51,7 +52,7 @@ class Page(HTMLParser):
 @pytest.mark.parametrize("kind", EVENT_TYPES.values(), ids=lambda kind: kind.__name__)
 def test_every_type_has_a_mail_that_tells_all(kind: type[Event]) -> None:
     """Both parts: type, workspace, object, time, tags, link, and which rule, file and line sent it."""
-    event = kind.example().bind(workspace=WORKSPACE)
+    event = Context(kind.example(), WORKSPACE).event_for_handler()
     subject, text, html = (
         PLAIN.render_subject(event),
         PLAIN.render_text(event, ACTION),
@@ -100,7 +101,7 @@ def test_every_type_has_a_mail_that_tells_all(kind: type[Event]) -> None:
     ],
 )
 def test_the_subject_says_what_happened(event: Event, subject: str) -> None:
-    assert PLAIN.render_subject(event.bind(workspace=WORKSPACE)) == f"[churn-prod] {subject}"
+    assert PLAIN.render_subject(Context(event, WORKSPACE).event_for_handler()) == f"[churn-prod] {subject}"
 
 
 def test_a_model_monitors_breach_lists_what_drifted() -> None:
@@ -122,7 +123,7 @@ def test_a_breach_whose_message_nobody_can_read_is_repeated() -> None:
 
 def test_a_rule_that_follows_another_tells_how_that_one_ended() -> None:
     result = Result("deploy-churn", "failed", "ResourceNotReady", {"endpoint": "churn"})
-    event = ModelRegistered.example().bind(workspace=WORKSPACE, result=result.view())
+    event = Context(ModelRegistered.example(), WORKSPACE, result.view()).event_for_handler()
     assert PLAIN.render_subject(event) == "[churn-prod] deploy-churn failed: Model churn:7 registered"
     text, page = PLAIN.render_text(event, ACTION), Page(PLAIN.render_html(event, ACTION))
     for told in ("deploy-churn", "failed", "ResourceNotReady", "endpoint"):
@@ -183,7 +184,7 @@ class Later(Event):
 
 def test_an_event_of_another_type_still_makes_a_mail() -> None:
     raw = RunStatusChanged.example().wire() | {"eventType": "Microsoft.MachineLearningServices.Later", "data": {}}
-    event = Later.model_validate(raw).bind(workspace=WORKSPACE)
+    event = Context(Later.model_validate(raw), WORKSPACE).event_for_handler()
     assert PLAIN.render_subject(event) == "[churn-prod] Later thing-1"
     assert "Later" in PLAIN.render_text(event, ACTION)
     assert Page(PLAIN.render_html(event, ACTION)).links == []
@@ -247,7 +248,8 @@ def test_body_and_html_of_a_rule_stand_side_by_side() -> None:
 
 
 def test_a_rules_templates_see_the_result_it_follows() -> None:
-    event = ModelRegistered.example().bind(result=Result("deploy", "failed", "no quota").view())
+    result = Result("deploy", "failed", "no quota")
+    event = Context(ModelRegistered.example(), result=result.view()).event_for_handler()
     content = Content(subject=Template("{{ result.rule }} {{ result.status }}"), body=Template("{{ result.summary }}"))
     assert content.render_subject(event) == "deploy failed"
     assert content.render_text(event, ACTION) == "no quota"

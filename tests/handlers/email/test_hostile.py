@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from handlers.base import Action, CheckBack, Result, Succeeded
 from handlers.email.handler import Email
-from schemas import Event, ModelDeployed, ModelRegistered, RunStatusChanged
+from schemas import Context, Event, ModelDeployed, ModelRegistered, RunStatusChanged
 from tests.handlers.conftest import SetSettings
 from tests.handlers.email.test_content import Page
 from tests.kit.acs import KEY, MailService, mail_service
@@ -91,7 +91,7 @@ class Seen:
 
 def run_with(text: str) -> Event:
     """A run whose every free text, and the names of whose tags, are hostile."""
-    return RunStatusChanged.example(
+    event = RunStatusChanged.example(
         id=text.strip() or "e",
         run_id=text[:5_000].strip() or "r",
         run_status=text.strip() or "Failed",
@@ -99,10 +99,9 @@ def run_with(text: str) -> Event:
         run_type=text,
         run_tags={"note": text, text: text, "list": [text, {text: text}]},
         subject=text,
-    ).bind(
-        workspace={"name": text, "labels": {"team": text}},
-        result=Result("a-rule", "failed", text, {"detail": text, text: text}).view(),
     )
+    result = Result("a-rule", "failed", text, {"detail": text, text: text})
+    return Context(event, {"name": text, "labels": {"team": text}}, result.view()).event_for_handler()
 
 
 @pytest.fixture

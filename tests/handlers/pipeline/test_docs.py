@@ -13,7 +13,7 @@ from handlers.pipeline.data_factory import KEY
 from handlers.pipeline.handler import Pipeline
 from handlers.pipeline.start import LISTED
 from handlers.pipeline.tags import LONGEST_KEY, LONGEST_VALUE, MOST_TAGS
-from schemas import DatasetDriftDetected, Drift, RunCompleted, RunStatusChanged
+from schemas import Context, DatasetDriftDetected, Drift, RunCompleted, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
 from tests.handlers.pipeline.site import FACTORY
 from tests.kit.world import SETTINGS, WORKSPACES
@@ -41,7 +41,7 @@ def test_the_rules_on_the_page_load_and_plan(rules: Rules) -> None:
     examples = {"DriftDetected": drift, "RunCompleted": (RunCompleted.example(),)}
     labels = {"name": "churn-prod", "labels": {"team": "churn", "env": "prod"}}
     plans = {
-        (rule.name, type(event).__name__): rule.handler.plan(event.bind(workspace=labels))
+        (rule.name, type(event).__name__): rule.handler.plan(Context(event, labels).event_for_handler())
         for rule in rules.by_name.values()
         if isinstance(rule.handler, Pipeline)
         for name in rule.on
