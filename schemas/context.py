@@ -28,7 +28,7 @@ class Context:
         Added are `workspace`, `drift`, `studio_url`, `object` and, if there is one, `result`. A field of the event with
         one of these names, in any case, is left out: a sender must not be able to forge what the app adds.
         """
-        event, id = self.event, self.event.resource
+        event, id, drift = self.event, self.event.resource, self.event.drift
         added: dict[str, Any] = {
             "workspace": {
                 "name": id.name,
@@ -38,7 +38,7 @@ class Context:
                 "resource_group": id.resource_group,
                 "subscription": id.subscription,
             },
-            "drift": event.drift.view() if event.drift else None,
+            "drift": drift.view() if drift else None,
             "studio_url": event.studio_url or "",
             "object": event.object,
             "result": self.result,
@@ -50,4 +50,6 @@ class Context:
 
     def event_for_handler(self) -> Event:
         """A copy of the event whose `view` is this context's: handlers receive an event and an action, no context."""
-        return self.event.in_context(self)
+        copy = self.event.model_copy()
+        copy._context = self
+        return copy

@@ -148,21 +148,11 @@ class Event(WireModel):
         extras = [*(self.model_extra or {}).items(), *(self.data.model_extra or {}).items()]
         return next((value for key, value in extras if key.lower() == name and isinstance(value, str)), None)
 
-    def bind(self, *, workspace: Mapping[str, Any] | None = None, result: Mapping[str, Any] | None = None) -> Self:
-        """A copy whose `view` has the workspace's configured `name` and `labels`, and the result of another rule."""
-        known = self._context or Context(self)
-        workspace = known.workspace if workspace is None else dict(workspace)
-        result = known.result if result is None else dict(result)
-        return self.in_context(Context(self, workspace, result))
-
-    def in_context(self, context: Context) -> Self:
-        """A copy whose `view` is that of the context."""
-        copy = self.model_copy()
-        copy._context = context
-        return copy
-
     def view(self) -> dict[str, Any]:
-        """The plain data that conditions and templates read (`Context.view`); without a context there are no labels."""
+        """The plain data that conditions and templates read: see `Context.view`.
+
+        Events that handlers receive have the context of their rule. An event alone has no labels and no result.
+        """
         return (replace(self._context, event=self) if self._context else Context(self)).view()
 
     @classmethod
