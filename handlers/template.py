@@ -11,20 +11,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from jinja2 import StrictUndefined, TemplateError, TemplateRuntimeError, TemplateSyntaxError, Undefined, nodes
+from jinja2 import StrictUndefined, TemplateError, TemplateRuntimeError, TemplateSyntaxError, Undefined
 from jinja2.runtime import Context, LoopContext
 from jinja2.utils import missing
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from handlers.template_limits import BoundedEnvironment, bounded
+from handlers.template_limits import MAX_DIGITS, MAX_SOURCE, OPERATION, LimitedEnvironment, limited, spend
 from schemas import Event
 
 
 def _find(keys: Mapping[str, Any], wanted: str) -> str | None:
-    """The key as it is spelled there: exactly so if there is one, else without regard to case."""
+    """The key in the spelling that it has there: an exact match, else the first match without regard to case."""
+    spend(OPERATION)
     if wanted in keys:
         return wanted
+    spend(len(keys) * 10)
     folded = wanted.casefold()
     return next((key for key in keys if key.casefold() == folded), None)
 
@@ -37,54 +39,48 @@ class _Context(Context):
         return found
 
 
-class _Environment(BoundedEnvironment):
+class _Environment(LimitedEnvironment):
     context_class = _Context
 
     def __init__(self, **options: Any) -> None:
         super().__init__(undefined=StrictUndefined, **options)
-        self.globals = {"range": self.globals["range"]}  # the others are objects, whose attributes are out of reach
-        del self.filters["attr"]  # it reaches attributes past `getattr`
-        del self.filters["safe"]  # it would let an event add markup
 
     def getitem(self, obj: Any, argument: Any) -> Any:
+        """The item of a mapping, a list or a text; an undefined value, which names the key, if there is none."""
         if isinstance(obj, Undefined):
-            return obj  # the first key that is missing is the one to name
+            return obj  # an error shall name the first key that is missing
         if isinstance(obj, list | tuple | str) and isinstance(argument, int):
+            spend(OPERATION)
             return super().getitem(obj, argument)
         if isinstance(obj, Mapping) and (key := _find(obj, str(argument))) is not None:
             return obj[key]
         return self.undefined(hint=f"the event has no {argument!r} here")
 
     def getattr(self, obj: Any, attribute: str) -> Any:
+        """As `getitem`: a template reaches no attributes, except those of ``loop``."""
         if isinstance(obj, LoopContext):
-            return super().getattr(obj, attribute)  # loop.index and its like
+            spend(OPERATION)
+            return super().getattr(obj, attribute)
         return self.getitem(obj, attribute)
 
 
-# Other templates, of which there are none, and the switch that would let an event add markup.
-_REFUSED: Mapping[type[nodes.Node], str] = {
-    nodes.Extends: "extends",
-    nodes.Include: "include",
-    nodes.Import: "import",
-    nodes.FromImport: "from",
-    nodes.ScopedEvalContextModifier: "autoescape",
-}
-
-
 class Template:
-    """A compiled template; compiling raises ValueError, so that a bad one is found when the rules load."""
+    """A compiled template. Raises ValueError for a source that is invalid or too large, as the rules load."""
 
     _environment: ClassVar[_Environment] = _Environment()
 
     def __init__(self, source: str) -> None:
         self.source = source
+        if len(source) > MAX_SOURCE:
+            raise ValueError(f"bad template: it has {len(source):,} characters; at most {MAX_SOURCE:,} are allowed")
         try:
-            tree = self._environment.parse(source)
-            for node in tree.find_all(tuple(_REFUSED)):
-                raise TemplateSyntaxError(f"{{% {_REFUSED[type(node)]} %}} cannot be used here", node.lineno)
-            self._compiled = self._environment.compiled(tree)
+            self._compiled = self._environment.from_string(source)
         except TemplateSyntaxError as error:
             raise ValueError(f"bad template, line {error.lineno}: {error.message}") from error
+        except (SyntaxError, RecursionError, MemoryError) as error:  # the limits of Python's own compiler
+            raise ValueError("bad template: it is nested too deeply, or an expression is too long") from error
+        except ValueError as error:
+            raise ValueError(f"bad template: a number has more than {MAX_DIGITS:,} digits") from error
 
     @property
     def is_constant(self) -> bool:
@@ -93,13 +89,15 @@ class Template:
 
     def render(self, event: Event, **more: Any) -> str:
         """The text for this event. Raises jinja2.TemplateError: UndefinedError for what the event does not have,
-        TemplateRuntimeError for what does not work with it, or takes too much of it (handlers/template_limits.py).
+        TemplateRuntimeError for an operation that fails on it, or takes too much work (handlers/template_limits.py).
         """
         try:
-            with bounded():
+            with limited():
                 return str(self._compiled.render({**event.view(), **more}))
         except TemplateError:
             raise
+        except RecursionError as error:
+            raise TemplateRuntimeError("the template calls itself too often, one call inside the other") from error
         except Exception as error:  # an operation on the wrong type, say: permanent, like any mistake in a template
             raise TemplateRuntimeError(f"{type(error).__name__}: {error}") from error
 

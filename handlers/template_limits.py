@@ -1,235 +1,230 @@
-"""How much a template may do: what it makes on its way is counted, and there is an end to it.
+"""Limit the work of a template, so that no rule and no event can keep a worker busy or fill its memory.
 
-A rule is its team's, but sizes may come from the event: ``{{ '-' * data.width }}``, ``{% for n in range(data.n) %}``.
-Rendering has no time limit of its own, and the functions of a process share its memory. So whatever repeats, joins,
-pads or shows something pays for it from a budget, before it is done.
+A rule is written by a team that is trusted, but sizes may come from the event: ``{{ '-' * data.width }}``,
+``{% for n in range(data.n) %}``. Rendering has no time limit of its own, and all functions of a process share its
+memory. So each rendering has a budget of `MAX_WORK`. The same template on the same event always costs the same:
+
+    each iteration of a loop, call, filter, test, lookup, arithmetic operation and output    OPERATION
+    each value that one of these gets, returns or writes, and each value inside it           ITEM
+    each character of such a value                                                           1; slow filters: more
+
+The budget is charged before the work is done: a repetition that would exceed it does not allocate anything. The prices
+follow from measurements: no template was found that makes the whole budget last longer than two seconds.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
-from jinja2 import TemplateRuntimeError, Undefined, nodes, pass_context
-from jinja2.runtime import Context, markup_join, str_join
+from jinja2 import TemplateRuntimeError, Undefined, nodes
+from jinja2.compiler import CodeGenerator, Frame
+from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.visitor import NodeTransformer
 
-WORK = 100_000_000  # characters in all; Event Grid delivers an event of at most a million
-CALL, STEP, ITEM = 1_000, 100, 20  # what else takes time, in characters: calls; rounds and filters; items looked at
-DIGITS = 4_300  # of a number: the most that Python prints
+from handlers import template_filters
 
+MAX_WORK = 100_000_000  # units; the largest event, a million characters, is shown in several ways for a fifth of it
+OPERATION, ITEM = 300, 80  # units
+MAX_SOURCE = 100_000  # characters of a template
+MAX_RANGE = 100_000  # numbers
+MAX_DIGITS = 4_300  # of an integer: the most that Python converts to text
+MAX_DEPTH = 100  # levels of nesting; an event has at most schemas.plain.DEPTH_LIMIT
+
+_MAX_BITS = MAX_DIGITS * 10 // 3
 _SIZED = (str, list, tuple)
 
-# Without a default: outside of `bounded` nothing is worked out, such as a constant while its template is compiled.
+# Without a default: nothing may be evaluated outside of `limited`, such as a constant while its template is compiled.
 _left: ContextVar[list[int]] = ContextVar("_left")
 
 
 @contextmanager
-def bounded() -> Iterator[None]:
-    """Rendering, in this block, has a budget. Raises TemplateRuntimeError when it is used up."""
-    token = _left.set([WORK])
+def limited() -> Iterator[None]:
+    """Give the rendering in this block a budget of its own. Raises TemplateRuntimeError when it is used up."""
+    token = _left.set([MAX_WORK])
     try:
         yield
     finally:
         _left.reset(token)
 
 
-class BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """A sandbox whose templates render only in a ``with bounded()``, and no further than that allows."""
-
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.filters = {name: _paying(name, function) for name, function in self.filters.items()}
-        self.filters |= {_SHOWN: _shown, _JOINED: _joined, _EACH: _each}
-
-    def compiled(self, tree: nodes.Template) -> Any:
-        """A template of what `parse` gave. Raises TemplateSyntaxError."""
-        return self.from_string(_Payments().visit(tree))
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """The result of an operation that may make much of little."""
-        _spend(_size_of_operation(operator, left, right))
-        return super().call_binop(context, operator, left, right)
-
-    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - as the base class
-        """The result of a call: of a macro, of `range`, of a loop by itself."""
-        _spend(CALL)
-        _weigh([*args, *kwargs.values()])
-        return super().call(__context, __obj, *args, **kwargs)
-
-
-_SHOWN, _JOINED, _EACH = " shown", " joined", " each"  # filters that nobody can write: names have no spaces
-
-
-class _Payments(NodeTransformer):
-    """Puts our filters where a template shows something, joins texts, or goes round."""
-
-    def visit_Output(self, node: nodes.Output) -> nodes.Output:  # noqa: N802 - the name of the node
-        self.generic_visit(node)
-        node.nodes = [_filtered(child, _SHOWN) for child in node.nodes]
-        return node
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802 - the name of the node
-        self.generic_visit(node)
-        parts = nodes.List(node.nodes, lineno=node.lineno, environment=node.environment)
-        return _filtered(parts, _JOINED)
-
-    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - the name of the node
-        self.generic_visit(node)
-        node.iter = _filtered(node.iter, _EACH)
-        return node
-
-
-def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
-    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno, environment=node.environment)
-
-
-# All three are given the context because Jinja then does not try them while it compiles.
-@pass_context
-def _shown(_: Context, value: Any) -> Any:
-    _weigh(value)
-    return value
-
-
-@pass_context
-def _joined(context: Context, values: list[Any]) -> str:
-    _weigh(values)
-    return (markup_join if context.eval_ctx.autoescape else str_join)(values)
-
-
-@pass_context
-def _each(_: Context, values: Iterable[Any]) -> Iterator[Any]:
-    return _counted(values)
-
-
-def _counted(values: Iterable[Any]) -> Iterator[Any]:
-    for value in values:
-        _spend(STEP)
-        yield value
-
-
-def _paying(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter that pays for what it is given, and for what it makes of it."""
-    skipped = int(hasattr(function, "jinja_pass_arg"))  # the context, or the environment, comes first
-    growth = _GROWTH.get(name)
-
-    @wraps(function)
-    def paying(*args: Any, **more: Any) -> Any:
-        given = [list(arg) if isinstance(arg, Iterator) else arg for arg in args[skipped:]]
-        _spend(STEP)
-        _weigh([*given, *more.values()])
-        if growth is not None and not isinstance(given[0], Undefined):
-            _spend(growth(*given, **more))
-        made = function(*args[:skipped], *given, **more)
-        return _counted(made) if isinstance(made, Iterator) else made
-
-    return paying
-
-
-def _weigh(value: Any) -> None:
-    """Pay for the characters that a value has when it is shown, however deep; no further than the budget allows."""
-    match value:
-        case str():
-            _spend(len(value))
-        case Mapping():
-            for name, item in value.items():
-                _weigh(name)
-                _weigh(item)
-        case list() | tuple():
-            for item in value:
-                _weigh(item)
-        case range():
-            _spend(len(value) * ITEM)
-    _spend(ITEM)
-
-
-def _characters(value: Any) -> int:
-    """As many characters as a value can have as JSON in HTML: six for each UTF-16 unit, such as \\u003c."""
-    match value:
-        case str():
-            return len(value.encode("utf-16-le", "surrogatepass")) * 3 + 2
-        case Mapping():
-            return sum(_characters(name) + _characters(item) + 4 for name, item in value.items()) + 2
-        case list() | tuple():
-            return sum(_characters(item) + 2 for item in value) + 2
-    return len(str(value))
-
-
-def _spend(characters: int) -> None:
+def spend(work: int) -> None:
+    """Take units of work from the budget. Raises TemplateRuntimeError if not so many are left."""
     left = _left.get()
-    left[0] -= characters
+    left[0] -= work
     if left[0] < 0:
         raise TemplateRuntimeError(
-            f"the template does more than it may: what it makes on its way has more than {WORK:,} characters, or it "
-            "goes round too often. Sizes that come from an event need a bound: [data.width | int, 80] | min"
+            "the template does too much: it repeats too often, or handles too much text. "
+            "Limit the sizes that come from the event: [data.runTags.width | int, 80] | min"
         )
 
 
-def _size_of_operation(operator: str, left: Any, right: Any) -> int:
-    """What the result will have, in characters and items."""
-    if operator == "%" and isinstance(left, str):
-        return _of_format(left, *(right if isinstance(right, tuple) else (right,)))
-    if isinstance(left, int) and isinstance(right, int):
-        return _of_number(left, operator, right)
-    if isinstance(left, _SIZED) and isinstance(right, _SIZED):
-        return len(left) + len(right)
-    some, times = (right, left) if isinstance(left, int) else (left, right)
-    return len(some) * max(times, 0) if isinstance(some, _SIZED) and isinstance(times, int) else 0
+def charge(value: Any, factor: int = 1, depth: int = 0) -> int:
+    """Spend what it costs to handle a value and everything in it, and return how much that was.
+
+    `factor` is the price of a character. Raises TemplateRuntimeError, also for a value that no template may have.
+    """
+    if depth > MAX_DEPTH:
+        raise TemplateRuntimeError(f"a value in the template has more than {MAX_DEPTH} levels of nesting")
+    cost = ITEM
+    inner: Iterable[Any] = ()
+    if isinstance(value, str):
+        # In a list or a mapping, a text is written as Python shows it: \U0001f680 for one character.
+        cost += len(value) * (10 if depth and factor == 1 and not value.isprintable() else factor)
+    elif isinstance(value, int):
+        _check_bits(value.bit_length())
+    elif isinstance(value, range):
+        cost += len(value) * ITEM
+    elif isinstance(value, Mapping):
+        inner = [*value, *value.values()]
+    elif isinstance(value, list | tuple):
+        inner = value
+    spend(cost)
+    return cost + sum(charge(item, factor, depth + 1) for item in inner)
 
 
-def _of_number(left: int, operator: str, right: int) -> int:
-    bits = left.bit_length() * max(right, 0) if operator == "**" else left.bit_length() + right.bit_length()
-    if bits > DIGITS * 10 // 3:
-        raise TemplateRuntimeError(f"the template works out a number of more than {DIGITS:,} digits")
-    return 0
+class LimitedEnvironment(ImmutableSandboxedEnvironment):
+    """A sandbox in which rendering spends a budget, with the filters and tests of handlers/template_filters.py.
+
+    Its templates render only within a ``with limited()``.
+    """
+
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(finalize=_written, optimized=False, **options)
+        self.code_generator_class = _LimitedCode
+        self.globals = {"range": _range}
+        self.filters = {name: _paid(name, filter) for name, filter in template_filters.FILTERS.items()}
+        self.tests = {name: _paid(name, test) for name, test in template_filters.TESTS.items()}
+
+    def charged(self, value: Any) -> Any:
+        """The value. `call` has charged it, as the argument of this call."""
+        return value
+
+    def iterated(self, values: Iterable[Any]) -> Iterable[Any]:
+        """What a loop goes through, after charging every iteration: a loop cannot be left early."""
+        if not isinstance(values, Undefined | Mapping | range | str | list | tuple):
+            raise TemplateRuntimeError(f"a loop cannot go through {type(values).__name__}")
+        spend(OPERATION * len(values))
+        return values
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """The result of an arithmetic operation."""
+        spend(OPERATION)
+        sizes = charge(left), charge(right)
+        if operator == "*":
+            for size, some, times in zip(sizes, (left, right), (right, left), strict=True):
+                if isinstance(some, _SIZED) and isinstance(times, int):
+                    spend((size - ITEM) * max(times, 0))
+        elif operator == "**" and isinstance(left, int) and isinstance(right, int):
+            _check_bits(left.bit_length() * max(right, 0))
+        elif operator == "%" and isinstance(left, str):
+            spend(template_filters.added_by_format(left, right))
+        result = super().call_binop(context, operator, left, right)
+        charge(result)
+        return result
+
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - as the base class
+        """The result of a call: of a macro, of `range`, of a recursive loop."""
+        spend(OPERATION)
+        charge([*args, *(value for name, value in kwargs.items() if name not in {"_loop_vars", "_block_vars"})])
+        if isinstance(__obj, LoopContext):
+            __self.iterated(*args)
+        return super().call(__context, __obj, *args, **kwargs)
 
 
-def _of_format(text: str, *args: Any, **named: Any) -> int:
-    """Widths and precisions stand in the text, or for a star among the arguments; each argument may come many times."""
-    widths = sum(int(digits[:12]) for digits in re.findall(r"\d+", text))
-    stars = sum(abs(arg) for arg in args if isinstance(arg, int)) if "*" in text else 0
-    return widths + stars + text.count("%") * sum(len(str(arg)) for arg in (*args, *named.values()))
+class _LimitedCode(CodeGenerator):
+    """Compiles a template so that its environment sees every value whose size matters."""
+
+    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> str:
+        raise nodes.Impossible  # constant text goes through `finalize`, too: a loop may write it many times
+
+    def visit_For(self, node: nodes.For, frame: Frame) -> None:  # noqa: N802 - the name of the node
+        node.iter = _passed_to("iterated", node.iter)
+        super().visit_For(node, frame)
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - the name of the node
+        node.nodes = [_passed_to("charged", part) for part in node.nodes]
+        super().visit_Concat(node, frame)
+
+    def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:  # noqa: N802 - the name of the node
+        node.expr = _passed_to("charged", node.expr)
+        for operand in node.ops:
+            operand.expr = _passed_to("charged", operand.expr)
+        super().visit_Compare(node, frame)
+
+    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802 - the name of the node
+        if isinstance(node.arg, nodes.Slice):  # a slice is a copy, and does not go through `getitem`
+            node.node = _passed_to("charged", node.node)
+        super().visit_Getitem(node, frame)
+
+    def visit_Filter(self, node: nodes.Filter, frame: Frame) -> None:  # noqa: N802 - the name of the node
+        self._check_name("filter", node, self.environment.filters)
+        super().visit_Filter(node, frame)
+
+    def visit_Test(self, node: nodes.Test, frame: Frame) -> None:  # noqa: N802 - the name of the node
+        self._check_name("test", node, self.environment.tests)
+        super().visit_Test(node, frame)
+
+    def _check_name(self, kind: str, node: nodes.Filter | nodes.Test, known: Mapping[str, Any]) -> None:
+        if node.name not in known:
+            instead = template_filters.INSTEAD.get(node.name, f"there are {', '.join(filter(str.isidentifier, known))}")
+            self.fail(f"there is no {kind} {node.name!r}: {instead}", node.lineno)
+
+    def _refuse(self, node: nodes.Node, frame: Frame) -> None:
+        tag = {"FromImport": "from", "ScopedEvalContextModifier": "autoescape"}
+        self.fail(f"{{% {tag.get(type(node).__name__, type(node).__name__.lower())} %}} cannot be used", node.lineno)
+
+    # There are no other templates; and an event must not be able to add markup.
+    visit_Extends = visit_Include = visit_Import = visit_FromImport = visit_ScopedEvalContextModifier = _refuse  # noqa: N815
 
 
-def _of_replace(text: Any, old: Any, new: Any, count: int | None = None) -> int:
-    found = str(text).count(str(old))  # of nothing: between all characters
-    return (found if count is None else min(found, max(count, 0))) * len(str(new))
+def _passed_to(method: str, node: nodes.Node) -> nodes.Expr:
+    """A call of a method of the environment with the value of a node."""
+    place = {"lineno": node.lineno, "environment": node.environment}
+    return nodes.Call(nodes.EnvironmentAttribute(method, **place), [node], [], None, None, **place)
 
 
-def _of_indent(text: str, width: int | str = 4, *_: Any, **__: Any) -> int:
-    return (text.count("\n") + 1) * (len(width) if isinstance(width, str) else width)
+def _range(*bounds: int) -> range:
+    numbers = range(*bounds)
+    if numbers[MAX_RANGE:]:
+        raise TemplateRuntimeError(f"range makes at most {MAX_RANGE:,} numbers")
+    return numbers
 
 
-def _of_wordwrap(text: str, width: int = 79, *_: Any, wrapstring: str | None = None, **__: Any) -> int:
-    """Two lines that follow each other are longer than the width, or the text itself ends the first."""
-    lines = 2 * len(text) // max(width, 1) + text.count("\n") + 1
-    return lines * len(wrapstring or (_[1] if len(_) > 1 else None) or "\n")
+def _written(value: Any) -> Any:
+    spend(OPERATION)
+    charge(value)
+    return value
 
 
-def _of_urlize(text: str, *args: Any, **more: Any) -> int:
-    """A link has its text twice, and attributes."""
-    added = sum(len(arg) for arg in (*args, *more.values()) if isinstance(arg, str))
-    return 2 * len(text) + len(text.split()) * (60 + added)
+def _paid(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter or a test that spends what its arguments cost, what it is about to add, and what its result costs."""
+    first = int(hasattr(function, "jinja_pass_arg"))  # Jinja puts the context or the environment before the value
+    factor = template_filters.SLOW.get(name, 1)
+    added = template_filters.ADDED.get(name)
+
+    @wraps(function)
+    def paid(*args: Any, **options: Any) -> Any:
+        spend(OPERATION)
+        value, *more = args[first:]
+        charge(value, factor)
+        charge([*more, *options.values()])
+        if added is not None and not isinstance(value, Undefined):
+            spend(added(value, *more, **options))
+        result = function(*args, **options)
+        if isinstance(result, Iterator):
+            result = list(result)
+        charge(result)
+        return result
+
+    return paid
 
 
-# What filters may add to what they are given. Those that are not here make no more of it than is counted anyway.
-_GROWTH: Mapping[str, Callable[..., int]] = {
-    "batch": lambda value, linecount, fill_with=None: linecount,
-    "center": lambda value, width=80: width,
-    "format": _of_format,
-    "indent": _of_indent,
-    "join": lambda values, d="", attribute=None: len(values) * len(str(d)),
-    "replace": _of_replace,
-    "round": lambda value, precision=0, method="common": _of_number(10, "**", abs(precision)),
-    "slice": lambda value, slices, fill_with=None: slices * STEP,
-    "tojson": lambda value, indent=None: _characters(value) * (1 + 8 * (indent or 0)),
-    "urlize": _of_urlize,
-    "wordwrap": _of_wordwrap,
-}
+def _check_bits(bits: int) -> None:
+    if bits > _MAX_BITS:
+        raise TemplateRuntimeError(f"the template computes a number of more than {MAX_DIGITS:,} digits")

@@ -211,7 +211,7 @@ def test_html_is_escaped(source: str) -> None:
         "{{ data.runTags | tojson }}",
         "{{ '<b>' ~ data.runTags.html }}",
         "{{ data.runTags.html | urlize }}",
-        "{{ data.runTags | xmlattr }}",
+        "{{ data.runTags.html | e | center(20) | indent | replace('x', 'y') }}",
         "{{ data.runTags.html | forceescape }}",
         "{{ ['<i>', data.runTags.html] | join }}",
         "{{ '%s' | format(data.runTags.html) }}",

@@ -1,121 +1,146 @@
-"""A template that would take all memory, or never end, is an error instead; what people write has room enough."""
+"""A template that would take all time or all memory is an error instead; templates for people stay far from that."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import jinja2.filters
 import pytest
 from jinja2 import TemplateError, TemplateRuntimeError, UndefinedError
 
+from handlers import template_limits
 from handlers.template import HtmlTemplate, Template
+from handlers.template_filters import FILTERS, INSTEAD, TESTS
+from handlers.template_limits import MAX_WORK, OPERATION
 from schemas import RunStatusChanged
+from tests.handlers.hostile_templates import (
+    ENDLESS,
+    EVENT,
+    FROM_EVENT,
+    LARGE,
+    REFUSED_AT_LOAD,
+    TOO_MUCH_OF_LARGE,
+    WITHIN_LIMIT,
+)
 
 pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
 
 ROOT = Path(__file__).resolve().parents[2]
-EVENT = RunStatusChanged.example(
-    id="e1",
-    run_tags={
-        "n": 10**9,
-        "text": "a b&c " * 1_000,
-        "list": list(range(1_000)),
-        "format": "%1000000000d",
-        "tree": {"tree": {"tree": {}}},
-    },
-)
-GROW = "{% set a = a ~ a %}" * 60
-ENDLESS = [
-    "{{ 'a' * 10**9 }}",
-    "{{ 10**9 * 'a' }}",
-    "{{ [0] * 10**9 }}",
-    "{{ (1, 2) * 10**9 }}",
-    "{{ 'a' * data.runTags.n }}",
-    "{% if 'a' * 10**10 %}x{% endif %}",
-    "{% set x = ('a' * 10**7) %}" + "{{ x }}" * 100,
-    "{% set a = 'a' * 10**6 %}" + GROW,
-    "{% set a = ['a' * 10**6] %}" + GROW.replace("~", "+"),
-    "{% set x = [['a' * 10**5] * 10**5] * 10**5 %}{{ x }}",
-    "{% set x = [['a' * 10**5] * 10**5] * 10**5 %}{{ x | string | length }}",
-    "{% set x = [['a' * 10**5] * 10**5] * 10**5 %}{{ x | tojson }}",
-    "{% set x = [['a' * 10**5] * 10**5] * 10**5 %}{{ x | pprint }}",
-    "{% set x = [['a' * 10**5] * 10**5] * 10**5 %}{{ 'x' ~ x }}",
-    "{{ 9**(9**9) }}",
-    "{{ 10**10000000 % 7 }}",
-    "{% set n = 10**2000 %}{% set n = n * n %}{% set n = n * n %}{{ n }}",
-    "{{ 1.5 | round(10**9, 'floor') }}",
-    "{{ 'x' | center(10**9) }}",
-    "{{ 'x' | center(width=data.runTags.n) }}",
-    "{{ ('x\n' * 10**4) | indent(10**5) }}",
-    "{{ ('x\n' * 10**4) | indent('y' * 10**5) }}",
-    "{{ 'x' | indent(width=10**9, first=true) }}",
-    "{{ ('x ' * 10**5) | wordwrap(1, wrapstring='y' * 10**4) }}",
-    "{{ ('x' * 10**5) | wordwrap(1, true, 'y' * 10**4) }}",
-    "{{ ('x' * 10**5) | replace('x', 'y' * 10**5) }}",
-    "{{ ('x' * 10**5) | replace('', 'y' * 10**5) }}",
-    "{{ range(10**5) | join('y' * 10**5) }}",
-    "{{ (['x' * 10**5] * 10**5) | join }}",
-    "{{ '%1000000000d' | format(1) }}",
-    "{{ '%*d' | format(10**9, 1) }}",
-    "{{ '%.1000000000f' | format(1) }}",
-    "{{ data.runTags.format | format(1) }}",
-    "{{ '%1000000000d' % 1 }}",
-    "{{ '%*d' % (10**9, 1) }}",
-    "{{ ('%(a)s' * 10**5) | format(a='x' * 10**5) }}",
-    "{{ [1] | batch(10**9, 'x') | list }}",
-    "{{ [1] | slice(10**9) | list }}",
-    "{{ data.runTags | tojson(indent=10**9) }}",
-    "{{ ('http://a.example ' * 10**4) | urlize(target='x' * 10**5) }}",
-    "{{ (['x' * 10**6] * 10**4) | map('upper') | list }}",
-    "{% for a in range(10**5) %}{% for b in range(10**5) %}{% endfor %}{% endfor %}",
-    "{% for a in range(10**5) %}{% for b in range(10**5) if b < 0 %}{% endfor %}{% endfor %}",
-    "{% for a in range(10**5) %}{{ 'a' * 10**5 }}{% endfor %}",
-    "{% for a in range(10**5) %}" + "constant " * 10_000 + "{% endfor %}",
-    "{% for a in range(10**5) %}{{ range(10**5) | list | length }}{% endfor %}",
-    "{% set x %}{% for a in range(10**5) %}{{ data.runTags.text }}{% endfor %}{% endset %}{{ x | length }}",
-    "{% filter upper %}{% for a in range(10**5) %}{{ data.runTags.text }}{% endfor %}{% endfilter %}",
-    "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}",
-    "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
-    "{% macro m(x) %}{{ x }}{{ caller() }}{% endmacro %}{% call m('a' * 10**8) %}{% endcall %}",
-    "{% for x in range(99999) | list recursive %}{{ loop(range(99999) | list) }}{% endfor %}",
-    "{% for a in range(10**5) %}{% for b in range(9) %}{% if range(3) %}{% endif %}{% endfor %}{% endfor %}",
-    "{% for x in range(10**9) %}{% endfor %}",
-    "{{ range(10**30) }}",
-]
+HOSTILE = [*(source for sources in ENDLESS.values() for source in sources), *FROM_EVENT]
+WITH_MARKUP = [*ENDLESS["doubling"], *ENDLESS["nested values"], *ENDLESS["replacing"], *ENDLESS["blocks"]]
+SMALL_RESULTS = ("values that contain themselves twice", "loops", "recursion", "comparisons", "filters")
+LARGE_RESULTS = [source for kind, sources in ENDLESS.items() if kind not in SMALL_RESULTS for source in sources]
+CALLS = 60  # that Python and Jinja make for an operation, at most
 CHILD = """
 import json, resource
-from tests.handlers.test_template_limits import EVENT, ENDLESS, Template
+from tests.handlers.test_template_limits import EVENT, LARGE_RESULTS, Template
 resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
 ends = []
-for source in ENDLESS:
-    if "{% for" not in source and "{% macro" not in source:  # those take time
-        try:
-            ends.append(f"{source[:100]}: {Template(source).render(EVENT)[:100]}")
-        except Exception as error:
-            ends.append(type(error).__name__ + str(error)[:40])
+for source in LARGE_RESULTS:
+    try:
+        ends.append(f"{source[:100]}: {Template(source).render(EVENT)[:100]}")
+    except Exception as error:
+        ends.append(type(error).__name__ + str(error)[:40])
 print(json.dumps(ends))
 """
 
 
-@pytest.mark.parametrize("source", ENDLESS)
-def test_what_takes_too_much_is_an_error(source: str) -> None:
-    """Of Jinja's kind, like every mistake in a template: it is not tried again."""
+@pytest.fixture
+def small_budget(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A fiftieth of the budget, so that hundreds of templates can use it up in a test."""
+    monkeypatch.setattr(template_limits, "MAX_WORK", MAX_WORK // 50)
+    return MAX_WORK // 50
+
+
+def test_more_than_a_hundred_hostile_templates_are_tried() -> None:
+    assert len(set(HOSTILE)) > 100
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [(source, Template) for source in HOSTILE] + [(source, HtmlTemplate) for source in WITH_MARKUP],
+)
+def test_hostile_template_is_stopped(source: str, kind: type[Template], small_budget: int) -> None:
+    """By an error that dispatch does not retry. Counting calls shows that the budget does limit the work."""
+    template, calls = kind(source), 0
+
+    def count(_: Any, event: str, __: Any) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        with pytest.raises(TemplateRuntimeError):
+            template.render(EVENT)
+    finally:
+        sys.setprofile(None)
+    assert calls <= CALLS * small_budget // OPERATION
+
+
+@pytest.mark.parametrize("source", TOO_MUCH_OF_LARGE)
+def test_template_that_does_too_much_with_a_large_event_is_stopped(source: str) -> None:
     with pytest.raises(TemplateRuntimeError):
-        Template(source).render(EVENT)
+        Template(source).render(LARGE)
 
 
-def test_nothing_is_worked_out_when_rules_load() -> None:
-    """A constant that takes too much is compiled like any other; it is an error once an event comes."""
-    assert [Template(source).source for source in ENDLESS] == ENDLESS
+@pytest.mark.parametrize("kind", [Template, HtmlTemplate])
+@pytest.mark.parametrize("source", WITHIN_LIMIT)
+def test_large_event_is_within_the_limit_of_every_filter(source: str, kind: type[Template]) -> None:
+    kind(source).render(LARGE)
+
+
+@pytest.mark.parametrize(("source", "reason"), REFUSED_AT_LOAD.items())
+def test_template_that_cannot_be_compiled_within_limits_is_refused_at_load(source: str, reason: str) -> None:
+    with pytest.raises(ValueError, match="bad template") as refused:
+        Template(source)
+    assert reason in str(refused.value)
+
+
+def test_no_constant_is_evaluated_at_load() -> None:
+    """A constant that takes too much is compiled like any other; it is an error once there is an event."""
+    assert [Template(source).source for source in HOSTILE] == HOSTILE
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process so")
 @pytest.mark.services
-def test_it_takes_little_memory_to_find_out() -> None:
+def test_hostile_templates_are_stopped_before_they_use_memory() -> None:
     """In a process that may have a gigabyte, of which Python and Jinja take a part."""
     done = subprocess.run([sys.executable, "-c", CHILD], cwd=ROOT, capture_output=True, text=True, check=True)
     ends = json.loads(done.stdout)
+    assert len(ends) == len(LARGE_RESULTS)
     assert [end for end in ends if not end.startswith("TemplateRuntimeError") or "MemoryError" in end] == []
+
+
+def test_every_filter_is_allowed_or_has_a_substitute() -> None:
+    """What Jinja has and templates may not use says what to use instead."""
+    jinja_filters = jinja2.filters.FILTERS
+    assert set(jinja_filters) == set(FILTERS) | set(INSTEAD)
+    assert not set(FILTERS) & set(INSTEAD)
+    assert {"defined", "none", "in", "=="} <= set(TESTS)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("{{ 'x' * 10**9 }}", r"the template does too much.*\[data.runTags.width | int, 80\] | min"),
+        ("{{ range(10**6) }}", "range makes at most 100,000 numbers"),
+        ("{{ 9 ** 9 ** 9 ** 9 ** 9 }}", "more than 4,300 digits"),
+        ("{{ ('%d' * 1001) % 1 }}", "a format has at most 1,000 values"),
+        ("{{ '%9999d' % 1 }}", "the width in the format '%9999d' must be a number of at most three digits"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "calls itself too often"),
+        ("{{ 1.5 | round(999) }}", "a precision of at most 100"),
+        ("{{ data | tojson(indent=80) }}", "an indent of at most 10"),
+        ("{{ ['a'] | sum(start='') }}", "sum adds numbers; use join for texts"),
+        ("{{ 'x' | indent('y') }}", "a number of spaces"),
+        ("{% for x in 5 %}{% endfor %}", "a loop cannot go through int"),
+        ("{{ 'x' | urlize(rel='y') }}", "trim_url_limit and nofollow only"),
+    ],
+)
+def test_error_says_what_is_too_much(source: str, reason: str) -> None:
+    with pytest.raises(TemplateRuntimeError, match=reason):
+        Template(source).render(EVENT)
 
 
 @pytest.mark.parametrize(
@@ -127,24 +152,27 @@ def test_it_takes_little_memory_to_find_out() -> None:
         ("{% for n in data.runTags.list %}{{ n }},{% endfor %}", 3_890),
         ("{{ data.runTags.list | join(', ') }}", 4_888),
         ("{{ '%5d' | format(7) }}{{ '%s' % 'x' }}{{ 2 ** 64 }}{{ 7 % 3 }}{{ 'a' + 'b' }}{{ [1] + [2] }}", 35),
+        ("{{ '%(a)s %%' | format(a=1) }}{{ '100 %' }}{{ 'x' | format }}{{ '%05.1f' % 2.5 }}", 14),
         ("{% for a in range(100) %}{% for b in range(100) %}x{% endfor %}{% endfor %}", 10_000),
         ("{{ data | tojson(indent=2) | length > 10_000 }}", 4),
+        ("{{ [1, 2.5] | sum(start=1.5) }}{{ 2.345 | round(2) }}{{ 'a\nb' | indent(2, true) }}", 14),
+        ("{{ 'a b' | wordwrap(1, wrapstring='; ') }}{{ 'a b' | wordwrap(1, true, '+') }}", 7),
     ],
 )
-def test_what_people_write_has_room_enough(source: str, length: int) -> None:
+def test_templates_for_people_are_within_the_limit(source: str, length: int) -> None:
     assert len(Template(source).render(EVENT)) == length
 
 
 @pytest.mark.parametrize("kind", [Template, HtmlTemplate])
-def test_the_largest_event_has_room_enough(kind: type[Template]) -> None:
-    """A million characters, each of which escaping makes six of, shown in several ways."""
+def test_largest_event_can_be_shown_in_several_ways(kind: type[Template]) -> None:
+    """A million characters, each of which JSON makes six of."""
     event = RunStatusChanged.example(run_tags={"note": "<" * 1_000_000})
     source = "{{ data.runTags.note }}{{ data.runTags.note | upper }}{{ data | tojson }}"
     assert len(kind(source).render(event)) > 8_000_000
 
 
 def test_each_rendering_has_a_budget_of_its_own() -> None:
-    """What one has used up is not missing to the next."""
+    """What one rendering spends, the next one has again."""
     template = Template("{{ 'a' * 60_000_000 }}")
     with pytest.raises(TemplateRuntimeError):
         template.render(EVENT)
@@ -161,17 +189,21 @@ def test_each_rendering_has_a_budget_of_its_own() -> None:
         "{{ 'x' * missing }}",
         "{% for x in missing %}{% endfor %}",
         "{{ missing | join }}",
+        "{{ 'x' in missing }}",
+        "{{ missing == 1 }}",
+        "{{ missing[1:] }}",
     ],
 )
-def test_what_is_missing_is_still_named(source: str) -> None:
-    """Paying for it does not hide that it is not there."""
+def test_missing_key_is_still_named(source: str) -> None:
+    """Charging for a value does not hide that the event does not have it."""
     with pytest.raises(UndefinedError, match="'missing'"):
         Template(source).render(EVENT)
 
 
 @pytest.mark.parametrize(
-    "source", ["{{ 'x' | center('wide') }}", "{{ 5 | indent }}", "{{ 'x' | replace }}", "{{ 'x' * 'y' }}"]
+    "source",
+    ["{{ 'x' | center('wide') }}", "{{ 5 | indent }}", "{{ 'x' | replace }}", "{{ 'x' * 'y' }}", "{{ [1, []] | sum }}"],
 )
-def test_what_does_not_fit_is_still_an_error(source: str) -> None:
+def test_argument_of_a_wrong_type_is_still_an_error(source: str) -> None:
     with pytest.raises(TemplateError):
         Template(source).render(EVENT)

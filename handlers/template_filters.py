@@ -1,0 +1,137 @@
+"""The filters and tests that a template may use: Jinja's, as far as their work can be limited.
+
+`ADDED` says how many characters, or as much work, a filter adds to what it is given, before it does so; `SLOW` what a
+character costs where a filter takes more than about 10 ns for it. handlers/template_limits.py charges both.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jinja2.filters
+import jinja2.tests
+from jinja2 import TemplateRuntimeError, pass_eval_context
+from jinja2.nodes import EvalContext
+
+
+@pass_eval_context
+def _tojson(context: EvalContext, value: Any, indent: int | None = None) -> str:
+    """JSON as text. Jinja's own is markup, with quotes that an event could end an attribute with."""
+    return str(jinja2.filters.do_tojson(context, value, indent))
+
+
+_FILTERS = """
+    abs capitalize center count d default dictsort e escape filesizeformat first float forceescape format groupby indent
+    int items join last length list lower map max min reject rejectattr replace reverse round select selectattr sort
+    string striptags sum title trim truncate unique upper urlencode urlize wordcount wordwrap
+"""
+_TESTS = """
+    boolean defined divisibleby even false float in integer iterable lower mapping none number odd sameas sequence
+    string true undefined upper eq equalto == ne != gt greaterthan > ge >= lt lessthan < le <=
+"""
+FILTERS: Mapping[str, Any] = {name: jinja2.filters.FILTERS[name] for name in _FILTERS.split()} | {"tojson": _tojson}
+TESTS: Mapping[str, Any] = {name: jinja2.tests.TESTS[name] for name in _TESTS.split()}
+
+# What to write instead of what Jinja has besides.
+INSTEAD = {
+    "attr": "write data.runTags.owner or data['runTags']['owner']",
+    "batch": "use a loop",
+    "pprint": "use tojson(indent=2)",
+    "random": "an action that is tried again must do the same again",
+    "safe": "what an event contains is never markup",
+    "slice": "write data.list[:10], or use a loop",
+    "xmlattr": 'write the attributes, each with its value: title="{{ data.runTags.title }}"',
+}
+
+SLOW = {"tojson": 2, "urlize": 80, "wordwrap": 30, "title": 20, "wordcount": 10, "urlencode": 20, "striptags": 10}
+
+_SPECIFIER = re.compile(r"%(?:\(\w*\))?[-+ #0]*(\*|\d*)(?:\.(\*|\d*))?(?P<type>.?)", re.DOTALL)
+_MAX_SPECIFIERS = 1_000
+_MAX_PRECISION = 100  # of `round`
+_MAX_INDENT = 10  # of `tojson`
+
+
+def added_by_format(text: str, values: Any) -> int:
+    """What ``text % values`` adds: each specifier its width, and at most all of the values.
+
+    Raises TemplateRuntimeError for too many specifiers, a width of more than three digits, a width among the values,
+    and a name that Python would read in another way than `_SPECIFIER` does.
+    """
+    specifiers = 0
+    for match in _SPECIFIER.finditer(text):
+        specifiers += 1
+        if specifiers > _MAX_SPECIFIERS:
+            raise TemplateRuntimeError(f"a format has at most {_MAX_SPECIFIERS:,} values")
+        if any(size == "*" or len(size or "") > 3 for size in match.groups()[:2]):
+            raise TemplateRuntimeError(f"the width in the format {match[0]!r} must be a number of at most three digits")
+        if match["type"] == "(":
+            raise TemplateRuntimeError("a name in a format must have letters, digits and underscores only: %(name)s")
+    return specifiers * (2_000 + _length(values)) if specifiers else 0
+
+
+def _format(text: str, *values: Any, **named: Any) -> int:
+    return added_by_format(str(text), (values, named))
+
+
+def _indent(text: str, width: int = 4, *_: Any, **__: Any) -> int:
+    if isinstance(width, str):
+        raise TemplateRuntimeError("indent takes a number of spaces")
+    return (text.count("\n") + 1) * width
+
+
+def _length(value: Any) -> int:
+    """Characters of a value as text. It was charged before: it is not large."""
+    return len(str(value))
+
+
+def _replace(text: Any, old: Any, new: Any, *_: Any, **__: Any) -> int:
+    return str(text).count(str(old)) * _length(new)  # nothing, as `old`, is found between all characters
+
+
+def _round(_: Any, precision: int = 0, *__: Any, **___: Any) -> int:
+    if abs(precision) > _MAX_PRECISION:
+        raise TemplateRuntimeError(f"round takes a precision of at most {_MAX_PRECISION}")
+    return 0
+
+
+def _sum(_: Any, attribute: Any = None, start: Any = 0) -> int:
+    if not isinstance(start, int | float):
+        raise TemplateRuntimeError("sum adds numbers; use join for texts")
+    return 0
+
+
+def _tojson_indent(value: Any, indent: int | None = None, depth: int = 1) -> int:
+    if not indent:
+        return 0
+    if indent > _MAX_INDENT:
+        raise TemplateRuntimeError(f"tojson takes an indent of at most {_MAX_INDENT}")
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return sum(indent * depth + 1 + _tojson_indent(item, indent, depth + 1) for item in inner)
+
+
+def _urlize(_: Any, trim_url_limit: int | None = None, nofollow: bool = False, *more: Any, **options: Any) -> int:
+    """A link has its text twice and 60 characters more, which `SLOW` covers."""
+    if more or options:
+        raise TemplateRuntimeError("urlize takes trim_url_limit and nofollow only")  # others let an event add schemes
+    return 0
+
+
+def _wordwrap(text: str, width: int = 79, *more: Any, wrapstring: Any = None, **_: Any) -> int:
+    """A line cannot be shorter than half of the width. A long word is copied for each line that is taken from it."""
+    end = wrapstring or (more[1] if len(more) > 1 else None) or "\n"
+    return 2 * len(text) // max(width, 1) * (_length(end) + len(text) // 100) + len(text)
+
+
+ADDED: Mapping[str, Callable[..., int]] = {
+    "center": lambda text, width=80: width,
+    "format": _format,
+    "indent": _indent,
+    "join": lambda values, d="", attribute=None: len(values) * _length(d),
+    "replace": _replace,
+    "round": _round,
+    "sum": _sum,
+    "tojson": _tojson_indent,
+    "unique": lambda values, *_, **__: len(values) ** 2,  # hashes of an event's numbers may all be the same
+    "urlize": _urlize,
+    "wordwrap": _wordwrap,
+}
