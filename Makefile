@@ -10,18 +10,21 @@ READY := $(VENV)/.ready node_modules/.ready
 export NO_PROXY := localhost,127.0.0.1,$(NO_PROXY),$(no_proxy)
 export no_proxy := $(NO_PROXY)
 
-.PHONY: demo install start check test test-fast soak fuzz lint format clean
+.PHONY: help demo install start check test test-fast soak fuzz lint format clean
 
-demo: $(READY)  ## events in, mails out, models deployed, drift to deployment; exits 0 only if all is as it should be
-	@$(BIN)/python -m mlevents demo
+help:  ## list the targets, as plain `make` does
+	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(READY)  ## what all of these do first: Python packages into .venv, Azurite into node_modules
+demo: $(READY)  ## events in, mails out, models deployed, drift to deployment; fails if an effect is not as expected
+	@$(BIN)/mlevents demo
+
+install: $(READY)  ## Python packages and `mlevents` into .venv, Azurite into node_modules; the others do it first
 
 start: $(READY)  ## run the app on this machine: the URLs of `func start`, Azurite, and a mailbox
-	@$(BIN)/python -m mlevents start
+	@$(BIN)/mlevents start
 
-check: $(READY)  ## find every mistake in rules/
-	@$(BIN)/python -m mlevents check
+check: $(READY)  ## find every error in rules/
+	@$(BIN)/mlevents check
 
 # Three at a time, also on two cores: many of the tests wait for processes that they have started.
 test: $(READY) lint  ## lint, types, and the tests; names the ten slowest
@@ -36,24 +39,25 @@ soak: $(READY)  ## minutes of crashes, kills and simulated days
 fuzz: $(READY)  ## thousands of hostile inputs, from fixed seeds
 	$(BIN)/python -m pytest -m fuzz -s --timeout 1800
 
-lint: $(READY)
+lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(READY)
+format: $(READY)  ## format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:  ## remove all that was installed or made here: the mails and the storage of `make start`, too
+clean:  ## remove all that was installed or created here, also the mails and the storage of `make start`
 	rm -rf .venv .venv-* node_modules .mlevents .mypy_cache .ruff_cache .pytest_cache .coverage* *.egg-info
 
-$(VENV)/.ready: requirements.txt requirements-dev.txt requirements-local.txt constraints.txt
+$(VENV)/.ready: requirements.txt requirements-dev.txt requirements-local.txt constraints.txt mlevents/mlevents.sh
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(PYTHON) is older than Python 3.11: name another, as in `make PYTHON=python3.12`")'
 	@echo "installing the Python packages into $(VENV) (this takes minutes, once)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install --no-compile -r requirements.txt -r requirements-dev.txt azurefunctions-extensions-base -c constraints.txt
 	@$(PIP) install --no-compile --no-deps --ignore-requires-python -r requirements-local.txt
+	@install -m 755 mlevents/mlevents.sh $(BIN)/mlevents
 	@touch $@
 
 node_modules/.ready: package.json package-lock.json

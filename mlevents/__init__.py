@@ -1,1 +1,5 @@
-"""The tool `mlevents`: commands for who works on the app. It is not deployed."""
+"""The tool `mlevents`: commands for working on the app. It is not deployed."""
+
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent

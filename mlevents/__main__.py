@@ -1,92 +1,90 @@
-"""The command `python -m mlevents`."""
+"""The command `mlevents`. Each of its commands is a file under mlevents/commands, imported when the command is run."""
 
-import argparse
 import sys
+import tomllib
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
-from pathlib import Path
+from typing import Annotated, Any
 
-from mlevents.commands.emulator import add_azure, azure
-from mlevents.commands.replay_report import add_replay, wish
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-PROJECT = Path(__file__).resolve().parent.parent
-_COMMANDS = {
-    "check": "mlevents.commands.check",
-    "demo": "mlevents.commands.demo.demo",
-    "mailbox": "mlevents.commands.mailbox",
+from mlevents import PROJECT
+from mlevents.cli import command_line, examples
+from mlevents.console import Console
+
+# Command -> its module, and the summary that `mlevents --help` shows without importing the module.
+COMMANDS = {
+    "check": ("check", "Find every error in the rules, and show what each rule would do."),
+    "start": ("start", "Run the app on this machine, as `func start` does, with all that it needs."),
+    "demo": ("demo.demo", "Run the app on samples: events in, mails out, models deployed, drift to deployment."),
+    "azure": (
+        "emulator",
+        "Control the emulated Azure ML of a running `mlevents start`: models, jobs, drift, failures.",
+    ),
+    "mailbox": ("mailbox", "Run a mail server on localhost:1025 that keeps every mail, beside `func start`."),
+    "replay": ("replay", "Run recorded events again, or accept events that were rejected or dead-lettered."),
+    "try-deploy": ("try_deploy", "Run one deploy rule against real Azure from this machine, and print every step."),
 }
-REMEMBERED = 1000  # lines, log records and mails: `mlevents start` may run for weeks
+
+
+class Commands(TyperGroup):
+    """The commands by name. Only the one that runs is imported."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = {name: TyperCommand(name, help=summary) for name, (_, summary) in COMMANDS.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Replace the chosen command's summary by the command. Raises typer.TyperException for an unknown one."""
+        name, _, rest = super().resolve_command(ctx, args)
+        module = import_module(f"mlevents.commands.{COMMANDS[str(name)][0]}")
+        return name, get_command(module.cli), rest
+
+
+cli = command_line()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        Console(sys.stdout).print(f"mlevents {version()}")
+        raise typer.Exit
+
+
+@cli.callback(cls=Commands, epilog=examples("mlevents start", "mlevents check --help"))
+def mlevents(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Work on the function app on this machine.
+
+    Exit code: 0 if all went well, 1 if not, 2 for invalid arguments, 130 if
+    Ctrl-C interrupted a command that ends by itself.
+    """
+
+
+def version() -> str:
+    """The version that pyproject.toml states: the project is a folder to clone, not an installed package."""
+    return str(tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the process's exit code. What a command needs is imported when it is chosen."""
-    parsed = command_line().parse_args(arguments)
+    """Run one command; returns the exit code of the process."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that has no arrows still gets its lines
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        if parsed.command == "start":
-            return _start(parsed)
-        if parsed.command == "replay":
-            return _replay(parsed)
-        if parsed.command == "azure":
-            return azure(parsed.app.resolve(), parsed)
-        command = getattr(import_module(_COMMANDS[parsed.command]), parsed.command)
-        return int(command(parsed.app.resolve()))
-    except KeyboardInterrupt:
-        return 130
-
-
-def command_line() -> argparse.ArgumentParser:
-    """All commands and their options."""
-    parser = argparse.ArgumentParser(prog="python -m mlevents", description="Work on the app without Azure.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--app", type=Path, default=PROJECT, help="the app's folder; default: this project")
-    commands.add_parser("check", parents=[shared], help="find every mistake in the rules")
-    commands.add_parser("demo", parents=[shared], help="show it on samples: events in, mails out; drift to deployment")
-    commands.add_parser("mailbox", parents=[shared], help="a mail server on localhost:1025, to go with `func start`")
-    add_replay(commands, shared)
-    add_azure(commands, shared)
-    start = commands.add_parser("start", parents=[shared], help="run the app on this machine, as `func start` does")
-    start.add_argument(
-        "--port", type=_port, help="default: Host.LocalHttpPort of local.settings.json, else 7071; 0: any"
-    )
-    start.add_argument("--no-azurite", action="store_true", help="use a storage emulator that runs already")
-    start.add_argument("--no-mail", action="store_true", help="do not start a mailbox")
-    start.add_argument("--no-azure", action="store_true", help="do not stand in for Azure ML: act in the real one")
-    start.add_argument("--verbose", action="store_true", help="print every call and every log record")
-    return parser
-
-
-def _port(text: str) -> int:
-    if not (text.isdecimal() and int(text) < 65536):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
-    return int(text)
-
-
-def _replay(parsed: argparse.Namespace) -> int:
-    wanted = wish(parsed)
-    from mlevents.commands.replay import replay
-
-    return replay(parsed.app.resolve(), wanted)
-
-
-def _start(parsed: argparse.Namespace) -> int:
-    from mlevents.commands.start import start
-    from mlevents.local.running import Options
-
-    options = Options(
-        app_dir=parsed.app.resolve(),
-        port=parsed.port,
-        keep=True,
-        azurite=not parsed.no_azurite,
-        mailbox=not parsed.no_mail,
-        azure=not parsed.no_azure,
-        remember=REMEMBERED,
-    )
-    return start(options, verbose=parsed.verbose)
+        return int(get_command(cli)(arguments, prog_name="mlevents", standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        chosen = " ".join(["mlevents", *(name for name in arguments[:1] if name in COMMANDS)])
+        command = getattr(getattr(error, "ctx", None), "command_path", chosen)
+        text = error.format_message().replace("Value error, ", "").rstrip(".")
+        Console(sys.stderr).print(f"{text} (see {command} --help)", "error")
+        return error.exit_code
 
 
 if __name__ == "__main__":

@@ -1,25 +1,46 @@
-"""local.settings.json, read as Core Tools reads it, and the environment that the worker gets from it.
+"""local.settings.json, read as Core Tools reads it, and the worker's environment, which includes it.
 
 From Azure/azure-functions-core-tools, AppSettingsFile.cs and StartHostAction.cs: `Values` and `ConnectionStrings`
-become environment variables unless the environment has them already (one that is empty counts as not there), numbers
-and booleans become text, null is left out; IsEncrypted must be false.
+become environment variables, unless the environment has a variable of that name that is not empty. Numbers and booleans
+become text, null is left out, and IsEncrypted must be false.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from dispatch import lenient_json
 from dispatch.settings import Environment
-from mlevents.lenient_json import BadFile, read_object
 
 FILE = "local.settings.json"
 
 
+class BadFile(Exception):  # noqa: N818 - says what it is about
+    """A configuration file cannot be used; the text says which, where and why."""
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; its numbers are texts, spelled as in the file. Raises BadFile, FileNotFoundError.
+
+    Like Newtonsoft.Json in the real tools, it allows comments and trailing commas, but no single quotes or bare names.
+    """
+    try:
+        value = lenient_json.loads(path.read_text(encoding="utf-8"), parse_float=str, parse_int=str)
+    except UnicodeDecodeError as error:
+        raise BadFile(f"{path} is not UTF-8: {error}") from error
+    except json.JSONDecodeError as error:
+        raise BadFile(f"{path}, line {error.lineno}, column {error.colno}: {error.msg}") from error
+    if not isinstance(value, dict):
+        raise BadFile(f"{path} must hold a JSON object, not {type(value).__name__}")
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """The settings of a file, and what to tell about reading them."""
+    """The settings of a file, and lines to print about their sources."""
 
     values: Mapping[str, str]
     port: int | None = None  # Host.LocalHttpPort
@@ -50,7 +71,7 @@ class LocalSettings:
         return cls({**values, **strings}, _port(path, document), tuple(notes), path.name)
 
     def environment(self, inherited: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-        """The environment with these settings added, and which of them gave way to it."""
+        """The environment with these settings added, and a line for each setting that the environment overrides."""
         kept = [name for name in self.values if inherited.get(name)]
         notes = [f"{name} is as the environment has it, not as {self.name}" for name in kept]
         added = {name: value for name, value in self.values.items() if name not in kept}
@@ -58,14 +79,14 @@ class LocalSettings:
 
 
 def is_disabled(function: str, environment: Mapping[str, str]) -> bool:
-    """Is the function switched off by AzureWebJobs.NAME.Disabled, with its dots, ``_`` or ``__`` for them?"""
+    """Does a setting AzureWebJobs.NAME.Disabled disable the function? Its dots may be written as ``_`` or ``__``."""
     settings = Environment(environment)
     names = (separator.join(("AzureWebJobs", function, "Disabled")) for separator in (".", "_", "__"))
     return any(settings.get(name).lower() in {"1", "true"} for name in names)
 
 
 def resolve(text: str, environment: Mapping[str, str]) -> str:
-    """A binding's text with each ``%NAME%`` replaced by the app setting. Raises LookupError if there is none."""
+    """A binding's text with each ``%NAME%`` replaced by the app setting. Raises LookupError for a missing one."""
     settings = Environment(environment)
 
     def value(found: re.Match[str]) -> str:
@@ -91,7 +112,7 @@ def _texts(path: Path, document: Mapping[str, Any], name: str) -> tuple[dict[str
 
 
 def _connection_strings(path: Path, document: Mapping[str, Any]) -> dict[str, str]:
-    """Each is a text, or an object with `ConnectionString`."""
+    """The connection strings; each is a text, or an object with a `ConnectionString`."""
     section = _section(path, document, "ConnectionStrings")
     plain = {k: v.get("ConnectionString") if isinstance(v, dict) else v for k, v in section.items()}
     return _texts(path, {"ConnectionStrings": plain}, "ConnectionStrings")[0]

@@ -1,68 +1,94 @@
-"""What `mlevents start` prints: one line for each event and each action, and whatever else must be said.
+"""The console of all commands: one line for each event and each action, and whatever else a command prints.
 
-The app names what happens in its log records (`dispatch.log`); names known here get a line made for reading, all others
+The app names what happens in its log records (`dispatch.log`). Names known here get a line made for reading; all others
 are printed with their keys. Values are not trusted: they cannot move the cursor or forge a line.
 """
 
+import textwrap
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from io import StringIO
 from typing import Any, TextIO
 
-_QUIET = ("azure", "asyncio")  # loggers that are heard from WARNING on: the SDKs log every request
-_NOISE = "Auth level is not applied to non http"  # azure.functions warns so of every app without HTTP functions
-_STYLES = {"good": "32", "bad": "31", "odd": "33", "faint": "2"}
-_STATUS = {"succeeded": "good", "failed": "bad", "skipped": "faint"}
+from rich.console import Console as RichConsole
+from rich.text import Text
+from rich.theme import Theme
+
+_QUIET = ("azure", "asyncio")  # loggers whose records are printed from WARNING on: the SDKs log every request
+_NOISE = "Auth level is not applied to non http"  # azure.functions logs this about every app without HTTP functions
+_THEME = Theme({"success": "green", "error": "red", "warning": "yellow", "faint": "dim"})
+_STATUS = {"succeeded": "success", "failed": "error", "skipped": "faint"}
+_LEVELS = {"WARNING": "warning", "ERROR": "error", "CRITICAL": "error"}
+_MARGIN = 20  # characters before the text of an event: its time and its kind
 
 
 class Console:
-    """Prints lines, in colours on a terminal; remembers the last lines and named records, or all."""
+    """Prints lines, on a terminal in colours; keeps the last lines and named records, or all.
+
+    Styles are success, error, warning, faint and bold.
+    """
 
     def __init__(self, stream: TextIO | None = None, *, verbose: bool = False, remember: int | None = None) -> None:
         self.lines: deque[str] = deque(maxlen=remember)
         self.records: deque[dict[str, Any]] = deque(maxlen=remember)
         self.verbose = verbose
         self._stream = stream
-        self._colours = stream is not None and stream.isatty()
+        is_terminal = stream is not None and stream.isatty()
+        # Renders to text only: rich itself would end the process when the reader of a pipe has gone.
+        self._rich = RichConsole(file=StringIO(), force_terminal=is_terminal or None, theme=_THEME, highlight=False)
 
-    def say(self, text: str = "", style: str = "") -> None:
-        """One line."""
+    def print(self, text: str = "", style: str = "", *, indent: int = 0) -> None:
+        """Print one line. On a terminal, a long one is continued after `indent` spaces; elsewhere it stays one line."""
         text = printable(text)
         self.lines.append(text)
         if self._stream is None:
             return
-        code = _STYLES.get(style, "") if self._colours else ""
-        with suppress(OSError, ValueError):  # whoever read this has gone; the host goes on
-            print(f"\x1b[{code}m{text}\x1b[0m" if code else text, file=self._stream, flush=True)
+        if self._rich.is_terminal:
+            text = textwrap.fill(
+                text,
+                max(self._rich.width, indent + 20),
+                subsequent_indent=" " * indent,
+                replace_whitespace=False,
+                break_long_words=False,  # a URL that the terminal itself breaks can still be copied
+                break_on_hyphens=False,
+            )
+        with self._rich.capture() as capture:
+            self._rich.print(Text(text, style), soft_wrap=True)
+        with suppress(OSError, ValueError):  # the reader of the pipe has gone: the host goes on
+            self._stream.write(capture.get())
+            self._stream.flush()
 
-    def event(self, what: str, text: str, style: str = "") -> None:
-        """One line about something that happened now."""
-        self.say(f"{time.strftime('%H:%M:%S')}  {what:<8}  {text}", style)
+    def event(self, kind: str, text: str, style: str = "") -> None:
+        """Print one line about something that happened now."""
+        self.print(f"{time.strftime('%H:%M:%S')}  {kind:<8}  {text}", style, indent=_MARGIN)
 
     def problem(self, text: str, details: str = "") -> None:
-        """Something went wrong; `details`, like a stack trace, follow line by line."""
-        self.event("problem", text, "bad")
-        for line in details.rstrip().splitlines():
-            self.say(f"          {line}", "faint")
+        """Print an error; `details`, like a stack trace, follow line by line."""
+        self.event("problem", text, "error")
+        self._details(details)
 
     def output(self, line: str) -> None:
-        """A line that a function printed."""
+        """Print a line that a function printed."""
         self.event("printed", line, "faint")
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """A log record of the worker: one named by the app, or any other."""
+        """Print a log record of the worker: one named by the app, or any other."""
         keys = record["keys"]
         if isinstance(keys, dict) and "name" in keys:
             self.records.append(keys)
             self.event(*_line(keys, record["level"]))
-        elif self.verbose or not _quiet(record):
-            style = {"WARNING": "odd", "ERROR": "bad", "CRITICAL": "bad"}.get(record["level"], "")
-            self.event(record["level"].lower(), f"{record['logger']}: {record['message']}", style)
+        elif self.verbose or not _is_noise(record):
+            text = f"{record['logger']}: {record['message']}"
+            self.event(record["level"].lower(), text, _LEVELS.get(record["level"], ""))
         else:
             return
-        for line in str(record["error"]).splitlines():
-            self.say(f"          {line}", "faint")
+        self._details(str(record["error"]))
+
+    def _details(self, text: str) -> None:
+        for line in text.rstrip().splitlines():
+            self.print(f"          {line}", "faint", indent=10)
 
 
 def printable(text: str) -> str:
@@ -70,24 +96,24 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def _quiet(record: Mapping[str, Any]) -> bool:
+def _is_noise(record: Mapping[str, Any]) -> bool:
     if record["message"].startswith(_NOISE):
         return True
     return record["logger"].split(".")[0] in _QUIET and record["level"] in {"DEBUG", "INFO"}
 
 
 def _line(keys: Mapping[str, Any], level: str) -> tuple[str, str, str]:
-    """What, the text and the style of a named record's line."""
+    """The kind, the text and the style of a named record's line."""
     name = str(keys["name"])
     if (known := _LINES.get(name)) is not None:
         with suppress(LookupError):
             return known(_Keys(keys))
     rest = "  ".join(f"{key}={value}" for key, value in keys.items() if key != "name")
-    return name.partition(".")[0], f"{name}  {rest}", {"WARNING": "odd", "ERROR": "bad"}.get(level, "")
+    return name.partition(".")[0], f"{name}  {rest}", _LEVELS.get(level, "")
 
 
 class _Keys:
-    """A record's keys as texts; `a, b = keys("type", "object")` raises LookupError if one is not there."""
+    """A record's keys as texts; `a, b = keys("type", "object")` raises LookupError for a missing one."""
 
     def __init__(self, keys: Mapping[str, Any]) -> None:
         self._keys = keys
@@ -113,7 +139,7 @@ def _duplicate(keys: _Keys) -> tuple[str, str, str]:
 
 def _rejected(keys: _Keys) -> tuple[str, str, str]:
     (reason,) = keys("reason")
-    return "event", "  ".join(filter(None, ("rejected", keys.get("id"), reason))), "odd"
+    return "event", "  ".join(filter(None, ("rejected", keys.get("id"), reason))), "warning"
 
 
 def _settled(keys: _Keys) -> tuple[str, str, str]:
@@ -122,9 +148,9 @@ def _settled(keys: _Keys) -> tuple[str, str, str]:
     return "action", "  ".join(filter(None, (rule, handler, status, keys.get("note"), took))), _STATUS.get(status, "")
 
 
-def _mistake(keys: _Keys) -> tuple[str, str, str]:
-    (mistake,) = keys("mistake")
-    return "rules", mistake, "bad"
+def _rule_error(keys: _Keys) -> tuple[str, str, str]:
+    (error,) = keys("mistake")
+    return "rules", error, "error"
 
 
 _LINES: dict[str, Callable[[_Keys], tuple[str, str, str]]] = {
@@ -132,5 +158,5 @@ _LINES: dict[str, Callable[[_Keys], tuple[str, str, str]]] = {
     "event.duplicate": _duplicate,
     "event.rejected": _rejected,
     "action.settled": _settled,
-    "rules.mistake": _mistake,
+    "rules.mistake": _rule_error,
 }

@@ -18,6 +18,7 @@ from dispatch.inbox.tables import AzureQueue
 from dispatch.settings import CONNECTION, Environment
 from mlevents.commands import check
 from mlevents.commands.demo import demo
+from mlevents.commands.demo.deliveries import deliveries, differences
 from mlevents.local.app import LocalApp
 from mlevents.local.azurite import Azurite
 from schemas import EVENT_TYPES, ModelRegistered, RunStatusChanged
@@ -184,16 +185,16 @@ def test_the_demo_shows_the_main_job(capsys: pytest.CaptureFixture[str]) -> None
     """And says so."""
     assert demo.demo(ROOT) == 0
     shown = capsys.readouterr().out
-    assert "all as it should be" in shown
+    assert "all as expected" in shown
     assert shown.count("Subject:") == 7
 
 
 def test_the_demo_tells_what_is_not_as_it_should_be(local: LocalApp) -> None:
     """Its exit code is worth something."""
-    todo = list(demo.deliveries(ROOT / "samples"))
-    wrong = list(demo.differences(todo, {}, [], local))
+    todo = list(deliveries(ROOT / "samples"))
+    wrong = list(differences(todo, {}, [], local))
     assert any(line.startswith("a run failed: None instead of") for line in wrong)
-    assert any(line.startswith("the app said") for line in wrong)
+    assert any(line.startswith("the app logged") for line in wrong)
     assert any("'churn 8 is registered for production'" in line for line in wrong)
 
 
@@ -204,7 +205,7 @@ def test_check_prints_what_each_rule_would_do(
     assert check.check(ROOT) == 0
     shown = capsys.readouterr().out
     assert "mail-failed-runs on RunStatusChanged: mail to ml-team@example.com" in shown
-    assert shown.rstrip().endswith("no mistakes")
+    assert shown.rstrip().endswith("no errors")
 
 
 def test_check_warns_of_templates_that_fail_on_the_examples(
@@ -231,4 +232,4 @@ def test_check_prints_every_mistake(
     shown = capsys.readouterr().out
     assert "workspaces.yaml:1:" in shown
     assert "Did you mean email?" in shown
-    assert "mistakes" in shown
+    assert "errors" in shown

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from azure.core import MatchConditions
 
+from dispatch import lenient_json
 from dispatch.app import App
 from dispatch.inbox.errors import StorageError, sdk_errors_translated
 from dispatch.replay.redeliver import Ingested, redeliver
@@ -32,7 +33,6 @@ _ADDED = {
     "lastdeliveryattempttime",
     "lasthttpstatuscode",
 }
-_TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
 
 
 class BadBlob(Exception):  # noqa: N818 - a fact about the blob, not a defect
@@ -111,7 +111,7 @@ def ingest(
 def events_of(text: str) -> list[str]:
     """The events in a blob's text, each as it was published, as JSON. Raises BadBlob."""
     try:
-        value = _lenient(text.removeprefix("\ufeff"))
+        value = lenient_json.loads(text, parse_int=_integer)
     except json.JSONDecodeError as error:
         raise BadBlob(f"it is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:
@@ -143,16 +143,6 @@ def _delete(result: BlobResult, etag: str, container: "ContainerClient") -> Blob
     except StorageError as error:
         return replace(result, problem=f"ingested, but not deleted: {_answered(error)}")
     return replace(result, deleted=True)
-
-
-def _lenient(text: str) -> Any:
-    try:
-        return json.loads(text, parse_int=_integer)
-    except json.JSONDecodeError as error:
-        try:
-            return json.loads(_TRAILING_COMMA.sub(r"\1", text), parse_int=_integer)
-        except json.JSONDecodeError:
-            raise error from None
 
 
 def _integer(digits: str) -> float:

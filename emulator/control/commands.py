@@ -1,4 +1,4 @@
-"""Commands that `python -m mlevents azure` sends to a running emulator over HTTPS.
+"""Commands that `mlevents azure` sends to a running emulator over HTTPS.
 
 Each calls a method of a part of `Azure`, with the request's JSON as keyword arguments, and answers with its result.
 """

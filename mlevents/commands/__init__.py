@@ -1,1 +1,1 @@
-"""The tool's commands, one file each."""
+"""The commands of `mlevents`, one file each; `mlevents/__main__.py` lists them."""

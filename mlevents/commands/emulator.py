@@ -1,132 +1,209 @@
-"""``mlevents azure``: play with the stand-in for Azure ML that `mlevents start` runs: register models, raise drift …"""
+"""``mlevents azure``: control the emulated Azure ML that `mlevents start` runs: register models, raise drift …"""
 
-import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeAlias
 
+import requests
+import typer
+
+from mlevents import PROJECT
+from mlevents.cli import AppFolder, UsageError, command_line, examples, pairs
 from mlevents.console import Console
+from mlevents.local.emulator import NOTE
+from mlevents.local.options import FOLDER
 
-_HELP = "play with the stand-in for Azure ML of a `mlevents start` that runs"
+Workspace = Annotated[str | None, typer.Option(help="The workspace, by its name.", show_default="the first")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="NAME=VALUE", help="A tag; repeatable.")]
+JobGlob = Annotated[str, typer.Argument(help="A pattern of the job's name, experiment or display name: 'churn-*'.")]
+ModelType: TypeAlias = Literal["mlflow_model", "custom_model"]
 
-
-def add_azure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", shared: argparse.ArgumentParser) -> None:
-    """Add the command to `mlevents`."""
-    parser = commands.add_parser("azure", help=_HELP, description=_HELP)
-    things = parser.add_subparsers(dest="thing", required=True)
-
-    def add(name: str, method: str, help: str, tags: bool = False) -> argparse.ArgumentParser:
-        thing = things.add_parser(name, parents=[shared], help=help, description=help)
-        thing.set_defaults(method=method)
-        if tags:
-            thing.add_argument(
-                "--tag", dest="tags", action="append", type=_tag, metavar="NAME=VALUE", help="repeatable"
-            )
-        return thing
-
-    def in_workspace(thing: argparse.ArgumentParser) -> None:
-        thing.add_argument("--workspace", help="by its name; default: the first")
-
-    model = add("register-model", "register_model", "register a model version: raises ModelRegistered", tags=True)
-    model.add_argument("name")
-    model.add_argument("version")
-    model.add_argument("--type", choices=["mlflow_model", "custom_model"], help="default: mlflow_model")
-    in_workspace(model)
-    drift = add("drift", "raise_drift", "have a model monitor find drift: raises RunStatusChanged with its tag")
-    drift.add_argument("--monitor", help="the monitor's experiment; default: churn-monitor")
-    drift.add_argument("--signal", help="default: churn_monitor_data_drift")
-    in_workspace(drift)
-    job = add("run", "start_job", "start a pipeline as somebody else would", tags=True)
-    job.add_argument("experiment")
-    in_workspace(job)
-    trains = add("job-registers", "job_registers", "have jobs register a model when they complete", tags=True)
-    trains.add_argument("glob", help="of a job's name, experiment or display name: 'churn-*'")
-    trains.add_argument("model")
-    fails = add("fail-job", "fail_job", "have jobs fail from now on")
-    fails.add_argument("glob", help="of a job's name, experiment or display name: 'churn-*'")
-    fails.add_argument("--message", help="what they say")
-    canceled = add("cancel-job", "cancel_job", "have jobs be canceled by somebody from now on")
-    canceled.add_argument("glob", help="of a job's name, experiment or display name, or of Data Factory's pipeline")
-    takes = add("job-takes", "job_takes", "say how long jobs take that start from now on")
-    takes.add_argument("seconds", type=float)
-    takes.add_argument("--glob", help="of a job's name, experiment or display name; default: all")
-    _add_inventory(add, in_workspace)
-    broken = add("fail-deployment", "fail_deployment", "have deployments fail from now on")
-    broken.add_argument("name", help="a glob: 'churn-9-*'")
-    broken.add_argument("--message", help="what the service says")
-    broken.add_argument("--logs", help="what the container says")
-    add("state", "state", "show endpoints with their traffic, models, jobs and runs of Data Factory")
+cli = command_line()
 
 
-def _add_inventory(
-    add: Callable[..., argparse.ArgumentParser], in_workspace: Callable[[argparse.ArgumentParser], None]
-) -> None:
-    """The commands that put there what pipelines need."""
+@cli.callback(epilog=examples("mlevents azure register-model churn 8 --tag stage=production", "mlevents azure state"))
+def azure() -> None:
+    """Control the emulated Azure ML of a running `mlevents start`: models, jobs, drift, failures.
 
-    def pairs(thing: argparse.ArgumentParser, option: str, dest: str) -> None:
-        thing.add_argument(option, dest=dest, action="append", type=_tag, metavar="NAME=TYPE", help="repeatable")
-
-    component = add("add-component", "add_component", "register a component")
-    component.add_argument("name")
-    component.add_argument("version")
-    pairs(component, "--input", "inputs")
-    component.add_argument("--node", dest="nodes", action="append", help="of a pipeline; without any, it is a command")
-    in_workspace(component)
-    pipeline = add("add-pipeline", "add_pipeline", "add a pipeline to a data factory, which is made if need be")
-    pipeline.add_argument("factory", help="its name, or its resource id")
-    pipeline.add_argument("name")
-    pairs(pipeline, "--parameter", "parameters")
-    batch = add("add-batch-endpoint", "add_batch_endpoint", "add a batch endpoint with a deployment, its default one")
-    batch.add_argument("name")
-    batch.add_argument("deployment")
-    deployed = batch.add_mutually_exclusive_group(required=True)
-    deployed.add_argument("--model", help="NAME:VERSION")
-    deployed.add_argument("--component", help="NAME:VERSION")
-    in_workspace(batch)
+    Each command prints what the emulator returns.
+    Exit code: 0 if it did what was asked, 1 if it refused or does not run, 2 for
+    invalid arguments.
+    """
 
 
-def azure(app: Path, parsed: argparse.Namespace) -> int:
-    """Ask for it, and print the answer; returns an exit code: 1 if it was refused, the reason being printed."""
+@cli.command(epilog=examples("mlevents azure register-model churn 8 --tag stage=production"))
+def register_model(
+    name: Annotated[str, typer.Argument(help="The model's name.")],
+    version: Annotated[str, typer.Argument(help="Its version.")],
+    *,
+    tags: Tags = None,
+    type: Annotated[ModelType | None, typer.Option(help="The type.", show_default="mlflow_model")] = None,
+    workspace: Workspace = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Register a model version, which raises ModelRegistered."""
+    values = pairs("--tag", tags)
+    return _send("register_model", app, name=name, version=version, tags=values, type=type, workspace=workspace)
+
+
+@cli.command(epilog=examples("mlevents azure drift", "mlevents azure drift --signal feature_drift"))
+def drift(
+    monitor: Annotated[str | None, typer.Option(help="The monitor's experiment.", show_default="churn-monitor")] = None,
+    signal: Annotated[
+        str | None, typer.Option(help="The monitoring signal.", show_default="churn_monitor_data_drift")
+    ] = None,
+    workspace: Workspace = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Let a model monitor find drift, which raises RunStatusChanged with the monitor's tag."""
+    return _send("raise_drift", app, monitor=monitor, signal=signal, workspace=workspace)
+
+
+@cli.command(epilog=examples("mlevents azure run churn-training --tag team=churn"))
+def run(
+    experiment: Annotated[str, typer.Argument(help="The experiment of the pipeline job.")],
+    tags: Tags = None,
+    workspace: Workspace = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Start a pipeline job that no rule started."""
+    return _send("start_job", app, experiment=experiment, tags=pairs("--tag", tags), workspace=workspace)
+
+
+@cli.command(epilog=examples("mlevents azure job-registers 'churn-*' churn --tag stage=production"))
+def job_registers(
+    glob: JobGlob,
+    model: Annotated[str, typer.Argument(help="The name of the model to register.")],
+    tags: Tags = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Let jobs register a model when they complete."""
+    return _send("job_registers", app, glob=glob, model=model, tags=pairs("--tag", tags))
+
+
+@cli.command(epilog=examples("mlevents azure fail-job nightly --message 'no data'"))
+def fail_job(
+    glob: JobGlob,
+    message: Annotated[str | None, typer.Option(help="The error message of the jobs.")] = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Let jobs fail from now on."""
+    return _send("fail_job", app, glob=glob, message=message)
+
+
+@cli.command(epilog=examples("mlevents azure cancel-job weekly"))
+def cancel_job(
+    glob: Annotated[
+        str,
+        typer.Argument(help="A pattern of the job's name, experiment or display name, or of a Data Factory pipeline."),
+    ],
+    app: AppFolder = PROJECT,
+) -> int:
+    """Cancel jobs from now on, as a user of the workspace would."""
+    return _send("cancel_job", app, glob=glob)
+
+
+@cli.command(epilog=examples("mlevents azure job-takes 0.5 --glob 'churn-*'"))
+def job_takes(
+    seconds: Annotated[float, typer.Argument(help="The duration in seconds.")],
+    glob: Annotated[
+        str | None,
+        typer.Option(help="A pattern of the job's name, experiment or display name.", show_default="all jobs"),
+    ] = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Set how long jobs take that start from now on."""
+    return _send("job_takes", app, seconds=seconds, glob=glob)
+
+
+@cli.command(epilog=examples("mlevents azure add-component retrain 3 --input rate=number --node train"))
+def add_component(
+    name: Annotated[str, typer.Argument(help="The component's name.")],
+    version: Annotated[str, typer.Argument(help="Its version.")],
+    *,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", metavar="NAME=TYPE", help="An input; repeatable.")
+    ] = None,
+    nodes: Annotated[
+        list[str] | None,
+        typer.Option("--node", metavar="NAME", help="A node; repeatable. Without one, it is a command component."),
+    ] = None,
+    workspace: Workspace = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Register a component."""
+    values = pairs("--input", inputs)
+    return _send(
+        "add_component", app, name=name, version=version, inputs=values, nodes=nodes or None, workspace=workspace
+    )
+
+
+@cli.command(epilog=examples("mlevents azure add-pipeline adf-churn copy --parameter mlevents_key=String"))
+def add_pipeline(
+    factory: Annotated[str, typer.Argument(help="The data factory, by its name or resource id.")],
+    name: Annotated[str, typer.Argument(help="The pipeline's name.")],
+    parameters: Annotated[
+        list[str] | None, typer.Option("--parameter", metavar="NAME=TYPE", help="A parameter; repeatable.")
+    ] = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Add a pipeline to a data factory, which is created if it does not exist."""
+    return _send("add_pipeline", app, factory=factory, name=name, parameters=pairs("--parameter", parameters))
+
+
+@cli.command(epilog=examples("mlevents azure add-batch-endpoint churn-batch retrain --component retrain:3"))
+def add_batch_endpoint(
+    name: Annotated[str, typer.Argument(help="The endpoint's name.")],
+    deployment: Annotated[str, typer.Argument(help="The deployment's name.")],
+    *,
+    model: Annotated[str | None, typer.Option(metavar="NAME:VERSION", help="The model to deploy.")] = None,
+    component: Annotated[str | None, typer.Option(metavar="NAME:VERSION", help="Or the pipeline component.")] = None,
+    workspace: Workspace = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Add a batch endpoint with a deployment, its default one."""
+    if (model is None) == (component is None):
+        raise UsageError("Name what the endpoint deploys: either --model or --component")
+    arguments = {"name": name, "deployment": deployment, "model": model, "component": component}
+    return _send("add_batch_endpoint", app, **arguments, workspace=workspace)
+
+
+@cli.command(epilog=examples("mlevents azure fail-deployment 'churn-9-*' --logs 'no module named sklearn'"))
+def fail_deployment(
+    name: Annotated[str, typer.Argument(help="A pattern of the deployment's name: 'churn-9-*'.")],
+    message: Annotated[str | None, typer.Option(help="The error message of Azure ML.")] = None,
+    logs: Annotated[str | None, typer.Option(help="The log of the container.")] = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Let deployments fail from now on."""
+    return _send("fail_deployment", app, name=name, message=message, logs=logs)
+
+
+@cli.command(epilog=examples("mlevents azure state"))
+def state(app: AppFolder = PROJECT) -> int:
+    """Show the endpoints with their traffic, the models, the jobs and the runs of Data Factory."""
+    return _send("state", app)
+
+
+def _send(method: str, app: AppFolder, **arguments: Any) -> int:
+    """Call the emulator, and print its answer; returns the exit code. Arguments that are None or empty are left out."""
     console = Console(sys.stdout, remember=0)
-    beside = {"command", "thing", "method", "app"}
-    given = {name: value for name, value in vars(parsed).items() if name not in beside and value is not None}
-    given |= {name: dict(given[name]) for name in ("tags", "inputs", "parameters") if name in given}
-    try:
-        answer = _ask(app, parsed.method, given)
-    except LookupError as error:
-        console.problem(str(error))
-        return 1
-    text = "done" if answer is None else answer if isinstance(answer, str) else json.dumps(answer, indent=2)
-    for line in text.splitlines():
-        console.say(line)
-    return 0
-
-
-def _ask(app: Path, method: str, arguments: Mapping[str, Any]) -> Any:
-    """Raises LookupError, which says why, if there is nobody to ask or it is refused."""
-    import requests
-
-    from mlevents.local.emulator import NOTE
-    from mlevents.local.running import FOLDER
-
+    given = {name: value for name, value in arguments.items() if value is not None and value != {}}
     try:
         where = json.loads((app / FOLDER / NOTE).read_text(encoding="utf-8"))
-        answer = requests.post(f"{where['url']}/mlevents/{method}", json=arguments, verify=where["ca_file"], timeout=60)
-    except (OSError, requests.RequestException) as error:
-        raise LookupError(
-            f"no `mlevents start` with a stand-in for Azure ML runs in {app}: start it first, "
+        answer = requests.post(f"{where['url']}/mlevents/{method}", json=given, verify=where["ca_file"], timeout=60)
+    except (OSError, requests.RequestException):
+        console.problem(
+            f"no `mlevents start` with an emulated Azure ML runs in {app}: start it first, "
             "without --no-azure and without MLEVENTS_ARM_ENDPOINT in its settings"
-        ) from error
+        )
+        return 1
     body = answer.json()
     if not answer.ok:
-        raise LookupError(body["error"]["message"])
-    return body["result"]
-
-
-def _tag(text: str) -> tuple[str, str]:
-    name, mark, value = text.partition("=")
-    if not name or not mark:
-        raise argparse.ArgumentTypeError(f"{text!r} is no tag; write NAME=VALUE, like stage=production")
-    return name, value
+        console.problem(body["error"]["message"])
+        return 1
+    result = body["result"]
+    text = "done" if result is None else result if isinstance(result, str) else json.dumps(result, indent=2)
+    for line in text.splitlines():
+        console.print(line)
+    return 0

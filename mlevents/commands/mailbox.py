@@ -5,34 +5,41 @@ import sys
 from pathlib import Path
 
 from emulator.ports import PortTaken
+from mlevents import PROJECT
+from mlevents.cli import AppFolder, command_line, examples
 from mlevents.console import Console
-from mlevents.local.asked import until_asked
 from mlevents.local.mailbox import PORT, Mail, Mailbox
-from mlevents.local.running import FOLDER
+from mlevents.local.options import FOLDER
+from mlevents.local.signals import run_until_signal
+
+cli = command_line()
 
 
-def mailbox(app: Path) -> int:
-    """Keep every mail that comes, until Ctrl-C: 0; or 1 if that cannot be, the reason being printed.
+@cli.command(epilog=examples("mlevents mailbox"))
+def mailbox(app: AppFolder = PROJECT) -> int:
+    """Run a mail server on localhost:1025 that keeps every mail, beside `func start`.
 
-    It listens where local.settings.json.example sends mail.
+    local.settings.json.example sends mail there. Mails become files in the
+    app's folder, under .mlevents/mails, and are delivered to nobody.
+    Exit code: 0 after Ctrl-C; 1 if the port or the folder cannot be used.
     """
     console = Console(sys.stdout, remember=0)
     try:
-        return asyncio.run(until_asked(_take(app / FOLDER / "mails", console), console))
+        return asyncio.run(run_until_signal(_serve(app / FOLDER / "mails", console), console))
     except (OSError, PortTaken) as error:
         console.problem(str(error))
         return 1
 
 
-async def _take(folder: Path, console: Console) -> int:
-    def tell(mail: Mail) -> None:
+async def _serve(folder: Path, console: Console) -> int:
+    def on_mail(mail: Mail) -> None:
         console.event("mail", mail.line)
 
-    box = Mailbox(folder, tell, remember=0)
+    box = Mailbox(folder, on_mail, remember=0)
     await box.start(PORT)
-    console.say(f"Mails to localhost:{PORT} are kept in {folder}, and go nowhere else. Ctrl-C ends it.")
+    console.print(f"Mails to localhost:{PORT} are kept in {folder}, and go nowhere else. Ctrl-C ends it.")
     try:
-        await asyncio.Event().wait()  # for ever: it is cancelled
+        await asyncio.Event().wait()  # until it is cancelled
     finally:
         await box.stop()
     return 0

@@ -1,85 +1,222 @@
-"""``mlevents replay``: run events again, or take in what did not get in; tells what was done, line by line.
+"""``mlevents replay``: run recorded events again, or accept events that were rejected or dead-lettered.
 
-All it does is write rows and messages, so it works on a deployed app's storage as on this machine's: with the login of
-whoever runs it, and the rules of this folder.
+It only writes rows and messages. So it works on a deployed app's storage as on this machine's, with the login of the
+user who runs it and the rules of this folder.
 """
 
 import logging
 import os
+import re
 import sys
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
-from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
+import typer
 
 from dispatch.app import App
 from dispatch.inbox.errors import StorageError
 from dispatch.inbox.storage_account import Storage
-from dispatch.replay.deadletters import BlobResult, Selection, dead_letters, ingest
-from dispatch.replay.redeliver import Ingested, redeliver_rejected
-from dispatch.replay.replay import Replayed, ReplayOptions, find, replay_unmatched
+from dispatch.replay.deadletters import Selection, dead_letters, ingest
+from dispatch.replay.redeliver import redeliver_rejected
+from dispatch.replay.replay import ReplayOptions, find, replay_unmatched
 from dispatch.replay.replay import replay as replay_event
 from dispatch.settings import CONNECTION, Environment, Names, SettingsError
-from mlevents.app_settings import LocalSettings
-from mlevents.commands.replay_report import Wish
+from mlevents import PROJECT
+from mlevents.app_settings import BadFile, LocalSettings
+from mlevents.cli import AppFolder, UsageError, command_line, examples
+from mlevents.commands.replay_report import Report, describe
 from mlevents.console import Console
-from mlevents.lenient_json import BadFile
 
-_DID = {
-    "replayed": ("replayed", "good"),
-    "created": ("new", "good"),
-    "requeued": ("queued again", "odd"),
-    "unchanged": ("left", "faint"),
-    "refused": ("not replayed", "bad"),
+# What can be replayed, and the options that go with it.
+_OPTIONS = {
+    "event": {"day", "rule", "all", "same_key"},
+    "unmatched": {"since", "until"},
+    "rejected": {"since", "until"},
+    "dead_letters": {"since", "until", "prefix", "delete"},
 }
-_CAME = {"new": "good", "duplicate": "faint", "rejected": "bad"}
-_ROLES = "Storage Table Data Contributor and Storage Queue Data Message Sender, and for dead letters Storage Blob Data"
+_NAMES = {"event": "EVENT_ID", "since": "--from"}  # the others are named after their fields
+
+cli = command_line()
 
 
-def replay(app: Path, wish: Wish) -> int:
-    """Do it, and print what was done; returns an exit code: 1 if something that was asked for was not done.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The arguments of the command. Exactly one of the first four is given."""
+
+    event: str = ""  # its Event Grid id, or its key
+    unmatched: bool = False
+    rejected: bool = False
+    dead_letters: str = ""  # a container's name or URL
+    day: str = ""
+    rule: str = ""
+    all: bool = False
+    same_key: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+    prefix: str = ""
+    delete: bool = False
+    dry_run: bool = False
+
+    def check(self) -> None:
+        """Raises UsageError if some arguments do not go together."""
+        given = {name for name in self.__dataclass_fields__ if getattr(self, name)}
+        kinds = [kind for kind in _OPTIONS if kind in given]
+        if not kinds:
+            raise UsageError("Name an EVENT_ID, or give one of --unmatched, --rejected and --dead-letters")
+        if len(kinds) > 1:
+            raise UsageError(f"{_name(kinds[1])} does not go with {_name(kinds[0])}")
+        for name in sorted(given & set().union(*_OPTIONS.values()) - _OPTIONS[kinds[0]]):
+            raise UsageError(f"{_name(name)} does not go with {_name(kinds[0])}")
+        if self.rule and self.all:
+            raise UsageError("--all does not go with --rule")
+        if self.unmatched and not (self.since and self.until):
+            raise UsageError("--unmatched needs --from and --until")
+        if self.since and self.until and self.since >= self.until:
+            raise UsageError("--from is not before --until")
+
+
+def _name(field: str) -> str:
+    return _NAMES.get(field, f"--{field.replace('_', '-')}")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{text!r} is not a time; write 2026-11-22 or 2026-11-22T08:00") from None
+
+
+def _day(text: str) -> str:
+    if text and text != "undated" and not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise typer.BadParameter(f"{text!r} is not a day; write 2026-11-22, or undated")
+    return text
+
+
+_EVENT, _OTHERS = "Options for an event", "Options for the others"
+
+
+@cli.command(
+    epilog=examples(
+        "mlevents replay EVENT_ID --dry-run",
+        "mlevents replay --unmatched --from 2026-11-20 --until 2026-11-23",
+        "mlevents replay --dead-letters deadletter --prefix AZUREML-EVENT/2026/11",
+    )
+)
+def replay(
+    event: Annotated[str, typer.Argument(metavar="EVENT_ID", help="An event's Event Grid id, or its key.")] = "",
+    *,
+    unmatched: Annotated[bool, typer.Option("--unmatched", help="Events of a span that matched no rule.")] = False,
+    rejected: Annotated[
+        bool, typer.Option("--rejected", help="Events that were rejected, and would not be today.")
+    ] = False,
+    dead_letters: Annotated[
+        str, typer.Option(metavar="CONTAINER", help="Events in this blob container, by its name or URL.")
+    ] = "",
+    day: Annotated[
+        str,
+        typer.Option(
+            parser=_day, metavar="DAY", rich_help_panel=_EVENT, help="Only an event of this day, or `undated`."
+        ),
+    ] = "",
+    rule: Annotated[str, typer.Option(rich_help_panel=_EVENT, help="Only this rule's action, however it ended.")] = "",
+    all: Annotated[bool, typer.Option("--all", rich_help_panel=_EVENT, help="Also what succeeded.")] = False,
+    same_key: Annotated[
+        bool,
+        typer.Option("--same-key", rich_help_panel=_EVENT, help="Keep the keys: finish what may be half done."),
+    ] = False,
+    since: Annotated[
+        datetime | None,
+        typer.Option("--from", parser=_moment, metavar="TIME", rich_help_panel=_OTHERS, help="Not before this time."),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(parser=_moment, metavar="TIME", rich_help_panel=_OTHERS, help="Before this time."),
+    ] = None,
+    prefix: Annotated[
+        str,
+        typer.Option(
+            rich_help_panel=_OTHERS,
+            help="Only dead letters whose names begin with this, like SUBSCRIPTION/2026/11.",
+        ),
+    ] = "",
+    delete: Annotated[
+        bool, typer.Option("--delete", rich_help_panel=_OTHERS, help="Delete dead letters that were accepted.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Run recorded events again, or accept events that were rejected or dead-lettered.
+
+    Works on the storage that the environment names, that of a deployed app,
+    else on this machine's. Rules are those of the app's folder, as they are now.
+    Times are ISO 8601, in UTC unless they say otherwise: 2026-11-22,
+    2026-11-22T08:00, 2026-11-22T08:00+01:00. A date is its first moment.
+    docs/replay.md explains what is repeated.
+    Exit code: 0 if all was done, 1 if something was not, 2 for invalid arguments.
+    """
+    request = Request(
+        event=event,
+        unmatched=unmatched,
+        rejected=rejected,
+        dead_letters=dead_letters,
+        day=day,
+        rule=rule,
+        all=all,
+        same_key=same_key,
+        since=since,
+        until=until,
+        prefix=prefix,
+        delete=delete,
+        dry_run=dry_run,
+    )
+    request.check()
+    return run(app, request)
+
+
+def run(folder: Path, request: Request) -> int:
+    """Replay, and print what was done; returns the exit code.
 
     Settings are those of the environment, else those that `mlevents start` would use; but if the environment says where
     storage is, then only the environment does.
     """
     console = Console(sys.stdout, remember=0)
-    if str(app) not in sys.path:
-        sys.path.append(str(app))  # where your own handlers are
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # for the app's own handlers
     try:
-        with _quiet():
-            return _replay(app, wish, console)
+        with _no_app_log():
+            return _run(folder, request, console)
     except (StorageError, BadFile, SettingsError) as error:
-        console.say(_told(error), "bad")
+        console.print(describe(error), "error")
         return 1
 
 
-def _replay(folder: Path, wish: Wish, console: Console) -> int:
+def _run(folder: Path, request: Request, console: Console) -> int:
     settings, notes = settings_of(folder, os.environ)
     storage, names = Storage.of(Environment(settings)), Names.of(Environment(settings))
     app = App.from_settings(settings, folder)
     with storage.table(names.table) as client:
-        where = client.url.partition("?")[0]
-    for line in (*notes, f"storage is {where}, table {names.table}"):
-        console.say(line, "faint")
+        url = client.url.partition("?")[0]
+    for line in (*notes, f"storage is {url}, table {names.table}"):
+        console.print(line, "faint")
     if app.rules.workspaces is None:
-        raise SettingsError(
-            "workspaces.yaml is refused, so no rule matches; `mlevents check` says what is wrong with it"
-        )
+        raise SettingsError("workspaces.yaml is invalid, so no rule matches; `mlevents check` says what is wrong in it")
     for file in app.rules.refused:
-        console.say(f"{file} is refused: its rules are not asked; `mlevents check` says why", "odd")
-    if wish.dry_run:
-        console.say("dry run: this is what would be done", "odd")
+        console.print(f"{file} is invalid: its rules are not matched; `mlevents check` says why", "warning")
+    if request.dry_run:
+        console.print("dry run: this is what would be done", "warning")
     report = Report(console)
-    _run(wish, app, storage, report)
-    console.say(report.counts())
+    _replay(request, app, storage, report)
+    console.print(report.counts())
     return 1 if report.failed else 0
 
 
 def settings_of(folder: Path, inherited: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """App settings, and what to tell about them. Raises BadFile.
+    """App settings, and lines to print about their sources. Raises BadFile.
 
     A connection string in the file must not win over an account's name in the environment, as it would if both were in
     one place.
@@ -95,120 +232,53 @@ def settings_of(folder: Path, inherited: Mapping[str, str]) -> tuple[dict[str, s
     return settings, [*notes, *more]
 
 
-@dataclass
-class Report:
-    """Prints what is done, and counts it."""
-
-    console: Console
-    done: Counter[str] = field(default_factory=Counter)
-    failed: bool = False
-
-    def replayed(self, done: Replayed) -> None:
-        """One line for the event, and one for each of its rules."""
-        record = done.event.record
-        time = f"{done.event.time:%Y-%m-%d %H:%M:%S}"
-        self.console.say(f"{time}  {record.event_type}  {record.workspace}  {record.object}  {record.id}")
-        self.done["events"] += 1
-        for step in done.steps:
-            did, style = _DID[step.status]
-            self.console.say(f"    {step.rule:<30}  {did:<12}  {step.reason}", style)
-            self.done[did] += 1
-            self.failed = self.failed or step.status == "refused"
-
-    def taken_in(self, event: Ingested, indent: str = "") -> None:
-        """One line for the event."""
-        words = (f"{event.status:<8}", event.event_type, event.object, event.id, event.reason)
-        self.console.say(indent + "  ".join(word for word in words if word), _CAME[event.status])
-        self.done["events"] += 1
-        self.done[event.status] += 1
-        self.failed = self.failed or event.status == "rejected"
-
-    def emptied(self, blob: BlobResult) -> None:
-        """One line for the blob, and one for each event in it."""
-        self.done["blobs"] += 1
-        self.console.say("  ".join(filter(None, (blob.name, "deleted" if blob.deleted else "", blob.problem))))
-        for event in blob.events:
-            self.taken_in(event, "    ")
-        self.failed = self.failed or bool(blob.problem)
-
-    def problem(self, text: str) -> None:
-        """Something was not done."""
-        self.console.say(text, "bad")
-        self.failed = True
-
-    def counts(self) -> str:
-        """How many of everything."""
-        others = ", ".join(f"{count} {what}" for what, count in sorted(self.done.items()) if what != "events")
-        return f"{self.done['events']} events{': ' if others else ''}{others}"
-
-
-def _run(wish: Wish, app: App, storage: Storage, report: Report) -> None:
-    if wish.event:
-        _replay_event(wish, app, report)
-    elif wish.rejected:
-        for event in redeliver_rejected(app, wish.since, wish.until, dry_run=wish.dry_run):
-            report.taken_in(event)
-    elif wish.dead_letters:
-        _take_in(wish, app, storage, report)
-    elif wish.since and wish.until:
-        for done in replay_unmatched(app, wish.since, wish.until, dry_run=wish.dry_run):
-            if done.steps:
-                report.replayed(done)
-            else:
-                report.done["events"] += 1
-                report.done["match no rule"] += 1
-
-
-def _replay_event(wish: Wish, app: App, report: Report) -> None:
-    options = ReplayOptions(rule=wish.rule, all=wish.all, same_key=wish.same_key)
-    found = False
-    for event in find(wish.event, app, wish.day):
-        found = True
-        report.replayed(replay_event(event, app, options, dry_run=wish.dry_run))
-    if not found:
-        days = app.inbox.history.days()
-        report.problem(
-            f"there is no event {wish.event}{f' of {wish.day}' if wish.day else ''}; "
-            + (f"{len(days)} days have events, the last is {days[-1]}" if days else "nothing is recorded there at all")
-        )
-
-
-def _take_in(wish: Wish, app: App, storage: Storage, report: Report) -> None:
-    with storage.container(wish.dead_letters) as container:
-        letters, others = dead_letters(container, Selection(wish.prefix, wish.since, wish.until))
-        for blob in ingest(letters, container, app, delete=wish.delete, dry_run=wish.dry_run):
-            report.emptied(blob)
-    if others:
-        report.console.say(
-            f"{len(others)} blobs are left: they are not named as dead letters are, like {others[0]}", "odd"
-        )
-
-
 def _is_storage(name: str) -> bool:
     return name.replace("__", ":").casefold().partition(":")[0] == CONNECTION.casefold()
 
 
+def _replay(request: Request, app: App, storage: Storage, report: Report) -> None:
+    if request.event:
+        _replay_event(request, app, report)
+    elif request.rejected:
+        for event in redeliver_rejected(app, request.since, request.until, dry_run=request.dry_run):
+            report.accepted(event)
+    elif request.dead_letters:
+        _accept_dead_letters(request, app, storage, report)
+    elif request.since and request.until:
+        for replayed in replay_unmatched(app, request.since, request.until, dry_run=request.dry_run):
+            report.replayed(replayed) if replayed.steps else report.unmatched()
+
+
+def _replay_event(request: Request, app: App, report: Report) -> None:
+    options = ReplayOptions(rule=request.rule, all=request.all, same_key=request.same_key)
+    found = False
+    for event in find(request.event, app, request.day):
+        found = True
+        report.replayed(replay_event(event, app, options, dry_run=request.dry_run))
+    if not found:
+        days = app.inbox.history.days()
+        report.problem(
+            f"there is no event {request.event}{f' of {request.day}' if request.day else ''}; "
+            + (f"{len(days)} days have events, the last is {days[-1]}" if days else "the table has no events at all")
+        )
+
+
+def _accept_dead_letters(request: Request, app: App, storage: Storage, report: Report) -> None:
+    with storage.container(request.dead_letters) as container:
+        letters, others = dead_letters(container, Selection(request.prefix, request.since, request.until))
+        for blob in ingest(letters, container, app, delete=request.delete, dry_run=request.dry_run):
+            report.blob(blob)
+    if others:
+        text = f"{len(others)} blobs are left: they are not named as dead letters are, like {others[0]}"
+        report.console.print(text, "warning")
+
+
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """What the app logs is told by this command, in its own words."""
+def _no_app_log() -> Iterator[None]:
+    """Discard what the app logs: this command reports the same, in its own lines."""
     handler, root = logging.NullHandler(), logging.getLogger()
     root.addHandler(handler)
     try:
         yield
     finally:
         root.removeHandler(handler)
-
-
-def _told(error: Exception) -> str:
-    """What went wrong, in a line, and what to do about it."""
-    text = str(error).strip().partition("\n")[0]
-    match error:
-        case StorageError(status=401) | StorageError(__cause__=ClientAuthenticationError()):
-            return f"storage does not know you: {text}. Log in with `az login`"
-        case StorageError(status=403):
-            return f"storage refuses you: {text} Your login needs the roles {_ROLES} Contributor"
-        case StorageError(__cause__=ServiceRequestError()):
-            return f"storage cannot be reached: {text}"
-        case StorageError():
-            return f"storage: {text}"
-    return text

@@ -1,96 +1,91 @@
-"""The command line of ``mlevents replay``: what can be asked for, and what cannot be asked for together."""
+"""What ``mlevents replay`` prints: a line for everything that it did, and what to do about errors of storage."""
 
-import argparse
-import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from collections import Counter
+from dataclasses import dataclass, field
 
-_HELP = "run events again, or take in what did not get in, on this machine's or a deployed app's storage"
-_MORE = """times are ISO 8601, in UTC unless they say otherwise: 2026-11-22, 2026-11-22T08:00, 2026-11-22T08:00+01:00. A
-date is its first moment. Exit code: 0 if all was done, 1 if something was not. docs/replay.md has examples."""
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
-# Which options go with which of the four things.
-_FOR = {
-    "event": {"day", "rule", "all", "same_key"},
-    "unmatched": {"since", "until"},
-    "rejected": {"since", "until"},
-    "dead_letters": {"since", "until", "prefix", "delete"},
+from dispatch.inbox.errors import StorageError
+from dispatch.replay.deadletters import BlobResult
+from dispatch.replay.redeliver import Ingested
+from dispatch.replay.replay import Replayed
+from mlevents.console import Console
+
+# The status of a step -> its word and its style.
+_STEPS = {
+    "replayed": ("replayed", "success"),
+    "created": ("new", "success"),
+    "requeued": ("queued again", "warning"),
+    "unchanged": ("left", "faint"),
+    "refused": ("not replayed", "error"),
 }
+_EVENTS = {"new": "success", "duplicate": "faint", "rejected": "error"}
+_ROLES = "Storage Table Data Contributor and Storage Queue Data Message Sender, and for dead letters Storage Blob Data"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is to be replayed: an event, by its id or its key, or one of the other three."""
+@dataclass
+class Report:
+    """Prints what is done, and counts it."""
 
-    event: str = ""
-    day: str = ""
-    rule: str = ""
-    all: bool = False
-    same_key: bool = False
-    unmatched: bool = False
-    rejected: bool = False
-    dead_letters: str = ""  # a container's name or URL
-    since: datetime | None = None
-    until: datetime | None = None
-    prefix: str = ""
-    delete: bool = False
-    dry_run: bool = False
+    console: Console
+    count: Counter[str] = field(default_factory=Counter)
+    failed: bool = False  # was something not done that was asked for?
 
+    def replayed(self, replayed: Replayed) -> None:
+        """Print a line for the event, and one for each of its rules."""
+        record = replayed.event.record
+        time = f"{replayed.event.time:%Y-%m-%d %H:%M:%S}"
+        self.console.print(f"{time}  {record.event_type}  {record.workspace}  {record.object}  {record.id}", indent=4)
+        self.count["events"] += 1
+        for step in replayed.steps:
+            word, style = _STEPS[step.status]
+            self.console.print(f"    {step.rule:<30}  {word:<12}  {step.reason}", style, indent=8)
+            self.count[word] += 1
+            self.failed = self.failed or step.status == "refused"
 
-def add_replay(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", shared: argparse.ArgumentParser
-) -> None:
-    """Add the command to `mlevents`."""
-    parser = commands.add_parser("replay", parents=[shared], help=_HELP, description=_HELP, epilog=_MORE)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("event", nargs="?", default="", metavar="EVENT_ID", help="an event's Event Grid id, or its key")
-    what.add_argument("--unmatched", action="store_true", help="the events of a span that matched no rule")
-    what.add_argument("--rejected", action="store_true", help="what was rejected, and would not be today")
-    what.add_argument("--dead-letters", default="", metavar="CONTAINER", help="what is in this blob container, or URL")
-    event = parser.add_argument_group("of an event")
-    event.add_argument("--day", type=_day, help="only an event of this day, or `undated`")
-    which = event.add_mutually_exclusive_group()
-    which.add_argument("--rule", default="", help="only this rule's action, however it ended")
-    which.add_argument("--all", action="store_true", help="also what succeeded")
-    event.add_argument("--same-key", action="store_true", help="keep the keys: finish what may have been done already")
-    span = parser.add_argument_group("of the others")
-    span.add_argument("--from", dest="since", type=_moment, metavar="TIME", help="not before this")
-    span.add_argument("--until", type=_moment, metavar="TIME", help="before this")
-    span.add_argument("--prefix", default="", help="only dead letters whose names begin so: SUBSCRIPTION/2026/11")
-    span.add_argument("--delete", action="store_true", help="delete dead letters that were taken in")
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
-    parser.set_defaults(parser=parser)
+    def unmatched(self) -> None:
+        """Count an event that matches no rule today."""
+        self.count["events"] += 1
+        self.count["match no rule"] += 1
 
+    def accepted(self, event: Ingested, margin: str = "") -> None:
+        """Print a line for an event that was rejected or dead-lettered."""
+        words = (f"{event.status:<9}", event.event_type, event.object, event.id, event.reason)
+        self.console.print(margin + "  ".join(word for word in words if word), _EVENTS[event.status], indent=8)
+        self.count["events"] += 1
+        self.count[event.status] += 1
+        self.failed = self.failed or event.status == "rejected"
 
-def wish(parsed: argparse.Namespace) -> Wish:
-    """What the command line asks for. Ends the process if that cannot be."""
-    given: dict[str, Any] = {name: value for name in Wish.__dataclass_fields__ if (value := getattr(parsed, name))}
-    [what] = [name for name in _FOR if name in given] or ["event"]
-    for name in sorted(set().union(*_FOR.values()) - _FOR[what]):
-        if name in given:
-            option = "--from" if name == "since" else f"--{name.replace('_', '-')}"
-            parsed.parser.error(f"{option} does not go with {_named(what)}")
-    if what == "unmatched" and not (parsed.since and parsed.until):
-        parsed.parser.error("--unmatched needs --from and --until")
-    if parsed.since and parsed.until and parsed.since >= parsed.until:
-        parsed.parser.error("--from is not before --until")
-    return Wish(**given)
+    def blob(self, blob: BlobResult) -> None:
+        """Print a line for the blob, and one for each event in it."""
+        self.count["blobs"] += 1
+        line = "  ".join(filter(None, (blob.name, "deleted" if blob.deleted else "", blob.problem)))
+        self.console.print(line, "error" if blob.problem else "", indent=4)
+        for event in blob.events:
+            self.accepted(event, "    ")
+        self.failed = self.failed or bool(blob.problem)
+
+    def problem(self, text: str) -> None:
+        """Print why something was not done."""
+        self.console.print(text, "error", indent=4)
+        self.failed = True
+
+    def counts(self) -> str:
+        """The number of events, and of everything else that was counted."""
+        others = ", ".join(f"{count} {what}" for what, count in sorted(self.count.items()) if what != "events")
+        return f"{self.count['events']} events{': ' if others else ''}{others}"
 
 
-def _named(what: str) -> str:
-    return "EVENT_ID" if what == "event" else f"--{what.replace('_', '-')}"
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; write 2026-11-22 or 2026-11-22T08:00") from None
-
-
-def _day(text: str) -> str:
-    if text != "undated" and not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no day; write 2026-11-22, or undated")
+def describe(error: Exception) -> str:
+    """The error in one line, with what to do about it."""
+    text = str(error).strip().partition("\n")[0]
+    match error:
+        case StorageError(status=401) | StorageError(__cause__=ClientAuthenticationError()):
+            return f"storage does not know you: {text}. Log in with `az login`"
+        case StorageError(status=403):
+            return f"storage refuses you: {text} Your login needs the roles {_ROLES} Contributor"
+        case StorageError(__cause__=ServiceRequestError()):
+            return f"storage cannot be reached: {text}"
+        case StorageError():
+            return f"storage: {text}"
     return text

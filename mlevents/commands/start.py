@@ -1,31 +1,79 @@
-"""`mlevents start`: run the app until Ctrl-C."""
+"""``mlevents start``: run the app until Ctrl-C."""
 
 import asyncio
 import fcntl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
+
+import typer
 
 from dispatch.settings import Environment
 from handlers.azure.cloud import PUBLIC, SETTING
+from mlevents import PROJECT
+from mlevents.app_settings import BadFile
+from mlevents.cli import AppFolder, command_line, examples
 from mlevents.console import Console
-from mlevents.lenient_json import BadFile
-from mlevents.local.asked import until_asked
-from mlevents.local.running import FAILURES, FOLDER, Options, Running
+from mlevents.local.options import Options
+from mlevents.local.running import FAILURES, Running
+from mlevents.local.signals import run_until_signal
+
+REMEMBERED = 1000  # lines, log records and mails: `mlevents start` may run for weeks
+
+cli = command_line()
 
 
-def start(options: Options, *, verbose: bool = False) -> int:
-    """Run the app until SIGINT, SIGTERM or SIGHUP: 0; or until it cannot go on, the reason being printed: 1."""
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) < 65536):
+        raise typer.BadParameter(f"{text!r} is not a port: 0 to 65535")
+    return int(text)
+
+
+@cli.command(epilog=examples("mlevents start", "MLEVENTS_RULES=samples/rules mlevents start --port 0"))
+def start(
+    *,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            parser=_port,
+            metavar="PORT",
+            show_default="Host.LocalHttpPort of local.settings.json, else 7071",
+            help="The port of the app's URLs; 0 is any free one.",
+        ),
+    ] = None,
+    no_azurite: Annotated[bool, typer.Option("--no-azurite", help="Use a storage emulator that runs already.")] = False,
+    no_mail: Annotated[bool, typer.Option("--no-mail", help="Do not start a mailbox.")] = False,
+    no_azure: Annotated[bool, typer.Option("--no-azure", help="Do not emulate Azure ML: act in the real one.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Print every call and every log record.")] = False,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Run the app on this machine, as `func start` does, with all that it needs.
+
+    Azurite, a mailbox and an emulated Azure ML run beside it, where the settings
+    of local.settings.json, or of its example, leave room for them.
+    Exit code: 0 after Ctrl-C; 1 if the app cannot start or go on; 130 after a
+    second Ctrl-C, which does not wait for anything.
+    """
+    options = Options(
+        app_dir=app,
+        port=port,
+        keep=True,
+        azurite=not no_azurite,
+        mailbox=not no_mail,
+        azure=not no_azure,
+        remember=REMEMBERED,
+    )
     console = Console(sys.stdout, verbose=verbose, remember=options.remember)
     try:
-        with _alone(options):
-            return asyncio.run(until_asked(_live(options, console), console))
+        with _lock(options):
+            return asyncio.run(run_until_signal(_run(options, console), console))
     except FAILURES as error:
         console.problem(str(error), getattr(error, "stack", ""))
         return 1
 
 
-async def _live(options: Options, console: Console) -> int:
+async def _run(options: Options, console: Console) -> int:
     """Run until the app cannot go on."""
     async with Running(options, console) as running:
         _introduce(running)
@@ -34,40 +82,47 @@ async def _live(options: Options, console: Console) -> int:
 
 
 def _introduce(running: Running) -> None:
-    """As `func start` does: the functions and their URLs; and where the mails go."""
-    say, base = running.console.say, f"http://localhost:{running.port}"
-    say()
-    say("Functions:")
-    say()
+    """Print the functions with their URLs, as `func start` does, and where mails and calls of Azure ML go."""
+    console, base = running.console, f"http://localhost:{running.port}"
+    console.print()
+    console.print("Functions:")
+    console.print()
     for function in running.host.functions.values():
         if function.name in running.disabled:
-            say(f"    {function.name}: disabled", "faint")
+            console.print(f"    {function.name}: disabled", "faint")
         elif function.kind == "eventgridtrigger":
-            say(f"    {function.name}: {base}/runtime/webhooks/eventgrid?functionName={function.name}")
+            url = f"{base}/runtime/webhooks/eventgrid?functionName={function.name}"
+            console.print(f"    {function.name}: {url}", indent=8)
         else:
-            say(f"    {function.name}: {function.trigger['type']}")
-    say()
+            console.print(f"    {function.name}: {function.trigger['type']}")
+    console.print()
     settings = Environment(running.environment)
-    if running.mailbox is not None:
-        say(f"Mails are kept in {running.mailbox.folder}, and go nowhere else.")
+    if running.services.mailbox is not None:
+        console.print(f"Mails are kept in {running.services.mailbox.folder}, and go nowhere else.")
     elif server := settings.get("EMAIL_SMTP_HOST") or settings.get("EMAIL_ACS_ENDPOINT"):
-        say(f"Mails are really sent, by {server}.", "odd")
-    if running.azure is not None:
-        say(f"Azure ML is a stand-in at {running.azure.endpoint}. Play with it: python -m mlevents azure --help")
+        console.print(f"Mails are really sent, by {server}.", "warning")
+    if (azure := running.services.azure) is not None:
+        console.print(f"Azure ML is emulated at {azure.endpoint}. Control it with: mlevents azure --help")
         if settings.get("EMAIL_ACS_ENDPOINT") and not settings.get("EMAIL_ACS_KEY"):
-            say("Its identity is nobody's to the mail service: set EMAIL_ACS_KEY, or start with --no-azure.", "odd")
+            console.print(
+                "The mail service does not know the emulated identity: set EMAIL_ACS_KEY, or start with --no-azure.",
+                "warning",
+            )
     else:
-        say(f"Azure ML is the real one, at {settings.get(SETTING) or PUBLIC}.", "odd")
-    say("Ctrl-C stops everything.")
-    say()
+        console.print(f"Azure ML is the real one, at {settings.get(SETTING) or PUBLIC}.", "warning")
+    console.print("Ctrl-C stops everything.")
+    console.print()
 
 
 @contextmanager
-def _alone(options: Options) -> Iterator[None]:
-    """Two at a time would spoil each other's storage. Raises BadFile if there is one already, or no app."""
+def _lock(options: Options) -> Iterator[None]:
+    """Lock the folder, because two apps would overwrite each other's storage.
+
+    Raises BadFile if another one has locked it, or if there is no app.
+    """
     if not (options.app_dir / "host.json").is_file():
         raise BadFile(f"there is no host.json in {options.app_dir}: that is not a function app")
-    folder = options.folder or options.app_dir / FOLDER
+    folder = options.state_folder
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:

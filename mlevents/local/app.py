@@ -4,7 +4,7 @@
         requests.post(local.url_of("azureml_event"), ...)
         local.wait(lambda: local.mails)
 
-Ports are free ones, and nothing is kept but the mails.
+It uses free ports, and keeps nothing but the mails.
 """
 
 import time
@@ -16,14 +16,15 @@ from dispatch.settings import CONNECTION
 from emulator.background import Background
 from mlevents.console import Console
 from mlevents.local.mailbox import Mail
-from mlevents.local.running import Options, Running
+from mlevents.local.options import Options
+from mlevents.local.running import Running
 
 if TYPE_CHECKING:
     from emulator import Azure
 
 
 class LocalApp:
-    """A function app that runs while in its ``with``: for tests and demos. Takes what `Options` takes."""
+    """A function app that runs within its ``with`` block. Takes the same arguments as `Options`."""
 
     def __init__(self, app_dir: Path, *, console: Console | None = None, **options: Any) -> None:
         self._options = Options(app_dir=app_dir, **options)
@@ -33,13 +34,13 @@ class LocalApp:
     def __enter__(self) -> Self:
         self._background.__enter__()
         try:
-            self._running = self._background.run(self._begin())
+            self._running = self._background.run(self._start())
         except BaseException:
             self._background.__exit__(None, None, None)
             raise
         return self
 
-    async def _begin(self) -> Running:
+    async def _start(self) -> Running:
         return await Running(self._options, self.console).__aenter__()
 
     def __exit__(self, *details: Any) -> None:
@@ -50,38 +51,39 @@ class LocalApp:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The app's base URL."""
         return f"http://127.0.0.1:{self._running.port}"
 
     def url_of(self, function: str) -> str:
-        """Where Event Grid delivers to a function."""
+        """The URL at which Event Grid delivers to a function."""
         return f"{self.url}/runtime/webhooks/eventgrid?functionName={function}"
 
     @property
     def connection_string(self) -> str:
-        """Of the storage that the app uses."""
+        """The connection string of the app's storage."""
         return self._running.environment[CONNECTION]
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What the worker has been given."""
+        """The environment of the worker."""
         return self._running.environment
 
     @property
     def mails(self) -> list[Mail]:
-        """What has arrived in the mailbox."""
-        return list(self._running.mailbox.mails) if self._running.mailbox else []
+        """The mails that have arrived."""
+        mailbox = self._running.services.mailbox
+        return list(mailbox.mails) if mailbox else []
 
     @property
     def azure(self) -> "Azure":
-        """The stand-in for Azure. Raises LookupError if there is none: see `Options.azure`."""
-        if self._running.azure is None:
-            raise LookupError("there is no stand-in for Azure: none was asked for, or MLEVENTS_ARM_ENDPOINT is set")
-        return self._running.azure
+        """The emulated Azure. Raises LookupError if there is none: see `Options.azure`."""
+        if self._running.services.azure is None:
+            raise LookupError("Azure is not emulated: the option `azure` is off, or MLEVENTS_ARM_ENDPOINT is set")
+        return self._running.services.azure
 
     @property
     def lines(self) -> list[str]:
-        """What has been printed."""
+        """The printed lines."""
         return list(self.console.lines)
 
     @property
@@ -91,21 +93,21 @@ class LocalApp:
 
     @property
     def worker_pid(self) -> int | None:
-        """The process id of the worker; None while there is none."""
+        """The process id of the worker; None while none runs."""
         return self._running.host.worker_pid
 
     def invoke(self, function: str, text: str = "") -> None:
-        """Call a function by hand and wait for its end. Raises CallFailed."""
+        """Call a function directly and wait for its end. Raises CallFailed."""
         self._background.run(self._running.call(function, text))
 
     def wait(self, condition: Callable[[], Any], seconds: float = 30.0, *, pause: float = 0.02) -> Any:
-        """Look until `condition` is true, and return what it gave. Raises TimeoutError, with what was printed.
+        """Evaluate `condition` every `pause` seconds until its value is true, and return that value.
 
-        `pause`: seconds between two looks.
+        Raises TimeoutError, with the printed lines, after `seconds`.
         """
         until = time.monotonic() + seconds
         while not (found := condition()):
             if time.monotonic() > until:
-                raise TimeoutError("\n".join(["it did not come true; printed were:", *self.lines]))
+                raise TimeoutError("\n".join(["the condition did not become true; the app printed:", *self.lines]))
             time.sleep(pause)
         return found

@@ -1,4 +1,4 @@
-"""Azurite, Microsoft's storage emulator, as a child process: on given or free ports, ended with its parent."""
+"""Azurite, Microsoft's storage emulator, as a child process that ends with its parent."""
 
 import asyncio
 import re
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from emulator.state.storage_account import ACCOUNT, KEY
-from mlevents.local.host.worker_process import PROJECT, lines
+from mlevents import PROJECT
+from mlevents.local.output import lines
 
-DEFAULT_PORTS = (10000, 10001, 10002)  # blob, queue, table: what UseDevelopmentStorage=true means
+DEFAULT_PORTS = (10000, 10001, 10002)  # blob, queue, table: those of UseDevelopmentStorage=true
 
 _SCRIPT = PROJECT / "node_modules/azurite/dist/src/azurite.js"
 _EXIT_WITH_PARENT = Path(__file__).with_name("exit_with_parent.js")
@@ -20,12 +21,12 @@ _LISTENING = re.compile(r"Azurite (\w+) service is successfully listening at (ht
 
 
 class AzuriteError(Exception):
-    """Azurite cannot be started; says why and what to do."""
+    """Azurite cannot start; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate and its key, as PEM files: Azurite then speaks HTTPS only, and takes Entra ID's tokens, too.
+    """The PEM files of a certificate and its key. With them, Azurite serves HTTPS only, and accepts Entra ID tokens.
 
     It checks a token's form, audience and lifetime, not its signature.
     """
@@ -35,7 +36,7 @@ class Certificate:
 
 
 class Azurite:
-    """A running Azurite. `died` resolves, to its last lines, when it has ended unasked."""
+    """A running Azurite. `died` resolves to its last lines when it has ended."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.blob_url = self.queue_url = self.table_url = ""
@@ -52,7 +53,7 @@ class Azurite:
         ports: tuple[int, int, int] = (0, 0, 0),
         certificate: Certificate | None = None,
     ) -> Self:
-        """Start it and wait until it answers. It keeps what it holds in `folder`, or in memory; port 0 is any free one.
+        """Start Azurite and wait until it answers. Its data is in `folder`, or in memory; port 0 is any free one.
 
         Raises AzuriteError.
         """
@@ -64,7 +65,7 @@ class Azurite:
     async def spawn(
         cls, folder: Path | None, ports: tuple[int, int, int], certificate: Certificate | None = None
     ) -> Self:
-        """As `start`, without waiting: until `ready` it has no addresses. Raises AzuriteError."""
+        """Start Azurite without waiting: its URLs are empty until `ready` returns. Raises AzuriteError."""
         if (node := shutil.which("node")) is None:
             raise AzuriteError("Azurite needs Node.js, and there is no `node` on the PATH: install Node.js 20 or newer")
         if not _SCRIPT.is_file():
@@ -74,25 +75,25 @@ class Azurite:
         tls = ["--cert", str(certificate.cert), "--key", str(certificate.key)] if certificate else []
         process = await asyncio.create_subprocess_exec(
             *(node, "--require", str(_EXIT_WITH_PARENT), str(_SCRIPT), "--silent", "--disableTelemetry"),
-            "--skipApiVersionCheck",  # the newest SDKs send a version that it does not know
+            "--skipApiVersionCheck",  # the newest SDKs send a version that Azurite does not know
             *(*where, "--blobPort", blob, "--queuePort", queue, "--tablePort", table),
             *(("--oauth", "basic", *tls) if tls else ()),
-            stdin=asyncio.subprocess.PIPE,  # never written to: its end is our end
+            stdin=asyncio.subprocess.PIPE,  # never written to: Azurite ends when this process closes it
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for the host, which then stops this in order
+            start_new_session=True,  # Ctrl-C is for the host, which then stops Azurite in order
         )
         return cls(process)
 
     async def ready(self) -> None:
-        """Wait until it answers. Raises AzuriteError, having stopped it, if it does not."""
+        """Wait until Azurite answers. If it does not, stop it and raise AzuriteError."""
         listening = asyncio.create_task(self._listening.wait())
         try:
             either: set[asyncio.Future[Any]] = {listening, self.died}
             await asyncio.wait(either, timeout=60, return_when=asyncio.FIRST_COMPLETED)
             if not self._listening.is_set():
-                said = self.died.result() if self.died.done() else "it did not answer within 60 seconds"
-                raise AzuriteError(f"Azurite did not start: {said}")
+                reason = self.died.result() if self.died.done() else "it did not answer within 60 seconds"
+                raise AzuriteError(f"Azurite did not start: {reason}")
         except BaseException:
             await self.stop()
             raise
@@ -101,14 +102,14 @@ class Azurite:
 
     @property
     def connection_string(self) -> str:
-        """For the SDKs and for AzureWebJobsStorage."""
+        """The connection string for the SDKs and for AzureWebJobsStorage."""
         return (
             f"DefaultEndpointsProtocol={self.queue_url.split(':')[0]};AccountName={ACCOUNT};AccountKey={KEY};"
             f"BlobEndpoint={self.blob_url};QueueEndpoint={self.queue_url};TableEndpoint={self.table_url};"
         )
 
     async def stop(self) -> None:
-        """End it, letting it write down what it holds."""
+        """End Azurite, after it has stored its data."""
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
                 self._process.terminate()

@@ -1,4 +1,4 @@
-"""Azure, for an app that runs on this machine: the stand-in, unless the settings name another."""
+"""The emulated Azure for an app that runs on this machine, unless the settings name another Azure."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,26 +12,23 @@ from schemas import WorkspaceId
 if TYPE_CHECKING:
     from emulator import Azure
 
-NOTE = "azure.json"  # in the folder of what is kept between runs: where the stand-in is, while it is
-SECONDS = 2.0  # that its operations take, unless it is told otherwise
-JOB_SECONDS = 10.0  # that its jobs take, unless it is told otherwise
-POLL_MS = 500  # what clients are told to wait between two looks
-CLUSTER = "cpu-cluster"  # a compute that each workspace has
-TWICE_EVERY = 10  # every so-manieth event is delivered twice, as Event Grid may do with any
+NOTE = "azure.json"  # a file in the folder of Options: the emulator's address, while it runs
+SECONDS = 2.0  # of its operations, by default
+JOB_SECONDS = 10.0  # of its jobs, by default
+POLL_MS = 500  # clients wait so long between two polls
+CLUSTER = "cpu-cluster"  # a compute of each workspace
+TWICE_EVERY = 10  # every tenth event is delivered twice, as Event Grid may do with any
 
 
-def is_meant(environment: Mapping[str, str]) -> bool:
-    """Do the settings leave it open where Azure is? Else it is where they say."""
+def is_configured(environment: Mapping[str, str]) -> bool:
+    """Do the settings leave room for the emulator, by naming no Azure Resource Manager?"""
     return not Environment(environment).get(SETTING).strip()
 
 
 @contextmanager
-def standin(environment: Mapping[str, str]) -> "Iterator[Azure]":
-    """A running one, with the workspaces that the settings name, and the app's storage account to upload to.
-
-    Importing it takes a moment: hence only here.
-    """
-    from emulator import Azure
+def emulated_azure(environment: Mapping[str, str]) -> "Iterator[Azure]":
+    """A running emulator with the workspaces and factories that the settings name; it uploads to the app's storage."""
+    from emulator import Azure  # takes a moment
 
     with Azure(*workspaces(environment), storage=Environment(environment).get(CONNECTION)) as azure:
         azure.state.poll_ms = POLL_MS
@@ -45,15 +42,15 @@ def standin(environment: Mapping[str, str]) -> "Iterator[Azure]":
 
 
 def factories(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The data factories that settings for rules (RULES_...) name, each once."""
-    named = (
+    """The ids of the data factories in the settings for rules (RULES_…), each once."""
+    ids = (
         value.strip().rstrip("/") for name, value in sorted(environment.items()) if name.upper().startswith("RULES_")
     )
-    return tuple({id.casefold(): id for id in named if FACTORY_ID.fullmatch(id)}.values())
+    return tuple({id.casefold(): id for id in ids if FACTORY_ID.fullmatch(id)}.values())
 
 
 def workspaces(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The workspaces that settings for rules (RULES_...) name, each once, in the order of the settings' names."""
+    """The ids of the workspaces in the settings for rules (RULES_…), each once, in the order of the settings' names."""
     found: dict[WorkspaceId, str] = {}
     for name, value in sorted(environment.items()):
         if name.upper().startswith("RULES_"):

@@ -1,4 +1,4 @@
-"""A mailbox on this machine: takes every mail that the app sends, keeps it as a file, delivers it to nobody."""
+"""A mailbox on this machine: keeps every mail of the app as a file, and delivers none."""
 
 import asyncio
 import re
@@ -27,7 +27,7 @@ class Mail:
     """A mail that arrived."""
 
     path: Path
-    sender: str  # of the envelope, as are the recipients: what a mail server acts on
+    sender: str  # of the envelope, as are the recipients: a mail server goes by these
     recipients: tuple[str, ...]
     message: EmailMessage
 
@@ -44,12 +44,12 @@ class Mail:
 
     @property
     def line(self) -> str:
-        """To whom, what, and where it is: one line."""
+        """The recipients, the subject and the file, in one line."""
         return f"to {', '.join(self.recipients)}  {self.subject!r}  {self.path}"
 
 
 class Mailbox:
-    """An SMTP server. Mails become files, numbered on from those in the folder; `mails` has the last, or all."""
+    """An SMTP server. Mails become files, numbered after those in the folder; `mails` has the latest, or all."""
 
     def __init__(
         self, folder: Path, on_mail: Callable[[Mail], None] = lambda mail: None, *, remember: int | None = None
@@ -60,7 +60,7 @@ class Mailbox:
         self._on_mail = on_mail
 
     async def start(self, port: int = 0) -> None:
-        """Listen on a port; 0 is any free one. Raises PortTaken, and OSError if the folder cannot be made."""
+        """Listen on a port; 0 is any free one. Raises PortTaken, and OSError if the folder cannot be created."""
         self.folder.mkdir(parents=True, exist_ok=True)
         numbers = (int(found[1]) for path in self.folder.iterdir() if (found := _NUMBER.fullmatch(path.name)))
         self._numbers = count(max(numbers, default=0) + 1)
@@ -69,17 +69,19 @@ class Mailbox:
         self.port = listener.getsockname()[1]
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._server.close()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._server.wait_closed(), 1)  # a client that stays does not keep us
+            await asyncio.wait_for(
+                self._server.wait_closed(), 1
+            )  # a client that stays connected does not delay the end
 
     def settings(self) -> dict[str, str]:
         """The app settings that send mail here."""
         return {"EMAIL_SMTP_HOST": "127.0.0.1", "EMAIL_SMTP_PORT": str(self.port), "EMAIL_SMTP_SECURITY": "none"}
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
-        """Keep one mail."""
+        """Write one mail to a file."""
         raw = envelope.original_content or b""
         message = message_from_bytes(raw, policy=policy.default)
         path = await asyncio.to_thread(self._write, raw, _slug(message))
@@ -89,7 +91,7 @@ class Mailbox:
         return "250 kept"
 
     def _write(self, raw: bytes, slug: str) -> Path:
-        """Under the next number; what another mailbox has put there meanwhile stays."""
+        """Write the mail under the next number, and never over the file of another mailbox in the same folder."""
         for number in self._numbers:
             path = self.folder / f"{number:04d}-{slug}.eml"
             with suppress(FileExistsError), path.open("xb") as file:
@@ -103,10 +105,10 @@ class Mailbox:
         )
 
 
-def is_meant(environment: Mapping[str, str]) -> bool:
-    """Do the settings send mail to localhost and PORT, where local.settings.json.example says that the mailbox is?
+def is_configured(environment: Mapping[str, str]) -> bool:
+    """Do the settings send mail to localhost and PORT, as local.settings.json.example does?
 
-    Then it is used, on whatever port is free; else mail goes where the settings say.
+    If so, a mailbox takes the mail, on any free port; else the configured server sends it.
     """
     settings = Environment(environment)
     host, port = settings.get("EMAIL_SMTP_HOST").lower(), settings.get("EMAIL_SMTP_PORT")
@@ -114,6 +116,6 @@ def is_meant(environment: Mapping[str, str]) -> bool:
 
 
 def _slug(message: EmailMessage) -> str:
-    """The subject as part of a file's name."""
+    """The part of the file's name that comes from the subject."""
     words = re.sub(r"[^a-z0-9]+", "-", str(message.get("Subject", "")).lower())[:50].strip("-")
     return words or "mail"

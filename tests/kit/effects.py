@@ -1,4 +1,4 @@
-"""A handler whose effect is a line in a file, which any number of processes append to."""
+"""A handler whose effect is a line in a file, to which any number of processes may append."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from schemas import Event
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one call of the handler did, and in which process."""
+    """The effect of one call of the handler, and its process."""
 
     key: str
     rule: str
@@ -23,7 +23,7 @@ class Effect:
 
 
 class Append(Handler[Event]):
-    """Appends a line, and then has not quite ended yet: that is when a worker should die."""
+    """Appends a line, and takes a moment to end: time for a test to kill the worker."""
 
     file: Path
     first_wait: int = 0  # seconds
@@ -33,13 +33,13 @@ class Append(Handler[Event]):
             return CheckBack(timedelta(seconds=self.first_wait), {"waited": True})
         line = json.dumps(asdict(Effect(str(action.key), action.rule, event.id, os.getpid()))) + "\n"
         file = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(file, line.encode())  # in one piece: no two processes write at once
+        os.write(file, line.encode())  # one write: lines of two processes do not mix
         os.close(file)
         time.sleep(0.02)
         return Succeeded("appended")
 
 
 def effects_in(file: Path) -> Iterator[Effect]:
-    """In the order in which they were done."""
+    """The effects, in order."""
     for line in file.read_text().splitlines():
         yield Effect(**json.loads(line))

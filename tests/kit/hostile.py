@@ -1,4 +1,4 @@
-"""What somebody might send who means no good, or whose serializer is broken: made from samples, with a seed."""
+"""Events and bodies of hostile senders and broken serializers, generated from samples with a seed."""
 
 import json
 import random
@@ -54,12 +54,12 @@ NUMBERS = (0, -1, 2**31, 2**63, HUGE, -HUGE, 1e308, 1e-400, float("inf"), float(
 
 
 def deep(levels: int, key: str = "") -> str:
-    """JSON that many levels deep: arrays, or objects with a key."""
+    """JSON with so many levels of arrays, or of objects with a key."""
     return f'{{"{key}":' * levels + "1" + "}" * levels if key else "[" * levels + "]" * levels
 
 
 def values(chance: random.Random) -> Any:
-    """A value that was not expected."""
+    """An unexpected value."""
     kind = chance.randrange(8)
     match kind:
         case 0 | 1 | 2:
@@ -75,21 +75,21 @@ def values(chance: random.Random) -> Any:
     return None
 
 
-def bent(event: dict[str, Any], chance: random.Random) -> dict[str, Any]:
-    """The event with something in it replaced, lost, renamed or added, at one to three places."""
+def altered(event: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    """The event with one to three values replaced, deleted, renamed or added."""
     copy: dict[str, Any] = json.loads(json.dumps(event))
     for _ in range(chance.randint(1, 3)):
-        place = chance.choice([place for place in _objects(copy) if place])
-        name = chance.choice(list(place))
+        target = chance.choice([each for each in _objects(copy) if each])
+        name = chance.choice(list(target))
         match chance.randrange(6):
             case 0:
-                del place[name]
+                del target[name]
             case 1:
-                place[chance.choice((name.upper(), name.title(), f" {name}", chance.choice(TEXTS)))] = place.pop(name)
+                target[chance.choice((name.upper(), name.title(), f" {name}", chance.choice(TEXTS)))] = target.pop(name)
             case 2:
-                place[chance.choice(TEXTS)] = values(chance)
+                target[chance.choice(TEXTS)] = values(chance)
             case _:
-                place[name] = values(chance)
+                target[name] = values(chance)
         if not copy:
             break
     return copy
@@ -102,8 +102,8 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
             yield from _objects(item)
 
 
-def torn(text: bytes, chance: random.Random) -> bytes:
-    """The bytes with some of them changed, lost, doubled or added."""
+def damaged(text: bytes, chance: random.Random) -> bytes:
+    """The bytes with some of them changed, deleted, repeated or inserted."""
     broken = bytearray(text)
     for _ in range(chance.randint(1, 4)):
         at = chance.randrange(len(broken) + 1)
@@ -125,27 +125,27 @@ def torn(text: bytes, chance: random.Random) -> bytes:
     return bytes(broken)
 
 
-def with_twins(event: dict[str, Any], chance: random.Random) -> str:
-    """The event as JSON in which a key stands twice."""
+def with_duplicate_key(event: dict[str, Any], chance: random.Random) -> str:
+    """The event as JSON with a duplicate key."""
     name = chance.choice(list(event))
     return json.dumps(event)[:-1] + f", {json.dumps(name)}: {json.dumps(values(chance))}}}"
 
 
 def deliveries(count: int, seed: int) -> Iterator[bytes]:
-    """Bodies of requests: bent and torn samples, alone or several, in either envelope."""
+    """Bodies of requests: altered and damaged samples, one or several, in either envelope."""
     chance = random.Random(seed)
     for _ in range(count):
         event = chance.choice((*SAMPLES, *CLOUD_EVENTS))
         match chance.randrange(8):
             case 0:
-                yield torn(json.dumps([event]).encode(), chance)
+                yield damaged(json.dumps([event]).encode(), chance)
             case 1:
-                yield f"[{with_twins(event, chance)}]".encode()
+                yield f"[{with_duplicate_key(event, chance)}]".encode()
             case 2:
                 yield json.dumps(
-                    [bent(event, chance), bent(event, chance), chance.choice((event, 5, None, []))]
+                    [altered(event, chance), altered(event, chance), chance.choice((event, 5, None, []))]
                 ).encode()
             case 3:
-                yield json.dumps(bent(event, chance), ensure_ascii=False).encode("utf-8", "surrogatepass")
+                yield json.dumps(altered(event, chance), ensure_ascii=False).encode("utf-8", "surrogatepass")
             case _:
-                yield json.dumps([bent(event, chance)]).encode()
+                yield json.dumps([altered(event, chance)]).encode()

@@ -1,4 +1,4 @@
-"""A handler whose author did not think of secrets: it, and the libraries that it calls, say them in every way."""
+"""A handler that reveals its secrets in every way: itself, and through the libraries that it calls."""
 
 import json
 from datetime import timedelta
@@ -32,7 +32,7 @@ WAYS = (
 
 
 class Leaky(Handler[Event]):
-    """Says its secret."""
+    """Reveals its secret and its URL in the way that the rule names."""
 
     secret: SecretStr
     url: SecretStr

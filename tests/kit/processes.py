@@ -1,4 +1,4 @@
-"""Several hosts on one storage account, events that come to any of them, and workers that are killed meanwhile."""
+"""Several hosts on one storage account, which receive events while their workers are killed."""
 
 import os
 import random
@@ -19,11 +19,11 @@ from mlevents.local.app import LocalApp
 from tests.kit.started import ROOT
 
 EXAMPLE = ROOT / "local.settings.json.example"
-PATIENCE = 100  # deliveries of one event: more means that it will never be taken
+MOST_DELIVERIES = 100  # of one event; if none succeeds, none ever will
 
 
 def settings_of(connection_string: str, rules: Path, timeout: str = "00:00:20") -> dict[str, str]:
-    """A table and queues of a test's own, and rules."""
+    """Settings with the rules, and with a table and queues for one test."""
     name = uuid4().hex[:12]
     return {
         "AzureWebJobsStorage": connection_string,
@@ -36,19 +36,19 @@ def settings_of(connection_string: str, rules: Path, timeout: str = "00:00:20") 
 
 
 @dataclass
-class Crowd:
-    """The hosts, and what was done to them."""
+class Hosts:
+    """The hosts, the killed workers, and the number of deliveries."""
 
     apps: Sequence[LocalApp]
     chance: random.Random
     killed: set[int] = field(default_factory=set)
     deliveries: int = 0
-    refused: int = 0  # deliveries that were not answered with success
+    failed: int = 0  # deliveries that were not answered 202
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def deliver(self, event: dict[str, Any]) -> None:
-        """To any of the hosts; again, as Event Grid would, until one answers with success."""
-        for _ in range(PATIENCE):
+        """Deliver to any host, and again, as Event Grid would, until one answers 202."""
+        for _ in range(MOST_DELIVERIES):
             app = self.chance.choice(self.apps)
             with self._lock:
                 self.deliveries += 1
@@ -58,16 +58,16 @@ class Crowd:
                 if answer.status_code == 202:
                     return
             with self._lock:
-                self.refused += 1
-        raise AssertionError(f"{event['id']} was delivered {PATIENCE} times, and never taken")
+                self.failed += 1
+        raise AssertionError(f"{event['id']} was delivered {MOST_DELIVERIES} times without success")
 
     def deliver_all(self, events: Sequence[dict[str, Any]], at_once: int) -> None:
-        """In this order, so many at a time."""
+        """Deliver in this order, `at_once` at a time."""
         with ThreadPoolExecutor(at_once) as threads:
             list(threads.map(self.deliver, events))
 
     def kill_one(self) -> None:
-        """With SIGKILL, as when the machine ends a process that wants too much memory."""
+        """Kill a worker with SIGKILL, as a machine does that has no memory left."""
         alive = {pid for app in self.apps if (pid := app.worker_pid) is not None} - self.killed
         if alive:
             self.killed.add(pid := self.chance.choice(sorted(alive)))
@@ -75,12 +75,12 @@ class Crowd:
                 os.kill(pid, signal.SIGKILL)
 
     @contextmanager
-    def dying(self, every: float, at_least: int) -> Iterator[None]:
-        """While this lasts, and until enough are dead, one worker dies every so many seconds."""
-        over = threading.Event()
+    def kills(self, every: float, at_least: int) -> Iterator[None]:
+        """Kill a worker every so many seconds within the block, and after it until `at_least` are killed."""
+        ended = threading.Event()
 
         def kill() -> None:
-            while not over.is_set() or len(self.killed) < at_least:
+            while not ended.is_set() or len(self.killed) < at_least:
                 time.sleep(every)
                 self.kill_one()
 
@@ -89,13 +89,13 @@ class Crowd:
         try:
             yield
         finally:
-            over.set()
+            ended.set()
             killer.join()
 
 
 @contextmanager
-def crowd(count: int, settings: dict[str, str], folder: Path, seed: int) -> Iterator[Crowd]:
-    """So many hosts, each with a worker process of its own."""
+def run_hosts(count: int, settings: dict[str, str], folder: Path, seed: int) -> Iterator[Hosts]:
+    """Run `count` hosts, each with its own worker process."""
     with ExitStack() as stack:
         apps = [
             stack.enter_context(
@@ -103,4 +103,4 @@ def crowd(count: int, settings: dict[str, str], folder: Path, seed: int) -> Iter
             )
             for n in range(count)
         ]
-        yield Crowd(apps, random.Random(seed))
+        yield Hosts(apps, random.Random(seed))

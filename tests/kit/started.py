@@ -1,4 +1,4 @@
-"""`python -m mlevents` as a process, seen from outside."""
+"""`mlevents` as a process."""
 
 import os
 import re
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Started:
-    """A running command, and what it has printed."""
+    """A running command, and its output."""
 
     def __init__(self, *arguments: str, **environment: str) -> None:
         self.process = subprocess.Popen(
@@ -54,7 +54,7 @@ class Started:
 def until(condition: Callable[[], Any], seconds: float = 30, started: Started | None = None) -> Any:
     end = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < end, "\n".join(started.lines if started else ["it did not come true"])
+        assert time.monotonic() < end, "\n".join(started.lines if started else ["the condition did not become true"])
         time.sleep(0.02)
     return found
 
@@ -69,7 +69,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def running(pids: set[int]) -> set[int]:
-    """Those that run; a zombie, whose new parent has not looked yet, does not."""
+    """The processes that run, without zombies, whose parents have not waited for them yet."""
     listed = subprocess.run(["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=True).stdout
     states = dict(line.split() for line in listed.splitlines())
     return {pid for pid in pids if not states.get(str(pid), "Z").startswith("Z")}

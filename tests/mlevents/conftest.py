@@ -21,7 +21,7 @@ Run = Callable[..., LocalApp]
 
 
 class Notes:
-    """What the functions of apps/triggers have written down."""
+    """The notes that the functions of apps/triggers have written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -33,13 +33,13 @@ class Notes:
         return [note["body"] for note in self(function)]
 
     def __call__(self, function: str) -> list[dict[str, Any]]:
-        """What one function wrote, in order."""
+        """The notes of one function, in order."""
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
         return [note for note in map(json.loads, lines) if note["function"] == function]
 
 
 class Queue:
-    """A queue as storage has it: texts as they are on the wire."""
+    """A storage queue, with its messages as they are on the wire."""
 
     def __init__(self, client: QueueClient) -> None:
         self.client = client
@@ -51,7 +51,7 @@ class Queue:
         self.client.send_message(text)
 
     def size(self) -> int:
-        """Of all messages, invisible ones too."""
+        """The number of messages, with invisible ones."""
         try:
             return self.client.get_queue_properties().approximate_message_count or 0
         except ResourceNotFoundError:
@@ -75,7 +75,7 @@ def queue_name() -> str:
 
 
 def settings_of(azurite: Azurite, notes: Notes, queue_name: str) -> dict[str, str]:
-    """What apps/triggers needs to be set."""
+    """The settings that apps/triggers needs."""
     return {
         "AzureWebJobsStorage": azurite.connection_string,
         "NOTES": str(notes.path),
@@ -86,15 +86,15 @@ def settings_of(azurite: Azurite, notes: Notes, queue_name: str) -> dict[str, st
 
 @pytest.fixture
 def run(azurite: Azurite, tmp_path: Path, notes: Notes, queue_name: str) -> Iterator[Run]:
-    """Runs an app until the test ends; settings are given as `settings`, all else as to LocalApp."""
+    """Runs an app until the test ends. Takes more `settings`, and the options of LocalApp."""
     with ExitStack() as stack:
 
-        def begin(app: str = "triggers", settings: dict[str, str] | None = None, **options: Any) -> LocalApp:
-            given = settings_of(azurite, notes, queue_name) | (settings or {})
+        def start(app: str = "triggers", settings: dict[str, str] | None = None, **options: Any) -> LocalApp:
+            all_settings = settings_of(azurite, notes, queue_name) | (settings or {})
             options = {"folder": tmp_path / "state", "grace": 0.5, **options}
-            return stack.enter_context(LocalApp(APPS / app, settings=given, **options))
+            return stack.enter_context(LocalApp(APPS / app, settings=all_settings, **options))
 
-        yield begin
+        yield start
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""local.settings.json and host.json, as Core Tools and the host read them."""
+"""local.settings.json and host.json, read as Core Tools and the host read them."""
 
 import json
 from datetime import timedelta
@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlevents.app_settings import LocalSettings, is_disabled, resolve
-from mlevents.lenient_json import BadFile, read_object
+from mlevents.app_settings import BadFile, LocalSettings, is_disabled, read_object, resolve
 from mlevents.local.host.host_json import HostJson, QueueOptions, time_span
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,7 +19,7 @@ def settings(tmp_path: Path, **document: Any) -> LocalSettings:
 
 
 def test_values_become_the_environment(tmp_path: Path) -> None:
-    """Text as it is, numbers as they are written, booleans in small letters, nulls left out with a note."""
+    """Texts and numbers as they are written, booleans in lower case, null left out with a note."""
     values = {"TEXT": " x ", "NUMBER": 7, "FLOAT": 1.50, "YES": True, "NOTHING": None, "EMPTY": ""}
     environment, _ = settings(tmp_path, Values=values).environment({"PATH": "/bin"})
     assert environment == {
@@ -42,15 +41,15 @@ def test_numbers_keep_their_spelling(tmp_path: Path) -> None:
     assert LocalSettings.load(tmp_path).values == {"V": "1.10", "W": "12345678901234567890"}
 
 
-def test_what_the_environment_has_stays_and_is_told(tmp_path: Path) -> None:
-    """One that is empty counts as not there: so does Core Tools see it."""
+def test_the_environment_wins_over_the_file_and_is_reported(tmp_path: Path) -> None:
+    """But not with an empty variable, as in Core Tools."""
     local = settings(tmp_path, Values={"SET": "file", "EMPTY": "file"})
     environment, notes = local.environment({"SET": "mine", "EMPTY": ""})
     assert (environment["SET"], environment["EMPTY"]) == ("mine", "file")
     assert notes == ["SET is as the environment has it, not as local.settings.json"]
 
 
-def test_of_an_example_it_is_told_that_it_is_one(tmp_path: Path) -> None:
+def test_the_example_is_named_as_the_source(tmp_path: Path) -> None:
     (tmp_path / "local.settings.json.example").write_text('{"IsEncrypted": false, "Values": {"SET": "file"}}')
     local = LocalSettings.load(tmp_path)
     assert local.notes == ("settings are those of local.settings.json.example: there is no local.settings.json",)
@@ -59,38 +58,38 @@ def test_of_an_example_it_is_told_that_it_is_one(tmp_path: Path) -> None:
     ]
 
 
-def test_connection_strings_are_settings_too(tmp_path: Path) -> None:
+def test_connection_strings_become_settings(tmp_path: Path) -> None:
     local = settings(tmp_path, ConnectionStrings={"A": "a=1", "B": {"ConnectionString": "b=2", "ProviderName": "p"}})
     assert local.values == {"ConnectionStrings:A": "a=1", "ConnectionStrings:B": "b=2"}
 
 
-def test_the_port_may_stand_in_the_file(tmp_path: Path) -> None:
+def test_the_file_may_set_the_port(tmp_path: Path) -> None:
     assert settings(tmp_path, Host={"LocalHttpPort": 8080}).port == 8080
     assert settings(tmp_path).port is None
 
 
-def test_comments_a_trailing_comma_and_a_byte_order_mark_are_fine(tmp_path: Path) -> None:
+def test_comments_a_trailing_comma_and_a_byte_order_mark_are_allowed(tmp_path: Path) -> None:
     values = '{ "URL": "https://x//y", /* and\n why */ "C": "/* no */,}", }'
     text = f'\ufeff{{ // why\n "IsEncrypted": false, "Values": {values} }}'
     (tmp_path / "local.settings.json").write_text(text, encoding="utf-8")
     assert LocalSettings.load(tmp_path).values == {"URL": "https://x//y", "C": "/* no */,}"}
 
 
-def test_without_the_file_its_example_is_used_and_told(tmp_path: Path) -> None:
+def test_without_the_file_its_example_is_used_and_reported(tmp_path: Path) -> None:
     (tmp_path / "local.settings.json.example").write_text('{"IsEncrypted": false, "Values": {"A": "1"}}')
     local = LocalSettings.load(tmp_path)
     assert local.values == {"A": "1"}
     assert local.notes == ("settings are those of local.settings.json.example: there is no local.settings.json",)
 
 
-def test_without_either_the_environment_is_all(tmp_path: Path) -> None:
+def test_without_both_files_only_the_environment_counts(tmp_path: Path) -> None:
     local = LocalSettings.load(tmp_path)
     assert local.values == {}
     assert "there is no local.settings.json" in local.notes[0]
 
 
-def test_this_project_s_example_can_be_read() -> None:
-    """`mlevents start` works out of the box with it."""
+def test_the_project_s_example_is_valid() -> None:
+    """`mlevents start` uses it without further set-up."""
     values = LocalSettings.read(ROOT / "local.settings.json.example").values
     assert values["AzureWebJobsStorage"] == "UseDevelopmentStorage=true"
 
@@ -110,8 +109,8 @@ def test_this_project_s_example_can_be_read() -> None:
         ("\udcff", "is not UTF-8"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_with_the_reason(tmp_path: Path, text: str, problem: str) -> None:
-    """Where Core Tools goes on without the settings, this stops."""
+def test_an_invalid_file_is_refused_with_the_reason(tmp_path: Path, text: str, problem: str) -> None:
+    """Core Tools would go on without the settings."""
     (tmp_path / "local.settings.json").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(BadFile) as error:
         LocalSettings.load(tmp_path)
@@ -119,7 +118,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_reason(tmp_path: Path, t
     assert "local.settings.json" in str(error.value)
 
 
-def test_an_empty_name_is_left_out(tmp_path: Path) -> None:
+def test_a_setting_without_a_name_is_left_out(tmp_path: Path) -> None:
     local = settings(tmp_path, Values={"": "x"})
     assert (local.values, "empty name" in local.notes[-1]) == ({}, True)
 
@@ -127,15 +126,15 @@ def test_an_empty_name_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["AzureWebJobs.act.Disabled", "AzureWebJobs_act_Disabled", "AzureWebJobs__act__Disabled"]
 )
-def test_a_function_can_be_switched_off(name: str) -> None:
-    """By 1 or true, in any letters, with dots or what stands for them on Linux."""
+def test_a_function_can_be_disabled(name: str) -> None:
+    """With 1 or true in any case, and with dots or their replacements on Linux."""
     assert is_disabled("act", {name: "1"})
     assert is_disabled("act", {name.lower(): "True"})
     assert not is_disabled("act", {name: "false"})
     assert not is_disabled("other", {name: "1"})
 
 
-def test_a_name_in_percent_signs_is_an_app_setting() -> None:
+def test_a_name_in_percent_signs_is_replaced_by_the_app_setting() -> None:
     assert resolve("%A%-poison", {"A": "work"}) == "work-poison"
     assert resolve("plain", {}) == "plain"
     with pytest.raises(LookupError, match="the app setting B"):
@@ -147,23 +146,23 @@ def host_json(tmp_path: Path, document: Any, **environment: str) -> HostJson:
     return HostJson.load(tmp_path, environment)
 
 
-def test_an_empty_host_json_means_the_host_s_defaults(tmp_path: Path) -> None:
-    """30 minutes, as outside the Consumption plan; batches of 16, five tries."""
+def test_an_empty_host_json_leads_to_the_host_s_defaults(tmp_path: Path) -> None:
+    """30 minutes, as outside the Consumption plan; batches of 16; five tries."""
     assert host_json(tmp_path, {}) == HostJson(timedelta(minutes=30), QueueOptions())
 
 
-def test_this_project_s_host_json_is_read_whole() -> None:
+def test_the_project_s_host_json_is_read_completely() -> None:
     read = HostJson.load(ROOT, {})
     assert read.function_timeout == timedelta(minutes=5)
     assert read.queues == QueueOptions(8, 4, timedelta(seconds=5), timedelta(minutes=1), 10, base64=True)
 
 
-def test_names_are_read_in_any_letters(tmp_path: Path) -> None:
+def test_the_case_of_names_is_ignored(tmp_path: Path) -> None:
     read = host_json(tmp_path, {"FunctionTimeout": "00:01:00", "Extensions": {"QUEUES": {"BatchSize": 2}}})
     assert (read.function_timeout, read.queues.batch_size) == (timedelta(minutes=1), 2)
 
 
-def test_an_app_setting_goes_before_the_file(tmp_path: Path) -> None:
+def test_an_app_setting_overrides_the_file(tmp_path: Path) -> None:
     document = {"functionTimeout": "00:01:00", "extensions": {"queues": {"batchSize": 2}}}
     overrides = {
         "AzureFunctionsJobHost__functionTimeout": "00:00:02",
@@ -178,7 +177,7 @@ def test_the_threshold_follows_from_the_batch_size(tmp_path: Path) -> None:
     assert host_json(tmp_path, {"extensions": {"queues": {"batchSize": 8}}}).queues.new_batch_threshold == half // 2
 
 
-def test_a_function_may_run_without_a_limit(tmp_path: Path) -> None:
+def test_minus_one_is_no_limit(tmp_path: Path) -> None:
     assert host_json(tmp_path, {"functionTimeout": "-1"}).function_timeout is None
 
 
@@ -194,13 +193,13 @@ def test_a_function_may_run_without_a_limit(tmp_path: Path) -> None:
         ({"extensions": {"queues": {"messageEncoding": "utf8"}}}, "messageEncoding is 'utf8'"),
     ],
 )
-def test_a_wrong_value_is_refused_with_its_name(tmp_path: Path, document: Any, problem: str) -> None:
+def test_an_invalid_value_is_refused_with_its_name(tmp_path: Path, document: Any, problem: str) -> None:
     with pytest.raises(BadFile) as error:
         host_json(tmp_path, document)
     assert problem in str(error.value)
 
 
-def test_a_folder_without_host_json_is_no_function_app(tmp_path: Path) -> None:
+def test_a_folder_without_host_json_is_not_a_function_app(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match=r"there is no host\.json"):
         HostJson.load(tmp_path, {})
 
@@ -215,16 +214,16 @@ def test_a_folder_without_host_json_is_no_function_app(tmp_path: Path) -> None:
         ("3", timedelta(days=3)),
     ],
 )
-def test_a_time_span_is_read_as_dotnet_writes_it(text: str, span: timedelta) -> None:
+def test_a_time_span_of_dotnet_is_read(text: str, span: timedelta) -> None:
     assert time_span(text) == span
 
 
 @pytest.mark.parametrize("text", ["", "24:00:00", "00:60:00", "-00:01:00", "5m", "1:2:3:4", "00:00:00.", "٥"])
-def test_what_is_no_time_span_is_refused(text: str) -> None:
+def test_an_invalid_time_span_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a time span"):
         time_span(text)
 
 
-def test_a_missing_file_is_the_caller_s_affair(tmp_path: Path) -> None:
+def test_a_missing_file_raises_file_not_found(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_object(tmp_path / "nothing.json")

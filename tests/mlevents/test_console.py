@@ -1,4 +1,4 @@
-"""What the console prints."""
+"""The lines of the console."""
 
 import io
 from typing import Any
@@ -15,7 +15,7 @@ def record(level: str = "INFO", error: str = "", **keys: Any) -> dict[str, Any]:
 
 
 def line(**keys: Any) -> str:
-    """The one line of a named record, without its time."""
+    """The line of a named record, without its time."""
     console = Console()
     console.log(record(**keys))
     (line,) = console.lines
@@ -62,19 +62,19 @@ EVENT = {"id": "e1", "type": "RunCompleted", "workspace": "churn-prod", "object"
         ({"name": "event.received", "id": "e1"}, "event     event.received  id=e1"),
     ],
 )
-def test_one_line_per_event_and_per_action(keys: dict[str, Any], printed: str) -> None:
-    """Names known to the console are written to be read; unknown ones, or without their keys, with what they have."""
+def test_every_event_and_every_action_is_one_line(keys: dict[str, Any], printed: str) -> None:
+    """A record with a known name and all its keys gets a line for reading; any other is printed with its keys."""
     assert line(**keys) == printed
 
 
-def test_named_records_are_kept_for_whoever_asks() -> None:
+def test_named_records_are_kept() -> None:
     console = Console()
     console.log(record(name="event.received", id="e1"))
     assert list(console.records) == [{"name": "event.received", "id": "e1"}]
 
 
-def test_of_many_lines_and_records_the_last_are_remembered() -> None:
-    """`mlevents start` runs for weeks; whoever does not say how many gets all."""
+def test_only_the_latest_lines_and_records_are_kept_if_a_limit_is_set() -> None:
+    """`mlevents start` runs for weeks. Without a limit, all are kept."""
     console, everything = Console(remember=2), Console()
     for number in range(3):
         console.log(record(name="event.rejected", reason=str(number)))
@@ -84,7 +84,7 @@ def test_of_many_lines_and_records_the_last_are_remembered() -> None:
     assert (len(everything.lines), len(everything.records)) == (3, 3)
 
 
-def test_other_records_are_printed_plainly_with_their_stack_trace() -> None:
+def test_records_without_a_name_are_printed_with_their_stack_trace() -> None:
     console = Console()
     console.log(record("ERROR", "Traceback\nValueError: x") | {"logger": "acme", "message": "it broke"})
     assert console.lines[0].endswith("error     acme: it broke")
@@ -92,8 +92,8 @@ def test_other_records_are_printed_plainly_with_their_stack_trace() -> None:
 
 
 @pytest.mark.parametrize("logger", ["azure.core.pipeline.policies.http_logging_policy", "azure", "asyncio"])
-def test_the_sdks_are_heard_from_warnings_on(logger: str) -> None:
-    """They log every request; --verbose shows it."""
+def test_records_of_the_sdks_are_printed_from_warning_on(logger: str) -> None:
+    """The SDKs log every request; --verbose prints that."""
     quiet, loud = Console(), Console(verbose=True)
     for console in (quiet, loud):
         console.log(record("INFO") | {"logger": logger, "message": "Request URL"})
@@ -113,24 +113,57 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_colours_are_for_terminals_only() -> None:
-    terminal, file = Terminal(), io.StringIO()
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal with colours and 40 columns."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "40")
+    return Terminal()
+
+
+def test_only_a_terminal_gets_colours(terminal: Terminal) -> None:
+    file = io.StringIO()
     for stream in (terminal, file):
-        Console(stream).say("done", "good")
+        Console(stream).print("done", "success")
     assert terminal.getvalue() == "\x1b[32mdone\x1b[0m\n"
     assert file.getvalue() == "done\n"
 
 
-def test_a_reader_that_has_gone_does_not_stop_the_host() -> None:
+def test_no_color_switches_colours_off(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    Console(terminal).print("done", "success")
+    assert terminal.getvalue() == "done\n"
+
+
+def test_only_a_terminal_gets_long_lines_wrapped(terminal: Terminal) -> None:
+    """Between words, and under the text of the line. A long word, such as a URL, stays whole; so does a kept line."""
+    url = "http://localhost:7071/runtime/webhooks/eventgrid?functionName=azureml_event"
+    text = f"    azureml_event: a text that is longer than the terminal {url}"
+    file = io.StringIO()
+    for stream in (terminal, file):
+        console = Console(stream)
+        console.print(text, indent=8)
+        assert list(console.lines) == [text]
+    assert terminal.getvalue().splitlines() == [
+        "    azureml_event: a text that is longer",
+        "        than the terminal",
+        f"        {url}",
+    ]
+    assert file.getvalue() == f"{text}\n"
+
+
+def test_a_closed_pipe_does_not_stop_the_host() -> None:
     stream = io.StringIO()
     console = Console(stream)
     stream.close()
-    console.say("nobody reads this")
-    assert list(console.lines) == ["nobody reads this"]
+    console.print("unread")
+    assert list(console.lines) == ["unread"]
 
 
-def test_it_understands_what_the_app_says(caplog: pytest.LogCaptureFixture) -> None:
-    """The keys of `dispatch.log.say` are what the console looks for."""
+def test_the_console_knows_the_keys_of_the_app_s_log(caplog: pytest.LogCaptureFixture) -> None:
+    """`dispatch.log.log_event` writes the keys that the console reads."""
     with caplog.at_level("INFO", "mlevents"):
         log.log_event("event.received", **dict[str, Any](EVENT), rules="a")
     assert line(**caplog.records[0].__dict__["mlevents"]) == "event     RunCompleted  churn-prod  run_7  → a"

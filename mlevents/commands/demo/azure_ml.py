@@ -1,18 +1,15 @@
-"""The part of `mlevents demo` with Azure ML in it: models are deployed by their tags, and drift leads to a deployment.
+"""The scenario of `mlevents demo` in Azure ML: models are deployed by their tags, and drift leads to a deployment.
 
-Azure ML is the stand-in that runs beside the app; what the app does there, it does with the real azure-ai-ml. What
-happens is printed as it happens.
+Azure ML is emulated beside the app, which calls it with the real azure-ai-ml. Events and calls are printed as they
+happen.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from rich.console import Console as Screen
-from rich.markup import escape
-
 from emulator import Call
-from mlevents.console import printable
+from mlevents.console import Console
 from mlevents.local.app import LocalApp
 
 WORKSPACE = "churn-dev"
@@ -21,41 +18,42 @@ MODEL, ENDPOINT = "churn", "churn"
 _RUN = "Microsoft.MachineLearningServices.RunStatusChanged"
 
 
-class Story:
-    """Plays it, in an app that runs, and says what was not as it should be."""
+class Scenario:
+    """Plays the scenario in a running app, and checks its effects."""
 
-    def __init__(self, local: LocalApp, screen: Screen) -> None:
-        self._local, self._azure, self._screen = local, local.azure, screen
-        self._began = time.monotonic()
+    def __init__(self, local: LocalApp, console: Console) -> None:
+        self._local, self._azure, self._console = local, local.azure, console
+        self._started = time.monotonic()
 
     def play(self) -> list[str]:
-        """All parts; returns what went wrong, in words."""
+        """Play all parts; returns a line for each unexpected effect."""
         self._prepare()
         parts: dict[str, Callable[[], Iterator[str]]] = {
             "A model is registered with the tag stage=production": self._tagged,
             "Another one has another tag": self._untagged,
-            "The next one goes wrong when it gets traffic": self._bad,
+            "The next one fails when it gets traffic": self._bad,
             "A model monitor finds drift": self._drift,
         }
-        wrong: list[str] = []
+        errors: list[str] = []
         for title, part in parts.items():
-            self._screen.print(f"\n[bold]{title}[/]")
-            self._began = time.monotonic()
+            self._console.print()
+            self._console.print(title, "bold")
+            self._started = time.monotonic()
             try:
-                wrong += part()
+                errors += part()
             except TimeoutError:
-                wrong += [f"{title}: that took longer than {LONGEST:.0f} s; printed were:", *self._local.lines]
+                errors += [f"{title}: it took longer than {LONGEST:.0f} s; the app printed:", *self._local.lines]
                 break
-        self._screen.print()
-        return wrong
+        self._console.print()
+        return errors
 
     def _prepare(self) -> None:
         azure = self._azure
         azure.jobs.set_duration(seconds=1)
         azure.operations.set_duration(seconds=0.5)
         azure.jobs.register_model("churn-training", MODEL, {"stage": "production"})
-        azure.events.subscribe(self._tell_event)
-        azure.calls.after(self._tell_call)
+        azure.events.subscribe(self._print_event)
+        azure.calls.after(self._print_call)
 
     def _tagged(self) -> Iterator[str]:
         self._register("1", {"stage": "production"})
@@ -65,14 +63,14 @@ class Story:
     def _untagged(self) -> Iterator[str]:
         self._register("2", {"stage": "staging"})
         event = self._azure.events.all[-1]["id"]
-        came = self._wait(lambda: next((r for r in self._local.records if r.get("id") == event), None))
-        self._say(f"left alone: the only rule for it is {came['rules']}")
+        record = self._wait(lambda: next((r for r in self._local.records if r.get("id") == event), None))
+        self._print(f"not deployed: the only rule for it is {record['rules']}")
         yield from self._serves(f"{MODEL}-1-", 1)
 
     def _bad(self) -> Iterator[str]:
         self._register("3", {"stage": "production"})
         name = self._wait(lambda: next((name for name in self._shares() if name.startswith(f"{MODEL}-3-")), None))
-        self._say(f"{name} breaks down")
+        self._print(f"{name} breaks down")
         self._azure.faults.break_deployment(
             ENDPOINT, name, logs="ValueError: could not convert string to float", workspace=WORKSPACE
         )
@@ -96,13 +94,13 @@ class Story:
         return self._azure.endpoints.traffic(ENDPOINT, workspace=WORKSPACE)
 
     def _mailed(self, subject: str) -> Iterator[str]:
-        """How a deployment has ended is mailed, and nothing else about that model."""
+        """Wait for the mail about this model: it must have this subject, the outcome of the deployment."""
         of_this = subject.partition(" ")[0] + " "
         mail = self._wait(lambda: next((m for m in self._local.mails if m.subject.startswith(of_this)), None))
-        self._say(f"mail to {', '.join(mail.recipients)}: {mail.subject}")
-        self._screen.print(f"           {escape(self._note())}")
+        self._print(f"mail to {', '.join(mail.recipients)}: {mail.subject}")
+        self._console.print(f"           {self._note()}", indent=11)
         if mail.subject != subject:
-            yield f"a mail said {mail.subject!r} instead of {subject!r}"
+            yield f"a mail has the subject {mail.subject!r} instead of {subject!r}"
 
     def _serves(self, prefix: str, deployments: int) -> Iterator[str]:
         shares = self._shares()
@@ -113,36 +111,38 @@ class Story:
             yield f"the endpoint {ENDPOINT} should have {deployments} deployment(s), and has {', '.join(found)}"
 
     def _note(self) -> str:
-        """What the last action that deployed has said at its end."""
-        said = [r for r in self._local.records if r["name"] == "action.settled" and r["rule"] == "deploy-tagged-models"]
-        return printable(str(said[-1]["note"]))
+        """The note of the last deploy action that has ended."""
+        settled = [
+            r for r in self._local.records if r["name"] == "action.settled" and r["rule"] == "deploy-tagged-models"
+        ]
+        return str(settled[-1]["note"])
 
     def _wait(self, condition: Callable[[], Any]) -> Any:
         return self._local.wait(condition, LONGEST, pause=0.1)
 
-    def _tell_event(self, event: Mapping[str, Any]) -> None:
-        """What Event Grid delivers of it: of runs, what whole pipelines come to, and what a monitor has found."""
+    def _print_event(self, event: Mapping[str, Any]) -> None:
+        """Print an event that Event Grid delivers; of runs, only the end of a pipeline and the finding of a monitor."""
         kind, data = event["eventType"].rpartition(".")[2], event["data"]
         if event["eventType"] != _RUN:
             if kind != "RunCompleted" or data["runType"] == "azureml.PipelineRun":
-                self._say(f"event {kind} {event['subject'].rpartition('/')[2]}")
+                self._print(f"event {kind} {event['subject'].rpartition('/')[2]}")
         elif "azureml_modelmonitor_threshold_breached" in data["runTags"]:
-            self._say(f"event {kind}: {data['runTags']['azureml_modelmonitor_threshold_breached'].splitlines()[0]}")
+            self._print(f"event {kind}: {data['runTags']['azureml_modelmonitor_threshold_breached'].splitlines()[0]}")
 
-    def _tell_call(self, call: Call) -> None:
-        """What the app has Azure ML do."""
-        done = call.status is not None and call.status < 300
-        if not done or call.method not in {"PUT", "DELETE"} or "/mlevents/" in call.path:
+    def _print_call(self, call: Call) -> None:
+        """Print a change that the app made in Azure ML."""
+        succeeded = call.status is not None and call.status < 300
+        if not succeeded or call.method not in {"PUT", "DELETE"} or "/mlevents/" in call.path:
             return
-        what, name = call.target.split(" ", 1)[1].split("/")[-2:] if "/" in call.target else ("", "")
-        if what == "onlineEndpoints" and call.method == "PUT":
-            shares = {one: share for one, share in (call.body["properties"].get("traffic") or {}).items() if share}
-            split = ", ".join(f"{one} {share} %" for one, share in shares.items())
-            self._say(f"traffic of {name}: {split}" if split else f"endpoint {name} is made")
-        elif what == "deployments":
-            self._say(f"deployment {name} is {'made' if call.method == 'PUT' else 'deleted'}")
-        elif what == "jobs":
-            self._say(f"job {name} is started")
+        kind, name = call.target.split(" ", 1)[1].split("/")[-2:] if "/" in call.target else ("", "")
+        if kind == "onlineEndpoints" and call.method == "PUT":
+            shares = {each: share for each, share in (call.body["properties"].get("traffic") or {}).items() if share}
+            split = ", ".join(f"{each} {share} %" for each, share in shares.items())
+            self._print(f"traffic of {name}: {split}" if split else f"endpoint {name} is created")
+        elif kind == "deployments":
+            self._print(f"deployment {name} is {'created' if call.method == 'PUT' else 'deleted'}")
+        elif kind == "jobs":
+            self._print(f"job {name} is started")
 
-    def _say(self, text: str) -> None:
-        self._screen.print(f"  {time.monotonic() - self._began:5.1f} s  {escape(printable(text))}")
+    def _print(self, text: str) -> None:
+        self._console.print(f"  {time.monotonic() - self._started:5.1f} s  {text}", indent=11)

@@ -1,6 +1,6 @@
-"""What the local host takes from host.json: functionTimeout and extensions.queues, with the real host's defaults.
+"""The settings of host.json that the local host uses: functionTimeout and extensions.queues.
 
-As in the real host, an app setting ``AzureFunctionsJobHost__extensions__queues__batchSize`` goes before the file.
+As in the real host, an app setting ``AzureFunctionsJobHost__extensions__queues__batchSize`` overrides the file.
 Defaults: Azure/azure-sdk-for-net, QueuesOptions.cs; Azure/azure-functions-host, ScriptJobHostOptionsSetup.cs.
 """
 
@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from mlevents.lenient_json import BadFile, read_object
+from mlevents.app_settings import BadFile, read_object
 
 _OVERRIDE = "azurefunctionsjobhost:"
 _TIME_SPAN = re.compile(r"(?:(\d{1,7})\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,7}))?)?|(\d{1,7})", re.ASCII)
@@ -20,7 +20,7 @@ _TIME_SPAN = re.compile(r"(?:(\d{1,7})\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(
 
 @dataclass(frozen=True, slots=True)
 class QueueOptions:
-    """extensions.queues: how storage queues are read."""
+    """extensions.queues: how queue triggers read."""
 
     batch_size: int = 16
     new_batch_threshold: int = 8 * (os.cpu_count() or 1)
@@ -32,9 +32,9 @@ class QueueOptions:
 
 @dataclass(frozen=True, slots=True)
 class HostJson:
-    """A host.json."""
+    """The settings of a host.json."""
 
-    function_timeout: timedelta | None = timedelta(minutes=30)  # None: without a limit
+    function_timeout: timedelta | None = timedelta(minutes=30)  # None: no limit
     queues: QueueOptions = QueueOptions()
 
     @classmethod
@@ -83,7 +83,7 @@ def time_span(text: str) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """The file's values by path in small letters ("extensions:queues:batchsize"), as .NET's configuration has them."""
+    """The file's values by their lower-case path ("extensions:queues:batchsize"), as in .NET's configuration."""
 
     file: str
     values: Mapping[str, str]

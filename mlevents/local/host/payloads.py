@@ -1,7 +1,7 @@
-"""What a function is given by its trigger: the value and the trigger metadata, as the real host sends them to a worker.
+"""The values and trigger metadata that triggers send to functions, as the real host sends them to a worker.
 
-Texts, counts and times as Azure/azure-functions-host's RpcMessageConversionExtensions.cs converts what the extensions
-bind (QueueTriggerBinding.cs, TimerInfo.cs, EventGridExtensionConfigProvider.cs): strings as strings, all else as JSON.
+Strings are sent as strings, all else as JSON: Azure/azure-functions-host, RpcMessageConversionExtensions.cs. The values
+are those of the extensions: QueueTriggerBinding.cs, TimerInfo.cs, EventGridExtensionConfigProvider.cs.
 """
 
 import json
@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
 
-from mlevents.local.host.worker_process import Data, Function
+from mlevents.local.host.functions import Data, Function
 
-_NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # a message that does not expire
+_NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # the expiry of a message that does not expire
 
 
 class Payload(NamedTuple):
@@ -23,7 +23,7 @@ class Payload(NamedTuple):
 
 
 class Message(Protocol):
-    """What is needed of azure.storage.queue.QueueMessage."""
+    """The fields of azure.storage.queue.QueueMessage that are sent."""
 
     id: str
     dequeue_count: Any  # int
@@ -34,13 +34,13 @@ class Message(Protocol):
 
 
 def event_grid(event: Any) -> Payload:
-    """One Event Grid event, or the list of them for a function with cardinality many: JSON without white space."""
+    """One Event Grid event, or a list for a function with cardinality many, as JSON without white space."""
     has_data = isinstance(event, dict) and event.get("data") is not None
     return Payload(_json(event), {"data": _json(event["data"])} if has_data else {})
 
 
 def queue_message(text: str, message: Message) -> Payload:
-    """A message from a storage queue, and its decoded text."""
+    """A message from a storage queue; `text` is its decoded content."""
     metadata = {
         "QueueTrigger": _text(text),
         "Id": _text(message.id),
@@ -54,14 +54,14 @@ def queue_message(text: str, message: Message) -> Payload:
 
 
 def timer(*, last: datetime | None, next: datetime, past_due: bool = False) -> Payload:
-    """What a timer function is told: when it ran last, when it runs next."""
+    """The status of a timer: when its function ran last, and when it runs next."""
     status = {"Last": (last or datetime.min).isoformat(), "Next": next.isoformat()}
     status["LastUpdated"] = status["Last"]
     return Payload(_json({"Schedule": {"AdjustForDST": True}, "ScheduleStatus": status, "IsPastDue": past_due}), {})
 
 
-def by_hand(function: Function, text: str) -> Payload:
-    """What ``POST /admin/functions/NAME`` with this input gives the function. Raises ValueError if it cannot."""
+def manual(function: Function, text: str) -> Payload:
+    """The payload of ``POST /admin/functions/NAME`` with the input `text`. Raises ValueError for an invalid input."""
     if function.kind == "eventgridtrigger":
         if not isinstance(event := json.loads(text), dict):
             raise ValueError(f"an event must be a JSON object, not {type(event).__name__}")
@@ -70,12 +70,12 @@ def by_hand(function: Function, text: str) -> Payload:
     if function.kind == "timertrigger":
         return timer(last=None, next=now)
     if function.kind == "queuetrigger":
-        return queue_message(text, _ByHand(now))
+        return queue_message(text, _ManualMessage(now))
     raise ValueError(f"a {function.trigger['type']} function cannot be called here")
 
 
-class _ByHand:
-    """A queue message that was in no queue."""
+class _ManualMessage:
+    """A queue message for a function that is called without a queue."""
 
     def __init__(self, now: datetime) -> None:
         self.id, self.pop_receipt, self.dequeue_count = str(uuid4()), "", 1

@@ -1,7 +1,7 @@
 """The messages of the Functions host, as plain Python classes.
 
 Azure's host and worker exchange protobuf messages (Azure/azure-functions-language-worker-protobuf, FunctionRpc.proto).
-azure-functions-runtime does not import them: it uses whatever it is handed under these names, and only as bags of
+azure-functions-runtime does not import them: it gets a module with these names as a parameter, and only reads and sets
 fields. So neither protobuf nor gRPC is needed here.
 """
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Message:
-    """A message: the fields that it was made with; as in protobuf, reading any other gives nothing, not an error."""
+    """A message with the given fields. As in protobuf, reading another field is no error: it is None."""
 
     def __init__(self, **fields: Any) -> None:
         self.__dict__.update(fields)
@@ -33,7 +33,7 @@ class OneOf:
 
 
 class TypedData(OneOf):
-    """A value on its way in or out: ``string``, ``bytes``, ``json`` ..."""
+    """A parameter's or a result's value: ``string``, ``bytes``, ``json`` …"""
 
 
 class ParameterBinding(OneOf):
@@ -57,15 +57,15 @@ setattr(BindingInfo, "in", 0)
 
 
 class FunctionLoadResponse(Message):
-    """Unused here; the runtime's module names it."""
+    """Unused; the runtime refers to it."""
 
 
 class FunctionEnvironmentReloadResponse(Message):
-    """Unused here; the runtime's module names it."""
+    """Unused; the runtime refers to it."""
 
 
 class FunctionMetadataResponse(Message):
-    """The functions that were found."""
+    """The functions of the app."""
 
 
 class InvocationResponse(Message):
@@ -81,11 +81,11 @@ class RpcFunctionMetadata(Message):
 
 
 class RpcHttp(Message):
-    """An HTTP answer."""
+    """An HTTP response."""
 
 
 class RpcHttpCookie(Message):
-    """A cookie of one."""
+    """A cookie of an HTTP response."""
 
 
 class RpcRetryOptions(Message):
@@ -97,4 +97,4 @@ class WorkerInitResponse(Message):
 
 
 class WorkerMetadata(Message):
-    """Which worker answered."""
+    """The worker's version."""

@@ -1,4 +1,4 @@
-"""How the host and its worker talk: every message is a JSON object behind its length in four bytes."""
+"""The messages between the host and its worker: each is a JSON object after its length in four bytes."""
 
 import json
 from asyncio import IncompleteReadError, StreamReader
@@ -9,13 +9,13 @@ _LENGTH = Struct("!I")
 
 
 def pack(message: dict[str, Any]) -> bytes:
-    """One message as bytes. What JSON does not know is written as its text."""
+    """One message as bytes. A value that JSON does not know is written as its text."""
     body = json.dumps(message, default=str).encode("ascii")
     return _LENGTH.pack(len(body)) + body
 
 
 def read(stream: BinaryIO) -> dict[str, Any] | None:
-    """The next message, waiting for it; None when the other side is gone."""
+    """Wait for the next message; None when the other side has closed the connection."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None

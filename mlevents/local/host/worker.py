@@ -1,8 +1,8 @@
-"""The language worker: the process in which the functions run. Started by `worker_process`, never by hand.
+"""The language worker: the process in which the functions run. `worker_process` starts it.
 
-Finding the functions, turning what triggers send into their parameters, and calling them is Microsoft's code
-(azure-functions-runtime, which Azure loads from Python 3.13 on); here is what its host process does around it.
-Synchronous functions run in its thread pool, of PYTHON_THREADPOOL_THREAD_COUNT threads.
+Microsoft's azure-functions-runtime, which Azure loads from Python 3.13 on, finds the functions, decodes their
+parameters and calls them. This module does what its host process does around it. Synchronous functions run in the
+runtime's thread pool, of PYTHON_THREADPOOL_THREAD_COUNT threads.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ class HostLink:
         self._lock = Lock()
 
     def send(self, **message: Any) -> None:
-        """Raises OSError if the host is gone."""
+        """Send a message to the host. Raises OSError if the host is gone."""
         packed = wire.pack(message)
         with self._lock:
             self._socket.sendall(packed)
 
     def listen(self, loop: asyncio.AbstractEventLoop, inbox: "asyncio.Queue[dict[str, Any]]") -> None:
-        """Pass on what the host says; when it is gone, so is this process, whatever its functions are doing."""
+        """Put the host's messages into `inbox`. When the host is gone, end this process, even if functions run."""
         while (message := wire.read(self._stream)) is not None:
             loop.call_soon_threadsafe(inbox.put_nowait, message)
         os._exit(1)
@@ -50,7 +50,7 @@ class LogHandler(logging.Handler):
         self._link = link
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send it, with what ``extra={"mlevents": {...}}`` holds."""
+        """Send the record, with the keys in ``extra={"mlevents": {...}}``."""
         try:
             error = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
             self._link.send(
@@ -67,7 +67,7 @@ class LogHandler(logging.Handler):
 
 
 def main(app_dir: str, fd: int) -> None:
-    """Index the app in `app_dir` and serve the host at the other end of the socket `fd` until it says stop."""
+    """Index the app in `app_dir`, and serve the host at the other end of the socket `fd` until it sends stop."""
     faulthandler.enable()
     link = HostLink(socket.socket(fileno=fd))
     asyncio.run(_serve(link, Path(app_dir)))
@@ -79,7 +79,7 @@ async def _serve(link: HostLink, app_dir: Path) -> None:
     first = await inbox.get()
     if "stop" in first:
         return
-    _take_environment(first["environment"])
+    _replace_environment(first["environment"])
     _send_logs_to(link)
     runtime.start_threadpool_executor()
     link.send(**await _index(app_dir))
@@ -90,13 +90,13 @@ async def _serve(link: HostLink, app_dir: Path) -> None:
     runtime.stop_threadpool_executor()
 
 
-def _take_environment(environment: dict[str, str]) -> None:
+def _replace_environment(environment: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
 
 
 def _send_logs_to(link: HostLink) -> None:
-    """As Azure's worker does: everything from INFO on; the runtime's own chatter only when it is being debugged."""
+    """Send records from INFO on, as Azure's worker does; the runtime's own only if the setting asks for debug logs."""
     debug = os.environ.get("PYTHON_ENABLE_DEBUG_LOGGING", "").lower() in {"1", "true"}
     logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[LogHandler(link)])
     logging.getLogger("azure.functions").setLevel(logging.DEBUG if debug else logging.WARNING)
@@ -111,11 +111,12 @@ async def _index(app_dir: Path) -> dict[str, Any]:
     if answer.result.status != protos.StatusResult.Success:
         return {"broken": _error(answer.result)}
     answer = await runtime.functions_metadata_request(_request(functions_metadata_request=SimpleNamespace()))
-    return {"functions": [_described(found) for found in answer.function_metadata_results or ()]}
+    return {"functions": [_description(each) for each in answer.function_metadata_results or ()]}
 
 
-def _described(found: Any) -> dict[str, Any]:
-    return {"name": found.name, "id": found.function_id, "bindings": [json.loads(raw) for raw in found.raw_bindings]}
+def _description(function: Any) -> dict[str, Any]:
+    bindings = [json.loads(raw) for raw in function.raw_bindings]
+    return {"name": function.name, "id": function.function_id, "bindings": bindings}
 
 
 async def _call(link: HostLink, call: dict[str, Any]) -> None:

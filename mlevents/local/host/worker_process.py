@@ -1,20 +1,20 @@
-"""The worker process as the host sees it: started, told to index the app, called, killed, and missed when it dies."""
+"""The worker process as the host sees it: started, calling functions, and killed."""
 
 import asyncio
 import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 from uuid import uuid4
 
+from mlevents import PROJECT
 from mlevents.local.host import wire
-
-PROJECT = Path(__file__).resolve().parents[3]
+from mlevents.local.host.functions import AppBroken, CallFailed, Data, Function, WorkerDied
+from mlevents.local.output import lines
 
 # sys.path as Core Tools leaves it: the app's folder comes after the installed packages (worker.py of
 # Azure/azure-functions-python-worker), so that a module of the app with a package's name is shadowed here, too.
@@ -23,55 +23,11 @@ _START = (
     "from mlevents.local.host.worker import main; main(sys.argv[1], int(sys.argv[3]))"
 )
 
-_LAST_WORDS = 2.0  # seconds for a dying process to finish ending, and for its last lines to arrive
-
-Data: TypeAlias = dict[str, str]  # a value for a function: its kind ("json" or "string") and its text
+_ENDING = 2.0  # seconds for a process to end, and for its last lines to arrive
 
 
-class AppBroken(Exception):  # noqa: N818 - what is broken is the app, not this
-    """The app's functions cannot be indexed; carries Python's stack trace."""
-
-    def __init__(self, message: str, stack: str = "") -> None:
-        super().__init__(message)
-        self.stack = stack
-
-
-class CallFailed(Exception):  # noqa: N818 - the function's failure, not the tool's
-    """A call of a function failed: it raised, ran out of time, or its worker died. Carries its stack trace."""
-
-    def __init__(self, message: str, stack: str = "") -> None:
-        super().__init__(message)
-        self.stack = stack
-
-
-class WorkerDied(CallFailed):
-    """The worker process ended while it was needed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function of the app, as the worker found it."""
-
-    name: str
-    id: str
-    trigger: Mapping[str, Any]
-    others: tuple[Mapping[str, Any], ...] = field(default=())  # bindings beside the trigger
-
-    @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Self:
-        """From the worker's description."""
-        triggers = [b for b in found["bindings"] if str(b["type"]).lower().endswith("trigger")]
-        others = tuple(b for b in found["bindings"] if b not in triggers and b["name"] != "$return")
-        return cls(found["name"], found["id"], triggers[0], others)
-
-    @property
-    def kind(self) -> str:
-        """The trigger's type, in small letters: ``queuetrigger``."""
-        return str(self.trigger["type"]).lower()
-
-
-class Child:
-    """A running worker process. `died` resolves, when it has ended, to how: "was killed by SIGKILL"."""
+class WorkerProcess:
+    """A running worker process. `died` resolves when it has ended, to the way it did: "was killed by SIGKILL"."""
 
     def __init__(
         self,
@@ -82,7 +38,7 @@ class Child:
     ) -> None:
         loop = asyncio.get_running_loop()
         self.pid = process.pid
-        self.served = 0  # calls that ended, well or not
+        self.served = 0  # calls that ended, failed ones too
         self.died: asyncio.Future[str] = loop.create_future()
         self._indexed: asyncio.Future[dict[str, Any]] = loop.create_future()
         self._calls: dict[str, asyncio.Future[None]] = {}
@@ -94,7 +50,7 @@ class Child:
     async def spawn(
         cls, app_dir: Path, on_log: Callable[[dict[str, Any]], None], on_output: Callable[[str], None]
     ) -> Self:
-        """Start the process. It loads the runtime, and waits for `index`."""
+        """Start the process, which loads the runtime and waits for `index`."""
         ours, theirs = socket.socketpair()
         link = await asyncio.open_connection(sock=ours)
         try:
@@ -120,16 +76,16 @@ class Child:
         printing = asyncio.create_task(self._print())
         ending = asyncio.create_task(self._process.wait())
         await asyncio.wait([reading, ending], return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait([ending], timeout=_LAST_WORDS)
-        self.kill()  # what it started may outlive it, and keep its pipes open
+        await asyncio.wait([ending], timeout=_ENDING)
+        self.kill()  # its own children may outlive it, and keep its pipes open
         code = await ending
-        await asyncio.wait([reading, printing], timeout=_LAST_WORDS)
+        await asyncio.wait([reading, printing], timeout=_ENDING)
         for task in (reading, printing):
             task.cancel()
         self._writer.close()
         with suppress(ConnectionError):
             await self._writer.wait_closed()
-        self._bury(f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}")
+        self._end(f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}")
 
     async def _read(self) -> None:
         while (message := await wire.read_async(self._reader)) is not None:
@@ -155,17 +111,17 @@ class Child:
         else:
             call.set_exception(CallFailed(error["message"], error["stack"]))
 
-    def _bury(self, how: str) -> None:
+    def _end(self, how: str) -> None:
         self.died.set_result(how)
         if not self._indexed.done():
             self._indexed.set_exception(WorkerDied(f"the worker process {how}"))
-            self._indexed.exception()  # seen: nobody may be waiting for it
+            self._indexed.exception()  # marks it as retrieved: `index` may not have been called
         for call in self._calls.values():
             if not call.done():
                 call.set_exception(WorkerDied(f"the worker process {how}"))
 
     async def index(self, environment: Mapping[str, str]) -> dict[str, Function]:
-        """Give the worker its environment and have it find the functions. Raises AppBroken, WorkerDied."""
+        """Set the worker's environment, and have it find the functions. Raises AppBroken, WorkerDied."""
         self._writer.write(wire.pack({"environment": dict(environment)}))
         answer = await asyncio.shield(self._indexed)
         if broken := answer.get("broken"):
@@ -184,9 +140,9 @@ class Child:
         await self._calls[id]
 
     def kill(self) -> None:
-        """End the process at once, with all that it started."""
+        """End the process and its children at once."""
         if self.died.done():
-            return  # its number may be somebody else's by now
+            return  # another process may have its id by now
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
@@ -199,17 +155,3 @@ class Child:
             self.kill()
         await asyncio.shield(self.died)
         await self._watch
-
-
-async def lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
-    """What a process prints, line by line, whatever it is and however long its lines are."""
-    while True:
-        try:
-            line = await stream.readuntil()
-        except asyncio.IncompleteReadError as end:
-            line = end.partial
-        except asyncio.LimitOverrunError as error:
-            line = await stream.read(error.consumed)
-        if not line:
-            return
-        yield line.decode(errors="backslashreplace").rstrip("\r\n")

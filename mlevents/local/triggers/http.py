@@ -1,8 +1,8 @@
-"""The URLs of `func start`: Event Grid's webhook, calling a function by hand, and what runs here.
+"""The URLs of `func start`: Event Grid's webhook, calls of single functions, and the host's status.
 
 The webhook answers as Microsoft.Azure.WebJobs.Extensions.EventGrid 3.4 does (Azure/azure-sdk-for-net,
-EventGridExtensionConfigProvider.cs, HttpRequestProcessor.cs), without keys, as under Core Tools. JSON is read by
-Python: the single quotes and comments that Newtonsoft.Json would let pass are errors here.
+EventGridExtensionConfigProvider.cs, HttpRequestProcessor.cs), without keys, as under Core Tools. Python reads
+the JSON: single quotes and comments, which Newtonsoft.Json allows, are errors here.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from aiohttp import web
 
 from mlevents.console import Console
 from mlevents.local.host import payloads
+from mlevents.local.host.functions import CallFailed, Function
 from mlevents.local.host.host import Host
 from mlevents.local.host.payloads import Payload
-from mlevents.local.host.worker_process import CallFailed, Function
 
 LARGEST = 100 * 2**20  # bytes of a request: the real host's default
-_ORIGINS = {  # who may ask, in the CloudEvents handshake; any other is told the first
+_ORIGINS = {  # allowed in the CloudEvents handshake; any other is answered with the first
     "eventgrid.azure.net",
     "eventgrid.azure.us",
     "eventgrid.azure.cn",
@@ -31,39 +31,39 @@ _ORIGINS = {  # who may ask, in the CloudEvents handshake; any other is told the
 
 
 class WebApp:
-    """Serves one host's functions."""
+    """Serves the functions of one host."""
 
     def __init__(self, host: Host, console: Console, disabled: frozenset[str] = frozenset()) -> None:
         self._host, self._console, self._disabled = host, console, disabled
-        self._by_hand: set[asyncio.Task[None]] = set()
+        self._manual_calls: set[asyncio.Task[None]] = set()
 
     def application(self) -> web.Application:
-        """For aiohttp to run."""
+        """The application for aiohttp to run."""
         app = web.Application(client_max_size=LARGEST)
         for method in ("GET", "PUT", "POST", "DELETE", "OPTIONS"):  # those of HostController.cs
             app.router.add_route(method, "/runtime/webhooks/{extension}", self._webhook)
         app.router.add_get("/admin/functions", self._list, allow_head=False)
         app.router.add_get("/admin/functions/{name}", self._describe, allow_head=False)
-        app.router.add_post("/admin/functions/{name}", self._call_by_hand)
+        app.router.add_post("/admin/functions/{name}", self._call_manually)
         app.router.add_get("/admin/host/status", self._status)
         app.router.add_get("/", self._home)
         return app
 
     async def stop(self) -> None:
-        """Wait for the calls made by hand; their worker is stopped already, or about to be."""
-        if self._by_hand:
-            await asyncio.wait(self._by_hand)
+        """Wait for the calls that /admin/functions started; the host stops their worker."""
+        if self._manual_calls:
+            await asyncio.wait(self._manual_calls)
 
     async def _webhook(self, request: web.Request) -> web.Response:
         if request.match_info["extension"].lower() != "eventgrid":
             return web.Response(status=404)
         name = next((value for key, value in request.query.items() if key.lower() == "functionname"), "")
-        function = self._host.functions.get(name)  # with regard to case, as there
+        function = self._host.functions.get(name)  # case-sensitive, as in the real host
         if function is None or function.kind != "eventgridtrigger" or name in self._disabled:
             return web.Response(status=404, text=f"cannot find function: '{name}'")
         if request.method == "OPTIONS":
-            asked = request.headers.get("WebHook-Request-Origin", "")
-            allowed = asked if asked in _ORIGINS else "eventgrid.azure.net"
+            origin = request.headers.get("WebHook-Request-Origin", "")
+            allowed = origin if origin in _ORIGINS else "eventgrid.azure.net"
             return web.Response(headers={"Webhook-Allowed-Origin": allowed})
         match request.headers.get("aeg-event-type", "").lower():
             case "subscriptionvalidation":
@@ -75,12 +75,12 @@ class WebApp:
             case other:
                 self._console.problem(
                     f"a request for {name} has the header aeg-event-type {other!r}: Event Grid sends Notification; "
-                    "what is answered 400 is not delivered again"
+                    "a delivery that is answered 400 is not repeated"
                 )
                 return web.Response(status=400)
 
     async def _answered(self, function: Function, request: web.Request, step: Any) -> web.Response:
-        """What a step answers; 500 with its reason if it cannot, which Event Grid answers with another delivery."""
+        """The response of a step; 500 with the reason if it fails, after which Event Grid delivers again."""
         try:
             answer: web.Response = await step(function, json.loads((await request.read()).decode("utf-8-sig")))
         except CallFailed:
@@ -92,12 +92,12 @@ class WebApp:
         return answer
 
     async def _validate(self, _function: Function, body: Any) -> web.Response:
-        """The handshake: the code from an array of one event, or from one whose data is a string of JSON."""
+        """Answer the handshake with the code of one event: in an array, or with its data as JSON in a string."""
         data = body[0]["data"] if isinstance(body, list) else json.loads(body["data"])
         return web.json_response({"validationResponse": data["validationCode"]})
 
     async def _deliver(self, function: Function, body: Any) -> web.Response:
-        """All events of a delivery at once; one that fails fails the delivery, and all of them come again."""
+        """Call the function for all events at once. If one fails, so does the delivery, and all come again."""
         if not isinstance(body, dict | list):
             raise TypeError(f"an event or a list of events was expected, not {type(body).__name__}")
         events = body if isinstance(body, list) else [body]
@@ -116,8 +116,8 @@ class WebApp:
             raise CallFailed("an event must be an object")
         await self._host.call(function, payloads.event_grid(event))
 
-    async def _call_by_hand(self, request: web.Request) -> web.Response:
-        """Fire and forget: 202 before the function runs, whatever comes of it; disabled functions run, too."""
+    async def _call_manually(self, request: web.Request) -> web.Response:
+        """Answer 202 before the function runs, whether it succeeds or not. Disabled functions run, too."""
         if (function := self._named(request)) is None:
             return web.Response(status=404)
         try:
@@ -127,38 +127,38 @@ class WebApp:
                 raise TypeError("input must be a string; put an event's JSON into it as text")
         except (ValueError, AttributeError, TypeError) as error:
             return web.Response(status=400, text=f'write {{"input": "..."}}: {error}')
-        self._by_hand.add(task := asyncio.create_task(self._run_by_hand(function, text)))
-        task.add_done_callback(self._by_hand.discard)
+        self._manual_calls.add(task := asyncio.create_task(self._run_manually(function, text)))
+        task.add_done_callback(self._manual_calls.discard)
         return web.Response(status=202)
 
-    async def _run_by_hand(self, function: Function, text: str) -> None:
+    async def _run_manually(self, function: Function, text: str) -> None:
         try:
-            payload: Payload = payloads.by_hand(function, text)
+            payload: Payload = payloads.manual(function, text)
         except ValueError as error:
             self._console.problem(f"{function.name} was not called: its input cannot be read: {error}")
             return
-        with suppress(CallFailed):  # which has been printed
+        with suppress(CallFailed):  # the host has printed it
             await self._host.call(function, payload)
 
     def _named(self, request: web.Request) -> Function | None:
-        """The function in the URL, without regard to case."""
-        wanted = request.match_info["name"].casefold()
-        return next((f for name, f in self._host.functions.items() if name.casefold() == wanted), None)
+        """The function in the URL; case is ignored."""
+        name = request.match_info["name"].casefold()
+        return next((f for f in self._host.functions.values() if f.name.casefold() == name), None)
 
-    def _described(self, function: Function) -> Mapping[str, Any]:
+    def _description(self, function: Function) -> Mapping[str, Any]:
         return {
             "name": function.name,
-            "config": {"name": function.name, "bindings": [function.trigger, *function.others]},
+            "config": {"name": function.name, "bindings": [function.trigger, *function.other_bindings]},
             "isDisabled": function.name in self._disabled,
             "language": "python",
         }
 
     async def _list(self, _request: web.Request) -> web.Response:
-        return web.json_response([self._described(f) for f in self._host.functions.values()])
+        return web.json_response([self._description(f) for f in self._host.functions.values()])
 
     async def _describe(self, request: web.Request) -> web.Response:
         function = self._named(request)
-        return web.json_response(self._described(function)) if function else web.Response(status=404)
+        return web.json_response(self._description(function)) if function else web.Response(status=404)
 
     async def _status(self, _request: web.Request) -> web.Response:
         failed = self._host.failed

@@ -1,8 +1,8 @@
-"""A queue trigger: reads a storage queue, ever more slowly while it is empty, and has each message handled.
+"""A queue trigger: reads a storage queue, less and less often while it is empty, and handles each message.
 
-By the rules of QueueListener.cs and RandomizedExponentialBackoffStrategy.cs (Azure/azure-sdk-for-net,
+It follows QueueListener.cs and RandomizedExponentialBackoffStrategy.cs (Azure/azure-sdk-for-net,
 sdk/storage/Microsoft.Azure.WebJobs.Extensions.Storage.Common/src/Shared): `batchSize` messages are read at a time, the
-next when at most `newBatchThreshold` are being handled; an empty or missing queue is looked into after 100 ms, then
+next when at most `newBatchThreshold` are being handled; an empty or missing queue is polled after 100 ms, then
 after about twice as long each time, up to `maxPollingInterval`.
 """
 
@@ -31,26 +31,28 @@ class QueueTrigger:
         self._reachable = True
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start reading."""
         self._reading = asyncio.create_task(self._read())
 
     def wake(self) -> None:
-        """Look now: somebody knows that there is a message."""
+        """Poll now, because a message has been sent."""
         self._awake.set()
 
     async def stop(self, grace: float = 5.0) -> None:
-        """Read no more, and give calls that run `grace` seconds to end."""
+        """Stop reading; running calls have `grace` seconds to end."""
         self._stopping = True
         self.wake()
         if self._reading is not None:
-            await asyncio.wait([self._reading], timeout=1)  # a message that is just being read is not lost from sight
+            await asyncio.wait(
+                [self._reading], timeout=1
+            )  # so that a message that is being read does not stay invisible
             self._reading.cancel()
             await asyncio.wait([self._reading])
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
 
     async def finish(self) -> None:
-        """Wait until every message that was read is deleted or released: after `stop`, when the worker has ended."""
+        """Wait until every message is deleted or released: after `stop`, when the worker has ended."""
         if self._running:
             await asyncio.wait(self._running)
 
@@ -75,7 +77,7 @@ class QueueTrigger:
         answer = self._handling.queue.receive_messages(
             messages_per_page=count,
             visibility_timeout=seconds,
-            retry_total=0,  # the next look is soon enough
+            retry_total=0,  # the next poll is soon enough
         )
         found: list[QueueMessage] = []
         try:
@@ -84,14 +86,14 @@ class QueueTrigger:
                 break  # further pages would be further requests
         except ResourceNotFoundError:
             pass  # the queue does not exist yet
-        except Exception as error:  # whatever it is: a trigger that has ended would be missed by nobody
+        except Exception as error:  # of any kind: it must not end the trigger
             self._note_reachable(error)
             return []
         self._note_reachable(None)
         return found
 
     def _note_reachable(self, error: Exception | None) -> None:
-        """Say once that the queue cannot be read, and once that it can be again."""
+        """Print once that the queue cannot be read, and once that it can be read again."""
         if (error is None) != self._reachable:
             self._reachable = error is None
             if error:
@@ -101,18 +103,18 @@ class QueueTrigger:
 
 
 class Pace:
-    """How long to wait when a queue is empty, in seconds."""
+    """The pauses between polls of an empty queue, in seconds."""
 
     def __init__(self, longest: float) -> None:
         self._longest, self._exponent = longest, 0
 
     def reset(self) -> None:
-        """There was a message."""
+        """Start again with the shortest pause, after a message."""
         self._exponent = 0
 
     def next(self) -> float:
-        """There was none."""
-        jitter = random.uniform(0.8, 1.2)  # noqa: S311 - spreads polling, hides nothing
+        """The next pause, after a poll without a message."""
+        jitter = random.uniform(0.8, 1.2)  # noqa: S311 - spreads polling, is not for security
         grown = SHORTEST_PAUSE + (SHORTEST_PAUSE * jitter * 2 ** (self._exponent - 1) if self._exponent else 0)
         self._exponent += grown < self._longest
         return min(grown, self._longest)

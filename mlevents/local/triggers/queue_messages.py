@@ -1,14 +1,14 @@
-"""What becomes of one message of a queue trigger, by the real host's rules.
+"""Handles the messages of a queue trigger by the real host's rules.
 
 From Azure/azure-sdk-for-net, sdk/storage/Microsoft.Azure.WebJobs.Extensions.Storage.Common/src/Shared/Queues and
 …Extensions.Storage.Queues/src:
 
-- while its call runs it is kept invisible: renewed at half of the time it has            (QueueListener.cs)
-- done: deleted. Failed: visible again after `visibilityTimeout`; failed for the `maxDequeueCount`th time: copied to
-  ``<queue>-poison``, which is made if need be, and deleted                               (QueueProcessor.cs)
-- not Base64: to the poison queue as it is; the function never runs          (QueueServiceClientProvider.cs)
-- Base64 of what is not UTF-8: a failed call, like anything that cannot be bound          (BinaryDataExtensions.cs)
-- a queue called ``…-poison`` has no poison queue: what fails stays invisible until its time is up, and comes again
+- while its call runs, a message stays invisible: renewed when half of its time is over   (QueueListener.cs)
+- succeeded: deleted. Failed: visible again after `visibilityTimeout`; failed for the `maxDequeueCount`th time: copied
+  to ``<queue>-poison``, which is created if it is missing, and deleted                            (QueueProcessor.cs)
+- not Base64: copied to the poison queue unchanged; the function never runs          (QueueServiceClientProvider.cs)
+- Base64 of bytes that are not UTF-8: a failed call, like any value that cannot be bound       (BinaryDataExtensions.cs)
+- a queue called ``…-poison`` has no poison queue: its failed messages stay invisible until their time is over
 """
 
 import asyncio
@@ -24,23 +24,22 @@ from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from mlevents.console import Console
+from mlevents.local.host.functions import CallFailed
 from mlevents.local.host.host_json import QueueOptions
 from mlevents.local.host.payloads import Payload, queue_message
-from mlevents.local.host.worker_process import CallFailed
-
-INVISIBLE = timedelta(minutes=10)  # from being read; QueueListener.cs
+from mlevents.local.options import INVISIBLE
 
 _NAME = re.compile(r"(?!-)(?!.*--)[a-z0-9-]{3,63}(?<!-)")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-_SPACE = str.maketrans("", "", " \t\r\n")  # what .NET's Convert.FromBase64String overlooks
+_SPACE = str.maketrans("", "", " \t\r\n")  # .NET's Convert.FromBase64String ignores it
 
-# What storage answers when a message is not ours any more: its time was up and somebody else has it, or it is deleted.
+# Storage's error codes for a message that is deleted, or whose time is over, so that another reader has it.
 _GONE = {"MessageNotFound", "PopReceiptMismatch", "QueueNotFound", "QueueBeingDeleted", "QueueDisabled"}
 
 
 @dataclass(eq=False)
 class Handling:
-    """Handles the messages of one queue for one function. Raises ValueError for what cannot be a queue's name."""
+    """Handles the messages of one queue for one function. Raises ValueError for an invalid queue name."""
 
     name: str
     service: QueueServiceClient
@@ -48,7 +47,7 @@ class Handling:
     call: Callable[[Payload], Awaitable[None]]  # raises CallFailed
     console: Console
     invisible: timedelta = INVISIBLE
-    on_poison: Callable[[str], None] = lambda name: None  # told the name of a poison queue that got a message
+    on_poison: Callable[[str], None] = lambda name: None  # called with the name of a poison queue that got a message
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -59,10 +58,10 @@ class Handling:
         self.poison: QueueClient | None = self.service.get_queue_client(poison) if has_poison else None
 
     async def handle(self, message: QueueMessage) -> None:
-        """From being read to being deleted or released. Raises nothing."""
+        """Call the function with a message that was read, then delete or release the message. Raises nothing."""
         try:
             await self._handle(message)
-        except AzureError as error:  # the message comes again when its time is up: nothing is lost
+        except AzureError as error:  # storage delivers the message again: nothing is lost
             self.console.problem(f"a message of {self.name} could not be deleted or released: {error}")
 
     async def _handle(self, message: QueueMessage) -> None:
@@ -70,21 +69,21 @@ class Handling:
             body = self._decoded(message.content)
         except ValueError as error:
             self.console.problem(f"a message in {self.name} is not Base64, and no function is called: {error}")
-            await self._bury(message, message.content)
+            await self._move_to_poison(message, message.content)
             return
         count = message.dequeue_count or 0
         if count <= self.options.max_dequeue_count and await self._succeeds(message, body):
             with _unless_gone():
                 await self.queue.delete_message(message.id, message.pop_receipt)
         elif count >= self.options.max_dequeue_count:
-            await self._bury(message, self._encoded(body))
+            await self._move_to_poison(message, self._encoded(body))
         elif self.poison is not None:
             seconds = round(self.options.visibility_timeout.total_seconds())
             with _unless_gone():
                 await self.queue.update_message(message.id, message.pop_receipt, visibility_timeout=seconds)
 
     async def _succeeds(self, message: QueueMessage, body: bytes) -> bool:
-        """Call the function, keeping the message invisible meanwhile."""
+        """Call the function, and keep the message invisible while the call runs."""
         renewing = asyncio.create_task(self._renew(message))
         try:
             await self.call(queue_message(body.decode(), message))
@@ -99,7 +98,7 @@ class Handling:
         return True
 
     async def _renew(self, message: QueueMessage) -> None:
-        """At half time, again and again; each time the message gets another pop receipt."""
+        """Renew the message whenever half of its time is over. Each time it gets another pop receipt."""
         seconds = round(self.invisible.total_seconds())
         pause = half = self.invisible.total_seconds() / 2
         while True:
@@ -109,12 +108,12 @@ class Handling:
             except AzureError as error:
                 if getattr(error, "error_code", "") in _GONE:
                     return
-                pause = half / 5  # while it is still ours
+                pause = half / 5  # several tries before its time is over
             else:
                 message.pop_receipt, message.next_visible_on = renewed.pop_receipt, renewed.next_visible_on
                 pause = half
 
-    async def _bury(self, message: QueueMessage, content: str) -> None:
+    async def _move_to_poison(self, message: QueueMessage, content: str) -> None:
         if self.poison is None:
             return
         self.console.event("queue", f"{self.name}: a message is moved to {self.poison.queue_name}", "bad")

@@ -1,8 +1,8 @@
 """A timer trigger: calls a function on a schedule, one call at a time.
 
 From Azure/azure-webjobs-sdk-extensions, TimerListener.cs and CronSchedule.cs: six fields with seconds first, five
-without, or a time span between calls; local time; a date must fit day of month *and* day of week. The real host keeps
-in storage when a timer ran last and makes up for what it missed while it was down; here every start is a first start.
+without, or a time span between calls; local time; a date must fit day of month *and* day of week. The real host stores
+when a timer ran last, and runs it late if it missed a time while it was down; here every start is a first start.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 
 from croniter import CroniterError, croniter  # type: ignore[import-untyped]  # croniter ships no types
 
+from mlevents.local.host.functions import CallFailed
 from mlevents.local.host.host_json import time_span
 from mlevents.local.host.payloads import Payload, timer
-from mlevents.local.host.worker_process import CallFailed
 
-# What NCRONTAB knows; croniter would also take ``L``, ``#``, ``H`` and ``@daily``.
+# The syntax of NCRONTAB; croniter would also accept ``L``, ``#``, ``H`` and ``@daily``.
 _NAMES = "jan feb mar apr may jun jul aug sep oct nov dec sun mon tue wed thu fri sat".replace(" ", "|")
 _FIELD = re.compile(rf"(?:[0-9*,/-]|{_NAMES})+", re.IGNORECASE | re.ASCII)
 
@@ -25,18 +25,18 @@ Schedule = Callable[[datetime], datetime]  # from now to the next time
 
 
 def schedule(expression: str) -> Schedule:
-    """What an NCRONTAB expression or a time span says. Raises ValueError."""
+    """The schedule of an NCRONTAB expression or a time span. Raises ValueError."""
     fields = expression.split()
     with suppress(ValueError):
         span = time_span(expression)
         if span > timedelta():
             return lambda now: now + span
     if len(fields) not in {5, 6} or not all(map(_FIELD.fullmatch, fields)):
-        raise ValueError(f"{expression!r} is no schedule: write six fields, seconds first, like '0 */5 * * * *'")
+        raise ValueError(f"{expression!r} is not a schedule: write six fields, seconds first, like '0 */5 * * * *'")
     try:
         croniter(" ".join(fields), second_at_beginning=len(fields) == 6, day_or=False)
     except (CroniterError, ValueError) as error:
-        raise ValueError(f"{expression!r} is no schedule: {error}") from error
+        raise ValueError(f"{expression!r} is not a schedule: {error}") from error
 
     def next_time(now: datetime) -> datetime:
         cron = croniter(" ".join(fields), now, second_at_beginning=len(fields) == 6, day_or=False)
@@ -64,11 +64,11 @@ class TimerTrigger:
         self._busy = asyncio.Lock()
 
     def start(self) -> None:
-        """Begin to count."""
+        """Start the schedule."""
         self._ticking = asyncio.create_task(self._tick())
 
     async def stop(self, grace: float = 5.0) -> None:
-        """No more calls; one that runs has `grace` seconds to end."""
+        """End the schedule; a running call has `grace` seconds to end."""
         if self._ticking is None:
             return
         with suppress(TimeoutError):
@@ -85,12 +85,12 @@ class TimerTrigger:
             await self._run(self._next(due))
 
     async def _wait_until(self, due: datetime) -> None:
-        """Look at the clock now and then: it may be set, and a laptop may sleep."""
+        """Wait, and read the clock every 30 seconds: it may be set, and a laptop may sleep."""
         while (left := (due.astimezone() - self._now().astimezone()).total_seconds()) > 0:
             await asyncio.sleep(min(left, 30))
 
     async def _run(self, following: datetime) -> None:
         async with self._busy:
             payload, self._last = timer(last=self._last, next=following), self._now()
-            with suppress(CallFailed):  # which has been printed; a failure does not stop the schedule
+            with suppress(CallFailed):  # the host has printed it; a failure does not stop the schedule
                 await self._call(payload)

@@ -1,4 +1,4 @@
-"""The app's queue and timer triggers, each begun by what its function's decorator says."""
+"""The app's queue and timer triggers, as the decorators of its functions configure them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,18 +10,19 @@ from azure.storage.queue.aio import QueueServiceClient
 from dispatch.settings import CONNECTION, SettingsError
 from mlevents.app_settings import resolve
 from mlevents.console import Console
+from mlevents.local.host.functions import Function
 from mlevents.local.host.host import Host
 from mlevents.local.host.host_json import QueueOptions
 from mlevents.local.host.payloads import Payload
-from mlevents.local.host.worker_process import Function
+from mlevents.local.options import INVISIBLE
 from mlevents.local.triggers.queue import QueueTrigger
-from mlevents.local.triggers.queue_messages import INVISIBLE, Handling
+from mlevents.local.triggers.queue_messages import Handling
 from mlevents.local.triggers.queue_service import queue_service
 from mlevents.local.triggers.timer import TimerTrigger
 
 
 class Triggers:
-    """All that calls functions by itself. A trigger that cannot be begun is printed; the others work."""
+    """The queue and timer triggers. If one cannot work, the reason is printed, and the others work."""
 
     def __init__(
         self,
@@ -35,16 +36,16 @@ class Triggers:
         self._queues: list[QueueTrigger] = []
         self._timers: list[TimerTrigger] = []
 
-    def make(self, options: QueueOptions, invisible: timedelta = INVISIBLE) -> None:
-        """Make a trigger for each function that needs one; print what cannot be served."""
+    def create(self, options: QueueOptions, invisible: timedelta = INVISIBLE) -> None:
+        """Create a trigger for each queue and timer function; print which functions and bindings are not served."""
         for function in self._host.functions.values():
-            self._make(function, options, invisible)
+            self._create(function, options, invisible)
 
-    def _make(self, function: Function, options: QueueOptions, invisible: timedelta) -> None:
+    def _create(self, function: Function, options: QueueOptions, invisible: timedelta) -> None:
         is_disabled = function.name in self._disabled
-        for other in function.others:
-            what = f"the binding {other['name']} ({other['type']})"
-            self._console.problem(f"{function.name}: {what} is not served: only triggers are")
+        for other in function.other_bindings:
+            binding = f"the binding {other['name']} ({other['type']})"
+            self._console.problem(f"{function.name}: {binding} is not served: only triggers are")
         try:
             match function.kind:
                 case "queuetrigger" if not is_disabled:
@@ -84,18 +85,18 @@ class Triggers:
                 queue.wake()
 
     def start(self) -> None:
-        """Begin."""
+        """Start all triggers."""
         for queue in self._queues:
             queue.start()
         for timer in self._timers:
             timer.start()
 
     async def stop(self, grace: float) -> None:
-        """Call no more functions; running calls have `grace` seconds to end."""
+        """Stop calling functions; running calls have `grace` seconds to end."""
         await asyncio.gather(*(q.stop(grace) for q in self._queues), *(t.stop(grace) for t in self._timers))
 
     async def finish(self) -> None:
-        """Let the queues go, when the worker has ended and so every call has."""
+        """Release the messages and close the clients: after `stop`, when the worker has ended."""
         await asyncio.gather(*(queue.finish() for queue in self._queues))
         for service in self._services.values():
             await service.close()

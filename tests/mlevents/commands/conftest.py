@@ -1,4 +1,4 @@
-"""An emulated Azure with two workspaces."""
+"""What the tests of commands share."""
 
 from collections.abc import Iterator
 

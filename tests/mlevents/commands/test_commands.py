@@ -1,17 +1,20 @@
-"""`python -m mlevents check`, `demo` and `mailbox`, from outside."""
+"""`mlevents` itself, and its commands check, demo and mailbox."""
 
 import json
+import os
 import re
 import shutil
 import signal
 import smtplib
 import socket
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from mlevents.__main__ import main
+from mlevents.__main__ import COMMANDS, main
 from mlevents.local.mailbox import PORT
 from tests.kit.started import ROOT, Started
 
@@ -41,7 +44,7 @@ def check(app: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]
     return code, capsys.readouterr().out.splitlines()
 
 
-def test_check_says_what_each_rule_would_do(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_prints_what_each_rule_would_do(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With the app's settings, and the first workspace that the rule is for."""
     (app / "rules/a.yaml").write_text(RULE.replace("fine", "${RULES_WORD} {{ workspace.name }}"))
     code, lines = check(app, capsys)
@@ -49,46 +52,46 @@ def test_check_says_what_each_rule_would_do(app: Path, capsys: pytest.CaptureFix
     assert lines == [
         "settings are those of local.settings.json",
         "rules/a.yaml:3: log-runs on RunCompleted: log info: hello mine",
-        "1 rules in force, no mistakes",
+        "1 rules in force, no errors",
     ]
 
 
-def test_check_ends_with_the_mistakes(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_ends_with_the_errors(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (app / "rules/a.yaml").write_text(RULE)
     (app / "rules/b.yaml").write_text(RULE.replace("do: log", "do: lgo").replace("log-", "b-"))
     code, lines = check(app, capsys)
     assert code == 1
     assert "Did you mean log?" in lines[-2]
-    assert lines[-1] == "1 rules in force, 1 mistake"
+    assert lines[-1] == "1 rules in force, 1 error"
 
 
-def test_check_warns_of_what_an_example_does_not_have(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_warns_of_a_template_that_fails_on_an_example(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (app / "rules/a.yaml").write_text(RULE.replace("fine", "{{ data.runTags.mine }}"))
     code, lines = check(app, capsys)
     assert code == 0
     assert "log-runs on RunCompleted: warning: " in lines[1]
 
 
-def test_check_says_that_without_workspaces_no_rule_acts(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_reports_that_no_rule_acts_without_workspaces(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (app / "rules/a.yaml").write_text(RULE)
     (app / "rules/workspaces.yaml").unlink()
     code, lines = check(app, capsys)
     assert code == 1
-    assert lines[-1] == "no rule acts until workspaces.yaml is right; 1 mistake"
+    assert lines[-1] == "no rule acts until workspaces.yaml is valid; 1 error"
 
 
 def test_check_finds_handlers_in_the_app_s_folder(
     app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever folder the command runs in."""
+    """In any current folder."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     shutil.copytree(ROOT / "handlers", app / "acme_checked", ignore=shutil.ignore_patterns("__pycache__", "mail"))
     (app / "rules/a.yaml").write_text(RULE.replace("do: log", "do: acme_checked.log:Log"))
     code, lines = check(app, capsys)
-    assert (code, lines[-1]) == (0, "1 rules in force, no mistakes")
+    assert (code, lines[-1]) == (0, "1 rules in force, no errors")
 
 
-def test_check_says_which_settings_file_is_wrong(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_names_the_invalid_settings_file(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (app / "local.settings.json").write_text("{")
     code, [line] = check(app, capsys)
     assert code == 1
@@ -96,7 +99,7 @@ def test_check_says_which_settings_file_is_wrong(app: Path, capsys: pytest.Captu
 
 
 @pytest.mark.services
-def test_the_demo_without_node_says_what_to_install() -> None:
+def test_the_demo_without_node_tells_what_to_install() -> None:
     """In one line, not in a stack trace."""
     started = Started("demo", PATH="/nowhere")
     assert started.end() == 1
@@ -107,7 +110,7 @@ def test_the_demo_without_node_says_what_to_install() -> None:
 @pytest.mark.soak  # continuous integration runs the demo beside the tests
 @pytest.mark.timeout(300)
 def test_the_demo_uses_no_real_server_that_the_shell_names() -> None:
-    """Not the storage account, not the mail server; and a terminal without arrows gets its lines, too."""
+    """Neither the storage account nor the mail server. A terminal without arrows gets its lines, too."""
     real = {
         "AzureWebJobsStorage": "AccountName=real",
         "EMAIL_SMTP_HOST": "smtp.example.com",
@@ -119,10 +122,10 @@ def test_the_demo_uses_no_real_server_that_the_shell_names() -> None:
     started = Started("demo", **real, PYTHONIOENCODING="latin-1")
     code = started.end(seconds=280)
     assert code == 0, "\n".join(started.lines)
-    assert "all as it should be" in started.lines[-1]
+    assert "all as expected" in started.lines[-1]
     shown = "\n".join(started.lines)
     assert re.search(r"traffic of churn: churn-1-\w+ 100 %", shown)
-    assert "left alone: the only rule for it is log-everything" in shown
+    assert "not deployed: the only rule for it is log-everything" in shown
     assert re.search(r"traffic of churn: churn-1-\w+ 90 %, churn-3-\w+ 10 %", shown)
     assert "mail to ml-team@example.com: churn:3 failed" in shown
     assert re.search(r"job mle-1-[0-9a-f-]+ is started", shown)
@@ -140,7 +143,7 @@ def port_is_free() -> None:
 @pytest.mark.usefixtures("port_is_free")
 @pytest.mark.services
 def test_the_mailbox_takes_mail_where_the_example_settings_send_it(tmp_path: Path) -> None:
-    """Until Ctrl-C; each mail is a file and a line. A second mailbox says that there is one."""
+    """Until Ctrl-C. Each mail is a file and a line. A second mailbox is refused."""
     values = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
     host, port = values["EMAIL_SMTP_HOST"], int(values["EMAIL_SMTP_PORT"])
     started = Started("mailbox", "--app", str(tmp_path))
@@ -156,10 +159,99 @@ def test_the_mailbox_takes_mail_where_the_example_settings_send_it(tmp_path: Pat
     assert started.end(signal.SIGINT) == 0
 
 
-def test_the_commands_of_the_readme_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    [commands] = re.findall(r"^usage: .*\{(.*)\}", capsys.readouterr().out)
-    named = set(re.findall(r"-m mlevents ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
-    assert named <= set(commands.split(","))
+def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
+    """The help of a command as one line."""
+    assert main([*command, "--help"]) == 0
+    return " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+
+def test_the_list_of_commands_has_their_own_summaries(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is written beside the commands, which are not imported for it."""
+    listed = help_of(capsys)
+    for name, (_, summary) in COMMANDS.items():
+        assert f"{name} {summary}" in listed
+        assert summary in help_of(capsys, name)
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS), ("azure", "register-model")])
+def test_every_help_has_an_example_and_the_exit_codes(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = help_of(capsys, *command)
+    assert f"$ {' '.join(['mlevents', *command])}" in text
+    assert "Exit code: 0 " in text or len(command) > 1
+
+
+@pytest.mark.services
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    """So it is quick."""
+    code = """
+import sys
+from mlevents.__main__ import main
+main(["--help"])
+print([name for name in sys.modules if name.startswith(("dispatch", "handlers", "emulator", "azure", "mlevents.c"))])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "['mlevents.cli', 'mlevents.console']"
+
+
+def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert capsys.readouterr().out == f"mlevents {version}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Missing command (see mlevents --help)"),
+        (["strat"], "No such command 'strat'. Did you mean 'start'? (see mlevents --help)"),
+        (["azure"], "Missing command (see mlevents azure --help)"),
+        (["check", "--nothing"], "No such option: --nothing (see mlevents check --help)"),
+        (["azure", "register-model", "x"], "Missing argument 'version' (see mlevents azure register-model --help)"),
+        (
+            ["azure", "register-model", "x", "1", "--type", "y"],
+            "Invalid value for '--type': 'y' is not one of 'mlflow_model', 'custom_model' "
+            "(see mlevents azure register-model --help)",
+        ),
+        (
+            ["replay"],
+            "Name an EVENT_ID, or give one of --unmatched, --rejected and --dead-letters (see mlevents replay --help)",
+        ),
+    ],
+)
+def test_an_invalid_argument_is_one_line_on_stderr(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"{message}\n")
+
+
+@pytest.mark.services
+def test_the_script_runs_the_command_from_any_folder(tmp_path: Path) -> None:
+    """`make install` copies it into .venv/bin."""
+    project = tmp_path / "a project"
+    (project / ".venv/bin").mkdir(parents=True)
+    (project / ".venv/bin/python").symlink_to(sys.executable)
+    for package in ROOT.glob("*/__init__.py"):
+        (project / package.parent.name).symlink_to(package.parent)
+    script = project / ".venv/bin/mlevents"
+    shutil.copy(ROOT / "mlevents/mlevents.sh", script)
+    environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path.endswith("site-packages"))}
+    done = subprocess.run(
+        ["sh", script, "start", "--port", "a b"],
+        cwd="/",
+        env=environment | {"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "'a b' is not a port" in done.stderr
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    named = set(re.findall(r"(?:bin/|^ *)mlevents ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M))
+    assert named <= COMMANDS.keys()
     assert "mailbox" in named

@@ -1,4 +1,4 @@
-"""`python -m mlevents replay`, on the rows of an app in Azurite."""
+"""`mlevents replay`, on the rows of an app in Azurite."""
 
 import json
 import re
@@ -19,9 +19,9 @@ from dispatch.app import App
 from dispatch.inbox.storage_account import Storage
 from dispatch.receive import receive
 from dispatch.settings import Environment
-from mlevents.__main__ import command_line, main
-from mlevents.commands.replay import settings_of
-from mlevents.commands.replay_report import wish
+from mlevents.__main__ import main
+from mlevents.commands import replay
+from mlevents.commands.replay import Request, settings_of
 from schemas import RunStatusChanged
 from tests.kit.started import ROOT, Started
 from tests.kit.world import SETTINGS, WORKSPACES, rule, rules
@@ -30,7 +30,7 @@ EVENT = RunStatusChanged.example(id="e1", run_id="bold_ant", event_time="2026-11
 
 
 class Deployed:
-    """An app's folder, and what its settings lead to; commands are run on it."""
+    """An app's folder and its storage, on which the command runs."""
 
     def __init__(self, folder: Path, connection: str, capsys: pytest.CaptureFixture[str]) -> None:
         unique = f"w{uuid4().hex[:12]}"  # in YAML, a text whatever its digits
@@ -65,7 +65,7 @@ class Deployed:
             receive(json.dumps(event.wire()), self.app)
 
     def work(self) -> None:
-        """Carry out what is on the queue."""
+        """Carry out the actions on the queue."""
         storage = Storage.of(Environment(self.settings))
         with storage.queue(self.settings["MLEVENTS_QUEUE"]) as queue:
             with suppress(ResourceExistsError):
@@ -81,7 +81,7 @@ class Deployed:
         return {f"{id.rule} {record.replay_number}": record.status for id, record in actions}
 
     def replay(self, *arguments: str) -> tuple[int, list[str]]:
-        """The exit code, and what was said after the settings."""
+        """The exit code, and the lines after those about settings."""
         self._capsys.readouterr()
         code = main(["replay", "--app", str(self.folder), *arguments])
         out, err = self._capsys.readouterr()
@@ -106,7 +106,7 @@ def container(deployed: Deployed) -> Iterator[ContainerClient]:
 
 @contextmanager
 def refusing(status: int) -> Iterator[str]:
-    """A storage service that refuses everything, as Azure's says it."""
+    """A storage service that refuses everything, with an error body like Azure's."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -131,7 +131,7 @@ def refusing(status: int) -> Iterator[str]:
 
 
 class TestAnEvent:
-    def test_is_replayed_and_every_line_says_what_was_done(self, deployed: Deployed) -> None:
+    def test_is_replayed_with_a_line_for_each_rule(self, deployed: Deployed) -> None:
         deployed.rules(rule("done"), rule("ring", "give-up broken"), rule("gone", "skip"))
         deployed.receive(EVENT)
         deployed.work()
@@ -154,7 +154,7 @@ class TestAnEvent:
             "ring 1": "succeeded",
         }
 
-    def test_of_which_all_was_done_ends_well(self, deployed: Deployed) -> None:
+    def test_that_is_replayed_completely_leads_to_exit_code_0(self, deployed: Deployed) -> None:
         deployed.rules(rule("ring"))
         deployed.receive(EVENT)
         deployed.work()
@@ -166,7 +166,7 @@ class TestAnEvent:
         deployed.work()
         assert deployed.ends() == {"ring 1": "succeeded"}
 
-    def test_of_a_dry_run_stays_as_it_is(self, deployed: Deployed) -> None:
+    def test_is_not_changed_by_a_dry_run(self, deployed: Deployed) -> None:
         deployed.rules(rule("ring", "skip"))
         deployed.receive(EVENT)
         deployed.work()
@@ -174,16 +174,16 @@ class TestAnEvent:
         assert (code, lines[0], lines[-1]) == (0, "dry run: this is what would be done", "1 events: 1 replayed")
         assert deployed.ends() == {"ring 0": "skipped"}
 
-    def test_that_is_not_there_is_told(self, deployed: Deployed) -> None:
-        """With what may help: a wrong account has no days, a wrong day has others."""
+    def test_that_is_missing_is_reported(self, deployed: Deployed) -> None:
+        """With a hint: the table has no events at all, or events of other days."""
         code, lines = deployed.replay("e2")
-        assert (code, lines[0]) == (1, "there is no event e2; nothing is recorded there at all")
+        assert (code, lines[0]) == (1, "there is no event e2; the table has no events at all")
         deployed.receive(EVENT)
         _, lines = deployed.replay("e1", "--day", "2026-11-21")
         assert lines[0] == "there is no event e1 of 2026-11-21; 1 days have events, the last is 2026-11-22"
 
     def test_cannot_move_the_cursor(self, deployed: Deployed) -> None:
-        """What comes from outside is shown, not interpreted."""
+        """Its control characters are printed as escapes."""
         deployed.rules(rule("ring", "give-up \\x1b[2J gone"))
         deployed.receive(EVENT.model_copy(update={"id": "\x1b[2J"}))
         deployed.work()
@@ -193,7 +193,7 @@ class TestAnEvent:
 
 
 def test_events_that_matched_no_rule_are_matched(deployed: Deployed) -> None:
-    """Those that match none today are counted."""
+    """Events that match no rule today are counted."""
     deployed.receive(EVENT, EVENT.model_copy(update={"id": "e2"}))
     deployed.rules(rule("ring", when="id StringIn e1"))
     span = ("--from", "2026-11-22", "--until", "2026-11-23T01:00+01:00")
@@ -205,8 +205,8 @@ def test_events_that_matched_no_rule_are_matched(deployed: Deployed) -> None:
     assert deployed.replay("--unmatched", "--from", "2026-11-23", "--until", "2026-11-24")[1] == ["0 events"]
 
 
-def test_what_was_rejected_is_taken_in(deployed: Deployed) -> None:
-    """Once workspaces.yaml has its workspace; what would be rejected again is told."""
+def test_rejected_events_are_accepted(deployed: Deployed) -> None:
+    """When workspaces.yaml lists their workspace. An event that would be rejected again is reported."""
     only_dev = "".join(line for line in WORKSPACES.splitlines(keepends=True) if "churn-prod" not in line)
     deployed.rules(workspaces=only_dev)
     deployed.receive(EVENT)
@@ -214,7 +214,7 @@ def test_what_was_rejected_is_taken_in(deployed: Deployed) -> None:
     deployed.rules(rule("ring"))
     code, lines = deployed.replay("--rejected")
     assert code == 1
-    assert "new       RunStatusChanged  bold_ant  e1" in lines
+    assert "new        RunStatusChanged  bold_ant  e1" in lines
     assert lines[-1].startswith("2 events: ")
     deployed.work()
     assert deployed.ends() == {"ring 0": "succeeded"}
@@ -222,8 +222,8 @@ def test_what_was_rejected_is_taken_in(deployed: Deployed) -> None:
     assert deployed.replay("--rejected", "--until", "2020-01-01") == (0, ["0 events"])
 
 
-def test_dead_letters_are_taken_in(deployed: Deployed, container: ContainerClient) -> None:
-    """By the container's name; what cannot be read is told with its name."""
+def test_dead_letters_are_accepted(deployed: Deployed, container: ContainerClient) -> None:
+    """From the container of that name. A blob that cannot be read is reported with its name."""
     deployed.rules(rule("ring"))
     dead = {**EVENT.wire(), "deadLetterReason": "MaxDeliveryAttemptsExceeded"}
     container.upload_blob("S/2026/11/22/9/1.json", json.dumps([dead]))
@@ -233,7 +233,7 @@ def test_dead_letters_are_taken_in(deployed: Deployed, container: ContainerClien
     assert code == 1
     assert lines == [
         "S/2026/11/22/9/1.json  deleted",
-        "    new       RunStatusChanged  bold_ant  e1",
+        "    new        RunStatusChanged  bold_ant  e1",
         "S/2026/11/22/10/2.json  it is not JSON: Expecting property name enclosed in double quotes at line 1, column 2",
         "1 events: 2 blobs, 1 new",
     ]
@@ -247,19 +247,19 @@ def test_dead_letters_are_taken_in(deployed: Deployed, container: ContainerClien
     )
 
 
-class TestWhatIsWrong:
-    def test_with_the_rules_is_told(self, deployed: Deployed) -> None:
-        """A refused file's rules are not asked; without workspaces, none is."""
+class TestAnError:
+    def test_in_the_rules_is_reported(self, deployed: Deployed) -> None:
+        """The rules of an invalid file are not matched; without workspaces, none are."""
         deployed.receive(EVENT)
         deployed.rules(rule("ring", when="[nonsense]"))
-        assert deployed.replay("e1")[1][0].startswith("rules/team.yaml is refused: its rules are not asked")
+        assert deployed.replay("e1")[1][0].startswith("rules/team.yaml is invalid: its rules are not matched")
         deployed.rules(workspaces="workspaces: [1")
         code, lines = deployed.replay("e1")
         assert code == 1
-        assert lines == ["workspaces.yaml is refused, so no rule matches; `mlevents check` says what is wrong with it"]
+        assert lines == ["workspaces.yaml is invalid, so no rule matches; `mlevents check` says what is wrong in it"]
 
-    def test_is_told_once(self, deployed: Deployed) -> None:
-        """In the command's words, not in those of the app's log, too."""
+    def test_is_reported_once(self, deployed: Deployed) -> None:
+        """By the command, and not by the app's log, too."""
         deployed.rules(rule("ring", when="[nonsense]"))
         deployed.receive(EVENT)
         started = Started("replay", "--app", str(deployed.folder), "e1")
@@ -267,13 +267,13 @@ class TestWhatIsWrong:
         assert [line.split()[0] for line in started.lines[:-2]] == ["settings", "storage", "rules/team.yaml"]
         assert started.lines[-1] == "1 events"
 
-    def test_with_the_settings_is_told(self, deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
-        """With the file, and where in it."""
+    def test_in_the_settings_is_reported(self, deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+        """With the file, the line and the column."""
         (deployed.folder / "local.settings.json").write_text("{")
         assert main(["replay", "--app", str(deployed.folder), "e1"]) == 1
         assert capsys.readouterr().out.startswith(f"{deployed.folder}/local.settings.json, line 1, column 2")
 
-    def test_with_the_container_is_told(self, deployed: Deployed) -> None:
+    def test_in_the_container_s_name_is_reported(self, deployed: Deployed) -> None:
         code, lines = deployed.replay("--dead-letters", "nowhere")
         assert code == 1
         assert lines[0].startswith("storage: The specified container does not exist.")
@@ -281,8 +281,8 @@ class TestWhatIsWrong:
             "'No_Such' is no container: write its name"
         )
 
-    def test_with_storage_is_told(self, deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
-        """Without the key that was to open it."""
+    def test_of_storage_is_reported(self, deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+        """Without the account's key."""
         with socket.socket() as nobody:
             nobody.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{nobody.getsockname()[1]}/devstoreaccount1"
@@ -302,7 +302,7 @@ class TestWhatIsWrong:
             (403, "storage refuses you: .*Your login needs the roles Storage Table Data Contributor and Storage Queue"),
         ],
     )
-    def test_with_the_login_is_told(
+    def test_of_the_login_is_reported(
         self, deployed: Deployed, capsys: pytest.CaptureFixture[str], status: int, says: str
     ) -> None:
         """With what to do about it."""
@@ -317,55 +317,58 @@ class TestWhatIsWrong:
     @pytest.mark.parametrize(
         ("arguments", "says"),
         [
-            ([], "one of the arguments EVENT_ID --unmatched --rejected --dead-letters is required"),
-            (["e1", "--rejected"], "not allowed with argument"),
+            ([], "Name an EVENT_ID, or give one of --unmatched, --rejected and --dead-letters"),
+            (["e1", "--rejected"], "--rejected does not go with EVENT_ID"),
             (["e1", "--delete"], "--delete does not go with EVENT_ID"),
             (["--rejected", "--all"], "--all does not go with --rejected"),
             (["--dead-letters", "c", "--same-key"], "--same-key does not go with --dead-letters"),
             (["e1", "--from", "2026-11-22"], "--from does not go with EVENT_ID"),
-            (["e1", "--all", "--rule", "r"], "not allowed with argument"),
+            (["e1", "--all", "--rule", "r"], "--all does not go with --rule"),
             (["--unmatched"], "--unmatched needs --from and --until"),
             (["--rejected", "--from", "2026-11-22", "--until", "2026-11-22"], "--from is not before --until"),
-            (["--rejected", "--from", "yesterday"], "'yesterday' is no time; write 2026-11-22 or 2026-11-22T08:00"),
-            (["--rejected", "--from", "0001-01-01T00:00+05:00"], "is no time"),
-            (["e1", "--day", "22.11.2026"], "'22.11.2026' is no day; write 2026-11-22, or undated"),
+            (["--rejected", "--from", "yesterday"], "'yesterday' is not a time; write 2026-11-22 or 2026-11-22T08:00"),
+            (["--rejected", "--from", "0001-01-01T00:00+05:00"], "is not a time"),
+            (["e1", "--day", "22.11.2026"], "'22.11.2026' is not a day; write 2026-11-22, or undated"),
         ],
     )
-    def test_with_the_command_line_is_told(
+    def test_in_the_arguments_is_reported(
         self, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        with pytest.raises(SystemExit) as ended:
-            main(["replay", *arguments])
-        assert ended.value.code == 2
+        assert main(["replay", *arguments]) == 2
         assert says in capsys.readouterr().err
 
 
-def test_the_commands_of_the_page_can_be_given() -> None:
-    """docs/replay.md; each of its options exists."""
+def test_the_commands_of_the_page_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of docs/replay.md, and each option that it names."""
     page = (ROOT / "docs/replay.md").read_text(encoding="utf-8")
-    commands = re.findall(r"-m mlevents (replay [^#\n]+)", page)
+    commands = re.findall(r"bin/mlevents (replay [^#\n]+)", page)
     assert len(commands) > 6
-    wishes = [wish(command_line().parse_args(command.split())) for command in commands]
-    assert {(one.dead_letters, one.prefix) for one in wishes} == {("", ""), ("deadletter", "AZUREML-EVENT/2026/11")}
-    said = set(re.findall(r"`(--[a-z-]+)`", page))
-    assert said <= {option for command in commands for option in command.split()} | {"--same-key"}
+    requests: list[Request] = []
+    monkeypatch.setattr(replay, "run", lambda _, request: requests.append(request))
+    assert [main(command.split()) for command in commands] == [0] * len(commands)
+    assert {(each.dead_letters, each.prefix) for each in requests} == {
+        ("", ""),
+        ("deadletter", "AZUREML-EVENT/2026/11"),
+    }
+    named = set(re.findall(r"`(--[a-z-]+)`", page))
+    assert named <= {option for command in commands for option in command.split()} | {"--same-key"}
 
 
 class TestSettings:
-    def test_of_the_environment_come_first(self, deployed: Deployed) -> None:
+    def test_of_the_environment_win_over_the_file(self, deployed: Deployed) -> None:
         settings, notes = settings_of(deployed.folder, {"RULES_WS_CHURN_DEV": "mine"})
         assert settings["RULES_WS_CHURN_DEV"] == "mine"
         assert settings["AzureWebJobsStorage"] == deployed.settings["AzureWebJobsStorage"]
         assert notes[0] == "settings are those of local.settings.json"
 
     @pytest.mark.parametrize("name", ["AzureWebJobsStorage__accountName", "AZUREWEBJOBSSTORAGE:QUEUESERVICEURI"])
-    def test_of_storage_are_of_one_place(self, deployed: Deployed, name: str) -> None:
-        """A connection string in the file would win over an account's name in the environment, and be another one."""
+    def test_of_storage_come_all_from_the_environment_or_all_from_the_file(self, deployed: Deployed, name: str) -> None:
+        """Otherwise a connection string in the file would win over an account's name in the environment."""
         settings, notes = settings_of(deployed.folder, {name: "https://acc.queue.core.windows.net"})
         assert "AzureWebJobsStorage" not in settings
         assert settings["MLEVENTS_TABLE"] == deployed.settings["MLEVENTS_TABLE"]
         assert "storage is as the environment has it, not as local.settings.json" in notes
 
-    def test_of_storage_that_are_empty_do_not_count(self, deployed: Deployed) -> None:
+    def test_of_storage_that_are_empty_are_ignored(self, deployed: Deployed) -> None:
         settings, _ = settings_of(deployed.folder, {"AzureWebJobsStorage__accountName": ""})
         assert settings["AzureWebJobsStorage"] == deployed.settings["AzureWebJobsStorage"]

@@ -1,4 +1,4 @@
-"""`python -m mlevents start`, from outside: a process that is started, used and stopped."""
+"""`mlevents start` as a process: it is started, used and stopped."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ app = func.FunctionApp()
 
 @app.event_grid_trigger(arg_name="event")
 def received(event: str) -> None:
-    """Say that it came, and mail it."""
+    """Log the event, and mail it."""
     keys = {"name": "event.received", "id": "e1", "type": "T", "workspace": "w", "object": "o", "rules": "r"}
     logging.getLogger("mlevents").info("", extra={"mlevents": keys})
     mail = EmailMessage()
@@ -38,8 +38,8 @@ def received(event: str) -> None:
 
 
 @app.event_grid_trigger(arg_name="event")
-def tells_where_storage_is(event: str) -> None:
-    print("storage:", os.environ["AzureWebJobsStorage"])
+def prints_its_storage(event: str) -> None:
+    print("connection:", os.environ["AzureWebJobsStorage"])
 
 
 @app.event_grid_trigger(arg_name="event")
@@ -73,24 +73,24 @@ def write_app(folder: Path) -> Path:
 
 @pytest.fixture
 def start(app: Path) -> Iterator[Callable[..., Started]]:
-    begun: list[Started] = []
+    processes: list[Started] = []
 
     def begin(*arguments: str, **environment: str) -> Started:
-        begun.append(Started("start", "--app", str(app), *arguments, **environment))
-        return begun[-1]
+        processes.append(Started("start", "--app", str(app), *arguments, **environment))
+        return processes[-1]
 
     yield begin
-    for started in begun:
+    for started in processes:
         started.end(signal.SIGINT)
 
 
 URL = r"received: (http://localhost:\d+/runtime/webhooks/eventgrid\?functionName=received)"
 
 
-def test_an_event_is_received_and_a_mail_arrives_and_ctrl_c_stops_everything(
+def test_an_event_is_received_a_mail_arrives_and_ctrl_c_stops_everything(
     start: Callable[..., Started], app: Path
 ) -> None:
-    """The whole tool: URLs, Azurite, queue, mailbox, one line each, exit code 0, no process left."""
+    """URLs, Azurite, queue and mailbox work, and no child process is left."""
     started = start("--port", "0")
     url = started.wait_for(URL)[1]
     started.wait_for("Ctrl-C stops everything")
@@ -107,7 +107,7 @@ def test_an_event_is_received_and_a_mail_arrives_and_ctrl_c_stops_everything(
     assert not running(children)
 
 
-def test_ctrl_c_while_it_starts_ends_it(start: Callable[..., Started], app: Path) -> None:
+def test_ctrl_c_ends_it_while_it_starts(start: Callable[..., Started], app: Path) -> None:
     (app / "function_app.py").write_text("import time\nprint('loading')\ntime.sleep(60)\n")
     started = start("--port", "0", "--no-azurite")
     started.wait_for("loading")
@@ -117,8 +117,8 @@ def test_ctrl_c_while_it_starts_ends_it(start: Callable[..., Started], app: Path
     assert not running(children)
 
 
-def test_asking_twice_ends_it_at_once(start: Callable[..., Started], app: Path) -> None:
-    """Whatever it waits for; and still no process is left."""
+def test_a_second_ctrl_c_ends_it_at_once(start: Callable[..., Started], app: Path) -> None:
+    """It waits for nothing, and leaves no child process."""
     started = start("--port", "0", "--no-azurite")
     url = started.wait_for(URL)[1].replace("received", "sleeps")
     started.wait_for("Ctrl-C")
@@ -131,8 +131,8 @@ def test_asking_twice_ends_it_at_once(start: Callable[..., Started], app: Path) 
     until(lambda: not running(children))
 
 
-def test_even_when_it_is_killed_no_process_is_left(start: Callable[..., Started]) -> None:
-    """kill -9: worker and Azurite notice that they are alone."""
+def test_sigkill_leaves_no_child_process(start: Callable[..., Started]) -> None:
+    """Worker and Azurite end when the host is gone."""
     started = start("--port", "0")
     started.wait_for("Ctrl-C stops everything")
     children = descendants(started.process.pid)
@@ -142,13 +142,13 @@ def test_even_when_it_is_killed_no_process_is_left(start: Callable[..., Started]
 
 
 def storage(started: Started) -> str:
-    url = started.wait_for(URL)[1].replace("received", "tells_where_storage_is")
+    url = started.wait_for(URL)[1].replace("received", "prints_its_storage")
     started.wait_for("Ctrl-C")
     requests.post(url, json=[{}], headers={"aeg-event-type": "Notification"}, timeout=30)
-    return started.wait_for("storage: (.*)$")[1]
+    return started.wait_for("connection: (.*)$")[1]
 
 
-def test_what_storage_holds_survives_a_restart(start: Callable[..., Started]) -> None:
+def test_storage_survives_a_restart(start: Callable[..., Started]) -> None:
     started = start("--port", "0")
     connection = connection_string(storage(started))
     with QueueClient.from_connection_string(connection, "kept") as queue:
@@ -161,17 +161,17 @@ def test_what_storage_holds_survives_a_restart(start: Callable[..., Started]) ->
 
 
 def connection_string(text: str) -> str:
-    """Of the emulator: with its usual ports written out."""
+    """The connection string, spelled out if it is UseDevelopmentStorage=true."""
     if text != "UseDevelopmentStorage=true":
         return text
     return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};QueueEndpoint=http://127.0.0.1:10001/{ACCOUNT}"
 
 
-def test_when_azurite_s_usual_ports_are_taken_it_uses_others(start: Callable[..., Started]) -> None:
-    """And tells the worker where, by a connection string."""
+def test_azurite_uses_other_ports_if_its_usual_ones_are_taken(start: Callable[..., Started]) -> None:
+    """The worker gets a connection string with them."""
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with contextlib.suppress(OSError):  # somebody else's Azurite has it: as well
+        with contextlib.suppress(OSError):  # another Azurite has it: as good
             taken.bind(("127.0.0.1", 10001))
             taken.listen()
         text = storage(start("--port", "0"))
@@ -179,7 +179,7 @@ def test_when_azurite_s_usual_ports_are_taken_it_uses_others(start: Callable[...
     assert ":10001/" not in text
 
 
-def test_two_at_a_time_in_one_folder_are_refused(start: Callable[..., Started]) -> None:
+def test_a_second_start_in_the_same_folder_is_refused(start: Callable[..., Started]) -> None:
     first = start("--port", "0", "--no-azurite")
     first.wait_for("Ctrl-C")
     second = start("--port", "0", "--no-azurite")
@@ -187,7 +187,7 @@ def test_two_at_a_time_in_one_folder_are_refused(start: Callable[..., Started]) 
     assert any("another `mlevents start` uses" in line for line in second.lines)
 
 
-def test_a_port_that_is_taken_is_an_error_that_says_so(start: Callable[..., Started]) -> None:
+def test_a_taken_port_is_reported(start: Callable[..., Started]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -198,20 +198,20 @@ def test_a_port_that_is_taken_is_an_error_that_says_so(start: Callable[..., Star
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])
-def test_what_is_no_port_is_refused(start: Callable[..., Started], port: str) -> None:
+def test_an_invalid_port_is_refused(start: Callable[..., Started], port: str) -> None:
     started = start(f"--port={port}")
     assert started.end() == 2
     assert any("is not a port" in line for line in started.lines)
 
 
-def test_a_folder_without_an_app_is_left_as_it_is(tmp_path: Path) -> None:
+def test_nothing_is_written_to_a_folder_without_an_app(tmp_path: Path) -> None:
     started = Started("start", "--app", str(tmp_path))
     assert started.end() == 1
     assert any("that is not a function app" in line for line in started.lines)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_to_is_an_error_in_one_line(start: Callable[..., Started], app: Path) -> None:
+def test_a_read_only_folder_is_reported_in_one_line(start: Callable[..., Started], app: Path) -> None:
     (app / ".mlevents").write_text("a file where the folder should be")
     started = start("--port", "0")
     assert started.end() == 1
@@ -219,7 +219,7 @@ def test_a_folder_that_cannot_be_written_to_is_an_error_in_one_line(start: Calla
     assert f"{app}/.mlevents" in line
 
 
-def test_the_port_may_stand_in_local_settings_json(start: Callable[..., Started], app: Path) -> None:
+def test_the_port_of_local_settings_json_is_used(start: Callable[..., Started], app: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -228,10 +228,12 @@ def test_the_port_may_stand_in_local_settings_json(start: Callable[..., Started]
     started = start("--no-azurite")
     started.wait_for(f"http://localhost:{port}/runtime")
     started.wait_for("Ctrl-C")
-    assert started.end(signal.SIGHUP) == 0  # the terminal was closed: no failure, nor is SIGTERM, see `talkative`
+    assert started.end(signal.SIGHUP) == 0  # a closed terminal is no failure, nor is SIGTERM: see `verbose`
 
 
-def test_an_app_that_cannot_be_indexed_is_an_error_with_its_stack(start: Callable[..., Started], app: Path) -> None:
+def test_an_app_that_cannot_be_indexed_is_reported_with_its_stack_trace(
+    start: Callable[..., Started], app: Path
+) -> None:
     (app / "function_app.py").write_text("import nothing_of_that_name\n")
     started = start("--port", "0", "--no-azurite")
     assert started.end() == 1
@@ -239,7 +241,7 @@ def test_an_app_that_cannot_be_indexed_is_an_error_with_its_stack(start: Callabl
     assert any("Traceback" in line for line in started.lines)
 
 
-def test_settings_that_cannot_be_read_are_an_error(start: Callable[..., Started], app: Path) -> None:
+def test_unreadable_settings_are_reported(start: Callable[..., Started], app: Path) -> None:
     (app / "local.settings.json").write_text('{"IsEncrypted": true}')
     started = start("--port", "0")
     assert started.end() == 1
@@ -247,7 +249,7 @@ def test_settings_that_cannot_be_read_are_an_error(start: Callable[..., Started]
     assert not any("Traceback" in line for line in started.lines)
 
 
-def test_it_ends_when_azurite_does(start: Callable[..., Started]) -> None:
+def test_it_ends_when_azurite_ends(start: Callable[..., Started]) -> None:
     started = start("--port", "0")
     started.wait_for("Ctrl-C")
     listed = subprocess.run(["ps", "-ww", "-A", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
@@ -259,9 +261,9 @@ def test_it_ends_when_azurite_does(start: Callable[..., Started]) -> None:
 
 
 @pytest.fixture(scope="module")
-def talkative(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
-    """One that says much, for the tests that only listen."""
-    folder = write_app(tmp_path_factory.mktemp("talkative"))
+def verbose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """One process with --verbose for all tests that only read its output."""
+    folder = write_app(tmp_path_factory.mktemp("verbose"))
     environment = {"EMAIL_SMTP_HOST": "smtp.example.com", "AzureWebJobs_work_Disabled": "true"}
     started = Started("start", "--app", str(folder), "--port", "0", "--no-azurite", "--verbose", **environment)
     started.wait_for("Ctrl-C")
@@ -269,24 +271,24 @@ def talkative(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     assert started.end(signal.SIGTERM) == 0
 
 
-def test_a_real_mail_server_in_the_settings_is_used_and_said(talkative: Started) -> None:
-    talkative.wait_for(r"Mails are really sent, by smtp\.example\.com")
-    talkative.wait_for("EMAIL_SMTP_HOST is as the environment has it")
+def test_a_real_mail_server_is_used_and_named(verbose: Started) -> None:
+    verbose.wait_for(r"Mails are really sent, by smtp\.example\.com")
+    verbose.wait_for("EMAIL_SMTP_HOST is as the environment has it")
 
 
-def test_so_is_azure_communication_services(start: Callable[..., Started], app: Path) -> None:
-    """Nobody should learn from a mail in his inbox that mails were sent."""
+def test_azure_communication_services_is_used_and_named(start: Callable[..., Started], app: Path) -> None:
+    """A user must know that mails are really sent."""
     values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "EMAIL_ACS_ENDPOINT": "https://acs.example.com"}
     (app / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
     start("--port", "0", "--no-azurite").wait_for(r"Mails are really sent, by https://acs\.example\.com")
 
 
-def test_it_says_where_azure_ml_is(start: Callable[..., Started], app: Path) -> None:
-    """A stand-in, whose identity a real mail service does not know; or another Resource Manager."""
+def test_the_emulated_or_real_azure_ml_is_named(start: Callable[..., Started], app: Path) -> None:
+    """With a warning if the mail service is real, for it does not know the emulated identity."""
     values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "EMAIL_ACS_ENDPOINT": "https://acs.example.com"}
     (app / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
     started = start("--port", "0", "--no-azurite")
-    started.wait_for(r"Azure ML is a stand-in at https://localhost:\d+\.")
+    started.wait_for(r"Azure ML is emulated at https://localhost:\d+\.")
     started.wait_for("set EMAIL_ACS_KEY, or start with --no-azure")
     assert started.end(signal.SIGTERM) == 0
     started = start("--port", "0", "--no-azurite", "--no-azure")
@@ -297,17 +299,11 @@ def test_it_says_where_azure_ml_is(start: Callable[..., Started], app: Path) -> 
     start("--port", "0", "--no-azurite").wait_for(r"Azure ML is the real one, at https://management\.usgov\S+\.")
 
 
-def test_disabled_functions_are_named_so(talkative: Started) -> None:
-    talkative.wait_for("work: disabled")
+def test_disabled_functions_are_marked(verbose: Started) -> None:
+    verbose.wait_for("work: disabled")
 
 
-def test_verbose_shows_every_call(talkative: Started) -> None:
-    url = talkative.wait_for(URL)[1].replace("received", "tells_where_storage_is")
+def test_verbose_prints_every_call(verbose: Started) -> None:
+    url = verbose.wait_for(URL)[1].replace("received", "prints_its_storage")
     requests.post(url, json=[{}], headers={"aeg-event-type": "Notification"}, timeout=30)
-    talkative.wait_for(r"called +tells_where_storage_is  \(\d+ ms\)")
-
-
-def test_an_unknown_command_is_refused() -> None:
-    started = Started("strat")
-    assert started.end() == 2
-    assert any("invalid choice" in line for line in started.lines)
+    verbose.wait_for(r"called +prints_its_storage  \(\d+ ms\)")

@@ -1,4 +1,4 @@
-"""`LocalApp`, which tests and the demo run the app with: it brings its own Azurite and mailbox."""
+"""`LocalApp`, with which tests and the demo run the app: it starts its own Azurite and mailbox."""
 
 import json
 import os
@@ -25,7 +25,7 @@ SETTINGS = {
 }
 
 
-def test_it_brings_storage_and_a_mailbox_on_free_ports(tmp_path: Path, notes: Notes) -> None:
+def test_it_starts_storage_and_a_mailbox_on_free_ports(tmp_path: Path, notes: Notes) -> None:
     settings = SETTINGS | {"NOTES": str(notes.path)}
     with LocalApp(APPS / "triggers", settings=settings, folder=tmp_path) as local:
         assert local.connection_string.startswith("DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;")
@@ -46,7 +46,7 @@ def test_it_brings_storage_and_a_mailbox_on_free_ports(tmp_path: Path, notes: No
     assert not (tmp_path / "azurite").exists()
 
 
-def test_its_settings_go_before_the_environment_and_the_file(
+def test_its_settings_win_over_the_environment_and_the_file(
     azurite: Azurite, tmp_path: Path, notes: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FROM_ENVIRONMENT", "environment")
@@ -54,12 +54,12 @@ def test_its_settings_go_before_the_environment_and_the_file(
     file = tmp_path / "settings.json"
     values = {"FROM_FILE": "file", "OVERRIDDEN": "file", "AzureWebJobsStorage": azurite.connection_string}
     file.write_text(json.dumps({"IsEncrypted": False, "Values": values}))
-    settings = {"NOTES": str(notes.path), "WORK": "local-app", "TICKS": NEVER, "OVERRIDDEN": "given"}
+    settings = {"NOTES": str(notes.path), "WORK": "local-app", "TICKS": NEVER, "OVERRIDDEN": "argument"}
     with LocalApp(APPS / "triggers", settings=settings, settings_file=file, folder=tmp_path) as local:
         local.invoke("where", json.dumps({"id": "1"}))
     environment = notes("where")[0]["environment"]
     names = ("FROM_ENVIRONMENT", "FROM_FILE", "OVERRIDDEN")
-    assert [environment[name] for name in names] == ["environment", "file", "given"]
+    assert [environment[name] for name in names] == ["environment", "file", "argument"]
     assert "FROM_FILE" not in os.environ
 
 
@@ -71,8 +71,8 @@ def test_without_a_mailbox_there_are_no_mails(tmp_path: Path, notes: Notes) -> N
         assert local.connection_string == "UseDevelopmentStorage=true"
 
 
-def test_a_start_that_fails_leaves_nothing_behind(tmp_path: Path, notes: Notes) -> None:
-    """No thread, no process, no port: the next start works."""
+def test_a_failed_start_leaves_nothing_behind(tmp_path: Path, notes: Notes) -> None:
+    """No thread, no process and no port, so the next start works."""
     settings = SETTINGS | {"NOTES": str(notes.path)}
     with LocalApp(APPS / "triggers", settings=settings, folder=tmp_path, azurite=False) as local:
         port = int(local.url.rsplit(":", 1)[1])
@@ -82,7 +82,7 @@ def test_a_start_that_fails_leaves_nothing_behind(tmp_path: Path, notes: Notes) 
         assert requests.get(local.url, timeout=30).status_code == 200
 
 
-def test_waiting_in_vain_shows_what_was_printed(tmp_path: Path, notes: Notes) -> None:
+def test_a_timeout_of_wait_shows_the_printed_lines(tmp_path: Path, notes: Notes) -> None:
     settings = SETTINGS | {"NOTES": str(notes.path), "WORK": "Not_A_Queue"}
     with LocalApp(APPS / "triggers", settings=settings, folder=tmp_path, azurite=False) as local:
         with pytest.raises(TimeoutError, match="not_a_queue"):

@@ -33,8 +33,8 @@ def test_it_serves_queues_and_tables(azurite: Azurite) -> None:
         assert "here" in [table.name for table in tables.list_tables()]
 
 
-def test_in_a_folder_it_keeps_what_it_holds(background: Background, tmp_path: Path) -> None:
-    """Stopping it writes everything down."""
+def test_with_a_folder_it_keeps_its_data(background: Background, tmp_path: Path) -> None:
+    """Stopping it writes all data to the folder."""
     first = background.run(Azurite.start(tmp_path))
     with QueueClient.from_connection_string(first.connection_string, "kept") as queue:
         queue.create_queue()
@@ -46,7 +46,7 @@ def test_in_a_folder_it_keeps_what_it_holds(background: Background, tmp_path: Pa
     background.run(second.stop())
 
 
-def test_given_ports_are_used_and_taken_ones_are_an_error(background: Background) -> None:
+def test_configured_ports_are_used_and_taken_ones_are_refused(background: Background) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -60,7 +60,7 @@ def test_given_ports_are_used_and_taken_ones_are_an_error(background: Background
     background.run(azurite.stop())
 
 
-def test_its_death_is_noticed(background: Background) -> None:
+def test_its_unexpected_end_is_reported(background: Background) -> None:
     async def die() -> str:
         azurite = await Azurite.start()
         azurite._process.kill()
@@ -69,14 +69,14 @@ def test_its_death_is_noticed(background: Background) -> None:
     assert "listening" in background.run(die(), timeout=30)
 
 
-def test_stopping_it_twice_does_no_harm(background: Background) -> None:
+def test_it_can_be_stopped_twice(background: Background) -> None:
     azurite = background.run(Azurite.start())
     background.run(azurite.stop())
     background.run(azurite.stop())
 
 
-def test_with_a_certificate_it_takes_entra_id_s_tokens(background: Background, tmp_path: Path) -> None:
-    """What a managed identity does, without Azure: HTTPS and a bearer token."""
+def test_with_a_certificate_it_accepts_entra_id_tokens(background: Background, tmp_path: Path) -> None:
+    """As for a managed identity: HTTPS and a bearer token."""
     certificate, authority, token = entra(tmp_path)
     azurite = background.run(Azurite.start(certificate=certificate))
     assert azurite.queue_url.startswith("https://")
@@ -86,10 +86,10 @@ def test_with_a_certificate_it_takes_entra_id_s_tokens(background: Background, t
     background.run(azurite.stop())
 
 
-def test_queue_triggers_find_storage_by_identity_too(
+def test_queue_triggers_can_use_an_identity(
     background: Background, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the settings that the host knows: `<connection>__queueServiceUri`."""
+    """With the settings of the real host: `<connection>__queueServiceUri`."""
     certificate, authority, token = entra(tmp_path)
     monkeypatch.setattr("mlevents.local.triggers.queue_service.credential", lambda client_id: token)
     azurite = background.run(Azurite.start(certificate=certificate))
@@ -134,13 +134,13 @@ class Token:
         return AccessToken(jwt.encode({**claims, "exp": now + 3600}, "k" * 32), now + 3600)
 
 
-def test_without_node_it_says_what_to_install(background: Background, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_node_the_error_tells_what_to_install(background: Background, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(AzuriteError, match=r"install Node\.js"):
         background.run(Azurite.start())
 
 
-def test_without_its_package_it_says_how_to_install_it(
+def test_without_its_package_the_error_tells_how_to_install_it(
     background: Background, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(module, "_SCRIPT", tmp_path / "azurite.js")

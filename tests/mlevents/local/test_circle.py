@@ -1,4 +1,4 @@
-"""The whole circle on the local host, in the stand-in for Azure: from drift to a deployment and mail."""
+"""The whole circle on the local host, with emulated Azure: from drift to a deployment and mail."""
 
 import json
 from pathlib import Path
@@ -10,10 +10,8 @@ from dispatch.app import App
 from mlevents.local.app import LocalApp
 from tests.kit.started import ROOT
 
-pytestmark = [
-    pytest.mark.services,
-    pytest.mark.no_cover,
-]  # the same lines many times; that they are reached, other tests show
+# slow under coverage, and other tests cover the same lines
+pytestmark = [pytest.mark.services, pytest.mark.no_cover]
 
 RULES = """
 rules:
@@ -22,7 +20,7 @@ rules:
     do: pipeline
     with: { job: samples/rules/jobs/retrain.yml, inputs: { reason: "{{ drift.signal }}" } WAIT }
     at_most: { count: 1, every: 7d, by: drift.monitor }
-  - name: package-what-was-trained
+  - name: package-trained-model
     PACKAGE
     do: pipeline
     with: { job: samples/rules/jobs/retrain.yml, experiment_name: churn-package }
@@ -31,14 +29,14 @@ rules:
     when: data.modelTags.stage StringIn production
     do: deploy
     with: { endpoint: churn, traffic: [10, 100], bake: 1s, poll: 1s, smoke_test: samples/churn-request.json }
-  - name: mail-how-it-ended
+  - name: mail-outcome
     after: { rules: deploy-by-tag, outcome: any }
     do: email
     with: { to: ml-team@example.com, subject: "{{ data.modelName }} {{ result.status }}" }
   - name: mail-deployments
     on: ModelDeployed
     do: email
-    with: { to: ml-team@example.com, subject: "{{ data.modelIds }} is there" }
+    with: { to: ml-team@example.com, subject: "{{ data.modelIds }} is deployed" }
 """
 BY_EVENTS = "on: RunCompleted\n    when: data.runType StringIn azureml.PipelineRun"
 BY_AFTER = "after: { rules: retrain-on-drift }"
@@ -53,10 +51,10 @@ BY_AFTER = "after: { rules: retrain-on-drift }"
     ],
     ids=["by events", "by after"],
 )
-def test_drift_leads_to_a_deployment_and_that_is_the_end_of_it(
+def test_drift_leads_to_one_deployment_and_the_circle_ends(
     tmp_path: Path, package: str, wait: str, depths: list[str]
 ) -> None:
-    """Each start is a job of its own, whose events do not lead to the rule that started it again: so it ends."""
+    """The events of a started job do not match the rule that started it."""
     rules = tmp_path / "rules"
     rules.mkdir()
     (rules / "workspaces.yaml").write_text('workspaces:\n  churn: { id: "${RULES_WS_CHURN_PROD}" }\n')
@@ -79,9 +77,9 @@ def test_drift_leads_to_a_deployment_and_that_is_the_end_of_it(
         stopped = {record["rule"] for record in local.records if record["name"] == "rule.stopped"}
     assert ended == {
         "retrain-on-drift": ["succeeded", "skipped"],
-        "package-what-was-trained": ["succeeded"],
+        "package-trained-model": ["succeeded"],
         "deploy-by-tag": ["succeeded"],
-        "mail-how-it-ended": ["succeeded"],
+        "mail-outcome": ["succeeded"],
         "mail-deployments": ["succeeded"],
     }
     assert [(job["experimentName"], job["status"]) for job in jobs] == [
@@ -89,15 +87,15 @@ def test_drift_leads_to_a_deployment_and_that_is_the_end_of_it(
         ("churn-package", "Completed"),
     ]
     assert [job["tags"]["mlevents_depth"] for job in jobs] == depths
-    assert stopped == ({"package-what-was-trained"} if package == BY_EVENTS else set())
+    assert stopped == ({"package-trained-model"} if package == BY_EVENTS else set())
     assert jobs[0]["inputs"]["reason"]["value"] == "feature_drift"
     assert deployed[0].startswith("churn-2-")
     assert deployed[1] == 100
-    assert sorted(mail.subject for mail in local.mails) == ["churn succeeded", "churn:2 is there"]
+    assert sorted(mail.subject for mail in local.mails) == ["churn succeeded", "churn:2 is deployed"]
 
 
 def ends(local: LocalApp) -> dict[str, list[str]]:
-    """How the actions ended, by rule, once nothing more is to be done or on its way."""
+    """The statuses of the ended actions by rule, once no job runs and no action is open for a while."""
     inbox = App.from_settings(local.environment, ROOT).inbox
     quiet = 0
 

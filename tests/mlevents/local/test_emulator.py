@@ -1,4 +1,4 @@
-"""The stand-in for Azure as part of a running app: when it is meant, and how the worker gets there."""
+"""The emulated Azure beside a running app: when it runs, and how the worker finds it."""
 
 import json
 import subprocess
@@ -10,17 +10,17 @@ import requests
 
 from emulator import WORKSPACE, Azure
 from handlers.azure.cloud import SETTING
-from mlevents.local import emulator as cloud
+from mlevents.local import emulator
 from mlevents.local.app import LocalApp
 from mlevents.local.azurite import Azurite
-from mlevents.local.emulator import standin, workspaces
+from mlevents.local.emulator import emulated_azure, workspaces
 from tests.kit.started import until
 from tests.mlevents.conftest import APPS, Notes, Run, settings_of
 
 OTHER = WORKSPACE.replace("churn-prod", "churn-dev")
-MEANT = {"RULES_WS_B": WORKSPACE, "RULES_WS_A": OTHER, "RULES_X": "x"}
+SETTINGS = {"RULES_WS_B": WORKSPACE, "RULES_WS_A": OTHER, "RULES_X": "x"}
 
-# What a handler does: a token of the app's identity, a request; nothing but the environment leads there.
+# What a handler does: it gets a token of the app's identity and sends a request, with nothing but the environment.
 WORK = """
 import sys
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy
@@ -37,9 +37,9 @@ print(answer.status_code, answer.json()["name"])
 """
 
 
-def test_the_worker_gets_there_by_its_settings(run: Run, notes: Notes) -> None:
-    """Resource Manager's URL, an identity, whom to trust; the workspaces are those that the rules' settings name."""
-    local = run(settings=MEANT, azure=True)
+def test_the_settings_of_the_worker_lead_to_it(run: Run, notes: Notes) -> None:
+    """They have the URL, an identity and a certificate authority. The workspaces are those of the rules' settings."""
+    local = run(settings=SETTINGS, azure=True)
     local.invoke("where", json.dumps({"id": "1"}))
     environment = notes("where")[0]["environment"]
     assert {name: environment[name] for name in local.azure.settings} == local.azure.settings
@@ -50,10 +50,10 @@ def test_the_worker_gets_there_by_its_settings(run: Run, notes: Notes) -> None:
     assert local.azure.resource(WORKSPACE)
 
 
-def test_the_factories_that_the_rules_settings_name_are_there() -> None:
-    """Each by its name, for pipelines to be added to."""
+def test_the_factories_of_the_rules_settings_exist() -> None:
+    """Pipelines can be added to each by its name."""
     factory = f"{WORKSPACE.partition('/providers/')[0]}2/providers/Microsoft.DataFactory/factories/adf-churn"
-    with standin({**MEANT, "RULES_ADF": f"{factory}/", "RULES_SAME": factory}) as azure:
+    with emulated_azure({**SETTINGS, "RULES_ADF": f"{factory}/", "RULES_SAME": factory}) as azure:
         assert azure.resource(factory)
         assert (
             azure.factories.add_pipeline("adf-churn", "copy", {"mlevents_key": "String"}) == f"{factory}/pipelines/copy"
@@ -63,7 +63,7 @@ def test_the_factories_that_the_rules_settings_name_are_there() -> None:
         )
 
 
-def ask(azure: Azure, method: str, path: str) -> None:
+def send(azure: Azure, method: str, path: str) -> None:
     body = {"location": "westeurope", "properties": {"authMode": "AADToken"}} if method == "PUT" else None
     requests.request(
         method,
@@ -76,10 +76,10 @@ def ask(azure: Azure, method: str, path: str) -> None:
 
 
 def test_calls_that_change_something_or_fail_are_printed(run: Run) -> None:
-    local = run(settings=MEANT, azure=True)
-    ask(local.azure, "PUT", "onlineEndpoints/churn")
-    ask(local.azure, "GET", "onlineEndpoints/churn")
-    ask(local.azure, "GET", "onlineEndpoints/x")
+    local = run(settings=SETTINGS, azure=True)
+    send(local.azure, "PUT", "onlineEndpoints/churn")
+    send(local.azure, "GET", "onlineEndpoints/churn")
+    send(local.azure, "GET", "onlineEndpoints/x")
     until(lambda: [line for line in local.lines if "ResourceNotFound" in line])
     assert [line.partition("azure")[2].strip() for line in local.lines if "  azure " in line] == [
         "PUT onlineEndpoints/churn 2025-12-01 → 201 Creating",
@@ -88,39 +88,39 @@ def test_calls_that_change_something_or_fail_are_printed(run: Run) -> None:
 
 
 @pytest.mark.parametrize("options", [{"azure": False}, {"settings": {SETTING: "https://localhost:7"}}])
-def test_without_it_azure_is_where_the_settings_say(run: Run, options: dict[str, object]) -> None:
-    local = run(**{"settings": MEANT, "azure": True, **options})
+def test_without_it_the_settings_name_the_real_azure(run: Run, options: dict[str, object]) -> None:
+    local = run(**{"settings": SETTINGS, "azure": True, **options})
     assert local.environment.get(SETTING) in {None, "https://localhost:7"}
     assert "IDENTITY_HEADER" not in local.environment
-    with pytest.raises(LookupError, match="there is no stand-in"):
+    with pytest.raises(LookupError, match="Azure is not emulated"):
         _ = local.azure
 
 
 def test_it_ends_with_the_app(azurite: Azurite, notes: Notes, tmp_path: Path) -> None:
-    settings = settings_of(azurite, notes, "nothing-in-it") | MEANT
+    settings = settings_of(azurite, notes, "nothing-in-it") | SETTINGS
     with LocalApp(APPS / "triggers", settings=settings, folder=tmp_path, azure=True) as local:
         azure = local.azure
     with pytest.raises(requests.ConnectionError):
         requests.get(azure.endpoint, timeout=5)
 
 
-def test_settings_that_name_a_cloud_mean_no_other() -> None:
-    assert cloud.is_meant({SETTING: " "})
-    assert not cloud.is_meant({SETTING: "https://management.usgovcloudapi.net"})
+def test_it_is_not_configured_if_the_settings_name_a_cloud() -> None:
+    assert emulator.is_configured({SETTING: " "})
+    assert not emulator.is_configured({SETTING: "https://management.usgovcloudapi.net"})
 
 
 def test_workspaces_are_those_of_the_rules_settings() -> None:
-    assert workspaces(MEANT | {"RULES_WS_C": WORKSPACE.upper(), "WS": WORKSPACE + "x"}) == (OTHER, WORKSPACE)
+    assert workspaces(SETTINGS | {"RULES_WS_C": WORKSPACE.upper(), "WS": WORKSPACE + "x"}) == (OTHER, WORKSPACE)
 
 
-def test_without_any_there_is_one(azurite: Azurite) -> None:
-    with standin({"AzureWebJobsStorage": azurite.connection_string}) as azure:
+def test_without_a_workspace_in_the_settings_there_is_one(azurite: Azurite) -> None:
+    with emulated_azure({"AzureWebJobsStorage": azurite.connection_string}) as azure:
         assert isinstance(azure, Azure)
         assert azure.resource(WORKSPACE)
         assert azure.state.storage == azurite.connection_string
 
 
-def test_the_example_of_settings_means_it() -> None:
-    """`mlevents start` is to need no Azure out of the box."""
+def test_it_is_configured_by_the_example_settings() -> None:
+    """`mlevents start` needs no Azure without further set-up."""
     text = (Path(__file__).parents[3] / "local.settings.json.example").read_text(encoding="utf-8")
-    assert cloud.is_meant(json.loads(text)["Values"])
+    assert emulator.is_configured(json.loads(text)["Values"])

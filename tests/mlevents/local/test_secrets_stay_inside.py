@@ -1,4 +1,4 @@
-"""Secrets in every setting, and everything fails: they are in no log, no row, no mail, and no answer."""
+"""All settings hold secrets and everything fails, but no log, row, mail or HTTP response reveals a secret."""
 
 import time
 from collections.abc import Iterator
@@ -25,13 +25,13 @@ from tests.kit.processes import EXAMPLE, settings_of
 from tests.kit.smtp import mail_server
 from tests.kit.started import ROOT
 
-pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+pytestmark = pytest.mark.no_cover  # slow under coverage, and other tests cover the same lines
 
 TOKEN = 't0ken-quoted"back\\slash-ümlaut-k3epm3'
 PASSWORD = "smtp-p4ssw0rd-k33pm3"
 ACS_KEY = "YWNzLWtleS10aGF0LW5vYm9keS1tYXktc2Vl"
 URL = "http://hooker:url-p4ssw0rd-k33pm3@127.0.0.1:9/services/T0k33pm3/p4th-s3cr3t-k33pm3?code=c0de%2Fs3cr3t%3Dk33pm3"
-NEVER = (  # whatever has eight characters of one of these in a row has told too much
+SECRETS = (  # a text reveals one if it has eight consecutive characters of it
     't0ken-quoted"back',
     "slash-ümlaut-k3epm3",
     PASSWORD,
@@ -48,7 +48,7 @@ RULE = """
     retry: { for: 1s, first_delay: 1s, max_delay: 1s }
     do: tests.kit.leaky:Leaky
     with: { secret: "${RULES_TOKEN}", url: "${RULES_HOOK_URL}", how: HOW }
-  - name: tell-NUMBER
+  - name: log-NUMBER
     after: { rules: leak-NUMBER, outcome: any }
     do: log
     with: { level: error, message: "{{ result.status }} {{ result.summary }} {{ result.details }}" }
@@ -67,27 +67,27 @@ DRY = """
 """
 BROKEN = """
 rules:
-  - name: wrong
+  - name: invalid
     on: RunStatusChanged
     do: tests.kit.leaky:Leaky
     with: { secret: "${RULES_TOKEN}", url: ["${RULES_HOOK_URL}"], how: "${RULES_TOKEN}", more: "${RULES_HOOK_URL}" }
 """
 
 
-def told(text: str) -> set[str]:
-    """What a text says of the secrets."""
-    pieces = {secret[n : n + 8] for secret in NEVER for n in range(len(secret) - 7)}
+def revealed(text: str) -> set[str]:
+    """The pieces of secrets in a text."""
+    pieces = {secret[n : n + 8] for secret in SECRETS for n in range(len(secret) - 7)}
     return {piece for piece in pieces if piece in text}
 
 
 def rows(local: LocalApp) -> str:
-    """Everything in the table."""
+    """All rows of the table, as text."""
     with Storage.of(Environment(local.environment)).table(local.environment["MLEVENTS_TABLE"]) as table:
         return "\n".join(f"{name}: {value}" for entity in table.list_entities() for name, value in entity.items())
 
 
-def asked(local: LocalApp) -> str:
-    """Everything that can be read over HTTP."""
+def responses(local: LocalApp) -> str:
+    """All that can be read over HTTP, as text."""
     return "\n".join(
         requests.get(local.url + path, timeout=30).text for path in ("", "/admin/functions", "/admin/host/status")
     )
@@ -115,7 +115,7 @@ def rules(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["smtp", pytest.param("acs", marks=pytest.mark.soak)])
 def mail(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """Settings of a service that refuses mail, and says with what it was asked."""
+    """Settings of a mail service that refuses mail, and quotes the credentials in its refusal."""
     if request.param == "smtp":
         with mail_server(login=("mailer", "another")) as server:
             server.answers["AUTH"] = [f"535 5.7.8 mailer has not the password {PASSWORD}"] * 9
@@ -132,8 +132,8 @@ def mail(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
             yield {"EMAIL_SMTP_HOST": "", "EMAIL_ACS_ENDPOINT": service.url, "EMAIL_ACS_KEY": ACS_KEY}
 
 
-def test_nothing_that_fails_tells_a_secret(azurite: Azurite, rules: Path, mail: dict[str, str]) -> None:
-    """Handlers in every way, mail, rules with mistakes, alerts: nothing of it is anywhere where it can be read."""
+def test_no_failure_reveals_a_secret(azurite: Azurite, rules: Path, mail: dict[str, str]) -> None:
+    """Handlers that leak in every way, mail, invalid rules, alerts."""
     settings = settings_of(azurite.connection_string, rules)
     settings |= {"RULES_TOKEN": TOKEN, "RULES_HOOK_URL": URL, **mail}
     settings["AzureFunctionsJobHost__extensions__queues__maxPollingInterval"] = "00:00:00.5"
@@ -142,25 +142,25 @@ def test_nothing_that_fails_tells_a_secret(azurite: Azurite, rules: Path, mail: 
         answer = post(local)
         assert answer.status_code == 202
 
-        def is_over() -> bool:
-            time.sleep(0.1)  # storage has enough to do
+        def has_ended() -> bool:
+            time.sleep(0.1)  # leaves storage to the app
             records = {id.rule: record for day in inbox.history.days() for id, record in inbox.history.day(day).actions}
             mailing = records.pop("mail", None)
             tried = mailing is not None and (mailing.failures or mailing.ended)
             return bool(tried) and len(records) > 2 * len(WAYS) and all(record.ended for record in records.values())
 
-        local.wait(is_over, seconds=100)
+        local.wait(has_ended, seconds=100)
         local.invoke("sweep")
-        seen = {"rows": rows(local), "answers": answer.text + asked(local)}
+        seen = {"rows": rows(local), "answers": answer.text + responses(local)}
     seen |= {"lines": "\n".join(local.lines), "records": str(local.records)}
     assert seen["rows"].count("***") > 2 * len(WAYS)
     assert "broken.yaml" in seen["lines"]
-    assert {where: told(text) for where, text in seen.items()} == {where: set() for where in seen}
+    assert {where: revealed(text) for where, text in seen.items()} == {where: set() for where in seen}
 
 
 @pytest.mark.parametrize("how", ["refused", "unreachable"])
-def test_a_storage_that_fails_does_not_tell_its_key(azurite: Azurite, rules: Path, how: str) -> None:
-    """The function raises, because Event Grid is to deliver again: what it raises is read by many."""
+def test_failing_storage_does_not_reveal_its_key(azurite: Azurite, rules: Path, how: str) -> None:
+    """The function raises, so that Event Grid delivers again; many people read what it raises."""
     secret = "c3RvcmFnZS1rZXktdGhhdC1ub2JvZHktbWF5LXNlZQ=="
     connection = azurite.connection_string.replace(KEY, secret)
     if how == "unreachable":
@@ -169,15 +169,15 @@ def test_a_storage_that_fails_does_not_tell_its_key(azurite: Azurite, rules: Pat
     with LocalApp(ROOT, settings=settings, settings_file=EXAMPLE, folder=rules.parent, mailbox=False) as local:
         answer = post(local)
         assert answer.status_code == 500
-        text = "\n".join([answer.text, asked(local), *local.lines, str(local.records)])
+        text = "\n".join([answer.text, responses(local), *local.lines, str(local.records)])
     assert "azureml_event failed" in text
     assert [piece for n in range(len(secret) - 8) if (piece := secret[n : n + 8]) in text] == []
-    assert told(text) == set()
+    assert revealed(text) == set()
 
 
 @pytest.mark.parametrize("call", ["commit", "read", "send"])
-def test_a_storage_that_fails_does_not_tell_its_signature(call: str) -> None:
-    """A shared access signature is part of every URL, which libraries like to show."""
+def test_failing_storage_does_not_reveal_its_signature(call: str) -> None:
+    """A shared access signature is part of every URL, and SDKs print URLs."""
     signature = "s1gnature-k33pm3-0123456789"
     url = "http://127.0.0.1:9/devstoreaccount1"
     account = f"TableEndpoint={url};QueueEndpoint={url};SharedAccessSignature=sv=2024-11-04&ss=qt&sp=rw&sig={signature}"

@@ -1,4 +1,4 @@
-"""An app whose one function's annotation the Python worker does not accept."""
+"""An app with a function whose annotation the Python worker does not accept."""
 
 import azure.functions as func
 
@@ -6,5 +6,5 @@ app = func.FunctionApp()
 
 
 @app.event_grid_trigger(arg_name="event")
-def takes_a_dict(event: dict) -> None:  # type: ignore[type-arg]  # the mistake that is wanted
+def takes_a_dict(event: dict) -> None:  # type: ignore[type-arg]  # the intended error
     """Cannot be indexed."""

@@ -1,4 +1,4 @@
-"""Functions that write down what they are given, and then do what it says."""
+"""Functions that write a note about their input, and then execute the command in it."""
 
 import asyncio
 import json
@@ -18,14 +18,14 @@ meeting = threading.Barrier(2, timeout=10)
 
 
 def note(function: str, **what: Any) -> None:
-    """One line for the test to read."""
+    """Write one line for the test to read."""
     with Path(os.environ["NOTES"]).open("a", encoding="utf-8") as notes:
         notes.write(json.dumps({"function": function, **what}, default=str) + "\n")
 
 
-def obey(order: str) -> None:
-    """What a test wants to see done."""
-    word, _, rest = order.partition(" ")
+def execute(command: str) -> None:
+    """Execute a test's command, like `sleep 60` or `die`."""
+    word, _, rest = command.partition(" ")
     match word:
         case "fail":
             raise ValueError(rest)
@@ -43,20 +43,20 @@ def obey(order: str) -> None:
             logging.getLogger("app").warning(rest)
         case "mislog":
             logging.getLogger("app").warning("%d files", rest)
-        case "tell":
-            logging.getLogger("mlevents").info("told", extra={"mlevents": json.loads(rest)})
+        case "record":
+            logging.getLogger("mlevents").info("a named record", extra={"mlevents": json.loads(rest)})
 
 
 @app.event_grid_trigger(arg_name="event")
 def seen(event: str) -> None:
     """One event."""
     note("seen", event=event)
-    obey(json.loads(event).get("data", {}).get("do", ""))
+    execute(json.loads(event).get("data", {}).get("do", ""))
 
 
 @app.event_grid_trigger(arg_name="event")
 def decoded(event: func.EventGridEvent) -> None:
-    """One event, decoded by Microsoft's library."""
+    """One event, decoded by azure.functions."""
     note("decoded", id=event.id, subject=event.subject, data=event.get_json())
 
 
@@ -75,13 +75,13 @@ async def asynchronous(event: str) -> None:
 
 @app.event_grid_trigger(arg_name="event")
 def answers(event: str) -> str:
-    """Returns a value, which nobody takes."""
+    """Returns a value, although there is no output binding."""
     return event
 
 
 @app.event_grid_trigger(arg_name="event")
 def where(event: str) -> None:
-    """Where it runs."""
+    """Notes its process, folder and environment."""
     note("where", cwd=Path.cwd(), path=sys.path, pid=os.getpid(), environment=dict(os.environ))
 
 
@@ -99,19 +99,19 @@ def work(message: func.QueueMessage) -> None:
         visible=message.time_next_visible,
         thread=threading.get_ident(),
     )
-    obey(message.get_body().decode())
+    execute(message.get_body().decode())
     note("worked", body=message.get_body().decode())
 
 
 @app.queue_trigger(arg_name="message", queue_name="%WORK%-poison", connection="AzureWebJobsStorage")
 def work_poison(message: func.QueueMessage) -> None:
-    """One message that was given up."""
+    """One message of the poison queue."""
     note("work_poison", body=message.get_body().decode(), count=message.dequeue_count)
     if not os.environ.get("POISON_IS_TAKEN"):
-        raise ValueError("left where it is")
+        raise ValueError("left in the poison queue")
 
 
 @app.timer_trigger(arg_name="timer", schedule="%TICKS%", run_on_startup=True)
 def tick(timer: func.TimerRequest) -> None:
-    """Time has come."""
+    """Notes a call of the timer."""
     note("tick", past_due=timer.past_due)

@@ -1,4 +1,4 @@
-"""The worker process: where functions run, and what happens when it breaks, hangs or dies."""
+"""The worker process that runs the functions, and what the host does when it fails, hangs or dies."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import requests
 from mlevents.console import Console
 from mlevents.local.app import LocalApp
 from mlevents.local.azurite import Azurite
-from mlevents.local.host.worker_process import AppBroken, CallFailed, WorkerDied
+from mlevents.local.host.functions import AppBroken, CallFailed, WorkerDied
 from tests.mlevents.conftest import APPS, NEVER, Notes, Run, settings_of
 
 pytestmark = pytest.mark.services
@@ -35,7 +35,7 @@ def shared_app(azurite: Azurite, shared_notes: Notes) -> Iterator[LocalApp]:
 
 @pytest.fixture
 def local(shared_app: LocalApp, shared_notes: Notes) -> LocalApp:
-    """One app for all tests that leave it as they found it; what the last one wrote is thrown away."""
+    """One app for all tests that do not break it, without the output of the last test."""
     shared_notes.clear()
     shared_app.console.lines.clear()
     shared_app.console.records.clear()
@@ -66,7 +66,7 @@ def test_functions_run_in_another_process_in_the_app_s_folder(local: LocalApp, s
 
 
 def test_installed_packages_come_before_the_app_s_modules(local: LocalApp, shared_notes: Notes) -> None:
-    """As under Core Tools: a module of the app that is named like a package is not found."""
+    """As under Core Tools: a package shadows a module of the app with the same name."""
     local.invoke("where", event(""))
     path = [Path(entry) for entry in shared_notes("where")[0]["path"]]
     packages = next(n for n, entry in enumerate(path) if entry.name == "site-packages")
@@ -84,7 +84,7 @@ def test_the_worker_gets_the_settings_and_what_core_tools_adds(run: Run, notes: 
 
 
 def test_an_app_that_cannot_be_indexed_is_refused_with_the_function_s_error() -> None:
-    """One wrong annotation and no function runs: in Azure, too."""
+    """One invalid annotation stops all functions; in Azure, too."""
     with pytest.raises(AppBroken, match="takes_a_dict") as error, LocalApp(APPS / "broken"):
         pass
     assert "Traceback" in error.value.stack
@@ -96,7 +96,7 @@ def test_a_folder_without_functions_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_an_app_without_a_function_runs(tmp_path: Path) -> None:
+def test_an_app_without_functions_runs(tmp_path: Path) -> None:
     (tmp_path / "host.json").write_text("{}")
     (tmp_path / "function_app.py").write_text("import azure.functions as func\napp = func.FunctionApp()\n")
     with LocalApp(tmp_path) as local:
@@ -112,69 +112,69 @@ def test_an_app_that_ends_its_process_while_it_loads_is_refused(tmp_path: Path) 
     assert any("going down" in line for line in app.lines)
 
 
-def test_a_failing_function_is_told_with_its_stack_trace(local: LocalApp) -> None:
+def test_a_failing_function_is_reported_with_its_stack_trace(local: LocalApp) -> None:
     with pytest.raises(CallFailed, match="ValueError: no luck") as error:
         local.invoke("seen", event("fail no luck"))
-    assert "in obey" in error.value.stack
+    assert "in execute" in error.value.stack
 
 
-def test_what_functions_print_and_log_appears_on_the_console(local: LocalApp) -> None:
+def test_output_and_log_records_of_functions_appear_on_the_console(local: LocalApp) -> None:
     local.invoke("seen", event("print hello\x1b[2Jworld"))
     local.invoke("seen", event("log careful"))
     local.wait(printed(local, r"hello\x1b[2Jworld"))
     local.wait(printed(local, "app: careful"))
 
 
-def test_a_log_line_that_cannot_be_written_does_not_fail_the_function(local: LocalApp) -> None:
-    """As Python's logging has it: the mistake is printed, the function goes on."""
+def test_an_invalid_log_call_does_not_fail_the_function(local: LocalApp) -> None:
+    """Python's logging prints the error, and the function goes on."""
     local.invoke("seen", event("mislog three"))
     local.wait(printed(local, "--- Logging error ---"))
 
 
-def test_the_worker_s_own_chatter_is_there_for_who_asks(run: Run) -> None:
+def test_the_runtime_s_debug_log_can_be_switched_on(run: Run) -> None:
     local = run(settings={"PYTHON_ENABLE_DEBUG_LOGGING": "1"}, console=Console(verbose=True))
     local.invoke("seen", event(""))
     local.wait(printed(local, "azure.functions: "))
     assert printed(local, "seen  (")()
 
 
-def test_named_records_reach_the_host_whole(local: LocalApp) -> None:
-    """What the app says with `dispatch.log.say`, keys and all."""
-    local.invoke("seen", event('tell {"name": "action.settled", "rule": "r", "handler": "h", "status": "failed"}'))
+def test_named_records_reach_the_host_with_all_keys(local: LocalApp) -> None:
+    """Those of `dispatch.log.log_event`."""
+    local.invoke("seen", event('record {"name": "action.settled", "rule": "r", "handler": "h", "status": "failed"}'))
     record = local.wait(lambda: local.records)[0]
     assert record == {"name": "action.settled", "rule": "r", "handler": "h", "status": "failed"}
     assert any("r  h  failed" in line for line in local.lines)
 
 
-def test_synchronous_functions_share_as_many_threads_as_the_setting_says(run: Run) -> None:
-    """With one thread, two calls that wait for each other never meet."""
+def test_the_setting_limits_the_threads_of_synchronous_functions(run: Run) -> None:
+    """With one thread, two calls that wait for each other time out."""
     local = run(settings={"PYTHON_THREADPOOL_THREAD_COUNT": "1", "AzureFunctionsJobHost__functionTimeout": "00:00:01"})
     with ThreadPoolExecutor() as threads:
         calls = [threads.submit(local.invoke, "seen", event("meet")) for _ in range(2)]
         assert all(isinstance(call.exception(), CallFailed) for call in calls)
 
 
-def test_a_worker_that_dies_fails_its_calls_at_once_and_is_replaced(run: Run) -> None:
-    """All the calls in it, not only the one that killed it."""
+def test_a_dead_worker_fails_its_calls_at_once_and_is_replaced(run: Run) -> None:
+    """All calls in the worker fail, not only the one that killed it."""
     local = run()
     first = local.worker_pid
     with ThreadPoolExecutor() as threads:
-        bystander = threads.submit(local.invoke, "seen", event("sleep 60"))
+        other_call = threads.submit(local.invoke, "seen", event("sleep 60"))
         with pytest.raises(CallFailed, match="was killed by SIGKILL"):
             local.invoke("seen", event("die"))
-        assert isinstance(bystander.exception(), WorkerDied)
+        assert isinstance(other_call.exception(), WorkerDied)
     local.invoke("seen", event(""))  # waits for the new one
     assert local.worker_pid not in {None, first}
 
 
-def test_a_worker_that_ends_by_itself_is_replaced_too(run: Run) -> None:
+def test_a_worker_that_exits_is_replaced(run: Run) -> None:
     local = run()
     with pytest.raises(CallFailed, match="ended with exit code 3"):
         local.invoke("seen", event("exit 3"))
     local.invoke("seen", event(""))
 
 
-def test_a_worker_that_is_killed_from_outside_is_replaced(run: Run) -> None:
+def test_a_worker_that_another_process_kills_is_replaced(run: Run) -> None:
     local = run()
     first = local.worker_pid
     assert first
@@ -184,7 +184,7 @@ def test_a_worker_that_is_killed_from_outside_is_replaced(run: Run) -> None:
     assert printed(local, "the worker process was killed by SIGKILL")()
 
 
-def test_a_worker_that_dies_again_and_again_is_replaced_ever_more_slowly(run: Run) -> None:
+def test_a_worker_that_dies_repeatedly_is_replaced_after_growing_pauses(run: Run) -> None:
     local = run()
     for _ in range(3):
         with pytest.raises(CallFailed):
@@ -193,18 +193,18 @@ def test_a_worker_that_dies_again_and_again_is_replaced_ever_more_slowly(run: Ru
     local.invoke("seen", event(""))
 
 
-def test_a_host_gives_up_on_workers_that_never_finish_a_call(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_host_gives_up_on_workers_that_never_finish_a_call(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlevents.local.host.host.MOST_DEATHS", 2)
     local = run()
     for _ in range(3):
         with pytest.raises(CallFailed):
             local.invoke("seen", event("die"))
-    with pytest.raises(CallFailed, match="died 3 times in a row without finishing one call"):
+    with pytest.raises(CallFailed, match="died 3 consecutive times without finishing one call"):
         local.invoke("seen", event(""))
 
 
-def test_a_host_gives_up_when_the_app_cannot_be_indexed_any_more(tmp_path: Path) -> None:
-    """Somebody broke function_app.py, and then the worker died."""
+def test_the_host_gives_up_when_the_app_can_no_longer_be_indexed(tmp_path: Path) -> None:
+    """A user broke function_app.py, and then the worker died."""
     (tmp_path / "host.json").write_text("{}")
     script = tmp_path / "function_app.py"
     script.write_text(
@@ -222,7 +222,7 @@ def test_a_host_gives_up_when_the_app_cannot_be_indexed_any_more(tmp_path: Path)
         assert "nothing_of_that_name" in status["errors"][0]
 
 
-def test_a_host_gives_up_on_an_app_that_kills_every_worker_that_loads_it(tmp_path: Path) -> None:
+def test_the_host_gives_up_on_an_app_that_kills_every_worker_that_loads_it(tmp_path: Path) -> None:
     (tmp_path / "host.json").write_text("{}")
     script = tmp_path / "function_app.py"
     script.write_text(
@@ -238,7 +238,7 @@ def test_a_host_gives_up_on_an_app_that_kills_every_worker_that_loads_it(tmp_pat
 
 
 def test_function_timeout_kills_the_worker_with_all_its_calls(run: Run) -> None:
-    """functionTimeout ends the process, not the call: bystanders fail with it."""
+    """functionTimeout ends the process, and so every call in it."""
     local = run(settings={"AzureFunctionsJobHost__functionTimeout": "00:00:01"})
     first = local.worker_pid
     assert first
@@ -251,8 +251,8 @@ def test_function_timeout_kills_the_worker_with_all_its_calls(run: Run) -> None:
     local.invoke("seen", event(""))
 
 
-def test_what_a_worker_started_ends_with_it(tmp_path: Path) -> None:
-    """A helper process does not outlive the worker that functionTimeout killed."""
+def test_child_processes_of_a_worker_end_with_it(tmp_path: Path) -> None:
+    """They do not outlive a worker that functionTimeout killed."""
     (tmp_path / "host.json").write_text('{"functionTimeout": "00:00:01"}')
     (tmp_path / "function_app.py").write_text(
         "import pathlib, subprocess\nimport azure.functions as func\napp = func.FunctionApp()\n"
@@ -273,8 +273,8 @@ def is_zombie(pid: int) -> bool:
     return sys.platform == "linux" and status.exists() and status.read_text().split(") ")[1].startswith("Z")
 
 
-def test_stopping_ends_a_worker_whose_function_does_not_end(notes: Notes) -> None:
-    """After the grace, by force; who waits for the call is told."""
+def test_stopping_kills_a_worker_whose_function_does_not_end(notes: Notes) -> None:
+    """After `grace`. The call fails."""
     settings = {"NOTES": str(notes.path), "WORK": "work", "TICKS": NEVER}
     with ThreadPoolExecutor() as threads:
         with LocalApp(APPS / "triggers", settings=settings, grace=0.2) as local:
@@ -286,8 +286,8 @@ def test_stopping_ends_a_worker_whose_function_does_not_end(notes: Notes) -> Non
     assert is_gone(pid)
 
 
-def test_the_values_of_a_call_survive_the_way(local: LocalApp, shared_notes: Notes) -> None:
-    """Any text, however odd, arrives as it was sent."""
-    odd: dict[str, Any] = {"id": "\ud800\x00ü€😀\u2028", "n": 10**30, "data": {}}
-    local.invoke("seen", json.dumps(odd))
-    assert json.loads(shared_notes("seen")[0]["event"]) == odd
+def test_the_values_of_a_call_arrive_unchanged(local: LocalApp, shared_notes: Notes) -> None:
+    """Any text does, with surrogates, NULs and huge numbers."""
+    sent: dict[str, Any] = {"id": "\ud800\x00ü€😀\u2028", "n": 10**30, "data": {}}
+    local.invoke("seen", json.dumps(sent))
+    assert json.loads(shared_notes("seen")[0]["event"]) == sent

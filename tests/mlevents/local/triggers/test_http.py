@@ -17,7 +17,7 @@ EVENT = {"id": "1", "topic": "/t", "subject": "s", "eventType": "T", "eventTime"
 
 
 class Served:
-    """One running app for all tests of this file; each test looks for ids of its own."""
+    """One running app for all tests of this file; each test has ids of its own."""
 
     def __init__(self, local: LocalApp, notes: Notes) -> None:
         self.local, self.notes = local, notes
@@ -66,15 +66,15 @@ def test_one_event_that_is_not_in_an_array_is_accepted(served: Served) -> None:
     assert served.ids()[-1] == sent["id"]
 
 
-def test_a_cloudevent_is_passed_on_whole(served: Served) -> None:
-    """Structured CloudEvents come as one object, with their own content type, which is ignored."""
+def test_a_cloudevent_is_passed_on_completely(served: Served) -> None:
+    """A structured CloudEvent comes as one object; its content type is ignored."""
     sent = {"specversion": "1.0", "id": uuid4().hex, "source": "/t", "type": "T", "traceparent": "00-x", "data": {}}
     assert served.post("seen", sent).status_code == 202
     assert served.events()[-1] == sent
 
 
 def test_microsoft_s_library_decodes_events(served: Served) -> None:
-    """What reaches the function's parameter is decoded by azure.functions, not by us."""
+    """azure.functions decodes the function's parameter."""
     sent = event() | {"data": {"a": [1, "ä"]}}
     assert served.post("decoded", [sent]).status_code == 202
     assert served.notes("decoded")[-1] == {
@@ -86,19 +86,19 @@ def test_microsoft_s_library_decodes_events(served: Served) -> None:
 
 
 def test_the_event_arrives_without_white_space(served: Served) -> None:
-    """The host passes on a JSON that it has written anew, not the bytes that came."""
+    """The host serializes the event again."""
     served.post("seen", json.dumps([event()], indent=4).encode())
     assert "\n" not in served.notes("seen")[-1]["event"]
     assert ": " not in served.notes("seen")[-1]["event"]
 
 
-def test_events_of_a_delivery_run_at_the_same_time(served: Served) -> None:
-    """Each waits for the other: they would fail if one came after the other."""
+def test_the_events_of_a_delivery_run_concurrently(served: Served) -> None:
+    """Each waits for the other, and would time out if one ran after the other."""
     assert served.post("seen", [event("meet"), event("meet")]).status_code == 202
 
 
 def test_one_failing_event_fails_the_delivery_and_the_others_still_run(served: Served) -> None:
-    """Event Grid will send all of them again."""
+    """Event Grid delivers all of them again."""
     good, bad = event(), event("fail no such thing")
     answer = served.post("seen", [bad, good])
     assert (answer.status_code, answer.text) == (500, "Exception while executing function: Functions.seen")
@@ -107,7 +107,7 @@ def test_one_failing_event_fails_the_delivery_and_the_others_still_run(served: S
     assert any("function_app.py" in line for line in served.local.lines)  # the stack trace
 
 
-def test_a_function_that_returns_something_has_failed(served: Served) -> None:
+def test_a_function_that_returns_a_value_fails(served: Served) -> None:
     assert served.post("answers", [event()]).status_code == 500
 
 
@@ -127,20 +127,20 @@ def test_a_large_delivery_is_accepted(served: Served) -> None:
     assert len(served.events()[-1]["data"]["blob"]) == 5_000_000
 
 
-def test_a_byte_order_mark_is_overlooked(served: Served) -> None:
+def test_a_byte_order_mark_is_ignored(served: Served) -> None:
     assert served.post("seen", b"\xef\xbb\xbf" + json.dumps([event()]).encode()).status_code == 202
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[{]", b"'x'", b"\xff", b"7", b"null", b'"text"', b"[" * 100_000])
-def test_what_cannot_be_read_is_answered_500(served: Served, body: bytes) -> None:
-    """As by the real host: an exception, and Event Grid tries again."""
+def test_an_unreadable_body_is_answered_500(served: Served, body: bytes) -> None:
+    """As by the real host, so that Event Grid tries again."""
     answer = served.post("seen", body)
     assert answer.status_code == 500
     assert "cannot be read" in answer.text
 
 
 @pytest.mark.parametrize("item", [1, "x", None, [EVENT]])
-def test_an_event_that_is_no_object_fails_the_delivery(served: Served, item: Any) -> None:
+def test_an_event_that_is_not_an_object_fails_the_delivery(served: Served, item: Any) -> None:
     assert served.post("seen", [item]).status_code == 500
 
 
@@ -162,7 +162,7 @@ def test_a_validation_without_a_code_is_answered_500(served: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "allowed"),
+    ("origin", "allowed"),
     [
         ("eventgrid.azure.net", "eventgrid.azure.net"),
         ("eventgrid.azure.us", "eventgrid.azure.us"),
@@ -170,8 +170,8 @@ def test_a_validation_without_a_code_is_answered_500(served: Served) -> None:
         ("", "eventgrid.azure.net"),
     ],
 )
-def test_the_cloudevents_handshake_allows_event_grid(served: Served, asked: str, allowed: str) -> None:
-    answer = requests.options(served.local.url_of("seen"), headers={"WebHook-Request-Origin": asked}, timeout=30)
+def test_the_cloudevents_handshake_allows_event_grid(served: Served, origin: str, allowed: str) -> None:
+    answer = requests.options(served.local.url_of("seen"), headers={"WebHook-Request-Origin": origin}, timeout=30)
     assert (answer.status_code, answer.headers["Webhook-Allowed-Origin"]) == (200, allowed)
 
 
@@ -181,7 +181,7 @@ def test_unsubscribing_is_accepted(served: Served) -> None:
 
 @pytest.mark.parametrize("kind", ["", "Something"])
 def test_a_request_without_a_known_event_type_header_is_answered_400(served: Served, kind: str) -> None:
-    """Event Grid never sends it again: so the console says what is wrong."""
+    """Event Grid does not repeat it, so the console reports it."""
     before = len(served.notes("seen"))
     assert served.post("seen", [event()], kind).status_code == 400
     assert len(served.notes("seen")) == before
@@ -189,13 +189,13 @@ def test_a_request_without_a_known_event_type_header_is_answered_400(served: Ser
 
 
 @pytest.mark.parametrize("name", ["nothing", "Seen", "", "work", "asynchronous"])
-def test_only_event_grid_functions_are_found_by_their_exact_names(served: Served, name: str) -> None:
-    """Unknown, in other letters, of another kind, or disabled: not there."""
+def test_only_enabled_event_grid_functions_are_found_by_their_exact_names(served: Served, name: str) -> None:
+    """Not found: an unknown name, another case, another kind, a disabled function."""
     answer = served.post(name, [event()])
     assert (answer.status_code, answer.text) == (404, f"cannot find function: '{name}'")
 
 
-def test_the_extension_and_the_parameter_are_found_in_any_letters(served: Served) -> None:
+def test_the_case_of_the_extension_and_the_parameter_is_ignored(served: Served) -> None:
     url = f"{served.local.url}/runtime/webhooks/EventGrid?functionname=seen"
     answer = requests.post(url, json=[event()], headers={"Aeg-Event-Type": "NOTIFICATION"}, timeout=30)
     assert answer.status_code == 202
@@ -203,50 +203,50 @@ def test_the_extension_and_the_parameter_are_found_in_any_letters(served: Served
     assert other.status_code == 404
 
 
-def by_hand(served: Served, name: str, body: Any) -> requests.Response:
+def call(served: Served, name: str, body: Any) -> requests.Response:
     return requests.post(f"{served.local.url}/admin/functions/{name}", json=body, timeout=30)
 
 
-def test_an_event_grid_function_is_called_by_hand(served: Served) -> None:
+def test_an_event_grid_function_can_be_called_directly(served: Served) -> None:
     sent = event()
-    assert by_hand(served, "SEEN", {"input": json.dumps(sent)}).status_code == 202
+    assert call(served, "SEEN", {"input": json.dumps(sent)}).status_code == 202
     served.local.wait(lambda: sent["id"] in served.ids())
 
 
-def test_a_disabled_function_can_be_called_by_hand(served: Served) -> None:
+def test_a_disabled_function_can_be_called_directly(served: Served) -> None:
     sent = event()
-    assert by_hand(served, "asynchronous", {"input": json.dumps(sent)}).status_code == 202
+    assert call(served, "asynchronous", {"input": json.dumps(sent)}).status_code == 202
     served.local.wait(lambda: sent["id"] in served.ids("asynchronous"))
 
 
-def test_a_queue_function_is_called_by_hand(served: Served) -> None:
+def test_a_queue_function_can_be_called_directly(served: Served) -> None:
     text = uuid4().hex
-    assert by_hand(served, "work", {"input": text}).status_code == 202
+    assert call(served, "work", {"input": text}).status_code == 202
     note = served.local.wait(lambda: [n for n in served.notes("work") if n["body"] == text])[0]
     assert note["count"] == 1
 
 
-def test_a_timer_function_is_called_by_hand(served: Served) -> None:
+def test_a_timer_function_can_be_called_directly(served: Served) -> None:
     before = len(served.notes("tick"))
-    assert by_hand(served, "tick", {"input": ""}).status_code == 202
+    assert call(served, "tick", {"input": ""}).status_code == 202
     served.local.wait(lambda: len(served.notes("tick")) > before)
 
 
-def test_a_failure_of_a_call_by_hand_shows_on_the_console_only(served: Served) -> None:
-    assert by_hand(served, "seen", {"input": json.dumps(event("fail by hand"))}).status_code == 202
-    served.local.wait(lambda: any("by hand" in line for line in served.local.lines))
+def test_a_failure_of_a_direct_call_is_printed_only(served: Served) -> None:
+    assert call(served, "seen", {"input": json.dumps(event("fail directly"))}).status_code == 202
+    served.local.wait(lambda: any("ValueError: directly" in line for line in served.local.lines))
 
 
 @pytest.mark.parametrize(("text", "reason"), [("{", "Expecting property name"), ("[]", "not list")])
-def test_input_that_is_no_event_shows_on_the_console_only(served: Served, text: str, reason: str) -> None:
-    assert by_hand(served, "seen", {"input": text}).status_code == 202
+def test_an_invalid_event_in_a_direct_call_is_printed_only(served: Served, text: str, reason: str) -> None:
+    assert call(served, "seen", {"input": text}).status_code == 202
     served.local.wait(lambda: any("seen was not called" in line and reason in line for line in served.local.lines))
 
 
 @pytest.mark.parametrize("body", [[], 1, None, {"input": {"id": 1}}])
-def test_a_call_by_hand_needs_a_text_as_input(served: Served, body: Any) -> None:
-    assert by_hand(served, "seen", body).status_code == 400
-    assert by_hand(served, "nothing", body).status_code == 404
+def test_a_direct_call_without_a_text_as_input_is_answered_400(served: Served, body: Any) -> None:
+    assert call(served, "seen", body).status_code == 400
+    assert call(served, "nothing", body).status_code == 404
 
 
 def test_the_functions_are_listed(served: Served) -> None:
@@ -260,25 +260,25 @@ def test_the_functions_are_listed(served: Served) -> None:
     assert requests.get(f"{served.local.url}/admin/functions/nothing", timeout=30).status_code == 404
 
 
-def test_the_host_s_status_is_told(served: Served) -> None:
+def test_the_host_s_status_can_be_read(served: Served) -> None:
     status = requests.get(f"{served.local.url}/admin/host/status", timeout=30).json()
     assert (status["state"], status["errors"]) == ("Running", [])
     assert status["processUptime"] > 0
 
 
-def test_a_person_who_looks_sees_the_functions(served: Served) -> None:
+def test_the_home_page_lists_the_functions(served: Served) -> None:
     assert "seen" in requests.get(served.local.url, timeout=30).text
 
 
-def test_functions_that_are_not_served_are_named(run: Any, tmp_path: Path) -> None:
-    """What the local host leaves out is said, function by function; the rest runs."""
-    local = run("odd")
-    told = "\n".join(local.lines)
-    assert "hello is not triggered: httpTrigger functions are not served" in told
-    assert "lost is not triggered: the app setting NOWHERE, which '%NOWHERE%' names, is not set" in told
-    assert "misnamed is not triggered: 'not_a_queue' is not a queue's name" in told
-    assert "whenever is not triggered: 'every now and then' is no schedule" in told
-    assert "copies: the binding copy (queue) is not served" in told
+def test_functions_that_are_not_served_are_reported(run: Any, tmp_path: Path) -> None:
+    """The others run."""
+    local = run("unserved")
+    printed = "\n".join(local.lines)
+    assert "hello is not triggered: httpTrigger functions are not served" in printed
+    assert "missing_setting is not triggered: the app setting NOWHERE, which '%NOWHERE%' names, is not set" in printed
+    assert "invalid_name is not triggered: 'not_a_queue' is not a queue's name" in printed
+    assert "invalid_schedule is not triggered: 'every now and then' is not a schedule" in printed
+    assert "output_binding: the binding copy (queue) is not served" in printed
     url = f"{local.url}/admin/functions/hello"
     assert requests.post(url, json={"input": ""}, timeout=30).status_code == 202
     local.wait(lambda: any("hello was not called" in line for line in local.lines))

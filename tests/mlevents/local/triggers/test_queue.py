@@ -1,4 +1,4 @@
-"""Queue triggers: the real host's rules, on real Azurite, with functions in a real worker process."""
+"""Queue triggers on real Azurite, with functions in a real worker process; they follow the real host."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ from tests.mlevents.local.test_azurite import entra
 NO_POISON_FUNCTION = {"AzureWebJobs.work_poison.Disabled": "1"}
 
 
-def test_the_poison_queue_s_function_gets_the_message(run: Run, queue: Queue, poison: Queue, notes: Notes) -> None:
+def test_the_function_of_the_poison_queue_gets_the_message(run: Run, queue: Queue, poison: Queue, notes: Notes) -> None:
     local = run(settings={"POISON_IS_TAKEN": "1"})
     queue.put("fail again")
     local.wait(lambda: notes.bodies("work_poison") == ["fail again"] and poison.size() == 0)
@@ -30,7 +30,7 @@ def test_the_poison_queue_s_function_gets_the_message(run: Run, queue: Queue, po
 def test_a_poison_queue_has_no_poison_queue(
     run: Run, queue: Queue, poison: Queue, notes: Notes, azurite: Azurite
 ) -> None:
-    """What fails there stays invisible: no second chance at once, no queue called -poison-poison."""
+    """A message that fails there stays invisible, and no queue called -poison-poison is created."""
     local = run()
     queue.put("fail again")
     local.wait(lambda: notes("work_poison"))
@@ -41,7 +41,7 @@ def test_a_poison_queue_has_no_poison_queue(
         assert not list(service.list_queues(f"{poison.client.queue_name}-poison"))
 
 
-def test_visibility_timeout_is_how_long_a_failed_message_waits(run: Run, queue: Queue, notes: Notes) -> None:
+def test_a_failed_message_waits_for_the_visibility_timeout(run: Run, queue: Queue, notes: Notes) -> None:
     local = run(settings={"AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "01:00:00"})
     queue.put("fail once")
     local.wait(lambda: any("work failed" in line for line in local.lines))
@@ -52,8 +52,8 @@ def test_visibility_timeout_is_how_long_a_failed_message_waits(run: Run, queue: 
     local.wait(lambda: queue.size() == 1)
 
 
-def test_what_is_not_base64_in_a_poison_queue_stays_there(run: Run, azurite: Azurite, poison: Queue) -> None:
-    """Invisible, until its time is up: it has nowhere to go."""
+def test_a_message_that_is_not_base64_stays_in_a_poison_queue(run: Run, azurite: Azurite, poison: Queue) -> None:
+    """Invisible, until its time is over."""
     poison.client.create_queue()
     poison.put_raw("plain text")
     local = run()
@@ -61,7 +61,9 @@ def test_what_is_not_base64_in_a_poison_queue_stays_there(run: Run, azurite: Azu
     assert (poison.size(), poison.visible()) == (1, [])
 
 
-def test_without_encoding_a_message_is_its_text(run: Run, queue: Queue, poison: Queue, notes: Notes) -> None:
+def test_without_an_encoding_a_message_is_passed_on_as_text(
+    run: Run, queue: Queue, poison: Queue, notes: Notes
+) -> None:
     none = {"AzureFunctionsJobHost__extensions__queues__messageEncoding": "none"}
     local = run(settings={**NO_POISON_FUNCTION, **none})
     queue.put_raw("fail plainly")
@@ -69,8 +71,10 @@ def test_without_encoding_a_message_is_its_text(run: Run, queue: Queue, poison: 
     assert notes.bodies() == ["fail plainly"] * 3
 
 
-def test_a_queue_that_does_not_exist_is_waited_for(run: Run, azurite: Azurite, queue_name: str, notes: Notes) -> None:
-    """Quietly: the app makes its queue when it first needs it."""
+def test_the_trigger_waits_for_a_queue_that_does_not_exist(
+    run: Run, azurite: Azurite, queue_name: str, notes: Notes
+) -> None:
+    """Without an error: the app creates its queue when it first needs it."""
     local = run()
     with QueueClient.from_connection_string(azurite.connection_string, queue_name) as client:
         client.create_queue()
@@ -80,15 +84,15 @@ def test_a_queue_that_does_not_exist_is_waited_for(run: Run, azurite: Azurite, q
 
 
 def test_a_long_call_s_message_is_kept_invisible(run: Run, queue: Queue, notes: Notes) -> None:
-    """Renewed at half time: in more than the time that it was read for, nobody else gets it, and it ends deleted."""
+    """It is renewed: although the call takes longer than the visibility timeout, no other reader gets the message."""
     local = run(invisible=timedelta(seconds=3))
     queue.put("sleep 5")
     local.wait(lambda: notes("worked") and queue.size() == 0)
     assert len(notes("work")) == 1
 
 
-def test_a_message_that_is_gone_is_not_renewed(run: Run, queue: Queue, notes: Notes) -> None:
-    """Somebody deleted it while its call ran: the call goes on, and nobody complains."""
+def test_a_deleted_message_is_not_renewed(run: Run, queue: Queue, notes: Notes) -> None:
+    """Its call goes on, and no error is printed."""
     local = run(invisible=timedelta(seconds=1))
     queue.put("sleep 2")
     local.wait(lambda: notes("work"))
@@ -110,8 +114,8 @@ def test_a_message_that_runs_into_function_timeout_counts_as_failed(
     assert [note["count"] for note in notes("work")] == [1]
 
 
-def test_batch_size_and_threshold_limit_how_many_run(run: Run, queue: Queue, notes: Notes) -> None:
-    """One at a time, if that is what host.json says: two that wait for each other never meet."""
+def test_batch_size_and_threshold_limit_concurrent_calls(run: Run, queue: Queue, notes: Notes) -> None:
+    """With one at a time, two calls that wait for each other time out."""
     queues = "AzureFunctionsJobHost__extensions__queues__"
     settings = {
         f"{queues}batchSize": "1",
@@ -126,8 +130,8 @@ def test_batch_size_and_threshold_limit_how_many_run(run: Run, queue: Queue, not
     assert notes("worked") == []
 
 
-def test_stopping_releases_what_could_not_end(azurite: Azurite, queue: Queue, notes: Notes) -> None:
-    """The next start finds the message, rather than ten minutes later."""
+def test_stopping_releases_the_messages_of_interrupted_calls(azurite: Azurite, queue: Queue, notes: Notes) -> None:
+    """The next start finds the message at once, and not after ten minutes."""
     settings = settings_of(azurite, notes, queue.client.queue_name)
     with LocalApp(APPS / "triggers", settings=settings, folder=notes.path.parent, grace=0.5) as local:
         queue.put("sleep 60")
@@ -135,7 +139,7 @@ def test_stopping_releases_what_could_not_end(azurite: Azurite, queue: Queue, no
     assert queue.visible() == [base64.b64encode(b"sleep 60").decode()]
 
 
-def test_stopping_lets_a_call_end_within_the_grace(azurite: Azurite, queue: Queue, notes: Notes) -> None:
+def test_stopping_lets_a_call_end_within_its_grace_time(azurite: Azurite, queue: Queue, notes: Notes) -> None:
     settings = settings_of(azurite, notes, queue.client.queue_name)
     with LocalApp(APPS / "triggers", settings=settings, folder=notes.path.parent, grace=20) as local:
         queue.put("sleep 1")
@@ -143,8 +147,8 @@ def test_stopping_lets_a_call_end_within_the_grace(azurite: Azurite, queue: Queu
     assert (notes.bodies("worked"), queue.size()) == (["sleep 1"], 0)
 
 
-def test_storage_that_goes_away_and_comes_back_is_told(run: Run, notes: Notes) -> None:
-    """A message that could not be deleted is storage's to bring again; reading goes on when storage is back."""
+def test_an_outage_of_storage_is_reported(run: Run, notes: Notes) -> None:
+    """Reading goes on when storage is back, which then delivers an undeleted message again."""
     with Background() as background:
         first = background.run(Azurite.start())
         port = int(first.queue_url.split(":")[2].split("/")[0])
@@ -164,22 +168,22 @@ def test_storage_that_goes_away_and_comes_back_is_told(run: Run, notes: Notes) -
         background.run(second.stop())
 
 
-def test_storage_that_cannot_be_reached_is_told_once(run: Run) -> None:
-    """And the host goes on trying."""
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        port = nobody.getsockname()[1]
+def test_unreachable_storage_is_reported_once(run: Run) -> None:
+    """The host goes on polling."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
         text = f"UseDevelopmentStorage=false;AccountName=a;AccountKey=YQ==;QueueEndpoint=http://127.0.0.1:{port}/a;"
         local = run(settings={"AzureWebJobsStorage": text, **NO_POISON_FUNCTION}, azurite=False)
         local.wait(lambda: any("cannot be read" in line for line in local.lines))
-        local.invoke("work", "by hand")
+        local.invoke("work", "directly")
     assert sum("cannot be read" in line for line in local.lines) == 1
 
 
-def test_a_trigger_outlives_what_the_storage_library_does_not_expect(
+def test_a_trigger_survives_an_unexpected_error_of_the_sdk(
     run: Run, notes: Notes, queue_name: str, tmp_path: Path
 ) -> None:
-    """A file of certificates that is not there, and then is."""
+    """The file of trusted certificates is missing, and then exists."""
     certificate, authority, _ = entra(tmp_path)
     trusted = tmp_path / "trusted.pem"
     with Background() as background:
@@ -195,15 +199,15 @@ def test_a_trigger_outlives_what_the_storage_library_does_not_expect(
         background.run(azurite.stop())
 
 
-def test_an_app_without_a_storage_setting_still_takes_events(run: Run, notes: Notes) -> None:
-    """Its queue functions are named, with the setting that is missing."""
+def test_an_app_without_a_storage_setting_receives_events(run: Run, notes: Notes) -> None:
+    """Its queue functions are reported, with the missing setting."""
     local = run(settings={"AzureWebJobsStorage": ""})
     assert any("work is not triggered: the app has no storage" in line for line in local.lines)
     local.invoke("seen", json.dumps({"id": "1"}))
     assert notes("seen")
 
 
-def test_polling_slows_down_to_the_longest_pause_and_starts_anew() -> None:
+def test_pauses_between_polls_grow_until_a_message_comes() -> None:
     pace = Pace(5.0)
     pauses = [pace.next() for _ in range(12)]
     assert pauses[0] == 0.1

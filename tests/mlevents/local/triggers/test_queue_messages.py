@@ -1,4 +1,4 @@
-"""What becomes of a queue's messages: on real Azurite, with one app running for all tests of this file."""
+"""The messages of a queue trigger, on real Azurite, with one running app for all tests of this file."""
 
 import base64
 import contextlib
@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def app(azurite: Azurite, folder: Path) -> Iterator[LocalApp]:
-    """Without a function for the poison queue, so that what lands there stays to be seen."""
+    """Its function for the poison queue is disabled, so that messages stay there for the tests."""
     settings = settings_of(azurite, Notes(folder / "notes.jsonl"), WORK) | {"AzureWebJobs.work_poison.Disabled": "1"}
     with LocalApp(APPS / "triggers", settings=settings, folder=folder, grace=0.5) as local:
         yield local
@@ -44,7 +44,7 @@ def notes(folder: Path) -> Notes:
 
 @pytest.fixture
 def local(app: LocalApp, queue: Queue, poison: Queue, notes: Notes) -> LocalApp:
-    """The app, with what the last test has left thrown away."""
+    """The app, without the messages and notes of the last test."""
     queue.client.clear_messages()
     with contextlib.suppress(ResourceNotFoundError):
         poison.client.delete_queue()
@@ -53,9 +53,7 @@ def local(app: LocalApp, queue: Queue, poison: Queue, notes: Notes) -> LocalApp:
     return app
 
 
-def test_a_message_is_handed_over_with_its_metadata_and_then_deleted(
-    local: LocalApp, queue: Queue, notes: Notes
-) -> None:
+def test_a_message_is_passed_on_with_its_metadata_and_then_deleted(local: LocalApp, queue: Queue, notes: Notes) -> None:
     queue.put('{"a": "ä"}')
     local.wait(lambda: notes("worked") and queue.size() == 0)
     (note,) = notes("work")
@@ -68,10 +66,10 @@ def test_a_message_is_handed_over_with_its_metadata_and_then_deleted(
     assert timedelta(minutes=9) < visible - inserted < timedelta(minutes=11)
 
 
-def test_a_message_that_never_expires_is_handed_over(local: LocalApp, queue: Queue, notes: Notes) -> None:
-    """The app puts its messages so; the year 9999 must not break anything on the way."""
-    queue.client.send_message(base64.b64encode(b"for ever").decode(), time_to_live=-1)
-    local.wait(lambda: notes.bodies("worked") == ["for ever"])
+def test_a_message_that_never_expires_is_passed_on(local: LocalApp, queue: Queue, notes: Notes) -> None:
+    """The app sends such messages; their expiry is in the year 9999."""
+    queue.client.send_message(base64.b64encode(b"without end").decode(), time_to_live=-1)
+    local.wait(lambda: notes.bodies("worked") == ["without end"])
     assert notes("work")[0]["expires"].startswith("9999-12-31")
 
 
@@ -82,10 +80,10 @@ def test_a_message_is_invisible_while_its_call_runs(local: LocalApp, queue: Queu
     local.wait(lambda: queue.size() == 0)
 
 
-def test_a_failed_message_comes_again_until_it_is_moved_to_the_poison_queue(
+def test_a_failed_message_is_repeated_until_it_is_moved_to_the_poison_queue(
     local: LocalApp, queue: Queue, poison: Queue, notes: Notes
 ) -> None:
-    """maxDequeueCount calls, then a copy with the same text; the poison queue is made for it."""
+    """After maxDequeueCount calls, it is copied there; the poison queue is created."""
     queue.put("fail again")
     local.wait(lambda: poison.visible() and queue.size() == 0)
     assert [note["count"] for note in notes("work")] == [1, 2, 3]
@@ -94,10 +92,10 @@ def test_a_failed_message_comes_again_until_it_is_moved_to_the_poison_queue(
 
 
 @pytest.mark.parametrize("text", ["plain text", "YWJj=", "YWJ", "YWJj!", "ä"])
-def test_what_is_not_base64_goes_to_the_poison_queue_unread(
+def test_a_message_that_is_not_base64_is_moved_to_the_poison_queue_unread(
     local: LocalApp, queue: Queue, poison: Queue, notes: Notes, text: str
 ) -> None:
-    """As it is, at once, and no function runs: the trap that a Python client's default encoding is."""
+    """Unchanged and at once: a Python client sends such messages by default."""
     queue.put_raw(text)
     local.wait(lambda: poison.visible() and queue.size() == 0)
     assert poison.visible() == [text]
@@ -105,14 +103,16 @@ def test_what_is_not_base64_goes_to_the_poison_queue_unread(
     assert any("is not Base64" in line for line in local.lines)
 
 
-def test_white_space_in_base64_is_overlooked(local: LocalApp, queue: Queue, notes: Notes) -> None:
-    """As .NET does it."""
+def test_white_space_in_base64_is_ignored(local: LocalApp, queue: Queue, notes: Notes) -> None:
+    """As in .NET."""
     queue.put_raw("YW\r\n Jj\t")
     local.wait(lambda: notes.bodies("worked") == ["abc"])
 
 
-def test_what_is_not_utf8_is_a_failed_call(local: LocalApp, queue: Queue, poison: Queue, notes: Notes) -> None:
-    """It cannot be bound, each time; its bytes arrive in the poison queue unchanged."""
+def test_a_message_that_is_not_utf8_is_a_failed_call(
+    local: LocalApp, queue: Queue, poison: Queue, notes: Notes
+) -> None:
+    """Each time; its bytes arrive in the poison queue unchanged."""
     queue.put(b"\xff\x00")
     local.wait(lambda: poison.visible() and queue.size() == 0)
     assert base64.b64decode(poison.visible()[0]) == b"\xff\x00"
@@ -120,10 +120,8 @@ def test_what_is_not_utf8_is_a_failed_call(local: LocalApp, queue: Queue, poison
     assert sum("is not UTF-8" in line for line in local.lines) == 3
 
 
-def test_a_message_that_somebody_else_got_meanwhile_is_left_to_them(
-    local: LocalApp, queue: Queue, notes: Notes
-) -> None:
-    """Deleted while its call ran: nothing to do, nothing to complain about."""
+def test_a_message_that_was_deleted_during_its_call_is_no_error(local: LocalApp, queue: Queue, notes: Notes) -> None:
+    """Another reader had it after its time was over."""
     queue.put("sleep 1")
     local.wait(lambda: notes("work"))
     queue.client.clear_messages()
@@ -133,16 +131,16 @@ def test_a_message_that_somebody_else_got_meanwhile_is_left_to_them(
     assert not any("problem" in line for line in local.lines)
 
 
-def test_a_message_whose_worker_died_is_released_at_once(
+def test_the_message_of_a_dead_worker_is_released_at_once(
     local: LocalApp, queue: Queue, poison: Queue, notes: Notes
 ) -> None:
-    """Not after ten minutes: the host fails the call, and the message comes again, until it is poison."""
+    """Not after ten minutes: the host fails the call, and repeats the message until it is poison."""
     queue.put("die")
     local.wait(lambda: poison.visible() and queue.size() == 0)
     assert [note["count"] for note in notes("work")] == [1, 2, 3]
 
 
-def test_bystanders_of_a_killed_worker_are_run_again(local: LocalApp, queue: Queue, notes: Notes) -> None:
+def test_all_messages_of_a_killed_worker_are_repeated(local: LocalApp, queue: Queue, notes: Notes) -> None:
     queue.put("sleep 1")
     local.wait(lambda: notes("work"))
     pid = local.worker_pid
@@ -152,7 +150,7 @@ def test_bystanders_of_a_killed_worker_are_run_again(local: LocalApp, queue: Que
     assert [note["count"] for note in notes("work")] == [1, 2]
 
 
-def test_messages_run_at_the_same_time(local: LocalApp, queue: Queue, notes: Notes) -> None:
+def test_messages_run_concurrently(local: LocalApp, queue: Queue, notes: Notes) -> None:
     """Each waits for the other."""
     queue.put("meet")
     queue.put("meet")

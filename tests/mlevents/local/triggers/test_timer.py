@@ -1,4 +1,4 @@
-"""Timers: when they are due, and one call at a time."""
+"""Timer triggers: their schedules, and their calls one at a time."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from mlevents.local.host.functions import CallFailed
 from mlevents.local.host.payloads import Payload
-from mlevents.local.host.worker_process import CallFailed
 from mlevents.local.triggers.timer import TimerTrigger, schedule
 from tests.mlevents.conftest import Notes, Run
 
@@ -35,12 +35,12 @@ def test_a_schedule_is_ncrontab_or_a_time_span(expression: str, next_time: str) 
     "expression",
     ["", "* * * *", "* * * * * * *", "@daily", "0 0 L * *", "61 * * * * *", "H * * * *", "00:00:00", "x y z u v"],
 )
-def test_what_is_no_schedule_is_refused(expression: str) -> None:
-    with pytest.raises(ValueError, match="no schedule"):
+def test_an_invalid_schedule_is_refused(expression: str) -> None:
+    with pytest.raises(ValueError, match="is not a schedule"):
         schedule(expression)
 
 
-def test_a_timer_runs_at_the_start_if_it_says_so_and_then_on_schedule(run: Run, notes: Notes) -> None:
+def test_a_timer_with_run_on_startup_runs_at_once_and_then_on_schedule(run: Run, notes: Notes) -> None:
     local = run(settings={"TICKS": "* * * * * *"})
     local.wait(lambda: len(notes("tick")) >= 3)
     assert notes("tick")[0] == {"function": "tick", "past_due": False}
@@ -53,7 +53,7 @@ def test_a_disabled_timer_does_not_run(run: Run, notes: Notes) -> None:
 
 
 def test_calls_do_not_overlap_and_a_failure_does_not_end_the_schedule() -> None:
-    """A call that takes longer than the schedule's pause delays the next one."""
+    """A call that takes longer than the interval delays the next one."""
     running, most, calls = 0, 0, 0
 
     async def call(payload: Payload) -> None:
@@ -75,30 +75,30 @@ def test_calls_do_not_overlap_and_a_failure_does_not_end_the_schedule() -> None:
     assert (most, running) == (1, 0)
 
 
-def test_a_timer_is_told_when_it_ran_and_when_it_runs_next() -> None:
-    """The JSON that azure.functions makes a TimerRequest of."""
-    told: list[Any] = []
+def test_a_timer_gets_its_last_and_its_next_time() -> None:
+    """In the JSON from which azure.functions creates a TimerRequest."""
+    payloads: list[Any] = []
     clock = SUNDAY
 
     async def call(payload: Payload) -> None:
         nonlocal clock
-        told.append(payload.data["json"])
+        payloads.append(payload.data["json"])
         clock += timedelta(minutes=5)
 
     async def tick() -> None:
         trigger = TimerTrigger("0 */5 * * * *", call, run_on_startup=True, now=lambda: clock)
         trigger.start()
-        while not told:
+        while not payloads:
             await asyncio.sleep(0.005)
         await trigger.stop()
 
     asyncio.run(tick())
-    assert '"Next":"2026-11-22T09:35:00"' in told[0]
-    assert '"IsPastDue":false' in told[0]
-    assert '"Last":"0001-01-01T00:00:00"' in told[0]
+    assert '"Next":"2026-11-22T09:35:00"' in payloads[0]
+    assert '"IsPastDue":false' in payloads[0]
+    assert '"Last":"0001-01-01T00:00:00"' in payloads[0]
 
 
-def test_a_timer_that_was_never_begun_can_be_stopped() -> None:
+def test_a_timer_that_was_never_started_can_be_stopped() -> None:
     async def call(payload: Payload) -> None:
         raise AssertionError
 

@@ -1,4 +1,4 @@
-"""``python -m mlevents.commands.run``: what a user runs to see a rule work against their own Azure."""
+"""`mlevents try-deploy`, with which a user watches a rule work in their own Azure."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from emulator import Azure
-from mlevents.commands.run import main
+from mlevents.__main__ import main
 from tests.kit.world import SETTINGS, WORKSPACES
 
 RULES = """
@@ -25,7 +25,7 @@ rules:
 
 @pytest.fixture
 def app(tmp_path: Path, azure: Azure, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An app's folder. What the command puts into the environment is gone after the test."""
+    """An app's folder. After the test, the environment is as before."""
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "workspaces.yaml").write_text(WORKSPACES)
     (tmp_path / "rules" / "churn.yaml").write_text(RULES)
@@ -37,12 +37,16 @@ def app(tmp_path: Path, azure: Azure, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(app: Path, *arguments: str) -> tuple[int, list[float]]:
-    """The exit code, and how long it wanted to wait each time."""
-    waits: list[float] = []
-    return main([*arguments, "--app", str(app)], waits.append), waits
+    """The exit code, and the pauses between steps in seconds, which take no time here."""
+    pauses: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mlevents.commands.try_deploy.sleep", pauses.append)
+        return main(["try-deploy", *arguments, "--app", str(app)]), pauses
 
 
-def test_it_says_what_it_would_do(app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_yes_the_plan_is_printed_and_nothing_is_changed(
+    app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]
+) -> None:
     azure.models.register("churn", "7", {"stage": "production"})
     assert run(app, "deploy-it", "churn:7") == (0, [])
     out = capsys.readouterr().out
@@ -51,42 +55,46 @@ def test_it_says_what_it_would_do(app: Path, azure: Azure, capsys: pytest.Captur
     assert not [call for call in azure.calls.all if call.method != "GET"]
 
 
-def test_it_does_it_step_by_step(app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
+def test_with_yes_the_model_is_deployed_step_by_step(
+    app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]
+) -> None:
     azure.models.register("churn", "7", {"stage": "production"})
     azure.faults.fail("PUT *", status=500)
-    code, waits = run(app, "deploy-it", "churn:7", "--workspace", "churn-prod", "--yes")
+    code, pauses = run(app, "deploy-it", "churn:7", "--workspace", "churn-prod", "--yes")
     out = capsys.readouterr().out
     assert code == 0
     assert sum(azure.endpoints.traffic("churn").values()) == 100
-    assert max(waits) == 30
+    assert max(pauses) == 30
     assert " HTTP 500" in out
     assert "succeeded: churn:7 serves churn" in out.splitlines()[-1]
 
 
-def test_it_tells_of_failure(app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_deployment_is_reported(app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
     azure.models.register("churn", "7", {"stage": "production"}, type="custom_model")
     assert run(app, "deploy-it", "churn:7", "--yes")[0] == 1
     assert "failed: churn:7 is of type custom_model" in capsys.readouterr().out
 
 
-def test_it_does_not_act_where_the_rule_would_not(app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_that_the_rule_does_not_match_is_not_deployed(
+    app: Path, azure: Azure, capsys: pytest.CaptureFixture[str]
+) -> None:
     azure.models.register("churn", "7", {"stage": "trial"})
     assert run(app, "deploy-it", "churn:7", "--yes")[0] == 1
     assert "the rule's when does not hold" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["nothing", "churn:7"], "no rule 'nothing' deploys; these do: deploy-it"),
         (["log-it", "churn:7"], "no rule 'log-it' deploys"),
-        (["deploy-it", "churn:7", "--workspace", "churn-dev"], "say --workspace and one of churn-prod"),
+        (["deploy-it", "churn:7", "--workspace", "churn-dev"], "add --workspace and one of churn-prod"),
         (["deploy-it", "churn"], "write name:version"),
         (["deploy-it", "churn:8"], "there is no model churn:8"),
     ],
 )
-def test_what_cannot_be_is_said(
-    app: Path, azure: Azure, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+def test_an_invalid_argument_is_reported(
+    app: Path, azure: Azure, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert run(app, *arguments)[0] == 2
-    assert said in capsys.readouterr().out
+    assert message in capsys.readouterr().err

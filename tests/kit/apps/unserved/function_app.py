@@ -1,4 +1,4 @@
-"""An app with what the local host does not serve."""
+"""An app with functions and bindings that the local host does not serve."""
 
 import azure.functions as func
 
@@ -12,21 +12,21 @@ def hello(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.queue_trigger(arg_name="message", queue_name="%NOWHERE%", connection="AzureWebJobsStorage")
-def lost(message: func.QueueMessage) -> None:
-    """Its queue's name is not known."""
+def missing_setting(message: func.QueueMessage) -> None:
+    """The setting with its queue's name is missing."""
 
 
 @app.queue_trigger(arg_name="message", queue_name="Not_A_Queue", connection="AzureWebJobsStorage")
-def misnamed(message: func.QueueMessage) -> None:
-    """Its queue's name cannot be one."""
+def invalid_name(message: func.QueueMessage) -> None:
+    """Its queue's name is invalid."""
 
 
 @app.timer_trigger(arg_name="timer", schedule="every now and then")
-def whenever(timer: func.TimerRequest) -> None:
-    """Its schedule is none."""
+def invalid_schedule(timer: func.TimerRequest) -> None:
+    """Its schedule is invalid."""
 
 
 @app.event_grid_trigger(arg_name="event")
 @app.queue_output(arg_name="copy", queue_name="copies", connection="AzureWebJobsStorage")
-def copies(event: str, copy: func.Out[str]) -> None:
-    """Writes to a queue by a binding."""
+def output_binding(event: str, copy: func.Out[str]) -> None:
+    """Writes to a queue through a binding."""

@@ -1,0 +1,38 @@
+"""What the command lines of all commands share."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AppFolder = Annotated[
+    Path, typer.Option("--app", resolve_path=True, show_default="this project", help="The folder of the function app.")
+]
+
+
+class UsageError(typer.TyperException):
+    """The arguments of a command are invalid; the text says which and why. The exit code is 2."""
+
+    exit_code = 2
+
+
+def command_line() -> typer.Typer:
+    """An empty command line, to which a module adds its command or commands."""
+    return typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: commands that show how to use it."""
+    return "\n".join(["Examples:" if lines[1:] else "Example:", "", *(f"$ {line}" for line in lines)])
+
+
+def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:
+    """The values ``NAME=VALUE`` of an option that may be repeated. Raises UsageError."""
+    found = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise UsageError(f"{option}: {text!r} has no name or no value; write NAME=VALUE, like stage=production")
+        found[name] = value
+    return found
