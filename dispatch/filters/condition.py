@@ -19,7 +19,7 @@ from operator import eq
 from typing import Any, Self
 
 from dispatch.filters.event_filter import MAX_CHARACTERS, MAX_VALUES
-from dispatch.filters.keys import EventValues, Slot, check_key, find_across_dots
+from dispatch.filters.keys import EventValues, check_key, find_across_dots, slot
 from dispatch.filters.operators import MISSING, Operator, operator_named
 
 _EXAMPLE = "Write KEY OPERATOR VALUE..., such as data.runStatus StringIn Failed NotResponding"
@@ -81,15 +81,16 @@ class Condition:
 
 def _compile(key: str, operator: Operator, operands: Sequence[Any]) -> Callable[[EventValues], bool]:
     """Return a function that answers as `Condition.matches`, of which a rule calls one per condition and event."""
-    slot, compare, missing, negated = Slot.of(key, operator), operator.compare, operator.missing, operator.negated
+    compare, missing, negated = operator.compare, operator.missing, operator.negated
+    mine = slot(key, operator.kind.read if operator.kind else None)
     if operator.kind is None:
-        return lambda values: ((found := values[slot]) is MISSING or found is None) != negated
+        return lambda values: ((found := values[mine]) is MISSING or found is None) != negated
     if compare is eq:
         no_operand_among = frozenset(operands).isdisjoint
-        return lambda values: missing if (found := values[slot]) is MISSING else no_operand_among(found) is negated
+        return lambda values: missing if (found := values[mine]) is MISSING else no_operand_among(found) is negated
 
     def holds(values: EventValues) -> bool:
-        found = values[slot]
+        found = values[mine]
         if found is MISSING:
             return missing
         for value in found:

@@ -1,9 +1,11 @@
 """Keys: the names, with dots between them, that lead to a value in an event."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from dispatch.filters.operators import MISSING, Operator, fold
+from dispatch.filters.operators import MISSING, fold
 from schemas.context import Context
 
 _SYNONYMS = (
@@ -16,14 +18,14 @@ _SYNONYMS_OF = {name: group for group in _SYNONYMS for name in group}
 
 
 def check_key(key: str) -> str:
-    """Return the key. Raises ValueError if it, or a name between its dots, is empty."""
+    """The key itself. Raises ValueError if it, or a name between its dots, is empty."""
     if not all(name.strip() for name in key.split(".")):
         raise ValueError(f"{key!r} is not a key. Write the names that lead to a value, a dot between: data.runStatus")
     return key
 
 
 def step(holder: object, name: str) -> object:
-    """Return the member with this name, in this case or else in any; MISSING if `holder` is no object or lacks it."""
+    """The member with this name, in this case or else in any; MISSING if `holder` is no object or lacks it."""
     if not isinstance(holder, Mapping):
         return MISSING
     if name in holder:
@@ -33,7 +35,7 @@ def step(holder: object, name: str) -> object:
 
 
 def find(event: Mapping[str, Any], key: str) -> object:
-    """Return the value that a filter's key leads to, or MISSING. A dot enters an object; `$` and `[0]` do nothing."""
+    """The value that a filter's key leads to, or MISSING. A dot enters an object; `$` and `[0]` do nothing."""
     found: object = event
     for name in key.split("."):
         found = step(found, name)
@@ -44,7 +46,7 @@ def find(event: Mapping[str, Any], key: str) -> object:
 
 
 def find_across_dots(event: Mapping[str, Any], key: str) -> object:
-    """Return the value that a condition's key leads to, or MISSING: as `find`, but a name may contain dots."""
+    """The value that a condition's key leads to, or MISSING: as `find`, but a name may contain dots."""
     found = find(event, key)
     return _reach(event, key.split(".")) if found is MISSING else found
 
@@ -60,23 +62,25 @@ def _reach(holder: object, names: Sequence[str]) -> object:
     return MISSING
 
 
-class Slot(NamedTuple):
-    """A key of a condition, and the reader of its operator: where `EventValues` keeps what the two give together."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """A place in `EventValues`: a key, and how the operators of one type read its value. See `slot`."""
 
     key: str
-    folded: str
+    names: tuple[str, ...]  # the key, folded, and its synonyms
     read: Callable[[object], Any] | None  # of `dispatch.filters.operators.Kind`; None: the value as it is
 
-    @classmethod
-    def of(cls, key: str, operator: Operator) -> Self:
-        """Return the slot of a condition with this key and operator."""
-        return cls(key, fold(key) or "", operator.kind.read if operator.kind else None)
+
+@cache  # conditions share a slot, so it can be found by identity, which is the fastest
+def slot(key: str, read: Callable[[object], Any] | None) -> Slot:
+    """The slot of all conditions with this key and operators of this type."""
+    return Slot(key, (fold(key) or "", *(name.upper() for name in _SYNONYMS_OF.get(key.lower(), ()))), read)
 
 
 class EventValues(dict[Slot, Any]):
-    """What the conditions of all rules read in one event: each slot is filled once, when it is first asked for.
+    """What the conditions of all rules read in one event: a slot is filled once, when a condition first asks for it.
 
-    A slot holds MISSING, or the values of the operator's type: all elements of an array, else one value or none.
+    A slot holds MISSING, or the values of the operator's type: all such elements of an array, else one value or none.
     """
 
     __slots__ = ("_context", "_data", "_view")
@@ -88,20 +92,22 @@ class EventValues(dict[Slot, Any]):
         self._view: _Index | None = None
 
     def __missing__(self, slot: Slot) -> Any:
-        found = self._index(slot.folded).find(slot)
-        if slot.read is not None and found is not MISSING:
+        index = self._view or (slot.names[0].startswith("DATA.") and self._data) or self._index_for(slot)
+        found = index.find(slot)
+        read = slot.read
+        if read is not None and found is not MISSING:
             elements = found if isinstance(found, list | tuple) else (found,)
-            found = tuple(value for element in elements if (value := slot.read(element)) is not None)
+            found = tuple([value for element in elements if (value := read(element)) is not None])
         self[slot] = found
         return found
 
-    def _index(self, folded: str) -> "_Index":
-        """Return the index of the data if the key can lead nowhere else, since the whole view takes longer to make."""
+    def _index_for(self, slot: Slot) -> "_Index":
+        """Index the view; or the data alone if the key can lead nowhere else, since the whole view takes longer."""
         event = self._context.event
-        if self._view is None and folded.startswith("DATA.") and not event.model_extra:
-            self._data = self._data or _Index({"data": event.data.wire()})
+        if slot.names[0].startswith("DATA.") and not event.model_extra:
+            self._data = _Index({"data": event.data.wire()})
             return self._data
-        self._view = self._view or _Index(self._context.view())
+        self._view = _Index(self._context.view())
         return self._view
 
 
@@ -128,11 +134,10 @@ class _Index:
                 self._add(value, key + ".")
 
     def find(self, slot: Slot) -> object:
-        """Return the value of a key, or MISSING."""
+        """The value of a key, or MISSING."""
         if self._is_ambiguous:
             return find_across_dots(self._event, slot.key)
-        found = self._members.get(slot.folded, MISSING)
-        if found is MISSING:
-            others = (self._members.get(name.upper(), MISSING) for name in _SYNONYMS_OF.get(slot.key.lower(), ()))
-            found = next((value for value in others if value is not MISSING), MISSING)
-        return found
+        for name in slot.names:
+            if name in self._members:
+                return self._members[name]
+        return MISSING
