@@ -1,7 +1,7 @@
-"""Every Azure Function of the app. What they do is in dispatch/; what can be done about an event is in handlers/.
+"""Every Azure Function of the app. dispatch/ does the work; handlers/ has what rules can do about an event.
 
-Triggers take the event as text: `func.EventGridEvent` loses fields, becomes another class for CloudEvents, and raises
-on legal times before this code runs.
+Triggers receive the event as text: `func.EventGridEvent` loses fields, becomes another class for CloudEvents, and
+raises for legal times before this code runs.
 """
 
 import logging
@@ -9,15 +9,15 @@ import os
 
 import azure.functions as func
 
-from dispatch.act import act as carry_out
+from dispatch.act import act as act_on
 from dispatch.act import rearm
 from dispatch.app import LazyApp
-from dispatch.receive import receive, receive_later
+from dispatch.receive import receive, receive_or_requeue
 from dispatch.settings import CONNECTION, Environment, Names
-from dispatch.sweep import sweep as take_up
+from dispatch.sweep import sweep as sweep_all
 from schemas import DatasetDriftDetected, ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged
 
-# Each call to storage would be two records of the SDK's; what the app does is said by the app.
+# The SDK would log two records for every call to storage; the app logs what it does itself.
 logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
 
 app = func.FunctionApp()
@@ -26,71 +26,71 @@ the_app = LazyApp()
 
 
 def text_of(message: func.QueueMessage) -> str:
-    """A queue message's text; what is not UTF-8 in it is replaced, and refused further on, where it is recorded."""
+    """Decode a queue message. Bytes that are not UTF-8 are replaced; `dispatch` then records and rejects the text."""
     return message.get_body().decode(errors="replace")
 
 
 @app.event_grid_trigger(arg_name="event")
 def azureml_event(event: str) -> None:
-    """Any of the five event types: one function and one event subscription per workspace is the normal set-up."""
+    """Receive an event of any of the five types: one event subscription per workspace is the normal setup."""
     receive(event, the_app())
 
 
 @app.event_grid_trigger(arg_name="event")
 def run_completed(event: str) -> None:
-    """RunCompleted, for those who want to subscribe, scale, disable and watch a type on its own."""
+    """Receive RunCompleted, where this type is to be subscribed to, scaled, disabled and monitored on its own."""
     receive(event, the_app(), RunCompleted)
 
 
 @app.event_grid_trigger(arg_name="event")
 def run_status_changed(event: str) -> None:
-    """RunStatusChanged, on its own."""
+    """Receive RunStatusChanged on its own."""
     receive(event, the_app(), RunStatusChanged)
 
 
 @app.event_grid_trigger(arg_name="event")
 def model_registered(event: str) -> None:
-    """ModelRegistered, on its own."""
+    """Receive ModelRegistered on its own."""
     receive(event, the_app(), ModelRegistered)
 
 
 @app.event_grid_trigger(arg_name="event")
 def model_deployed(event: str) -> None:
-    """ModelDeployed, on its own."""
+    """Receive ModelDeployed on its own."""
     receive(event, the_app(), ModelDeployed)
 
 
 @app.event_grid_trigger(arg_name="event")
 def dataset_drift_detected(event: str) -> None:
-    """DatasetDriftDetected, on its own."""
+    """Receive DatasetDriftDetected on its own."""
     receive(event, the_app(), DatasetDriftDetected)
 
 
 @app.queue_trigger(arg_name="message", queue_name=names.events, connection=CONNECTION)
 def queued_event(message: func.QueueMessage) -> None:
-    """Any event, from a storage queue: for private networks, which Event Grid's push cannot reach."""
+    """Receive any event from a storage queue, for private networks, which Event Grid's push cannot reach."""
     receive(text_of(message), the_app())
 
 
 @app.queue_trigger(arg_name="message", queue_name=f"{names.events}-poison", connection=CONNECTION)
 def queued_event_poison(message: func.QueueMessage) -> None:
-    """Events that could not be written down in ten tries, because the table was out of reach: again, until they are."""
-    receive_later(text_of(message), the_app())
+    """Receive again an event that could not be recorded in ten attempts, because storage was away."""
+    receive_or_requeue(text_of(message), the_app())
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
 def sweep(timer: func.TimerRequest) -> None:
-    """Take up what was left lying, every five minutes."""
-    take_up(the_app())
+    """Finish, every five minutes, what the other functions have left unfinished."""
+    sweep_all(the_app())
 
 
 @app.queue_trigger(arg_name="message", queue_name=names.actions, connection=CONNECTION)
 def act(message: func.QueueMessage) -> None:
     """Carry out one action."""
-    carry_out(text_of(message), the_app())
+    act_on(text_of(message), the_app())
 
 
 @app.queue_trigger(arg_name="message", queue_name=f"{names.actions}-poison", connection=CONNECTION)
 def act_poison(message: func.QueueMessage) -> None:
-    """Give an action that has not ended a new message in place of one that the host gave up."""
+    """Replace a message that the host gave up, if its action has not ended."""
     rearm(text_of(message), the_app())

@@ -1,4 +1,4 @@
-"""Where the app is put together: its rules, its inbox, its queue and its clock, once, when first needed."""
+"""The app: its rules, its inbox, its queues and its clock, built once, when they are first needed."""
 
 import logging
 import os
@@ -19,17 +19,17 @@ from dispatch.rules.rule import Rules
 from dispatch.secrets import NO_SECRETS, Secrets
 from dispatch.settings import APP_FOLDER, KILL_GRACE, Environment, Names, function_timeout, retention
 
-TWO_VERSIONS = timedelta(hours=1)  # of the app may run at once for as long: one may have rules that the other has not
+TWO_VERSIONS = timedelta(hours=1)  # how long two versions of the app, with different rules, may run side by side
 
 
 def utc_now() -> datetime:
-    """The time, in UTC."""
+    """The current time, in UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """All that receiving an event and carrying out an action need."""
+    """Everything that receiving an event and carrying out an action need."""
 
     rules: Rules
     inbox: Inbox
@@ -37,14 +37,14 @@ class App:
     now: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = sleep
     secrets: Secrets = NO_SECRETS
-    retention: timedelta = timedelta(days=90)  # how long history is kept
-    events: Queue | None = None  # into which Event Grid may put them
+    retention: timedelta = timedelta(days=90)  # of history
+    events: Queue | None = None  # of events, where Event Grid delivers into a queue
 
     @classmethod
     def from_settings(cls, values: Mapping[str, str], folder: Path = APP_FOLDER) -> Self:
-        """Put together from app settings and the app's folder; mistakes in the rules are logged, each.
+        """Build the app from app settings and the app's folder, and log each error in the rules. Makes no request.
 
-        Raises SettingsError, which names the setting. Makes no request.
+        Raises SettingsError, which names the setting.
         """
         settings = Environment(values)
         names, storage = Names.of(settings), Storage.of(settings)
@@ -61,14 +61,14 @@ class App:
 
 
 class LazyApp:
-    """The app, put together at the first call; a failure is raised to that caller and tried anew at the next."""
+    """The app, built at the first call. A failure is raised to the caller, and the next call tries again."""
 
-    def __init__(self, make: Callable[[], App] = lambda: App.from_settings(os.environ)) -> None:
-        self._make, self._lock = make, Lock()
+    def __init__(self, build: Callable[[], App] = lambda: App.from_settings(os.environ)) -> None:
+        self._build, self._lock = build, Lock()
         self._app: App | None = None
 
     def __call__(self) -> App:
-        """The one App. Raises SettingsError."""
+        """The one App of this process. Raises SettingsError."""
         with self._lock:
-            self._app = self._app or self._make()
+            self._app = self._app or self._build()
             return self._app

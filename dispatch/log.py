@@ -1,7 +1,7 @@
-"""What the app says of itself: named events with keys, on the logger ``mlevents``.
+"""The app's log: named events with keys, on the logger ``mlevents``.
 
-The names and keys are part of the interface: people alert on them. Each record's message is ``name key=value …``; the
-same pairs are in its attribute ``mlevents``, for whoever wants them apart.
+The names and keys are part of the interface, because people set alerts on them. The message of a log record is
+``name key=value …``; its attribute ``mlevents`` holds the same pairs as a dict.
 """
 
 import json
@@ -12,14 +12,14 @@ _logger = logging.getLogger("mlevents")
 
 
 def log_event(name: str, /, level: int = logging.INFO, **keys: Any) -> None:
-    """Log one named event. Values are written so that none can end the line or pass for another key."""
+    """Log one named event. Values are quoted as needed, so that none can end the line or look like another key."""
     if not _logger.isEnabledFor(level):
         return
-    pairs = " ".join(f"{key}={_written(value)}" for key, value in keys.items())
+    pairs = " ".join(f"{key}={_quoted(value)}" for key, value in keys.items())
     _logger.log(level, "%s %s", name, pairs, extra={"mlevents": {"name": name, **keys}})
 
 
-def _written(value: Any) -> str:
+def _quoted(value: Any) -> str:
     text = value if isinstance(value, str) else str(value)
     plain = text.isascii() and text.isprintable() and text != "" and not set(text) & set(' "=\\')
     return text if plain else json.dumps(text)

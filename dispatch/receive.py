@@ -1,9 +1,9 @@
-"""Take in one event: check it, write it down with the actions that it leads to, and put those on the queue.
+"""Receive one event: check it, record it with the actions that it leads to, and queue those.
 
-    raw ─▶ parse ─▶ ours? ─▶ match ─▶ inbox, in one transaction ─▶ queue
+    raw ─▶ parse ─▶ one of our workspaces? ─▶ match ─▶ inbox, in one transaction ─▶ queue
 
-Raises only what storage raises; Event Grid then delivers again. What an event or a rule contains never raises: it would
-be delivered again and again for a day.
+Raises nothing but errors of storage; Event Grid then delivers the event again. What an event or a rule contains never
+raises an error: Event Grid would deliver the event again for a whole day.
 """
 
 import logging
@@ -21,15 +21,15 @@ from handlers.base import shorten
 from schemas import Event, EventError, UnknownEventType, parse_event
 from schemas.context import Context
 
-LATER = timedelta(minutes=10)
-ANSWER = timedelta(seconds=18)  # for storage: Event Grid waits 30 s for an answer, and gets one in 20
+REQUEUE_DELAY = timedelta(minutes=10)
+STORAGE_DEADLINE = timedelta(seconds=18)  # Event Grid waits 30 s for an answer; this way it gets one within 20 s
 
 
-@within(ANSWER)
+@within(STORAGE_DEADLINE)
 def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
-    """Take in one event, of any of the five types. `expected` is the type that the function was made for, if one.
+    """Receive one event of any of the five types; log a warning if it is not of the `expected` type.
 
-    Raises StorageError, and that in 20 seconds.
+    Raises StorageError, within 20 seconds.
     """
     try:
         event = parse_event(raw)
@@ -42,10 +42,10 @@ def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
             "event.unexpected", logging.WARNING, id=event.id, type=type(event).__name__, expected=expected.__name__
         )
     try:
-        messages = _accept(event, raw, app)
+        messages = _record(event, raw, app)
     except StorageError:
         raise
-    except Exception as error:  # a defect of ours must not lose the event
+    except Exception as error:  # a defect of the app must not lose the event
         app.secrets.log_defect(f"receiving event {event.id}", error)
         reason = app.secrets.mask(f"{type(error).__name__}: {error}")
         _reject("defect", reason, raw, app, id=event.id, type=type(event).__name__)
@@ -54,11 +54,11 @@ def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
         app.queue.send(str(message))
 
 
-def receive_later(raw: str, app: App) -> None:
-    """Take in an event that the host gave up; if it still cannot be written down, put it back among the others.
+def receive_or_requeue(raw: str, app: App) -> None:
+    """Receive an event that the host gave up; if storage is still away, put it back into the queue of events.
 
-    For it would be given up for good: with what has failed often in a queue for such messages the host calls no
-    function (azure-webjobs-sdk, QueueProcessor.cs). Raises what storage raises if it can be put nowhere.
+    In a poison queue it would be lost: the host calls no function for a poison message that has failed often
+    (azure-webjobs-sdk, QueueProcessor.cs). Raises StorageError if the app has no queue of events, or cannot reach it.
     """
     try:
         receive(raw, app)
@@ -66,42 +66,43 @@ def receive_later(raw: str, app: App) -> None:
         if app.events is None:
             raise
         log_event("event.later", logging.WARNING, reason=shorten(f"{error.reason}: {error}", 500))
-        app.events.send(raw, LATER)
+        app.events.send(raw, REQUEUE_DELAY)
 
 
-def _accept(event: Event, raw: str, app: App) -> list[Message]:
-    """Write the event down, or why not; returns the messages to send."""
+def _record(event: Event, raw: str, app: App) -> list[Message]:
+    """Record the event with its actions, or its rejection; return the messages to send."""
     context, type_name = app.rules.context(event), type(event).__name__
     if context.workspace is None and app.rules.knows_workspaces:
         _reject("foreign workspace", f"{event.topic} is not in workspaces.yaml", raw, app, id=event.id, type=type_name)
         return []
     workspace = context.workspace["name"] if context.workspace else event.resource.name
-    actions, undecided = _matching(context, app)
-    record = EventRecord(raw, event.id, type_name, workspace, event.object, app.now(), len(actions), tuple(undecided))
+    actions, unmatched = _matching(context, app)
+    record = EventRecord(raw, event.id, type_name, workspace, event.object, app.now(), len(actions), tuple(unmatched))
     try:
         new, messages = app.inbox.add(event, record, actions, app.now())
     except Refused as error:
         _reject("too large", f"storage cannot hold it: {error}", raw, app, id=event.id, type=type_name)
         return []
     rules = ",".join(action.rule for action in actions)
-    outcome = "event.received" if new else "event.duplicate"
-    log_event(outcome, id=event.id, type=type_name, workspace=workspace, object=event.object, rules=rules)
+    name = "event.received" if new else "event.duplicate"
+    log_event(name, id=event.id, type=type_name, workspace=workspace, object=event.object, rules=rules)
     return messages
 
 
 def _matching(context: Context, app: App) -> tuple[list[NewAction], list[str]]:
-    """The actions that an event leads to, and the rules files that it must be matched against again, later."""
+    """The actions that an event leads to, and the rules files that the sweep must match against it later."""
     try:
-        matched = app.rules.matching(context)
+        rules = app.rules.matching(context)
     except Exception as error:  # a defect in matching must not lose the event
         app.secrets.log_defect(f"matching event {context.event.id}", error)
         return [], app.rules.files
-    left = {rule.file for rule in matched[MAX_ACTIONS:]}
-    return [rule.action() for rule in matched[:MAX_ACTIONS]], sorted(left | set(app.rules.refused))
+    unmatched = {rule.file for rule in rules[MAX_ACTIONS:]} | set(app.rules.refused)
+    return [rule.action() for rule in rules[:MAX_ACTIONS]], sorted(unmatched)
 
 
-def _reject(kind: RejectionKind, reason: str, raw: str, app: App, **about: str) -> None:
+def _reject(kind: RejectionKind, reason: str, raw: str, app: App, **keys: str) -> None:
+    """Record a rejected event with its payload, log it, and alert people if there are several; once per payload."""
     new = app.inbox.reject(Rejected(kind, reason, raw, app.now()))
-    log_event("event.rejected", logging.WARNING, kind=kind, reason=shorten(reason, 500), **about)
+    log_event("event.rejected", logging.WARNING, kind=kind, reason=shorten(reason, 500), **keys)
     if new:
         alerts.rejected(kind, reason, app)

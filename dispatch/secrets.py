@@ -1,7 +1,7 @@
-"""What must not be read in a log or in the record, taken out of texts that others wrote.
+"""Mask secrets in texts that are logged or recorded.
 
-A library puts what it was given into its exceptions: requests names the whole URL, which for a chat's webhook is the
-secret. So whatever is recorded or logged of a handler's doing goes through here first.
+Libraries put their arguments into exceptions: requests names the whole URL, which is the secret of a chat's webhook. So
+every text that comes from a handler passes through `Secrets.mask` before it is logged or recorded.
 """
 
 import json
@@ -19,9 +19,9 @@ _logger = logging.getLogger("mlevents")
 
 MASK = "***"
 
-_CUT = "…"  # how handlers.base.shorten ends what it has cut
-_SHORTEST = 4  # characters; what is shorter says nothing, and stands in many an innocent word
-_SHORTEST_PART = 8
+_CUT = "…"  # at the end of a text that handlers.base.shorten has cut
+_SHORTEST = 4  # characters; shorter secrets occur in ordinary words by chance
+_SHORTEST_PART = 8  # characters of a part of a secret
 _SECRET_NAMES = re.compile(
     r"AzureWebJobsStorage$|KEY$|PASSWORD|PWD|SECRET|TOKEN|CONNECTION_?STRING|_SAS$", re.IGNORECASE
 )
@@ -29,25 +29,25 @@ _SECRET_NAMES = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Texts that are secret, and the parts of them that are, too; the longest first."""
+    """Secret texts and the secret parts of them, the longest first."""
 
     texts: tuple[str, ...] = ()
 
     @classmethod
     def of_settings(cls, values: Mapping[str, str]) -> Self:
-        """The values of app settings whose names say that they are secret; not of those that rules read."""
+        """The values of app settings with names like SECRET or PASSWORD, without those for rules files (RULES_…)."""
         named = (
             value for name, value in values.items() if _SECRET_NAMES.search(name) and not name.startswith("RULES_")
         )
-        return cls(_ordered(text for value in named for text in _forms(value)))
+        return cls(_longest_first(text for value in named for text in _spellings(value)))
 
     def and_of(self, handler: BaseModel | None) -> "Secrets":
-        """These, and the values of a handler's secret fields."""
-        found = [text for value in _secret_fields(handler) for text in _forms(value)]
-        return Secrets(_ordered([*self.texts, *found])) if found else self
+        """These secrets and the values of a handler's secret fields."""
+        found = [text for value in _secret_fields(handler) for text in _spellings(value)]
+        return Secrets(_longest_first([*self.texts, *found])) if found else self
 
     def mask(self, text: str) -> str:
-        """The text without them; one that was cut may end in the middle of one."""
+        """The text with every secret replaced, also one that is cut off at the end of a shortened text."""
         for secret in self.texts:
             text = text.replace(secret, MASK)
         return self._mask_end(text) if text.endswith(_CUT) else text
@@ -61,7 +61,7 @@ class Secrets:
         return text
 
     def log_defect(self, what: str, error: BaseException) -> None:
-        """Log what an error came of, and its traceback, without them."""
+        """Log an unexpected error with its traceback, masked; `what` says what raised it."""
         _logger.error("%s\n%s", what, self.mask("".join(format_exception(error))))
 
 
@@ -85,8 +85,8 @@ def _secret_fields(value: Any) -> Iterator[str]:
                 yield from _secret_fields(item)
 
 
-def _forms(secret: str) -> Iterator[str]:
-    """The ways in which a secret, or the part of it that is one, stands in a text."""
+def _spellings(secret: str) -> Iterator[str]:
+    """The spellings in which a secret, or a secret part of it, may occur in a text."""
     secret = secret.strip()
     if len(secret) < _SHORTEST or secret.casefold() == "usedevelopmentstorage=true":
         return
@@ -111,5 +111,5 @@ def _parts(secret: str) -> Iterator[str]:
             yield value
 
 
-def _ordered(texts: Iterable[str]) -> tuple[str, ...]:
+def _longest_first(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({text for text in texts if len(text) >= _SHORTEST}, key=lambda text: (-len(text), text)))

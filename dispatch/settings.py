@@ -1,6 +1,6 @@
-"""App settings, typed: the names of the table and the queues, and how long a function may run.
+"""App settings, typed: the names of the table and the queues, the function timeout and the retention of history.
 
-`dispatch.inbox.storage_account` reads those of the storage account.
+`dispatch.inbox.storage_account` reads the settings of the storage account.
 """
 
 import json
@@ -14,16 +14,16 @@ from typing import Self
 from handlers.duration import format_duration, parse_duration
 
 APP_FOLDER = Path(__file__).resolve().parent.parent
-CONNECTION = "AzureWebJobsStorage"  # of the triggers in function_app.py, too
-KILL_GRACE = timedelta(seconds=60)  # from a function's timeout until its lease is surely nobody's: clocks differ
+CONNECTION = "AzureWebJobsStorage"  # the triggers in function_app.py use it, too
+KILL_GRACE = timedelta(seconds=60)  # from a function's timeout to the end of its lease, since clocks differ
 
 
 class SettingsError(Exception):
-    """An app setting is missing or wrong; says which, and what it should be."""
+    """An app setting is missing or invalid. The message names it and says what to write."""
 
 
 class Environment:
-    """App settings by name. As in the host, names ignore case and ``__`` stands for ``:``; empty is as if not set."""
+    """App settings by name. As in the host, names ignore case, ``__`` stands for ``:``, and empty means not set."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = {_normal(name): value.strip() for name, value in values.items()}
@@ -39,16 +39,16 @@ class Environment:
         return value or default
 
     def raw(self, name: str) -> str:
-        """The setting as it is; empty if it is not set. Never fails."""
+        """The setting as it is; empty if it is not set. Raises nothing."""
         return self._values.get(_normal(name), "")
 
 
 @dataclass(frozen=True)
 class Names:
-    """What the app's table and queues are called. Reading them never fails: triggers need them to be indexed.
+    """The names of the app's table and queues. Reading them raises nothing: the host needs them to index the triggers.
 
-    The rules for names are the service's (learn.microsoft.com, "Understanding the Table service data model" and "Naming
-    queues and metadata"); a queue's leaves room for the host's suffix ``-poison``.
+    Azure Storage limits the names (learn.microsoft.com, "Understanding the Table service data model" and "Naming queues
+    and metadata"). A queue's name leaves room for the suffix ``-poison``, which the host appends.
     """
 
     table: str = "mlevents"
@@ -57,7 +57,7 @@ class Names:
 
     @classmethod
     def of(cls, settings: Environment) -> Self:
-        """From MLEVENTS_TABLE, MLEVENTS_QUEUE and MLEVENTS_EVENTS_QUEUE; make them slot settings if you use slots."""
+        """Read MLEVENTS_TABLE, MLEVENTS_QUEUE and MLEVENTS_EVENTS_QUEUE; make them slot settings if you use slots."""
         return cls(
             settings.raw("MLEVENTS_TABLE") or cls.table,
             settings.raw("MLEVENTS_QUEUE") or cls.actions,
@@ -65,7 +65,7 @@ class Names:
         )
 
     def check(self) -> None:
-        """Raises SettingsError for a name that the service would refuse."""
+        """Raises SettingsError for a name that Azure Storage would refuse."""
         if not re.fullmatch("[A-Za-z][A-Za-z0-9]{2,62}", self.table):
             raise SettingsError(f"MLEVENTS_TABLE is {self.table!r}; write 3 to 63 letters and digits, a letter first")
         for name, value in (("MLEVENTS_QUEUE", self.actions), ("MLEVENTS_EVENTS_QUEUE", self.events)):
@@ -76,9 +76,9 @@ class Names:
 
 
 def function_timeout(settings: Environment, host_json: Path) -> timedelta:
-    """How long the host lets a function run: its own override in the environment, else host.json.
+    """How long the host lets a function run: from the host's override in the environment, else from host.json.
 
-    Raises SettingsError if there is none or it is without a limit: leases are derived from it.
+    Raises SettingsError if the timeout is missing or unlimited: leases are derived from it.
     """
     text = settings.get("AzureFunctionsJobHost__functionTimeout")
     where = "the app setting AzureFunctionsJobHost__functionTimeout"
@@ -95,14 +95,14 @@ def function_timeout(settings: Environment, host_json: Path) -> timedelta:
     except ValueError as error:
         raise SettingsError(f"{where} is {text!r}; write hours, minutes and seconds: 00:05:00") from error
     if span <= timedelta():
-        raise SettingsError(f"{where} is {text!r}; it must be more than nothing, and limited")
+        raise SettingsError(f"{where} is {text!r}; it must be longer than zero, and limited")
     return span
 
 
 def retention(settings: Environment) -> timedelta:
     """How long history is kept: MLEVENTS_RETENTION, else 90 days. Raises SettingsError.
 
-    At least two days: Event Grid delivers an event again for one, and its rows are how a duplicate is known.
+    It is at least two days: Event Grid redelivers an event for one day, and duplicates are recognised by its rows.
     """
     try:
         span = parse_duration(settings.get("MLEVENTS_RETENTION", "90d"))

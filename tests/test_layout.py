@@ -153,7 +153,7 @@ loaded()
 function_app.receive(sys.argv[1], function_app.the_app())
 queue = QueueClient.from_connection_string(os.environ["AzureWebJobsStorage"], function_app.names.actions)
 for message in queue.receive_messages():
-    function_app.carry_out(base64.b64decode(message.content).decode(), function_app.the_app())
+    function_app.act_on(base64.b64decode(message.content).decode(), function_app.the_app())
 loaded()
 """
 

@@ -1,17 +1,17 @@
 """`EventFilter`: the filter of an Event Grid event subscription, evaluated here.
 
-It takes the ARM object as it is (Microsoft.EventGrid/eventSubscriptions, ``properties.filter``) and matches what the
-service would deliver: event type, subject and every advanced filter must match ("Understand event filtering for Event
-Grid subscriptions", learn.microsoft.com). What is wrong with a filter is found when it is validated; evaluating one
-never fails, so that no mistake can look like an event that does not match.
+It reads the ARM object (Microsoft.EventGrid/eventSubscriptions, ``properties.filter``) and matches what the service
+would deliver: event type, subject and every advanced filter must match ("Understand event filtering for Event Grid
+subscriptions", learn.microsoft.com). Validation finds all errors of a filter; evaluation raises none, so that no error
+can look like an event that does not match.
 
-Left open by the page, and decided here as pm7y/AzureEventGridSimulator does where it has an answer:
+Where the page leaves a case open, this module follows pm7y/AzureEventGridSimulator, if that covers it:
 
-* ``includedEventTypes`` is compared with case. null is all types, and so is ``All`` in the list; an empty list is none.
+* ``includedEventTypes`` is compared with case. null means all types, as does ``All`` in the list; an empty list, none.
 * The subject of a CloudEvent without one is its source, for ``subjectBeginsWith`` and ``subjectEndsWith``.
-* A name in a key is found in exactly that case, else in any. The members that Event Grid schema and CloudEvents share
-  are found under both names (and the older ``eventid``, ``eventtype``, ``eventtypeversion``): the service filters the
-  event as it was published, which need not be the schema in which it is delivered.
+* A name in a key matches in its exact case first, else in any case. Members that the Event Grid schema and CloudEvents
+  share match under both names (and the older ``eventid``, ``eventtype``, ``eventtypeversion``): the service filters the
+  event as published, which may be in another schema than the one in which it delivers.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ from pydantic.alias_generators import to_camel
 from dispatch.filters.keys import check_key, find, step
 from dispatch.filters.operators import MISSING, Operator, fold, operator_named
 
-# The page, "Limitations": of a subscription's advanced filters, of all their values together, of a string value.
+# From the page, "Limitations": advanced filters of a subscription, values of all of them, characters of a string value.
 MAX_FILTERS, MAX_VALUES, MAX_CHARACTERS = 25, 25, 512
 
 
@@ -44,7 +44,7 @@ class _ArmObject(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, raw: Any) -> Any:
-        """ARM answers with null for what was left out, and reads names in any case."""
+        """ARM returns null for absent members, and reads names in any case."""
         if not isinstance(raw, Mapping):
             return raw
         names = {to_camel(name).lower(): to_camel(name) for name in cls.model_fields}
@@ -52,7 +52,7 @@ class _ArmObject(BaseModel):
 
 
 class AdvancedFilter(_ArmObject):
-    """One of a subscription's advanced filters: a key, an operator and what to compare with."""
+    """One of a subscription's advanced filters: a key, an operator and its operands."""
 
     operator_type: Annotated[
         InstanceOf[Operator], BeforeValidator(operator_named), PlainSerializer(lambda operator: operator.name)
@@ -73,7 +73,7 @@ class AdvancedFilter(_ArmObject):
         return self
 
     def matches(self, event: Mapping[str, Any], *, arrays: bool = False) -> bool:
-        """Does the event's value pass? `arrays`: look into an array, as ``enableAdvancedFilteringOnArrays`` says."""
+        """Does the event match? `arrays`: search arrays, as ``enableAdvancedFilteringOnArrays`` says."""
         return self.operator_type.holds(find(event, self.key), self._operands, arrays=arrays)
 
     def texts(self) -> list[str]:
@@ -81,12 +81,12 @@ class AdvancedFilter(_ArmObject):
         return [value for value in self.values or () if isinstance(value, str)]
 
     def size(self) -> int:
-        """How many values it counts for."""
+        """The number of values that count against the limit."""
         return len(self._operands)
 
 
 class EventFilter(_ArmObject):
-    """Which events a subscription delivers. Raises ValidationError for an object that is not such a filter."""
+    """The filter of an event subscription. Raises ValidationError for any other object."""
 
     included_event_types: tuple[StrictStr, ...] | None = None
     subject_begins_with: StrictStr = ""
@@ -96,7 +96,7 @@ class EventFilter(_ArmObject):
     advanced_filters: tuple[AdvancedFilter, ...] = ()
 
     def matches(self, event: Mapping[str, Any]) -> bool:
-        """Would the event be delivered? It is a dict in Event Grid schema, CloudEvents schema or any other."""
+        """Would the subscription deliver the event, a dict in Event Grid schema, CloudEvents schema or any other?"""
         arrays = self.enable_advanced_filtering_on_arrays
         return (
             self._includes_type_of(event)
@@ -105,7 +105,7 @@ class EventFilter(_ArmObject):
         )
 
     def limits(self) -> list[str]:
-        """What the service would refuse in a filter that can be evaluated here all the same; a sentence each."""
+        """The service's limits that the filter exceeds, a sentence each; here it can be evaluated all the same."""
         filters, values = len(self.advanced_filters), sum(advanced.size() for advanced in self.advanced_filters)
         longest = max((len(text) for advanced in self.advanced_filters for text in advanced.texts()), default=0)
         return [

@@ -18,7 +18,7 @@ from dispatch.inbox.errors import Refused, StorageError, Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.rows import unpacked
 from dispatch.inbox.tables import AzureTable, Row
-from dispatch.receive import receive, receive_later
+from dispatch.receive import receive, receive_or_requeue
 from schemas import ModelRegistered, RunCompleted, RunStatusChanged
 from tests.dispatch.inbox.test_tables import Answers
 from tests.kit.storage import NOW, Counting, MemoryQueue
@@ -284,16 +284,16 @@ def test_an_event_that_the_host_gave_up_is_kept_until_it_can_be_written_down(wor
     """However long the table is away: it is put back among the others, from where the host takes it ten times more."""
     away = Inbox(Refusing(world.table, Unavailable("no route")), LEASE)
     events = MemoryQueue(world.clock)
-    receive_later(RAW, replace(world.app, inbox=away, events=events))
+    receive_or_requeue(RAW, replace(world.app, inbox=away, events=events))
     assert events.messages == [(world.clock.time + timedelta(minutes=10), RAW)]
-    receive_later(RAW, replace(world.app, events=events))
+    receive_or_requeue(RAW, replace(world.app, events=events))
     assert len(events.messages) == len(world.history().events) == 1
 
 
 def test_an_event_that_can_be_put_nowhere_is_left_where_it_is(world: World) -> None:
     away = Inbox(Refusing(world.table, Unavailable("no route")), LEASE)
     with pytest.raises(Unavailable):
-        receive_later(RAW, replace(world.app, inbox=away))
+        receive_or_requeue(RAW, replace(world.app, inbox=away))
 
 
 @pytest.mark.parametrize("status", [400, 413])

@@ -16,7 +16,7 @@ from dispatch.inbox.messages import Message
 from dispatch.inbox.tables import Row
 from dispatch.rules import load
 from dispatch.rules.rule import Rule, Rules
-from dispatch.sweep import GRACE, decide, sweep
+from dispatch.sweep import GRACE, match_deferred, sweep
 from schemas import RunStatusChanged
 from schemas.context import Context
 from tests.kit.storage import Counting
@@ -275,7 +275,7 @@ def test_two_sweeps_at_once_make_an_action_once(tmp_path: Path) -> None:
     world.write(rules(rule("ring")))
     [pending] = world.app.inbox.backlog.deferred_matches("2026-11-22")
     sweep(world.app)
-    assert decide(pending, world.app) == 0
+    assert match_deferred(pending, world.app) == 0
     world.run()
     assert len(world.calls) == 1
 

@@ -12,7 +12,7 @@ from dispatch.app import App
 from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.tables import Row
-from dispatch.sweep import GRACE, MOST_ERRORS, sweep
+from dispatch.sweep import GRACE, MAX_ERRORS, sweep
 from schemas import RunStatusChanged
 from tests.kit.storage import Clock, Counting
 from tests.kit.world import LEASE, World, rule, rules
@@ -70,7 +70,7 @@ def test_storage_that_is_away_is_not_asked_for_everything(tmp_path: Path) -> Non
     table = Refusing(left_lying(tmp_path, *"abcdefghijklmnop"), lambda call: call > 7)
     with pytest.raises(Unavailable):
         sweep(table.app)
-    assert table.calls == 7 + MOST_ERRORS + 1
+    assert table.calls == 7 + MAX_ERRORS + 1
 
 
 class Slow:
