@@ -1,4 +1,4 @@
-"""What a rule's own actions started does not start it again, and a chain of starts ends."""
+"""Lineage: no rule acts on the runs that it started itself, and chains of starts are limited."""
 
 import logging
 from collections.abc import Callable
@@ -14,16 +14,16 @@ from tests.kit.world import Scripted, World, rule, rules
 
 
 class Starting(Scripted):
-    """A scripted handler that says that it starts runs."""
+    """A scripted handler that declares that it starts runs."""
 
     starts_runs: ClassVar[bool] = True
 
 
 def started(folder: Path, **keys: str) -> tuple[World, Action]:
-    """A world in which the rule `retrain` has acted once, and that action."""
+    """A world in which the rule `retrain` has acted once, and its action."""
     text = rule("retrain", on="[RunCompleted, RunStatusChanged, ModelRegistered, ModelDeployed]", **keys)
     world = World(rules(text).replace("SCRIPTED", "tests.dispatch.test_loops:Starting"), folder)
-    world.receive(RunCompleted.example(id="e1", run_id="of-a-person", run_tags={}, run_properties={}))
+    world.receive(RunCompleted.example(id="e1", run_id="created-by-a-person", run_tags={}, run_properties={}))
     world.run()
     [call] = world.calls
     return world, call.action
@@ -36,17 +36,17 @@ def acts_on(world: World, event: Event) -> bool:
     return len(world.calls) > before
 
 
-def test_an_action_knows_its_place_in_a_chain(tmp_path: Path) -> None:
+def test_an_action_has_its_depth_and_the_tags_of_its_jobs(tmp_path: Path) -> None:
     _, action = started(tmp_path)
     assert (action.depth, action.event) == (1, "e1")
     assert action.job_name == job_name("retrain", 1, action.key)
     assert action.tags == {"mlevents_rule": "retrain", "mlevents_event": "e1", "mlevents_depth": "1"}
 
 
-def test_a_job_s_own_events_do_not_match_the_rule_that_started_it(
+def test_events_of_a_job_do_not_match_the_rule_that_started_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And it is said."""
+    """The log has the reason."""
     world, action = started(tmp_path)
     with caplog.at_level(logging.INFO):
         assert not acts_on(world, RunCompleted.example(id="e2", run_id=action.job_name))
@@ -78,22 +78,22 @@ OF_A_JOB: dict[str, Callable[[str], Event]] = {
 
 
 @pytest.mark.parametrize("what", OF_A_JOB)
-def test_what_belongs_to_a_job_counts_as_the_job(what: str, tmp_path: Path) -> None:
-    """Steps and children carry no tags of ours, but name their parent."""
+def test_events_of_steps_children_and_models_count_as_events_of_their_job(what: str, tmp_path: Path) -> None:
+    """Steps and children do not have the tags of the job, but the name of their parent."""
     world, action = started(tmp_path)
     assert not acts_on(world, OF_A_JOB[what](action.job_name))
 
 
 @pytest.mark.parametrize("what", OF_A_JOB)
-def test_a_loop_that_is_wanted_goes_on_to_the_depth_that_is_allowed(what: str, tmp_path: Path) -> None:
+def test_allow_loops_lets_a_rule_act_on_its_own_jobs(what: str, tmp_path: Path) -> None:
     world, action = started(tmp_path, allow_loops="true")
     assert acts_on(world, OF_A_JOB[what](action.job_name))
     assert world.calls[-1].action.depth == 2
 
 
 @pytest.mark.parametrize(("keys", "depths"), [({}, [1, 2, 3]), ({"max_depth": "5"}, [1, 2, 3, 4, 5])])
-def test_a_chain_stops(keys: dict[str, str], depths: list[int], tmp_path: Path) -> None:
-    """At depth 3, unless told otherwise."""
+def test_max_depth_limits_a_chain_of_starts(keys: dict[str, str], depths: list[int], tmp_path: Path) -> None:
+    """The default is 3."""
     world, action = started(tmp_path, allow_loops="true", **keys)
     for n in range(2, 9):
         if not acts_on(world, RunCompleted.example(id=f"e{n}", run_id=action.job_name)):
@@ -102,13 +102,13 @@ def test_a_chain_stops(keys: dict[str, str], depths: list[int], tmp_path: Path) 
     assert [call.action.depth for call in world.calls] == depths
 
 
-def test_a_rule_that_starts_nothing_is_told_of_every_depth(tmp_path: Path) -> None:
-    """People want the mail about the fourth retraining that failed, most of all."""
+def test_rules_that_start_no_runs_act_at_every_depth(tmp_path: Path) -> None:
+    """A mail about the fourth failed retraining matters most."""
     world = World(rules(rule("mail", on="RunCompleted")), tmp_path)
     assert acts_on(world, RunCompleted.example(id="e4", run_id=job_name("retrain", 4, Action().key)))
 
 
-def test_a_rule_that_follows_does_not_act_on_its_own_doing_either(tmp_path: Path) -> None:
+def test_following_rules_do_not_act_on_their_own_jobs_either(tmp_path: Path) -> None:
     texts = rule("first", on="RunCompleted"), rule("second", after="{ rules: first }")
     world = World(rules(*texts), tmp_path)
     world.receive(RunCompleted.example(id="e2", run_id=job_name("second", 1, Action().key)))
@@ -117,26 +117,26 @@ def test_a_rule_that_follows_does_not_act_on_its_own_doing_either(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "run_id", ["mle-1-retrain", "mle-x-00000000-" + "0" * 32, "mle-1-00000000-" + "0" * 33, "of-a-person"]
+    "run_id", ["mle-1-retrain", "mle-x-00000000-" + "0" * 32, "mle-1-00000000-" + "0" * 33, "created-by-a-person"]
 )
-def test_other_names_are_nobody_s(run_id: str, tmp_path: Path) -> None:
+def test_other_run_names_have_no_lineage(run_id: str, tmp_path: Path) -> None:
     world, _ = started(tmp_path)
     assert acts_on(world, RunCompleted.example(id="e2", run_id=run_id, run_tags={}, run_properties={}))
 
 
-def test_a_tag_that_a_person_set_cannot_break_anything(tmp_path: Path) -> None:
-    """A depth that is no number counts as 1; a rule that is no text as none."""
+def test_invalid_lineage_tags_raise_no_error(tmp_path: Path) -> None:
+    """An invalid depth counts as 1. The tag of a rule is ignored if it is no text."""
     world, _ = started(tmp_path)
     tags = {"mlevents_rule": "other", "mlevents_depth": "many"}
     assert acts_on(world, RunCompleted.example(id="e2", run_id="r2", run_tags=tags, run_properties={}))
     assert world.calls[-1].action.depth == 2
-    tags = {"mlevents_rule": ["retrain"], "mlevents_depth": "²"}  # type: ignore[dict-item]  # as JSON may have it
+    tags = {"mlevents_rule": ["retrain"], "mlevents_depth": "²"}  # type: ignore[dict-item]  # JSON can have other values than texts
     assert acts_on(world, RunCompleted.example(id="e3", run_id="r3", run_tags=tags, run_properties={}))
     assert world.calls[-1].action.depth == 1
 
 
-def test_an_action_tells_whether_its_rule_would_match_another_event(tmp_path: Path) -> None:
-    """The event as it would be if its tags were what they are now."""
+def test_an_action_can_match_its_rule_against_a_changed_event(tmp_path: Path) -> None:
+    """A handler uses it for the event with the current tags of the model."""
     world = World(rules(rule("ring", when="[data.runId StringIn one]")), tmp_path)
     world.receive(RunStatusChanged.example(run_id="one"))
     world.run()

@@ -424,11 +424,11 @@ class TestOrder:
             (ModelRegistered.example(event_time="0001-01-01T00:00:00+02:00"), model_event("b", 1)),
         ],
     )
-    def test_one_of_two_events_is_the_later(self, earlier: Event, later: Event) -> None:
+    def test_the_later_event_has_the_later_position(self, earlier: Event, later: Event) -> None:
         assert Position.of(later).is_after(Position.of(earlier))
         assert not Position.of(earlier).is_after(Position.of(later))
 
-    def test_a_sequencer_decides_only_between_two(self) -> None:
-        """An event without one is placed by its time."""
+    def test_sequencers_decide_only_if_both_events_have_one(self) -> None:
+        """Otherwise the rank and the time decide."""
         with_one, without = sequenced(1, "99"), model_event("b", 2)
         assert Position.of(without).is_after(Position.of(with_one))

@@ -1,8 +1,9 @@
-"""`WorkspaceId`, the ARM id of a workspace."""
+"""`ResourceId` and `WorkspaceId`: ARM ids of the resources that raise events."""
 
 import pytest
 
-from schemas import WorkspaceId, parse_event
+from schemas import ResourceId, RunCompleted, WorkspaceId, parse_event
+from schemas.events.registry import parse_resource, registered
 from tests.kit.wires import WORKSPACE, event_grid
 
 
@@ -60,3 +61,39 @@ def test_other_texts_are_refused(text: str) -> None:
         ValueError, match=r"^a workspace's ARM id: /subscriptions/<id>/resourceGroups/<name>/providers/"
     ):
         WorkspaceId.parse(text)
+
+
+class AccountId(ResourceId):
+    """The id of another resource type, whose parts can be those of a workspace."""
+
+    __slots__ = ()
+    resource_type = "Microsoft.Storage/storageAccounts"
+    noun = "a storage account"
+
+
+class AccountChanged(RunCompleted):
+    """An event type of this resource type."""
+
+    resource_id = AccountId
+
+
+ACCOUNT = WORKSPACE.replace("MachineLearningServices/workspaces", "Storage/storageAccounts")
+
+
+def test_ids_of_different_resource_types_are_not_equal() -> None:
+    """Also if they have the same name in the same resource group."""
+    account, workspace = AccountId.parse(ACCOUNT), WorkspaceId.parse(WORKSPACE)
+    assert account.key == workspace.key
+    assert account != workspace
+
+
+def test_parse_resource_reads_ids_of_the_registered_types() -> None:
+    """And no others."""
+    assert parse_resource(WORKSPACE) == WorkspaceId.parse(WORKSPACE)
+    with pytest.raises(ValueError, match=r"^a workspace's ARM id: [^,]+$"):
+        parse_resource(ACCOUNT)
+    with registered(AccountChanged):
+        assert parse_resource(ACCOUNT) == AccountId.parse(ACCOUNT)
+        assert parse_resource(WORKSPACE) == WorkspaceId.parse(WORKSPACE)
+        with pytest.raises(ValueError, match=r"^a workspace's ARM id: .+, or a storage account's ARM id: "):
+            parse_resource("churn")
