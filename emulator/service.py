@@ -10,7 +10,7 @@ from emulator.http.call import Call
 from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
 from emulator.http.routing import Plane, Route
-from emulator.identity.tokens import BadToken, check
+from emulator.identity.tokens import InvalidToken, check
 from emulator.ml import assets, datastores, operations, registries, uploads, versions, workspaces
 from emulator.ml.endpoints import batch, deployments, machines, online, scoring
 from emulator.ml.jobs import batch_jobs, jobs, run_history
@@ -106,7 +106,7 @@ class Service:
         audiences = frozenset({*MANAGEMENT, self.state.url, *((online.ML,) if plane is Plane.DATA else ())})
         try:
             check(request.headers.get("authorization", ""), audiences)
-        except BadToken as error:
+        except InvalidToken as error:
             challenge = 'Bearer authorization_uri="https://login.windows.net/", error="invalid_token"'
             raise ErrorResponse(401, error.code, str(error), headers={"WWW-Authenticate": challenge}) from error
 

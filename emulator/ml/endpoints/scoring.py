@@ -8,7 +8,7 @@ import json
 from emulator.http.request import Request
 from emulator.http.response import Response
 from emulator.http.routing import Plane, Route
-from emulator.identity.tokens import BadToken, check
+from emulator.identity.tokens import InvalidToken, check
 from emulator.ml.endpoints.online import KIND, ML, SCORING, keys
 from emulator.state.state import Resource, State
 
@@ -55,7 +55,7 @@ def _unauthorized(request: Request, endpoint: Resource) -> Response | None:
         return None if good else Response(401, {"error": {"code": "Unauthorized", "message": "The key is not valid."}})
     try:
         check(authorization, frozenset({ML}))
-    except BadToken as error:
+    except InvalidToken as error:
         return Response(401, {"error": {"code": "Unauthorized", "message": str(error)}})
     return None
 

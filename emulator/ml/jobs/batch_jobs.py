@@ -12,7 +12,7 @@ from emulator.http import jobschema
 from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
 from emulator.http.routing import Plane, Route
-from emulator.identity.tokens import BadToken, check
+from emulator.identity.tokens import InvalidToken, check
 from emulator.ml.assets import DATA_PLANE
 from emulator.ml.endpoints import online
 from emulator.ml.endpoints.batch import KIND
@@ -30,7 +30,7 @@ def _invoke(request: Request) -> Response:
     state = request.state
     try:
         check(request.headers.get("authorization", ""), frozenset({online.ML}))
-    except BadToken as error:
+    except InvalidToken as error:
         raise ErrorResponse(401, "Unauthorized", str(error)) from error
     endpoint = _endpoint(state, request.params["number"], request.params["endpoint"])
     deployment = _deployment(state, endpoint, request.headers.get(HEADER, ""))
