@@ -16,8 +16,6 @@ from uuid import uuid4
 from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
 from emulator.http.routing import Route
-from emulator.http.schema import NAMED, TEXT
-from emulator.http.shapes import Anything, ListOf, MapOf, Members, OneOf
 from emulator.ml.jobs import lifecycle
 from emulator.ml.jobs.lifecycle import Stage
 from emulator.state.runs import FactoryRun
@@ -36,24 +34,6 @@ _OPERANDS: dict[str, Callable[[FactoryRun], str]] = {
     "RunStart": lambda run: run.started.isoformat(),
     "RunEnd": lambda run: run.ended.isoformat() if run.ended else "",
 }
-_QUERY = Members(
-    required={"lastUpdatedAfter": NAMED, "lastUpdatedBefore": NAMED},
-    optional={
-        "continuationToken": TEXT,
-        "filters": ListOf(
-            Members(
-                required={
-                    "operand": OneOf(tuple(_OPERANDS)),
-                    "operator": OneOf(("Equals", "NotEquals", "In", "NotIn")),
-                    "values": ListOf(TEXT),
-                }
-            )
-        ),
-        "orderBy": ListOf(
-            Members(required={"order": OneOf(("ASC", "DESC")), "orderBy": OneOf(("RunStart", "RunEnd"))})
-        ),
-    },
-)
 
 
 def add_factory(state: State, id: str, location: str) -> Resource:
@@ -91,7 +71,7 @@ def _get(request: Request) -> Response:
 def _create_run(request: Request) -> Response:
     state = request.state
     factory, pipeline = state.require(FACTORY.format_map(request.params)), state.require(request.id)
-    given = request.body(MapOf(Anything())) if request.content else {}
+    given = request.body("factory_run") if request.content else {}
     parameters = _parameters(pipeline, given)
     name = str(pipeline.body["name"])
     now, script = state.clock(), state.plan.jobs
@@ -154,7 +134,7 @@ def _cancel(request: Request) -> Response:
 def _query(request: Request) -> Response:
     """Runs by when they last changed. A run that has just begun may not be among them yet, if so requested."""
     state = request.state
-    factory, asked = state.require(request.id), request.body(_QUERY)
+    factory, asked = state.require(request.id), request.body("factory_query")
     state.complete_due()
     after, before = _moment(asked["lastUpdatedAfter"]), _moment(asked["lastUpdatedBefore"])
     found = [run for run in state.factory_runs if run.factory == factory.id and after <= run.changed <= before]

@@ -10,38 +10,11 @@ from typing import TYPE_CHECKING, Any
 from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
 from emulator.http.routing import Plane, Route
-from emulator.http.schema import TEXT, TEXTS
-from emulator.http.shapes import ListOf, Members, Number
 
 if TYPE_CHECKING:
     from emulator.azure import Azure
 
 PREFIX = "/mlevents"
-
-ARGUMENTS = {
-    "register_model": Members(
-        required={"name": TEXT, "version": TEXT}, optional={"tags": TEXTS, "type": TEXT, "workspace": TEXT}
-    ),
-    "raise_drift": Members(
-        optional={"signal": TEXT, "monitor": TEXT, "features": ListOf(TEXT), "workspace": TEXT},
-    ),
-    "start_job": Members(
-        required={"experiment": TEXT}, optional={"steps": ListOf(TEXT), "tags": TEXTS, "workspace": TEXT}
-    ),
-    "fail_job": Members(required={"glob": TEXT}, optional={"message": TEXT, "step": TEXT}),
-    "job_registers": Members(required={"glob": TEXT, "model": TEXT}, optional={"tags": TEXTS}),
-    "cancel_job": Members(required={"glob": TEXT}),
-    "job_takes": Members(required={"seconds": Number()}, optional={"glob": TEXT}),
-    "add_component": Members(
-        required={"name": TEXT, "version": TEXT}, optional={"inputs": TEXTS, "nodes": ListOf(TEXT), "workspace": TEXT}
-    ),
-    "add_pipeline": Members(required={"factory": TEXT, "name": TEXT}, optional={"parameters": TEXTS}),
-    "add_batch_endpoint": Members(
-        required={"name": TEXT, "deployment": TEXT}, optional={"model": TEXT, "component": TEXT, "workspace": TEXT}
-    ),
-    "fail_deployment": Members(required={"name": TEXT}, optional={"message": TEXT, "logs": TEXT}),
-    "state": Members(),
-}
 
 
 def routes(azure: "Azure") -> tuple[Route, ...]:
@@ -61,13 +34,13 @@ def routes(azure: "Azure") -> tuple[Route, ...]:
         "state": azure.summary,
     }
     return tuple(
-        Route("POST", f"{PREFIX}/{name}", partial(_call, method, ARGUMENTS[name]), frozenset(), Plane.OWN)
+        Route("POST", f"{PREFIX}/{name}", partial(_call, method, f"command.{name}"), frozenset(), Plane.OWN)
         for name, method in methods.items()
     )
 
 
-def _call(method: Callable[..., Any], shape: Members, request: Request) -> Response:
-    arguments = {name: value for name, value in request.body(shape).items() if value is not None}
+def _call(method: Callable[..., Any], schema: str, request: Request) -> Response:
+    arguments = {name: value for name, value in request.body(schema).items() if value is not None}
     try:
         return Response(200, {"result": method(**arguments)})
     except LookupError as error:

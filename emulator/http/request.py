@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from emulator.http import schema
 from emulator.http.response import ErrorResponse, Response
-from emulator.http.shapes import Shape
+from emulator.http.validation import validate
 from emulator.state.ids import REGISTRY_SCOPE, WORKSPACE_SCOPE
 from emulator.state.state import Body, Resource, State
 
@@ -40,10 +39,10 @@ class Request:
                 400, "InvalidRequestContent", f"The request content was invalid and could not be deserialized: {error}"
             ) from error
 
-    def body(self, shape: Shape) -> Body:
-        """The content as a JSON object. Raises an error response (400) if it violates the schema."""
+    def body(self, schema: str) -> Body:
+        """The content as a JSON object. Raises an error response (400) if it violates the schema of that name."""
         value = self.json()
-        schema.validate(value, shape)
+        validate(value, schema)
         return dict(value)
 
     def loggable(self) -> Any:

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.http import schema
 from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
 from emulator.http.routing import Plane, Route
-from emulator.http.shapes import Shape
 from emulator.ml import events, versions
 from emulator.state import ids
 from emulator.state.ids import REGISTRY_SCOPE, WORKSPACE_SCOPE
@@ -23,17 +21,17 @@ class Kind:
 
     plural: str  # in paths
     singular: str  # in messages
-    shape: Shape
+    schema: str  # of a version's body; with "_container", of a container's
     paths: tuple[str, ...]  # the properties that a version keeps for ever
     versions: frozenset[str]
 
 
 KINDS = (
-    Kind("models", "model", schema.MODEL, ("modelUri", "modelType"), versions.ASSETS),
-    Kind("environments", "environment", schema.ENVIRONMENT, ("image", "condaFile", "build", "osType"), versions.ASSETS),
-    Kind("codes", "code", schema.CODE_VERSION, ("codeUri",), versions.ASSETS),
-    Kind("data", "data asset", schema.DATA, ("dataUri", "dataType"), versions.LATER_ASSETS),
-    Kind("components", "component", schema.COMPONENT, ("componentSpec",), versions.LATER_ASSETS),
+    Kind("models", "model", "model", ("modelUri", "modelType"), versions.ASSETS),
+    Kind("environments", "environment", "environment", ("image", "condaFile", "build", "osType"), versions.ASSETS),
+    Kind("codes", "code", "code", ("codeUri",), versions.ASSETS),
+    Kind("data", "data asset", "data", ("dataUri", "dataType"), versions.LATER_ASSETS),
+    Kind("components", "component", "component", ("componentSpec",), versions.LATER_ASSETS),
 )
 
 
@@ -128,7 +126,7 @@ def _put(request: Request) -> Response:
     kind = kind_of(request.id)
     name, version = request.params["name"], request.params["version"]
     ids.check_asset(name, version, kind.singular)
-    body = request.body(kind.shape)
+    body = request.body(kind.schema)
     if (there := request.state.find(request.id)) is None:
         return Response(201, register(request.state, request.id, body["properties"]).body)
     new = body["properties"]
@@ -145,7 +143,7 @@ def _differs(new: Any, old: Any) -> bool:
 
 
 def _put_container(request: Request) -> Response:
-    body = request.body(schema.CONTAINER)
+    body = request.body(f"{kind_of(request.id).schema}_container")
     ids.check_asset(request.params["name"], "1", kind_of(request.id).singular)
     if (there := request.state.find(request.id)) is None:
         return Response(

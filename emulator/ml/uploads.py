@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from uuid import uuid4
 
-from emulator.http import schema
 from emulator.http.request import Request
 from emulator.http.response import Response
 from emulator.http.routing import Route
@@ -18,7 +17,7 @@ from emulator.state.storage_account import signed_container
 
 def _start(request: Request) -> Response:
     """A container of its own for each upload, as the service has it."""
-    asked = request.body(schema.PENDING_UPLOAD)
+    asked = request.body("pending_upload")
     account = workspaces.storage_account(request.state)
     container = f"{request.workspace.properties['workspaceId'][:8]}-{uuid4()}"
     uri, signature = signed_container(request.state.storage, container, timedelta(hours=24))

@@ -165,7 +165,7 @@ def test_containers_and_versions_by_hand(azure: Azure, ask: Ask) -> None:
     assert [ask("DELETE", "models/churn/versions/1").status_code for _ in range(2)] == [200, 204]
     body["properties"]["properties"] = {"auc": [0.9]}
     assert (
-        "properties.properties.auc must be a text, not a list"
+        "properties.properties.auc must be a string, not an array"
         in refused(ask("PUT", "models/churn/versions/3", body))[2]
     )
     assert [event["data"]["modelVersion"] for event in azure.events.all] == ["1", "2"]

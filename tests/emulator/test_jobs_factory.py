@@ -92,7 +92,7 @@ def test_runs_are_searched_by_pipeline_status_and_times_only(ask: Ask, azure: Az
     by_parameter = {"operand": "Parameters", "operator": "Equals", "values": ["drift"]}
     times = {"lastUpdatedAfter": "2020-01-01T00:00:00Z", "lastUpdatedBefore": "2041-01-01T00:00:00Z"}
     answer = ask("POST", f"{factory}/queryPipelineRuns", {**times, "filters": [by_parameter]}, version=VERSION)
-    assert "filters[0].operand 'Parameters' is none of PipelineName, Status, RunStart, RunEnd" in refused(answer)[2]
+    assert "filters[0].operand 'Parameters' is not one of PipelineName, Status, RunStart, RunEnd" in refused(answer)[2]
     assert (
         "lastUpdatedAfter is required" in refused(ask("POST", f"{factory}/queryPipelineRuns", {}, version=VERSION))[2]
     )

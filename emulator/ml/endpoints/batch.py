@@ -2,7 +2,6 @@
 
 import copy
 
-from emulator.http import schema
 from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
 from emulator.http.routing import at_workspace
@@ -53,7 +52,7 @@ def _check_location(body: Body, there: Resource) -> None:
 def _put_endpoint(request: Request) -> Response:
     name = request.params["endpoint"]
     ids.check_endpoint(name, "endpoint")
-    body = request.body(schema.BATCH_ENDPOINT)
+    body = request.body("batch_endpoint")
     busy(request, request.id, f"endpoint {name}")
     _check_location(body, request.workspace)
     if body["properties"]["authMode"] != "AADToken":
@@ -67,7 +66,7 @@ def _put_endpoint(request: Request) -> Response:
 def _put_deployment(request: Request) -> Response:
     name = request.params["deployment"]
     ids.check_endpoint(name, "deployment")
-    body = request.body(schema.BATCH_DEPLOYMENT)
+    body = request.body("batch_deployment")
     endpoint = request.state.require(ids.parent_of(request.id))
     busy(request, endpoint.id, f"a deployment in endpoint {request.params['endpoint']}")
     busy(request, request.id, f"deployment {name}")

@@ -2,7 +2,6 @@
 
 import copy
 
-from emulator.http import schema
 from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
 from emulator.http.routing import at_workspace
@@ -58,7 +57,7 @@ def _endpoint(request: Request) -> Resource:
 
 def _put(request: Request) -> Response:
     ids.check_endpoint(request.params["deployment"], "deployment")
-    body = request.body(schema.ONLINE_DEPLOYMENT)
+    body = request.body("online_deployment")
     endpoint, there = _endpoint(request), request.state.find(request.id)
     busy(request, endpoint.id, f"a deployment in endpoint {request.params['endpoint']}")
     busy(request, request.id, f"deployment {request.params['deployment']}")
@@ -161,7 +160,7 @@ def _delete(request: Request) -> Response:
 
 
 def _logs(request: Request) -> Response:
-    asked = request.body(schema.LOGS)
+    asked = request.body("deployment_logs")
     found = request.state.require(request.id)
     text = found.hidden.get(asked.get("containerType") or CONTAINERS[0], "")
     lines = text.splitlines()

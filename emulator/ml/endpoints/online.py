@@ -4,7 +4,6 @@ import copy
 from datetime import timedelta
 from uuid import NAMESPACE_URL, uuid5
 
-from emulator.http import schema
 from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
 from emulator.http.routing import at_workspace
@@ -104,7 +103,7 @@ def _check_unique(request: Request, workspace: Resource) -> None:
 
 def _put(request: Request) -> Response:
     ids.check_endpoint(request.params["endpoint"], "endpoint")
-    body = request.body(schema.ONLINE_ENDPOINT)
+    body = request.body("online_endpoint")
     busy(request, request.id, f"endpoint {request.params['endpoint']}")
     there = request.state.find(request.id)
     _check(request, body, there)
@@ -138,7 +137,7 @@ def _change(request: Request, whole: Body, there: Resource | None) -> Response:
 
 
 def _patch(request: Request) -> Response:
-    body = request.body(schema.PATCH)
+    body = request.body("online_endpoint_patch")
     there = request.state.require(request.id)
     busy(request, request.id, f"endpoint {request.params['endpoint']}")
     changed = {**copy.deepcopy(there.body), **{name: value for name, value in body.items() if value is not None}}

@@ -8,7 +8,6 @@ with the same name is answered; here it is what a second job of the same name is
 
 from uuid import uuid4
 
-from emulator.http import jobschema
 from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
 from emulator.http.routing import Plane, Route
@@ -23,6 +22,7 @@ from emulator.state.ids import WORKSPACE_SCOPE
 from emulator.state.state import Body, Resource, State
 
 VERSION = frozenset({"2020-09-01-dataplanepreview"})
+_ASSET_TYPES = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model")
 _OURS = ("batchEndpoint", "batchDeployment")  # where a job notes, out of sight, what it is of
 
 
@@ -34,7 +34,7 @@ def _invoke(request: Request) -> Response:
         raise ErrorResponse(401, "Unauthorized", str(error)) from error
     endpoint = _endpoint(state, request.params["number"], request.params["endpoint"])
     deployment = _deployment(state, endpoint, request.headers.get(HEADER, ""))
-    asked = request.body(jobschema.BATCH_JOB)["properties"]
+    asked = request.body("batch_job")["properties"]
     workspace, name = endpoint.id.rsplit("/", 2)[0], asked.get("name") or f"batchjob-{uuid4()}"
     if state.find(f"{workspace}/{jobs.KIND}/{name}"):
         raise jobs.immutable(["inputs"])
@@ -66,7 +66,7 @@ def _properties(asked: Body, endpoint: Resource, deployment: Resource) -> Body:
 
 def _as_job_s(value: Body, kind: str) -> Body:
     """An input or output as jobs have it: ``UriFolder`` is ``uri_folder`` there."""
-    names = {name.replace("_", ""): name for name in (*jobschema.ASSETS, "literal")}
+    names = {name.replace("_", ""): name for name in (*_ASSET_TYPES, "literal")}
     told = {name: str(member) for name, member in value.items() if name in {"uri", "value", "mode"}}
     return {**told, kind: names[str(value[kind]).replace("_", "").lower()]}
 

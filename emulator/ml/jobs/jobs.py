@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Sequence
 from uuid import NAMESPACE_URL, uuid5
 
-from emulator.http import jobschema
 from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
 from emulator.http.routing import at_workspace
@@ -28,6 +27,8 @@ KIND = "jobs"
 PIPELINE, STEP = "azureml.PipelineRun", "azureml.StepRun"
 RUN_TYPES = {"Pipeline": PIPELINE, "Sweep": "azureml.sweep", "AutoML": "automl"}  # all else: azureml.commandjob
 DEFAULTS: Body = {"tags": {}, "properties": {}, "experimentName": "Default", "isArchived": False}
+# The members of an existing job that may change; for any other the service answers JobPropertyImmutable.
+CHANGEABLE = frozenset({"description", "tags", "displayName", "properties", "isArchived"})
 MOST_TAGS, LONGEST_KEY, LONGEST_VALUE = 50, 100, 1_000
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,254}")  # types.md; and at most 256 characters ("quotas and limits")
@@ -176,18 +177,18 @@ def _user_error(problem: str) -> ErrorResponse:
 
 
 def _put(request: Request) -> Response:
-    asked = request.body(jobschema.JOB)["properties"]
+    asked = request.body("job")["properties"]
     state = request.state
     if (there := state.find(request.id)) is None:
         return Response(201, put(state, request.scope, request.params["job"], asked).body)
     if changed := _differences(json.loads(there.hidden["asked"]), asked):
         raise immutable(changed)
-    update(state, there, {name: value for name, value in asked.items() if name in jobschema.CHANGEABLE})
+    update(state, there, {name: value for name, value in asked.items() if name in CHANGEABLE})
     return Response(200, there.body)
 
 
 def _differences(before: Body, now: Body) -> list[str]:
-    names = sorted({*before, *now} - jobschema.CHANGEABLE - {"status", "services"})
+    names = sorted({*before, *now} - CHANGEABLE - {"status", "services"})
     return [name for name in names if (before.get(name) or None) != (now.get(name) or None)]
 
 

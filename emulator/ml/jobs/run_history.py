@@ -6,7 +6,6 @@ As azure-ai-ml asks for it (its _restclient/runhistory), at the host that a work
 from collections.abc import Mapping
 from datetime import datetime
 
-from emulator.http import jobschema
 from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
 from emulator.http.routing import Plane, Route
@@ -87,7 +86,7 @@ def _children(request: Request) -> Response:
 
 def _patch(request: Request) -> Response:
     """The client's own way to change names and tags of a job, and to archive it."""
-    asked, run = request.body(jobschema.HISTORY), _run(request)
+    asked, run = request.body("run_patch"), _run(request)
     changes = {name: value for name, value in asked.items() if value is not None}
     job = request.state.find(run.key)
     if job:
