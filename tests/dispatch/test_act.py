@@ -18,7 +18,7 @@ from dispatch.inbox.messages import Message
 from dispatch.inbox.tables import Row, Table
 from schemas import Event, RunStatusChanged
 from schemas.context import Context
-from tests.kit.storage import Died
+from tests.kit.faults import WorkerDied
 from tests.kit.world import LEASE, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")
@@ -315,7 +315,7 @@ def test_what_kills_a_worker_before_its_handler_is_called_ends_as_well(
         die(world, message)
 
     def deadly(context: Context) -> Event:
-        raise Died
+        raise WorkerDied
 
     monkeypatch.setattr(Context, "event_for_handler", deadly)
     world.step()

@@ -1,7 +1,7 @@
-"""Anything may go wrong anywhere: at every call to storage and at every effect, one thing at a time and in pairs.
+"""Inject every fault at every call to storage and every effect, one at a time and in pairs.
 
-Counted, not listed: each story is told once by a healthy worker, and then once for each thing that can go wrong in each
-of its calls. In pairs, the second is in what the first led to: so it may hit the repair.
+Each scenario runs once without faults, which counts its calls, and then once for each fault at each call. The second
+fault of a pair is at a call of the run with the first one, so that it may hit the recovery.
 """
 
 import logging
@@ -11,91 +11,88 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kit.crash_enumeration import Story, Telling, check, swept
+from tests.kit.crash_enumeration import Scenario, ScenarioRun, check, swept
 from tests.kit.faults import Fault, Faults
-from tests.kit.scenarios import STORIES
+from tests.kit.scenarios import SCENARIOS
 
 pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
 
 SEED = 20261122
-FIRSTS, SECONDS = 9, 4  # how many pairs of each story are in the default run
-BY_STORY = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+FIRSTS, SECONDS = 9, 4  # how many pairs of each scenario are in the default run
+EACH_SCENARIO = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 
 
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """A thousand tellings say a lot, and capturing it takes longer than telling."""
+    """Silence the log: capturing that of a thousand runs takes longer than the runs."""
     caplog.set_level(logging.CRITICAL, logger="mlevents")
 
 
-def told(story: Story, *faults: Fault) -> Telling:
-    """Tell it with these faults and check the end; what is wrong says which they were."""
-    telling = Telling(story, Faults(faults))
+def run_with(scenario: Scenario, *faults: Fault) -> ScenarioRun:
+    """Run a scenario with these faults and check its end; an error names the faults."""
+    run = ScenarioRun(scenario, Faults(faults))
     try:
-        check(telling.tell())
-        assert telling.faults.struck == len(faults)
+        check(run.run())
+        assert run.faults.injected == len(faults)
     except Exception as error:
-        error.add_note(f"story {story.name!r}: {', and '.join(map(str, faults)) or 'nothing goes wrong'}")
+        error.add_note(f"scenario {scenario.name!r}: {', and '.join(map(str, faults)) or 'no fault'}")
         raise
-    return telling
+    return run
 
 
-def pairs(story: Story) -> Iterator[tuple[Fault, Fault]]:
-    """Every two faults, of which the second is in the story as the first has changed it."""
-    for first in told(story).faults.different():
-        for second in told(story, first).faults.different(after=first.call):
+def pairs(scenario: Scenario) -> Iterator[tuple[Fault, Fault]]:
+    """All pairs of faults; the second one is at a call of the run with the first one."""
+    for first in run_with(scenario).faults.different():
+        for second in run_with(scenario, first).faults.different(after=first.call):
             yield first, second
 
 
-@BY_STORY
-def test_nothing_goes_wrong_by_itself(story: Story) -> None:
-    """Each effect once; and the story has all kinds of calls to go wrong."""
-    healthy = told(story)
-    assert len({*healthy.faults.effects}) == len(healthy.faults.effects)
-    assert {*healthy.faults.calls} == {"read", "commit", "send", "effect"}
+@EACH_SCENARIO
+def test_without_faults_each_effect_happens_once(scenario: Scenario) -> None:
+    """Each scenario makes every kind of call."""
+    undisturbed = run_with(scenario)
+    assert len({*undisturbed.faults.effects}) == len(undisturbed.faults.effects)
+    assert {*undisturbed.faults.calls} == {"read", "commit", "send", "effect"}
 
 
-@BY_STORY
-def test_the_sweep_is_not_needed(story: Story) -> None:
-    """Where no message is lost, nor comes by chance twice."""
-    telling = Telling(story, twice=False).tell()
-    check(telling)
-    assert swept(telling) == [place for place in [story.loses] if place in story.ends]
+@EACH_SCENARIO
+def test_without_faults_the_sweep_requeues_only_lost_messages(scenario: Scenario) -> None:
+    run = ScenarioRun(scenario, twice=False).run()
+    check(run)
+    assert swept(run) == [place for place in [scenario.loses] if place in scenario.ends]
 
 
-@BY_STORY
-def test_what_comes_twice_leads_to_nothing_more(story: Story) -> None:
-    """A message costs a read: the second one has an old ticket, and is dropped. An event costs a commit that fails."""
-    once, twice = (Telling(story, twice=twice).tell() for twice in (False, True))
+@EACH_SCENARIO
+def test_duplicates_have_no_effect(scenario: Scenario) -> None:
+    """A duplicate message costs a read, because its version is old. A duplicate event costs a commit that conflicts."""
+    once, twice = (ScenarioRun(scenario, twice=twice).run() for twice in (False, True))
     assert once.faults.effects == twice.faults.effects
     more = Counter(twice.faults.calls) - Counter(once.faults.calls)
     assert set(more) == {"read", "commit"}
-    assert more["commit"] == len(story.events)
+    assert more["commit"] == len(scenario.events)
 
 
-@BY_STORY
-def test_one_thing_may_go_wrong_anywhere(story: Story) -> None:
-    """A worker dies before or after a call, a call fails, an answer is lost, a rival is quicker."""
-    for fault in told(story).faults.possible():
-        told(story, fault)
+@EACH_SCENARIO
+def test_a_fault_at_any_call_does_no_harm(scenario: Scenario) -> None:
+    for fault in run_with(scenario).faults.possible():
+        run_with(scenario, fault)
 
 
-@BY_STORY
-def test_two_things_may_go_wrong_anywhere(story: Story) -> None:
-    """Some of the pairs; all of them are in the soak."""
+@EACH_SCENARIO
+def test_two_faults_do_no_harm(scenario: Scenario) -> None:
+    """A sample of the pairs; the soak has all of them."""
     chance = random.Random(SEED)
-    for first in chance.sample(told(story).faults.different(), FIRSTS):
-        seconds = told(story, first).faults.different(after=first.call)
+    for first in chance.sample(run_with(scenario).faults.different(), FIRSTS):
+        seconds = run_with(scenario, first).faults.different(after=first.call)
         for second in chance.sample(seconds, min(SECONDS, len(seconds))):
-            told(story, first, second)
+            run_with(scenario, first, second)
 
 
 @pytest.mark.soak
-@BY_STORY
-def test_every_two_things_may_go_wrong(story: Story) -> None:
-    """All pairs."""
+@EACH_SCENARIO
+def test_every_pair_of_faults_does_no_harm(scenario: Scenario) -> None:
     count = 0
-    for pair in pairs(story):
-        told(story, *pair)
+    for pair in pairs(scenario):
+        run_with(scenario, *pair)
         count += 1
-    print(f"\n{story.name}: {len(told(story).faults.possible())} single faults and {count} pairs")
+    print(f"\n{scenario.name}: {len(run_with(scenario).faults.possible())} single faults and {count} pairs")

@@ -21,7 +21,7 @@ from dispatch.inbox.tables import AzureTable, Row
 from dispatch.receive import receive, receive_or_requeue
 from schemas import ModelRegistered, RunCompleted, RunStatusChanged
 from tests.dispatch.inbox.test_tables import Answers
-from tests.kit.storage import NOW, Counting, MemoryQueue
+from tests.kit.storage import NOW, CountedCalls, MemoryQueue
 from tests.kit.world import LEASE, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")
@@ -49,7 +49,7 @@ def test_an_event_is_written_down_with_its_actions(world: World) -> None:
 def test_receiving_costs_one_transaction_and_one_put(world: World) -> None:
     """Once the process knows the day; carrying out costs one range query, one claim and one settle."""
     world.write(rules(rule("ring")))
-    storage = Counting(world.table, world.queue)
+    storage = CountedCalls(world.table, world.queue)
     app = App(world.loaded, Inbox(storage, LEASE), storage, world.clock, world.sleep)
     receive(json.dumps(EVENT.model_copy(update={"id": "first"}).wire()), app)
     storage.calls.clear()

@@ -19,7 +19,7 @@ from dispatch.rules.rule import Rule, Rules
 from dispatch.sweep import GRACE, match_deferred, sweep
 from schemas import RunStatusChanged
 from schemas.context import Context
-from tests.kit.storage import Counting
+from tests.kit.storage import CountedCalls
 from tests.kit.world import LEASE, SETTINGS, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")
@@ -285,7 +285,7 @@ def test_the_cost_does_not_grow_with_the_history(tmp_path: Path) -> None:
     world = World(rules(rule("ring")), tmp_path)
     world.receive(*(EVENT.model_copy(update={"id": str(n)}) for n in range(50)))
     world.run()
-    storage = Counting(world.table, world.queue)
+    storage = CountedCalls(world.table, world.queue)
     app = type(world.app)(world.loaded, Inbox(storage, LEASE), storage, world.clock)
     world.clock.forward(days=1)
     sweep(app)  # the first of a day purges

@@ -14,7 +14,7 @@ from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.tables import Row
 from dispatch.sweep import GRACE, MAX_ERRORS, sweep
 from schemas import RunStatusChanged
-from tests.kit.storage import Clock, Counting
+from tests.kit.storage import Clock, CountedCalls
 from tests.kit.world import LEASE, World, rule, rules
 
 
@@ -110,7 +110,7 @@ def test_what_waits_for_a_refused_file_costs_nothing_while_it_is_refused(tmp_pat
     world.receive(*(RunStatusChanged.example(id=str(n)) for n in range(20)))
     world.run()
     sweep(world.app)  # the first of a day purges
-    storage = Counting(world.table, world.queue)
+    storage = CountedCalls(world.table, world.queue)
     sweep(App(world.loaded, Inbox(storage, LEASE), storage, world.clock, world.sleep))
     assert len(storage.calls) < 10
     world.write(rules(rule("tell")), "other.yaml")

@@ -1,7 +1,7 @@
-"""Stories of events and what comes of them, told over and over with something else going wrong each time.
+"""Runs a scenario of events again and again, each time with other faults.
 
-The host and Event Grid are as small as they can be: everything comes twice, and again until it was handled; the sweep
-runs every few minutes. tests/simulation has larger ones.
+Event Grid and the host are minimal: they deliver everything twice, and again until it is handled, and run the sweep
+every few minutes. tests/simulation has larger ones.
 """
 
 import heapq
@@ -27,101 +27,101 @@ from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from dispatch.sweep import GRACE, sweep
 from schemas import Event
-from tests.kit.faults import ERRORS, Effect, Faults, FaultyStorage
-from tests.kit.scripted_handler import Staged
-from tests.kit.storage import Clock, Died, Limits, MemoryTable, seeded
+from tests.kit.faults import ERRORS, Effect, Faults, FaultyStorage, WorkerDied
+from tests.kit.scripted_handler import ScriptedSteps
+from tests.kit.storage import AzureLimits, Clock, MemoryTable, seeded
 from tests.kit.world import LEASE, SETTINGS, WORKSPACES
 
 DAY = "2026-11-22"  # of all events
 ENDED = {"succeeded", "skipped", "failed"}
-AGAIN = timedelta(seconds=30)  # Event Grid's second attempt
+REDELIVERY = timedelta(seconds=30)  # Event Grid's second attempt
 RELEASED = timedelta(minutes=1)  # host.json's visibilityTimeout: a message whose call failed
 ABANDONED = timedelta(minutes=10)  # a message whose host is gone
 SWEEPS = GRACE + timedelta(minutes=1)  # how often the timer runs
-ROUNDS = 100  # of the sweep, until all is as it should be
+MAX_SWEEPS = 100  # after which everything must have ended
 
 
 @dataclass(frozen=True)
-class Story:
-    """Rules files, events in the order in which they come, and how it all should end."""
+class Scenario:
+    """Rules files, events in the order of their delivery, and how each action must end."""
 
     name: str
     files: Mapping[str, str]
     events: tuple[Event, ...]
-    ends: Mapping[tuple[str, str], str]  # by event and rule: the statuses in which it may end, between spaces
-    mended: Mapping[str, str] = field(default_factory=dict)  # files as they are once all is quiet
+    ends: Mapping[tuple[str, str], str]  # by event and rule: the allowed statuses, separated by spaces
+    fixed: Mapping[str, str] = field(default_factory=dict)  # files that replace these when the queue is empty
     loses: tuple[str, str] = ("", "")  # the event and rule whose first message the queue loses
-    poisons: tuple[str, str] = ("", "")  # the event and rule whose first message comes as a poison message, too
+    poisons: tuple[str, str] = ("", "")  # the event and rule whose first message also arrives as a poison message
     most_dequeues: int = 10
-    check: Callable[["Telling"], None] = lambda telling: None
+    check: Callable[["ScenarioRun"], None] = lambda run: None
 
-    @cache  # noqa: B019 - a handful of stories, which live as long as the tests
-    def rules(self, mended: bool) -> Rules:
-        """The rules, really loaded from files."""
+    @cache  # noqa: B019 - a few scenarios, which live as long as the tests
+    def rules(self, fixed: bool) -> Rules:
+        """The rules, loaded from files."""
         with TemporaryDirectory() as name:
             folder = Path(name) / "rules"
             folder.mkdir()
-            for file, text in {"workspaces.yaml": WORKSPACES, **self.files, **(self.mended if mended else {})}.items():
+            for file, text in {"workspaces.yaml": WORKSPACES, **self.files, **(self.fixed if fixed else {})}.items():
                 (folder / file).write_text(text)
             return load(folder, SETTINGS)
 
-    def stages(self, rule: str) -> set[int]:
-        """What its handler must do, sooner or later; an attempt that is to be repeated need not have been made."""
-        found = self.rules(mended=True).get(rule)
+    def steps(self, rule: str) -> set[int]:
+        """The steps that the handler of a rule must take; those that only ask for a retry are optional."""
+        found = self.rules(fixed=True).get(rule)
         assert found is not None
-        assert isinstance(found.handler, Staged)
+        assert isinstance(found.handler, ScriptedSteps)
         return {number for number, word in enumerate(found.handler.script) if word != "retry"}
 
     def __hash__(self) -> int:
         return hash(self.name)
 
 
-class Telling:
-    """One telling of a story."""
+class ScenarioRun:
+    """One run of a scenario."""
 
     def __init__(
         self,
-        story: Story,
+        scenario: Scenario,
         faults: Faults | None = None,
         table: MemoryTable | None = None,
         reader: Table | None = None,
         skew: Callable[[], timedelta] = timedelta,
         *,
-        twice: bool = True,  # are events and messages delivered so?
+        twice: bool = True,  # deliver each event and message twice
     ) -> None:
-        self.story, self.faults = story, faults or Faults()
+        self.scenario, self.faults = scenario, faults or Faults()
         self.clock, self._skew, self._twice = Clock(), skew, twice
-        self._behind = reader is not None
+        self._stale = reader is not None
         table = table or MemoryTable()
-        self.inbox = Inbox(table, LEASE)  # for looking at it from outside
-        self._storage = FaultyStorage(self.faults, Limits(reader or table), self)  # as the workers see it
+        self.inbox = Inbox(table, LEASE)  # reads without faults
+        self._storage = FaultyStorage(self.faults, AzureLimits(reader or table), self)  # as the workers see it
         self._agenda: list[tuple[datetime, int, Callable[[], None]]] = []
         self._next_sweep = self.clock.time + SWEEPS
         self._order = count()
         self._sent: set[str] = set()
-        self._ids = {event_key(event)[1]: event.id for event in story.events}
-        self._mended = False
+        self._ids = {event_key(event)[1]: event.id for event in scenario.events}
+        self._fixed = False
         self._start_worker()
 
-    def tell(self) -> "Telling":
-        """From the first event to the end, or until it is plain that it does not come to one."""
-        Staged.stages[self.story.name] = self.faults.effect
-        with seeded(self.story.name):  # for the jitter of retries: the nth call is the same one in every telling
-            self._tell()
+    def run(self) -> "ScenarioRun":
+        """Run from the first event until all actions have ended, at most for `MAX_SWEEPS` sweeps."""
+        ScriptedSteps.effects[self.scenario.name] = self.faults.effect
+        with seeded(self.scenario.name):  # the jitter of retries: call n is the same one in every run
+            self._run()
         return self
 
-    def _tell(self) -> None:
-        for place, event in enumerate(self.story.events):
+    def _run(self) -> None:
+        for place, event in enumerate(self.scenario.events):
             raw = json.dumps(event.wire())
             for again in (0, 5) if self._twice else (0,):
                 self._at(timedelta(seconds=place + again), partial(self._receive, raw))
-        self._until_quiet()
-        self._mended = True
+        self._until_empty()
+        self._fixed = True
         self._start_worker()
-        for _ in range(ROUNDS):
+        for _ in range(MAX_SWEEPS):
             self.clock.time = self._next_sweep
             self._sweep()
-            self._until_quiet()
+            self._until_empty()
             if self.is_over():
                 return
 
@@ -130,21 +130,21 @@ class Telling:
         self._guarded(partial(sweep, self._app), lambda _: None)
 
     def is_over(self) -> bool:
-        """Has everything ended that ought to?"""
+        """Have all expected actions ended, with no open or deferred work left?"""
         ended = {place for place, record in self.actions().items() if record.ended}
-        return ended >= {*self.story.ends} and not self.inbox.backlog.open_actions(DAY) and not self.left_undecided()
+        return ended >= {*self.scenario.ends} and not self.inbox.backlog.open_actions(DAY) and not self.deferred()
 
-    def left_undecided(self) -> list[object]:
-        """Events and ends of actions that wait for rules files."""
+    def deferred(self) -> list[object]:
+        """The deferred matches."""
         return list(self.inbox.backlog.deferred_matches(DAY))
 
     def actions(self) -> dict[tuple[str, str], ActionRecord]:
-        """By event and rule."""
+        """The records of all actions, by event and rule."""
         history = self.inbox.history.day(DAY)
         return {(history.events[id.event].id, id.rule): record for id, record in history.actions}
 
     def send(self, message: str, after: timedelta = timedelta()) -> None:
-        """The queue, which delivers every new message twice, and may lose one."""
+        """Enqueue a message, twice if it is new; the scenario may lose one."""
         if message in self._sent:
             self._queue(message, after)
             return
@@ -152,25 +152,25 @@ class Telling:
         words = json.loads(message)
         place = (self._ids[words["event"]], words["rule"])
         first = words["ticket"] == 1
-        if not (first and place == self.story.loses):
+        if not (first and place == self.scenario.loses):
             self._queue(message, after)
             if self._twice:
                 self._queue(message, after + timedelta(seconds=1))
-        if first and place == self.story.poisons:
+        if first and place == self.scenario.poisons:
             self._at(after + timedelta(seconds=3), partial(self._rearm, message))
 
     def _start_worker(self) -> None:
-        """A process: with a clock of its own, and nothing in memory that the one before it knew."""
+        """Start a worker process, with a clock of its own and nothing of the previous process in memory."""
         skew = self._skew()
         inbox = Inbox(self._storage, LEASE)
         self._app = App(
-            self.story.rules(self._mended), inbox, self._storage, lambda: self.clock.time + skew, self._sleep
+            self.scenario.rules(self._fixed), inbox, self._storage, lambda: self.clock.time + skew, self._sleep
         )
 
     def _sleep(self, seconds: float) -> None:
         self.clock.forward(seconds=seconds)
 
-    def _until_quiet(self) -> None:
+    def _until_empty(self) -> None:
         for _ in range(2_000):
             if not self._agenda:
                 return
@@ -181,25 +181,25 @@ class Telling:
             at, _, happens = heapq.heappop(self._agenda)
             self.clock.time = max(self.clock.time, at)
             happens()
-        raise AssertionError("it does not become quiet")
+        raise AssertionError("the queue never becomes empty")
 
     def _at(self, after: timedelta, happens: Callable[[], None]) -> None:
         heapq.heappush(self._agenda, (self.clock.time + after, next(self._order), happens))
 
     def _guarded(self, call: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
-        """Have a worker make a call. One that died is started anew."""
+        """Make a call in a worker, and start another worker if it crashes."""
         self.faults.begin()
         try:
             call()
         except ERRORS as error:
-            if isinstance(error, Conflict) and not self._behind:
-                raise  # who sees the table as it is knows what to do about it
-            if isinstance(error, Died):
+            if isinstance(error, Conflict) and not self._stale:
+                raise  # without stale reads the app handles every conflict
+            if isinstance(error, WorkerDied):
                 self._start_worker()
             failed(error)
 
     def _receive(self, raw: str) -> None:
-        again = partial(self._at, AGAIN, partial(self._receive, raw))
+        again = partial(self._at, REDELIVERY, partial(self._receive, raw))
         self._guarded(partial(receive, raw, self._app), lambda _: again())
 
     def _queue(self, message: str, after: timedelta, dequeued: int = 1) -> None:
@@ -207,10 +207,10 @@ class Telling:
 
     def _act(self, message: str, dequeued: int) -> None:
         def failed(error: BaseException) -> None:
-            if dequeued >= self.story.most_dequeues and isinstance(error, Unavailable):
+            if dequeued >= self.scenario.most_dequeues and isinstance(error, Unavailable):
                 self._at(timedelta(), partial(self._rearm, message))
             else:
-                self._queue(message, ABANDONED if isinstance(error, Died) else RELEASED, dequeued + 1)
+                self._queue(message, ABANDONED if isinstance(error, WorkerDied) else RELEASED, dequeued + 1)
 
         self._guarded(partial(act, message, self._app), failed)
 
@@ -219,44 +219,44 @@ class Telling:
         self._guarded(partial(rearm, message, self._app), lambda _: again())
 
 
-def check(telling: Telling) -> None:
-    """What holds after every story, whatever went wrong."""
-    check_record(telling)
-    repeated = Counter(telling.faults.effects) - Counter({*telling.faults.effects})
-    assert repeated <= telling.faults.excused, "an effect is repeated only if a fault came between it and its record"
+def check(run: ScenarioRun) -> None:
+    """Check what must hold after every run, whatever the faults."""
+    check_record(run)
+    repeated = Counter(run.faults.effects) - Counter({*run.faults.effects})
+    assert repeated <= run.faults.repeatable, "an effect is repeated only after a fault between it and its record"
 
 
-def check_record(telling: Telling) -> None:
-    """That all has ended as it should, each action once and under one key."""
-    actions = telling.actions()
+def check_record(run: ScenarioRun) -> None:
+    """Check that each action ended once, with an allowed status and under one key."""
+    actions = run.actions()
     assert {place: record.status for place, record in actions.items() if record.status not in ENDED} == {}
-    assert {*actions} == {*telling.story.ends}
+    assert {*actions} == {*run.scenario.ends}
     for place, record in actions.items():
-        assert record.status in telling.story.ends[place].split(), place
+        assert record.status in run.scenario.ends[place].split(), place
         assert sum(moment.status in ENDED for moment in record.timeline) == 1, place
-    assert telling.inbox.backlog.open_actions(DAY) == []
-    assert telling.left_undecided() == []
-    history = telling.inbox.history.day(DAY)
-    assert len(history.events) == len(telling.story.events)
+    assert run.inbox.backlog.open_actions(DAY) == []
+    assert run.deferred() == []
+    history = run.inbox.history.day(DAY)
+    assert len(history.events) == len(run.scenario.events)
     assert history.rejected == []
     keys: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     done: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
-    for effect in telling.faults.effects:
+    for effect in run.faults.effects:
         keys[effect.event, effect.rule].add(effect.key)
-        done[effect.event, effect.rule].add(effect.stage)
+        done[effect.event, effect.rule].add(effect.step)
     assert all(len(of_one) == 1 for of_one in keys.values()), "an action keeps its key"
     for place, record in actions.items():
-        if record.status != "skipped":  # as only guards do here
-            assert telling.story.stages(place[1]) <= done[place], f"{place} has {record.status} without being done"
-    telling.story.check(telling)
+        if record.status != "skipped":  # only guards skip here
+            assert run.scenario.steps(place[1]) <= done[place], f"{place} has {record.status} without its effects"
+    run.scenario.check(run)
 
 
-def swept(telling: Telling) -> list[tuple[str, str]]:
-    """Which actions the sweep has had to queue again."""
-    notes = {place: [moment.note for moment in record.timeline] for place, record in telling.actions().items()}
+def swept(run: ScenarioRun) -> list[tuple[str, str]]:
+    """The actions that the sweep has queued again."""
+    notes = {place: [moment.note for moment in record.timeline] for place, record in run.actions().items()}
     return [place for place in notes if "queued again by the sweep" in notes[place]]
 
 
-def effects_of(telling: Telling, rule: str) -> list[Effect]:
-    """A rule's effects, in the order in which they were done."""
-    return [effect for effect in telling.faults.effects if effect.rule == rule]
+def effects_of(run: ScenarioRun, rule: str) -> list[Effect]:
+    """The effects of a rule, in their order."""
+    return [effect for effect in run.faults.effects if effect.rule == rule]

@@ -1,8 +1,8 @@
-"""What can go wrong in a call to storage or in an effect, at places that are counted.
+"""Faults: crashes of a worker, and storage that fails, at numbered calls to storage and effects of handlers.
 
-A worker may die before a call or after it. A call may fail without having been applied; or it was applied, and the
-answer was lost, which the SDK raises as an error after its own retries.
-Or another worker makes the very same commit just before.
+A worker may crash before a call or after it. Storage may be unavailable, so that a call is not applied; or the call is
+applied and the response is lost, which is Unavailable, too, after the SDK's own retries. Or another worker makes the
+same commit just before.
 """
 
 from collections import Counter
@@ -10,67 +10,71 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from dispatch.inbox.errors import Conflict, StorageError, Unavailable
 from dispatch.inbox.tables import Queue, Row, Table
-from tests.kit.storage import Died
 
 R = TypeVar("R")
 
-ERRORS = (Died, StorageError)  # how a worker's call ends when a fault strikes, or its reader is behind
+
+class WorkerDied(BaseException):
+    """The worker process has crashed. Not an Exception, because nothing in the process may handle it."""
 
 
-class Kind(StrEnum):
-    """What happens to the call."""
+ERRORS = (WorkerDied, StorageError)  # that a worker's call may raise because of a fault or of stale reads
 
-    DIES_BEFORE = "the worker dies before"
-    DIES_AFTER = "the worker dies after"
-    FAILS = "fails:"
-    ANSWER_LOST = "the answer is lost of"
-    RIVALRY = "a rival is quicker at"  # a commit only
+
+class FaultKind(StrEnum):
+    """What happens to a call."""
+
+    CRASH_BEFORE = "the worker crashes before"
+    CRASH_AFTER = "the worker crashes after"
+    UNAVAILABLE = "storage is unavailable for"
+    RESPONSE_LOST = "the response is lost of"
+    CONFLICT = "another worker is faster at"  # commits only
 
 
 class Fault(NamedTuple):
-    """One thing that goes wrong: at the nth call of all."""
+    """A fault at the nth of all calls."""
 
     call: int
-    kind: Kind
+    kind: FaultKind
 
     def __str__(self) -> str:
         return f"{self.kind} call {self.call}"
 
 
 class Effect(NamedTuple):
-    """What a handler does to the world: the same when the same part of an action is done again."""
+    """An effect of a handler outside the app; equal to another one if the same step of the action was repeated."""
 
     rule: str
     event: str
     key: str
-    stage: int
+    step: int
 
 
 @dataclass
 class Faults:
-    """Strikes where it is told, and counts: the calls, and the effects that may be repeated because of what struck."""
+    """Injects faults, and counts the calls and those effects that a fault allows to be repeated."""
 
     faults: Sequence[Fault] = ()
-    calls: list[str] = field(default_factory=list)  # what each was: read, commit, send, effect
+    calls: list[str] = field(default_factory=list)  # read, commit, send or effect
     effects: list[Effect] = field(default_factory=list)
-    excused: Counter[Effect] = field(default_factory=Counter)
-    struck: int = 0
+    repeatable: Counter[Effect] = field(default_factory=Counter)
+    injected: int = 0
 
-    _unrecorded: Effect | None = None  # the effect of the call of a handler that is under way
+    _unrecorded: Effect | None = None  # the effect of the current call of a handler
 
     def __post_init__(self) -> None:
         self._by_call = {fault.call: fault.kind for fault in self.faults}
 
     def begin(self) -> None:
-        """A worker begins with something: what was under way is not its."""
+        """Begin a call of a worker: a fault in it does not allow effects of earlier calls to be repeated."""
         self._unrecorded = None
 
     def effect(self, effect: Effect) -> None:
-        """The handler does it. Raises what a fault says."""
+        """Record an effect of a handler, or raise the error of a fault."""
 
         def take_effect() -> None:
             self.effects.append(effect)
@@ -79,54 +83,54 @@ class Faults:
         self.call("effect", take_effect)
 
     def call(self, name: str, call: Callable[[], R]) -> R:
-        """Make a call, or what a fault makes of it."""
+        """Make a call, with the fault for its number, if there is one."""
         self.calls.append(name)
         kind = self._by_call.get(len(self.calls))
-        if kind == Kind.DIES_BEFORE:
-            raise self._strike(Died())
-        if kind == Kind.FAILS:
-            raise self._strike(Unavailable("nobody answers"))
-        refused: Conflict | None = None
+        if kind == FaultKind.CRASH_BEFORE:
+            raise self._inject(WorkerDied())
+        if kind == FaultKind.UNAVAILABLE:
+            raise self._inject(Unavailable("no route to storage"))
+        conflict: Conflict | None = None
         try:
             result = call()
             if name == "commit":
                 self._unrecorded = None
-        except Conflict as conflict:
-            refused = conflict
-        if kind == Kind.DIES_AFTER:
-            raise self._strike(Died())
-        if kind == Kind.ANSWER_LOST:
-            raise self._strike(Unavailable("the answer was lost"))
-        if kind == Kind.RIVALRY:
-            raise self._strike(Conflict("a rival was quicker"))
-        if refused:
-            raise refused
+        except Conflict as error:
+            conflict = error
+        if kind == FaultKind.CRASH_AFTER:
+            raise self._inject(WorkerDied())
+        if kind == FaultKind.RESPONSE_LOST:
+            raise self._inject(Unavailable("the response was lost"))
+        if kind == FaultKind.CONFLICT:
+            raise self._inject(Conflict("another worker was faster"))
+        if conflict:
+            raise conflict
         return result
 
-    def _strike(self, error: BaseException) -> BaseException:
-        self.struck += 1
+    def _inject(self, error: BaseException) -> BaseException:
+        self.injected += 1
         if self._unrecorded:
-            self.excused[self._unrecorded] += 1
+            self.repeatable[self._unrecorded] += 1
             self._unrecorded = None
         return error
 
     def possible(self) -> list[Fault]:
-        """A fault of each kind for each call that was made; a read changes nothing: before and after it is the same."""
-        kinds = {"read": (Kind.DIES_AFTER, Kind.FAILS), "commit": tuple(Kind)}
-        others = tuple(kind for kind in Kind if kind != Kind.RIVALRY)
+        """A fault of each kind at each call so far. A read changes nothing: a crash before it equals one after it."""
+        kinds = {"read": (FaultKind.CRASH_AFTER, FaultKind.UNAVAILABLE), "commit": tuple(FaultKind)}
+        others = tuple(kind for kind in FaultKind if kind != FaultKind.CONFLICT)
         return [Fault(n, kind) for n, name in enumerate(self.calls, 1) for kind in kinds.get(name, others)]
 
     def different(self, after: int = 0) -> list[Fault]:
-        """Those of the calls after a number that differ from each other.
+        """The possible faults after a number of calls, without equivalent ones.
 
-        To die before a call is to have died after the one before it, or to have done nothing.
+        A crash before a call is equivalent to one after the previous call, or to not having begun.
         """
-        return [fault for fault in self.possible() if fault.call > after and fault.kind != Kind.DIES_BEFORE]
+        return [fault for fault in self.possible() if fault.call > after and fault.kind != FaultKind.CRASH_BEFORE]
 
 
 @dataclass
 class FaultyStorage:
-    """Passes calls on to a table and a queue, as far as the faults let it."""
+    """A table and a queue with faults."""
 
     faults: Faults
     inner: Table
@@ -140,3 +144,49 @@ class FaultyStorage:
 
     def send(self, message: str, after: timedelta = timedelta()) -> None:
         self.faults.call("send", lambda: self.queue.send(message, after))
+
+
+Place: TypeAlias = tuple[int, str]  # the number of a call, and "before" or "after" it
+
+
+class CrashAt:
+    """Counts calls to storage and effects while it is `armed`, and crashes the worker at each of these places."""
+
+    def __init__(self, *places: Place) -> None:
+        self.places = set(places)
+        self.calls = 0
+        self.armed = True
+
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The call, counted, with a crash if it is one of the places."""
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            if not self.armed:
+                return call(*args, **kwargs)
+            self.calls += 1
+            number = self.calls
+            if (number, "before") in self.places:
+                raise WorkerDied
+            result = call(*args, **kwargs)
+            if (number, "after") in self.places:
+                raise WorkerDied
+            return result
+
+        return counted
+
+    def table(self, table: Table) -> Table:
+        return _Calls(self.around(table.read), self.around(table.commit), _unsupported)
+
+    def queue(self, queue: Queue) -> Queue:
+        return _Calls(_unsupported, _unsupported, self.around(queue.send))
+
+
+@dataclass
+class _Calls:
+    read: Callable[..., list[Row]]
+    commit: Callable[..., list[str]]
+    send: Callable[..., None]
+
+
+def _unsupported(*_: Any) -> Any:
+    raise AssertionError("this double has no such call")

@@ -1,6 +1,6 @@
-"""A server between the SDKs and Azurite, which passes requests on, or does to one what a network or a service may do.
+"""A proxy between the SDKs and Azurite that injects the faults of a network or a service.
 
-Nothing is patched: connections are reset, left silent or closed in the middle of an answer for real.
+Nothing is patched: it really resets connections, leaves them silent, or closes them in the middle of a response.
 """
 
 import json
@@ -18,16 +18,16 @@ from urllib.parse import unquote, urlsplit
 from emulator.state.storage_account import ACCOUNT, KEY
 from mlevents.local.azurite import Azurite
 
-MARK = re.compile(rb'("commit": ?")[0-9a-f]{32}')  # by which dispatch/inbox/tables.py knows its own commit
+COMMIT_ID = re.compile(rb'("commit": ?")[0-9a-f]{32}')  # by which dispatch/inbox/tables.py recognizes its commit
 _KEYS = re.compile(r'"(?:RowKey|status)": ?"[^"]*"')
 _NAMES = re.compile(r"[0-9a-f-]{10,}|\|[a-z][a-z-]+")  # hashes, days and rules
 _MESSAGE = re.compile(rb"<MessageText>(.*)</MessageText>")
-RIVAL = rb"\g<1>" + b"0" * 32
+OTHER_COMMIT_ID = rb"\g<1>" + b"0" * 32
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came."""
+    """A request as received."""
 
     method: str
     target: str
@@ -35,61 +35,61 @@ class Request:
 
     @property
     def kind(self) -> str:
-        """What the app wants: one of the calls of `dispatch.inbox.tables`, or to make what is missing."""
+        """The call of `dispatch.inbox.tables` that it makes, or the creation of a missing table or queue."""
         path = urlsplit(self.target).path.removeprefix(f"/{ACCOUNT}/")
         match self.method, path:
             case "POST", "$batch":
                 return "commit"
             case "POST", "Tables":
-                return "make the table"
+                return "create the table"
             case "GET", _:
                 return "read"
             case "POST", _:
                 return "send"
-        return "make the queue"
+        return "create the queue"
 
     @property
     def shape(self) -> str:
-        """What it is about, without what tells one such request from another: which rows, in which states."""
+        """The request without ids: which kinds of rows in which states. Requests of one shape are equivalent."""
         match self.kind:
             case "commit":
                 about = "".join(_KEYS.findall(self.raw.decode()))
             case "send":
-                about = self.message.rpartition(", ")[2]  # the ticket
+                about = self.message.rpartition(", ")[2]  # the message version
             case _:
                 about = unquote(self.target)
         return f"{self.kind} {_NAMES.sub('*', about)}"
 
     @property
     def message(self) -> str:
-        """The text that is put into a queue."""
+        """The text of the queue message that it sends."""
         found = _MESSAGE.search(self.raw)
         return b64decode(found[1]).decode() if found else ""
 
     @property
     def of_table(self) -> bool:
         """Is it for the table service?"""
-        return self.kind in {"commit", "read", "make the table"}
+        return self.kind in {"commit", "read", "create the table"}
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens to a request: is it applied, and what is answered; `times` in a row, for storage that is away.
+    """A fault at a request: is the request applied, and what is the response; at `times` consecutive requests.
 
-    An `answer` is a whole answer, or one of ``reset``, ``hung up`` and ``silence``. Without one the real answer is
-    sent, as far as `cut` lets it; `rival` says that another worker makes the same commit just before.
+    `answer` is a complete response, or ``reset``, ``hung up`` or ``silence``; without it, the real response is sent,
+    only half of it with `cut`. With `conflict`, another worker makes the same commit just before.
     """
 
     name: str
     applied: bool = False
     answer: str | bytes = ""
     cut: bool = False
-    rival: bool = False
+    conflict: bool = False
     times: int = 1
 
     @property
     def is_silent(self) -> bool:
-        """Does the other side wait in vain?"""
+        """Does the client wait for a response until its timeout?"""
         return self.answer == "silence"
 
     def __str__(self) -> str:
@@ -97,7 +97,7 @@ class Fault:
 
 
 def refusal(status: str, code: str, *headers: str) -> bytes:
-    """An answer of Azure Storage's (learn.microsoft.com, "Status and error codes")."""
+    """An error response of Azure Storage (learn.microsoft.com, "Status and error codes")."""
     body = json.dumps({"odata.error": {"code": code, "message": {"lang": "en-US", "value": code}}}).encode()
     lines = [
         f"HTTP/1.1 {status}",
@@ -127,29 +127,29 @@ FAULTS = (
     Fault("cut off", applied=True, answer="hung up", cut=True),
     Fault("cut off, silence", applied=True, answer="silence", cut=True),
 )
-RIVALRY = Fault("a rival was quicker", applied=True, rival=True)  # a true 409 or 412: of commits only
+CONFLICT = Fault("another worker was faster", applied=True, conflict=True)  # a true 409 or 412: of commits only
 
 
 @dataclass
-class Middleman:
-    """Counts requests, and asks `plan`, which is given the request's number, what happens to each.
+class FaultyProxy:
+    """Injects the fault that `plan` returns for the number of a request.
 
-    With `rivals`, somebody is quicker at the first commit of each shape.
+    With `conflicts`, another worker is faster at the first commit of each shape.
     """
 
     azurite: Azurite
     port: int
     plan: Callable[[int], Fault | None] = lambda number: None
-    rivals: bool = False
+    conflicts: bool = False
     requests: list[Request] = field(default_factory=list)
-    struck: list[str] = field(default_factory=list)
-    delivered: list[str] = field(default_factory=list)  # messages that are in a queue now
+    injected: list[str] = field(default_factory=list)
+    delivered: list[str] = field(default_factory=list)  # messages that are in a queue
     _now: Fault | None = None
-    _left: int = 0  # for how many more requests it goes on
+    _left: int = 0  # further requests with the current fault
 
     @property
     def connection_string(self) -> str:
-        """Of the account as it is seen from here."""
+        """The connection string of the account through this proxy."""
         url = f"http://127.0.0.1:{self.port}/{ACCOUNT}"
         return (
             f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
@@ -158,19 +158,23 @@ class Middleman:
 
     @property
     def coming(self) -> Fault | None:
-        """What will happen to the next request."""
+        """The fault at the next request."""
         return self._now if self._left else self.plan(len(self.requests))
 
     def fault(self, request: Request) -> Fault | None:
-        """What happens to this request."""
+        """The fault at this request."""
         fault = self.coming
-        if self.rivals and request.kind == "commit" and request.shape not in {known.shape for known in self.requests}:
-            fault = RIVALRY
+        if (
+            self.conflicts
+            and request.kind == "commit"
+            and request.shape not in {known.shape for known in self.requests}
+        ):
+            fault = CONFLICT
         self.requests.append(request)
         self._left = (self._left or (fault.times if fault else 1)) - 1
         self._now = fault
         if fault:
-            self.struck.append(f"{fault}: {request.kind}")
+            self.injected.append(f"{fault}: {request.kind}")
         return fault
 
     def upstream(self, request: Request) -> socket.socket:
@@ -179,7 +183,7 @@ class Middleman:
         return socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=10)
 
     def apply(self, request: Request) -> bytes:
-        """What Azurite answers."""
+        """The response of Azurite."""
         with self.upstream(request) as connection:
             connection.sendall(request.raw)
             with HTTPResponse(connection, method=request.method) as answer:
@@ -193,19 +197,19 @@ class Middleman:
         return start.encode("latin-1") + body
 
     def serve(self, client: socket.socket) -> None:
-        """All requests of one connection."""
+        """Serve all requests of one connection."""
         with client, suppress(ConnectionError):
             while (request := _read(client)) is not None and self._answer(client, request):
                 pass
 
     def _answer(self, client: socket.socket, request: Request) -> bool:
-        """Whether the connection lives on."""
+        """Respond to a request; False if the connection is closed."""
         fault = self.fault(request)
         if fault is None:
             client.sendall(self.apply(request))
             return True
-        if fault.rival and request.kind == "commit":
-            self.apply(replace(request, raw=MARK.sub(RIVAL, request.raw)))
+        if fault.conflict and request.kind == "commit":
+            self.apply(replace(request, raw=COMMIT_ID.sub(OTHER_COMMIT_ID, request.raw)))
         answer = self.apply(request) if fault.applied else b""
         if isinstance(fault.answer, bytes):
             client.sendall(fault.answer)
@@ -218,12 +222,12 @@ class Middleman:
             case "reset":
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             case "silence":
-                client.recv(1)  # until the other side has had enough
+                client.recv(1)  # until the client gives up
         return False
 
 
 def _read(client: socket.socket) -> Request | None:
-    """The next request; None when the other side has hung up."""
+    """The next request; None when the client has closed the connection."""
     raw = b""
     while b"\r\n\r\n" not in raw:
         if not (more := client.recv(65_536)):
@@ -241,25 +245,25 @@ def _read(client: socket.socket) -> Request | None:
 
 
 @contextmanager
-def standing_between(azurite: Azurite) -> Iterator[Middleman]:
-    """A middleman who serves."""
+def running_proxy(azurite: Azurite) -> Iterator[FaultyProxy]:
+    """A proxy that is serving."""
     threads: list[Thread] = []
     clients: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        middleman = Middleman(azurite, listening.getsockname()[1])
+        proxy = FaultyProxy(azurite, listening.getsockname()[1])
 
         def listen() -> None:
             with suppress(OSError):
                 while True:
                     client, _ = listening.accept()
                     clients.append(client)
-                    threads.append(Thread(target=middleman.serve, args=(client,)))
+                    threads.append(Thread(target=proxy.serve, args=(client,)))
                     threads[-1].start()
 
         accepting = Thread(target=listen)
         accepting.start()
         try:
-            yield middleman
+            yield proxy
         finally:
             listening.shutdown(socket.SHUT_RDWR)
             accepting.join()

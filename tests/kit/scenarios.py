@@ -1,13 +1,13 @@
-"""What test_crashes.py and test_behind.py tell: between them all that an action can go through."""
+"""Scenarios that together take an action through every state."""
 
 from itertools import groupby
 
 from schemas import ModelRegistered, RunStatusChanged
-from tests.kit.crash_enumeration import Story, Telling, effects_of
+from tests.kit.crash_enumeration import Scenario, ScenarioRun, effects_of
 
 
-def entry(name: str, *script: str, do: str = "Staged", on: str = "RunStatusChanged", **keys: str) -> str:
-    """A rule of a story's rules file; the story's name is filled in."""
+def entry(name: str, *script: str, do: str = "ScriptedSteps", on: str = "RunStatusChanged", **keys: str) -> str:
+    """A rule of a rules file; `file` fills in the name of the scenario."""
     head = [] if "after" in keys else [f"on: {on}"]
     more = [f"{key}: {value}" for key, value in keys.items()]
     words = ", ".join(f'"{word}"' for word in script or ("succeed",))
@@ -16,14 +16,14 @@ def entry(name: str, *script: str, do: str = "Staged", on: str = "RunStatusChang
         *head,
         *more,
         f"do: tests.kit.scripted_handler:{do}",
-        f"with: {{ story: STORY, script: [{words}] }}",
+        f"with: {{ scenario: SCENARIO, script: [{words}] }}",
     ]
     return "  - " + "\n    ".join(lines) + "\n"
 
 
-def file(story: str, *entries: str) -> str:
+def file(scenario: str, *entries: str) -> str:
     """A rules file."""
-    return "rules:\n" + "".join(entries).replace("STORY", story)
+    return "rules:\n" + "".join(entries).replace("SCENARIO", scenario)
 
 
 def run_event(id: str, status: str, seconds: int) -> RunStatusChanged:
@@ -37,7 +37,7 @@ def model_event(id: str, version: str, seconds: int) -> ModelRegistered:
     return ModelRegistered.example(id=id, model_version=version, event_time=f"2026-11-22T08:00:{seconds:02}Z")
 
 
-FOLLOWING = Story(
+FOLLOWING = Scenario(
     "following",
     files={
         "team.yaml": file(
@@ -61,16 +61,16 @@ FOLLOWING = Story(
 )
 
 
-def _in_order(telling: Telling) -> None:
-    """The late one is not acted on after the latest; and of two there is room for one."""
-    acted = [effect.event for effect in effects_of(telling, "latest")]
+def _in_order(run: ScenarioRun) -> None:
+    """The late event is not acted on after the latest one, and `at_most` lets one of the two pass."""
+    acted = [effect.event for effect in effects_of(run, "latest")]
     assert "late" not in acted[acted.index("latest") :]
-    counted = sorted(record.status for (_, rule), record in telling.actions().items() if rule == "once")
+    counted = sorted(record.status for (_, rule), record in run.actions().items() if rule == "once")
     assert counted == ["skipped", "succeeded"]
-    assert len({effect.event for effect in effects_of(telling, "once")}) == 1
+    assert len({effect.event for effect in effects_of(run, "once")}) == 1
 
 
-GUARDED = Story(
+GUARDED = Scenario(
     "guarded",
     files={
         "team.yaml": file(
@@ -91,27 +91,27 @@ GUARDED = Story(
 )
 
 
-def _one_at_a_time(telling: Telling) -> None:
-    """Nobody begins before the other has ended."""
-    turns = [event for event, _ in groupby(effect.event for effect in effects_of(telling, "deploy"))]
+def _one_at_a_time(run: ScenarioRun) -> None:
+    """Neither action starts before the other one has ended."""
+    turns = [event for event, _ in groupby(effect.event for effect in effects_of(run, "deploy"))]
     assert sorted(turns) == ["v1", "v2"]
 
 
-IN_TURNS = Story(
-    "in-turns",
-    files={"team.yaml": file("in-turns", entry("deploy", "wait 20", "succeed", do="InTurns", on="ModelRegistered"))},
+LOCKED = Scenario(
+    "locked",
+    files={"team.yaml": file("locked", entry("deploy", "wait 20", "succeed", do="LockedSteps", on="ModelRegistered"))},
     events=(model_event("v1", "1", 1), model_event("v2", "2", 2)),
     ends={("v1", "deploy"): "succeeded", ("v2", "deploy"): "succeeded"},
     check=_one_at_a_time,
 )
 
-REFUSED = Story(
+REFUSED = Scenario(
     "refused",
     files={
         "team.yaml": file("refused", entry("sound", "succeed")),
         "other.yaml": file("refused", entry("late", when="[nonsense]")),
     },
-    mended={
+    fixed={
         "other.yaml": file(
             "refused",
             entry("late", "retry", "succeed"),
@@ -124,4 +124,4 @@ REFUSED = Story(
     most_dequeues=1,
 )
 
-STORIES = (FOLLOWING, GUARDED, IN_TURNS, REFUSED)
+SCENARIOS = (FOLLOWING, GUARDED, LOCKED, REFUSED)

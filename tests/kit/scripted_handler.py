@@ -1,4 +1,4 @@
-"""Handlers whose calls can be told apart: which part of an action it was that was done, or done again."""
+"""Scripted handlers that record each effect with its step, so that a repeated effect can be recognized."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,27 +9,27 @@ from schemas import Event
 from tests.kit.faults import Effect
 
 
-class Staged(Handler[Event]):
-    """Does one stage of its script a call: its state keeps which, and a planned retry shows in the failures."""
+class ScriptedSteps(Handler[Event]):
+    """Takes one step of its script per call. Its state has the number of the step; a retry shows in the failures."""
 
-    story: str
+    scenario: str
     script: tuple[str, ...] = ("succeed",)
 
-    stages: ClassVar[dict[str, Callable[[Effect], None]]] = {}  # by story: where effects are done
+    effects: ClassVar[dict[str, Callable[[Effect], None]]] = {}  # by scenario: records an effect
 
     def run(self, event: Event, action: Action) -> Outcome:
-        stage = int(action.state.get("stage", 0))
-        if self.script[stage] == "retry" and action.failures:
-            stage += 1
-        self.stages[self.story](Effect(action.rule, event.id, str(action.key), stage))
-        word, _, rest = self.script[stage].partition(" ")
+        step = int(action.state.get("step", 0))
+        if self.script[step] == "retry" and action.failures:
+            step += 1
+        self.effects[self.scenario](Effect(action.rule, event.id, str(action.key), step))
+        word, _, rest = self.script[step].partition(" ")
         match word:
             case "succeed":
                 return Succeeded("done")
             case "skip":
                 return Skipped("nothing to do")
             case "wait":
-                return CheckBack(timedelta(seconds=int(rest)), {"stage": stage + 1})
+                return CheckBack(timedelta(seconds=int(rest)), {"step": step + 1})
             case "retry":
                 raise RetryLater("busy")
             case "give-up":
@@ -37,8 +37,8 @@ class Staged(Handler[Event]):
         raise AssertionError(word)
 
 
-class InTurns(Staged):
-    """One at a time."""
+class LockedSteps(ScriptedSteps):
+    """A scripted handler whose actions share one lock."""
 
     def run(self, event: Event, action: Action) -> Outcome:
         return super().run(event, action)

@@ -1,7 +1,7 @@
-"""A reader that is behind: it sees the table as it was some commits ago.
+"""Stale reads: a table that answers reads with the rows of some commits ago.
 
-Azure Tables reads are strongly consistent at the primary endpoint; this is what a secondary one, or a cache, would do.
-Each read is of one moment, since a secondary gets writes in their order; two reads may be of two moments.
+Reads of Azure Tables are strongly consistent at the primary endpoint; a secondary endpoint or a cache would answer like
+this. Each read sees one point in time, because a secondary applies writes in their order; two reads may see two.
 """
 
 import random
@@ -11,8 +11,8 @@ from dispatch.inbox.tables import Row, Table
 from tests.kit.storage import MemoryTable, key_of
 
 
-class RememberingTable(MemoryTable):
-    """A table in memory that knows what it was like after each commit."""
+class VersionedTable(MemoryTable):
+    """A table in memory that keeps its rows as they were after each commit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,23 +30,23 @@ class RememberingTable(MemoryTable):
         return etags
 
     def as_of(self, commit: int, partition: str, first: str, last: str) -> list[Row]:
-        """What `read` gave after that many commits."""
+        """The rows that `read` returned after that many commits."""
         keys = sorted(key for key in self._ever[partition] if first <= key < last)
         then = ([row for n, row in self._history[partition, key] if n <= commit] for key in keys)
         return [rows[-1] for rows in then if rows and rows[-1]]
 
 
-class Behind:
-    """Reads what is up to `most` commits old, every other time; writes where all write."""
+class StaleReads:
+    """A table half of whose reads are up to `most` commits old. Writes are not delayed."""
 
-    def __init__(self, table: RememberingTable, chance: random.Random, most: int) -> None:
+    def __init__(self, table: VersionedTable, chance: random.Random, most: int) -> None:
         self._table: Table = table
         self._as_of, self._chance, self._most = table, chance, most
         self.stale = 0
 
     def read(self, partition: str, first: str, last: str) -> list[Row]:
-        behind = self._chance.randint(0, self._most) if self._chance.random() < 0.5 else 0
-        rows = self._as_of.as_of(self._as_of.commits - behind, partition, first, last)
+        age = self._chance.randint(0, self._most) if self._chance.random() < 0.5 else 0
+        rows = self._as_of.as_of(self._as_of.commits - age, partition, first, last)
         self.stale += rows != self._table.read(partition, first, last)
         return rows
 

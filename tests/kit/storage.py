@@ -1,8 +1,7 @@
-"""Storage in memory, what Azure's storage refuses, a clock that one moves, and a worker that dies on purpose.
+"""Doubles of storage: a table and a queue in memory, the limits of Azure Tables, and a clock for tests to move.
 
-inbox/test_tables.py puts the same questions to `MemoryTable` and `MemoryQueue` and to Azurite, so that the
-doubles are as honest as the real thing. `Limits` stands around either and refuses what Azure would refuse and Azurite
-lets pass.
+tests/dispatch/inbox/test_tables.py runs the same tests against these doubles and against Azurite. `AzureLimits` wraps
+either, and refuses what Azure refuses and Azurite accepts.
 """
 
 import base64
@@ -15,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
 
 from dispatch.inbox.errors import Conflict, Refused
 from dispatch.inbox.tables import Queue, Row, Table, Value
@@ -25,7 +23,7 @@ NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
 @dataclass
 class Clock:
-    """The time, as far as the app knows."""
+    """The clock of the app; tests move it."""
 
     time: datetime = NOW
 
@@ -37,7 +35,7 @@ class Clock:
 
 
 class MemoryTable:
-    """A table in memory: etags, conditions, all or nothing. Each partition keeps its keys in order, as Azure's do."""
+    """A table in memory with etags and transactions. Each partition keeps its keys in order, as Azure's do."""
 
     def __init__(self) -> None:
         self._partitions: defaultdict[str, dict[str, Row]] = defaultdict(dict)
@@ -68,13 +66,13 @@ class MemoryTable:
 
 
 def key_of(deleted: str | Row) -> str:
-    """The key of what is to be deleted, however it is named."""
+    """The key of a row to delete, given as a key or as a row."""
     return deleted if isinstance(deleted, str) else deleted.key
 
 
 @dataclass
-class Limits:
-    """Refuses what Azure Tables refuses.
+class AzureLimits:
+    """A table that refuses what Azure Tables refuses.
 
     learn.microsoft.com, "Understanding the Table service data model" and "Performing entity group transactions".
     """
@@ -104,26 +102,26 @@ class Limits:
 def _size(value: Value) -> int:
     match value:
         case bool():
-            raise ValueError("a bool comes back as a bool, which no record reads")
+            raise ValueError("a bool is read back as a bool, which no record expects")
         case int():
             if not -(2**31) <= value < 2**31:
-                raise ValueError(f"{value} is no Int32")
+                raise ValueError(f"{value} is not an Int32")
             return 4
         case str():
-            return len(value.encode("utf-16-le"))  # strict: a lone surrogate is refused
+            return len(value.encode("utf-16-le"))  # strict: raises for a lone surrogate
         case bytes():
             return len(value)
 
 
 def _sent(row: Row) -> int:
-    """The length of a row as the SDK sends it: as JSON in ASCII, bytes in Base64."""
+    """The length of a row as the SDK sends it: JSON in ASCII, with bytes in Base64."""
     texts = {n: base64.b64encode(v).decode() if isinstance(v, bytes) else v for n, v in row.values.items()}
-    return len(json.dumps(texts)) + 1_000  # for the part's own headers, the row's keys and the types of its values
+    return len(json.dumps(texts)) + 1_000  # for the headers of the part, the row's keys and the types of its values
 
 
 @dataclass
 class MemoryQueue:
-    """A queue in memory, and the host that empties it."""
+    """A queue in memory, and the host that delivers its messages."""
 
     clock: Clock
     messages: list[tuple[datetime, str]] = field(default_factory=list)
@@ -134,7 +132,7 @@ class MemoryQueue:
     def drain(
         self, handle: Callable[[str], None], died: tuple[type[BaseException], ...] = (), most: int = 1_000
     ) -> None:
-        """Deliver as the Functions host does, moving the clock: it is gone when `handle` returns, else comes again."""
+        """Deliver messages as the Functions host does, moving the clock: again after 10 minutes if `handle` died."""
         for _ in range(most):
             if not self.messages:
                 return
@@ -145,12 +143,12 @@ class MemoryQueue:
             except died:
                 self.messages.append((self.clock.time + timedelta(minutes=10), message))
             self.messages.remove((at, message))
-        raise AssertionError(f"{most} deliveries, and the queue is not empty: {self.messages}")
+        raise AssertionError(f"the queue is not empty after {most} deliveries: {self.messages}")
 
 
 @dataclass
-class Counting:
-    """Passes calls on and counts them by name: what a step costs does not depend on the machine."""
+class CountedCalls:
+    """Storage that counts calls by name, to measure the cost of a step independently of the machine."""
 
     table: Table
     queue: Queue
@@ -171,53 +169,10 @@ class Counting:
 
 @contextmanager
 def seeded(seed: int | str) -> Iterator[None]:
-    """The same lots in the same order: what `random` gives to those who do not bring their own."""
+    """Seed the global random generator, and restore its state afterwards."""
     state = random.getstate()
     random.seed(seed)
     try:
         yield
     finally:
         random.setstate(state)
-
-
-class Died(BaseException):
-    """The worker is gone. Not an Exception: nothing may handle it."""
-
-
-@dataclass
-class Mortal:
-    """Passes calls on to storage and to effects, and dies right after (or before) the nth, once."""
-
-    dies_after: int | None = None
-    dies_before: int | None = None
-    calls: int = 0
-
-    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            self.calls += 1
-            mine = self.calls
-            if mine == self.dies_before:
-                raise Died
-            result = call(*args, **kwargs)
-            if mine == self.dies_after:
-                raise Died
-            return result
-
-        return counted
-
-    def table(self, table: Table) -> Table:
-        return _Calls(self.around(table.read), self.around(table.commit), _never)
-
-    def queue(self, queue: Queue) -> Queue:
-        return _Calls(_never, _never, self.around(queue.send))
-
-
-@dataclass
-class _Calls:
-    read: Callable[..., list[Row]]
-    commit: Callable[..., list[str]]
-    send: Callable[..., None]
-
-
-def _never(*_: Any) -> Any:
-    raise AssertionError("not one of this double's calls")

@@ -17,7 +17,8 @@ from dispatch.receive import receive
 from dispatch.rules import load
 from handlers.base import Action, CheckBack, GiveUp, Handler, Outcome, RetryLater, Skipped, Succeeded
 from schemas import Event
-from tests.kit.storage import Clock, Died, Limits, MemoryQueue, MemoryTable, Mortal
+from tests.kit.faults import CrashAt, WorkerDied
+from tests.kit.storage import AzureLimits, Clock, MemoryQueue, MemoryTable
 
 LEASE = timedelta(minutes=6)
 WORKSPACES = """
@@ -49,12 +50,12 @@ class Scripted(Handler[Event]):
     script: tuple[str, ...] = ("succeed",)
 
     calls: ClassVar[defaultdict[str, list[Call]]] = defaultdict(list)
-    mortals: ClassVar[dict[str, Mortal]] = {}
+    crashes: ClassVar[dict[str, CrashAt]] = {}
 
     def run(self, event: Event, action: Action) -> Outcome:
         ring = self.calls[self.world].append
-        if mortal := self.mortals.get(self.world):
-            ring = mortal.around(ring)
+        if crash := self.crashes.get(self.world):
+            ring = crash.around(ring)
         ring(Call(event, action))
         mine = [call for call in self.calls[self.world] if call.action.key == action.key]
         word, _, rest = self.script[min(len(mine), len(self.script)) - 1].partition(" ")
@@ -89,16 +90,16 @@ class World:
 
     rules: str
     folder: Path
-    mortal: Mortal = field(default_factory=Mortal)
+    crash: CrashAt = field(default_factory=CrashAt)
     workspaces: str = WORKSPACES
     name: str = field(default_factory=lambda: uuid4().hex)
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        self.table = Limits(MemoryTable())
+        self.table = AzureLimits(MemoryTable())
         self.queue = MemoryQueue(self.clock)
         self.write(self.rules)
-        Scripted.mortals[self.name] = self.mortal
+        Scripted.crashes[self.name] = self.crash
 
     def write(self, rules: str, file: str = "team.yaml") -> None:
         """Write a rules file; ``SCRIPTED`` in it stands for the scripted handler, ``WORLD`` for this world's name."""
@@ -119,10 +120,10 @@ class World:
         self.clock.forward(seconds=seconds)
 
     @property
-    def mortal_app(self) -> App:
+    def crashing_app(self) -> App:
         """The app as it dies where the test says."""
-        inbox = Inbox(self.mortal.table(self.table), LEASE)
-        return App(self.loaded, inbox, self.mortal.queue(self.queue), self.clock, self.sleep)
+        inbox = Inbox(self.crash.table(self.table), LEASE)
+        return App(self.loaded, inbox, self.crash.queue(self.queue), self.clock, self.sleep)
 
     def receive(self, *events: Event) -> None:
         for event in events:
@@ -130,8 +131,8 @@ class World:
 
     def run(self, most: int = 1_000) -> None:
         """Deliver messages until there are none, moving the clock."""
-        app = self.mortal_app
-        self.queue.drain(lambda message: act(message, app), died=(Died,), most=most)
+        app = self.crashing_app
+        self.queue.drain(lambda message: act(message, app), died=(WorkerDied,), most=most)
 
     def step(self, times: int = 1) -> None:
         """Deliver the messages that come first, moving the clock; of those that are left nothing is said."""
@@ -139,7 +140,7 @@ class World:
             first = min(self.queue.messages)
             self.queue.messages.remove(first)
             self.clock.time = max(self.clock.time, first[0])
-            act(first[1], self.mortal_app)
+            act(first[1], self.crashing_app)
 
     @property
     def calls(self) -> list[Call]:

@@ -12,7 +12,7 @@ from itertools import count
 from threading import Lock, Thread, current_thread
 from typing import Any
 
-from tests.kit.storage import Died
+from tests.kit.faults import WorkerDied
 
 START = datetime(2026, 11, 16, tzinfo=UTC)  # a Monday
 
@@ -54,7 +54,7 @@ class Agenda:
         return task
 
     def sleep(self, seconds: float) -> None:
-        """In a task: let that much time pass. Raises Died if the task is killed meanwhile."""
+        """In a task: let that much time pass. Raises WorkerDied if the task is killed meanwhile."""
         task = self.task
         assert task is not None, "only a task sleeps"
         until = self.seconds + seconds
@@ -67,7 +67,7 @@ class Agenda:
             task.wakes = self.after(task.frozen_until - self.seconds, task.resume)
             task.wait()
         if task.killed:
-            raise Died
+            raise WorkerDied
 
     def run(self, seconds: float) -> None:
         """Let so much time pass."""
@@ -131,9 +131,9 @@ class Task:
         raised: BaseException | None = None
         try:
             if self.killed:
-                raise Died
+                raise WorkerDied
             self._call()
-        except BaseException as error:  # Died is one, and whoever waits for the end judges
+        except BaseException as error:  # WorkerDied is one, and whoever waits for the end judges
             raised = error
         self._ended(raised)
 

@@ -14,7 +14,7 @@ from typing import ClassVar, NamedTuple
 from dispatch.inbox.rows import Status
 from handlers.base import Action, CheckBack, GiveUp, Handler, Outcome, RetryLater, Skipped, Succeeded
 from schemas import Event
-from tests.kit.storage import Died
+from tests.kit.faults import WorkerDied
 from tests.simulation.agenda import Agenda
 from tests.simulation.host import FunctionApp, Invocation
 
@@ -171,7 +171,7 @@ class Journal:
             case "kill":
                 self.kills[event.id] += 1
                 self.site.kill(self.site.current().worker, "workers killed by a handler")
-                raise Died
+                raise WorkerDied
         raise AssertionError(mishap)
 
     @contextmanager

@@ -18,7 +18,7 @@ from dispatch.app import App
 from dispatch.inbox.errors import StorageError
 from dispatch.receive import receive
 from dispatch.sweep import sweep
-from tests.kit.storage import Died
+from tests.kit.faults import WorkerDied
 from tests.simulation.agenda import Agenda, Task
 from tests.simulation.queues import Message, Queue
 from tests.simulation.storage import Weather
@@ -149,8 +149,8 @@ class FunctionApp:
 
     def _judge(self, error: BaseException | None, invocation: Invocation) -> None:
         if error is not None:
-            self.figures["calls that died" if isinstance(error, Died) else "calls that failed"] += 1
-        if error is not None and not isinstance(error, Died | StorageError):
+            self.figures["calls that died" if isinstance(error, WorkerDied) else "calls that failed"] += 1
+        if error is not None and not isinstance(error, WorkerDied | StorageError):
             self.defects.append("".join(traceback.format_exception(error)))
         if invocation.unrecorded is not None:
             self.on_loss(invocation.unrecorded)

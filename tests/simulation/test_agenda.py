@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.kit.storage import Died
+from tests.kit.faults import WorkerDied
 from tests.simulation.agenda import Agenda
 
 
@@ -48,7 +48,7 @@ def test_a_task_that_is_killed_dies_where_it_is() -> None:
     agenda.after(30, task.kill)
     agenda.run(50)
     assert seen[0] == 30
-    assert isinstance(seen[1], Died)
+    assert isinstance(seen[1], WorkerDied)
     agenda.close()
 
 
@@ -94,4 +94,4 @@ def test_what_is_left_is_killed_in_the_end() -> None:
         agenda.begin(lambda: agenda.sleep(1_000), ended.append)
     agenda.run(1)
     agenda.close()
-    assert [type(error) for error in ended] == [Died, Died, Died]
+    assert [type(error) for error in ended] == [WorkerDied, WorkerDied, WorkerDied]

@@ -11,7 +11,8 @@ from dispatch.app import App
 from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.rules.rule import Rules
-from tests.kit.storage import Died, MemoryTable
+from tests.kit.faults import WorkerDied
+from tests.kit.storage import MemoryTable
 from tests.simulation import host
 from tests.simulation.agenda import Agenda
 from tests.simulation.host import FunctionApp
@@ -85,7 +86,7 @@ def test_who_takes_too_long_takes_the_whole_process_with_him(monkeypatch: pytest
         began = site.agenda.seconds
         try:
             site.agenda.sleep(1e6 if text == "hangs" and not ended else 400)
-        except Died:
+        except WorkerDied:
             ended.append((text, site.agenda.seconds - began))
             raise
 

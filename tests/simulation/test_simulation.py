@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from tests.kit.stale_reads import Behind, RememberingTable
+from tests.kit.stale_reads import StaleReads, VersionedTable
 from tests.simulation.invariants import check
 from tests.simulation.world import Plan, Simulation
 
@@ -40,8 +40,8 @@ def test_a_seed_tells_the_same_story_again() -> None:
 
 def simulated_behind(seed: int) -> tuple[Simulation, int]:
     """A simulation whose workers read what is up to eight commits old, and how often that made a difference."""
-    table = RememberingTable()
-    reader = Behind(table, random.Random(seed), most=8)
+    table = VersionedTable()
+    reader = StaleReads(table, random.Random(seed), most=8)
     simulation = Simulation(Plan(seed, FEW.events, FEW.days, refused=1, outage=0.5), table, reader).run()
     check(simulation, behind=True)
     return simulation, reader.stale

@@ -15,7 +15,8 @@ from dispatch.inbox.leases import MAX_CRASHES
 from dispatch.inbox.tables import Row, Table
 from handlers.base import Action, Outcome
 from schemas import Event, ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged, parse_event
-from tests.kit.storage import NOW, Died, Mortal
+from tests.kit.faults import CrashAt, WorkerDied
+from tests.kit.storage import NOW
 from tests.kit.world import Call, Scripted, World, rule, rules
 
 
@@ -95,7 +96,7 @@ class TestLatestOnly:
 
     def test_a_crash_after_the_note_was_taken_does_no_harm(self, tmp_path: Path) -> None:
         """The action finds its own note, and passes again."""
-        world = World(LATEST, tmp_path, Mortal(dies_after=4))  # read, claim, read the note, write it
+        world = World(LATEST, tmp_path, CrashAt((4, "after")))  # read, claim, read the note, write it
         world.receive(model_event("e1", 1))
         world.run()
         assert acted_on(world) == ["e1"]
@@ -240,8 +241,8 @@ class TestAtMost:
 DEADLY = "deadly"  # the event on which a worker dies, every time
 
 
-class Around(Mortal):
-    """Calls something else instead of what it stands around."""
+class Instead(CrashAt):
+    """Replaces each call."""
 
     def __init__(self, instead: Callable[..., Any]) -> None:
         super().__init__()
@@ -256,7 +257,7 @@ class Exclusive(Scripted):
 
     def run(self, event: Event, action: Action) -> Outcome:
         if event.id == DEADLY:
-            raise Died
+            raise WorkerDied
         return super().run(event, action)
 
     def lock(self, event: Event) -> str | None:
@@ -289,7 +290,7 @@ class TestTakingTurns:
         """Its holder's worker dies, over and over: the fifth crash ends it, and then the next one's turn comes."""
         world = self.world(tmp_path)
         world.receive(run_event(DEADLY, "Failed", 1))
-        with pytest.raises(Died):
+        with pytest.raises(WorkerDied):
             act(world.queue.messages[0][1], world.app)
         world.receive(run_event("e2", "Failed", 2))
         world.run()
@@ -345,11 +346,11 @@ class TestTakingTurns:
         world.queue.messages.clear()
 
         def while_it_runs(call: Call) -> None:
-            Scripted.mortals.pop(world.name)
+            Scripted.crashes.pop(world.name)
             Scripted.calls[world.name].append(call)
             act(other, world.app)
 
-        Scripted.mortals[world.name] = Around(while_it_runs)
+        Scripted.crashes[world.name] = Instead(while_it_runs)
         act(back, world.app)
         assert [call.action.rule for call in world.calls] == ["ring", "ring"]
         [waiting] = [r for id, r in world.history().actions if id.rule == "other"]

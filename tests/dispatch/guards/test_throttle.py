@@ -12,7 +12,7 @@ from dispatch.inbox.shared_state import SharedState
 from dispatch.inbox.throttles import Throttles
 from handlers.errors import MAX_RETRY_AFTER
 from schemas import Event, RunStatusChanged
-from tests.kit.storage import NOW, Clock, Counting, MemoryQueue, MemoryTable
+from tests.kit.storage import NOW, Clock, CountedCalls, MemoryQueue, MemoryTable
 from tests.kit.world import LEASE, Scripted, World, rule, rules
 
 MINUTE = timedelta(minutes=1)
@@ -107,7 +107,7 @@ def test_a_pause_that_cannot_be_written_down_costs_neither_patience_nor_a_crash(
 
 def test_a_pause_that_is_long_enough_is_not_written_again() -> None:
     """However many are told of it."""
-    storage = Counting(MemoryTable(), MemoryQueue(Clock()))
+    storage = CountedCalls(MemoryTable(), MemoryQueue(Clock()))
     pauses = Throttles(SharedState(storage))
     until = pauses.begin("mail", timedelta(minutes=5), NOW)
     assert pauses.begin("mail", timedelta(minutes=3), NOW + MINUTE) == until
@@ -161,7 +161,7 @@ def test_no_header_makes_a_pause_of_nothing_or_for_ever(asked: timedelta, given:
 def test_other_workers_know_within_ten_seconds_for_one_read() -> None:
     """Of a table that is asked no more often than that, however many actions there are."""
     table = MemoryTable()
-    counting = Counting(table, None)  # type: ignore[arg-type]  # no queue is used
+    counting = CountedCalls(table, None)  # type: ignore[arg-type]  # no queue is used
     mine, other = Throttles(SharedState(counting)), Throttles(SharedState(table))
     for _ in range(100):
         assert mine.until("chat", NOW) is None

@@ -15,19 +15,20 @@ from dispatch.inbox.messages import Message
 from dispatch.inbox.rows import EventRecord, Rejected
 from dispatch.inbox.tables import Row, Value
 from schemas import RunStatusChanged
-from tests.kit.storage import NOW, Died, Limits, MemoryTable, Mortal
+from tests.kit.faults import CrashAt, WorkerDied
+from tests.kit.storage import NOW, AzureLimits, MemoryTable
 
 EVENT = RunStatusChanged.example(id="e1")
 LEASE = timedelta(minutes=6)
 
 
 @pytest.fixture
-def table() -> Limits:
-    return Limits(MemoryTable())
+def table() -> AzureLimits:
+    return AzureLimits(MemoryTable())
 
 
 @pytest.fixture
-def inbox(table: Limits) -> Inbox:
+def inbox(table: AzureLimits) -> Inbox:
     return Inbox(table, LEASE)
 
 
@@ -116,7 +117,7 @@ def test_a_message_that_is_hard_to_read_is_refused(text: str) -> None:
         Message.parse(text)
 
 
-def test_days_lists_the_partitions(inbox: Inbox, table: Limits) -> None:
+def test_days_lists_the_partitions(inbox: Inbox, table: AzureLimits) -> None:
     """Whatever was written, an event or a rejection; a second process finds the row there."""
     add(inbox, "ring")
     inbox.reject(Rejected("malformed", "no JSON", "{", datetime(2026, 11, 23, tzinfo=UTC)))
@@ -126,10 +127,10 @@ def test_days_lists_the_partitions(inbox: Inbox, table: Limits) -> None:
 
 @pytest.mark.parametrize("calls", [1, 2])
 @pytest.mark.parametrize("rejected", [False, True])
-def test_what_is_written_is_in_a_day_that_is_listed(table: Limits, calls: int, rejected: bool) -> None:
+def test_what_is_written_is_in_a_day_that_is_listed(table: AzureLimits, calls: int, rejected: bool) -> None:
     """Also if the worker dies right after any write: what is in no listed day would never be found again."""
-    inbox = Inbox(Mortal(dies_after=calls).table(table), LEASE)
-    with pytest.raises(Died):
+    inbox = Inbox(CrashAt((calls, "after")).table(table), LEASE)
+    with pytest.raises(WorkerDied):
         inbox.reject(Rejected("malformed", "no JSON", "{", NOW)) if rejected else add(inbox, "ring")
     written = {row.key for row in table.read("2026-11-22", "", "~")}
     assert len(written) == {(1, False): 0, (2, False): 3, (1, True): 0, (2, True): 1}[calls, rejected]
@@ -187,7 +188,7 @@ def without(name: str) -> Callable[[Row], Row]:
     ],
 )
 def test_a_row_of_another_version_is_left_alone(
-    inbox: Inbox, table: Limits, change: Callable[[Row], Row], says: str, caplog: pytest.LogCaptureFixture
+    inbox: Inbox, table: AzureLimits, change: Callable[[Row], Row], says: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its message comes again later; the log tells what is the matter; the rest of the day can be read."""
     [message, _] = add(inbox, "ring", "tell")
@@ -204,12 +205,12 @@ def test_a_row_of_another_version_is_left_alone(
     assert all(text.startswith("action.foreign") and says in text for text in told)
 
 
-def test_of_two_workers_that_read_at_once_one_has_it(inbox: Inbox, table: Limits) -> None:
+def test_of_two_workers_that_read_at_once_one_has_it(inbox: Inbox, table: AzureLimits) -> None:
     """The other's write meets a changed row."""
     [message] = add(inbox, "ring")
     read = table.read
 
-    class Behind(Limits):
+    class Behind(AzureLimits):
         """Answers what it read before the other wrote."""
 
     behind = Behind(table.table)
@@ -219,7 +220,7 @@ def test_of_two_workers_that_read_at_once_one_has_it(inbox: Inbox, table: Limits
     assert isinstance(Inbox(behind, LEASE).leases.claim(message, NOW), NotYet)
 
 
-def test_an_event_that_can_no_longer_be_read_ends_its_action(inbox: Inbox, table: Limits) -> None:
+def test_an_event_that_can_no_longer_be_read_ends_its_action(inbox: Inbox, table: AzureLimits) -> None:
     """It would come again for ever otherwise."""
     [message] = add(inbox, "ring")
     [row] = table.read(message.id.day, message.id.event, message.id.event + "|")
@@ -253,7 +254,7 @@ def test_a_note_is_changed_by_compare_and_swap(inbox: Inbox) -> None:
     assert inbox.shared.change("latest|r", lambda note: note, NOW) == {"other": "1", "mine": "1"}
 
 
-def test_a_row_that_cannot_be_read_does_not_hide_the_day(inbox: Inbox, table: Limits) -> None:
+def test_a_row_that_cannot_be_read_does_not_hide_the_day(inbox: Inbox, table: AzureLimits) -> None:
     """Whatever it is: an event, an action or a rejection of another version of the app."""
     add(inbox, "ring")
     table.commit("2026-11-22", Row("00000000-odd", {}), Row("00000000-odd|ring", {}), Row("x|odd", {}))

@@ -18,7 +18,8 @@ from dispatch.inbox.tables import Row, Table
 from dispatch.receive import receive
 from dispatch.sweep import sweep
 from schemas import Event, ModelRegistered, RunStatusChanged
-from tests.kit.storage import Clock, Died, Mortal, seeded
+from tests.kit.faults import CrashAt, WorkerDied
+from tests.kit.storage import Clock, seeded
 from tests.kit.world import LEASE, Scripted, World, rule, rules
 
 
@@ -283,9 +284,9 @@ def test_a_sweep_may_die_anywhere_while_it_deletes(place: int, tmp_path: Path) -
     for _ in range(4):
         act(world.queue.messages.pop(0)[1], world.app)
     world.clock.forward(days=92)
-    world.mortal = Mortal(dies_after=world.mortal.calls + place * 11)
-    with suppress(Died):
-        sweep(world.mortal_app)
+    world.crash = CrashAt((place * 11, "after"))
+    with suppress(WorkerDied):
+        sweep(world.crashing_app)
     sweep(world.app)
     assert [key.partition("|")[2] for key in rows(world, DAY)] == [rows(world, DAY)[0].partition("|")[2], "", "long"]
     assert rows(world, "days") == [DAY]

@@ -12,7 +12,7 @@ from dispatch.inbox.errors import Refused
 from dispatch.inbox.rows import ActionRecord, EventRecord, Rejected, packed, unpacked
 from dispatch.inbox.tables import Row
 from handlers.base import Result
-from tests.kit.storage import NOW, Limits, MemoryTable
+from tests.kit.storage import NOW, AzureLimits, MemoryTable
 
 RECORD = ActionRecord("ring", "email", "abc123", started=NOW, due=NOW)
 HOSTILE = ["\ud800", "\x00\x1b[2J", "ü𝄞" * 5_000, '"' * 9_000, "</script>{{ 7 * 7 }}", "\r\nBcc: x@example.com"]
@@ -20,7 +20,7 @@ HOSTILE = ["\ud800", "\x00\x1b[2J", "ü𝄞" * 5_000, '"' * 9_000, "</script>{{ 
 
 def stored(values: dict[str, str | int | bytes]) -> Row:
     """As it comes back from a table with Azure's limits."""
-    table = Limits(MemoryTable())
+    table = AzureLimits(MemoryTable())
     table.commit("p", Row("k", values))
     return table.read("p", "k", "k~")[0]
 

@@ -14,7 +14,7 @@ from dispatch.inbox.errors import Conflict, Refused, Unavailable
 from dispatch.inbox.storage_account import Storage
 from dispatch.inbox.tables import AzureQueue, AzureTable, Row, Table, Value
 from dispatch.settings import Environment
-from tests.kit.storage import Clock, Limits, MemoryQueue, MemoryTable
+from tests.kit.storage import AzureLimits, Clock, MemoryQueue, MemoryTable
 
 
 def storage_of(connection_string: str) -> Storage:
@@ -31,8 +31,8 @@ def azure_table(azurite_connection: str) -> Iterator[TableClient]:
 def table(request: pytest.FixtureRequest) -> Table:
     """A table that nobody has made: the first call on it must do."""
     if request.param == "memory":
-        return Limits(MemoryTable())
-    return Limits(AzureTable(request.getfixturevalue("azure_table")))
+        return AzureLimits(MemoryTable())
+    return AzureLimits(AzureTable(request.getfixturevalue("azure_table")))
 
 
 def test_a_row_is_created_once(table: Table) -> None:
@@ -139,7 +139,7 @@ def refused_by_azure() -> Iterator[object]:
 def test_the_limits_refuse_what_azure_would(rows: list[Row]) -> None:
     """The app's tests run behind them, because Azurite lets most of this pass."""
     with pytest.raises((Refused, ValueError)):
-        Limits(MemoryTable()).commit("p", *rows)
+        AzureLimits(MemoryTable()).commit("p", *rows)
 
 
 class Answers(RequestsTransport):  # type: ignore[misc]  # azure-core gives it lazily, as Any

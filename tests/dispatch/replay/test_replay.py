@@ -17,7 +17,7 @@ from dispatch.inbox.tables import Row
 from dispatch.replay.replay import Replayed, ReplayOptions, find, replay
 from dispatch.sweep import sweep
 from schemas import Event, ModelRegistered, RunStatusChanged
-from tests.kit.storage import Limits
+from tests.kit.storage import AzureLimits
 from tests.kit.world import LEASE, WORKSPACES, Scripted, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")
@@ -699,7 +699,7 @@ class TestRaces:
         world.clock.forward(days=400)
         event = written(world)
 
-        class Between(Limits):
+        class Between(AzureLimits):
             """Replays when the first row of the day is about to be deleted."""
 
             def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
@@ -724,7 +724,7 @@ class TestRaces:
         world = ran(tmp_path, rule("ring", "skip"))
         table = world.table
 
-        class Busy(Limits):
+        class Busy(AzureLimits):
             """Somebody writes the event's row whenever it has been read."""
 
             def read(self, partition: str, first: str, last: str) -> list[Row]:

@@ -16,7 +16,7 @@ from handlers.azure.transport import Transport
 from handlers.deploy.handler import Deploy
 from schemas import ModelRegistered, WorkspaceId
 from tests.kit.emulator import shared_clock
-from tests.kit.storage import Died, Mortal
+from tests.kit.faults import CrashAt, WorkerDied
 from tests.kit.world import SETTINGS, World
 
 PROD, DEV = SETTINGS["RULES_WS_CHURN_PROD"], SETTINGS["RULES_WS_CHURN_DEV"]
@@ -24,29 +24,8 @@ STAGED = "when: [data.modelTags.stage StringIn production]"
 QUICK = {"endpoint": "churn", "bake": "1m"}
 
 
-class Deaths(Mortal):
-    """Dies at several places, each the number of a call, and before or after it."""
-
-    def __init__(self, *places: tuple[int, str]) -> None:
-        super().__init__()
-        self.places = set(places)
-
-    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            self.calls += 1
-            mine = self.calls
-            if (mine, "before") in self.places:
-                raise Died
-            result = call(*args, **kwargs)
-            if (mine, "after") in self.places:
-                raise Died
-            return result
-
-        return counted
-
-
-class DeathAtWrite(Mortal):
-    """Dies right after its nth request that changes something in Azure."""
+class CrashAtWrite(CrashAt):
+    """Crashes the worker right after its nth request that changes something in Azure."""
 
     def __init__(self, nth: int) -> None:
         super().__init__()
@@ -58,35 +37,35 @@ class DeathAtWrite(Mortal):
             self.calls += bool(args) and getattr(args[0], "method", "") in {"PUT", "DELETE"}
             if self.calls == self.nth:
                 self.nth = 0
-                raise Died
+                raise WorkerDied
             return result
 
         return counted
 
 
-class MortalTransport(Transport):
+class CrashingTransport(Transport):
     """Dies at a request, where the test says."""
 
-    def __init__(self, mortal: Mortal) -> None:
+    def __init__(self, crash: CrashAt) -> None:
         super().__init__()
-        self._mortal = mortal
+        self._mortal = crash
 
     def _send(self, request: Any, **kwargs: Any) -> Any:
         return self._mortal.around(super()._send)(request, **kwargs)
 
 
-class MortalDeploy(Deploy):
+class CrashingDeploy(Deploy):
     """The handler as it is, in a worker that may die at any of its requests."""
 
     world: str
 
     azureml: ClassVar[dict[tuple[str, WorkspaceId], AzureML]] = {}
-    mortals: ClassVar[dict[str, Mortal]] = {}
+    crashes: ClassVar[dict[str, CrashAt]] = {}
 
     def _azureml(self, workspace: WorkspaceId) -> AzureML:
         key = self.world, workspace
         if key not in self.azureml:
-            transport = MortalTransport(self.mortals[self.world])
+            transport = CrashingTransport(self.crashes[self.world])
             self.azureml[key] = AzureML(workspace, arm_endpoint(), credential(), transport)
         return self.azureml[key]
 
@@ -99,17 +78,17 @@ class Site:
     world: World
 
     @classmethod
-    def of(cls, azure: Azure, folder: Path, rule: str, settings: dict[str, Any], mortal: Mortal | None = None) -> Self:
+    def of(cls, azure: Azure, folder: Path, rule: str, settings: dict[str, Any], crash: CrashAt | None = None) -> Self:
         """An app with one rule, which wants ``stage=production`` unless `rule` says what else it has."""
-        do = f"do: {MortalDeploy.__module__}:MortalDeploy" if mortal else "do: deploy"
-        given = QUICK | settings | ({"world": "WORLD"} if mortal else {})
+        do = f"do: {CrashingDeploy.__module__}:CrashingDeploy" if crash else "do: deploy"
+        given = QUICK | settings | ({"world": "WORLD"} if crash else {})
         given = {name: value for name, value in given.items() if value is not None}
         lines = ["name: deploy-it", "on: ModelRegistered", rule or STAGED, do, f"with: {json.dumps(given)}"]
         world = World(
-            "rules:\n  - " + "\n    ".join(lines) + "\n", folder, mortal or Mortal(), clock=shared_clock(azure)
+            "rules:\n  - " + "\n    ".join(lines) + "\n", folder, crash or CrashAt(), clock=shared_clock(azure)
         )
-        if mortal:
-            MortalDeploy.mortals[world.name] = mortal
+        if crash:
+            CrashingDeploy.crashes[world.name] = crash
         assert world.loaded.errors == (), world.loaded.errors
         return cls(azure, world)
 

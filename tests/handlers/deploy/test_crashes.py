@@ -21,8 +21,8 @@ from emulator import Azure
 from handlers.azure.ml.names import deployment_name
 from handlers.azure.ml.resources import ModelRef
 from handlers.deploy.plan import ACTION_TAG
-from tests.handlers.deploy.site import DEV, PROD, DeathAtWrite, Deaths, Site
-from tests.kit.storage import Mortal
+from tests.handlers.deploy.site import DEV, PROD, CrashAtWrite, Site
+from tests.kit.faults import CrashAt
 
 pytestmark = [pytest.mark.services, pytest.mark.no_cover]  # other tests cover the same lines
 
@@ -107,13 +107,13 @@ def behind(story: Story, reads: int = 2) -> Story:
 
 
 @contextmanager
-def told(story: Story, mortal: Mortal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def told(story: Story, crash: CrashAt, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """The story, in a world of its own; what is left open is put back as the sweep would put it back."""
     with TemporaryDirectory() as folder, Azure(PROD, DEV) as azure:
         for name, value in azure.settings.items():
             monkeypatch.setenv(name, value)
         story.given(azure)
-        site = Site.of(azure, Path(folder), "", story.settings, mortal)
+        site = Site.of(azure, Path(folder), "", story.settings, crash)
         site.register("8")
         site.run()
         for _ in range(8):
@@ -152,8 +152,8 @@ def measured() -> dict[str, tuple[list[str], int]]:
     found = {}
     with pytest.MonkeyPatch.context() as monkeypatch:
         for story in STORIES:
-            with told(story, mortal := Deaths(), monkeypatch) as site:
-                found[story.name] = site.writes(), mortal.calls
+            with told(story, crash := CrashAt(), monkeypatch) as site:
+                found[story.name] = site.writes(), crash.calls
                 check(site, story, site.writes())
     return found
 
@@ -180,7 +180,7 @@ def test_a_worker_may_die_anywhere(
 ) -> None:
     """Every 151st place."""
     for place in each(measured, story)[::151]:
-        with told(story, Deaths(place), monkeypatch) as site:
+        with told(story, CrashAt(place), monkeypatch) as site:
             check(site, story, measured[story.name][0])
 
 
@@ -196,9 +196,9 @@ def test_a_worker_may_die_after_any_write_though_reads_are_behind(
     places = {"first": (1, 3), "bad-container": (1, 2), "bad-under-load": (3,), "next": (4,), "fail-update": (3,)}
     for nth in places[story.name]:
         reads = 5 if (story.name, nth) == ("bad-container", 1) else 2
-        with told(behind(story, reads), mortal := DeathAtWrite(nth), monkeypatch) as site:
+        with told(behind(story, reads), crash := CrashAtWrite(nth), monkeypatch) as site:
             check(site, story, writes)
-            assert mortal.nth == 0
+            assert crash.nth == 0
 
 
 def test_a_worker_may_die_after_it_has_deleted_what_an_earlier_action_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,8 +211,8 @@ def test_a_worker_may_die_after_it_has_deleted_what_an_earlier_action_left(monke
 
     story = Story("left", "succeeded", {"8": 100}, {"traffic": [100]}, "churn:8 serves churn", given)
     eight = f"onlineEndpoints/churn/deployments/{EIGHT}"
-    with told(behind(story), mortal := DeathAtWrite(1), monkeypatch) as site:
-        assert (site.end("churn-8")[0], mortal.nth) == ("succeeded", 0)
+    with told(behind(story), crash := CrashAtWrite(1), monkeypatch) as site:
+        assert (site.end("churn-8")[0], crash.nth) == ("succeeded", 0)
         assert site.traffic() == {"8": 100}
         assert site.writes() == [f"DELETE {eight}", f"PUT {eight}", "PUT onlineEndpoints/churn"]
 
@@ -224,11 +224,11 @@ def test_a_worker_may_die_really_anywhere_though_reads_are_behind(
     story: Story, reads: int, measured: dict[str, tuple[list[str], int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every third place."""
-    with told(behind(story, reads), mortal := Deaths(), monkeypatch) as site:
+    with told(behind(story, reads), crash := CrashAt(), monkeypatch) as site:
         check(site, story, measured[story.name][0])
-    places = [(call, when) for call in range(1, mortal.calls + 1, 3) for when in ("before", "after")]
+    places = [(call, when) for call in range(1, crash.calls + 1, 3) for when in ("before", "after")]
     for place in places:
-        with told(behind(story, reads), Deaths(place), monkeypatch) as site:
+        with told(behind(story, reads), CrashAt(place), monkeypatch) as site:
             check(site, story, measured[story.name][0])
     print(f"\n{story.name}, behind: {len(places)} deaths")
 
@@ -241,7 +241,7 @@ def test_a_worker_may_die_really_anywhere(
     """Every place."""
     places = each(measured, story)
     for place in places:
-        with told(story, Deaths(place), monkeypatch) as site:
+        with told(story, CrashAt(place), monkeypatch) as site:
             check(site, story, measured[story.name][0])
     print(f"\n{story.name}: {len(places)} deaths")
 
@@ -254,7 +254,7 @@ def test_two_workers_may_die_anywhere(
     """Every 997th pair of places: the second death may be in the repair of the first."""
     pairs = list(combinations(each(measured, story), 2))[::997]
     for pair in pairs:
-        with told(story, Deaths(*pair), monkeypatch) as site:
+        with told(story, CrashAt(*pair), monkeypatch) as site:
             check(site, story, measured[story.name][0])
     print(f"\n{story.name}: {len(pairs)} pairs of deaths")
 
@@ -274,7 +274,7 @@ def test_an_answer_may_get_lost(
             story.given(azure)
             (azure.faults.close_after if applied else azure.faults.close_before)(count, f"{method} *")
 
-        with told(replace(story, given=given), Mortal(), monkeypatch) as site:
+        with told(replace(story, given=given), CrashAt(), monkeypatch) as site:
             assert [call.target for call in site.azure.calls.all if call.status is None] == [write]
             done = [c.target for c in site.azure.calls.all if c.method in {"PUT", "DELETE"} and (applied or c.status)]
             assert done == writes

@@ -11,7 +11,7 @@ from emulator import Azure
 from handlers.deploy import limits
 from handlers.errors import PROPAGATION
 from tests.handlers.deploy.conftest import MakeSite
-from tests.handlers.deploy.site import PROD, DeathAtWrite, Site
+from tests.handlers.deploy.site import PROD, CrashAtWrite, Site
 from tests.handlers.deploy.test_failures import EIGHT, REQUEST, SEVEN, as_before, deployed, serving
 
 __all__ = ["serving"]  # a fixture
@@ -208,7 +208,7 @@ def test_a_request_that_a_crashed_worker_sent_may_be_invisible_for_almost_the_li
     serving: MakeSite, azure: Azure, tmp_path: Path, poll: str | None
 ) -> None:
     """The deployment is not created a second time."""
-    site = Site.of(azure, tmp_path, "", {"poll": poll, "traffic": [100]}, DeathAtWrite(1))
+    site = Site.of(azure, tmp_path, "", {"poll": poll, "traffic": [100]}, CrashAtWrite(1))
     schedule = Schedule(site)
 
     def hide() -> None:

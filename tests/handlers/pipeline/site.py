@@ -19,9 +19,9 @@ from handlers.azure.data_factory import VERSION, DataFactory
 from handlers.azure.ml.workspace import AzureML
 from handlers.pipeline.handler import Pipeline
 from schemas import Event, RunCompleted, WorkspaceId
-from tests.handlers.deploy.site import MortalTransport
+from tests.handlers.deploy.site import CrashingTransport
 from tests.kit.emulator import shared_clock
-from tests.kit.storage import Mortal
+from tests.kit.faults import CrashAt
 from tests.kit.world import SETTINGS, World
 
 PROD, DEV = SETTINGS["RULES_WS_CHURN_PROD"], SETTINGS["RULES_WS_CHURN_DEV"]
@@ -32,25 +32,25 @@ EVENT = RunCompleted.example(id="e1", run_id="of-a-person", run_tags={}, run_pro
 QUIET = pytest.mark.filterwarnings("ignore::marshmallow.warnings.Marshmallow4Warning")
 
 
-class MortalPipeline(Pipeline):
+class CrashingPipeline(Pipeline):
     """The handler as it is, in a worker that may die at any of its requests."""
 
     world: str
 
     azureml: ClassVar[dict[tuple[str, WorkspaceId], AzureML]] = {}
     factories: ClassVar[dict[str, DataFactory]] = {}
-    mortals: ClassVar[dict[str, Mortal]] = {}
+    crashes: ClassVar[dict[str, CrashAt]] = {}
 
     def _azureml(self, workspace: WorkspaceId) -> AzureML:
         key = self.world, workspace
         if key not in self.azureml:
-            transport = MortalTransport(self.mortals[self.world])
+            transport = CrashingTransport(self.crashes[self.world])
             self.azureml[key] = AzureML(workspace, arm_endpoint(), credential(), transport)
         return self.azureml[key]
 
     def _factory(self) -> DataFactory:
         if self.world not in self.factories:
-            transport = MortalTransport(self.mortals[self.world])
+            transport = CrashingTransport(self.crashes[self.world])
             arm = Arm(arm_endpoint(), credential(), transport, VERSION)
             self.factories[self.world] = DataFactory(arm, self.data_factory)
         return self.factories[self.world]
@@ -64,16 +64,16 @@ class Site:
     world: World
 
     @classmethod
-    def of(cls, azure: Azure, folder: Path, rule: str, settings: dict[str, Any], mortal: Mortal | None = None) -> Self:
+    def of(cls, azure: Azure, folder: Path, rule: str, settings: dict[str, Any], crash: CrashAt | None = None) -> Self:
         """An app with one rule, on completed runs unless `rule` says what else it has."""
-        do = f"do: {MortalPipeline.__module__}:MortalPipeline" if mortal else "do: pipeline"
-        given = settings | ({"world": "WORLD"} if mortal else {})
+        do = f"do: {CrashingPipeline.__module__}:CrashingPipeline" if crash else "do: pipeline"
+        given = settings | ({"world": "WORLD"} if crash else {})
         lines = ["name: retrain", rule or "on: RunCompleted", do, f"with: {json.dumps(given)}"]
         world = World(
-            "rules:\n  - " + "\n    ".join(lines) + "\n", folder, mortal or Mortal(), clock=shared_clock(azure)
+            "rules:\n  - " + "\n    ".join(lines) + "\n", folder, crash or CrashAt(), clock=shared_clock(azure)
         )
-        if mortal:
-            MortalPipeline.mortals[world.name] = mortal
+        if crash:
+            CrashingPipeline.crashes[world.name] = crash
         assert world.loaded.errors == (), world.loaded.errors
         return cls(azure, world)
 

@@ -18,11 +18,11 @@ import pytest
 
 from emulator import Azure
 from mlevents.local.azurite import Azurite
-from tests.handlers.deploy.site import Deaths
 from tests.handlers.pipeline.site import DEV, FACTORY, JOB, PROD, QUIET, Site
 from tests.handlers.pipeline.test_batch import deploy_pipeline
 from tests.handlers.pipeline.test_factory import DECLARED
 from tests.kit.emulator import trust_only
+from tests.kit.faults import CrashAt
 
 pytestmark = [QUIET, pytest.mark.services, pytest.mark.no_cover]  # other tests cover the same lines
 
@@ -80,7 +80,7 @@ def tell(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> "Tell":
 
     @contextmanager
     def told(
-        story: Story, deaths: Deaths | None = None, faults: Callable[[Azure], None] = lambda azure: None
+        story: Story, deaths: CrashAt | None = None, faults: Callable[[Azure], None] = lambda azure: None
     ) -> Iterator[Site]:
         with TemporaryDirectory() as folder, Azure(PROD, DEV, storage=azurite.connection_string) as azure:
             trust_only(azure, monkeypatch)
@@ -92,7 +92,7 @@ def tell(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> "Tell":
             azure.factories.add("adf-churn", {"copy-and-train": DECLARED, "copy": {}})
             story.given(azure)
             faults(azure)
-            site = Site.of(azure, Path(folder), "", story.settings, deaths or Deaths())
+            site = Site.of(azure, Path(folder), "", story.settings, deaths or CrashAt())
             site.tell()
             site.until_ended()
             yield site
@@ -119,7 +119,7 @@ def check(site: Site, story: Story) -> None:
 
 def places(tell: Tell, story: Story) -> list[tuple[int, str]]:
     """Where a worker may die, as a healthy one shows; which has started one and asked for it once."""
-    with tell(story, deaths := Deaths()) as site:
+    with tell(story, deaths := CrashAt()) as site:
         check(site, story)
         assert not site.end[1].startswith("unsure")
         assert len(site.azure.calls.matching(story.starts)) == 1
@@ -131,7 +131,7 @@ def test_a_worker_may_die_anywhere(story: Story, tell: Tell) -> None:
     """Two of the places, other ones of each story; of the one that uploads, which takes long, one."""
     found = places(tell, story)
     for place in found[3 + len(story.name) % 9 :: len(found) // 2][: 1 if story.name == "file" else 2]:
-        with tell(story, Deaths(place)) as site:
+        with tell(story, CrashAt(place)) as site:
             check(site, story)
 
 
@@ -152,7 +152,7 @@ def test_a_worker_may_die_really_anywhere(story: Story, tell: Tell) -> None:
     """Every place."""
     found = places(tell, story)
     for place in found:
-        with tell(story, Deaths(place)) as site:
+        with tell(story, CrashAt(place)) as site:
             check(site, story)
     print(f"\n{story.name}: {len(found)} deaths")
 
@@ -163,6 +163,6 @@ def test_two_workers_may_die_anywhere(story: Story, tell: Tell) -> None:
     """Every 41st pair of places: the second death may be in the repair of the first."""
     pairs = list(combinations(places(tell, story), 2))[::41]
     for pair in pairs:
-        with tell(story, Deaths(*pair)) as site:
+        with tell(story, CrashAt(*pair)) as site:
             check(site, story)
     print(f"\n{story.name}: {len(pairs)} pairs of deaths")
