@@ -1,4 +1,4 @@
-"""What can be done about an event: the built-in handlers, and the contract they share (`handlers.base`)."""
+"""Handlers: what a rule can do about an event. The contract is `handlers.base`; this module finds them by name."""
 
 from importlib import import_module
 from inspect import isabstract
@@ -15,14 +15,14 @@ _BUILT_IN = {
 
 
 def builtin() -> list[str]:
-    """The names that ``do:`` knows without an import path."""
+    """The names of the built-in handlers, which ``do:`` takes without an import path."""
     return sorted(_BUILT_IN)
 
 
 def find(do: str) -> type[Handler[Any]]:
-    """The handler class that a rule's ``do:`` names: ``email``, or ``acme.pager:Pager`` for one of your own.
+    """Import the handler class that a rule's ``do:`` names: ``email``, or ``acme.pager:Pager`` for one of your own.
 
-    Only what a rule names is imported. Raises LookupError, which says why, if there is not exactly one such class.
+    Raises LookupError, with the reason, if the module cannot be imported or does not have exactly one such class.
     """
     path, _, name = do.partition(":")
     if not name and path not in _BUILT_IN:

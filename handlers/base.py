@@ -1,6 +1,7 @@
-"""What a handler is, what it is given, and what it may answer.
+"""The contract between the app and a handler: what a handler is, what it gets, and how it reports the outcome.
 
-A handler is a frozen pydantic model: its fields are what a rule may say under ``with:``, its `run` does the work::
+A handler is a frozen pydantic model. Its fields are the settings that a rule may write under ``with:``; its `run` does
+the work::
 
     class Shout(Handler[RunStatusChanged]):
         text: Template = Template("{{ subject }}")
@@ -8,14 +9,23 @@ A handler is a frozen pydantic model: its fields are what a rule may say under `
         def run(self, event: RunStatusChanged, action: Action) -> Outcome:
             return Succeeded(self.text.render(event).upper())
 
-What goes as planned is returned, what goes wrong is raised:
+An action is one rule applied to one event. What `run` returns or raises decides what happens to the action:
 
-    returned   Succeeded     done
-               Skipped       there was nothing to do
-               CheckBack     started, or not yet: call me again after a while, with this state
-    raised     RetryLater    may go right later; counts as a failure
-               GiveUp        will never go right
-               all else      judged in one place, handlers.errors: a permanent HTTP status gives up, the rest retries
+    outcome                 the action                               `run` is called again
+    returns Succeeded       ends as succeeded                        no
+    returns Skipped         ends as skipped                          no
+    returns CheckBack       waits with its state, forgets failures   after `CheckBack.after`
+    raises RetryLater       waits, and counts a failure              after the rule's backoff, or `RetryLater.after`
+      which is throttled    waits with its `destination`             when the service's pause is over
+    raises GiveUp           ends as failed; can be replayed          no
+    raises anything else    as RetryLater or GiveUp: see handlers.errors
+
+An action that keeps failing for longer than the rule's ``retry.for`` ends as failed, too. When an action ends, the
+rules whose ``after`` asks for this outcome start.
+
+`run` may be called again for the same action although it has done its work: the worker may have died before the outcome
+was recorded. `Action.key` is the same on every call and `Action.interrupted` says that a call did not end, so that a
+handler can find out.
 """
 
 import json
@@ -37,16 +47,17 @@ E = TypeVar("E", bound=Event)
 
 TEXT_LIMIT = 1_000  # characters of a summary, a reason or a note
 DETAIL_LIMIT = 500  # characters of one detail
-DETAILS_LIMIT = 40  # how many details
-STATE_LIMIT = 30_000  # characters of a state as JSON; Azure Tables holds 32 Ki characters in a property
-LONGEST_WAIT = timedelta(days=366)  # of a CheckBack: longer ones would leave the calendar
+DETAILS_LIMIT = 40  # details of one outcome
+STATE_LIMIT = 30_000  # characters of a state as JSON; a property of an Azure table holds 32 Ki characters
+LONGEST_WAIT = timedelta(days=366)  # of a CheckBack: adding more to a date could overflow
 
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """Done. `details` are for people and for rules that follow (``result.details``): texts; anything else as JSON.
+    """The work is done. `details` are for people, and for the rules that follow (``result.details``).
 
-    Too long texts are cut and too many details dropped, here, so that recording a success cannot fail.
+    Details that are not text become JSON. Long texts are cut to `TEXT_LIMIT` and `DETAIL_LIMIT` characters, and details
+    beyond `DETAILS_LIMIT` are dropped: a success must not fail because it cannot be recorded.
     """
 
     summary: str
@@ -60,7 +71,7 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """There was nothing to do, and why."""
+    """There was nothing to do; `reason` says why."""
 
     reason: str
 
@@ -70,10 +81,11 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class CheckBack:
-    """Started, or not yet: call me again after a while. Nobody waits meanwhile.
+    """The work has started, or cannot start yet: call `run` again after a while. No worker waits in the meantime.
 
-    `state` is JSON of at most `STATE_LIMIT` characters; the next call finds it in `Action.state`, as JSON gives it
-    back. Raises GiveUp at once, while the handler can still be named, if it is not.
+    `state` is JSON of at most `STATE_LIMIT` characters; the next call gets it as `Action.state`, as JSON decodes it.
+    `after` is cut to the range from zero to `LONGEST_WAIT`; `note` is shown in the action's timeline. Raises GiveUp if
+    the state is not JSON or too long: here, where the traceback still names the handler.
     """
 
     after: timedelta
@@ -86,7 +98,7 @@ class CheckBack:
         except (TypeError, ValueError, RecursionError) as error:
             raise GiveUp(f"the handler's state is not JSON: {error}") from error
         if len(text) > STATE_LIMIT:
-            raise GiveUp(f"the handler's state has {len(text)} characters of JSON; at most {STATE_LIMIT} are kept")
+            raise GiveUp(f"the handler's state has {len(text)} characters of JSON; at most {STATE_LIMIT} are allowed")
         object.__setattr__(self, "state", json.loads(text))
         object.__setattr__(self, "after", min(max(self.after, timedelta()), LONGEST_WAIT))
         object.__setattr__(self, "note", shorten(self.note))
@@ -95,12 +107,13 @@ class CheckBack:
 Outcome: TypeAlias = Succeeded | Skipped | CheckBack
 
 
-class RetryLater(Exception):  # noqa: N818 - a handler's answer, not a defect
-    """May go right later.
+class RetryLater(Exception):  # noqa: N818 - an outcome of a handler, not a bug
+    """The work failed, and may succeed on another attempt.
 
-    `after`, where the service named a time, replaces the rule's backoff. `throttled` says that the service asked for a
-    pause (HTTP 429 or 503): waiting, not failing, so that it costs no patience. `patience` shortens the rule's
-    ``retry.for`` where waiting longer is pointless.
+    `after` is the delay that the service asked for; it replaces the rule's backoff if it is longer. `throttled` says
+    that the service asks every client to pause (HTTP 429 or 503): all actions with the same `Handler.destination` wait,
+    and the wait does not count against the rule's ``retry.for``. `patience` is the max elapsed time of errors of this
+    kind, where ``retry.for`` would be longer than makes sense. Raises TypeError if a delay is not a timedelta.
     """
 
     def __init__(
@@ -120,8 +133,8 @@ class RetryLater(Exception):  # noqa: N818 - a handler's answer, not a defect
         self.patience = patience
 
 
-class GiveUp(Exception):  # noqa: N818 - a handler's answer, not a defect
-    """Will never go right: recorded as failed, kept for replay."""
+class GiveUp(Exception):  # noqa: N818 - an outcome of a handler, not a bug
+    """The work failed, and another attempt would fail, too: the action ends as failed, and can be replayed."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(shorten(reason))
@@ -129,7 +142,7 @@ class GiveUp(Exception):  # noqa: N818 - a handler's answer, not a defect
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How another rule's action on the same event ended; ``result`` in the templates of a rule with ``after``."""
+    """How the action of another rule on the same event ended: ``result`` in the templates of a rule with ``after``."""
 
     rule: str
     status: str  # succeeded, skipped or failed
@@ -137,7 +150,7 @@ class Result:
     details: Mapping[str, str] = field(default_factory=dict)
 
     def view(self) -> dict[str, Any]:
-        """Plain data, as conditions and templates see it."""
+        """The result as plain data, for conditions and templates."""
         return {"rule": self.rule, "status": self.status, "summary": self.summary, "details": dict(self.details)}
 
 
@@ -147,60 +160,65 @@ def _always(_: Event) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One rule applied to one event. What it starts carries its `job_name`, or its `tags`, or both."""
+    """One rule applied to one event. Whatever it starts should have its `job_name`, its `tags`, or both."""
 
     rule: str = "a-rule"
-    source: str = ""  # where the rule stands: "rules/churn.yaml:12"
-    key: UUID = field(default_factory=uuid4)  # the same on every call: a job name, a Message-ID, a deduplication key
+    source: str = ""  # file and line of the rule: "rules/churn.yaml:12"
+    key: UUID = field(
+        default_factory=uuid4
+    )  # the same on every call: for a job name, a Message-ID, a deduplication key
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     now: datetime = field(default_factory=lambda: datetime.now(UTC))  # when this call began
-    failures: int = 0  # RetryLaters since the last CheckBack
+    failures: int = 0  # how often `run` raised RetryLater since the last CheckBack
     replay_number: int = 0  # how often the event had been replayed
-    interrupted: bool = False  # a call since the last CheckBack, and since it failed last, did not come to its end
-    state: Mapping[str, Any] = field(default_factory=dict)  # what the last CheckBack kept
-    result: Result | None = None  # what it follows, for a rule with ``after``
+    interrupted: bool = False  # a call since the last CheckBack or failure has not ended
+    state: Mapping[str, Any] = field(default_factory=dict)  # the state of the last CheckBack
+    result: Result | None = None  # the result that a rule with ``after`` follows
     event: str = ""  # the event's id
-    depth: int = 1  # how many starts there are in a chain, if this action starts something
-    matches: Callable[[Event], bool] = field(default=_always, compare=False)  # does the rule's `when` hold, of this?
+    depth: int = 1  # the number of starts in the chain, if this action starts something
+    matches: Callable[[Event], bool] = field(default=_always, compare=False)  # does the rule's `when` match?
 
     @property
     def job_name(self) -> str:
-        """The name for a job: the same on every call, and the events of the job tell by it who started it."""
+        """A name for a job: the same on every call. The events of the job contain it (see handlers.lineage)."""
         return lineage.job_name(self.rule, self.depth, self.key)
 
     @property
     def tags(self) -> dict[str, str]:
-        """Tags that say who started something."""
+        """Tags that say which rule and which event started something."""
         return lineage.tags(self.rule, self.depth, self.event)
 
 
 class Handler(BaseModel, Generic[E]):
-    """One kind of thing to do about events of type `E`. One instance per rule, shared by threads, hence frozen."""
+    """The base of all handlers, for events of type `E`. A rule has one instance, frozen because threads share it."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    starts_runs: ClassVar[bool] = False  # then a chain of starts is not followed deeper than a rule's `max_depth`
+    starts_runs: ClassVar[bool] = False  # if true, a rule's `max_depth` limits chains of runs
 
     @abstractmethod
     def run(self, event: E, action: Action) -> Outcome:
-        """Do it, or its next part. May be called again for the same action: make it repeatable by `action.key`."""
+        """Do the work, or its next step. May be called again for the same action: use `action.key` to do it once."""
 
     def plan(self, event: E) -> str:
-        """What `run` would do, in a line without secrets: for ``dry_run`` and ``mlevents check``."""
+        """What `run` would do, as one line without secrets: for ``dry_run`` and ``mlevents check``."""
         shown = (f"{name}={v.render(event) if isinstance(v, Template) else v!r}" for name, v in self)
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def lock(self, event: E) -> str | None:
-        """Actions with the same lock take turns, over all machines, each from its first call to its end."""
+        """A name: of all actions with the same lock only one runs, on any machine, from its first call to its end."""
         return None
 
     def destination(self, event: E) -> str | None:
-        """What is busy when it answers 429 or 503: all actions with the same destination wait. None: the rule's own."""
+        """The name of the service that `run` calls: all actions that share it wait while it is throttled.
+
+        None if only the actions of the same rule shall wait.
+        """
         return None
 
     @classmethod
     def accepts(cls) -> tuple[type[Event], ...]:
-        """The event classes that `run` takes: what stands in ``Handler[...]``; where nothing does, all."""
+        """The event classes that `run` takes: those in ``Handler[...]``, or all if the class names none."""
         for base in cls.__mro__:
             for given in getattr(base, "__pydantic_generic_metadata__", {}).get("args", ()):
                 if not isinstance(given, TypeVar):
@@ -209,7 +227,7 @@ class Handler(BaseModel, Generic[E]):
 
 
 def shorten(text: str, limit: int = TEXT_LIMIT) -> str:
-    """At most `limit` characters of a text; what was cut ends in an ellipsis."""
+    """The text, cut to `limit` characters; a text that is cut ends in an ellipsis."""
     text = str(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -219,5 +237,5 @@ def _text(value: Any) -> str:
         return value
     try:
         return json.dumps(value, default=str)
-    except Exception:  # whatever it is: what the handler did is done, and must be recorded
+    except Exception:  # of any kind: the work is done, and must be recorded
         return reprlib.repr(value)

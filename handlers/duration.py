@@ -1,4 +1,4 @@
-"""`Duration`: a span of time as rules write it: ``30s``, ``10m``, ``4h``, ``7d``, or several of these: ``1h30m``."""
+"""`Duration`: the type of a setting that is a span of time: ``30s``, ``10m``, ``4h``, ``7d``, or ``1h30m``."""
 
 import re
 from datetime import timedelta
@@ -11,7 +11,7 @@ _LONGEST = timedelta(days=366)
 
 
 def parse_duration(value: Any) -> timedelta:
-    """A span of at most a year. Raises ValueError for all but such a text or a timedelta."""
+    """Parse a duration of at most 366 days; return a timedelta unchanged. Raises ValueError for anything else."""
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str) or not re.fullmatch(r"([0-9]{1,9}[smhd])+", value):
@@ -23,7 +23,7 @@ def parse_duration(value: Any) -> timedelta:
 
 
 def format_duration(span: timedelta) -> str:
-    """The text that `parse_duration` reads: ``1h30m``; parts of a second are dropped."""
+    """Format a duration as `parse_duration` reads it: ``1h30m``. Fractions of a second are dropped."""
     left, text = int(span.total_seconds()), ""
     for unit, size in _SECONDS.items():
         count, left = divmod(left, size)

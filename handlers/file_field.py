@@ -1,7 +1,7 @@
-"""Files that a rule names: the definition of a job, a request, a folder with code.
+"""`FileName`: a setting that names a file or a folder, such as a job definition or a folder with code.
 
-They are looked for beside the rules file, then from the app's folder. Handlers do not know where these are: whoever
-loads the rules hands both over, as handlers/workspace_field.py says of workspaces, under the name `FOLDERS`.
+The name is relative to the folder of the rules file, or else to the app's folder. Handlers do not know these folders:
+dispatch.rules.load passes both as pydantic's validation context, under the key `FOLDERS`.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from typing import Self
 from pydantic import ValidationInfo
 
 FOLDERS = "folders"
-APP_FOLDER = Path(__file__).resolve().parents[1]  # where it is, if nobody says
+APP_FOLDER = Path(__file__).resolve().parents[1]  # unless the context names others
 
 WHERE = "name one beside the rules file, or from the app's folder"
 
 
 class FileName(str):
-    """A file or a folder as a rule names it, and where that is."""
+    """The name of a file or a folder, as the rule has it, with the path that it stands for."""
 
     __slots__ = ("folders", "path")
     path: Path
@@ -25,7 +25,10 @@ class FileName(str):
 
     @classmethod
     def of(cls, name: str, info: ValidationInfo | None = None) -> Self:
-        """For a pydantic validator; of one that is known already, itself. What is not there is in the app's folder."""
+        """Resolve a name, in a pydantic validator; a FileName without `info` is returned unchanged.
+
+        A file that exists in no folder gets a path in the last one, the app's.
+        """
         if info is None and isinstance(name, cls):
             return name
         named = cls(name)
@@ -36,12 +39,12 @@ class FileName(str):
 
     @property
     def is_inside(self) -> bool:
-        """Is it really in one of the folders, and not above them, or behind a link?"""
+        """Is the path in one of the folders, after following links and ``..``?"""
         return any(self.path.is_relative_to(folder) for folder in self.folders)
 
 
 def path_of(name: str) -> Path:
-    """Where a file is that a rule names."""
+    """The path of a file that a rule names."""
     return FileName.of(name).path
 
 

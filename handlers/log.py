@@ -1,4 +1,4 @@
-"""``do: log``: write a line to the app's log, to see what a rule would be told before it does more."""
+"""``do: log``: write a line to the app's log, for example to see which events a new rule matches."""
 
 import logging
 from typing import Literal
@@ -13,7 +13,7 @@ _logger = logging.getLogger("mlevents.log")
 
 
 class Log(Handler[Event]):
-    """Log a line on the logger ``mlevents.log``."""
+    """Write a line to the logger ``mlevents.log``."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     message: Template = Template(
@@ -22,13 +22,13 @@ class Log(Handler[Event]):
     )
 
     def run(self, event: Event, action: Action) -> Outcome:
-        """Log it. Raises jinja2.TemplateError."""
+        """Write the line. Raises jinja2.TemplateError."""
         line = self._line(event)
         _logger.log(logging.getLevelNamesMapping()[self.level.upper()], "%s", line)
         return Succeeded(line)
 
     def plan(self, event: Event) -> str:
-        """The line."""
+        """The level and the line."""
         return f"log {self.level}: {self._line(event)}"
 
     def _line(self, event: Event) -> str:

@@ -1,9 +1,14 @@
-"""Handlers that take many calls to finish: named steps over a typed state.
+"""Steps: a helper for handlers whose work takes many calls of `run`.
 
-A step is a small function. It looks at the world as it is, does its one thing if that is still to be done, and answers
-None (done: the next step), a timedelta (not yet: this step again, later), a CheckBack (the same, in its own words) or
-another Outcome (finished). What must be remembered it writes into the state. One call takes one step: the timeline
-shows each, and a crash repeats one.
+A step is a small function with a name of its own, which gets a typed state. It reads how things are, does its work
+unless that is done already, and writes into the state what later steps need. What it returns decides what comes next:
+
+    None         the step is done: continue with the next one
+    timedelta    the step is not done: call it again after this delay
+    CheckBack    the same, with a note of the step's own
+    Outcome      the action has ended
+
+Each call of `run` takes one step: the action's timeline shows all of them, and a crash repeats only one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,11 +21,11 @@ from handlers.base import CheckBack, GiveUp, Outcome, Succeeded
 
 
 class StepState(BaseModel):
-    """What is kept between calls. Give every field a default: actions under way outlive a deployment of the app."""
+    """What is kept between calls. Give every field a default: an action can outlive a deployment of the app."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
-    step: str = ""  # by name, not by number: steps may be added while actions are under way
+    step: str = ""  # a name, not a number: a deployment may add steps while actions are running
 
 
 S = TypeVar("S", bound=StepState)
@@ -28,15 +33,15 @@ Step: TypeAlias = Callable[[S], timedelta | Outcome | None]
 
 
 def take_step(steps: Sequence[Step[S]], saved: Mapping[str, Any], state_class: type[S]) -> Outcome:
-    """Take the step that is due. By setting ``state.step`` to a name, a step goes there instead of to the next.
+    """Take the step that is due. A step that sets ``state.step`` to a name continues there instead of with the next.
 
-    Raises GiveUp if the saved state, or the step that it names, is not of these steps: it was saved by another version;
-    and if the steps cannot be told apart by their names.
+    Raises GiveUp if the saved state is invalid or names no step, because another version of the handler saved it, and
+    if two steps have the same name or one has none.
     """
     named = {getattr(step, "__name__", ""): step for step in steps}
     names = list(named)
     if not names or len(names) < len(steps):
-        raise GiveUp(f"a handler needs steps, each a function with a name of its own; these are {', '.join(names)}")
+        raise GiveUp(f"a handler needs steps, each a function with a name of its own, not {', '.join(names)}")
     try:
         state = state_class.model_validate(saved)
     except ValidationError as error:
@@ -47,7 +52,7 @@ def take_step(steps: Sequence[Step[S]], saved: Mapping[str, Any], state_class: t
     answer = named[now](state)
     if isinstance(answer, timedelta):
         answer = CheckBack(answer, note=f"{now}: not yet")
-    if isinstance(answer, CheckBack):  # what is kept is the state, whatever else the step wanted to keep
+    if isinstance(answer, CheckBack):  # the state is kept, not what the step put into its CheckBack
         return CheckBack(answer.after, state.model_dump(mode="json"), answer.note)
     if answer is not None:
         return answer

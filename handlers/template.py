@@ -1,9 +1,9 @@
-"""`Template`: a string over the event, in a rule's ``with:``.
+"""`Template`: a setting that is rendered for each event, with Jinja2.
 
-A template sees plain data only, spelled as in ``when:`` (`schemas.Event.view`); never a Python object, so there are no
-methods to call and nothing to escape to. Keys are found without regard to case; `{{ data.runTags.items }}` is the tag,
-not `dict.items`. A missing key is an error, unless the template says otherwise:
-`{{ data.modelTags.endpoint | default('churn') }}`. What an event contains is never read as a template.
+A template sees the event as plain data, with the same keys as ``when:`` (`schemas.Event.view`). It reaches no Python
+object: there are no methods to call, and `{{ data.runTags.items }}` is the tag of that name, not `dict.items`. Keys
+match without regard to case. A missing key is an error, unless the template has a default:
+`{{ data.modelTags.endpoint | default('churn') }}`. Text from an event is never evaluated as a template.
 """
 
 from __future__ import annotations
@@ -84,12 +84,12 @@ class Template:
 
     @property
     def is_constant(self) -> bool:
-        """Does it say the same whatever the event?"""
+        """Is the text the same for every event?"""
         return not any(mark in self.source for mark in ("{{", "{%", "{#"))
 
     def render(self, event: Event, **more: Any) -> str:
-        """The text for this event. Raises jinja2.TemplateError: UndefinedError for what the event does not have,
-        TemplateRuntimeError for an operation that fails on it, or takes too much work (handlers/template_limits.py).
+        """Render the text for an event. Raises jinja2.TemplateError: UndefinedError for a key that the event lacks,
+        TemplateRuntimeError for an operation that fails or takes too much work (handlers/template_limits.py).
         """
         try:
             with limited():
@@ -98,7 +98,7 @@ class Template:
             raise
         except RecursionError as error:
             raise TemplateRuntimeError("the template calls itself too often, one call inside the other") from error
-        except Exception as error:  # an operation on the wrong type, say: permanent, like any mistake in a template
+        except Exception as error:  # such as an operation on the wrong type: it fails again on the same event
             raise TemplateRuntimeError(f"{type(error).__name__}: {error}") from error
 
     def __eq__(self, other: object) -> bool:
@@ -121,6 +121,6 @@ class Template:
 
 
 class HtmlTemplate(Template):
-    """A template of HTML: what comes from the event is escaped, so that it cannot add markup."""
+    """A template of HTML, which escapes every value: an event cannot add markup."""
 
     _environment: ClassVar[_Environment] = _Environment(autoescape=True)

@@ -1,12 +1,11 @@
-"""`TargetWorkspace`: a workspace that a rule acts in, by its name in ``rules/workspaces.yaml`` or by its ARM id.
+"""`TargetWorkspace`: a setting that names a workspace, by its name in ``rules/workspaces.yaml`` or by its ARM id.
 
-Handlers do not read rules files. Whoever loads the rules hands the names over, as pydantic's validation context::
+Handlers do not read rules files: dispatch.rules.load passes the names as pydantic's validation context::
 
     Deploy.model_validate(settings, context={WORKSPACES: {"churn-prod": WorkspaceId.parse("/subscriptions/…")}})
 
-so that an unknown name is a mistake in the rule's line, found when the rules load. None in place of the names says that
-they are not known now, because workspaces.yaml is refused: then the rule is not there until it is mended, and its
-actions wait.
+An unknown name is then an error in the rule's line, found when the rules load. None instead of the names says that
+they are unknown because workspaces.yaml is invalid: the rule is not loaded, and its actions wait until that is fixed.
 """
 
 from typing import Annotated, Any, TypeAlias
@@ -17,7 +16,9 @@ from pydantic_core import PydanticCustomError
 from schemas import WorkspaceId
 
 WORKSPACES = "workspaces"
-NOT_KNOWN = "workspaces_not_known"  # the type of the error that says so: no mistake of the rule's
+NOT_KNOWN = (
+    "workspaces_not_known"  # the type of pydantic's error if the names are unknown: the rule itself may be valid
+)
 
 
 def _resolved(value: Any, info: ValidationInfo) -> WorkspaceId:

@@ -1,4 +1,4 @@
-"""A certificate authority of our own, and an environment without settings."""
+"""Fixtures for handlers: a certificate authority that clients trust, and an environment without app settings."""
 
 import os
 import ssl
@@ -18,7 +18,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(scope="session")
 def server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    """What a server needs to prove that it is localhost."""
+    """The TLS settings of a server whose certificate is for localhost."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     return context
@@ -26,7 +26,7 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture
 def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Our authority is trusted, by Python's ssl and by requests."""
+    """Make Python's ssl and requests trust the authority."""
     with authority.cert_pem.tempfile(dir=str(tmp_path)) as path:
         monkeypatch.setenv("SSL_CERT_FILE", path)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", path)
@@ -35,7 +35,7 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> SetSettings:
-    """Sets app settings; those for mail that the machine has are gone."""
+    """A function that sets app settings; the machine's own settings for mail and identities are removed."""
     for name in [name for name in os.environ if name.upper().startswith(("EMAIL_", "IDENTITY_", "AZURE_CLIENT"))]:
         monkeypatch.delenv(name)
 

@@ -1,4 +1,4 @@
-"""Spans of time as rules write them."""
+"""Durations, as rules write them."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ from handlers.duration import Duration, format_duration, parse_duration
         ("366d", timedelta(days=366)),
     ],
 )
-def test_a_duration(text: str, span: timedelta) -> None:
+def test_duration_is_parsed(text: str, span: timedelta) -> None:
     assert parse_duration(text) == span
 
 
@@ -53,20 +53,19 @@ def test_a_duration(text: str, span: timedelta) -> None:
         ["5m"],
     ],
 )  # fmt: skip - a list
-def test_no_duration(value: object) -> None:
-    """The error shows how to write one."""
+def test_invalid_duration_is_an_error_with_examples(value: object) -> None:
     with pytest.raises(ValueError, match="is not a duration; write 30s, 10m, 4h, 7d or 1h30m"):
         parse_duration(value)
 
 
 @pytest.mark.parametrize("text", ["367d", "8785h", "999999999d", "999999999d999999999d999999999d"])
-def test_more_than_a_year_is_refused(text: str) -> None:
+def test_duration_of_more_than_a_year_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match="longer than 366 days"):
         parse_duration(text)
 
 
 @given(st.integers(0, 366 * 86_400))
-def test_what_is_written_reads_the_same(seconds: int) -> None:
+def test_formatted_duration_parses_to_the_same(seconds: int) -> None:
     span = timedelta(seconds=seconds)
     assert parse_duration(format_duration(span)) == span
 
@@ -80,7 +79,7 @@ def test_what_is_written_reads_the_same(seconds: int) -> None:
         (timedelta(days=400), "400d"),
     ],
 )
-def test_a_duration_written(span: timedelta, text: str) -> None:
+def test_duration_is_formatted(span: timedelta, text: str) -> None:
     assert format_duration(span) == text
 
 
@@ -88,7 +87,7 @@ class Model(BaseModel):
     wait: Duration = timedelta(minutes=5)
 
 
-def test_a_duration_is_a_field() -> None:
+def test_duration_is_a_field_of_a_model() -> None:
     assert Model.model_validate({"wait": "1h"}).wait == timedelta(hours=1)
     assert Model(wait=timedelta(seconds=90)).model_dump(mode="json") == {"wait": "1m30s"}
     with pytest.raises(ValidationError, match="is not a duration"):

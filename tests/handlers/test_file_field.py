@@ -1,4 +1,4 @@
-"""Files that a rule names are beside the rules file, or in the app's folder, wherever that is."""
+"""Files that a rule names, relative to the rules file or to the app's folder."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ DEPLOY = {"endpoint": "churn", "environment": "azureml:e:1", "scoring_script": "
 
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of an app that is not this project, with what rules may name in its rules folder."""
+    """The folder of another app, whose rules folder contains files for rules."""
     app = tmp_path / "app"
     rules = app / "rules"
     (rules / "jobs/code").mkdir(parents=True)
@@ -42,8 +42,8 @@ SPELLINGS = ["rules/jobs/", "jobs/", "../rules/jobs/", "{app}/rules/jobs/"]
 
 
 @pytest.mark.parametrize("folder", SPELLINGS)
-def test_an_app_anywhere_names_its_files(folder: str, app: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As people do, who do not know where Python has the app's code."""
+def test_rule_names_a_file_in_any_spelling(folder: str, app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Relative to the app, to the rules or as a whole, wherever Python finds the app's code."""
     folder = folder.format(app=app)
     write(app / "rules", "pipeline", {"job": f"{folder}retrain.yml"})
     assert check(app) == 0, capsys.readouterr().out
@@ -56,10 +56,10 @@ def test_an_app_anywhere_names_its_files(folder: str, app: Path, capsys: pytest.
 
 
 @pytest.mark.parametrize("folder", ["jobs/", "{rules}/jobs/", "shared/"])
-def test_rules_in_another_folder_name_what_is_beside_them(
+def test_rules_in_another_folder_name_files_beside_them(
     folder: str, app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With MLEVENTS_RULES. What is in the app's folder they can name, too."""
+    """MLEVENTS_RULES names that folder. Such rules can name files in the app's folder, too."""
     rules = (app / "rules").rename(tmp_path / "other")
     (app / "shared").mkdir()
     (app / "shared/retrain.yml").write_text(JOB)
@@ -68,7 +68,7 @@ def test_rules_in_another_folder_name_what_is_beside_them(
     assert check(app) == 0, capsys.readouterr().out
 
 
-def test_what_is_beside_the_rules_comes_first(app: Path) -> None:
+def test_file_beside_the_rules_is_preferred(app: Path) -> None:
     (app / "jobs").mkdir()
     (app / "jobs/retrain.yml").write_text(JOB)
     write(app / "rules", "pipeline", {"job": "jobs/retrain.yml"})
@@ -79,7 +79,7 @@ def test_what_is_beside_the_rules_comes_first(app: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("do", "settings", "says"),
+    ("do", "settings", "reason"),
     [
         ("pipeline", {"job": "jobs/none.yml"}, "'jobs/none.yml' cannot be read: No such file or directory"),
         ("pipeline", {"job": "../outside.yml"}, "'../outside.yml' is outside of the app's folder"),
@@ -87,20 +87,20 @@ def test_what_is_beside_the_rules_comes_first(app: Path) -> None:
         ("deploy", {**DEPLOY, "code": "none"}, "there is no folder 'none'"),
     ],
 )
-def test_what_is_not_there_is_a_mistake_of_the_rule(
-    do: str, settings: dict[str, Any], says: str, app: Path, capsys: pytest.CaptureFixture[str]
+def test_missing_file_is_an_error_of_the_rule(
+    do: str, settings: dict[str, Any], reason: str, app: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (app.parent / "outside.yml").write_text(JOB)
     write(app / "rules", do, settings)
     assert check(app) == 1
-    said = capsys.readouterr().out
-    assert says in said
-    if "outside" not in says:
-        assert "name one beside the rules file, or from the app's folder" in said
+    output = capsys.readouterr().out
+    assert reason in output
+    if "outside" not in reason:
+        assert "name one beside the rules file, or from the app's folder" in output
 
 
-def test_without_an_app_s_folder_it_is_where_the_code_is() -> None:
-    """For handlers that are made by hand."""
+def test_names_are_relative_to_the_project_without_a_context() -> None:
+    """As for handlers that a test creates."""
     name = "samples/churn-request.json"
     assert FileName.of(name).path == path_of(name) == APP_FOLDER / name
     deploy = Deploy.model_validate({"endpoint": "churn", "smoke_test": name})

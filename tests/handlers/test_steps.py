@@ -1,4 +1,4 @@
-"""Handlers that take many calls: a step a call, a state between them."""
+"""`take_step` takes one step per call and keeps the state between calls."""
 
 from datetime import timedelta
 from functools import partial
@@ -11,11 +11,11 @@ from handlers.steps import Step, StepState, take_step
 
 class Counting(StepState):
     polls: int = 0
-    made: tuple[str, ...] = ()
+    created: tuple[str, ...] = ()
 
 
-def make(state: Counting) -> None:
-    state.made += ("it",)
+def create(state: Counting) -> None:
+    state.created += ("it",)
 
 
 def wait(state: Counting) -> timedelta | None:
@@ -23,40 +23,40 @@ def wait(state: Counting) -> timedelta | None:
     return timedelta(minutes=1) if state.polls < 3 else None
 
 
-def tell(state: Counting) -> Succeeded:
-    return Succeeded(f"made {state.made} after {state.polls} polls")
+def report(state: Counting) -> Succeeded:
+    return Succeeded(f"created {state.created} after {state.polls} polls")
 
 
 def carry_out(*steps: Step[Counting]) -> tuple[Outcome, list[tuple[str, timedelta]]]:
-    """Call until it ends, as the dispatcher would; and what each call said."""
+    """Take steps until the action ends. Returns its outcome, and the note and delay of every CheckBack."""
     saved: dict[str, object] = {}
-    said = []
+    waits = []
     while isinstance(outcome := take_step(steps, saved, Counting), CheckBack):
         saved = dict(outcome.state)
-        said.append((outcome.note, outcome.after))
-    return outcome, said
+        waits.append((outcome.note, outcome.after))
+    return outcome, waits
 
 
-def test_steps_follow_each_other_one_a_call() -> None:
-    outcome, said = carry_out(make, wait, tell)
-    assert outcome == Succeeded("made ('it',) after 3 polls")
+def test_each_call_takes_one_step() -> None:
+    outcome, waits = carry_out(create, wait, report)
+    assert outcome == Succeeded("created ('it',) after 3 polls")
     now, later = timedelta(), timedelta(minutes=1)
-    assert said == [("make: done", now), ("wait: not yet", later), ("wait: not yet", later), ("wait: done", now)]
+    assert waits == [("create: done", now), ("wait: not yet", later), ("wait: not yet", later), ("wait: done", now)]
 
 
-def test_the_last_step_ends_it() -> None:
-    assert carry_out(make) == (Succeeded("make: done"), [])
+def test_action_succeeds_after_the_last_step() -> None:
+    assert carry_out(create) == (Succeeded("create: done"), [])
 
 
-def test_a_step_can_end_it_early() -> None:
+def test_step_can_end_the_action() -> None:
     def nothing_to_do(state: Counting) -> Skipped:
         return Skipped("a newer version is there")
 
-    assert carry_out(nothing_to_do, make) == (Skipped("a newer version is there"), [])
+    assert carry_out(nothing_to_do, create) == (Skipped("a newer version is there"), [])
 
 
-def test_a_step_can_go_elsewhere() -> None:
-    """Rolling back is a step like any other."""
+def test_step_can_continue_with_any_other_step() -> None:
+    """For example with one that rolls back."""
 
     def check(state: Counting) -> None:
         state.step = "roll_back"
@@ -67,24 +67,24 @@ def test_a_step_can_go_elsewhere() -> None:
     def roll_back(state: Counting) -> Skipped:
         return Skipped("rolled back")
 
-    outcome, said = carry_out(check, finish, roll_back)
+    outcome, waits = carry_out(check, finish, roll_back)
     assert outcome == Skipped("rolled back")
-    assert [note for note, _ in said] == ["check: done"]
+    assert [note for note, _ in waits] == ["check: done"]
 
 
-def test_a_step_that_waits_in_its_own_words_keeps_its_state() -> None:
-    """What it put into the CheckBack is not what is kept."""
+def test_check_back_of_a_step_keeps_the_typed_state() -> None:
+    """The state in the CheckBack itself is ignored."""
 
     def busy(state: Counting) -> CheckBack | None:
         state.polls += 1
         return CheckBack(timedelta(minutes=2), {"not": "kept"}, "traffic at 10 %") if state.polls < 2 else None
 
-    outcome, said = carry_out(busy, tell)
-    assert outcome == Succeeded("made () after 2 polls")
-    assert said == [("traffic at 10 %", timedelta(minutes=2)), ("busy: done", timedelta())]
+    outcome, waits = carry_out(busy, report)
+    assert outcome == Succeeded("created () after 2 polls")
+    assert waits == [("traffic at 10 %", timedelta(minutes=2)), ("busy: done", timedelta())]
 
 
-def test_what_a_step_raises_is_raised() -> None:
+def test_exception_of_a_step_is_raised() -> None:
     def fails(state: Counting) -> None:
         raise RetryLater("the service is busy")
 
@@ -92,34 +92,36 @@ def test_what_a_step_raises_is_raised() -> None:
         take_step([fails], {}, Counting)
 
 
-def test_a_repeated_step_starts_from_the_state_that_was_saved() -> None:
-    """A crash lost what it had written."""
-    saved = {"step": "make", "made": ["before"]}
-    first, again = (take_step([make, wait], saved, Counting) for _ in range(2))
+def test_repeated_step_starts_from_the_saved_state() -> None:
+    """A crash loses what the first attempt wrote."""
+    saved = {"step": "create", "created": ["before"]}
+    first, again = (take_step([create, wait], saved, Counting) for _ in range(2))
     assert first == again
     assert isinstance(first, CheckBack)
-    assert first.state["made"] == ["before", "it"]
-    assert saved == {"step": "make", "made": ["before"]}
+    assert first.state["created"] == ["before", "it"]
+    assert saved == {"step": "create", "created": ["before"]}
 
 
-def test_a_state_of_an_older_version_gets_defaults_and_loses_what_is_unknown() -> None:
-    outcome = take_step([make, wait], {"step": "make", "gone": True}, Counting)
+def test_state_of_another_version_gets_defaults_and_loses_unknown_fields() -> None:
+    outcome = take_step([create, wait], {"step": "create", "gone": True}, Counting)
     assert isinstance(outcome, CheckBack)
-    assert outcome.state == {"step": "wait", "polls": 0, "made": ["it"]}
+    assert outcome.state == {"step": "wait", "polls": 0, "created": ["it"]}
 
 
-def test_a_step_that_is_gone_is_given_up() -> None:
-    with pytest.raises(GiveUp, match="no step 'bake' any more, only make, wait; replay the event"):
-        take_step([make, wait], {"step": "bake"}, Counting)
+def test_state_that_names_an_unknown_step_gives_up() -> None:
+    with pytest.raises(GiveUp, match="no step 'bake' any more, only create, wait; replay the event"):
+        take_step([create, wait], {"step": "bake"}, Counting)
 
 
-def test_a_state_that_does_not_fit_is_given_up() -> None:
+def test_invalid_state_gives_up() -> None:
     with pytest.raises(GiveUp, match="the saved state does not fit Counting"):
-        take_step([make, wait], {"step": "make", "polls": "many"}, Counting)
+        take_step([create, wait], {"step": "make", "polls": "many"}, Counting)
 
 
-@pytest.mark.parametrize("steps", [[], [make, make], [partial(make), partial(wait)]], ids=["none", "same", "nameless"])
-def test_steps_that_cannot_be_told_apart_are_given_up(steps: list[Step[Counting]]) -> None:
-    """A state names its step: two of one name would be one."""
+@pytest.mark.parametrize(
+    "steps", [[], [create, create], [partial(create), partial(wait)]], ids=["none", "same", "unnamed"]
+)
+def test_steps_without_distinct_names_give_up(steps: list[Step[Counting]]) -> None:
+    """The state names the step that is due."""
     with pytest.raises(GiveUp, match="each a function with a name of its own"):
         take_step(steps, {}, Counting)

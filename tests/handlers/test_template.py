@@ -1,4 +1,4 @@
-"""`Template` and `HtmlTemplate`: plain data in, text out, and nothing to escape to."""
+"""`Template` and `HtmlTemplate` render plain data to text, and reach no Python object."""
 
 import pytest
 from jinja2 import TemplateError, UndefinedError
@@ -47,8 +47,8 @@ def render(source: str, event: Event = EVENT) -> str:
         ("{{ object }} {{ drift }}", "bold_ant_42 None"),
     ],
 )
-def test_what_a_template_sees(source: str, text: str) -> None:
-    """The event as `when:` sees it, keys at every level without regard to case; a tag called `items` is the tag."""
+def test_template_sees_the_event_like_when(source: str, text: str) -> None:
+    """Keys of every level match without regard to case; a tag called `items` is the tag."""
     assert render(source) == text
 
 
@@ -63,7 +63,7 @@ def test_what_a_template_sees(source: str, text: str) -> None:
         ("{% if data.runTags.Owner is defined %}yes{% endif %}", "yes"),
     ],
 )
-def test_what_may_be_missing(source: str, text: str) -> None:
+def test_missing_key_can_have_a_default(source: str, text: str) -> None:
     assert render(source) == text
 
 
@@ -81,8 +81,7 @@ def test_what_may_be_missing(source: str, text: str) -> None:
         ("{{ data.runTags.team | upper }}", "'team'"),
     ],
 )
-def test_what_is_missing_is_named(source: str, key: str) -> None:
-    """The first of the keys that is not there."""
+def test_error_names_the_first_missing_key(source: str, key: str) -> None:
     with pytest.raises(UndefinedError, match=key):
         render(source)
 
@@ -104,7 +103,7 @@ def test_what_is_missing_is_named(source: str, key: str) -> None:
         ("two\nlines", "two\nlines"),
     ],
 )
-def test_what_jinja_offers(source: str, text: str) -> None:
+def test_jinja_syntax_and_filters_work(source: str, text: str) -> None:
     assert render(source) == text
 
 
@@ -155,8 +154,8 @@ def test_what_jinja_offers(source: str, text: str) -> None:
         "{{ 'abc' | int('x', base=99) | round }}",
     ],
 )
-def test_what_is_out_of_reach_or_wrong_is_an_error(source: str) -> None:
-    """Of Jinja's own kind, whatever went wrong inside: a template that fails once fails always."""
+def test_access_to_python_objects_and_failing_operations_are_errors(source: str) -> None:
+    """A TemplateError, whatever failed inside: the template fails again on the same event."""
     with pytest.raises(TemplateError):
         render(source)
 
@@ -179,13 +178,13 @@ def test_what_is_out_of_reach_or_wrong_is_an_error(source: str) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", [Template, HtmlTemplate])
-def test_a_bad_template_is_found_at_once(source: str, line: int, kind: type[Template]) -> None:
-    """Before there is an event; what would reach other templates or switch off escaping is not there."""
+def test_invalid_template_is_an_error_at_load(source: str, line: int, kind: type[Template]) -> None:
+    """Also one that uses other templates, or switches escaping off."""
     with pytest.raises(ValueError, match=f"bad template, line {line}: "):
         kind(source)
 
 
-def test_what_an_event_contains_is_not_a_template() -> None:
+def test_text_of_an_event_is_not_a_template() -> None:
     assert render("{{ data.runTags.tpl }} {{ data.runTags | tojson }}").startswith("{{ id }} ")
     assert HtmlTemplate("{{ data.runTags.tpl }}").render(EVENT) == "{{ id }}"
 
@@ -200,7 +199,7 @@ def test_what_an_event_contains_is_not_a_template() -> None:
         "{% filter trim %}{{ data.runTags.html }}{% endfilter %}",
     ],
 )
-def test_html_is_escaped(source: str) -> None:
+def test_html_template_escapes_values(source: str) -> None:
     assert HtmlTemplate(f"<p>{source}</p>").render(EVENT) == "<p>&lt;b&gt;&amp;&#34;&#39;</p>"
 
 
@@ -219,16 +218,26 @@ def test_html_is_escaped(source: str) -> None:
         "{{ data.runTags.html | indent | wordwrap }}",
     ],
 )  # fmt: skip - one a line would be two pages
-def test_no_filter_lets_markup_of_an_event_through(source: str) -> None:
+def test_no_filter_passes_markup_of_an_event(source: str) -> None:
     assert "<b>" not in HtmlTemplate(source).render(EVENT)
     assert "<i>" not in HtmlTemplate(source).render(EVENT)
 
 
-def test_a_text_template_does_not_escape() -> None:
+@pytest.mark.parametrize(
+    "source",
+    ['<p title="{{ data.runTags | tojson }}">', '<p title="{{ data.runTags | tojson(indent=2) | indent(2) }}">'],
+)
+def test_event_cannot_end_an_attribute(source: str) -> None:
+    """JSON has quotes, which HTML templates escape like any other text."""
+    event = RunStatusChanged.example(run_tags={"x": '" onmouseover=alert(1) y="'})
+    assert HtmlTemplate(source).render(event).count('"') == 2
+
+
+def test_text_template_does_not_escape() -> None:
     assert render("{{ data.runTags.html }}") == "<b>&\"'"
 
 
-def test_rendering_changes_nothing_and_can_be_given_more() -> None:
+def test_rendering_takes_more_values_and_changes_nothing() -> None:
     template = Template("{{ id }}{{ result.summary | default('') }}{{ extra | default('') }}")
     bound = IN_PROD.with_result({"summary": " done"}).event_for_handler()
     assert [template.render(EVENT, extra="!"), template.render(bound), template.render(EVENT)] == [
@@ -249,7 +258,7 @@ def test_rendering_changes_nothing_and_can_be_given_more() -> None:
         ("{# a comment #}", False),
     ],
 )  # fmt: skip - a table
-def test_a_constant_says_the_same_whatever_the_event(source: str, constant: bool) -> None:
+def test_template_without_markup_is_constant(source: str, constant: bool) -> None:
     assert Template(source).is_constant is constant
 
 
@@ -258,8 +267,8 @@ class Model(BaseModel):
     page: HtmlTemplate | None = None
 
 
-def test_a_template_is_a_field() -> None:
-    """Read from a text or a template, written as the text; equal if its text and kind are."""
+def test_template_is_a_field_of_a_model() -> None:
+    """It is written as its source; templates of the same class and source are equal."""
     model = Model.model_validate({"text": "{{ subject }}", "page": "<p>"})
     assert model.text == Template("{{ subject }}")
     assert Model(text=model.text) == Model.model_validate({"text": "{{ subject }}"})
@@ -272,13 +281,13 @@ def test_a_template_is_a_field() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, ["x"], {"a": 1}, "{{ id"])
-def test_what_is_no_template_is_refused(value: object) -> None:
+def test_invalid_template_is_an_error_of_its_field(value: object) -> None:
     with pytest.raises(ValidationError):
         Model.model_validate({"text": value})
 
 
-def test_an_events_own_names_hide_nothing_of_ours() -> None:
-    """An event cannot pass for another workspace, or for a result that there is not."""
+def test_event_cannot_hide_the_workspace_or_the_result() -> None:
+    """Keys of the event's envelope that have these names are ignored."""
     forged = ModelRegistered.model_validate(
         {**ModelRegistered.example().wire(), "Workspace": "forged", "RESULT": "forged"}
     )

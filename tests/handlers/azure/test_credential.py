@@ -1,4 +1,4 @@
-"""The app's credential: which kind it is, and that it is one."""
+"""The app's credential: its kind, and that it is shared."""
 
 from uuid import uuid4
 
@@ -9,19 +9,19 @@ from handlers.azure.credential import credential
 from tests.handlers.conftest import SetSettings
 
 
-def test_in_azure_it_is_the_managed_identity(settings: SetSettings) -> None:
+def test_credential_in_azure_is_the_managed_identity(settings: SetSettings) -> None:
     settings(IDENTITY_ENDPOINT="http://127.0.0.1:1/msi/token", IDENTITY_HEADER="x")
     assert isinstance(credential(), ManagedIdentityCredential)
 
 
-def test_elsewhere_it_is_whatever_one_is_logged_in_with(settings: SetSettings) -> None:
+def test_credential_elsewhere_is_the_default_credential(settings: SetSettings) -> None:
     settings()
     assert isinstance(credential(), DefaultAzureCredential)
 
 
 @pytest.mark.parametrize("how", ["argument", "setting"])
-def test_one_identity_has_one_credential(settings: SetSettings, how: str) -> None:
-    """Tokens are kept in it. Another identity has another."""
+def test_each_identity_has_one_credential(settings: SetSettings, how: str) -> None:
+    """The credential caches tokens."""
     mine = str(uuid4())
     settings(AZURE_CLIENT_ID=mine)
     first = credential(mine if how == "argument" else None)
@@ -29,7 +29,7 @@ def test_one_identity_has_one_credential(settings: SetSettings, how: str) -> Non
     assert credential(str(uuid4())) is not first
 
 
-def test_what_was_made_elsewhere_is_not_used_in_azure(settings: SetSettings) -> None:
+def test_credential_from_elsewhere_is_not_reused_in_azure(settings: SetSettings) -> None:
     elsewhere = credential()
     settings(IDENTITY_ENDPOINT="http://127.0.0.1:1/msi/token", IDENTITY_HEADER="x")
     assert credential() is not elsewhere
