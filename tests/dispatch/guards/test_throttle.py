@@ -1,4 +1,4 @@
-"""A service that says that it is busy is left alone by all whom it concerns."""
+"""A destination that has throttled one action holds all actions that need it."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class Posting(Scripted):
-    """A scripted handler that asks one service, whichever rule it works for; `where` may break."""
+    """A scripted handler that calls one service for all rules; `where: nowhere` raises an error."""
 
     where: str = "chat.example.com"
 
@@ -33,8 +33,8 @@ def posting(text: str) -> str:
     return text.replace("SCRIPTED", "tests.dispatch.guards.test_throttle:Posting")
 
 
-def test_other_actions_for_the_same_destination_wait_too(tmp_path: Path) -> None:
-    """They are not even tried; one for another destination is."""
+def test_other_actions_with_the_same_destination_are_held(tmp_path: Path) -> None:
+    """Their handlers are not called; a handler with another destination is."""
     texts = posting(rule("a", "throttle 600", "succeed") + rule("b")), rule("elsewhere")
     world = World(rules(*texts), tmp_path)
     world.receive(RunStatusChanged.example())
@@ -49,7 +49,7 @@ def test_other_actions_for_the_same_destination_wait_too(tmp_path: Path) -> None
     assert set(world.ends().values()) == {"succeeded"}
 
 
-def test_an_action_that_has_begun_waits_as_well_and_keeps_its_state(tmp_path: Path) -> None:
+def test_an_action_that_has_started_is_held_and_keeps_its_state(tmp_path: Path) -> None:
     world = World(rules(posting(rule("long", "wait 60", "succeed") + rule("b", "throttle 600", "succeed"))), tmp_path)
     world.receive(RunStatusChanged.example())
     world.run()
@@ -59,8 +59,8 @@ def test_an_action_that_has_begun_waits_as_well_and_keeps_its_state(tmp_path: Pa
     assert any("throttled until" in moment.note for moment in world.actions["long"].timeline)
 
 
-def test_waiting_for_others_costs_no_patience(tmp_path: Path) -> None:
-    """The clock of an action that was failing stands still."""
+def test_being_held_does_not_count_against_the_retry_time(tmp_path: Path) -> None:
+    """The clock of a failing action stops meanwhile."""
     texts = rule("a", "retry", "retry", "succeed", retry="{ for: 1h }"), rule("b", *["throttle 7200"] * 3, "succeed")
     world = World(rules(*map(posting, texts)), tmp_path)
     world.receive(RunStatusChanged.example())
@@ -68,8 +68,8 @@ def test_waiting_for_others_costs_no_patience(tmp_path: Path) -> None:
     assert world.ends() == {"a": "succeeded", "b": "succeeded"}
 
 
-def test_a_rule_whose_handler_names_nothing_pauses_alone(tmp_path: Path) -> None:
-    """Its own next event waits; another rule's action does not."""
+def test_a_handler_without_a_destination_throttles_its_own_rule_only(tmp_path: Path) -> None:
+    """The next event of the rule waits; the action of another rule does not."""
     world = World(rules(rule("a", "throttle 600", "succeed"), rule("b")), tmp_path)
     world.receive(RunStatusChanged.example(id="e1"), RunStatusChanged.example(id="e2"))
     for _ in range(4):
@@ -79,7 +79,7 @@ def test_a_rule_whose_handler_names_nothing_pauses_alone(tmp_path: Path) -> None
     assert {record.status for _, record in world.history().actions} == {"succeeded"}
 
 
-def test_a_destination_that_cannot_be_told_is_a_failure_like_any_other(tmp_path: Path) -> None:
+def test_an_error_in_the_destination_method_is_a_failure_of_the_action(tmp_path: Path) -> None:
     text = posting(rule("a", retry="{ for: 1m }")).replace("script:", "where: nowhere, script:")
     world = World(rules(text), tmp_path)
     world.receive(RunStatusChanged.example())
@@ -89,14 +89,14 @@ def test_a_destination_that_cannot_be_told_is_a_failure_like_any_other(tmp_path:
     assert "LookupError" in world.actions["a"].note
 
 
-def test_a_pause_that_cannot_be_written_down_costs_neither_patience_nor_a_crash(
+def test_a_throttle_that_cannot_be_stored_counts_neither_as_failure_nor_as_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A hundred are told at once, and each wants to write the same note: this one waits at least."""
+    """A hundred throttled actions may write the same shared state at once: this one waits on its own."""
     world = World(rules(rule("ring", "throttle 60", "throttle 60", "throttle 60", "succeed")), tmp_path)
 
     def contested(*_: object) -> None:
-        raise Unavailable("others are quicker")
+        raise Unavailable("changed meanwhile")
 
     monkeypatch.setattr(Throttles, "begin", contested)
     world.receive(RunStatusChanged.example())
@@ -105,17 +105,17 @@ def test_a_pause_that_cannot_be_written_down_costs_neither_patience_nor_a_crash(
     assert (world.actions["ring"].crashes, len(world.calls)) == (0, 4)
 
 
-def test_a_pause_that_is_long_enough_is_not_written_again() -> None:
-    """However many are told of it."""
+def test_a_throttle_that_is_long_enough_is_not_written_again() -> None:
+    """However many actions are throttled."""
     storage = CountedCalls(MemoryTable(), MemoryQueue(Clock()))
-    pauses = Throttles(SharedState(storage))
-    until = pauses.begin("mail", timedelta(minutes=5), NOW)
-    assert pauses.begin("mail", timedelta(minutes=3), NOW + MINUTE) == until
+    throttles = Throttles(SharedState(storage))
+    until = throttles.begin("mail", timedelta(minutes=5), NOW)
+    assert throttles.begin("mail", timedelta(minutes=3), NOW + MINUTE) == until
     assert storage.calls.count("commit") == 1
 
 
-def test_a_week_of_nothing_but_pauses_is_the_end(tmp_path: Path) -> None:
-    """Else nobody would ever be told that the service is gone."""
+def test_an_action_fails_after_a_week_of_throttling(tmp_path: Path) -> None:
+    """Otherwise nobody would notice that the service is gone."""
     world = World(rules(rule("a", "throttle 86400")), tmp_path)
     world.receive(RunStatusChanged.example())
     world.run()
@@ -125,41 +125,41 @@ def test_a_week_of_nothing_but_pauses_is_the_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["wait 60", "retry"])
-def test_any_other_answer_ends_the_week(word: str, tmp_path: Path) -> None:
+def test_any_other_outcome_restarts_the_week(word: str, tmp_path: Path) -> None:
     world = World(rules(rule("a", *["throttle 86400"] * 5, word, *["throttle 86400"] * 5, "succeed")), tmp_path)
     world.receive(RunStatusChanged.example())
     world.run()
     assert world.ends() == {"a": "succeeded"}
 
 
-def test_each_pause_in_a_row_is_longer() -> None:
-    """Unless the service names its length; up to an hour; and a pause long after the last one is the first again."""
-    pauses, now, lengths = Throttles(SharedState(MemoryTable())), NOW, []
+def test_consecutive_throttles_without_a_retry_after_double() -> None:
+    """Up to an hour. A Retry-After sets the length; long after the last throttle, doubling starts again."""
+    throttles, now, lengths = Throttles(SharedState(MemoryTable())), NOW, []
     for _ in range(9):
-        end = pauses.begin("chat", None, now)
+        end = throttles.begin("chat", None, now)
         lengths.append((end - now) // MINUTE)
         now = end + MINUTE / 2
     assert lengths == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-    assert pauses.begin("chat", 7 * MINUTE, now) == now + 7 * MINUTE
+    assert throttles.begin("chat", 7 * MINUTE, now) == now + 7 * MINUTE
     now += timedelta(hours=3)
-    assert pauses.begin("chat", None, now) == now + MINUTE
+    assert throttles.begin("chat", None, now) == now + MINUTE
 
 
-def test_eight_workers_that_are_told_at_once_make_one_pause() -> None:
-    """The pause ends with the longest that any of them was told."""
-    pauses = Throttles(SharedState(MemoryTable()))
-    assert {pauses.begin("chat", None, NOW) for _ in range(8)} == {NOW + MINUTE}
-    assert pauses.begin("chat", 5 * MINUTE, NOW) == NOW + 5 * MINUTE
-    assert pauses.begin("chat", None, NOW) == NOW + 5 * MINUTE
+def test_eight_workers_throttled_at_once_set_one_throttle() -> None:
+    """It lasts as long as the longest Retry-After of them."""
+    throttles = Throttles(SharedState(MemoryTable()))
+    assert {throttles.begin("chat", None, NOW) for _ in range(8)} == {NOW + MINUTE}
+    assert throttles.begin("chat", 5 * MINUTE, NOW) == NOW + 5 * MINUTE
+    assert throttles.begin("chat", None, NOW) == NOW + 5 * MINUTE
 
 
 @pytest.mark.parametrize(("asked", "given"), [(timedelta(), MINUTE), (timedelta(days=900), MAX_RETRY_AFTER)])
-def test_no_header_makes_a_pause_of_nothing_or_for_ever(asked: timedelta, given: timedelta) -> None:
+def test_retry_after_is_limited_to_a_minimum_and_a_maximum(asked: timedelta, given: timedelta) -> None:
     assert Throttles(SharedState(MemoryTable())).begin("chat", asked, NOW) == NOW + given
 
 
-def test_other_workers_know_within_ten_seconds_for_one_read() -> None:
-    """Of a table that is asked no more often than that, however many actions there are."""
+def test_other_workers_see_a_throttle_within_ten_seconds_with_one_read() -> None:
+    """They read the table no more often than that, however many actions they run."""
     table = MemoryTable()
     counting = CountedCalls(table, None)  # type: ignore[arg-type]  # no queue is used
     mine, other = Throttles(SharedState(counting)), Throttles(SharedState(table))
@@ -173,8 +173,8 @@ def test_other_workers_know_within_ten_seconds_for_one_read() -> None:
     assert counting.calls == ["read"] * 3
 
 
-def test_a_pause_outlives_the_worker_that_was_told(tmp_path: Path) -> None:
-    """It is in the table."""
+def test_a_throttle_outlives_the_worker_that_set_it(tmp_path: Path) -> None:
+    """The table stores it."""
     world = World(rules(posting(rule("a", "throttle 600", "succeed") + rule("b"))), tmp_path)
     world.receive(RunStatusChanged.example())
     act(world.queue.messages.pop(0)[1], world.app)

@@ -1,0 +1,154 @@
+"""`Handler.lock`, with the real inbox and rules over storage in memory."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dispatch.act import act
+from dispatch.inbox.leases import MAX_CRASHES
+from handlers.base import Action, Outcome
+from schemas import Event, RunStatusChanged
+from tests.dispatch.guards.kit import acted_on, model_event, outcomes, run_event
+from tests.kit.faults import CrashAt, WorkerDied
+from tests.kit.world import Call, Scripted, World, rule, rules
+
+DEADLY = "deadly"  # the id of an event that kills every worker
+
+
+class Replacing(CrashAt):
+    """Calls a given function instead of the handler."""
+
+    def __init__(self, instead: Callable[..., Any]) -> None:
+        super().__init__()
+        self._instead = instead
+
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        return self._instead
+
+
+class Exclusive(Scripted):
+    """Locks by the type of run."""
+
+    def run(self, event: Event, action: Action) -> Outcome:
+        if event.id == DEADLY:
+            raise WorkerDied
+        return super().run(event, action)
+
+    def lock(self, event: Event) -> str | None:
+        return event.data.run_type if isinstance(event, RunStatusChanged) else None
+
+
+def locked_world(tmp_path: Path, *script: str) -> World:
+    text = rules(rule("ring", *script, on="[RunStatusChanged, ModelRegistered]"))
+    return World(text.replace("do: SCRIPTED", "do: tests.dispatch.guards.test_lock:Exclusive"), tmp_path)
+
+
+def test_the_next_action_starts_when_the_holder_has_ended(tmp_path: Path) -> None:
+    """Also if the holder waits for hours between its calls."""
+    world = locked_world(tmp_path, "wait 7200", "wait 7200", "succeed")
+    for n in range(3):
+        world.receive(run_event(f"e{n}", "Failed", n))
+    world.run(most=5_000)
+    order = acted_on(world)
+    assert sorted(order) == ["e0"] * 3 + ["e1"] * 3 + ["e2"] * 3
+    assert [order[n] for n in (0, 3, 6)] == [order[n] for n in (2, 5, 8)]
+
+
+def test_actions_with_another_lock_or_none_do_not_wait(tmp_path: Path) -> None:
+    world = locked_world(tmp_path, "wait 7200", "succeed")
+    world.receive(run_event("e1", "Failed", 1), model_event("m1", 1), model_event("m2", 2))
+    for _ in range(3):
+        act(world.queue.messages.pop(0)[1], world.app)
+    assert acted_on(world) == ["e1", "m1", "m2"]
+
+
+def test_a_holder_that_crashes_does_not_keep_its_lock_for_ever(tmp_path: Path) -> None:
+    """Its fifth crash ends it, and the next action takes the lock over."""
+    world = locked_world(tmp_path)
+    world.receive(run_event(DEADLY, "Failed", 1))
+    with pytest.raises(WorkerDied):
+        act(world.queue.messages[0][1], world.app)
+    world.receive(run_event("e2", "Failed", 2))
+    world.run()
+    assert outcomes(world) == {
+        DEADLY: f"failed: the worker died {MAX_CRASHES} times while it ran this action",
+        "e2": "succeeded: done",
+    }
+    first, second = sorted((record for _, record in world.history().actions), key=lambda record: record.status)
+    assert second.timeline[2].note.startswith("waits for the lock of ")
+    assert second.timeline[-1].at >= first.timeline[-1].at
+    assert acted_on(world) == ["e2"]
+
+
+def test_a_holder_whose_rule_is_removed_before_it_starts_loses_its_lock(tmp_path: Path) -> None:
+    """The rule may never come back. When it does, its action waits for the lock again."""
+    world = locked_world(tmp_path, "retry", "wait 60", "succeed")
+    world.receive(run_event("e1", "Failed", 1))
+    act(world.queue.messages.pop()[1], world.app)
+    text = rules(rule("other", "wait 600", "succeed"))
+    world.write(text.replace("do: SCRIPTED", "do: tests.dispatch.guards.test_lock:Exclusive"))
+    world.clock.forward(minutes=1)
+    act(world.queue.messages.pop()[1], world.app)
+    waiting = world.queue.messages.pop()[1]
+    world.receive(run_event("e2", "Failed", 2))
+    act(world.queue.messages.pop()[1], world.app)
+    assert acted_on(world) == ["e1", "e2"]
+    world.write(world.rules)
+    world.write(text.replace("do: SCRIPTED", "do: tests.dispatch.guards.test_lock:Exclusive"), "other.yaml")
+    world.clock.forward(minutes=5)
+    act(waiting, world.app)
+    [ring] = [record for id, record in world.history().actions if id.rule == "ring"]
+    assert ring.note.startswith("waits for the lock of other")
+    world.run()
+    assert {id.rule: record.status for id, record in world.history().actions} == {
+        "ring": "succeeded",
+        "other": "succeeded",
+    }
+
+
+def test_a_holder_whose_rule_comes_back_keeps_its_lock_while_it_runs(tmp_path: Path) -> None:
+    """Although its row still says since when the rule was missing."""
+    world = locked_world(tmp_path, "retry", "succeed")
+    world.receive(run_event("e1", "Failed", 1))
+    world.step()
+    text = rules(rule("other")).replace("do: SCRIPTED", "do: tests.dispatch.guards.test_lock:Exclusive")
+    world.write(text)
+    world.step()
+    world.write(world.rules)
+    world.write(text, "other.yaml")
+    world.clock.time = min(world.queue.messages)[0]
+    [back] = [message for _, message in world.queue.messages]
+    world.queue.messages.clear()
+    world.receive(run_event("e2", "Failed", 2))
+    [other] = [message for _, message in world.queue.messages if '"other"' in message]
+    world.queue.messages.clear()
+
+    def while_it_runs(call: Call) -> None:
+        Scripted.crashes.pop(world.name)
+        Scripted.calls[world.name].append(call)
+        act(other, world.app)
+
+    Scripted.crashes[world.name] = Replacing(while_it_runs)
+    act(back, world.app)
+    assert [call.action.rule for call in world.calls] == ["ring", "ring"]
+    [waiting] = [r for id, r in world.history().actions if id.rule == "other"]
+    assert waiting.note.startswith("waits for the lock of ring")
+
+
+def test_a_holder_whose_rule_is_removed_after_it_has_started_keeps_its_lock(tmp_path: Path) -> None:
+    """Two actions must not do what it has started. A rule of its name with another handler ends it."""
+    world = locked_world(tmp_path, "wait 60", "succeed")
+    world.receive(run_event("e1", "Failed", 1))
+    act(world.queue.messages.pop()[1], world.app)
+    text = rules(rule("other")).replace("do: SCRIPTED", "do: tests.dispatch.guards.test_lock:Exclusive")
+    world.write(text)
+    world.receive(run_event("e2", "Failed", 2))
+    world.step(40)
+    assert acted_on(world) == ["e1"]
+    world.write("rules:\n  - { name: ring, on: RunStatusChanged, do: log }\n", "ring.yaml")
+    world.run()
+    assert acted_on(world) == ["e1", "e2"]
+    ends = {id.rule: record.status for id, record in world.history().actions}
+    assert ends == {"ring": "failed", "other": "succeeded"}
