@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
@@ -62,9 +62,7 @@ def _validator(types: Iterable[type[Event]], names: Mapping[str, str]) -> Schema
 
 
 def _event_schema(event: type[Event], names: Mapping[str, str]) -> CoreSchema | None:
-    data = event.model_fields["data"].annotation
-    if not (isinstance(data, type) and issubclass(data, EventData)):
-        return None
+    data = cast("type[EventData]", event.model_fields["data"].annotation)
     data_schema = _object_schema(data, {}, data.canonical_fields, {fold(name) for name in data.wire_names()})
     if data_schema is None:
         return None
@@ -74,7 +72,7 @@ def _event_schema(event: type[Event], names: Mapping[str, str]) -> CoreSchema | 
 
 
 def _topic_pattern(resource_type: str) -> str:
-    segment = "[!-.0-~]+"  # printable ASCII characters but space and slash
+    segment = "[!-.0-~]+"  # printable ASCII characters except space and slash
     provider = resource_type.replace(".", r"\.")
     return rf"\A/subscriptions/{segment}/resource[Gg]roups/{segment}/providers/{provider}/{segment}\z"
 
@@ -86,10 +84,10 @@ def _object_schema(
 
     The schema refuses unknown fields whose folded name is `reserved`: they are other spellings of known names.
     """
-    decorators = model.__pydantic_decorators__
-    if decorators.model_validators.keys() != WireModel.__pydantic_decorators__.model_validators.keys():
+    if _is_customized(model):
         return None
-    validated = {name for validator in decorators.field_validators.values() for name in validator.info.fields}
+    validators = model.__pydantic_decorators__.field_validators.values()
+    validated = {name for validator in validators for name in validator.info.fields}
     fields = {}
     for name, field in model.model_fields.items():
         schema = given.get(name) or _field_schema(field)
@@ -102,6 +100,19 @@ def _object_schema(
         fields[name] = core_schema.model_field(schema, validation_alias=names.get(alias, alias))
     parts = core_schema.model_fields_schema(fields, extra_behavior="allow")
     return core_schema.no_info_after_validator_function(_builder(model, reserved, bool(names)), parts)
+
+
+def _is_customized(model: type[WireModel]) -> bool:
+    """Does the model change how pydantic reads it, other than by the types and validators of its fields?"""
+    # pydantic gives a class with private attributes its own function, whose qualified name is always the same
+    post_init, base = model.model_post_init.__qualname__, Event if issubclass(model, Event) else EventData
+    return (
+        model.model_config != WireModel.model_config
+        or model.__pydantic_custom_init__
+        or post_init != base.model_post_init.__qualname__
+        or not model.__private_attributes__.keys() <= Event.__private_attributes__.keys()
+        or model.__pydantic_decorators__.model_validators.keys() != {"_respell"}
+    )
 
 
 def _field_schema(field: FieldInfo) -> CoreSchema | None:
@@ -143,6 +154,7 @@ def _tags(tags: dict[str, Any]) -> Tags:
 
 
 def _is_plain(values: Mapping[str, Any]) -> bool:
+    """Would `parse_leniently` keep these values of tags or unknown fields unchanged?"""
     return _PLAIN.issuperset(map(type, values.values())) or all(_is_bounded(value, 1) for value in values.values())
 
 
@@ -155,7 +167,6 @@ def _is_bounded(value: Any, level: int) -> bool:
             return -_LARGE < value < _LARGE
         case float():
             return isfinite(value)
-        case dict():
-            return level <= _NESTING and all(_is_bounded(item, level + 1) for item in value.values())
         case _:
-            return level <= _NESTING and all(_is_bounded(item, level + 1) for item in value)
+            items = value.values() if isinstance(value, dict) else value
+            return level <= _NESTING and all(_is_bounded(item, level + 1) for item in items)

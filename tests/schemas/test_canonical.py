@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import AfterValidator, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, PrivateAttr, field_validator, model_validator
 
 from schemas import EVENT_TYPES, Event, EventError, MalformedEvent, RunCompleted, RunCompletedData, parse_event
 from schemas.canonical import CanonicalReader, NotCanonical
@@ -207,6 +207,27 @@ class PlainData(RunCompletedData):
     attempt: int = 0
 
 
+class PostInitData(RunCompletedData):
+    def model_post_init(self, context: object, /) -> None:
+        only_x(self.run_id)
+
+
+class StrippedData(RunCompletedData):
+    model_config = ConfigDict(**RunCompletedData.model_config, str_strip_whitespace=True)
+
+
+class OwnPostInit(RunCompleted):
+    data: PostInitData
+
+
+class OwnConfig(RunCompleted):
+    data: StrippedData
+
+
+class OwnPrivateAttribute(RunCompleted):
+    _read: list[str] = PrivateAttr(default_factory=list)
+
+
 class OwnField(RunCompleted):
     data: FieldData
 
@@ -223,14 +244,21 @@ class OwnPlain(RunCompleted):
     data: PlainData
 
 
-@pytest.mark.parametrize("event_type", [OwnField, OwnModel, OwnAnnotated, OwnPlain])
-def test_a_type_with_its_own_validators_is_read_leniently(event_type: type[Event]) -> None:
-    """The fast reader cannot run them, so it must not accept what they refuse."""
+VALID = {OwnPlain, OwnConfig, OwnPrivateAttribute}
+
+
+@pytest.mark.parametrize(
+    "event_type", [OwnField, OwnModel, OwnAnnotated, OwnPostInit, OwnPlain, OwnConfig, OwnPrivateAttribute]
+)
+def test_types_with_their_own_validation_are_read_leniently(event_type: type[Event]) -> None:
+    """The fast reader cannot run it, so it must not accept what the type refuses."""
     with registered(event_type):
         text = json.dumps(event_grid("RunCompleted", eventType=event_type.type_name()))
         with pytest.raises(NotCanonical):
             CanonicalReader.of(EVENT_TYPES.values()).read(text)
-        if event_type is not OwnPlain:
+        if event_type in VALID:
+            assert type(parse_event(text)) is event_type
+        else:
             with pytest.raises(MalformedEvent, match="expected"):
                 parse_event(text)
 
