@@ -28,10 +28,11 @@ def roll_out(plan: Plan) -> Outcome:
     saved = upgraded(plan.action.state, plan.now)
     if plan.action.interrupted:  # the call that crashed may have sent its request
         saved |= {"polling_since": None, "outcome_unknown": True}
-    outcome = take_step(steps_of(plan), saved, RolloutState)
+    steps = steps_of(plan)
+    outcome = take_step(steps, saved, RolloutState)
     if not isinstance(outcome, CheckBack):
         return outcome
     state = RolloutState.model_validate(outcome.state)
-    if state.step != saved.get("step"):
+    if state.step != saved.get("step", steps[0].__name__):
         state.next_step()
     return replace(outcome, state=state.model_dump(mode="json"))

@@ -1,4 +1,4 @@
-"""docs/handlers/deploy.md says what is so."""
+"""docs/handlers/deploy.md matches the code."""
 
 import re
 from pathlib import Path
@@ -21,14 +21,14 @@ SECTIONS = dict(re.findall(r"^##+ (.*)\n((?:(?!##).*\n)*)", PAGE, re.MULTILINE))
 
 @pytest.fixture
 def rules(tmp_path: Path) -> Rules:
-    """All of the page's rules, in one file."""
+    """All rules of the page, in one file."""
     (tmp_path / "workspaces.yaml").write_text(WORKSPACES)
     indented = "".join(f"  {line}\n" for block in BLOCKS for line in block.splitlines())
     (tmp_path / "team.yaml").write_text("rules:\n" + indented)
     return load(tmp_path, SETTINGS)
 
 
-def test_the_rules_on_the_page_load_and_plan(rules: Rules) -> None:
+def test_rules_of_the_page_load_and_plan(rules: Rules) -> None:
     assert rules.errors == ()
     assert len(BLOCKS) == 7
     event = ModelRegistered.example(model_name="churn", model_version="7", model_tags={"stage": "production"})
@@ -37,7 +37,7 @@ def test_the_rules_on_the_page_load_and_plan(rules: Rules) -> None:
     assert all(plan.startswith("deploy ") for plan in plans.values()), plans
 
 
-def test_the_page_has_every_key_of_a_rule_with_its_default() -> None:
+def test_page_has_every_key_of_a_rule_with_its_default() -> None:
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (.*?) \|", SECTIONS["Settings of a rule"], re.MULTILINE)
     said = {name: default.strip("`") for keys, default in rows for name in re.findall(r"\w+", keys)}
     assert set(said) == set(Deploy.model_fields)
@@ -50,14 +50,14 @@ def test_the_page_has_every_key_of_a_rule_with_its_default() -> None:
     assert (said["auth_mode"], rule.auth_mode) == ("aad_token`, with `compute` `key", None)
 
 
-def test_the_page_has_every_key_of_batch_with_its_default() -> None:
+def test_page_has_every_key_of_batch_with_its_default() -> None:
     text = SECTIONS["Batch endpoints"]
     for name, value in Batch(compute="c").settings.items():
         assert re.search(rf"`{name}` \(`?{re.escape(str(value))}\b", text), name
     assert "`compute`" in text
 
 
-def test_the_page_has_every_step_in_order() -> None:
+def test_page_has_every_step_in_order() -> None:
     names = [
         name
         for row in re.findall(r"^\| (`.*?) \|", SECTIONS["Steps"], re.MULTILINE)
@@ -67,13 +67,12 @@ def test_the_page_has_every_step_in_order() -> None:
     assert names == [step.__name__ for step in steps]
 
 
-def test_the_page_names_the_setting() -> None:
+def test_page_names_the_app_settings() -> None:
     for setting in (SETTING, METADATA):
         assert f"| `{setting}` |" in SECTIONS["App settings"]
 
 
-def test_the_tight_role_has_all_that_is_asked_for() -> None:
-    """Of what the gateway does, actions that it would lack in silence."""
+def test_custom_role_has_every_action_whose_lack_is_not_reported() -> None:
     for action in (
         "deployments/getLogs/action",
         "listKeys/action",
@@ -84,6 +83,6 @@ def test_the_tight_role_has_all_that_is_asked_for() -> None:
         assert f"{action}`" in SECTIONS["Roles"], action
 
 
-def test_the_roles_have_ids() -> None:
+def test_roles_have_ids() -> None:
     ids = re.findall(r"`([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})`", SECTIONS["Roles"])
     assert len(ids) == len(set(ids)) == 3

@@ -11,11 +11,18 @@ from emulator import Azure
 from handlers.deploy import limits
 from handlers.errors import PROPAGATION
 from tests.handlers.deploy.conftest import MakeSite
-from tests.handlers.deploy.site import PROD, CrashAtWrite, Site
-from tests.handlers.deploy.test_failures import EIGHT, REQUEST, SEVEN, as_before, deployed, serving
+from tests.handlers.deploy.site import (
+    EIGHT,
+    ENDPOINT,
+    PROD,
+    REQUEST,
+    SEVEN,
+    CrashAtWrite,
+    Site,
+    deploy_eight,
+    is_unchanged,
+)
 
-__all__ = ["serving"]  # a fixture
-ENDPOINT = "onlineEndpoints/churn"
 DEPLOYMENT = f"{ENDPOINT}/deployments/{EIGHT}"
 ALMOST, MORE = 0.9, 2.5  # of a limit
 
@@ -122,10 +129,10 @@ def test_a_model_is_awaited_for_its_limit(
         azure.models.register("churn", "7", {"stage": "production"})
 
     schedule.later(span, register)
-    site.tell("7")
+    site.send("7")
     site.run()
-    assert site.end()[0] == status, site.end()
-    assert status == "succeeded" or "the model churn:7 was not found in churn-prod within 5m" in site.end()[1]
+    assert site.outcome()[0] == status, site.outcome()
+    assert status == "succeeded" or "the model churn:7 was not found in churn-prod within 5m" in site.outcome()[1]
 
 
 def test_azure_may_take_as_long_as_recorded(make: MakeSite, azure: Azure, poll: str | None) -> None:
@@ -137,7 +144,7 @@ def test_azure_may_take_as_long_as_recorded(make: MakeSite, azure: Azure, poll: 
     schedule.skip(timedelta(seconds=580), lambda call: "PUT" in call.target and "/deployments/" in call.target)
     site.register("7")
     site.run()
-    assert site.end()[0] == "succeeded", site.end()
+    assert site.outcome()[0] == "succeeded", site.outcome()
     assert [write.partition("-")[0] for write in site.writes()] == [
         f"PUT {ENDPOINT}",
         f"PUT {ENDPOINT}/deployments/churn",
@@ -149,7 +156,7 @@ def test_a_slow_change_of_traffic_is_not_rolled_back(serving: MakeSite, azure: A
     azure.operations.set_duration(seconds=90, match=f"PUT {ENDPOINT}")
     site = serving(poll=poll)
     schedule = Schedule(site)
-    assert deployed(site)[0] == "succeeded", site.end("churn-8")
+    assert deploy_eight(site)[0] == "succeeded", site.outcome("churn-8")
     assert len(schedule.times_of(f"PUT {ENDPOINT}")) == 3
 
 
@@ -167,7 +174,7 @@ def test_a_change_of_traffic_is_awaited_for_its_limit(
         schedule.when(is_put(ENDPOINT), skip)
 
     schedule.when(is_put(ENDPOINT), skip)
-    outcome, note = deployed(site)
+    outcome, note = deploy_eight(site)
     assert outcome == status, note
     assert (site.traffic(), "the endpoint never showed the traffic" in note) == (
         ({"8": 100}, False) if status == "succeeded" else ({"7": 100}, True)
@@ -181,7 +188,7 @@ def test_an_endpoint_counts_as_deleted_after_its_limit(
     site = serving(poll=poll, smoke_test=REQUEST)
     schedule = Schedule(site)
     schedule.fault(bakes_with_half(azure), f"GET {ENDPOINT}", 404, part * limits.ENDPOINT_MISSING)
-    outcome, note = deployed(site)
+    outcome, note = deploy_eight(site)
     assert outcome == status, note
     assert ("the endpoint churn was deleted" in note) == (status == "failed")
 
@@ -190,7 +197,7 @@ def test_a_refused_request_is_repeated_after_its_limit(serving: MakeSite, azure:
     azure.faults.fail(f"PUT {DEPLOYMENT}", status=409, code="ScopeLocked")
     site = serving(poll=poll, traffic=[100])
     schedule = Schedule(site)
-    assert deployed(site)[0] == "succeeded", site.end("churn-8")
+    assert deploy_eight(site)[0] == "succeeded", site.outcome("churn-8")
     assert limits.REFUSAL_SETTLED <= schedule.gap(f"PUT {DEPLOYMENT}") < 2 * limits.REFUSAL_SETTLED
 
 
@@ -200,7 +207,7 @@ def test_a_request_without_an_answer_is_repeated_after_its_limit(
     azure.faults.close_before(1, f"PUT {DEPLOYMENT}")
     site = serving(poll=poll, traffic=[100])
     schedule = Schedule(site)
-    assert deployed(site)[0] == "succeeded", site.end("churn-8")
+    assert deploy_eight(site)[0] == "succeeded", site.outcome("churn-8")
     assert limits.OUTCOME_KNOWN <= schedule.gap(f"PUT {DEPLOYMENT}") < 1.5 * limits.OUTCOME_KNOWN
 
 
@@ -216,7 +223,7 @@ def test_a_request_that_a_crashed_worker_sent_may_be_invisible_for_almost_the_li
         schedule.when(is_get(DEPLOYMENT), lambda: schedule.later(ALMOST * limits.OUTCOME_KNOWN, azure.faults.clear))
 
     schedule.when(is_put(DEPLOYMENT), hide)
-    assert deployed(site)[0] == "succeeded", site.end("churn-8")
+    assert deploy_eight(site)[0] == "succeeded", site.outcome("churn-8")
     assert len(schedule.times_of(f"PUT {DEPLOYMENT}")) == 1
 
 
@@ -224,7 +231,7 @@ def test_traffic_is_confirmed_after_its_limit(serving: MakeSite, azure: Azure, p
     azure.operations.set_duration(polls=0)
     site = serving(poll=poll, traffic=[100])
     schedule = Schedule(site)
-    assert deployed(site)[0] == "succeeded", site.end("churn-8")
+    assert deploy_eight(site)[0] == "succeeded", site.outcome("churn-8")
     [sent] = schedule.times_of(f"PUT {ENDPOINT}")
     assert limits.TRAFFIC_SETTLED <= ended(site) - sent < 2 * limits.TRAFFIC_SETTLED
 
@@ -246,7 +253,7 @@ def test_unexpected_traffic_is_tolerated_for_its_limit(
         schedule.when(is_get(ENDPOINT), lambda: schedule.later(span, lambda: change(50)))
 
     schedule.when(bakes_with_half(azure), begin)
-    outcome, note = deployed(site)
+    outcome, note = deploy_eight(site)
     assert outcome == status, note
     assert ("someone else changed the traffic" in note) == (status == "failed")
 
@@ -259,9 +266,9 @@ def test_a_deployment_that_does_not_answer_is_awaited_for_its_limit(  # noqa: PL
     site = serving(poll=poll, smoke_test=REQUEST, traffic=[100])
     schedule = Schedule(site)
     schedule.fault(is_put(DEPLOYMENT), "POST */score*", status, part * limit)
-    outcome, note = deployed(site)
+    outcome, note = deploy_eight(site)
     assert outcome == ("succeeded" if part < 1 else "failed"), note
-    assert part < 1 or (as_before(site) and f"HTTP {status}" in note)
+    assert part < 1 or (is_unchanged(site) and f"HTTP {status}" in note)
 
 
 @pytest.mark.parametrize(("part", "status"), [(0.7, "succeeded"), (MORE, "failed")])
@@ -271,7 +278,7 @@ def test_a_failed_health_check_is_tolerated_for_its_limit(
     site = serving(poll=poll, smoke_test=REQUEST)
     schedule = Schedule(site)
     schedule.fault(bakes_with_half(azure), "POST */score*", 500, part * limits.UNHEALTHY)
-    outcome, note = deployed(site)
+    outcome, note = deploy_eight(site)
     assert outcome == status, note
     assert ("unhealthy with 50 % of the traffic" in note) == (status == "failed")
 
@@ -285,7 +292,7 @@ def test_the_deletion_of_an_older_deployment_is_awaited_for_its_limit(
     site = serving(poll=poll, keep=0, traffic=[100])
     schedule = Schedule(site)
     schedule.skip(min(span, limits.DELETION) - timedelta(seconds=20), lambda call: call.method == "DELETE")
-    status, note = deployed(site)
+    status, note = deploy_eight(site)
     assert (status, site.traffic()) == ("succeeded", {"8": 100})
     assert (f"{SEVEN} could not be deleted: it is still Deleting" in note) == reported
 
@@ -302,7 +309,7 @@ def test_a_rollback_awaits_the_deletion_for_its_limit(
     schedule.skip(
         min(span, limits.ROLLBACK_DELETION) - timedelta(seconds=90), lambda call: call.target == f"DELETE {DEPLOYMENT}"
     )
-    status, note = deployed(site)
+    status, note = deploy_eight(site)
     assert status == "failed"
     assert ("should be deleted, but is still Deleting" in note) == reported
     assert site.versions() == (["7", "8"] if reported else ["7"])

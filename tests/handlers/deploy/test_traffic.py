@@ -1,4 +1,4 @@
-"""Who gets how much: always whole percents, always a sum of 100, always in proportion."""
+"""Splits of the traffic: whole percents whose sum is 100, in proportion."""
 
 import pytest
 from hypothesis import given
@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from handlers.deploy.traffic import format_traffic, next_share, with_share
 
 SPLITS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 60), min_size=1).map(
-    lambda weights: with_share({}, "x", 100) if not weights else normal(weights)
+    lambda weights: with_share({}, "x", 100) if not weights else split_of(weights)
 )
 
 
-def normal(weights: dict[str, int]) -> dict[str, int]:
-    """A split of 100 in about these proportions."""
+def split_of(weights: dict[str, int]) -> dict[str, int]:
+    """A split of 100 in roughly these proportions."""
     total, names = sum(weights.values()), sorted(weights)
     split = {name: weights[name] * 100 // total for name in names}
     split[names[0]] += 100 - sum(split.values())
@@ -33,13 +33,13 @@ def normal(weights: dict[str, int]) -> dict[str, int]:
         ({"new": 100}, 10, {"new": 100}),
     ],
 )
-def test_examples(before: dict[str, int], share: int, after: dict[str, int]) -> None:
-    """What remains of rounding goes to those who lose most by it; who has nothing is not named."""
+def test_split_with_a_share(before: dict[str, int], share: int, after: dict[str, int]) -> None:
+    """Percents that rounding leaves over go to those that lose most by it."""
     assert with_share(before, "new", share) == after
 
 
 @given(SPLITS, st.integers(1, 99))
-def test_the_others_keep_their_proportions_and_the_sum_is_a_hundred(before: dict[str, int], share: int) -> None:
+def test_others_keep_their_proportions_and_the_sum_is_100(before: dict[str, int], share: int) -> None:
     after = with_share(before, "new", share)
     assert sum(after.values()) == 100
     assert after["new"] == share
@@ -48,7 +48,7 @@ def test_the_others_keep_their_proportions_and_the_sum_is_a_hundred(before: dict
 
 
 @given(SPLITS, st.lists(st.integers(1, 99), unique=True).map(sorted))
-def test_share_by_share_it_ends_with_all_of_it(before: dict[str, int], shares: list[int]) -> None:
+def test_last_share_is_all_of_the_traffic(before: dict[str, int], shares: list[int]) -> None:
     plan, done, split = [*shares, 100], 0, before
     while done < len(plan):
         done = next_share(plan, before, "new", done)
@@ -56,12 +56,12 @@ def test_share_by_share_it_ends_with_all_of_it(before: dict[str, int], shares: l
     assert split == {"new": 100}
 
 
-def test_the_first_deployment_gets_everything_at_once() -> None:
+def test_first_deployment_gets_all_traffic_at_once() -> None:
     assert next_share([10, 50, 100], {}, "new", 0) == 3
     assert next_share([10, 50, 100], {"new": 100}, "new", 0) == 3
     assert next_share([10, 50, 100], {"old": 100}, "new", 0) == 1
 
 
-def test_for_people() -> None:
+def test_format_traffic_lists_shares_by_name() -> None:
     assert format_traffic({"b": 10, "a": 90, "c": 0}) == "a 90 %, b 10 %"
     assert format_traffic({}) == "none"

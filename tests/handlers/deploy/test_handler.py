@@ -1,4 +1,4 @@
-"""What a rule may say under ``with:``, what is a mistake, and what ``mlevents check`` shows of it."""
+"""The settings of a deploy rule, their errors, and the handler's plan, lock and destination."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -17,14 +17,14 @@ from tests.kit.world import WORKSPACES as WORKSPACES_YAML
 
 EVENT = ModelRegistered.example(model_name="churn", model_version="7", model_tags={"endpoint": "churn-eu"})
 PROD = WorkspaceId.parse(SETTINGS["RULES_WS_CHURN_PROD"])
+DEV = SETTINGS["RULES_WS_CHURN_DEV"]
 
 
 def deploy(**settings: Any) -> Deploy:
     return Deploy.model_validate({"endpoint": "churn"} | settings, context={WORKSPACES: {"churn-prod": PROD}})
 
 
-def test_all_of_the_settings_together() -> None:
-    """As in the documentation."""
+def test_all_settings_of_the_documentation_load() -> None:
     rule = deploy(
         endpoint="{{ data.modelTags.endpoint | default('churn') }}",
         allowed_endpoints=["churn", "churn-*"],
@@ -45,34 +45,34 @@ def test_all_of_the_settings_together() -> None:
     )
 
 
-def test_how_often_to_look_can_be_said() -> None:
+def test_poll_is_a_duration() -> None:
     assert deploy().poll is None
     assert deploy(poll="1s").poll == timedelta(seconds=1)
 
 
-def test_the_plan_for_a_batch_endpoint() -> None:
+def test_plan_describes_a_batch_deployment() -> None:
     rule = deploy(batch={"compute": "cpu-cluster"})
     assert rule.plan(EVENT) == "deploy churn:7 behind the batch endpoint churn of churn-prod as its default"
 
 
-def test_the_plan_shows_that_an_endpoint_is_not_allowed() -> None:
+def test_plan_reports_an_endpoint_that_is_not_allowed() -> None:
     plan = deploy(endpoint="{{ data.modelTags.endpoint }}", allowed_endpoints=["churn"]).plan(EVENT)
     assert plan == "give up: the endpoint 'churn-eu' is not one of allowed_endpoints: churn"
 
 
-def test_the_plan_names_the_registry_s_model() -> None:
+def test_plan_names_the_model_of_the_registry() -> None:
     assert "azureml://registries/acme/models/churn/versions/7" in deploy(
         model="azureml://registries/acme/models/{{ data.modelName }}/versions/{{ data.modelVersion }}"
     ).plan(EVENT)
 
 
 @pytest.mark.parametrize("pattern", ["churn-*", "churn-??", "churn-[ei]u", "*"])
-def test_patterns_are_those_of_files(pattern: str) -> None:
+def test_allowed_endpoints_are_file_name_patterns(pattern: str) -> None:
     plan = deploy(endpoint="{{ data.modelTags.endpoint }}", allowed_endpoints=[pattern]).plan(EVENT)
     assert "endpoint churn-eu" in plan
 
 
-MISTAKES: list[tuple[dict[str, Any], str]] = [
+ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"endpoint": "{{ data.modelTags.endpoint }}"}, "list the permitted endpoints in allowed_endpoints"),
     ({"endpoint": "churn", "allowed_endpoints": ["billing"]}, "'churn' is not one of allowed_endpoints: billing"),
     ({"endpoint": "no_underscores"}, "cannot be an endpoint's name"),
@@ -82,6 +82,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"traffic": [0, 100]}, "rise to 100"),
     ({"traffic": []}, "rise to 100"),
     ({"bake": "10"}, "write 30s, 10m"),
+    ({"poll": "0s"}, "write 1s or more"),
     ({"smoke_test": "samples/nowhere.json"}, "cannot be read"),
     ({"smoke_test": "samples/README.md"}, "is not JSON"),
     ({"smoke_test": {"request": "samples/churn-request.json", "expect": "{{ answer"}}, "bad template"),
@@ -104,19 +105,19 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("settings", "said"), MISTAKES, ids=lambda value: str(value)[:40])
-def test_mistakes_are_found_when_the_rules_load(settings: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(("settings", "said"), ERRORS, ids=lambda value: str(value)[:40])
+def test_invalid_settings_fail_at_load(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError) as error:
         deploy(**settings)
     assert said in str(error.value)
 
 
-def test_a_workspace_may_be_given_by_its_id() -> None:
+def test_workspace_is_given_by_its_id() -> None:
     assert deploy(workspace=str(PROD)).workspace == PROD
     assert deploy(workspace=PROD).workspace == PROD
 
 
-def test_without_a_workspace_the_model_s_own_is_meant() -> None:
+def test_default_workspace_is_that_of_the_model() -> None:
     assert deploy().destination(EVENT) == str(EVENT.workspace).casefold()
 
 
@@ -139,7 +140,7 @@ def loaded(folder: Path, rules: str = RULES, workspaces: str = WORKSPACES_YAML) 
     return load(folder, SETTINGS)
 
 
-def test_a_rule_names_a_workspace_as_workspaces_yaml_does(tmp_path: Path) -> None:
+def test_workspace_is_given_by_its_name_in_workspaces_yaml(tmp_path: Path) -> None:
     rules = loaded(tmp_path)
     assert rules.errors == ()
     handler = rules.by_name["deploy-it"].handler
@@ -147,19 +148,28 @@ def test_a_rule_names_a_workspace_as_workspaces_yaml_does(tmp_path: Path) -> Non
     assert handler.workspace == PROD
 
 
-def test_a_workspace_that_is_not_there_is_a_mistake_in_the_rule_s_line(tmp_path: Path) -> None:
-    [mistake] = loaded(tmp_path, RULES.replace("churn-prod", "churn-test")).errors
-    assert (mistake.line, mistake.column) == (6, 41)
-    assert "with.workspace: there is no workspace 'churn-test'" in str(mistake)
+def test_unknown_workspace_is_an_error_with_its_position(tmp_path: Path) -> None:
+    [error] = loaded(tmp_path, RULES.replace("churn-prod", "churn-test")).errors
+    assert (error.line, error.column) == (6, 41)
+    assert "with.workspace: there is no workspace 'churn-test'" in str(error)
 
 
-def test_while_workspaces_yaml_is_refused_what_names_one_is_not_there(tmp_path: Path) -> None:
-    """Its actions wait until it is mended; that is the only mistake that is told, and other rules go on."""
+def test_rule_that_names_a_workspace_is_missing_while_workspaces_yaml_is_invalid(tmp_path: Path) -> None:
+    """Its actions wait. The invalid file is the only error, and other rules still run."""
     rules = loaded(tmp_path, workspaces="workspaces: { churn-prod: { id: nonsense } }")
-    assert {mistake.file for mistake in rules.errors} == {f"{tmp_path.name}/workspaces.yaml"}
+    assert {error.file for error in rules.errors} == {f"{tmp_path.name}/workspaces.yaml"}
     assert list(rules.by_name) == ["deploy-here"]
 
 
-def test_deploy_cannot_carry_alerts_and_takes_no_other_event(tmp_path: Path) -> None:
-    [mistake] = loaded(tmp_path, RULES.replace("ModelRegistered", "RunCompleted", 1)).errors
-    assert "ModelRegistered" in str(mistake)
+def test_deploy_accepts_no_other_event(tmp_path: Path) -> None:
+    [error] = loaded(tmp_path, RULES.replace("ModelRegistered", "RunCompleted", 1)).errors
+    assert "ModelRegistered" in str(error)
+
+
+def test_lock_is_one_endpoint_of_one_workspace() -> None:
+    handler = deploy()
+    events = [ModelRegistered.example(topic=topic) for topic in (str(PROD), DEV, str(PROD).upper())]
+    one, two, three = (handler.lock(event) for event in events)
+    assert one is not None
+    assert (one == three, one == two) == (True, False)
+    assert handler.destination(events[0]) == handler.destination(events[2]) == str(PROD).casefold()
