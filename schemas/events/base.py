@@ -131,7 +131,7 @@ class Event(WireModel):
 
     @property
     def chosen_names(self) -> tuple[str, ...]:
-        """Names in the event that whoever created the object chose, beside its tags and properties."""
+        """Names that the creator of the object chose: lineage reads them, as it reads tags and properties."""
         return ()
 
     @property
