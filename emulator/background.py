@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for those who are not asynchronous themselves."""
+"""An event loop on a thread of its own, for synchronous callers."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,19 +10,19 @@ T = TypeVar("T")
 
 
 class Background:
-    """A running loop, while in its ``with``."""
+    """A running loop, within a ``with`` block."""
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
-        # A daemon: whoever presses Ctrl-C a second time need not wait for it.
+        # A daemon, so that a second Ctrl-C ends the process at once.
         self._thread = Thread(target=self._loop.run_forever, name="mlevents-local", daemon=True)
         self._thread.start()
         return self
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
-        """Have the loop do it, and wait for the result. Raises what it raises; TimeoutError after `timeout` seconds.
+        """Run a coroutine in the loop; its result. Raises its exception, or TimeoutError after `timeout` seconds.
 
-        When the time is up, and at Ctrl-C, the work is cancelled, and waited for while it cleans up.
+        On a timeout or Ctrl-C, cancels the coroutine and waits until it has cleaned up.
         """
         tasks: set[asyncio.Task[Any] | None] = set()
 
@@ -34,7 +34,7 @@ class Background:
         try:
             return future.result(timeout)
         finally:
-            if future.cancel():  # else it has ended
+            if future.cancel():  # it has not ended
                 asyncio.run_coroutine_threadsafe(_ended(tasks), self._loop).result()
 
     def __exit__(
@@ -48,5 +48,5 @@ class Background:
 
 
 async def _ended(tasks: set[asyncio.Task[Any] | None]) -> None:
-    if begun := {task for task in tasks if task}:
-        await asyncio.wait(begun)
+    if started_operation := {task for task in tasks if task}:
+        await asyncio.wait(started_operation)

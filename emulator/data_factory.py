@@ -1,9 +1,8 @@
-"""Data Factory: pipelines, their runs, and the search among these.
+"""Data Factory: pipelines, their runs, and queries for runs.
 
 learn.microsoft.com/rest/api/datafactory: "Pipelines - Create Run", "Pipeline Runs - Get", "- Cancel", "- Query By
-Factory"; names and what may be asked for in a query as documented there. A run is started by parameters alone: nothing
-makes two equal requests one run. Not documented, and so refused, that a handler may not count on it: parameters that
-the pipeline does not declare, and leaving out one that has no default value.
+Factory"; names and queries as documented there. Two equal requests start two runs. Not documented, and refused here so
+that no handler relies on it: parameters that the pipeline does not declare, and a missing one without a default value.
 """
 
 import json
@@ -37,7 +36,7 @@ _OPERANDS: dict[str, Callable[[FactoryRun], str]] = {
 
 
 def add_factory(state: State, id: str, location: str) -> Resource:
-    """A new factory. Raises ErrorResponse for a name out of limits."""
+    """Create a factory. Raises an error response (400) for an invalid name."""
     name = id.rpartition("/")[2]
     if not 3 <= len(name) <= 63 or not _FACTORY_NAME.fullmatch(name):
         raise ErrorResponse(400, "InvalidFactoryName", f"The factory name '{name}' is invalid.")
@@ -46,9 +45,9 @@ def add_factory(state: State, id: str, location: str) -> Resource:
 
 
 def add_pipeline(state: State, factory: str, name: str, parameters: Body) -> Resource:
-    """A new pipeline of a factory, with the parameters that it declares: ``{"type": "String", "defaultValue": ...}``.
+    """Create a pipeline that declares parameters, each ``{"type": "String", "defaultValue": ...}``.
 
-    Raises ErrorResponse for a name out of limits and for a type that there is not.
+    Raises an error response (400) for an invalid name or type.
     """
     state.require(factory)
     if not 1 <= len(name) <= 260 or not _PIPELINE_NAME.fullmatch(name):
@@ -132,16 +131,16 @@ def _cancel(request: Request) -> Response:
 
 
 def _query(request: Request) -> Response:
-    """Runs by when they last changed. A run that has just begun may not be among them yet, if so requested."""
+    """The runs that changed in an interval. New runs are left out as planned."""
     state = request.state
-    factory, asked = state.require(request.id), request.body("factory_query")
+    factory, query = state.require(request.id), request.body("factory_query")
     state.complete_due()
-    after, before = _moment(asked["lastUpdatedAfter"]), _moment(asked["lastUpdatedBefore"])
+    after, before = _moment(query["lastUpdatedAfter"]), _moment(query["lastUpdatedBefore"])
     found = [run for run in state.factory_runs if run.factory == factory.id and after <= run.changed <= before]
-    listed = [run for run in found if _is_listed(run) and all(_passes(run, f) for f in asked.get("filters") or [])]
-    for order in reversed(asked.get("orderBy") or []):
+    listed = [run for run in found if _is_listed(run) and all(_passes(run, one) for one in query.get("filters") or [])]
+    for order in reversed(query.get("orderBy") or []):
         listed.sort(key=_OPERANDS[order["orderBy"]], reverse=order["order"].upper() == "DESC")
-    start = int(asked.get("continuationToken") or "0")
+    start = int(query.get("continuationToken") or "0")
     body: Body = {"value": [shown(run) for run in listed[start : start + state.page]]}
     if start + state.page < len(listed):
         body["continuationToken"] = str(start + state.page)
@@ -155,11 +154,11 @@ def _is_listed(run: FactoryRun) -> bool:
     return True
 
 
-def _passes(run: FactoryRun, asked: Body) -> bool:
-    operand = next(name for name in _OPERANDS if name.lower() == asked["operand"].lower())
+def _passes(run: FactoryRun, filter: Body) -> bool:
+    operand = next(name for name in _OPERANDS if name.lower() == filter["operand"].lower())
     value = _OPERANDS[operand](run).lower()
-    among = value in [wanted.lower() for wanted in asked["values"]]
-    return bool(among) != str(asked["operator"]).lower().startswith("not")
+    among = value in [wanted.lower() for wanted in filter["values"]]
+    return bool(among) != str(filter["operator"]).lower().startswith("not")
 
 
 def _moment(text: str) -> datetime:
@@ -171,7 +170,7 @@ def _moment(text: str) -> datetime:
 
 
 def shown(run: FactoryRun) -> Body:
-    """A run as the service tells of it. Values of parameters are texts there, whatever they were."""
+    """A run as the service shows it, with every parameter as a string."""
     ended = run.ended
     return {
         "id": f"{run.factory}/pipelineruns/{run.id}",

@@ -1,7 +1,7 @@
-"""Event Grid: delivers the events that were raised to one URL, at least once, in no order.
+"""Event Grid: delivers events to one URL, at least once, in any order.
 
-learn.microsoft.com, "Event Grid message delivery and retry" and "Webhook event delivery": one event a request, 30
-seconds for an answer, the waits between attempts, and what is given up at once.
+learn.microsoft.com, "Event Grid message delivery and retry" and "Webhook event delivery": one event per
+request, 30 seconds for a response, the retry schedule, and the statuses that are not retried.
 """
 
 import asyncio
@@ -16,33 +16,33 @@ import aiohttp
 from emulator.background import Background
 from emulator.state.state import Body
 
-PAUSES = (10.0, 30.0, 60.0, 300.0, 600.0, 1_800.0, 3_600.0)  # seconds before the next attempt
+PAUSES = (10.0, 30.0, 60.0, 300.0, 600.0, 1_800.0, 3_600.0)  # seconds between attempts
 TIMEOUT = aiohttp.ClientTimeout(total=30)
-GIVEN_UP = frozenset({400, 403, 413})
-LEAST = {401: 300.0, 404: 300.0, 408: 120.0, 503: 30.0}  # seconds to wait after such an answer
+NOT_RETRIED = frozenset({400, 403, 413})
+LEAST = {401: 300.0, 404: 300.0, 408: 120.0, 503: 30.0}  # seconds to wait at least after this status
 
 
-class NotValidated(Exception):  # noqa: N818 - what came of the handshake
-    """The URL did not answer the handshake, and gets no events; says what it did."""
+class NotValidated(Exception):  # noqa: N818 - the result of a handshake
+    """The URL did not answer the handshake, and gets no events; the message has its response."""
 
 
 class EventGrid:
-    """A subscription of one URL to all events, while in its ``with``.
+    """A subscription of one URL to all events, within a ``with`` block.
 
-    Every `twice_every`th event is delivered twice, as any may be; 0: none is.
+    Every `twice_every`th event is delivered twice, as Event Grid may deliver any; 0: none is.
     """
 
     def __init__(self, url: str, *, twice_every: int = 0, pauses: Sequence[float] = PAUSES) -> None:
         self.url = url
         self.delivered: list[Body] = []
-        self.given_up: list[tuple[Body, str]] = []  # and why
+        self.undelivered: list[tuple[Body, str]] = []  # with the reason
         self._twice_every, self._pauses = twice_every, pauses
         self._background, self._open, self._lock = Background(), False, Lock()
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __enter__(self) -> Self:
-        """Shake hands. Raises NotValidated."""
+        """Subscribe. Raises NotValidated."""
         self._background.__enter__()
         try:
             self._background.run(self._subscribe())
@@ -62,11 +62,11 @@ class EventGrid:
 
     @property
     def idle(self) -> bool:
-        """Is nothing on its way?"""
+        """Whether no delivery is pending."""
         return not self._tasks
 
     def publish(self, event: Body) -> None:
-        """Deliver an event, from now on, while others are. Any thread may ask; after the ``with`` nothing happens."""
+        """Start to deliver an event, from any thread. Does nothing after the ``with`` block."""
         with self._lock:
             if self._open:
                 self._background.run(self._accept(event))
@@ -114,10 +114,10 @@ class EventGrid:
             if 200 <= status <= 204:
                 self.delivered.append(event)
                 return
-            if status in GIVEN_UP:
+            if status in NOT_RETRIED:
                 break
             await asyncio.sleep(max(pause, LEAST.get(status, 0.0)) if pause else 0.0)
-        self.given_up.append((event, f"{status} {answer}"))
+        self.undelivered.append((event, f"{status} {answer}"))
 
     async def _post(self, event: Body, kind: str, attempt: int) -> tuple[int, Any]:
         headers = {

@@ -3,12 +3,12 @@
 import socket
 
 
-class PortTaken(Exception):  # noqa: N818 - says what it is about
-    """A port cannot be listened on; says why and what to do."""
+class PortTaken(Exception):  # noqa: N818 - the port's state
+    """A port is in use; the message says what to do."""
 
 
 def listen(port: int, instead: str) -> socket.socket:
-    """A socket that listens on this machine only; port 0 is any free one. Raises PortTaken, advising `instead`."""
+    """A listening socket on 127.0.0.1; port 0 is any free one. Raises PortTaken, whose message ends with `instead`."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -21,7 +21,7 @@ def listen(port: int, instead: str) -> socket.socket:
 
 
 def free(ports: tuple[int, ...]) -> bool:
-    """Can all these ports be listened on now?"""
+    """Whether all these ports are free now."""
     try:
         for port in ports:
             listen(port, "").close()

@@ -1,4 +1,4 @@
-"""The managed-identity endpoint of App Service and Functions, on loopback: real credentials get tokens from it.
+"""The managed-identity endpoint of App Service and Functions, for azure-identity's credentials.
 
 learn.microsoft.com, "How to use managed identities for App Service and Azure Functions", section "REST endpoint
 reference".
@@ -22,23 +22,23 @@ _UNKNOWN = "No User Assigned or Delegated Managed Identity found for specified C
 
 @dataclass
 class IdentityEndpoint:
-    """What it was asked for, and the app settings that lead to it."""
+    """The endpoint: its requests, and the app settings that lead to it."""
 
     url: str = ""
     secret: str = field(default_factory=lambda: uuid4().hex)
-    asked: list[dict[str, str]] = field(default_factory=list)
-    clients: frozenset[str] | None = None  # the user-assigned identities that there are; None: any that is asked for
+    requests: list[dict[str, str]] = field(default_factory=list)
+    clients: frozenset[str] | None = None  # client ids of user-assigned identities; None: any
 
     @property
     def settings(self) -> dict[str, str]:
-        """What Azure sets in a function app that has an identity."""
+        """The settings that Azure adds to a function app with an identity."""
         return {"IDENTITY_ENDPOINT": self.url, "IDENTITY_HEADER": self.secret}
 
     def answer(self, query: dict[str, str], secret: str | None) -> tuple[int, dict[str, Any]]:
-        """Status and body."""
+        """The status and body of the response."""
         if secret != self.secret or query.get("api-version") != "2019-08-01" or not query.get("resource"):
-            return 400, {"statusCode": 400, "message": "the header, the api-version or the resource is not right"}
-        self.asked.append(query)
+            return 400, {"statusCode": 400, "message": "the header, the api-version or the resource is invalid"}
+        self.requests.append(query)
         client = query.get("client_id")
         if client and self.clients is not None and client not in self.clients:
             return 400, {"statusCode": 400, "message": _UNKNOWN}
@@ -49,7 +49,7 @@ class IdentityEndpoint:
 
 @contextmanager
 def identity_endpoint() -> Iterator[IdentityEndpoint]:
-    """Runs one."""
+    """Run an endpoint within the ``with`` block."""
     endpoint = IdentityEndpoint()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""What is registered by name and version, in a workspace or a registry: models, environments, code and more."""
+"""Assets, by name and version, in a workspace or a registry: models, environments, code, data, components."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from emulator.state import ids
 from emulator.state.ids import REGISTRY_SCOPE, WORKSPACE_SCOPE
 from emulator.state.state import Body, Resource, State
 
-DATA_PLANE = "/mferp/managementfrontend"  # before the paths of a registry, under the host that discovery tells
+DATA_PLANE = "/mferp/managementfrontend"  # prefix of a registry's paths on the host from discovery
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of asset."""
+    """A kind of asset."""
 
     plural: str  # in paths
     singular: str  # in messages
     schema: str  # of a version's body; with "_container", of a container's
-    paths: tuple[str, ...]  # the properties that a version keeps for ever
+    paths: tuple[str, ...]  # properties that cannot change
     versions: frozenset[str]
 
 
@@ -36,9 +36,9 @@ KINDS = (
 
 
 def register(state: State, id: str, properties: Body) -> Resource:
-    """A new version, and its container if it is the first. A model's in a workspace raises ModelRegistered.
+    """Create a version, and its container for the first one. A model in a workspace raises ModelRegistered.
 
-    Raises ErrorResponse for a name or a version that is out of limits.
+    Raises an error response (400) for an invalid name or version.
     """
     (scope, plural, name), version = id.rpartition("/versions/")[0].rsplit("/", 2), ids.name_of(id)
     ids.check_asset(name, version, kind_of(id).singular)
@@ -49,16 +49,16 @@ def register(state: State, id: str, properties: Body) -> Resource:
     container.properties["nextVersion"] = str(int(version) + 1) if version.isdecimal() else version
     defaults: Body = {"tags": {}, "properties": {}, "isArchived": False, "isAnonymous": False}
     if plural == "models":
-        defaults["flavors"] = {}  # azure-ai-ml cannot read a model without
+        defaults["flavors"] = {}  # azure-ai-ml fails to read a model without them
     given = {name: value for name, value in properties.items() if value is not None}
-    made = state.add(id, {"properties": {**defaults, **given, "provisioningState": "Succeeded"}})
+    created = state.add(id, {"properties": {**defaults, **given, "provisioningState": "Succeeded"}})
     if plural == "models" and "/workspaces/" in scope:
-        state.raise_event(events.model_registered(state, scope, name, version, made.properties))
-    return made
+        state.raise_event(events.model_registered(state, scope, name, version, created.properties))
+    return created
 
 
 def create(state: State, id: str, properties: Body) -> Resource:
-    """A new version, as by `register`. Raises an error response (409) if it exists."""
+    """Create a version like `register`. Raises an error response (409) if it exists."""
     if state.find(id):
         raise ErrorResponse(409, "Conflict", f"{id} exists already.")
     return register(state, id, properties)
@@ -77,11 +77,11 @@ def kind_of(id: str) -> Kind:
 
 
 def _get(request: Request) -> Response:
-    return Response(200, _as_asked(request, request.state.read(request.id)))
+    return Response(200, _as_requested(request, request.state.read(request.id)))
 
 
-def _as_asked(request: Request, body: Body) -> Body:
-    """A registry's own plane answers with ids of its own: ``azureml://registries/...``."""
+def _as_requested(request: Request, body: Body) -> Body:
+    """The body; from a registry's data plane, with an id like ``azureml://registries/...``."""
     if not request.path.lower().startswith(DATA_PLANE):
         return body
     inside = body["id"].partition("/registries/")[2]
@@ -100,12 +100,12 @@ def _versions(request: Request) -> Response:
     if order.endswith("desc"):
         found.reverse()
     answer = request.page(found)
-    answer.body["value"] = [_as_asked(request, body) for body in answer.body["value"]]
+    answer.body["value"] = [_as_requested(request, body) for body in answer.body["value"]]
     return answer
 
 
 def _listed(request: Request, found: list[Resource]) -> Iterator[Resource]:
-    """Those that a list shows: neither anonymous nor archived, unless archived ones are asked for."""
+    """The assets in a list: no anonymous ones, and archived ones only if the query wants them."""
     view = request.query.get("listviewtype", "ActiveOnly").lower()
     for one in found:
         archived = bool(one.properties.get("isArchived"))
@@ -115,7 +115,7 @@ def _listed(request: Request, found: list[Resource]) -> Iterator[Resource]:
 
 
 def _hashed(request: Request, wanted: str) -> Iterator[Resource]:
-    """Versions with a hash, of whatever name: azure-ai-ml asks under a name that it has just thought up."""
+    """Versions with a hash, under any name: azure-ai-ml searches under a name that it has just generated."""
     for container in request.state.children(request.scope, kind_of(request.id).plural):
         for one in request.state.children(container.id, "versions"):
             if one.properties["properties"].get("hash_sha256") == wanted:
@@ -127,17 +127,17 @@ def _put(request: Request) -> Response:
     name, version = request.params["name"], request.params["version"]
     ids.check_asset(name, version, kind.singular)
     body = request.body(kind.schema)
-    if (there := request.state.find(request.id)) is None:
+    if (existing := request.state.find(request.id)) is None:
         return Response(201, register(request.state, request.id, body["properties"]).body)
     new = body["properties"]
-    if any(_differs(new.get(path), there.properties.get(path)) for path in kind.paths):
+    if any(_differs(new.get(path), existing.properties.get(path)) for path in kind.paths):
         raise ErrorResponse(400, "UserError", "Asset paths cannot be updated.")
-    changed = {**there.body, "properties": {**there.properties, **new}}
+    changed = {**existing.body, "properties": {**existing.properties, **new}}
     return Response(200, request.state.replace(request.id, changed).body)
 
 
 def _differs(new: Any, old: Any) -> bool:
-    """Is a path another one? One that is not sent stays; ids in paths ignore case."""
+    """Whether a property changes. One that was not sent does not; strings ignore case, as ids do."""
     same = new.lower() == old.lower() if isinstance(new, str) and isinstance(old, str) else new == old
     return new is not None and not same
 
@@ -145,11 +145,11 @@ def _differs(new: Any, old: Any) -> bool:
 def _put_container(request: Request) -> Response:
     body = request.body(f"{kind_of(request.id).schema}_container")
     ids.check_asset(request.params["name"], "1", kind_of(request.id).singular)
-    if (there := request.state.find(request.id)) is None:
+    if (existing := request.state.find(request.id)) is None:
         return Response(
             201, request.state.add(request.id, {"properties": {**body["properties"], "isArchived": False}}).body
         )
-    changed = {**there.body, "properties": {**there.properties, **body["properties"]}}
+    changed = {**existing.body, "properties": {**existing.properties, **body["properties"]}}
     return Response(200, request.state.replace(request.id, changed).body)
 
 

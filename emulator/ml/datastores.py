@@ -1,8 +1,8 @@
-"""The default datastore of a workspace, for clients that upload with its own credentials, to the storage emulator.
+"""Uploads to a workspace's default datastore, with a signature of that datastore's account.
 
-azure-ai-ml does so with the build context of an environment and with local data. It takes a datastore's account for the
-first part of a host's name, which an emulator has not: the datastore here names an account such that the client's URL
-leads to the stand-in, which passes on what comes there, signature and all.
+azure-ai-ml uploads the build context of an environment and local data this way. It builds the host name from the
+datastore's account name, and Azurite's URLs have no account in the host: the account name here makes that URL lead to
+the emulator, which forwards the request, signature included.
 """
 
 from datetime import timedelta
@@ -17,7 +17,7 @@ from emulator.ml import versions
 from emulator.state.state import State
 from emulator.state.storage_account import ACCOUNT, signed_container
 
-PATH = f"/{ACCOUNT}/{{path:.*}}"  # of what is passed on
+PATH = f"/{ACCOUNT}/{{path:.*}}"  # of requests to forward
 
 _HOP_BY_HOP = frozenset({"connection", "content-encoding", "content-length", "date", "host", "transfer-encoding"})
 
@@ -30,16 +30,16 @@ def _list_secrets(request: Request) -> Response:
     return Response(200, {"secretsType": "Sas", "sasToken": signature})
 
 
-def emulator_url(state: State) -> str:
-    """Where blobs are, from the connection string; the emulator's usual place if that does not say."""
+def blob_url(state: State) -> str:
+    """The URL of the blob service in the connection string, or else Azurite's default."""
     parts = dict(part.partition("=")[::2] for part in state.storage.split(";"))
     return parts.get("BlobEndpoint", f"http://127.0.0.1:10000/{ACCOUNT}").removesuffix(f"/{ACCOUNT}")
 
 
 async def forward(request: web.Request, state: State, client: aiohttp.ClientSession) -> web.Response:
-    """What the emulator answers to a request."""
+    """Forward a request to the blob service, and return its response."""
     headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
-    url = f"{emulator_url(state)}{request.raw_path}"
+    url = f"{blob_url(state)}{request.raw_path}"
     async with client.request(request.method, url, headers=headers, data=await request.read()) as answer:
         kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
         return web.Response(status=answer.status, headers=kept, body=await answer.read())

@@ -1,6 +1,6 @@
-"""The Event Grid events that the service would raise, in the Event Grid schema.
+"""The events that Azure ML raises, in the Event Grid schema.
 
-Azure/azure-rest-api-specs, specification/eventgrid, MachineLearningServices; with the spelling that is on the wire: the
+Azure/azure-rest-api-specs, specification/eventgrid, MachineLearningServices; as sent: the
 service writes the keys of tags and properties in camel case, too.
 """
 
@@ -13,7 +13,7 @@ from emulator.state.state import Body, State
 
 
 def model_registered(state: State, workspace: str, name: str, version: str, properties: Body) -> Body:
-    """A model was registered in a workspace."""
+    """The event for a model registered in a workspace."""
     data = {
         "modelName": name,
         "modelVersion": version,
@@ -24,7 +24,7 @@ def model_registered(state: State, workspace: str, name: str, version: str, prop
 
 
 def model_deployed(state: State, workspace: str, endpoint: Body, deployment: Body) -> Body:
-    """A deployment of an online endpoint is there; failed ones raise nothing.
+    """The event for an online deployment that succeeded; a failed one raises none.
 
     learn.microsoft.com, "Trigger applications, processes, or CI/CD workflows based on Azure Machine Learning events".
     """
@@ -41,18 +41,18 @@ def model_deployed(state: State, workspace: str, endpoint: Body, deployment: Bod
 
 
 def run_status_changed(state: State, run: Run) -> Body:
-    """A run came to a status. Its id is made from run and status, as those that were captured seem to be."""
+    """The event for a run's new status. Its id is derived from run and status, as in captured events."""
     id = str(uuid5(NAMESPACE_URL, f"{run.key} {run.status}"))
     return _run_event(state, run, "RunStatusChanged", {"runStatus": run.status, **_run_data(run)}, id)
 
 
 def run_completed(state: State, run: Run) -> Body:
-    """A run came to a good end."""
+    """The event for a completed run."""
     return _run_event(state, run, "RunCompleted", _run_data(run), str(uuid5(NAMESPACE_URL, f"{run.key} completed")))
 
 
 def experiment_id(run: Run) -> str:
-    """The number of a run's experiment."""
+    """The id of a run's experiment."""
     return str(uuid5(NAMESPACE_URL, f"{run.workspace}/experiments/{run.experiment}".lower()))
 
 
@@ -86,7 +86,7 @@ def _event(state: State, workspace: str, type: str, subject: str, data: Body) ->
 
 
 def _camel(values: Any) -> Body:
-    """Keys as Newtonsoft.Json's camel case has them: ``GITHUB_REPOSITORY`` becomes ``githuB_REPOSITORY``."""
+    """Keys in the camel case of Newtonsoft.Json: ``GITHUB_REPOSITORY`` becomes ``githuB_REPOSITORY``."""
     return {_camel_key(key): value for key, value in (values or {}).items()}
 
 
@@ -94,7 +94,7 @@ def _camel_key(key: str) -> str:
     letters = list(key)
     for n, letter in enumerate(letters):
         if not letter.isupper() or (n and n + 1 < len(letters) and not letters[n + 1].isupper()):
-            # The last capital of a run begins a word, and stays; a space after it does not begin one.
+            # The last of several capitals starts a word and stays, unless a space follows it.
             if n and letter.isupper() and letters[n + 1] == " ":
                 letters[n] = letter.lower()
             break

@@ -1,7 +1,7 @@
-"""Long-running operations as the client sees them: started, looked at, ended.
+"""The responses of long-running operations: start, status, result.
 
-Azure/azure-resource-manager-rpc, v1.0/async-api-reference.md; the paths are those that Azure ML answers with
-(Azure/azureml-examples#1891 shows one). The header x-ms-retry-after-ms, which azure-core heeds, makes tests quick.
+Azure/azure-resource-manager-rpc, v1.0/async-api-reference.md; the paths are Azure ML's
+(Azure/azureml-examples#1891 shows one). azure-core honors x-ms-retry-after-ms, which keeps tests fast.
 """
 
 from emulator.http.request import Request
@@ -18,12 +18,12 @@ _KINDS = {
     "batchEndpoints/deployments": "bd",
     "jobs": "jc",
 }
-_NOTED = tuple(kind for kind in _KINDS if kind != "jobs")
+_RECORDED = tuple(kind for kind in _KINDS if kind != "jobs")
 _AT = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{location}}"
 
 
 def started(request: Request, operation: Operation, kind: str, status: int, body: Body | None = None) -> Response:
-    """The answer to a request that has begun an operation."""
+    """The response to the request that started an operation."""
     workspace = request.workspace
     subscription, location = request.params["subscription"], workspace.body["location"]
     number = f"{_KINDS[kind]}:{workspace.properties['workspaceId']}:{operation.id}"
@@ -37,15 +37,15 @@ def started(request: Request, operation: Operation, kind: str, status: int, body
     location = f"{base}/mfeOperationResults/{number}{query}"
     if not request.state.async_header:
         return Response(status, body, {"Location": location, "x-ms-retry-after-ms": str(request.state.poll_ms)})
-    if kind in _NOTED:
-        _note(request, operation, body, headers["Azure-AsyncOperation"])
+    if kind in _RECORDED:
+        _record(request, operation, body, headers["Azure-AsyncOperation"])
     if status == 202:
         headers["Location"] = location
     return Response(status, body, headers)
 
 
-def _note(request: Request, operation: Operation, body: Body | None, url: str) -> None:
-    """The resource shows its last operation, and so does the answer."""
+def _record(request: Request, operation: Operation, body: Body | None, url: str) -> None:
+    """Record the operation's URL in the resource and in the response."""
     found = request.state.find(operation.resource)
     whole = body["properties"] if body else {}
     for properties in (whole, found.properties if found else {}):
@@ -53,7 +53,7 @@ def _note(request: Request, operation: Operation, body: Body | None, url: str) -
 
 
 def busy(request: Request, id: str, what: str) -> None:
-    """Raises ErrorResponse if an operation is under way on a resource."""
+    """Raise an error response (409) if an operation is in progress on a resource."""
     if running := request.state.running(id):
         raise ErrorResponse(
             409,

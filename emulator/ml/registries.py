@@ -1,4 +1,4 @@
-"""Registries: where discovery finds them. What is in them: assets.py."""
+"""Registries and their discovery. Their assets: assets.py."""
 
 from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
@@ -10,15 +10,15 @@ from emulator.state.state import Resource, State
 
 
 def add(state: State, id: str, location: str) -> Resource:
-    """A new registry."""
+    """Create a registry."""
     properties = {"regions": [{"location": location}], "publicNetworkAccess": "Enabled", "discoveryUrl": state.url}
-    made = state.add(id, {"location": location, "tags": {}, "properties": properties})
-    state.registries[str(made.body["name"]).lower()] = id
-    return made
+    created = state.add(id, {"location": location, "tags": {}, "properties": properties})
+    state.registries[str(created.body["name"]).lower()] = id
+    return created
 
 
 def _discover(request: Request) -> Response:
-    """As azure-ai-ml asks (its _restclient/registry_discovery), for the host that serves a registry's assets."""
+    """The host that serves a registry's assets, as azure-ai-ml reads it (its _restclient/registry_discovery)."""
     name = request.params["registry"]
     if (id := request.state.registries.get(name.lower())) is None:
         raise ErrorResponse(404, "UserError", f"The registry {name} was not found.")

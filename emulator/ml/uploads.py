@@ -1,6 +1,6 @@
-"""Where clients put local files: places in the storage account, with a signature that lets them write there.
+"""Uploads through startPendingUpload: a container in the storage account, with a signature to write to it.
 
-That is what goes through startPendingUpload (code); what goes to a datastore with its own credentials: storage.py.
+Uploads to a datastore: datastores.py.
 """
 
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ from emulator.state.storage_account import signed_container
 
 
 def _start(request: Request) -> Response:
-    """A container of its own for each upload, as the service has it."""
-    asked = request.body("pending_upload")
+    """Create a container for this upload."""
+    body = request.body("pending_upload")
     account = workspaces.storage_account(request.state)
     container = f"{request.workspace.properties['workspaceId'][:8]}-{uuid4()}"
     uri, signature = signed_container(request.state.storage, container, timedelta(hours=24))
@@ -26,7 +26,7 @@ def _start(request: Request) -> Response:
         "storageAccountArmId": request.workspace.properties["storageAccount"].rpartition("/")[0] + f"/{account}",
         "credential": {"credentialType": "SAS", "sasUri": f"{uri}?{signature}"},
     }
-    number = asked.get("pendingUploadId") or str(uuid4())
+    number = body.get("pendingUploadId") or str(uuid4())
     kind = {"pendingUploadId": number, "pendingUploadType": "TemporaryBlobReference"}
     return Response(200, {"blobReferenceForConsumption": blobs, **kind})
 

@@ -56,9 +56,9 @@ _NEW = (
     "2025-12-01",
 )
 
-WORKSPACE = frozenset(_OLD + _NEW)  # workspaces, computes, usages, quotas, sizes of machines
+WORKSPACE = frozenset(_OLD + _NEW)  # workspaces, computes, usages, quotas, machine sizes
 ASSETS = frozenset(_NEW)  # endpoints, deployments, models, environments, code, datastores, operations
-LATER_ASSETS = ASSETS - {_ASSETS_FROM}  # data and components, which had other names in the first of them
+LATER_ASSETS = ASSETS - {_ASSETS_FROM}  # data and components, which have other names in the first one
 REGISTRY = frozenset(v for v in _NEW if v >= _REGISTRIES_FROM)
-DATA_PLANE = frozenset({"2021-10-01-dataplanepreview"})  # of registries, under their own host
+DATA_PLANE = frozenset({"2021-10-01-dataplanepreview"})  # of registries, on the host from discovery
 UPLOADS = frozenset(v for v in _NEW if v >= "2023-02-01-preview")  # startPendingUpload

@@ -1,4 +1,4 @@
-"""Workspaces, what they tell of where their services are, and their computes and datastores."""
+"""Workspaces, the discovery of their services, their computes and datastores."""
 
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
@@ -15,12 +15,12 @@ DATASTORE = "workspaceblobstore"  # the default one
 
 
 def add(state: State, id: str, location: str) -> Resource:
-    """A new workspace, with its default datastore."""
+    """Create a workspace with its default datastore."""
     number = str(uuid5(NAMESPACE_URL, id.lower()))
     base = id.rpartition("/workspaces/")[0].rpartition("/providers/")[0]
     host = urlsplit(state.url).netloc
     name = name_of(id)
-    made = state.add(
+    created = state.add(
         id,
         {
             "location": location,
@@ -42,7 +42,7 @@ def add(state: State, id: str, location: str) -> Resource:
         },
     )
     state.add(f"{id}/datastores/{DATASTORE}", {"properties": _blob_datastore(state, number)})
-    return made
+    return created
 
 
 def storage_account(state: State) -> str:
@@ -52,16 +52,16 @@ def storage_account(state: State) -> str:
 
 
 def account_in_urls(state: State) -> str:
-    """What makes ``https://{account}.blob.core.windows.net`` lead here, to be passed on: see storage.py.
+    """An account name that makes ``https://{account}.blob.core.windows.net`` lead here: see datastores.py.
 
-    What follows a ``#`` is no address.
+    The ``#`` turns the rest of the host name into a fragment.
     """
     account = storage_account(state)
     return f"{urlsplit(state.url).netloc}/{account}#" if account == ACCOUNT else account
 
 
 def container(number: str) -> str:
-    """The container of the default datastore of a workspace, by the workspace's number."""
+    """The container of a workspace's default datastore, by the workspace's GUID."""
     return f"azureml-blobstore-{number}"
 
 
@@ -117,5 +117,5 @@ ROUTES = (
         _of_group,
         versions.WORKSPACE,
     ),
-    Route("GET", "/discovery/workspaces/{number}", _discovery, frozenset(), Plane.OWN),  # asked without a token
+    Route("GET", "/discovery/workspaces/{number}", _discovery, frozenset(), Plane.OWN),  # clients send no token
 )

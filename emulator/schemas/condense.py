@@ -2,9 +2,9 @@
 
     python -m emulator.schemas.condense Microsoft.MachineLearningServices.json > emulator/schemas/published.json
 
-The file comes from Azure/azure-resource-manager-schemas, schemas/<api-version>. What is left out: descriptions, the
-template expressions that may stand for any value, and every resource that the emulator does not serve. What is made
-plain: a union of kinds, told apart by one member, becomes a `discriminator` as in OpenAPI; objects are closed.
+The file comes from Azure/azure-resource-manager-schemas, schemas/<api-version>. The result has no
+descriptions, no template expressions in place of values, and no resources that the emulator does not serve. A union of
+kinds that one member distinguishes becomes a `discriminator` as in OpenAPI; objects take no other properties.
 """
 
 import json

@@ -1,1 +1,1 @@
-"""The emulator's state, its clock, and what is to happen when."""
+"""The emulator's state, its clock, and its plans."""

@@ -1,4 +1,4 @@
-"""An Azure of its own for each test, the real client for it, and Resource Manager without a client."""
+"""An emulator for each test, the real client for it, and requests without a client."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,9 +12,9 @@ from emulator import WORKSPACE, Azure
 from mlevents.local.azurite import Azurite
 from tests.kit.emulator import emulated_azure
 
-with warnings.catch_warnings():  # azure-ai-ml's schemas use what marshmallow 4 will not have
+with warnings.catch_warnings():  # azure-ai-ml's schemas use what marshmallow 4 removes
     warnings.simplefilter("ignore")
-    import_module("azure.ai.ml")  # so that whoever imports it later is not told, either
+    import_module("azure.ai.ml")  # later imports do not warn again
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 VERSION = "2025-12-01"
 _, _, SUBSCRIPTION, _, GROUP, _, _, _, NAME = WORKSPACE.split("/")
 
-Ask = Callable[..., requests.Response]
+Send = Callable[..., requests.Response]
 
 
 @pytest.fixture
 def azure(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
-    """One workspace, one registry, Azurite for uploads. The environment trusts it and has its identity."""
+    """One workspace, one registry, Azurite for uploads; the environment's variables lead to it."""
     with emulated_azure(monkeypatch, storage=azurite.connection_string) as azure:
         yield azure
 
 
 @pytest.fixture
 def client(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> "MLClient":
-    """The real client, as it is, for the workspace."""
+    """The real client, unpatched, for the workspace."""
     from azure.ai.ml import MLClient
 
-    monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")  # the client sets it; it is to be gone after the test
+    monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")  # the client sets it; monkeypatch undoes that
     return MLClient(azure.credential(), SUBSCRIPTION, GROUP, NAME, **azure.client_options)
 
 
@@ -51,8 +51,8 @@ def registry(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> "MLClient":
 
 
 @pytest.fixture
-def ask(azure: Azure) -> Iterator[Ask]:
-    """Asks Resource Manager for what is in the workspace, or for a path that begins with a slash, with a good token."""
+def send(azure: Azure) -> Iterator[Send]:
+    """Sends a request to a path below the workspace, or to an absolute path, with a valid token."""
     with requests.Session() as session:
 
         def send(

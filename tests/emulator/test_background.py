@@ -1,4 +1,4 @@
-"""The loop in the background."""
+"""An event loop on a thread of its own."""
 
 import asyncio
 
@@ -7,8 +7,8 @@ import pytest
 from emulator.background import Background
 
 
-def test_what_takes_too_long_is_cancelled_and_cleans_up() -> None:
-    """Before the caller goes on; so it is at Ctrl-C."""
+def test_timeout_cancels_the_coroutine_and_waits_for_its_cleanup() -> None:
+    """As at Ctrl-C."""
     said: list[str] = []
 
     async def slow() -> None:
@@ -24,7 +24,7 @@ def test_what_takes_too_long_is_cancelled_and_cleans_up() -> None:
         assert said == ["cleaned up"]
 
 
-def test_what_it_raises_is_raised() -> None:
+def test_exceptions_reach_the_caller() -> None:
     async def fail() -> None:
         raise LookupError("here")
 

@@ -1,4 +1,4 @@
-"""The real azure-ai-ml client and what is registered: models, environments, code, in a workspace and in a registry."""
+"""The real azure-ai-ml client and assets, in a workspace and in a registry."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from emulator import WORKSPACE, Azure
 from mlevents.local.azurite import Azurite
-from tests.emulator.conftest import Ask, refused
+from tests.emulator.conftest import Send, refused
 from tests.emulator.test_client_online import managed, targets
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def test_models_of_a_workspace(azure: Azure, client: "MLClient") -> None:
     ]
 
 
-def test_models_change(azure: Azure, client: "MLClient") -> None:
-    """Tags by the client and from Python; archived and deleted ones."""
+def test_models_are_tagged_archived_and_deleted(azure: Azure, client: "MLClient") -> None:
     for version in ("7", "8", "9"):
         azure.models.register("churn", version)
     azure.models.set_tags("churn", "7", {"stage": "staging"})
@@ -48,8 +47,8 @@ def test_models_change(azure: Azure, client: "MLClient") -> None:
         client.models.get("churn", "9")
 
 
-def test_a_model_may_not_be_there_yet(azure: Azure, client: "MLClient") -> None:
-    """Events can be faster than the replicas that are read."""
+def test_late_reads_do_not_find_a_new_model(azure: Azure, client: "MLClient") -> None:
+    """An event may arrive before the replicas have the model."""
     azure.models.register("churn", "7", late_reads=2)
     for _ in range(2):
         with pytest.raises(ResourceNotFoundError):
@@ -58,7 +57,7 @@ def test_a_model_may_not_be_there_yet(azure: Azure, client: "MLClient") -> None:
 
 
 def test_models_of_a_registry(azure: Azure, registry: "MLClient") -> None:
-    """Found by discovery, on the registry's own plane; they raise no events."""
+    """Discovery leads to the registry's data plane. Models there raise no events."""
     id = azure.models.register("churn", "7", {"stage": "production"}, registry="acme")
     assert id == "azureml://registries/acme/models/churn/versions/7"
     assert registry.models.get("churn", "7").tags == {"stage": "production"}
@@ -83,10 +82,7 @@ def test_environments(azure: Azure, client: "MLClient", registry: "MLClient") ->
 def test_code_is_uploaded_to_storage(
     azure: Azure, client: "MLClient", azurite: Azurite, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A rule may name local code: it goes to the storage account, by a signature for a container of its own.
-
-    An environment of an image and conda packages goes along in the request.
-    """
+    """Into a container of its own, with a signature. An environment with conda packages is part of the request."""
     from azure.ai.ml.entities import CodeConfiguration, Environment
 
     source = tmp_path / "src"
@@ -115,10 +111,10 @@ def test_code_is_uploaded_to_storage(
         assert blob.name == f"{folder}/score.py"
 
 
-def test_the_same_code_is_uploaded_once(
+def test_code_with_the_same_hash_is_uploaded_once(
     azure: Azure, client: "MLClient", tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The client asks for code with the hash of what it has."""
+    """The client searches for code by its hash."""
     from azure.ai.ml.entities import CodeConfiguration
 
     (tmp_path / "score.py").write_text("def init(): ...\ndef run(data): ...\n", encoding="utf-8")
@@ -134,17 +130,17 @@ def test_the_same_code_is_uploaded_once(
 
 
 @pytest.mark.parametrize("days", [-400, 400])
-def test_upload_signatures_expire_by_the_machine_clock(azure: Azure, ask: Ask, days: int) -> None:
-    """Azurite checks them by that clock, wherever the emulator's own stands."""
+def test_upload_signatures_expire_by_the_machine_clock(azure: Azure, send: Send, days: int) -> None:
+    """Azurite checks them by that clock, whatever the emulator's is."""
     azure.clock.forward(days=days)
-    upload = ask("POST", "codes/scorer/versions/1/startPendingUpload", {"pendingUploadType": "TemporaryBlobReference"})
+    upload = send("POST", "codes/scorer/versions/1/startPendingUpload", {"pendingUploadType": "TemporaryBlobReference"})
     uri = upload.json()["blobReferenceForConsumption"]["credential"]["sasUri"]
     with ContainerClient.from_container_url(uri) as container:
         container.upload_blob("score.py", b"def init(): ...")
         assert [blob.name for blob in container.list_blobs()] == ["score.py"]
 
 
-def test_what_a_version_is_made_of_does_not_change(azure: Azure, client: "MLClient") -> None:
+def test_asset_paths_cannot_change(azure: Azure, client: "MLClient") -> None:
     from azure.ai.ml.entities import Environment
 
     azure.assets.add_environment("serving", "1", image="acme/serving:1")
@@ -152,40 +148,39 @@ def test_what_a_version_is_made_of_does_not_change(azure: Azure, client: "MLClie
         client.environments.create_or_update(Environment(name="serving", version="1", image="acme/serving:2"))
 
 
-def test_containers_and_versions_by_hand(azure: Azure, ask: Ask) -> None:
-    """What the client has no call for: containers of their own, the oldest first, deletion."""
+def test_containers_ordering_and_deletion_without_the_client(azure: Azure, send: Send) -> None:
     container = {"properties": {"tags": {"a": "b"}}}
-    assert [ask("PUT", "models/churn", container).status_code for _ in range(2)] == [201, 200]
+    assert [send("PUT", "models/churn", container).status_code for _ in range(2)] == [201, 200]
     body = {"properties": {"modelUri": "azureml://x", "properties": {"auc": 0.9}}}
-    assert ask("PUT", "models/churn/versions/1", body).status_code == 201
+    assert send("PUT", "models/churn/versions/1", body).status_code == 201
     azure.models.register("churn", "2")
-    listed = ask("GET", "models/churn/versions", **{"$orderBy": "createdtime asc"}).json()["value"]
+    listed = send("GET", "models/churn/versions", **{"$orderBy": "createdtime asc"}).json()["value"]
     assert [one["name"] for one in listed] == ["1", "2"]
-    assert ask("GET", "models/churn").json()["properties"]["latestVersion"] == "2"
-    assert [ask("DELETE", "models/churn/versions/1").status_code for _ in range(2)] == [200, 204]
+    assert send("GET", "models/churn").json()["properties"]["latestVersion"] == "2"
+    assert [send("DELETE", "models/churn/versions/1").status_code for _ in range(2)] == [200, 204]
     body["properties"]["properties"] = {"auc": [0.9]}
     assert (
         "properties.properties.auc must be a string, not an array"
-        in refused(ask("PUT", "models/churn/versions/3", body))[2]
+        in refused(send("PUT", "models/churn/versions/3", body))[2]
     )
     assert [event["data"]["modelVersion"] for event in azure.events.all] == ["1", "2"]
 
 
-def test_code_with_another_hash_is_other_code(azure: Azure, ask: Ask) -> None:
+def test_search_by_another_hash_finds_no_code(azure: Azure, send: Send) -> None:
     azure.assets.add_code("scorer", "1")
-    assert ask("GET", "codes/scorer/versions", hash="abc").json()["value"] == []
+    assert send("GET", "codes/scorer/versions", hash="abc").json()["value"] == []
 
 
-def test_a_registry_is_there_for_resource_manager_too(azure: Azure, ask: Ask) -> None:
+def test_registries_are_resources_of_resource_manager(azure: Azure, send: Send) -> None:
     azure.models.register("churn", "7", registry="acme")
     scope = f"{WORKSPACE.rpartition('/workspaces/')[0]}/registries/acme"
-    assert ask("GET", scope).json()["name"] == "acme"
-    found = ask("GET", f"{scope}/models/churn/versions/7").json()
+    assert send("GET", scope).json()["name"] == "acme"
+    found = send("GET", f"{scope}/models/churn/versions/7").json()
     assert found["id"] == f"{scope}/models/churn/versions/7"
 
 
-def test_a_registered_model_raises_its_event(azure: Azure) -> None:
-    """As it is on the wire: keys of tags and properties in camel case, too."""
+def test_registering_a_model_raises_model_registered(azure: Azure) -> None:
+    """With the keys of tags and properties in camel case, as Azure ML sends them."""
     azure.models.register("churn", "7", {"Stage": "production", "GITHUB_SHA": "abc"}, properties={"AUC": "0.9"})
     (event,) = azure.events.all
     assert (event["topic"], event["subject"]) == (WORKSPACE, "models/churn:7")

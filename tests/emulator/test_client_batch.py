@@ -6,7 +6,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from emulator import WORKSPACE, Azure
-from tests.emulator.conftest import Ask
+from tests.emulator.conftest import Send
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -21,13 +21,13 @@ def deployment(model: str, name: str = "churn-7", **more: Any) -> "ModelBatchDep
     return ModelBatchDeployment(name=name, endpoint_name="churn", model=model, **more)
 
 
-def test_a_batch_endpoint_from_nothing_to_its_default(azure: Azure, client: "MLClient") -> None:
-    """The new deployment becomes the default by writing the endpoint back."""
+def test_new_deployment_becomes_the_default(azure: Azure, client: "MLClient") -> None:
+    """The client writes the endpoint back with its name."""
     from azure.ai.ml.entities import BatchEndpoint
 
     compute = azure.workspaces.add_compute("cluster")
     model = azure.models.register("churn", "7")
-    new = BatchEndpoint(name="churn", auth_mode="AADToken", tags={"a": "b"})  # its default is none of the schema's
+    new = BatchEndpoint(name="churn", auth_mode="AADToken", tags={"a": "b"})  # the client's default violates the schema
     made = client.batch_endpoints.begin_create_or_update(new).result()
     assert (made.provisioning_state, made.auth_mode) == ("Succeeded", "aad_token")
     client.batch_deployments.begin_create_or_update(deployment(model)).result()
@@ -59,8 +59,8 @@ def test_batch_endpoints_and_deployments_are_listed_and_deleted(azure: Azure, cl
         client.batch_endpoints.get("churn")
 
 
-def test_what_a_batch_deployment_needs(azure: Azure, client: "MLClient") -> None:
-    """A compute that is there; for other than MLflow models an environment and code."""
+def test_batch_deployment_requires_compute_environment_and_code(azure: Azure, client: "MLClient") -> None:
+    """An MLflow model requires only a compute."""
     model = azure.models.register("churn", "7", type="custom_model")
     azure.workspaces.add_compute("cluster")
     azure.endpoints.add("churn", "Batch")
@@ -72,20 +72,19 @@ def test_what_a_batch_deployment_needs(azure: Azure, client: "MLClient") -> None
         )
 
 
-def test_a_deployment_of_a_pipeline_component(azure: Azure, ask: Ask) -> None:
-    """It needs no model."""
+def test_deployment_of_a_pipeline_component_needs_no_model(azure: Azure, send: Send) -> None:
     component = f"{WORKSPACE}/components/score/versions/1"
     spec = {"properties": {"componentSpec": {"name": "score"}}}
-    assert ask("PUT", "components/score/versions/1", spec).status_code == 201
+    assert send("PUT", "components/score/versions/1", spec).status_code == 201
     azure.endpoints.add("churn", "Batch")
     reference = {"referenceType": "Id", "assetId": component}
     configuration = {"deploymentConfigurationType": "PipelineComponent", "componentId": reference, "settings": {}}
     body = {"location": "westeurope", "properties": {"deploymentConfiguration": configuration}}
-    assert ask("PUT", "batchEndpoints/churn/deployments/score", body).status_code == 201
+    assert send("PUT", "batchEndpoints/churn/deployments/score", body).status_code == 201
     assert azure.endpoints.deployments("churn")["score"]["properties"]["deploymentConfiguration"] == configuration
 
 
-def test_a_failed_batch_deployment_tells_why(azure: Azure, client: "MLClient") -> None:
+def test_failed_batch_deployment_has_its_error(azure: Azure, client: "MLClient") -> None:
     azure.workspaces.add_compute("cluster")
     azure.endpoints.add("churn", "Batch")
     azure.faults.fail_deployment(message="the image cannot be built", code="ImageBuildFailure")

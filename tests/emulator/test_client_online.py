@@ -1,4 +1,4 @@
-"""The real azure-ai-ml client, unpatched, and online endpoints: what it sends, and what it makes of the answers."""
+"""The real azure-ai-ml client, unpatched, and online endpoints: its requests, and how it reads the responses."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ def targets(azure: Azure, match: str = "") -> list[str]:
     return [f"{call.target} {call.api_version}" for call in azure.calls.matching(match)]
 
 
-def test_an_endpoint_is_made_with_one_put(azure: Azure, client: "MLClient") -> None:
+def test_endpoint_is_created_with_one_put(azure: Azure, client: "MLClient") -> None:
     from azure.ai.ml.entities import ManagedOnlineEndpoint
 
     made = client.online_endpoints.begin_create_or_update(
@@ -47,8 +47,8 @@ def test_an_endpoint_is_made_with_one_put(azure: Azure, client: "MLClient") -> N
     ]
 
 
-def test_the_client_waits_for_the_operation(azure: Azure, client: "MLClient") -> None:
-    """As often as it is told that the operation is in progress, and not 30 seconds in between."""
+def test_client_polls_the_operation(azure: Azure, client: "MLClient") -> None:
+    """At the interval in the responses, rather than every 30 seconds."""
     from azure.ai.ml.entities import ManagedOnlineEndpoint
 
     azure.operations.set_duration(polls=3)
@@ -57,8 +57,8 @@ def test_the_client_waits_for_the_operation(azure: Azure, client: "MLClient") ->
     assert [call.answer["status"] for call in looks] == ["InProgress"] * 3 + ["Succeeded"]
 
 
-def test_a_deployment_of_an_mlflow_model(azure: Azure, client: "MLClient", capfd: pytest.CaptureFixture[str]) -> None:
-    """Needs no environment and no code; what it is made of is what the client sends."""
+def test_deployment_of_an_mlflow_model(azure: Azure, client: "MLClient", capfd: pytest.CaptureFixture[str]) -> None:
+    """It needs no environment and no code."""
     azure.endpoints.add("churn")
     model = azure.models.register("churn", "7")
     made = client.online_deployments.begin_create_or_update(managed(model, tags={"by": "mlevents"})).result()
@@ -75,11 +75,11 @@ def test_a_deployment_of_an_mlflow_model(azure: Azure, client: "MLClient", capfd
     assert put.body["properties"]["endpointComputeType"] == "Managed"
     assert "environmentId" not in put.body["properties"]
     assert azure.endpoints.deployments("churn")["churn-7"]["tags"] == {"by": "mlevents"}
-    capfd.readouterr()  # the client prints dots and what it checks
+    capfd.readouterr()  # the client prints its progress
 
 
-def test_a_deployment_of_a_registry_s_model(azure: Azure, client: "MLClient") -> None:
-    """The client asks discovery where the registry is, and the registry for the model."""
+def test_deployment_of_a_registry_model(azure: Azure, client: "MLClient") -> None:
+    """The client finds the registry by discovery, and reads the model there."""
     azure.endpoints.add("churn")
     model = azure.models.register("churn", "7", registry="acme")
     client.online_deployments.begin_create_or_update(managed(model)).result()
@@ -88,7 +88,7 @@ def test_a_deployment_of_a_registry_s_model(azure: Azure, client: "MLClient") ->
     assert azure.events.all[-1]["data"]["modelIds"] == "churn:7"
 
 
-def test_a_deployment_of_a_custom_model_names_environment_and_code(azure: Azure, client: "MLClient") -> None:
+def test_deployment_of_a_custom_model_with_environment_and_code(azure: Azure, client: "MLClient") -> None:
     from azure.ai.ml.entities import CodeConfiguration
 
     azure.endpoints.add("churn")
@@ -102,8 +102,8 @@ def test_a_deployment_of_a_custom_model_names_environment_and_code(azure: Azure,
     assert properties["environmentId"] == environment
 
 
-def test_a_failed_deployment_tells_why(azure: Azure, client: "MLClient") -> None:
-    """The operation has the error; the deployment stays, Failed; its log can be read; no event is raised."""
+def test_failed_deployment_has_error_and_logs(azure: Azure, client: "MLClient") -> None:
+    """The error is the operation's. The deployment stays, as Failed, and raises no event."""
     azure.endpoints.add("churn")
     model = azure.models.register("churn", "7")
     azure.faults.fail_deployment("churn-*", "the container has crashed", logs="loading\nno module named sklearn\n")
@@ -120,7 +120,7 @@ def test_traffic_is_changed_by_writing_the_endpoint_back(azure: Azure, client: "
     azure.endpoints.add_deployment("churn", "churn-6", model)
     azure.endpoints.add_deployment("churn", "churn-7", model)
     endpoint = client.online_endpoints.get("churn")
-    assert endpoint.traffic == {"churn-6": 0, "churn-7": 0}  # the client asks for the deployments and adds them
+    assert endpoint.traffic == {"churn-6": 0, "churn-7": 0}  # the client reads the deployments and adds them
     endpoint.traffic = {"churn-6": 90, "churn-7": 10}
     client.online_endpoints.begin_create_or_update(endpoint).result()
     assert azure.endpoints.traffic("churn") == {"churn-6": 90, "churn-7": 10}
@@ -130,7 +130,7 @@ def test_traffic_is_changed_by_writing_the_endpoint_back(azure: Azure, client: "
     assert changed["tags"] == {"team": "churn"}
 
 
-def test_deployments_and_endpoints_are_listed_page_by_page(azure: Azure, client: "MLClient") -> None:
+def test_deployments_and_endpoints_are_listed_in_pages(azure: Azure, client: "MLClient") -> None:
     model = azure.models.register("churn", "7")
     azure.state.page = 2
     for name in ("churn", "fraud", "price"):
@@ -141,7 +141,7 @@ def test_deployments_and_endpoints_are_listed_page_by_page(azure: Azure, client:
     assert [d.name for d in client.online_deployments.list("churn")] == [f"churn-{n}" for n in range(5)]
 
 
-def test_what_is_deleted_is_gone(azure: Azure, client: "MLClient") -> None:
+def test_deleted_deployments_and_endpoints_are_not_found(azure: Azure, client: "MLClient") -> None:
     model = azure.models.register("churn", "7")
     azure.endpoints.add("churn")
     azure.endpoints.add_deployment("churn", "churn-7", model)
@@ -190,8 +190,8 @@ def test_endpoints_on_kubernetes(azure: Azure, client: "MLClient") -> None:
     assert azure.endpoints.deployments("churn")["churn-7"]["properties"]["endpointComputeType"] == "Kubernetes"
 
 
-def test_quota_is_told_and_enforced(azure: Azure, client: "MLClient") -> None:
-    """A fifth more than runs is needed, for upgrades; what is deployed counts."""
+def test_quota_is_listed_and_enforced(azure: Azure, client: "MLClient") -> None:
+    """A deployment needs 20 % more than it runs, for upgrades."""
     azure.workspaces.set_quota("DSv2", 12)
     azure.endpoints.add("churn")
     model = azure.models.register("churn", "7")
@@ -201,7 +201,7 @@ def test_quota_is_told_and_enforced(azure: Azure, client: "MLClient") -> None:
     assert (vars(family)["currentValue"], family.limit) == (
         8,
         12,
-    )  # the client's own attribute, current_value, is empty
+    )  # the client leaves its attribute current_value empty
     (size,) = [size for size in client.compute.list_sizes() if size.name == "Standard_DS3_v2"]
     assert size.family == "standardDSv2Family"
     with pytest.raises(HttpResponseError, match="Not enough quota available for Standard_DS3_v2") as refusal:
@@ -210,14 +210,14 @@ def test_quota_is_told_and_enforced(azure: Azure, client: "MLClient") -> None:
     assert list(azure.endpoints.deployments("churn")) == ["churn-6"]
 
 
-def test_a_completed_deployment_raises_model_deployed(azure: Azure, client: "MLClient") -> None:
+def test_completed_deployment_raises_model_deployed(azure: Azure, client: "MLClient") -> None:
     azure.endpoints.add("churn", tags={"Team": "churn"})
-    told: list[dict[str, Any]] = []
-    azure.events.subscribe(told.append)
+    received: list[dict[str, Any]] = []
+    azure.events.subscribe(received.append)
     model = azure.models.register("churn", "7")
     client.online_deployments.begin_create_or_update(managed(model)).result()
-    assert [event["eventType"].rpartition(".")[2] for event in told] == ["ModelRegistered", "ModelDeployed"]
-    assert (told[1]["topic"], told[1]["subject"]) == (WORKSPACE, "endpoints/churn")
-    data = told[1]["data"]
+    assert [event["eventType"].rpartition(".")[2] for event in received] == ["ModelRegistered", "ModelDeployed"]
+    assert (received[1]["topic"], received[1]["subject"]) == (WORKSPACE, "endpoints/churn")
+    data = received[1]["data"]
     assert (data["serviceName"], data["serviceComputeType"], data["modelIds"]) == ("churn", "Managed", "churn:7")
     assert data["serviceTags"] == {"team": "churn"}

@@ -1,4 +1,4 @@
-"""Event Grid's part of the stand-in: the handshake, delivery, another attempt, what is given up."""
+"""The emulated Event Grid: handshake, delivery, retries, undelivered events."""
 
 import json
 from collections.abc import Iterator
@@ -14,20 +14,20 @@ from tests.kit.started import until
 
 
 class Subscriber:
-    """Takes events. It answers with the statuses that it is given (0: not at all), then 202."""
+    """A webhook that answers with the given statuses (0: it closes the connection), then 202."""
 
     def __init__(self) -> None:
         self.url = ""
         self.validates = True
         self.statuses: list[int] = []
-        self.taken: list[tuple[dict[str, Any], dict[str, str]]] = []  # events and headers
+        self.received: list[tuple[dict[str, Any], dict[str, str]]] = []  # events and headers
 
     def answer(self, body: Any, headers: dict[str, str]) -> tuple[int, Any]:
         [event] = body
         if headers["aeg-event-type"] == "SubscriptionValidation":
             code = event["data"]["validationCode"]
             return (200, {"validationResponse": code}) if self.validates else (404, None)
-        self.taken.append((event, headers))
+        self.received.append((event, headers))
         return (self.statuses.pop(0) if self.statuses else 202), None
 
 
@@ -66,46 +66,45 @@ def event(number: int) -> dict[str, Any]:
     return {"id": str(number), "dataVersion": "2", "data": {}}
 
 
-def test_after_the_handshake_each_event_is_delivered_alone(subscriber: Subscriber) -> None:
+def test_each_event_is_delivered_alone_after_the_handshake(subscriber: Subscriber) -> None:
     with EventGrid(subscriber.url) as grid:
         for number in range(3):
             grid.publish(event(number))
         until(lambda: len(grid.delivered) == 3)
-    assert sorted(taken["id"] for taken, _ in subscriber.taken) == ["0", "1", "2"]
-    _, headers = subscriber.taken[0]
+    assert sorted(taken["id"] for taken, _ in subscriber.received) == ["0", "1", "2"]
+    _, headers = subscriber.received[0]
     assert headers["aeg-event-type"] == "Notification"
     assert headers["aeg-data-version"] == "2"
 
 
-def test_what_fails_is_delivered_again_and_says_so(subscriber: Subscriber) -> None:
+def test_failed_delivery_is_retried_with_its_count(subscriber: Subscriber) -> None:
     subscriber.statuses = [500, 0, 202]
     with EventGrid(subscriber.url, pauses=[0.01, 0.01]) as grid:
         grid.publish(event(1))
         until(lambda: grid.delivered)
-    assert [headers["aeg-delivery-count"] for _, headers in subscriber.taken] == ["0", "1", "2"]
+    assert [headers["aeg-delivery-count"] for _, headers in subscriber.received] == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize("statuses", [[400], [413], [403], [500, 500]])
-def test_what_will_never_be_taken_is_given_up(subscriber: Subscriber, statuses: list[int]) -> None:
-    """At once if the answer says so, else when the attempts are used up."""
+def test_delivery_ends_after_a_final_status_or_the_last_attempt(subscriber: Subscriber, statuses: list[int]) -> None:
     subscriber.statuses = list(statuses)
     with EventGrid(subscriber.url, pauses=[0.01]) as grid:
         grid.publish(event(1))
-        until(lambda: grid.given_up)
-    assert len(subscriber.taken) == len(statuses)
-    assert grid.given_up[0][1].startswith(str(statuses[-1]))
+        until(lambda: grid.undelivered)
+    assert len(subscriber.received) == len(statuses)
+    assert grid.undelivered[0][1].startswith(str(statuses[-1]))
     assert not grid.delivered
 
 
-def test_events_may_come_twice(subscriber: Subscriber) -> None:
+def test_events_may_be_delivered_twice(subscriber: Subscriber) -> None:
     with EventGrid(subscriber.url, twice_every=2) as grid:
         for number in range(4):
             grid.publish(event(number))
         until(lambda: len(grid.delivered) == 6)
-    assert sorted(taken["id"] for taken, _ in subscriber.taken) == ["0", "1", "1", "2", "3", "3"]
+    assert sorted(taken["id"] for taken, _ in subscriber.received) == ["0", "1", "1", "2", "3", "3"]
 
 
-def test_who_does_not_shake_hands_gets_nothing(subscriber: Subscriber) -> None:
+def test_url_that_fails_the_handshake_gets_no_events(subscriber: Subscriber) -> None:
     subscriber.validates = False
     with (
         pytest.raises(NotValidated, match="did not answer the handshake of Event Grid: 404"),
@@ -116,19 +115,19 @@ def test_who_does_not_shake_hands_gets_nothing(subscriber: Subscriber) -> None:
         pass
 
 
-def test_when_it_ends_nothing_more_is_delivered(subscriber: Subscriber) -> None:
-    """What still waits for another attempt is forgotten."""
+def test_nothing_is_delivered_after_the_end(subscriber: Subscriber) -> None:
+    """Pending retries are dropped."""
     subscriber.statuses = [500]
     with EventGrid(subscriber.url) as grid:
         grid.publish(event(1))
-        until(lambda: subscriber.taken)
+        until(lambda: subscriber.received)
         assert not grid.idle
     grid.publish(event(2))
-    assert len(subscriber.taken) == 1
+    assert len(subscriber.received) == 1
     assert not grid.delivered
 
 
-def test_what_the_stand_in_raises_is_delivered(azure: Azure, subscriber: Subscriber) -> None:
+def test_events_of_the_emulator_are_delivered(azure: Azure, subscriber: Subscriber) -> None:
     azure.models.register("churn", "7")
     grid = azure.events.deliver_to(subscriber.url)
     azure.jobs.set_duration(seconds=0.2)
@@ -141,4 +140,4 @@ def test_what_the_stand_in_raises_is_delivered(azure: Azure, subscriber: Subscri
     )
     until(lambda: grid.idle)
     known = {raised["id"]: raised for raised in azure.events.all[1:]}
-    assert {taken["id"]: taken for taken, _ in subscriber.taken} == known
+    assert {taken["id"]: taken for taken, _ in subscriber.received} == known

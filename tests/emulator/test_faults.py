@@ -1,4 +1,4 @@
-"""What the stand-in does on request: what a test of a handler, or a demo, makes happen."""
+"""Fault injection, durations of operations, stale and late reads, callbacks, the log of calls."""
 
 from threading import Barrier, Thread
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from azure.core.exceptions import HttpResponseError, ServiceResponseError
 
 from emulator import WORKSPACE, Azure, Call
 from emulator.http.request import Request
-from tests.emulator.conftest import GROUP, NAME, SUBSCRIPTION, Ask, refused
+from tests.emulator.conftest import GROUP, NAME, SUBSCRIPTION, Send, refused
 from tests.emulator.test_client_online import managed
 from tests.emulator.test_refusals import ENDPOINT, deployment
 
@@ -34,49 +34,50 @@ def with_traffic(**traffic: int) -> dict[str, Any]:
     return {**ENDPOINT, "properties": {"authMode": "AADToken", "traffic": traffic}}
 
 
-def test_calls_fail_as_told(azure: Azure, ask: Ask) -> None:
-    """So many of those that match, after so many that are spared; then all is as before."""
+def test_matching_calls_fail_as_planned(azure: Azure, send: Send) -> None:
+    """Two of those that match, after the first one."""
     azure.endpoints.add("churn")
     headers = {"Retry-After": "7"}
     azure.faults.fail("GET onlineEndpoints/*", status=429, code="TooManyRequests", times=2, after=1, headers=headers)
-    answers = [ask("GET", "onlineEndpoints/churn") for _ in range(4)]
+    answers = [send("GET", "onlineEndpoints/churn") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 429, 429, 200]
     assert answers[1].headers["Retry-After"] == "7"
     assert refused(answers[1])[1] == "TooManyRequests"
-    assert ask("GET").status_code == 200
+    assert send("GET").status_code == 200
 
 
-def test_the_client_tries_again_what_fails_for_a_moment(azure: Azure, client: "MLClient") -> None:
+def test_client_retries_a_503(azure: Azure, client: "MLClient") -> None:
     azure.models.register("churn", "7")
     azure.faults.fail("GET models/*", status=503, times=1, headers={"Retry-After": "0"})
     assert client.models.get("churn", "7").version == "7"
     assert [call.status for call in azure.calls.all] == [503, 200]
 
 
-def test_what_is_healed_fails_no_more(azure: Azure, ask: Ask) -> None:
+def test_cleared_faults_have_no_effect(azure: Azure, send: Send) -> None:
     azure.faults.fail(times=None)
     azure.faults.close_before(times=None)
-    assert ask("GET").status_code == 500
+    assert send("GET").status_code == 500
     azure.faults.clear()
-    assert ask("GET").status_code == 200
+    assert send("GET").status_code == 200
 
 
 @pytest.mark.parametrize("how", ["before", "after"])
-def test_connections_close_instead_of_an_answer(azure: Azure, ask: Ask, how: str) -> None:
-    """Before the call was applied, or after: that is where a worker may die, and where an answer gets lost."""
+def test_connection_closes_before_or_after_the_call_is_applied(azure: Azure, send: Send, how: str) -> None:
+    """As when a worker dies before its call, or the response is lost."""
     (azure.faults.close_before if how == "before" else azure.faults.close_after)(2)
-    assert ask("GET", "onlineEndpoints").status_code == 200
+    assert send("GET", "onlineEndpoints").status_code == 200
     with pytest.raises(requests.ConnectionError):
-        ask("PUT", "onlineEndpoints/churn", ENDPOINT)
+        send("PUT", "onlineEndpoints/churn", ENDPOINT)
     assert (azure.endpoints.get("churn") is not None) == (how == "after")
-    assert ask("GET", "onlineEndpoints").status_code == 200
+    assert send("GET", "onlineEndpoints").status_code == 200
     closed = azure.calls.all[1]
     assert closed.status is None
     assert closed.line == f"PUT onlineEndpoints/churn 2025-12-01 → closed {how} it was applied, on request"
 
 
-def test_who_is_dead_stays_dead(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The nth call and all after it: the client's own further attempts do not get through either."""
+def test_closing_every_call_also_closes_the_retries_of_the_client(
+    azure: Azure, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import ManagedOnlineEndpoint
 
@@ -90,10 +91,10 @@ def test_who_is_dead_stays_dead(azure: Azure, monkeypatch: pytest.MonkeyPatch) -
     assert azure.endpoints.get("churn") is None
 
 
-def test_an_answer_that_got_lost_is_met_again_by_the_client(
+def test_client_retry_after_a_lost_response_is_a_conflict(
     azure: Azure, client: "MLClient", model: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It sends the PUT once more, which is a conflict while the first is under way."""
+    """The client repeats the PUT while the first one is in progress."""
     azure.operations.set_duration(polls=5)
     azure.faults.close_after(1, f"PUT {PATH}")
     with pytest.raises(HttpResponseError, match="in Creating provisioning state"):
@@ -103,167 +104,167 @@ def test_an_answer_that_got_lost_is_met_again_by_the_client(
     assert list(azure.endpoints.deployments("churn")) == ["churn-7"]
 
 
-def test_provisioning_takes_so_many_looks(azure: Azure, ask: Ask, model: str) -> None:
-    """At the operation or at the resource; a look at another one is none."""
+def test_provisioning_takes_a_number_of_polls(azure: Azure, send: Send, model: str) -> None:
+    """Polls of the operation or the resource count; reads of other resources do not."""
     azure.operations.set_duration(polls=2)
-    begun = ask("PUT", PATH, deployment(model))
+    begun = send("PUT", PATH, deployment(model))
     assert (begun.status_code, state(begun)) == (201, "Creating")
     operation = begun.headers["Azure-AsyncOperation"].removeprefix(azure.endpoint).partition("?")[0]
-    ask("GET", "onlineEndpoints/churn")
-    assert state(ask("GET", PATH)) == "Creating"
-    looked = ask("GET", operation)
+    send("GET", "onlineEndpoints/churn")
+    assert state(send("GET", PATH)) == "Creating"
+    looked = send("GET", operation)
     assert looked.json()["status"] == "InProgress"
     assert int(looked.headers["x-ms-retry-after-ms"]) < 1_000
-    assert state(ask("GET", PATH)) == "Succeeded"
-    assert ask("GET", operation).json()["status"] == "Succeeded"
+    assert state(send("GET", PATH)) == "Succeeded"
+    assert send("GET", operation).json()["status"] == "Succeeded"
 
 
-def test_provisioning_takes_so_long(azure: Azure, ask: Ask, model: str) -> None:
-    """By a clock that can be moved; whoever looks in between changes nothing."""
+def test_provisioning_takes_a_number_of_seconds(azure: Azure, send: Send, model: str) -> None:
+    """By the emulator's clock; polls in between change nothing."""
     azure.operations.set_duration(seconds=600)
-    ask("PUT", PATH, deployment(model))
+    send("PUT", PATH, deployment(model))
     azure.clock.forward(minutes=9)
-    assert [state(ask("GET", PATH)) for _ in range(3)] == ["Creating"] * 3
+    assert [state(send("GET", PATH)) for _ in range(3)] == ["Creating"] * 3
     assert len(azure.events.all) == 1
     azure.clock.forward(minutes=1)
     assert [event["subject"] for event in azure.events.all] == ["models/churn:7", "endpoints/churn"]
-    assert state(ask("GET", PATH)) == "Succeeded"
+    assert state(send("GET", PATH)) == "Succeeded"
 
 
-def test_what_takes_time_ends_though_nobody_looks(azure: Azure, ask: Ask, model: str) -> None:
-    """As for `mlevents start`, where the time is the machine's."""
-    told: list[dict[str, Any]] = []
+def test_operation_completes_on_time_without_polls(azure: Azure, send: Send, model: str) -> None:
+    """As in `mlevents start`, with the machine's time."""
+    received: list[dict[str, Any]] = []
     barrier = Barrier(2)
 
     def note(event: dict[str, Any]) -> None:
-        told.append(event)
+        received.append(event)
         barrier.wait(20)
 
     azure.operations.set_duration(seconds=0.05)
     azure.events.subscribe(note)
-    ask("PUT", PATH, deployment(model))
+    send("PUT", PATH, deployment(model))
     barrier.wait(20)
-    assert told[0]["subject"] == "endpoints/churn"
+    assert received[0]["subject"] == "endpoints/churn"
 
 
-def test_each_kind_of_operation_has_its_own_pace(azure: Azure, ask: Ask, model: str) -> None:
+def test_each_kind_of_operation_has_its_own_duration(azure: Azure, send: Send, model: str) -> None:
     azure.operations.set_duration(polls=0)
     azure.operations.set_duration(polls=7, match="DELETE *")
-    assert state(ask("PUT", PATH, deployment(model))) == "Succeeded"
-    assert ask("DELETE", PATH).status_code == 202
-    assert state(ask("GET", PATH)) == "Deleting"
+    assert state(send("PUT", PATH, deployment(model))) == "Succeeded"
+    assert send("DELETE", PATH).status_code == 202
+    assert state(send("GET", PATH)) == "Deleting"
 
 
-def test_the_location_of_a_deletion_can_be_followed(azure: Azure, ask: Ask, model: str) -> None:
+def test_deletion_can_be_followed_by_its_location(azure: Azure, send: Send, model: str) -> None:
     azure.endpoints.add_deployment("churn", "churn-7", model)
-    result = ask("DELETE", PATH).headers["Location"].removeprefix(azure.endpoint).partition("?")[0]
-    assert [ask("GET", result).status_code for _ in range(2)] == [202, 204]
+    result = send("DELETE", PATH).headers["Location"].removeprefix(azure.endpoint).partition("?")[0]
+    assert [send("GET", result).status_code for _ in range(2)] == [202, 204]
 
 
-def test_a_failed_operation_s_location_has_the_error(azure: Azure, ask: Ask, model: str) -> None:
+def test_location_of_a_failed_operation_has_the_error(azure: Azure, send: Send, model: str) -> None:
     azure.faults.fail_deployment("churn-7", "out of memory", code="OutOfMemoryError")
-    where = ask("PUT", PATH, deployment(model)).headers["Azure-AsyncOperation"]
+    where = send("PUT", PATH, deployment(model)).headers["Azure-AsyncOperation"]
     path = where.removeprefix(azure.endpoint).partition("?")[0]
-    assert [ask("GET", path).json()["status"] for _ in range(2)] == ["InProgress", "Failed"]
-    assert ask("GET", path).json()["error"]["code"] == "OutOfMemoryError"
-    assert refused(ask("GET", path.replace("sStatus", "Results")))[1:] == ("OutOfMemoryError", "out of memory")
+    assert [send("GET", path).json()["status"] for _ in range(2)] == ["InProgress", "Failed"]
+    assert send("GET", path).json()["error"]["code"] == "OutOfMemoryError"
+    assert refused(send("GET", path.replace("sStatus", "Results")))[1:] == ("OutOfMemoryError", "out of memory")
     azure.faults.fail_deployment("churn-8", endpoint="other")
-    assert ask("PUT", PATH.replace("7", "8"), deployment(model)).status_code == 201
+    assert send("PUT", PATH.replace("7", "8"), deployment(model)).status_code == 201
 
 
-def test_a_deployment_is_updated(azure: Azure, ask: Ask, model: str) -> None:
-    """Its old self is seen until it is done; one whose update fails keeps it."""
+def test_update_of_a_deployment_applies_at_its_end(azure: Azure, send: Send, model: str) -> None:
+    """Until then, and after a failure, reads show the old deployment."""
     azure.endpoints.add_deployment("churn", "churn-7", model)
-    assert ask("PUT", PATH, deployment(model, description="new")).status_code == 200
-    seen = [ask("GET", PATH).json()["properties"] for _ in range(2)]
+    assert send("PUT", PATH, deployment(model, description="new")).status_code == 200
+    seen = [send("GET", PATH).json()["properties"] for _ in range(2)]
     assert [(one["provisioningState"], one.get("description")) for one in seen] == [
         ("Updating", None),
         ("Succeeded", "new"),
     ]
     azure.faults.fail_deployment("churn-7")
-    ask("PUT", PATH, deployment(model, description="newer"))
-    seen = [ask("GET", PATH).json()["properties"] for _ in range(2)]
+    send("PUT", PATH, deployment(model, description="newer"))
+    seen = [send("GET", PATH).json()["properties"] for _ in range(2)]
     assert [(one["provisioningState"], one.get("description")) for one in seen] == [
         ("Updating", "new"),
         ("Failed", "new"),
     ]
 
 
-def test_reads_are_stale_after_updates(azure: Azure, ask: Ask, model: str) -> None:
-    """So many, whoever reads; the operation has succeeded all the while. What has just been made is seen at once."""
+def test_reads_are_stale_after_updates(azure: Azure, send: Send, model: str) -> None:
+    """All clients share the count. The operation has succeeded meanwhile. A new resource is found at once."""
     azure.operations.set_duration(polls=0)
     azure.faults.stale_reads(2, "onlineEndpoints/churn")
     azure.endpoints.add_deployment("churn", "churn-7", model)
-    ask("PUT", "onlineEndpoints/churn", with_traffic(**{"churn-7": 100}))
+    send("PUT", "onlineEndpoints/churn", with_traffic(**{"churn-7": 100}))
     assert azure.endpoints.traffic("churn") == {"churn-7": 100}
-    seen = [ask("GET", "onlineEndpoints/churn").json()["properties"] for _ in range(3)]
+    seen = [send("GET", "onlineEndpoints/churn").json()["properties"] for _ in range(3)]
     assert [properties["traffic"] for properties in seen] == [{}, {}, {"churn-7": 100}]
     assert {properties["provisioningState"] for properties in seen} == {"Succeeded"}
     azure.faults.stale_reads(0)
-    ask("PUT", "onlineEndpoints/churn", with_traffic())
-    assert ask("GET", "onlineEndpoints/churn").json()["properties"]["traffic"] == {}
+    send("PUT", "onlineEndpoints/churn", with_traffic())
+    assert send("GET", "onlineEndpoints/churn").json()["properties"]["traffic"] == {}
 
 
-def test_lists_are_stale_as_reads_are_and_are_no_looks(azure: Azure, ask: Ask, model: str) -> None:
+def test_lists_are_stale_and_do_not_count_as_polls(azure: Azure, send: Send, model: str) -> None:
     azure.faults.stale_reads(1)
     azure.endpoints.add_deployment("churn", "churn-7", model)
     azure.operations.set_duration(polls=0)
-    ask("PUT", "onlineEndpoints/churn", with_traffic(**{"churn-7": 100}))
+    send("PUT", "onlineEndpoints/churn", with_traffic(**{"churn-7": 100}))
     azure.operations.set_duration(polls=1)
-    ask("PUT", PATH.replace("7", "8"), deployment(model))
+    send("PUT", PATH.replace("7", "8"), deployment(model))
     for _ in range(3):
-        (endpoint,) = ask("GET", "onlineEndpoints").json()["value"]
+        (endpoint,) = send("GET", "onlineEndpoints").json()["value"]
         assert endpoint["properties"]["traffic"] == {}
-        states = [one["properties"]["provisioningState"] for one in ask("GET", DEPLOYMENTS).json()["value"]]
+        states = [one["properties"]["provisioningState"] for one in send("GET", DEPLOYMENTS).json()["value"]]
         assert states == ["Succeeded", "Creating"]
     azure.models.register("price", "1", late_reads=1)
-    assert ask("GET", "models/price/versions").json()["value"] == []
+    assert send("GET", "models/price/versions").json()["value"] == []
 
 
-def test_an_update_shows_the_old_traffic_until_it_is_done(azure: Azure, ask: Ask, model: str) -> None:
+def test_reads_show_the_old_traffic_until_the_update_completes(azure: Azure, send: Send, model: str) -> None:
     azure.endpoints.add_deployment("churn", "churn-7", model)
-    ask("PUT", "onlineEndpoints/churn", with_traffic(**{"churn-7": 100}))
-    seen = [ask("GET", "onlineEndpoints/churn").json()["properties"] for _ in range(2)]
+    send("PUT", "onlineEndpoints/churn", with_traffic(**{"churn-7": 100}))
+    seen = [send("GET", "onlineEndpoints/churn").json()["properties"] for _ in range(2)]
     assert [(one["provisioningState"], one["traffic"]) for one in seen] == [
         ("Updating", {}),
         ("Succeeded", {"churn-7": 100}),
     ]
 
 
-def test_what_is_deleted_meanwhile_does_not_come_back(azure: Azure, ask: Ask, model: str) -> None:
-    """Nor does it hinder what is made anew under its name."""
+def test_pending_operation_does_not_recreate_a_deleted_deployment(azure: Azure, send: Send, model: str) -> None:
+    """Nor does it block a new one of the same name."""
     azure.operations.set_duration(seconds=60, match="PUT */deployments/*")
     azure.operations.set_duration(polls=0, match="DELETE *")
-    ask("PUT", PATH, deployment(model))
-    ask("DELETE", "onlineEndpoints/churn")
+    send("PUT", PATH, deployment(model))
+    send("DELETE", "onlineEndpoints/churn")
     azure.clock.forward(minutes=2)
     assert azure.resource(f"{WORKSPACE}/{PATH}") is None
     assert [event["subject"] for event in azure.events.all] == ["models/churn:7"]
     azure.endpoints.add("churn")
-    assert ask("PUT", PATH, deployment(model)).status_code == 201
-    ask("DELETE", "onlineEndpoints/churn")
+    assert send("PUT", PATH, deployment(model)).status_code == 201
+    send("DELETE", "onlineEndpoints/churn")
     azure.endpoints.add("churn")
-    assert ask("PUT", PATH, deployment(model)).status_code == 201
+    assert send("PUT", PATH, deployment(model)).status_code == 201
 
 
-def test_everyone_is_told_of_calls(azure: Azure, ask: Ask) -> None:
-    """Before anything is done about a request, and before its answer goes out: there a test can kill a worker."""
+def test_callbacks_run_before_and_after_each_call(azure: Azure, send: Send) -> None:
+    """Before the request is applied, and before the response is sent."""
     seen: list[str] = []
 
     def before(request: Request) -> None:
-        seen.append(f"asked {request.method} {azure.endpoints.get('churn') is not None}")
+        seen.append(f"before {request.method} {azure.endpoints.get('churn') is not None}")
 
     def after(call: Call) -> None:
-        seen.append(f"done {call.status} {azure.endpoints.get('churn') is not None}")
+        seen.append(f"after {call.status} {azure.endpoints.get('churn') is not None}")
 
     azure.calls.before(before)
     azure.calls.after(after)
-    ask("PUT", "onlineEndpoints/churn", ENDPOINT)
-    assert seen == ["asked PUT False", "done 201 True"]
+    send("PUT", "onlineEndpoints/churn", ENDPOINT)
+    assert seen == ["before PUT False", "after 201 True"]
 
 
-def test_many_threads_at_once(azure: Azure, ask: Ask, model: str) -> None:
-    """Of ten that want to change an endpoint one does; the others meet its operation."""
+def test_one_of_ten_concurrent_updates_starts_an_operation(azure: Azure, send: Send, model: str) -> None:
+    """The others get a conflict."""
     azure.operations.set_duration(seconds=60)
     azure.endpoints.add_deployment("churn", "churn-7", model)
     statuses: list[int] = []
@@ -271,7 +272,7 @@ def test_many_threads_at_once(azure: Azure, ask: Ask, model: str) -> None:
 
     def change() -> None:
         ready.wait()
-        statuses.append(ask("PUT", "onlineEndpoints/churn", with_traffic(**{"churn-7": 100})).status_code)
+        statuses.append(send("PUT", "onlineEndpoints/churn", with_traffic(**{"churn-7": 100})).status_code)
 
     threads = [Thread(target=change) for _ in range(10)]
     for thread in threads:
@@ -284,16 +285,16 @@ def test_many_threads_at_once(azure: Azure, ask: Ask, model: str) -> None:
 
 
 @pytest.fixture
-def lines(azure: Azure, ask: Ask, model: str) -> list[str]:
-    ask("PUT", PATH, deployment(model))
-    ask("GET", PATH)
-    ask("GET", "onlineEndpoints/other")
-    ask("GET", "/metadata/endpoints", version="2019-05-01")
-    ask("PUT", "onlineEndpoints/churn", data=b"not JSON")
+def lines(azure: Azure, send: Send, model: str) -> list[str]:
+    send("PUT", PATH, deployment(model))
+    send("GET", PATH)
+    send("GET", "onlineEndpoints/other")
+    send("GET", "/metadata/endpoints", version="2019-05-01")
+    send("PUT", "onlineEndpoints/churn", data=b"not JSON")
     return [call.line for call in azure.calls.all]
 
 
-def test_the_log_of_calls_is_readable(azure: Azure, lines: list[str]) -> None:
+def test_log_of_calls_has_one_line_each(azure: Azure, lines: list[str]) -> None:
     assert lines == [
         "PUT onlineEndpoints/churn/deployments/churn-7 2025-12-01 → 201 Creating",
         "GET onlineEndpoints/churn/deployments/churn-7 2025-12-01 → 200 Creating",
@@ -305,7 +306,7 @@ def test_the_log_of_calls_is_readable(azure: Azure, lines: list[str]) -> None:
     assert azure.calls.all[4].body == "not JSON"
 
 
-def test_it_ends_with_its_block() -> None:
+def test_server_and_files_end_with_the_block() -> None:
     with Azure() as azure:
         url, folder = azure.endpoint, azure.ca_file.parent
         assert folder.is_dir()
@@ -314,13 +315,13 @@ def test_it_ends_with_its_block() -> None:
         requests.get(url, timeout=5)
 
 
-def test_an_endpoint_cannot_be_made(azure: Azure, ask: Ask, model: str) -> None:
-    """It stays, Failed, and takes no deployments."""
+def test_endpoint_whose_creation_failed_takes_no_deployments(azure: Azure, send: Send, model: str) -> None:
+    """It stays, as Failed."""
     azure.faults.fail_endpoint("price", "no capacity in this region")
-    began = ask("PUT", "onlineEndpoints/price", ENDPOINT)
+    began = send("PUT", "onlineEndpoints/price", ENDPOINT)
     path = began.headers["Azure-AsyncOperation"].removeprefix(azure.endpoint).partition("?")[0]
-    assert [ask("GET", path).json()["status"] for _ in range(2)] == ["InProgress", "Failed"]
-    assert ask("GET", path).json()["error"]["message"] == "no capacity in this region"
-    assert state(ask("GET", "onlineEndpoints/price")) == "Failed"
-    answer = ask("PUT", "onlineEndpoints/price/deployments/churn-7", deployment(model))
+    assert [send("GET", path).json()["status"] for _ in range(2)] == ["InProgress", "Failed"]
+    assert send("GET", path).json()["error"]["message"] == "no capacity in this region"
+    assert state(send("GET", "onlineEndpoints/price")) == "Failed"
+    answer = send("PUT", "onlineEndpoints/price/deployments/churn-7", deployment(model))
     assert "it is in Failed state" in refused(answer)[2]

@@ -1,4 +1,4 @@
-"""The real azure-ai-ml client, unpatched, and jobs: submitted, followed, listed, canceled, refused."""
+"""The real azure-ai-ml client, unpatched, and jobs: submitted, polled, listed, canceled, refused."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import Job
 
-# What reads a job's YAML still asks marshmallow for what its next version will not have.
+# azure-ai-ml's reader of job files uses what marshmallow 4 removes.
 pytestmark = pytest.mark.filterwarnings("ignore::marshmallow.warnings.Marshmallow4Warning")
 
 PIPELINE = """
@@ -46,7 +46,7 @@ NAME = "mle-1-0badc0de-0123456789abcdef0123456789abcdef"
 
 @pytest.fixture
 def folder(azure: Azure, tmp_path: Path) -> Path:
-    """A pipeline's YAML with the code that it names; its compute and its component are in the workspace."""
+    """A pipeline's YAML and its code; its compute and component are in the workspace."""
     azure.workspaces.add_compute("cluster")
     azure.assets.add_component("prepare", "2", inputs={"reason": "string"})
     azure.assets.add_component("prepare", "3", inputs={"reason": "string"})
@@ -66,17 +66,17 @@ def pipeline(folder: Path, name: str = NAME, **changes: Any) -> "Job":
 
 
 def error_of(client: "MLClient", run: str) -> str:
-    """What run history says of it; the client shows it to nobody."""
+    """The job in run history, which the client does not show."""
     found: Any = client.jobs._runs_operations.get_run(run)
     return str(found.error.error.message)
 
 
-def test_a_pipeline_is_submitted_with_all_that_it_names(
+def test_pipeline_is_submitted_with_its_code_environment_and_component(
     azure: Azure, client: "MLClient", folder: Path, azurite: Azurite, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Code goes to storage, environment and component are registered; then one PUT, at the version for pipelines."""
+    """Code is uploaded, environment and component are registered, and then one PUT starts the job."""
     made = client.jobs.create_or_update(pipeline(folder))
-    capfd.readouterr()  # the client prints which of its classes are experimental
+    capfd.readouterr()  # the client prints warnings about experimental classes
     assert (made.name, made.experiment_name, made.tags) == (NAME, "churn-retrain", {"mlevents_rule": "retrain"})
     assert made.services["Studio"].endpoint.startswith(f"https://ml.azure.com/runs/{NAME}?wsid=")
     assert targets(azure, "PUT *")[-1] == f"PUT jobs/{NAME} 2024-01-01-preview"
@@ -101,7 +101,7 @@ def test_a_pipeline_is_submitted_with_all_that_it_names(
         ]
 
 
-def test_a_job_takes_its_time_and_its_steps_follow_one_another(azure: Azure, client: "MLClient", folder: Path) -> None:
+def test_job_takes_time_and_its_steps_run_in_order(azure: Azure, client: "MLClient", folder: Path) -> None:
     azure.jobs.set_duration(seconds=60)
     client.jobs.create_or_update(pipeline(folder))
     seen = []
@@ -119,8 +119,8 @@ def test_a_job_takes_its_time_and_its_steps_follow_one_another(azure: Azure, cli
     assert done.outputs["model"].path == f"azureml://datastores/workspaceblobstore/paths/azureml/{NAME}/model/"
 
 
-def test_a_job_may_wait_for_looks_or_for_being_told(azure: Azure, client: "MLClient", folder: Path) -> None:
-    """For tests that do not want to depend on time."""
+def test_job_may_end_by_polls_or_by_a_call(azure: Azure, client: "MLClient", folder: Path) -> None:
+    """For tests without time."""
     azure.jobs.set_duration(polls=2)
     client.jobs.create_or_update(pipeline(folder))
     assert [client.jobs.get(NAME).status for _ in range(3)] == ["Running", "Running", "Completed"]
@@ -132,7 +132,7 @@ def test_a_job_may_wait_for_looks_or_for_being_told(azure: Azure, client: "MLCli
     assert client.jobs.get(name).status == "Completed"
 
 
-def test_run_history_tells_of_steps_and_streams_to_the_end(
+def test_run_history_has_steps_and_streams_to_the_end(
     azure: Azure, client: "MLClient", folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     azure.jobs.set_duration(seconds=0)
@@ -146,7 +146,7 @@ def test_run_history_tells_of_steps_and_streams_to_the_end(
     assert targets(azure, "GET runs/*")[0] == f"GET runs/{NAME}/details v1.0"
 
 
-def test_a_failed_pipeline_says_which_step_failed_and_the_step_why(
+def test_failed_pipeline_names_the_failed_step_which_has_the_reason(
     azure: Azure, client: "MLClient", folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from azure.ai.ml.exceptions import JobException
@@ -163,7 +163,7 @@ def test_a_failed_pipeline_says_which_step_failed_and_the_step_why(
     assert error_of(client, step.name) == "no such column: tenure"
 
 
-def test_a_job_that_somebody_cancels(azure: Azure, client: "MLClient", folder: Path) -> None:
+def test_job_canceled_by_another_client(azure: Azure, client: "MLClient", folder: Path) -> None:
     azure.jobs.set_duration(seconds=0)
     azure.jobs.cancel(times=1)
     client.jobs.create_or_update(pipeline(folder))
@@ -172,7 +172,7 @@ def test_a_job_that_somebody_cancels(azure: Azure, client: "MLClient", folder: P
     assert [job["properties"]["status"] for job in azure.jobs.all] == ["Canceled", "Completed"]
 
 
-def test_the_client_cancels_a_job_and_its_steps(azure: Azure, client: "MLClient", folder: Path) -> None:
+def test_client_cancels_a_job_and_its_steps(azure: Azure, client: "MLClient", folder: Path) -> None:
     azure.jobs.set_duration(seconds=60)
     client.jobs.create_or_update(pipeline(folder))
     azure.clock.forward(seconds=24)
@@ -189,7 +189,7 @@ def test_the_client_cancels_a_job_and_its_steps(azure: Azure, client: "MLClient"
         client.jobs.begin_cancel(NAME)
 
 
-def test_the_same_job_again_is_the_same_job(azure: Azure, client: "MLClient", folder: Path) -> None:
+def test_submitting_the_same_job_again_changes_nothing(azure: Azure, client: "MLClient", folder: Path) -> None:
     """Nothing is uploaded or started a second time."""
     azure.jobs.set_duration(seconds=60)
     client.jobs.create_or_update(pipeline(folder))
@@ -200,8 +200,8 @@ def test_the_same_job_again_is_the_same_job(azure: Azure, client: "MLClient", fo
     assert len(azure.calls.matching("POST codes/*/startPendingUpload")) == 1
 
 
-def test_another_job_of_the_same_name_is_refused(azure: Azure, client: "MLClient", folder: Path) -> None:
-    """In the service's own words, with what could not be changed."""
+def test_different_job_of_the_same_name_is_refused(azure: Azure, client: "MLClient", folder: Path) -> None:
+    """With the service's message, which lists the members that cannot change."""
     client.jobs.create_or_update(pipeline(folder))
     (folder / "src/train.py").write_text("print('trained in another way')\n", encoding="utf-8")
     with pytest.raises(HttpResponseError, match=r"A job with this name already exists.* Jobs cannot be") as refusal:
@@ -211,7 +211,6 @@ def test_another_job_of_the_same_name_is_refused(azure: Azure, client: "MLClient
 
 
 def test_command_jobs(azure: Azure, client: "MLClient", folder: Path) -> None:
-    """At a version of their own."""
     from azure.ai.ml import Input, command
 
     azure.assets.add_environment("train", "1")
@@ -241,7 +240,7 @@ def test_command_jobs(azure: Azure, client: "MLClient", folder: Path) -> None:
 def test_build_contexts_and_local_data_go_to_the_default_datastore(
     azure: Azure, client: "MLClient", folder: Path, azurite: Azurite, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The client uploads them with the datastore's credentials, to the host that it makes of the account's name."""
+    """With the datastore's credentials, to the host that the client builds from the account name."""
     from azure.ai.ml import Input, command
     from azure.ai.ml.entities import BuildContext, Environment
 
@@ -291,7 +290,7 @@ def test_registered_components_by_version_and_label(azure: Azure, client: "MLCli
     assert client.components.get("retrain", label="latest").version == "4"
 
 
-def test_a_job_can_be_what_a_registered_pipeline_component_is(azure: Azure, client: "MLClient") -> None:
+def test_job_can_run_a_registered_pipeline_component(azure: Azure, client: "MLClient") -> None:
     from azure.ai.ml.entities import PipelineJob
 
     azure.jobs.set_duration(seconds=0)

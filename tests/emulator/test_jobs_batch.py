@@ -1,4 +1,4 @@
-"""Batch endpoints: requests that start jobs, by the real azure-ai-ml client and without one."""
+"""Jobs of batch endpoints, by the real azure-ai-ml client and without one."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from tests.emulator.conftest import refused
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-# What makes a request of inputs still asks marshmallow for what its next version will not have.
+# azure-ai-ml's writer of inputs uses what marshmallow 4 removes.
 pytestmark = pytest.mark.filterwarnings("ignore::marshmallow.warnings.Marshmallow4Warning")
 
 DATA = {"data": {"jobInputType": "UriFolder", "uri": "azureml://datastores/workspaceblobstore/paths/churn/"}}
@@ -19,7 +19,7 @@ DATA = {"data": {"jobInputType": "UriFolder", "uri": "azureml://datastores/works
 
 @pytest.fixture
 def endpoint(azure: Azure) -> str:
-    """A batch endpoint with two deployments, of which the first is the default."""
+    """A batch endpoint with two deployments; the first is the default."""
     azure.workspaces.add_compute("cluster")
     model = azure.models.register("churn", "7")
     azure.endpoints.add("churn", "Batch", default="churn-7")
@@ -44,10 +44,8 @@ def invoke(
     )
 
 
-def test_a_request_starts_a_job_of_the_deployment_that_it_names(
-    azure: Azure, client: "MLClient", endpoint: str
-) -> None:
-    """It runs as a pipeline with one step, and is listed under its deployment."""
+def test_request_starts_a_job_of_the_named_deployment(azure: Azure, client: "MLClient", endpoint: str) -> None:
+    """The job is a pipeline with one step, and is listed under its deployment."""
     from azure.ai.ml import Input
 
     azure.jobs.set_duration(seconds=60)
@@ -68,7 +66,7 @@ def test_a_request_starts_a_job_of_the_deployment_that_it_names(
 
 
 @pytest.mark.usefixtures("endpoint")
-def test_without_a_name_the_default_deployment_is_asked(azure: Azure) -> None:
+def test_request_without_a_deployment_uses_the_default(azure: Azure) -> None:
     answer = invoke(azure)
     assert answer.status_code == 201
     assert answer.headers["azureml-model-deployment"] == "churn-7"
@@ -77,8 +75,8 @@ def test_without_a_name_the_default_deployment_is_asked(azure: Azure) -> None:
 
 
 @pytest.mark.usefixtures("endpoint")
-def test_a_request_may_name_its_job_and_say_what_it_carries(azure: Azure) -> None:
-    """And a second job of that name is refused as any other is."""
+def test_request_may_name_its_job_and_its_tags(azure: Azure) -> None:
+    """A second job of that name is refused."""
     answer = invoke(azure, name="mle-1-abc", tags={"mlevents_rule": "score"}, properties={"experimentName": "mine"})
     assert answer.json()["name"] == "mle-1-abc"
     job = azure.jobs.get("mle-1-abc")
@@ -89,7 +87,7 @@ def test_a_request_may_name_its_job_and_say_what_it_carries(azure: Azure) -> Non
     assert "A job with this name already exists" in refused(again)[2]
 
 
-def test_a_deployed_pipeline_component_runs_as_its_steps(azure: Azure) -> None:
+def test_deployed_pipeline_component_runs_its_steps(azure: Azure) -> None:
     azure.jobs.set_duration(seconds=0)
     azure.endpoints.add("churn", "Batch", default="retrain")
     component = azure.assets.add_component("retrain", "1", nodes=("prepare", "train"))
@@ -107,7 +105,7 @@ def test_a_deployed_pipeline_component_runs_as_its_steps(azure: Azure) -> None:
 
 
 @pytest.mark.usefixtures("endpoint")
-def test_what_is_refused(azure: Azure) -> None:
+def test_invalid_requests_are_refused(azure: Azure) -> None:
     assert refused(invoke(azure, bearer=azure.token("https://management.azure.com")))[:2] == (401, "Unauthorized")
     assert refused(invoke(azure, deployment="churn-9"))[0] == 404
     assert (
@@ -121,7 +119,7 @@ def test_what_is_refused(azure: Azure) -> None:
     assert azure.jobs.all == []
 
 
-def test_an_endpoint_that_is_gone_answers_so(azure: Azure) -> None:
+def test_deleted_endpoint_is_not_found(azure: Azure) -> None:
     id = azure.endpoints.add("churn", "Batch")
     endpoint = azure.endpoints.get("churn")
     assert endpoint

@@ -1,4 +1,4 @@
-"""The events that jobs raise: each status, the good end once more; of steps, too; of models; of drift."""
+"""The events of jobs, of their steps, of their models, and of drift."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,19 +25,19 @@ def raised(azure: Azure) -> list[Event]:
 
 def statuses(events: list[Event], run: str) -> list[str]:
     return [
-        event.data.run_status if isinstance(event, RunStatusChanged) else "and done"
+        event.data.run_status if isinstance(event, RunStatusChanged) else "completed"
         for event in events
         if isinstance(event, RunStatusChanged | RunCompleted) and event.data.run_id == run
     ]
 
 
-def test_each_status_raises_an_event_and_the_good_end_two(azure: Azure) -> None:
+def test_each_status_raises_an_event_and_completion_a_second_one(azure: Azure) -> None:
     name = azure.jobs.start("churn-training", steps=("train",), tags={"Team": "churn", "azureml.x": "y"})
     events = raised(azure)
-    mine = ["NotStarted", "Preparing", "Running", "Finalizing", "Completed", "and done"]
+    mine = ["NotStarted", "Preparing", "Running", "Finalizing", "Completed", "completed"]
     assert statuses(events, name) == mine
     step = next(event.object for event in events if event.object != name)
-    assert statuses(events, step) == ["NotStarted", "Queued", "Running", "Completed", "and done"]
+    assert statuses(events, step) == ["NotStarted", "Queued", "Running", "Completed", "completed"]
     first = azure.events.all[0]
     experiment = first["data"]["experimentId"]
     assert first["subject"] == f"experiments/{experiment}/runs/{name}"
@@ -48,8 +48,8 @@ def test_each_status_raises_an_event_and_the_good_end_two(azure: Azure) -> None:
     assert len({event["id"] for event in azure.events.all}) == len(azure.events.all)
 
 
-def test_a_step_tells_whose_it_is_and_nothing_of_its_pipeline_s_tags(azure: Azure) -> None:
-    """So that only the pipeline's name says who started it all."""
+def test_step_events_have_the_pipeline_but_not_its_tags(azure: Azure) -> None:
+    """Only the pipeline's name reveals which rule started it."""
     name = job_name("retrain", 1, KEY)
     azure.jobs.start("churn-training", name=name, steps=("train",), tags={"mlevents_rule": "retrain"})
     step = next(event for event in azure.events.all if event["data"]["runType"] == "azureml.StepRun")
@@ -62,25 +62,27 @@ def test_a_step_tells_whose_it_is_and_nothing_of_its_pipeline_s_tags(azure: Azur
     ("plan", "end"),
     [(Jobs.fail, ["Finalizing", "Failed"]), (Jobs.cancel, ["CancelRequested", "Canceled"])],
 )
-def test_a_bad_end_raises_no_run_completed(azure: Azure, plan: Callable[[Jobs, str], None], end: list[str]) -> None:
+def test_failed_or_canceled_job_raises_no_run_completed(
+    azure: Azure, plan: Callable[[Jobs, str], None], end: list[str]
+) -> None:
     plan(azure.jobs, "churn-*")
     name = azure.jobs.start("churn-training")
     assert statuses(raised(azure), name)[-2:] == end
 
 
-def test_events_have_the_times_of_what_they_tell(azure: Azure) -> None:
-    """Whenever somebody looks."""
+def test_events_have_the_time_of_the_status_change(azure: Azure) -> None:
+    """However late a poll is."""
     azure.jobs.set_duration(seconds=3600)
     azure.jobs.start("churn-training", steps=())
     azure.clock.forward(days=2)
     times = {event.data.run_status: event.event_time for event in raised(azure) if isinstance(event, RunStatusChanged)}
     assert all(times.values())
-    took = times["Completed"] - times["NotStarted"]  # type: ignore[operator]  # they have times, as was asserted
+    took = times["Completed"] - times["NotStarted"]  # type: ignore[operator]  # asserted above
     assert round(took.total_seconds()) == 3600
 
 
-def test_a_job_registers_a_model_on_request(azure: Azure) -> None:
-    """Before it completes, under the next version, with what tells whose it is."""
+def test_job_registers_a_planned_model(azure: Azure) -> None:
+    """Before it completes, under the next version, with the run in its properties."""
     azure.models.register("churn", "7")
     azure.jobs.register_model("churn-training", "churn", {"stage": "production"}, properties={"AUC": "0.9"})
     name = azure.jobs.start("churn-training")
@@ -96,8 +98,8 @@ def test_a_job_registers_a_model_on_request(azure: Azure) -> None:
     assert kinds.index("ModelRegistered", 1) < kinds.index("RunCompleted", 1) or kinds[-1] == "RunCompleted"
 
 
-def test_a_model_monitor_that_finds_drift(azure: Azure) -> None:
-    """Its comparing step fails, with the tag that the rules' DriftDetected stands for; only that event is drift."""
+def test_model_monitor_raises_drift(azure: Azure) -> None:
+    """Its comparing step fails with the tag that makes the event DriftDetected; no other event of it is."""
     monitor = azure.jobs.raise_drift("feature_drift", monitor="churn-monitor", features=("tenure", "contract"))
     events = [event for event in raised(azure) if event.drift]
     (breach,) = events
@@ -111,7 +113,7 @@ def test_a_model_monitor_that_finds_drift(azure: Azure) -> None:
     assert azure.jobs.steps(monitor) == {"compute_metrics": "Completed", "evaluate_metrics_threshold": "Failed"}
 
 
-def test_what_was_asked_of_jobs_can_be_taken_back(azure: Azure) -> None:
+def test_plans_for_jobs_can_be_cleared(azure: Azure) -> None:
     azure.jobs.fail()
     azure.jobs.register_model("*", "churn")
     azure.jobs.clear()
@@ -123,7 +125,7 @@ def test_what_was_asked_of_jobs_can_be_taken_back(azure: Azure) -> None:
         azure.jobs.start("churn-training", name=azure.jobs.all[0]["name"])
 
 
-def test_what_there_is_in_short(azure: Azure) -> None:
+def test_summary(azure: Azure) -> None:
     model = azure.models.register("churn", "7")
     azure.endpoints.add("churn", traffic={"churn-7": 100, "churn-6": 0})
     azure.endpoints.add_deployment("churn", "churn-7", model)
@@ -137,8 +139,8 @@ def test_what_there_is_in_short(azure: Azure) -> None:
     }
 
 
-def test_listeners_are_told_of_each_event_in_order(azure: Azure) -> None:
-    told: list[dict[str, Any]] = []
-    azure.events.subscribe(told.append)
+def test_listeners_get_each_event_in_order(azure: Azure) -> None:
+    received: list[dict[str, Any]] = []
+    azure.events.subscribe(received.append)
     azure.jobs.start("churn-training")
-    assert told == azure.events.all
+    assert received == azure.events.all

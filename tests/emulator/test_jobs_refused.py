@@ -1,11 +1,11 @@
-"""Jobs that the service would not take, sent without a client."""
+"""Jobs that the service refuses, sent without a client."""
 
 from typing import Any
 
 import pytest
 
 from emulator import WORKSPACE, Azure
-from tests.emulator.conftest import Ask, refused
+from tests.emulator.conftest import Send, refused
 
 COMMAND = {
     "jobType": "Command",
@@ -21,12 +21,12 @@ def _there(azure: Azure) -> None:
     azure.workspaces.add_compute("cluster")
 
 
-def put(ask: Ask, name: str = "job", **changes: Any) -> tuple[int, str, str]:
-    return refused(ask("PUT", f"jobs/{name}", {"properties": {**COMMAND, **changes}}))
+def put(send: Send, name: str = "job", **changes: Any) -> tuple[int, str, str]:
+    return refused(send("PUT", f"jobs/{name}", {"properties": {**COMMAND, **changes}}))
 
 
-def test_what_it_takes(ask: Ask) -> None:
-    answer = ask("PUT", "jobs/job", {"properties": COMMAND})
+def test_valid_job_is_accepted(send: Send) -> None:
+    answer = send("PUT", "jobs/job", {"properties": COMMAND})
     assert (answer.status_code, answer.json()["properties"]["status"]) == (201, "NotStarted")
     assert answer.json()["properties"]["experimentName"] == "Default"
 
@@ -51,8 +51,10 @@ def test_what_it_takes(ask: Ask) -> None:
         ({"queueSettings": {"jobTier": "Gold"}}, "properties.queueSettings.jobTier 'Gold' is not one of Null, Spot"),
     ],
 )
-def test_bodies_are_as_published(ask: Ask, azure: Azure, changes: dict[str, Any], message: str) -> None:
-    status, code, text = put(ask, **changes)
+def test_bodies_that_violate_the_schema_are_refused(
+    send: Send, azure: Azure, changes: dict[str, Any], message: str
+) -> None:
+    status, code, text = put(send, **changes)
     assert (status, code) == (400, "ValidationError")
     assert message in text
     assert azure.jobs.all == []
@@ -68,44 +70,44 @@ def test_bodies_are_as_published(ask: Ask, azure: Azure, changes: dict[str, Any]
         ({"tags": {"x" * 101: ""}}, "names have at most 100 characters"),
     ],
 )
-def test_what_it_refers_to_is_there_and_within_limits(
-    ask: Ask, azure: Azure, changes: dict[str, Any], message: str
+def test_missing_references_and_excessive_tags_are_refused(
+    send: Send, azure: Azure, changes: dict[str, Any], message: str
 ) -> None:
-    status, code, text = put(ask, **changes)
+    status, code, text = put(send, **changes)
     assert (status, code) == (400, "UserError")
     assert message in text
     assert azure.jobs.all == []
 
 
-def test_nodes_refer_to_components_that_are_there(ask: Ask) -> None:
+def test_node_with_a_missing_component_is_refused(send: Send) -> None:
     node = {"type": "command", "componentId": f"{WORKSPACE}/components/prepare/versions/9"}
-    answer = ask("PUT", "jobs/job", {"properties": {"jobType": "Pipeline", "jobs": {"prepare": node}}})
+    answer = send("PUT", "jobs/job", {"properties": {"jobType": "Pipeline", "jobs": {"prepare": node}}})
     assert refused(answer)[1] == "UserError"
     assert "prepare/versions/9' does not exist" in refused(answer)[2]
 
 
 @pytest.mark.parametrize("name", ["-job", "a.b", "x" * 256, "job "])
-def test_names_are_within_limits(ask: Ask, name: str) -> None:
-    status, code, text = put(ask, name)
+def test_invalid_names_are_refused(send: Send, name: str) -> None:
+    status, code, text = put(send, name)
     assert (status, code) == (400, "UserError")
     assert "The job name" in text
 
 
-def test_only_published_versions(ask: Ask) -> None:
-    answer = ask("PUT", "jobs/job", {"properties": COMMAND}, version="2020-08-01")
+def test_unpublished_api_version_is_refused(send: Send) -> None:
+    answer = send("PUT", "jobs/job", {"properties": COMMAND}, version="2020-08-01")
     assert refused(answer)[1] == "NoRegisteredProviderFound"
 
 
-def test_a_job_that_runs_cannot_be_deleted(ask: Ask, azure: Azure) -> None:
+def test_running_job_cannot_be_deleted(send: Send, azure: Azure) -> None:
     name = azure.jobs.start("churn")
-    assert "has not ended" in refused(ask("DELETE", f"jobs/{name}"))[2]
+    assert "has not ended" in refused(send("DELETE", f"jobs/{name}"))[2]
     azure.jobs.end(name)
-    assert ask("DELETE", f"jobs/{name}").status_code == 202
+    assert send("DELETE", f"jobs/{name}").status_code == 202
     azure.jobs.end(name)
-    assert ask("DELETE", "jobs/elsewhere").status_code == 204
+    assert send("DELETE", "jobs/elsewhere").status_code == 204
 
 
-def test_what_is_not_there_cannot_be_canceled_or_looked_up(ask: Ask) -> None:
-    assert refused(ask("POST", "jobs/elsewhere/cancel"))[:2] == (404, "ResourceNotFound")
+def test_missing_job_cannot_be_canceled_or_read(send: Send) -> None:
+    assert refused(send("POST", "jobs/elsewhere/cancel"))[:2] == (404, "ResourceNotFound")
     path = f"/history/v1.0{WORKSPACE}/runs/elsewhere"
-    assert refused(ask("GET", path))[:2] == (404, "UserError")
+    assert refused(send("GET", path))[:2] == (404, "UserError")

@@ -1,4 +1,4 @@
-"""What the service would refuse is refused, in Resource Manager's envelope, and changes nothing."""
+"""Requests that Azure refuses get Resource Manager's error envelope and change nothing."""
 
 import copy
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from emulator import WORKSPACE, Azure, ErrorResponse
 from emulator.identity.tokens import token
-from tests.emulator.conftest import Ask, refused
+from tests.emulator.conftest import Send, refused
 
 ARM = "https://management.azure.com"
 ENDPOINT: dict[str, Any] = {"location": "westeurope", "properties": {"authMode": "AADToken"}}
@@ -35,32 +35,31 @@ def deployment(id: str, **properties: Any) -> dict[str, Any]:
         (token(ARM, seconds=-1), "ExpiredAuthenticationToken"),
         (token("https://storage.azure.com"), "InvalidAuthenticationTokenAudience"),
     ],
-    ids=["none", "no-token", "no-json", "forged", "other-tenant", "expired", "other-audience"],
+    ids=["missing", "no-token", "no-json", "forged", "other-tenant", "expired", "other-audience"],
 )
-def test_foreign_tokens(ask: Ask, bearer: str, code: str) -> None:
-    answer = ask("GET", bearer=bearer)
+def test_invalid_tokens_are_refused(send: Send, bearer: str, code: str) -> None:
+    answer = send("GET", bearer=bearer)
     assert refused(answer)[:2] == (401, code)
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_a_token_of_azure_ml_is_none_of_resource_manager_s(azure: Azure, ask: Ask) -> None:
-    """The registries' own plane takes both."""
+def test_token_of_azure_ml_is_refused_by_resource_manager(azure: Azure, send: Send) -> None:
+    """The data plane of registries accepts both."""
     azure_ml = azure.token("https://ml.azure.com")
-    assert refused(ask("GET", bearer=azure_ml))[:2] == (401, "InvalidAuthenticationTokenAudience")
+    assert refused(send("GET", bearer=azure_ml))[:2] == (401, "InvalidAuthenticationTokenAudience")
     path = "/registrymanagement/v1.0/registries/acme/discovery"
-    assert ask("GET", path, bearer=azure_ml).status_code == 200
+    assert send("GET", path, bearer=azure_ml).status_code == 200
 
 
-def test_api_versions(ask: Ask) -> None:
-    """One is required; it must be known; the type must have it."""
-    assert refused(ask("GET", version=None))[:2] == (400, "MissingApiVersionParameter")
-    status, code, message = refused(ask("GET", "onlineEndpoints", version="2099-01-01"))
+def test_api_version_is_required_and_must_be_published_for_the_type(send: Send) -> None:
+    assert refused(send("GET", version=None))[:2] == (400, "MissingApiVersionParameter")
+    status, code, message = refused(send("GET", "onlineEndpoints", version="2099-01-01"))
     assert (status, code) == (400, "InvalidApiVersionParameter")
     assert "2025-12-01" in message
-    status, code, message = refused(ask("GET", "onlineEndpoints", version="2020-08-01"))
+    status, code, message = refused(send("GET", "onlineEndpoints", version="2020-08-01"))
     assert (status, code) == (400, "NoRegisteredProviderFound")
     assert "workspaces/onlineEndpoints" in message
-    assert ask("GET", version="2020-08-01").status_code == 200
+    assert send("GET", version="2020-08-01").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -79,22 +78,22 @@ def test_api_versions(ask: Ask) -> None:
         ("/nonsense", "InvalidResourceType"),
     ],
 )
-def test_what_is_not_there(ask: Ask, path: str, code: str) -> None:
-    assert refused(ask("GET", path))[:2] == (404, code)
+def test_missing_resources_and_routes_are_not_found(send: Send, path: str, code: str) -> None:
+    assert refused(send("GET", path))[:2] == (404, code)
 
 
-def test_unknown_registries_and_operations(ask: Ask) -> None:
-    assert ask("GET", "/registrymanagement/v1.0/registries/other/discovery").status_code == 404
+def test_unknown_registries_and_operations_are_not_found(send: Send) -> None:
+    assert send("GET", "/registrymanagement/v1.0/registries/other/discovery").status_code == 404
     base = WORKSPACE.partition("/resourceGroups/")[0] + "/providers/Microsoft.MachineLearningServices"
-    assert ask("GET", f"{base}/locations/westeurope/mfeOperationsStatus/oe:1:2").status_code == 404
+    assert send("GET", f"{base}/locations/westeurope/mfeOperationsStatus/oe:1:2").status_code == 404
 
 
-def test_methods_that_there_are_not(ask: Ask) -> None:
-    assert refused(ask("DELETE"))[:2] == (405, "MethodNotAllowed")
+def test_unsupported_method_is_refused(send: Send) -> None:
+    assert refused(send("DELETE"))[:2] == (405, "MethodNotAllowed")
 
 
-def test_malformed_json(azure: Azure, ask: Ask) -> None:
-    answer = ask("PUT", "onlineEndpoints/churn", data=b'{"location": ')
+def test_malformed_json_is_refused(azure: Azure, send: Send) -> None:
+    answer = send("PUT", "onlineEndpoints/churn", data=b'{"location": ')
     assert refused(answer)[:2] == (400, "InvalidRequestContent")
     assert azure.endpoints.get("churn") is None
 
@@ -118,15 +117,15 @@ def test_malformed_json(azure: Azure, ask: Ask) -> None:
         ({"properties": {"authMode": "Key", "compute": "k8s"}}, "is not a Kubernetes compute"),
     ],
 )
-def test_bodies_of_endpoints(azure: Azure, ask: Ask, change: dict[str, Any], problem: str) -> None:
-    status, _, message = refused(ask("PUT", "onlineEndpoints/churn", {**ENDPOINT, **change}))
+def test_invalid_endpoints_are_refused(azure: Azure, send: Send, change: dict[str, Any], problem: str) -> None:
+    status, _, message = refused(send("PUT", "onlineEndpoints/churn", {**ENDPOINT, **change}))
     assert status == 400
     assert problem in message
     assert azure.endpoints.get("churn") is None
 
 
-def test_every_problem_of_a_body_is_a_detail(ask: Ask) -> None:
-    answer = ask("PUT", "onlineEndpoints/churn", {"properties": {"authMode": 1, "traffic": 2}})
+def test_each_problem_of_a_body_is_a_detail(send: Send) -> None:
+    answer = send("PUT", "onlineEndpoints/churn", {"properties": {"authMode": 1, "traffic": 2}})
     messages = [detail["message"] for detail in answer.json()["error"]["details"]]
     assert [message.split(" ")[0] for message in messages] == ["location", "properties.authMode", "properties.traffic"]
 
@@ -155,8 +154,10 @@ def test_every_problem_of_a_body_is_a_detail(ask: Ask) -> None:
         ({"instanceType": "Standard_Huge"}, "is not supported in westeurope"),
     ],
 )
-def test_bodies_of_deployments(azure: Azure, ask: Ask, model: str, change: dict[str, Any], problem: str) -> None:
-    answer = ask("PUT", "onlineEndpoints/churn/deployments/churn-7", deployment(model, **change))
+def test_invalid_deployments_are_refused(
+    azure: Azure, send: Send, model: str, change: dict[str, Any], problem: str
+) -> None:
+    answer = send("PUT", "onlineEndpoints/churn/deployments/churn-7", deployment(model, **change))
     status, _, message = refused(answer)
     assert status == 400
     assert problem in message + str(answer.json()["error"]["details"])
@@ -166,65 +167,67 @@ def test_bodies_of_deployments(azure: Azure, ask: Ask, model: str, change: dict[
 @pytest.mark.parametrize(
     "sku", [None, {"name": "Default"}, {"name": "Default", "capacity": 0}, {"name": "D", "capacity": 21}]
 )
-def test_numbers_of_instances(azure: Azure, ask: Ask, model: str, sku: Any) -> None:
-    answer = ask("PUT", "onlineEndpoints/churn/deployments/churn-7", {**deployment(model), "sku": sku})
+def test_invalid_instance_counts_are_refused(azure: Azure, send: Send, model: str, sku: Any) -> None:
+    answer = send("PUT", "onlineEndpoints/churn/deployments/churn-7", {**deployment(model), "sku": sku})
     assert "number of instances" in refused(answer)[2]
     assert azure.endpoints.deployments("churn") == {}
 
 
-def test_custom_models_without_environment_or_code(azure: Azure, ask: Ask, model: str) -> None:
-    """An environment that serves by itself needs no scoring script."""
+def test_custom_model_requires_environment_and_code(azure: Azure, send: Send, model: str) -> None:
+    """An environment with routes needs no scoring script."""
     path, custom = "onlineEndpoints/churn/deployments/churn-7", azure.models.register("churn", "8", type="custom_model")
-    assert "An environment is required" in refused(ask("PUT", path, deployment(custom)))[2]
+    assert "An environment is required" in refused(send("PUT", path, deployment(custom)))[2]
     plain, serving = (
         azure.assets.add_environment("plain", "1"),
         azure.assets.add_environment("serving", "1", serves=True),
     )
-    assert "A scoring script is required" in refused(ask("PUT", path, deployment(custom, environmentId=plain)))[2]
-    assert ask("PUT", path, deployment(custom, environmentId=serving)).status_code == 201
-    assert ask("PUT", path.replace("7", "9"), deployment(model)).status_code == 201
+    assert "A scoring script is required" in refused(send("PUT", path, deployment(custom, environmentId=plain)))[2]
+    assert send("PUT", path, deployment(custom, environmentId=serving)).status_code == 201
+    assert send("PUT", path.replace("7", "9"), deployment(model)).status_code == 201
 
 
 @pytest.mark.parametrize("name", ["ab", "a" * 33, "7up", "-up", "up-", "a--b", "a_b", "a.b"])
-def test_names_of_endpoints_and_deployments(azure: Azure, ask: Ask, model: str, name: str) -> None:
-    """Begin with a letter, 3 to 32 letters and digits, single dashes in between."""
+def test_invalid_names_of_endpoints_and_deployments_are_refused(
+    azure: Azure, send: Send, model: str, name: str
+) -> None:
+    """A name begins with a letter and has 3 to 32 letters, digits and single dashes."""
     for path, body in (
         (f"onlineEndpoints/{name}", ENDPOINT),
         (f"batchEndpoints/{name}", ENDPOINT),
         (f"onlineEndpoints/churn/deployments/{name}", deployment(model)),
     ):
-        status, code, message = refused(ask("PUT", path, body))
+        status, code, message = refused(send("PUT", path, body))
         assert (status, code) == (400, "BadArgument")
         assert name in message
 
 
 @pytest.mark.parametrize("name", ["abc", "a" * 32, "a-b", "A1-b2-c3"])
-def test_names_at_their_limits_are_good(ask: Ask, name: str) -> None:
-    assert ask("PUT", f"onlineEndpoints/{name}", ENDPOINT).status_code == 201
+def test_names_at_the_limits_are_accepted(send: Send, name: str) -> None:
+    assert send("PUT", f"onlineEndpoints/{name}", ENDPOINT).status_code == 201
 
 
 @pytest.mark.parametrize(("name", "version"), [("-churn", "1"), ("a" * 256, "1"), ("ch urn", "1"), ("churn", "1 2")])
-def test_names_and_versions_of_models(azure: Azure, ask: Ask, name: str, version: str) -> None:
+def test_invalid_names_and_versions_of_models_are_refused(azure: Azure, send: Send, name: str, version: str) -> None:
     with pytest.raises(ErrorResponse, match="is invalid"):
         azure.models.register(name, version)
     body = {"properties": {"modelUri": "azureml://x"}}
-    assert refused(ask("PUT", f"models/{name}/versions/{version}", body))[0] == 400
+    assert refused(send("PUT", f"models/{name}/versions/{version}", body))[0] == 400
     assert azure.events.all == []
 
 
-def test_a_model_is_registered_once(azure: Azure, model: str) -> None:
+def test_model_version_is_registered_once(azure: Azure, model: str) -> None:
     with pytest.raises(ErrorResponse, match="exists already"):
         azure.models.register("churn", "7")
 
 
-def test_endpoint_names_are_unique_in_a_region(azure: Azure, ask: Ask) -> None:
-    """Of managed endpoints; those of other regions and on Kubernetes may be called the same."""
+def test_endpoint_names_are_unique_in_a_region(azure: Azure, send: Send) -> None:
+    """Managed ones only; an endpoint in another region or on Kubernetes may have the same name."""
     other = azure.workspaces.add(WORKSPACE.replace("churn-prod", "churn-dev"))
     far = azure.workspaces.add(WORKSPACE.replace("churn-prod", "churn-far"), "northeurope")
     azure.endpoints.add("churn", workspace="churn-dev")
-    assert "unique within a region" in refused(ask("PUT", "onlineEndpoints/churn", ENDPOINT))[2]
+    assert "unique within a region" in refused(send("PUT", "onlineEndpoints/churn", ENDPOINT))[2]
     body = {**ENDPOINT, "location": "northeurope"}
-    assert ask("PUT", f"{far}/onlineEndpoints/churn", body).status_code == 201
+    assert send("PUT", f"{far}/onlineEndpoints/churn", body).status_code == 201
     assert azure.endpoints.get("churn", workspace=other)
 
 
@@ -239,24 +242,26 @@ def test_endpoint_names_are_unique_in_a_region(azure: Azure, ask: Ask) -> None:
         ({"red": 100}, "'red', which is in Failed provisioning state"),
     ],
 )
-def test_traffic(azure: Azure, ask: Ask, model: str, traffic: dict[str, int], problem: str) -> None:
+def test_invalid_traffic_is_refused(
+    azure: Azure, send: Send, model: str, traffic: dict[str, int], problem: str
+) -> None:
     for name, state in (("blue", "Succeeded"), ("green", "Succeeded"), ("red", "Failed")):
         azure.endpoints.add_deployment("churn", name, model, state=state)
     body = {**ENDPOINT, "properties": {"authMode": "AADToken", "traffic": traffic}}
-    status, code, message = refused(ask("PUT", "onlineEndpoints/churn", body))
+    status, code, message = refused(send("PUT", "onlineEndpoints/churn", body))
     assert (status, code) == (400, "BadArgument")
     assert problem in message
     assert azure.endpoints.traffic("churn") == {}
 
 
-def test_good_traffic(azure: Azure, ask: Ask, model: str) -> None:
-    """All of it, none of it, zeros."""
+def test_valid_traffic_is_accepted(azure: Azure, send: Send, model: str) -> None:
+    """A total of 100 or 0, with zero shares."""
     azure.operations.set_duration(polls=0)
     azure.endpoints.add_deployment("churn", "blue", model)
     azure.endpoints.add_deployment("churn", "green", model)
     for traffic in ({"blue": 60, "green": 40}, {"blue": 0, "green": 100}, {"blue": 0}, {}):
         body = {**ENDPOINT, "properties": {"authMode": "AADToken", "traffic": traffic}}
-        assert ask("PUT", "onlineEndpoints/churn", body).status_code == 200
+        assert send("PUT", "onlineEndpoints/churn", body).status_code == 200
         assert azure.endpoints.traffic("churn") == {name: share for name, share in traffic.items() if share}
 
 
@@ -268,35 +273,37 @@ def test_good_traffic(azure: Azure, ask: Ask, model: str) -> None:
         ({"other": 10}, "does not exist"),
     ],
 )
-def test_mirrored_traffic(azure: Azure, ask: Ask, model: str, mirror: dict[str, int], problem: str) -> None:
+def test_invalid_mirrored_traffic_is_refused(
+    azure: Azure, send: Send, model: str, mirror: dict[str, int], problem: str
+) -> None:
     azure.endpoints.add_deployment("churn", "blue", model)
     azure.endpoints.add_deployment("churn", "green", model)
     properties = {"authMode": "AADToken", "traffic": {"blue": 100}, "mirrorTraffic": mirror}
-    assert problem in refused(ask("PUT", "onlineEndpoints/churn", {**ENDPOINT, "properties": properties}))[2]
+    assert problem in refused(send("PUT", "onlineEndpoints/churn", {**ENDPOINT, "properties": properties}))[2]
     properties["mirrorTraffic"] = {"green": 50}
-    assert ask("PUT", "onlineEndpoints/churn", {**ENDPOINT, "properties": properties}).status_code == 200
+    assert send("PUT", "onlineEndpoints/churn", {**ENDPOINT, "properties": properties}).status_code == 200
 
 
-def test_a_put_replaces_the_whole_endpoint(azure: Azure, ask: Ask, model: str) -> None:
-    """Whoever leaves the traffic out takes it away."""
+def test_put_replaces_the_whole_endpoint(azure: Azure, send: Send, model: str) -> None:
+    """A PUT without traffic removes it."""
     azure.operations.set_duration(polls=0)
     azure.endpoints.add_deployment("churn", "blue", model)
     own = {"authMode": "AADToken", "traffic": {"blue": 100}}
-    ask("PUT", "onlineEndpoints/churn", {**ENDPOINT, "tags": {"a": "b"}, "properties": own})
+    send("PUT", "onlineEndpoints/churn", {**ENDPOINT, "tags": {"a": "b"}, "properties": own})
     assert azure.endpoints.traffic("churn") == {"blue": 100}
-    ask("PUT", "onlineEndpoints/churn", ENDPOINT)
+    send("PUT", "onlineEndpoints/churn", ENDPOINT)
     assert azure.endpoints.traffic("churn") == {}
 
 
-def test_what_was_read_can_be_written_back(azure: Azure, ask: Ask, model: str) -> None:
-    """With all that is for reading only; that is how traffic is changed at the newest api-version."""
+def test_endpoint_can_be_written_back_as_read(azure: Azure, send: Send, model: str) -> None:
+    """With its read-only members; that is how clients change traffic at the newest api-version."""
     azure.operations.set_duration(polls=0)
     azure.endpoints.add_deployment("churn", "blue", model)
-    body = ask("GET", "onlineEndpoints/churn").json()
+    body = send("GET", "onlineEndpoints/churn").json()
     changed = copy.deepcopy(body)
     changed["properties"]["traffic"] = {"blue": 100}
-    assert ask("PUT", "onlineEndpoints/churn", changed).status_code == 200
-    after = ask("GET", "onlineEndpoints/churn").json()
+    assert send("PUT", "onlineEndpoints/churn", changed).status_code == 200
+    after = send("GET", "onlineEndpoints/churn").json()
     assert after["properties"].pop("traffic") == {"blue": 100}
     body["properties"].pop("traffic")
     operations = after["properties"].pop("properties"), body["properties"].pop("properties")
@@ -307,61 +314,61 @@ def test_what_was_read_can_be_written_back(azure: Azure, ask: Ask, model: str) -
     assert {**after, "systemData": None} == {**body, "systemData": None}
 
 
-def test_only_tags_and_identity_can_be_patched(azure: Azure, ask: Ask, model: str) -> None:
+def test_only_tags_and_identity_can_be_patched(azure: Azure, send: Send, model: str) -> None:
     azure.operations.set_duration(polls=0)
-    assert refused(ask("PATCH", "onlineEndpoints/churn", {"properties": {"traffic": {}}}))[0] == 400
-    assert ask("PATCH", "onlineEndpoints/churn", {"tags": {"a": "b"}}).status_code == 202
+    assert refused(send("PATCH", "onlineEndpoints/churn", {"properties": {"traffic": {}}}))[0] == 400
+    assert send("PATCH", "onlineEndpoints/churn", {"tags": {"a": "b"}}).status_code == 202
     endpoint = azure.endpoints.get("churn")
     assert endpoint
     assert endpoint["tags"] == {"a": "b"}
 
 
-def test_a_deployment_with_traffic_stays(azure: Azure, ask: Ask, model: str) -> None:
+def test_deployment_with_traffic_cannot_be_deleted(azure: Azure, send: Send, model: str) -> None:
     azure.endpoints.add("price", traffic={"Blue": 100})
     azure.endpoints.add_deployment("price", "blue", model)
-    status, _, message = refused(ask("DELETE", "onlineEndpoints/price/deployments/blue"))
+    status, _, message = refused(send("DELETE", "onlineEndpoints/price/deployments/blue"))
     assert (status, message) == (400, "Cannot delete deployment blue with 100% traffic: set it to 0 first.")
     assert list(azure.endpoints.deployments("price")) == ["blue"]
 
 
-def test_one_change_at_a_time(azure: Azure, ask: Ask, model: str) -> None:
-    """Of an endpoint, of a deployment, and of an endpoint while a deployment is wanted of it."""
+def test_change_during_another_one_is_a_conflict(azure: Azure, send: Send, model: str) -> None:
+    """Of an endpoint, of a deployment, and of a deployment during a change of its endpoint."""
     azure.operations.set_duration(polls=9)
     path = "onlineEndpoints/churn/deployments/churn-7"
-    assert ask("PUT", path, deployment(model)).status_code == 201
-    assert refused(ask("PUT", path, deployment(model)))[:2] == (409, "Conflict")
-    assert refused(ask("DELETE", path))[:2] == (409, "Conflict")
-    assert ask("PUT", "onlineEndpoints/churn", ENDPOINT).status_code == 200
-    assert refused(ask("PUT", "onlineEndpoints/churn", ENDPOINT))[:2] == (409, "Conflict")
-    assert refused(ask("DELETE", "onlineEndpoints/churn"))[:2] == (409, "Conflict")
-    status, _, message = refused(ask("PUT", path.replace("7", "8"), deployment(model)))
+    assert send("PUT", path, deployment(model)).status_code == 201
+    assert refused(send("PUT", path, deployment(model)))[:2] == (409, "Conflict")
+    assert refused(send("DELETE", path))[:2] == (409, "Conflict")
+    assert send("PUT", "onlineEndpoints/churn", ENDPOINT).status_code == 200
+    assert refused(send("PUT", "onlineEndpoints/churn", ENDPOINT))[:2] == (409, "Conflict")
+    assert refused(send("DELETE", "onlineEndpoints/churn"))[:2] == (409, "Conflict")
+    status, _, message = refused(send("PUT", path.replace("7", "8"), deployment(model)))
     assert status == 409
     assert "in Updating provisioning state" in message
 
 
-def test_what_is_not_there_is_deleted_with_success(ask: Ask) -> None:
+def test_deleting_a_missing_resource_succeeds(send: Send) -> None:
     paths = (
         "onlineEndpoints/churn",
         "onlineEndpoints/churn/deployments/a",
         "batchEndpoints/churn",
         "models/a/versions/1",
     )
-    assert [ask("DELETE", path).status_code for path in paths] == [204] * 4
+    assert [send("DELETE", path).status_code for path in paths] == [204] * 4
 
 
-def test_twenty_deployments_are_the_most(azure: Azure, ask: Ask, model: str) -> None:
+def test_twenty_first_deployment_is_refused(azure: Azure, send: Send, model: str) -> None:
     for number in range(20):
         azure.endpoints.add_deployment("churn", f"churn-{number}", model)
-    answer = ask("PUT", "onlineEndpoints/churn/deployments/one-more", deployment(model))
+    answer = send("PUT", "onlineEndpoints/churn/deployments/one-more", deployment(model))
     assert "has 20 deployments, and cannot have more" in refused(answer)[2]
-    assert ask("PUT", "onlineEndpoints/churn/deployments/churn-7", deployment(model)).status_code == 200
+    assert send("PUT", "onlineEndpoints/churn/deployments/churn-7", deployment(model)).status_code == 200
 
 
-def test_batch_endpoints(azure: Azure, ask: Ask, model: str) -> None:
+def test_invalid_batch_endpoints_and_deployments_are_refused(azure: Azure, send: Send, model: str) -> None:
     body: dict[str, Any] = {"location": "westeurope", "properties": {"authMode": "Key"}}
-    assert "must be AADToken" in refused(ask("PUT", "batchEndpoints/scores", body))[2]
+    assert "must be AADToken" in refused(send("PUT", "batchEndpoints/scores", body))[2]
     body["properties"] = {"authMode": "AADToken", "defaults": {"deploymentName": "blue"}}
-    assert "'blue' does not exist" in refused(ask("PUT", "batchEndpoints/scores", body))[2]
+    assert "'blue' does not exist" in refused(send("PUT", "batchEndpoints/scores", body))[2]
     azure.endpoints.add("scores", "Batch")
     reference = {"referenceType": "Id", "assetId": model}
     no_component = {"deploymentConfigurationType": "PipelineComponent"}
@@ -373,51 +380,50 @@ def test_batch_endpoints(azure: Azure, ask: Ask, model: str) -> None:
         ({"model": reference, "loggingLevel": "Loud"}, "'Loud' is not one of Info, Warning, Debug"),
         ({"deploymentConfiguration": no_component}, "The component '' does not exist"),
     ):
-        answer = ask(
+        answer = send(
             "PUT", "batchEndpoints/scores/deployments/blue", {"location": "westeurope", "properties": properties}
         )
         assert problem in refused(answer)[2]
     assert azure.endpoints.deployments("scores") == {}
 
 
-def test_keys_only_where_there_are_keys(azure: Azure, ask: Ask) -> None:
+def test_keys_and_tokens_depend_on_the_authentication_mode(azure: Azure, send: Send) -> None:
     azure.endpoints.add("keyed", auth_mode="Key")
     azure.endpoints.add("tokens", auth_mode="AMLToken")
-    assert ask("POST", "onlineEndpoints/keyed/listKeys").json()["primaryKey"]
-    assert ask("POST", "onlineEndpoints/tokens/token").json()["accessToken"]
-    assert ask("POST", "onlineEndpoints/tokens/listKeys").status_code == 400
-    assert ask("POST", "onlineEndpoints/keyed/token").status_code == 400
+    assert send("POST", "onlineEndpoints/keyed/listKeys").json()["primaryKey"]
+    assert send("POST", "onlineEndpoints/tokens/token").json()["accessToken"]
+    assert send("POST", "onlineEndpoints/tokens/listKeys").status_code == 400
+    assert send("POST", "onlineEndpoints/keyed/token").status_code == 400
 
 
-def test_an_endpoint_stays_where_it_runs(azure: Azure, ask: Ask, model: str) -> None:
-    """Managed endpoints do not become those of a cluster."""
+def test_compute_type_of_an_endpoint_cannot_change(azure: Azure, send: Send, model: str) -> None:
     body = {**ENDPOINT, "properties": {"authMode": "Key", "compute": azure.workspaces.add_compute("k8s", "Kubernetes")}}
-    assert "compute type of an endpoint cannot be changed" in refused(ask("PUT", "onlineEndpoints/churn", body))[2]
+    assert "compute type of an endpoint cannot be changed" in refused(send("PUT", "onlineEndpoints/churn", body))[2]
     entra = {**ENDPOINT, "properties": {**body["properties"], "authMode": "AADToken"}}
-    assert "take no Microsoft Entra tokens" in refused(ask("PUT", "onlineEndpoints/other", entra))[2]
+    assert "take no Microsoft Entra tokens" in refused(send("PUT", "onlineEndpoints/other", entra))[2]
     azure.endpoints.add("cluster", "Kubernetes")
-    answer = ask("PUT", "onlineEndpoints/cluster/deployments/churn-7", deployment(model))
+    answer = send("PUT", "onlineEndpoints/cluster/deployments/churn-7", deployment(model))
     assert "The endpoint takes Kubernetes deployments, not Managed ones" in refused(answer)[2]
 
 
-def test_locations_are_the_workspace_s(azure: Azure, ask: Ask, model: str) -> None:
+def test_location_must_be_that_of_the_parent(azure: Azure, send: Send, model: str) -> None:
     azure.endpoints.add("scores", "Batch")
     for path, body in (
         ("onlineEndpoints/churn/deployments/churn-7", deployment(model)),
         ("batchEndpoints/scores", ENDPOINT),
     ):
-        answer = ask("PUT", path, {**body, "location": "East US"})
+        answer = send("PUT", path, {**body, "location": "East US"})
         assert "The location 'East US' is not that of the" in refused(answer)[2]
         assert (
-            refused(ask("PUT", path, {**body, "location": None}))[2] == "The request is invalid: location is required."
+            refused(send("PUT", path, {**body, "location": None}))[2] == "The request is invalid: location is required."
         )
 
 
-def test_pages_are_asked_for_by_numbers(ask: Ask) -> None:
-    assert refused(ask("GET", "onlineEndpoints", **{"$skip": "x"}))[0] == 400
+def test_skip_must_be_a_number(send: Send) -> None:
+    assert refused(send("GET", "onlineEndpoints", **{"$skip": "x"}))[0] == 400
 
 
-def test_uploads_need_a_storage_account(azure: Azure, ask: Ask) -> None:
+def test_upload_without_a_storage_account_is_an_error(azure: Azure, send: Send) -> None:
     azure.state.storage = ""
-    answer = ask("POST", "codes/a/versions/1/startPendingUpload", {})
+    answer = send("POST", "codes/a/versions/1/startPendingUpload", {})
     assert refused(answer)[:2] == (500, "InternalServerError")

@@ -1,4 +1,4 @@
-"""Scoring URIs: who may ask, which deployment answers, and what."""
+"""Scoring URIs: authorization, the deployment that answers, and its answer."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from emulator import Azure
-from tests.emulator.conftest import Ask
+from tests.emulator.conftest import Send
 
 ML = "https://ml.azure.com"
 ROWS = '{"input_data": []}'
@@ -31,7 +31,7 @@ def score(azure: Azure, bearer: str | None = None, *, deployment: str = "", data
     )
 
 
-def test_an_endpoint_with_entra_tokens(azure: Azure, model: str) -> None:
+def test_endpoint_with_entra_tokens(azure: Azure, model: str) -> None:
     azure.endpoints.add("churn", traffic={"blue": 100})
     azure.endpoints.add_deployment("churn", "blue", model)
     answer = score(azure)
@@ -43,21 +43,21 @@ def test_an_endpoint_with_entra_tokens(azure: Azure, model: str) -> None:
     assert azure.scoring.calls[0].body == {"input_data": []}
 
 
-def test_an_endpoint_with_keys(azure: Azure, ask: Ask, model: str) -> None:
+def test_endpoint_with_keys(azure: Azure, send: Send, model: str) -> None:
     azure.endpoints.add("churn", traffic={"blue": 100}, auth_mode="Key")
     azure.endpoints.add_deployment("churn", "blue", model)
-    keys = ask("POST", "onlineEndpoints/churn/listKeys").json()
+    keys = send("POST", "onlineEndpoints/churn/listKeys").json()
     assert [score(azure, key).status_code for key in keys.values()] == [200, 200]
     assert score(azure, azure.token(ML)).status_code == 401
 
 
-def test_an_endpoint_with_azure_ml_s_tokens(azure: Azure, ask: Ask, model: str) -> None:
+def test_endpoint_with_tokens_of_azure_ml(azure: Azure, send: Send, model: str) -> None:
     azure.endpoints.add("churn", traffic={"blue": 100}, auth_mode="AMLToken")
     azure.endpoints.add_deployment("churn", "blue", model)
-    assert score(azure, ask("POST", "onlineEndpoints/churn/token").json()["accessToken"]).status_code == 200
+    assert score(azure, send("POST", "onlineEndpoints/churn/token").json()["accessToken"]).status_code == 200
 
 
-def test_traffic_is_shared_exactly(azure: Azure, model: str) -> None:
+def test_traffic_is_split_exactly(azure: Azure, model: str) -> None:
     azure.endpoints.add("churn", traffic={"blue": 90, "green": 10})
     azure.endpoints.add_deployment("churn", "blue", model)
     azure.endpoints.add_deployment("churn", "green", model)
@@ -65,8 +65,8 @@ def test_traffic_is_shared_exactly(azure: Azure, model: str) -> None:
     assert answers == {"blue": 90, "green": 10}
 
 
-def test_a_header_names_the_deployment(azure: Azure, model: str) -> None:
-    """Whatever its share: that is how one without any is tried out. One that is not there or not ready is not found."""
+def test_header_selects_the_deployment(azure: Azure, model: str) -> None:
+    """Whatever its share, even none. A missing or failed deployment is not found."""
     azure.endpoints.add("churn", traffic={"blue": 100})
     for name, state in (("blue", "Succeeded"), ("green", "Succeeded"), ("red", "Failed")):
         azure.endpoints.add_deployment("churn", name, model, state=state)
@@ -75,7 +75,7 @@ def test_a_header_names_the_deployment(azure: Azure, model: str) -> None:
     assert score(azure, deployment="other").status_code == 404
 
 
-def test_nobody_answers_without_traffic(azure: Azure, model: str) -> None:
+def test_request_without_traffic_is_not_found(azure: Azure, model: str) -> None:
     azure.endpoints.add("churn")
     azure.endpoints.add_deployment("churn", "blue", model)
     answer = score(azure)
@@ -83,14 +83,14 @@ def test_nobody_answers_without_traffic(azure: Azure, model: str) -> None:
     assert "valid deployment with positive weight" in answer.text
 
 
-def test_no_endpoint_no_answer(azure: Azure, model: str, ask: Ask) -> None:
+def test_missing_endpoint_is_not_found(azure: Azure, model: str, send: Send) -> None:
     azure.endpoints.add("churn", traffic={"blue": 100})
     uri = (azure.endpoints.get("churn") or {})["properties"]["scoringUri"].replace("churn", "other")
     assert requests.post(uri, verify=str(azure.own_ca_file), timeout=30).status_code == 404
 
 
-def test_answers_are_as_told(azure: Azure, model: str) -> None:
-    """By deployment; what was said last counts."""
+def test_responses_are_set_by_deployment(azure: Azure, model: str) -> None:
+    """The latest matching one applies."""
     azure.endpoints.add("churn", traffic={"blue": 100})
     azure.endpoints.add_deployment("churn", "blue", model)
     azure.endpoints.add_deployment("churn", "green", model)
@@ -102,18 +102,18 @@ def test_answers_are_as_told(azure: Azure, model: str) -> None:
     assert score(azure).json() == {"predictions": [1]}
     failed = score(azure, deployment="green")
     assert (failed.status_code, failed.headers["ms-azureml-model-error-reason"]) == (424, "x")
-    azure.scoring.set_response("churn", scorer=lambda asked: [sum(row) for row in asked["input_data"]])
+    azure.scoring.set_response("churn", scorer=lambda data: [sum(row) for row in data["input_data"]])
     assert score(azure, data='{"input_data": [[1, 2], [3]]}').json() == [3, 3]
 
 
-def test_what_is_not_json_is_the_model_s_error(azure: Azure, model: str) -> None:
+def test_input_that_is_not_json_is_an_error_of_the_model(azure: Azure, model: str) -> None:
     azure.endpoints.add("churn", traffic={"blue": 100})
     azure.endpoints.add_deployment("churn", "blue", model)
     answer = score(azure, data="what?")
     assert (answer.status_code, answer.headers["ms-azureml-model-error-statuscode"]) == (424, "400")
 
 
-def test_a_deployment_falls_ill(azure: Azure, ask: Ask, model: str) -> None:
+def test_broken_deployment_answers_with_an_error(azure: Azure, send: Send, model: str) -> None:
     azure.endpoints.add("churn", traffic={"blue": 100})
     azure.endpoints.add_deployment("churn", "blue", model)
     azure.endpoints.add_deployment("churn", "green", model)
@@ -121,7 +121,7 @@ def test_a_deployment_falls_ill(azure: Azure, ask: Ask, model: str) -> None:
         "churn", "green", status=502, message="crashed", state="Failed", logs="killed: out of memory"
     )
     path = "onlineEndpoints/churn/deployments/green"
-    assert ask("GET", path).json()["properties"]["provisioningState"] == "Failed"
-    assert ask("POST", f"{path}/getLogs", {"tail": 5}).json() == {"content": "killed: out of memory"}
+    assert send("GET", path).json()["properties"]["provisioningState"] == "Failed"
+    assert send("POST", f"{path}/getLogs", {"tail": 5}).json() == {"content": "killed: out of memory"}
     azure.faults.break_deployment("churn", "blue")
     assert score(azure).status_code == 503

@@ -12,7 +12,7 @@ from emulator.state import ids
 from emulator.state.state import STATE, Body, Resource, State
 
 KIND = "batchEndpoints"
-# What a deployment has where nothing else was said (types.md of 2025-12-01, BatchDeploymentProperties).
+# Defaults of a deployment (types.md of 2025-12-01, BatchDeploymentProperties).
 DEFAULTS = {
     "properties": {},
     "errorThreshold": -1,
@@ -26,7 +26,7 @@ DEFAULTS = {
 
 
 def completed(state: State, workspace: Resource, id: str, body: Body) -> Body:
-    """A batch endpoint's body with what the service adds."""
+    """A batch endpoint's body, with the members that the service adds."""
     whole = copy.deepcopy(body)
     properties = whole["properties"]
     properties.pop("keys", None)
@@ -44,9 +44,9 @@ def _bad(problem: str) -> ErrorResponse:
     return ErrorResponse(400, "BadArgument", problem)
 
 
-def _check_location(body: Body, there: Resource) -> None:
-    if body["location"].replace(" ", "").lower() != there.body["location"]:
-        raise _bad(f"The location '{body['location']}' is not that of the workspace, {there.body['location']}.")
+def _check_location(body: Body, existing: Resource) -> None:
+    if body["location"].replace(" ", "").lower() != existing.body["location"]:
+        raise _bad(f"The location '{body['location']}' is not that of the workspace, {existing.body['location']}.")
 
 
 def _put_endpoint(request: Request) -> Response:
@@ -93,24 +93,24 @@ def _check_deployment(request: Request, properties: Body) -> None:
 
 def _change(request: Request, whole: Body, kind: str) -> Response:
     state, id = request.state, request.id
-    there = state.find(id)
-    verb, status = ("Updating", 200) if there else ("Creating", 201)
+    existing = state.find(id)
+    verb, status = ("Updating", 200) if existing else ("Creating", 201)
     failure = (
         state.plan.failure(request.params["endpoint"], request.params["deployment"])
         if "deployment" in request.params
         else None
     )
-    made = there or state.add(id, whole)
-    made.properties["provisioningState"] = verb
+    created = existing or state.add(id, whole)
+    created.properties["provisioningState"] = verb
 
     def end() -> None:
         state.require(id).properties["provisioningState"] = "Failed" if failure else "Succeeded"
-        if there and not failure:
+        if existing and not failure:
             state.replace(id, whole).properties["provisioningState"] = "Succeeded"
 
     operation = state.begin(id, "PUT", verb, end, failure.error if failure else None)
-    provisioning = made.state if operation.status != "InProgress" else verb
-    shown = {**made.body, **whole, "properties": {**whole["properties"], "provisioningState": provisioning}}
+    provisioning = created.state if operation.status != "InProgress" else verb
+    shown = {**created.body, **whole, "properties": {**whole["properties"], "provisioningState": provisioning}}
     return started(request, operation, kind, status, shown)
 
 
@@ -126,18 +126,18 @@ def _list(request: Request) -> Response:
 
 def _delete(request: Request) -> Response:
     state, id = request.state, request.id
-    if (there := state.find(id)) is None:
+    if (existing := state.find(id)) is None:
         return Response(204)
     busy(request, id, ids.name_of(id))
     if "deployment" in request.params:
         _check_not_default(state.require(ids.parent_of(id)), request.params["deployment"])
-    there.hidden[STATE], there.properties["provisioningState"] = there.state, "Deleting"
+    existing.hidden[STATE], existing.properties["provisioningState"] = existing.state, "Deleting"
     operation = state.begin(id, "DELETE", "Deleting", lambda: state.remove(id))
     return started(request, operation, f"{KIND}/deployments" if "deployment" in request.params else KIND, 202)
 
 
 def _check_not_default(endpoint: Resource, name: str) -> None:
-    """Not documented: whether the service lets the default deployment go is not known, and a handler should not try."""
+    """Refuse to delete the default deployment. What Azure answers is not documented; handlers must not rely on it."""
     if str(endpoint.properties["defaults"].get("deploymentName", "")).lower() == name.lower():
         raise ErrorResponse(400, "BadRequest", f"Cannot delete deployment {name}: it is the default deployment.")
 

@@ -1,4 +1,4 @@
-"""Deployments of online endpoints: what they need, how provisioning ends, their logs."""
+"""Deployments of online endpoints: their checks, their provisioning, their logs."""
 
 import copy
 
@@ -14,36 +14,35 @@ from emulator.state import ids
 from emulator.state.state import STATE, Body, Resource, State
 
 KIND = f"{ENDPOINTS}/deployments"
-MOST = 20  # deployments of an endpoint, and instances of a deployment ("Manage and request quotas and limits")
-CONTAINERS = ("InferenceServer", "StorageInitializer")  # whose logs there are
+MOST = 20  # of deployments in an endpoint, and of instances of a deployment ("Manage and request quotas and limits")
+CONTAINERS = ("InferenceServer", "StorageInitializer")  # that have logs
 
 
 def find_asset(state: State, reference: str) -> Resource | None:
-    """What an ARM id, or ``azureml:`` and one, or an ``azureml://registries/`` id stands for."""
+    """The asset with an ARM id, ``azureml:`` and an ARM id, or an ``azureml://registries/`` id; None without one."""
     bare = reference.removeprefix("azureml:") if reference.startswith("azureml:/subscriptions") else reference
     return state.find(ids.registry_id(bare, state.registries) or bare)
 
 
 def check_model(state: State, properties: Body, reference: str) -> None:
-    """Raises ErrorResponse unless the model is there and has what it needs to be served.
+    """Raise an error response (400) unless the model exists and can be served.
 
-    MLflow models bring environment and scoring script along; all others name both, or an environment that serves by
-    itself (learn.microsoft.com, "Deploy MLflow models to real-time endpoints", "Use a custom container to deploy a
-    model").
+    An MLflow model needs neither environment nor scoring script. Any other needs both, or an environment with routes
+    (learn.microsoft.com, "Deploy MLflow models to real-time endpoints", "Use a custom container to deploy a model").
     """
     if (model := find_asset(state, reference)) is None:
         raise _bad(f"The model '{reference}' does not exist, or its id is not an asset's.")
     environment, code = properties.get("environmentId"), properties.get("codeConfiguration")
-    there = find_asset(state, environment) if environment else None
-    if environment and there is None:
+    found = find_asset(state, environment) if environment else None
+    if environment and found is None:
         raise _bad(f"The environment '{environment}' does not exist, or its id is not an asset's.")
     if code and code.get("codeId") and find_asset(state, code["codeId"]) is None:
         raise _bad(f"The code '{code['codeId']}' does not exist, or its id is not an asset's.")
     if str(model.properties.get("modelType", "custom_model")).lower() == "mlflow_model":
         return
-    if there is None:
+    if found is None:
         raise _bad(f"An environment is required to deploy the model '{reference}', which is not an MLflow model.")
-    if not code and not there.properties.get("inferenceConfig"):
+    if not code and not found.properties.get("inferenceConfig"):
         raise _bad(f"A scoring script is required to deploy the model '{reference}', which is not an MLflow model.")
 
 
@@ -58,23 +57,23 @@ def _endpoint(request: Request) -> Resource:
 def _put(request: Request) -> Response:
     ids.check_endpoint(request.params["deployment"], "deployment")
     body = request.body("online_deployment")
-    endpoint, there = _endpoint(request), request.state.find(request.id)
+    endpoint, existing = _endpoint(request), request.state.find(request.id)
     busy(request, endpoint.id, f"a deployment in endpoint {request.params['endpoint']}")
     busy(request, request.id, f"deployment {request.params['deployment']}")
     if endpoint.state == "Failed":
         raise _bad(f"Cannot create a deployment in endpoint {endpoint.body['name']} because it is in Failed state.")
-    _check(request, endpoint, body, there)
-    return _change(request, endpoint, _completed(body), there)
+    _check(request, endpoint, body, existing)
+    return _change(request, endpoint, _completed(body), existing)
 
 
-def _check(request: Request, endpoint: Resource, body: Body, there: Resource | None) -> None:
+def _check(request: Request, endpoint: Resource, body: Body, existing: Resource | None) -> None:
     properties, kind = body["properties"], "Kubernetes" if is_kubernetes(endpoint) else "Managed"
     if body["location"].replace(" ", "").lower() != endpoint.body["location"]:
         raise _bad(f"The location '{body['location']}' is not that of the endpoint, {endpoint.body['location']}.")
     if properties["endpointComputeType"] != kind:
         raise _bad(f"The endpoint takes {kind} deployments, not {properties['endpointComputeType']} ones.")
     others = request.state.children(endpoint.id, "deployments")
-    if there is None and len(others) >= MOST:
+    if existing is None and len(others) >= MOST:
         raise _bad(f"The endpoint has {MOST} deployments, and cannot have more.")
     if model := properties.get("model"):
         check_model(request.state, properties, model)
@@ -88,7 +87,7 @@ def _check(request: Request, endpoint: Resource, body: Body, there: Resource | N
 
 
 def _completed(body: Body) -> Body:
-    """A deployment's body with what the service adds."""
+    """A deployment's body, with the members that the service adds."""
     whole = copy.deepcopy(body)
     properties = whole["properties"]
     for name in ("scaleSettings", "requestSettings", "properties", "environmentVariables"):
@@ -96,7 +95,7 @@ def _completed(body: Body) -> Body:
             properties[name] = {"scaleType": "Default"} if name == "scaleSettings" else {}
     properties.setdefault("egressPublicNetworkAccess", "Enabled")
     if properties["endpointComputeType"] == "Kubernetes" and not properties.get("containerResourceRequirements"):
-        usual = {"cpu": "100m", "memory": "500Mi"}  # azure-ai-ml cannot read a deployment without
+        usual = {"cpu": "100m", "memory": "500Mi"}  # azure-ai-ml fails to read a deployment without them
         properties["containerResourceRequirements"] = {
             "containerResourceLimits": usual,
             "containerResourceRequests": dict(usual),
@@ -106,12 +105,12 @@ def _completed(body: Body) -> Body:
     return whole
 
 
-def _change(request: Request, endpoint: Resource, whole: Body, there: Resource | None) -> Response:
+def _change(request: Request, endpoint: Resource, whole: Body, existing: Resource | None) -> Response:
     state, id = request.state, request.id
-    verb, status = ("Updating", 200) if there else ("Creating", 201)
+    verb, status = ("Updating", 200) if existing else ("Creating", 201)
     failure = state.plan.failure(endpoint.body["name"], request.params["deployment"])
-    made = there or state.add(id, whole)
-    made.properties["provisioningState"] = verb
+    created = existing or state.add(id, whole)
+    created.properties["provisioningState"] = verb
 
     def end() -> None:
         now = state.require(id)
@@ -120,14 +119,14 @@ def _change(request: Request, endpoint: Resource, whole: Body, there: Resource |
             now.hidden[CONTAINERS[0]] = failure.logs
             return
         now.properties["provisioningState"] = "Succeeded"
-        if there:
+        if existing:
             state.replace(id, whole).properties["provisioningState"] = "Succeeded"
         workspace = endpoint.id.partition(f"/{ENDPOINTS}/")[0]
         state.raise_event(events.model_deployed(state, workspace, endpoint.body, whole))
 
     operation = state.begin(id, "PUT", verb, end, failure.error if failure else None)
-    provisioning = made.state if operation.status != "InProgress" else verb
-    shown = {**made.body, **whole, "properties": {**whole["properties"], "provisioningState": provisioning}}
+    provisioning = created.state if operation.status != "InProgress" else verb
+    shown = {**created.body, **whole, "properties": {**whole["properties"], "provisioningState": provisioning}}
     return started(request, operation, KIND, status, shown)
 
 
@@ -143,7 +142,7 @@ def _list(request: Request) -> Response:
 
 def _delete(request: Request) -> Response:
     state, id, name = request.state, request.id, request.params["deployment"]
-    if (there := state.find(id)) is None:
+    if (existing := state.find(id)) is None:
         return Response(204)
     busy(request, id, f"deployment {name}")
     busy(request, ids.parent_of(id), f"endpoint {request.params['endpoint']}")
@@ -154,17 +153,17 @@ def _delete(request: Request) -> Response:
             raise ErrorResponse(
                 400, "BadRequest", f"Cannot delete deployment {name} with {share}% {what}: set it to 0 first."
             )
-    there.hidden[STATE], there.properties["provisioningState"] = there.state, "Deleting"
+    existing.hidden[STATE], existing.properties["provisioningState"] = existing.state, "Deleting"
     operation = state.begin(id, "DELETE", "Deleting", lambda: state.remove(id))
     return started(request, operation, KIND, 202)
 
 
 def _logs(request: Request) -> Response:
-    asked = request.body("deployment_logs")
+    body = request.body("deployment_logs")
     found = request.state.require(request.id)
-    text = found.hidden.get(asked.get("containerType") or CONTAINERS[0], "")
+    text = found.hidden.get(body.get("containerType") or CONTAINERS[0], "")
     lines = text.splitlines()
-    return Response(200, {"content": "\n".join(lines[-asked["tail"] :] if asked.get("tail") else lines)})
+    return Response(200, {"content": "\n".join(lines[-body["tail"] :] if body.get("tail") else lines)})
 
 
 _ONE = f"{ENDPOINTS}/{{endpoint}}/deployments/{{deployment}}"

@@ -1,4 +1,4 @@
-"""Machine sizes, the quota that they use, and how the service tells of both.
+"""Machine sizes, their quota, and the lists of both.
 
 Sizes: learn.microsoft.com, "Managed online endpoints SKU list"; a few of each usual family. Usages: the example of
 Usages_List in Azure/azure-rest-api-specs, specification/machinelearningservices.
@@ -15,14 +15,14 @@ from emulator.ml import versions
 from emulator.state.ids import PROVIDER
 from emulator.state.state import Body, State
 
-UNLIMITED = 1_000  # cores, of a family that nothing was said of
+UNLIMITED = 1_000  # the limit, in cores, of a family without a quota
 
 
 class Size(NamedTuple):
     """A machine size."""
 
     name: str
-    family: str  # as in the names of quotas
+    family: str  # as in the names of usages
     cores: int
     memory: float  # GB
     gpus: int = 0
@@ -56,7 +56,7 @@ TOTAL = "Total Cluster Dedicated Regional vCPUs"
 
 
 def used(state: State, subscription: str, location: str, family: str, but: str = "") -> int:
-    """The cores of a family that deployments use there, and others; without those of the deployment `but`."""
+    """The cores of a family in use in a region, by deployments other than `but` and by others."""
     total = state.quotas.get(family.lower(), (UNLIMITED, 0))[1]
     for deployment in state.of_type("workspaces/onlineEndpoints/deployments"):
         here = deployment.id.split("/")[2].lower() == subscription.lower() and deployment.body["location"] == location
@@ -67,18 +67,18 @@ def used(state: State, subscription: str, location: str, family: str, but: str =
 
 
 def total(state: State, subscription: str, location: str, but: str = "") -> int:
-    """The cores of all families that are used there."""
+    """The cores of all families in use in a region."""
     return sum(used(state, subscription, location, family, but) for family in FAMILIES)
 
 
 def total_limit(state: State) -> int:
-    """How many cores there may be in a region: those of all families, unless something was said of the ``total``."""
+    """The limit of cores in a region: the quota ``total``, or else the sum over all families."""
     limits = (state.quotas.get(family.lower(), (UNLIMITED, 0))[0] for family in FAMILIES)
     return state.quotas.get("total", (sum(limits), 0))[0]
 
 
 def cores(size: Size, instances: int) -> int:
-    """What a deployment takes of a quota: a fifth more than it runs, for upgrades.
+    """The cores that a deployment takes of a quota: 20 % more than it runs, for upgrades.
 
     learn.microsoft.com, "Manage and request quotas and limits", note on instances per deployment.
     """
@@ -86,7 +86,7 @@ def cores(size: Size, instances: int) -> int:
 
 
 def check(request: Request, body: Body) -> None:
-    """Raises ErrorResponse for a managed deployment whose machines there are not, or not enough of."""
+    """Raise an error response (400) for an unknown machine size, or if the quota does not suffice."""
     name = str(body["properties"].get("instanceType") or "")
     if (size := SIZES.get(name.lower())) is None:
         raise _invalid("VmSize", f"The instance type '{name}' is not supported in {body['location']}.")
@@ -106,7 +106,7 @@ def check(request: Request, body: Body) -> None:
 
 
 def _invalid(field: str, problem: str) -> ErrorResponse:
-    """As the service wraps what the inferencing service has said."""
+    """An error of the inferencing service, wrapped as Azure ML wraps it."""
     inner = {"error": {"code": "Validation", "message": json.dumps({"errors": {field: [problem]}})}}
     detail = {"code": "InferencingClientCallFailed", "message": json.dumps(inner)}
     return ErrorResponse(400, "BadRequest", "The request is invalid.", details=[detail])

@@ -19,15 +19,15 @@ ML = "https://ml.azure.com"
 
 
 def is_kubernetes(endpoint: Resource) -> bool:
-    """Does it run on a compute of the user's, rather than on managed machines?"""
+    """Whether an endpoint runs on a Kubernetes compute rather than on managed machines."""
     return bool(endpoint.properties.get("compute"))
 
 
 def completed(state: State, workspace: Resource, id: str, body: Body) -> Body:
-    """An endpoint's body with what the service adds."""
+    """An endpoint's body, with the members that the service adds."""
     whole, name = copy.deepcopy(body), ids.name_of(id)
     properties = whole["properties"]
-    properties.pop("keys", None)  # taken, never shown
+    properties.pop("keys", None)  # accepted, and never in a response
     number = workspace.properties["workspaceId"]
     score = state.url + SCORING.format(number=number, endpoint=name)
     properties |= {"scoringUri": score, "swaggerUri": score.replace("/score", "/swagger.json")}
@@ -44,17 +44,17 @@ def completed(state: State, workspace: Resource, id: str, body: Body) -> Body:
 
 
 def keys(endpoint: Resource) -> dict[str, str]:
-    """Its keys: always the same for the same endpoint, until they are made anew."""
+    """An endpoint's keys, derived from its id."""
     renewed = endpoint.hidden.get("keys", "")
     pairs = (("primaryKey", f"1{renewed}"), ("secondaryKey", f"2{renewed}"))
     return {name: uuid5(NAMESPACE_URL, f"{endpoint.id.lower()} {salt}").hex for name, salt in pairs}
 
 
 def check_traffic(state: State, id: str, properties: Body) -> None:
-    """Raises ErrorResponse unless shares go to deployments that are there and sum to 0 or 100.
+    """Raise an error response (400) unless shares sum to 0 or 100 and go to existing deployments.
 
-    MicrosoftDocs/azure-docs#85546; and, of mirrored traffic, learn.microsoft.com, "Perform safe rollout of new
-    deployments for real-time inference": one deployment, at most 50 percent, and none that has live traffic.
+    MicrosoftDocs/azure-docs#85546; for mirrored traffic, learn.microsoft.com, "Perform safe rollout of new
+    deployments for real-time inference": one deployment without live traffic, at most 50 percent.
     """
     traffic, mirror = properties.get("traffic") or {}, properties.get("mirrorTraffic") or {}
     for what, shares, most in (("traffic", traffic, 100), ("mirrorTraffic", mirror, 50)):
@@ -76,7 +76,7 @@ def _bad(problem: str) -> ErrorResponse:
     return ErrorResponse(400, "BadArgument", problem)
 
 
-def _check(request: Request, body: Body, there: Resource | None) -> None:
+def _check(request: Request, body: Body, existing: Resource | None) -> None:
     workspace, properties = request.workspace, body["properties"]
     if body["location"].replace(" ", "").lower() != workspace.body["location"]:
         raise _bad(f"The location '{body['location']}' is not that of the workspace, {workspace.body['location']}.")
@@ -86,9 +86,9 @@ def _check(request: Request, body: Body, there: Resource | None) -> None:
             raise _bad(f"The compute '{compute}' is not a Kubernetes compute that is attached to the workspace.")
     if compute and properties["authMode"] == "AADToken":  # "Authenticate clients for online endpoints": managed only
         raise _bad("Endpoints on Kubernetes take no Microsoft Entra tokens: authMode must be Key or AMLToken.")
-    if there is not None and bool(compute) != is_kubernetes(there):
+    if existing is not None and bool(compute) != is_kubernetes(existing):
         raise _bad("The compute type of an endpoint cannot be changed.")
-    if there is None and not compute:
+    if existing is None and not compute:
         _check_unique(request, workspace)
     check_traffic(request.state, request.id, properties)
 
@@ -105,43 +105,43 @@ def _put(request: Request) -> Response:
     ids.check_endpoint(request.params["endpoint"], "endpoint")
     body = request.body("online_endpoint")
     busy(request, request.id, f"endpoint {request.params['endpoint']}")
-    there = request.state.find(request.id)
-    _check(request, body, there)
-    return _change(request, completed(request.state, request.workspace, request.id, body), there)
+    existing = request.state.find(request.id)
+    _check(request, body, existing)
+    return _change(request, completed(request.state, request.workspace, request.id, body), existing)
 
 
-def _change(request: Request, whole: Body, there: Resource | None) -> Response:
-    """Begin to create an endpoint or to make it what it shall be."""
+def _change(request: Request, whole: Body, existing: Resource | None) -> Response:
+    """Start to create or update an endpoint."""
     state, id = request.state, request.id
-    if there is None:
-        there, error = state.add(id, whole), state.plan.endpoint_failure(request.params["endpoint"])
-        there.properties["provisioningState"] = "Creating"
+    if existing is None:
+        existing, error = state.add(id, whole), state.plan.endpoint_failure(request.params["endpoint"])
+        existing.properties["provisioningState"] = "Creating"
 
-        def made() -> None:
+        def created() -> None:
             state.require(id).properties["provisioningState"] = "Failed" if error else "Succeeded"
 
-        operation = state.begin(id, "PUT", "Creating", made, error)
-        return started(request, operation, KIND, 201, there.body)
-    there.properties["provisioningState"] = "Updating"
+        operation = state.begin(id, "PUT", "Creating", created, error)
+        return started(request, operation, KIND, 201, existing.body)
+    existing.properties["provisioningState"] = "Updating"
     error = state.plan.update_failure(request.params["endpoint"])
 
     def changed() -> None:
-        state.require(id).properties["provisioningState"] = "Succeeded"  # which is what a stale read shows
+        state.require(id).properties["provisioningState"] = "Succeeded"  # a stale read shows this body
         if error is None:
             state.replace(id, whole).properties["provisioningState"] = "Succeeded"
 
     operation = state.begin(id, request.method, "Updating", changed, error)
     provisioning = "Updating" if operation.status == "InProgress" else "Succeeded"
-    shown = {**there.body, **whole, "properties": {**whole["properties"], "provisioningState": provisioning}}
+    shown = {**existing.body, **whole, "properties": {**whole["properties"], "provisioningState": provisioning}}
     return started(request, operation, KIND, 200 if request.method == "PUT" else 202, shown)
 
 
 def _patch(request: Request) -> Response:
     body = request.body("online_endpoint_patch")
-    there = request.state.require(request.id)
+    existing = request.state.require(request.id)
     busy(request, request.id, f"endpoint {request.params['endpoint']}")
-    changed = {**copy.deepcopy(there.body), **{name: value for name, value in body.items() if value is not None}}
-    return _change(request, completed(request.state, request.workspace, request.id, changed), there)
+    changed = {**copy.deepcopy(existing.body), **{name: value for name, value in body.items() if value is not None}}
+    return _change(request, completed(request.state, request.workspace, request.id, changed), existing)
 
 
 def _get(request: Request) -> Response:
@@ -154,10 +154,10 @@ def _list(request: Request) -> Response:
 
 def _delete(request: Request) -> Response:
     state, id = request.state, request.id
-    if (there := state.find(id)) is None:
+    if (existing := state.find(id)) is None:
         return Response(204)
     busy(request, id, f"endpoint {request.params['endpoint']}")
-    there.hidden[STATE], there.properties["provisioningState"] = there.state, "Deleting"
+    existing.hidden[STATE], existing.properties["provisioningState"] = existing.state, "Deleting"
     operation = state.begin(id, "DELETE", "Deleting", lambda: state.remove(id))
     return started(request, operation, KIND, 202)
 

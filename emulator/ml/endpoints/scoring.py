@@ -12,15 +12,15 @@ from emulator.identity.tokens import InvalidToken, check
 from emulator.ml.endpoints.online import KIND, ML, SCORING, keys
 from emulator.state.state import Resource, State
 
-HEADER = "azureml-model-deployment"  # which deployment is asked, and which has answered
+HEADER = "azureml-model-deployment"  # of a request: the deployment to score with; of a response: the one that answered
 
 
 def _score(request: Request) -> Response:
     endpoint = _endpoint(request.state, request.params["number"], request.params["endpoint"])
     if endpoint is None:
-        return Response(404, {"error": {"code": "NotFound", "message": "There is no such endpoint."}})
-    if refusal := _unauthorized(request, endpoint):
-        return refusal
+        return Response(404, {"error": {"code": "NotFound", "message": "The endpoint does not exist."}})
+    if unauthorized := _unauthorized(request, endpoint):
+        return unauthorized
     name = _deployment(request, endpoint)
     if name is None:
         text = "The endpoint doesn't have any valid deployment with positive weight."
@@ -48,7 +48,7 @@ def _endpoint(state: State, number: str, name: str) -> Resource | None:
 
 
 def _unauthorized(request: Request, endpoint: Resource) -> Response | None:
-    """Keys for endpoints with keys, tokens of Azure ML for all others."""
+    """The response to a request without a valid key, or token of Azure ML; None if it is authorized."""
     authorization = request.headers.get("authorization", "")
     if endpoint.properties["authMode"] == "Key":
         good = authorization.partition(" ")[2] in keys(endpoint).values()
@@ -61,7 +61,7 @@ def _unauthorized(request: Request, endpoint: Resource) -> Response | None:
 
 
 def _deployment(request: Request, endpoint: Resource) -> str | None:
-    """The one that the header names, else one by the shares of traffic: each in its turn, not by chance."""
+    """The deployment in the header, or else one by traffic share, in a fixed order rather than at random."""
     state = request.state
     live = {
         str(found.body["name"]).lower(): str(found.body["name"])
@@ -73,7 +73,7 @@ def _deployment(request: Request, endpoint: Resource) -> str | None:
     shares = {name.lower(): share for name, share in endpoint.properties["traffic"].items() if share}
     turn = int(endpoint.hidden.get("scored", "0"))
     endpoint.hidden["scored"] = str(turn + 1)
-    point = turn * 37 % 100  # 37 and 100 have no divisor in common: a hundred turns are exactly the shares
+    point = turn * 37 % 100  # 37 and 100 are coprime: a hundred requests are split exactly
     for name, share in shares.items():
         if point < share:
             return live.get(name)

@@ -1,9 +1,8 @@
-"""The scoring URIs of batch endpoints, where a request starts a job, and the lists of those jobs.
+"""The scoring URIs of batch endpoints, which start jobs, and the lists of those jobs.
 
 learn.microsoft.com, "Create jobs and input data for batch endpoints"; as azure-ai-ml asks (its
 _batch_endpoint_operations.py and _batch_deployment_operations.py). A job of a batch endpoint is a pipeline with one
-step, and carries nothing of whoever has asked for it, unless the request says so. Not documented: what a second request
-with the same name is answered; here it is what a second job of the same name is.
+step. Not documented: the answer to a second request with the same name; here it is that to a second job of one name.
 """
 
 from uuid import uuid4
@@ -23,7 +22,7 @@ from emulator.state.state import Body, Resource, State
 
 VERSION = frozenset({"2020-09-01-dataplanepreview"})
 _ASSET_TYPES = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model")
-_OURS = ("batchEndpoint", "batchDeployment")  # where a job notes, out of sight, what it is of
+_OWNERS = ("batchEndpoint", "batchDeployment")  # hidden members of a job, with the ids of its endpoint and deployment
 
 
 def _invoke(request: Request) -> Response:
@@ -34,56 +33,58 @@ def _invoke(request: Request) -> Response:
         raise ErrorResponse(401, "Unauthorized", str(error)) from error
     endpoint = _endpoint(state, request.params["number"], request.params["endpoint"])
     deployment = _deployment(state, endpoint, request.headers.get(HEADER, ""))
-    asked = request.body("batch_job")["properties"]
-    workspace, name = endpoint.id.rsplit("/", 2)[0], asked.get("name") or f"batchjob-{uuid4()}"
+    body = request.body("batch_job")["properties"]
+    workspace, name = endpoint.id.rsplit("/", 2)[0], body.get("name") or f"batchjob-{uuid4()}"
     if state.find(f"{workspace}/{jobs.KIND}/{name}"):
         raise jobs.immutable(["inputs"])
-    job = jobs.put(state, workspace, name, _properties(asked, endpoint, deployment), nodes=("batchscoring",))
-    for what, of in zip(_OURS, (endpoint, deployment), strict=True):
+    job = jobs.put(state, workspace, name, _properties(body, endpoint, deployment), nodes=("batchscoring",))
+    for what, of in zip(_OWNERS, (endpoint, deployment), strict=True):
         job.hidden[what] = of.id.lower()
     return Response(201, _shown(job, deployment), {HEADER: str(deployment.body["name"])})
 
 
-def _properties(asked: Body, endpoint: Resource, deployment: Resource) -> Body:
-    """An experiment can be chosen where a component is deployed ("Configure job properties" on that page)."""
+def _properties(body: Body, endpoint: Resource, deployment: Resource) -> Body:
+    """The job's properties. Only a component's job may choose its experiment ("Configure job properties")."""
     configuration = deployment.properties.get("deploymentConfiguration") or {}
     component = (configuration.get("componentId") or {}).get("assetId")
-    chosen = (asked.get("properties") or {}).get("experimentName") if component else None
-    inputs = {name: _as_job_s(value, "jobInputType") for name, value in (asked.get("inputData") or {}).items()}
-    outputs = {name: _as_job_s(value, "jobOutputType") for name, value in (asked.get("outputData") or {}).items()}
+    chosen = (body.get("properties") or {}).get("experimentName") if component else None
+    inputs = {name: _translated(value, "jobInputType") for name, value in (body.get("inputData") or {}).items()}
+    outputs = {name: _translated(value, "jobOutputType") for name, value in (body.get("outputData") or {}).items()}
     return {
         "jobType": "Pipeline",
-        "displayName": asked.get("name"),
+        "displayName": body.get("name"),
         "experimentName": chosen or endpoint.body["name"],
         "componentId": component,
         "computeId": deployment.properties.get("compute"),
         "inputs": inputs,
         "outputs": outputs or {"score": {"jobOutputType": "uri_folder"}},
-        "tags": asked.get("tags") or {},
+        "tags": body.get("tags") or {},
         "properties": {"runSource": "BatchEndpoint"},
     }
 
 
-def _as_job_s(value: Body, kind: str) -> Body:
-    """An input or output as jobs have it: ``UriFolder`` is ``uri_folder`` there."""
+def _translated(value: Body, kind: str) -> Body:
+    """An input or output in the spelling of jobs: ``UriFolder`` becomes ``uri_folder``."""
     names = {name.replace("_", ""): name for name in (*_ASSET_TYPES, "literal")}
-    told = {name: str(member) for name, member in value.items() if name in {"uri", "value", "mode"}}
-    return {**told, kind: names[str(value[kind]).replace("_", "").lower()]}
+    kept = {name: str(member) for name, member in value.items() if name in {"uri", "value", "mode"}}
+    return {**kept, kind: names[str(value[kind]).replace("_", "").lower()]}
 
 
 def _endpoint(state: State, number: str, name: str) -> Resource:
     for workspace in state.of_type("workspaces"):
         if workspace.properties["workspaceId"] == number and (found := state.find(f"{workspace.id}/{KIND}/{name}")):
             return found
-    raise ErrorResponse(404, "NotFound", f"There is no batch endpoint {name}.")
+    raise ErrorResponse(404, "NotFound", f"The batch endpoint {name} does not exist.")
 
 
 def _deployment(state: State, endpoint: Resource, wanted: str) -> Resource:
-    """The one that the header names, else the default one."""
+    """The deployment in the header, or else the default one."""
     name = wanted or endpoint.properties["defaults"].get("deploymentName", "")
     if not name:
         raise ErrorResponse(
-            400, "BadArgument", f"The endpoint {endpoint.body['name']} has no default deployment: name one."
+            400,
+            "BadArgument",
+            f"The endpoint {endpoint.body['name']} has no default deployment: the request must name one.",
         )
     found = state.find(f"{endpoint.id}/deployments/{name}")
     if found is None or found.state not in {"Succeeded", "Updating"}:
@@ -93,7 +94,7 @@ def _deployment(state: State, endpoint: Resource, wanted: str) -> Resource:
 
 
 def _shown(job: Resource, deployment: Resource) -> Body:
-    """A job as the data plane tells of it."""
+    """A job as the data plane shows it."""
     name, status = job.body["name"], job.properties["status"]
     id = f"{deployment.id}/jobs/{name}"
     return {"id": id, "name": name, "type": ids.type_of(id), "properties": {"name": name, "status": status}}
@@ -102,9 +103,9 @@ def _shown(job: Resource, deployment: Resource) -> Body:
 def _list(request: Request) -> Response:
     state = request.state
     owner = state.require(request.id.rpartition("/jobs")[0])
-    what = _OURS[1] if "deployment" in request.params else _OURS[0]
+    what = _OWNERS[1] if "deployment" in request.params else _OWNERS[0]
     found = [job for job in state.children(request.scope, jobs.KIND) if job.hidden.get(what) == owner.id.lower()]
-    value = [_shown(job, state.require(job.hidden[_OURS[1]])) for job in reversed(found)]
+    value = [_shown(job, state.require(job.hidden[_OWNERS[1]])) for job in reversed(found)]
     return Response(200, {"value": value, "nextLink": None})
 
 

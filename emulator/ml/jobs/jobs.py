@@ -1,7 +1,7 @@
-"""Jobs of a workspace: pipelines, commands and the rest, started by being put there.
+"""Jobs of a workspace. A PUT creates and starts one.
 
-Of a job that is there, only some members may change; of all else the service says what MicrosoftDocs/azure-docs#122250
-and Azure/azure-sdk-for-python#47389 show. Limits of tags: learn.microsoft.com, "Manage and increase quotas and limits
+Only some members of an existing job may change; for the others, the error is as in MicrosoftDocs/azure-docs#122250 and
+Azure/azure-sdk-for-python#47389. Limits of tags: learn.microsoft.com, "Manage and increase quotas and limits
 for resources with Azure Machine Learning", section on runs.
 """
 
@@ -25,7 +25,7 @@ from emulator.state.state import Body, Resource, State
 
 KIND = "jobs"
 PIPELINE, STEP = "azureml.PipelineRun", "azureml.StepRun"
-RUN_TYPES = {"Pipeline": PIPELINE, "Sweep": "azureml.sweep", "AutoML": "automl"}  # all else: azureml.commandjob
+RUN_TYPES = {"Pipeline": PIPELINE, "Sweep": "azureml.sweep", "AutoML": "automl"}  # any other: azureml.commandjob
 DEFAULTS: Body = {"tags": {}, "properties": {}, "experimentName": "Default", "isArchived": False}
 # The members of an existing job that may change; for any other the service answers JobPropertyImmutable.
 CHANGEABLE = frozenset({"description", "tags", "displayName", "properties", "isArchived"})
@@ -43,10 +43,10 @@ def put(  # noqa: PLR0913 - the last two are keywords that most calls leave out
     ending: Ending | None = None,
     nodes: Sequence[str] = (),
 ) -> Resource:
-    """A new job, which starts, and ends as given or as on request. `nodes` are its steps, if it does not say so itself.
+    """Create and start a job, which ends as given or as planned. `nodes` are the steps of one that names none.
 
-    The service adds status
-    and services, and a display name and an experiment where none are given.
+    The service adds status and services, and a display name and an experiment unless they are given. Raises an error
+    response (400) for an invalid name, too many or too long tags, and references to missing resources.
     """
     _check_name(name)
     _check_tags(properties.get("tags") or {})
@@ -55,7 +55,7 @@ def put(  # noqa: PLR0913 - the last two are keywords that most calls leave out
     _check_references(state, workspace, whole)
     whole["services"] = {**_services(workspace, name), **(given.get("services") or {})}
     job = state.add(f"{workspace}/{KIND}/{name}", {"properties": {**whole, "status": "NotStarted"}})
-    job.hidden["asked"] = json.dumps(properties)
+    job.hidden["requested"] = json.dumps(properties)
     run = _run_of(state, workspace, name, job.properties)
     lifecycle.begin(state, run, steps_of(state, run, job.properties, nodes), ending)
     return job
@@ -81,7 +81,7 @@ def _run_of(state: State, workspace: str, name: str, properties: Body) -> Run:
 
 
 def steps_of(state: State, run: Run, properties: Body, nodes: Sequence[str] = ()) -> list[Run]:
-    """The runs that a pipeline's nodes will be: those that it names, or those of the component that it is made of."""
+    """The runs of a pipeline's steps: its own nodes, or else those of its component, or else `nodes`."""
     if run.type != PIPELINE:
         return []
     names = properties.get("jobs") or _nodes_of(state, properties.get("componentId", "")) or nodes
@@ -95,7 +95,7 @@ def _nodes_of(state: State, component: str) -> list[str]:
 
 
 def step(state: State, run: Run, name: str) -> Run:
-    """The run of one node of a pipeline's run, which knows its pipeline and none of its tags."""
+    """The run of one step, which refers to its pipeline's run but has none of its tags."""
     number = str(uuid5(NAMESPACE_URL, f"{run.key} {name}"))
     node = number[:8]
     return Run(
@@ -155,16 +155,16 @@ def _check_references(state: State, workspace: str, properties: Body) -> None:
     for body in (properties, *(node for node in nodes if isinstance(node, dict))):
         for member in ("componentId", "environmentId", "codeId"):
             reference = body.get(member)
-            if reference and not _is_there(state, reference):
+            if reference and not _exists(state, reference):
                 raise _user_error(f"The {member} '{reference}' does not exist, or is not the id of an asset's version.")
         for compute in (body.get("computeId"), (body.get("settings") or {}).get("default_compute")):
-            serverless = compute and ids.name_of(compute).lower() == "serverless"  # azure-ai-ml sends an id of it, too
+            serverless = compute and ids.name_of(compute).lower() == "serverless"  # azure-ai-ml sends an id for it
             if compute and not serverless and state.find(_compute_id(workspace, compute)) is None:
                 raise _user_error(f"The compute target '{ids.name_of(compute)}' was not found in the workspace.")
 
 
-def _is_there(state: State, reference: str) -> bool:
-    """Curated assets of the registry that everybody has are taken to be there."""
+def _exists(state: State, reference: str) -> bool:
+    """Whether an asset exists. Any curated asset of the registry azureml does."""
     return "/registries/azureml/" in reference.lower() or find_asset(state, reference) is not None
 
 
@@ -177,14 +177,14 @@ def _user_error(problem: str) -> ErrorResponse:
 
 
 def _put(request: Request) -> Response:
-    asked = request.body("job")["properties"]
+    requested = request.body("job")["properties"]
     state = request.state
-    if (there := state.find(request.id)) is None:
-        return Response(201, put(state, request.scope, request.params["job"], asked).body)
-    if changed := _differences(json.loads(there.hidden["asked"]), asked):
+    if (existing := state.find(request.id)) is None:
+        return Response(201, put(state, request.scope, request.params["job"], requested).body)
+    if changed := _differences(json.loads(existing.hidden["requested"]), requested):
         raise immutable(changed)
-    update(state, there, {name: value for name, value in asked.items() if name in CHANGEABLE})
-    return Response(200, there.body)
+    update(state, existing, {name: value for name, value in requested.items() if name in CHANGEABLE})
+    return Response(200, existing.body)
 
 
 def _differences(before: Body, now: Body) -> list[str]:
@@ -193,7 +193,7 @@ def _differences(before: Body, now: Body) -> list[str]:
 
 
 def immutable(changed: list[str]) -> ErrorResponse:
-    """What the service says to a second job of the same name that is another one."""
+    """The error response to a PUT that would change these members of an existing job."""
     names = ",  ".join(name[0].upper() + name[1:] for name in changed)
     inner = {"code": "Immutable", "innerError": {"code": "JobPropertyImmutable", "innerError": None}}
     return ErrorResponse(
@@ -207,7 +207,7 @@ def immutable(changed: list[str]) -> ErrorResponse:
 
 
 def update(state: State, job: Resource, changes: Body) -> None:
-    """Change what may be changed of a job. Tags are added: none goes (Azure/azure-sdk-for-python#30671)."""
+    """Change a job. Tags are added or replaced, never removed (Azure/azure-sdk-for-python#30671)."""
     run = state.runs[job.id.lower()]
     _check_tags({**run.tags, **(changes.get("tags") or {})})
     for name in ("tags", "properties"):
@@ -222,7 +222,7 @@ def update(state: State, job: Resource, changes: Body) -> None:
 
 
 def _get(request: Request) -> Response:
-    """A look at it. Of a step only run history tells more than its name, as azure-ai-ml says in its job.py."""
+    """A job, as a poll. A step has no properties here, only in run history (azure-ai-ml's job.py)."""
     run = request.state.runs.get(request.id.lower())
     if run and run.parent:
         return Response(200, {"id": request.id, "name": run.id, "type": ids.type_of(request.id), "properties": None})
@@ -236,7 +236,7 @@ def _list(request: Request) -> Response:
 
 
 def _listed(request: Request) -> Iterator[Resource]:
-    """Those that a list shows, the oldest first. There is no filter by status or time."""
+    """The jobs in a list, the oldest first. The service filters by neither status nor time."""
     query = request.query
     view, kind, tag = (query.get(name, "").lower() for name in ("listviewtype", "jobtype", "tag"))
     for job in request.state.children(request.scope, KIND):
@@ -251,7 +251,7 @@ def _listed(request: Request) -> Iterator[Resource]:
 
 
 def _cancel(request: Request) -> Response:
-    """Canceled it is in a while. That a job which has ended is refused is not documented, and a handler should cope."""
+    """Request cancelation. The error for a finished job is not documented; handlers must not rely on it."""
     state = request.state
     state.require(request.id)
     run = state.runs[request.id.lower()]

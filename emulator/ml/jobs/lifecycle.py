@@ -1,8 +1,8 @@
-"""How runs get on: from status to status, each at its time or when somebody looks, telling of each.
+"""How runs advance: from status to status, by time or by polls, with an event for each.
 
-The order of statuses: JobStatus in types.md of 2025-12-01. What the events of a step carry (the pipeline's run, none of
-its tags): Azure-Samples/azure-machine-learning-pipeline-observability-sample. What a pipeline says of failed steps: as
-in reports of failed pipelines.
+The order of statuses: JobStatus in types.md of 2025-12-01. The events of a step, with the pipeline's run but none of
+its tags: Azure-Samples/azure-machine-learning-pipeline-observability-sample. The error of a pipeline with failed
+steps: as in reports of failed pipelines.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,17 +14,17 @@ from emulator.state.job_plan import Ending, JobDuration, Training
 from emulator.state.runs import FactoryRun, Run
 from emulator.state.state import State
 
-Stage = tuple[float, Callable[[], None]]  # at which part of the whole time, what
-STARTED = 0.2  # by then a job runs; steps follow one another from there to 0.9
+Stage = tuple[float, Callable[[], None]]  # a fraction of the whole duration, and the step to take then
+STARTED = 0.2  # the fraction at which a job runs; its steps follow one another from then until 0.9
 
 
 def names_of(run: Run) -> tuple[str, str, str]:
-    """By which a job is told apart."""
+    """The names that a plan's glob may match."""
     return run.id, run.experiment, run.display_name
 
 
 def begin(state: State, run: Run, steps: Sequence[Run] = (), ending: Ending | None = None) -> None:
-    """Start a job that is there, with its steps, and have it go its way, to the end that is given or on request."""
+    """Start a job's run and schedule its stages, up to the given ending or the planned one."""
     plan = state.plan.jobs
     ending = ending or plan.ending(names_of(run))
     state.runs[run.key] = run
@@ -77,14 +77,14 @@ def _end_stages(state: State, run: Run, steps: Sequence[Run], ending: Ending | N
 
 
 def _finalize(state: State, run: Run) -> None:
-    """The run's own code is done: what it registers is registered."""
+    """Register the planned models: the run's own code has ended."""
     for training in state.plan.jobs.trainings_of(names_of(run)):
         register_model(state, run, training)
     move(state, run, "Finalizing")
 
 
 def fail(state: State, run: Run, steps: Sequence[Run], ending: Ending | None) -> None:
-    """A job with steps says which of them have failed, and they say why; one without says it itself."""
+    """End a job as failed. With steps, its error names the failed ones, which have the reasons."""
     failed = [step.display_name for step in steps if step.status == "Failed"]
     run.error = ending.error if ending else None
     if failed:
@@ -95,7 +95,7 @@ def fail(state: State, run: Run, steps: Sequence[Run], ending: Ending | None) ->
 
 
 def cancel(state: State, run: Run) -> None:
-    """A job ends as canceled, and its steps with it."""
+    """End a job and its running steps as canceled."""
     for step in children(state, run):
         if not step.finished:
             move(state, step, "Canceled")
@@ -104,12 +104,12 @@ def cancel(state: State, run: Run) -> None:
 
 
 def children(state: State, run: Run) -> list[Run]:
-    """The steps that have begun, in that order."""
+    """The started steps of a run, the oldest first."""
     return [other for other in state.runs.values() if other.parent == run.id and other.workspace == run.workspace]
 
 
 def move(state: State, run: Run, status: str) -> None:
-    """A run comes to a status, and tells of it; of its good end twice."""
+    """Give a run a new status, and raise its event; completion raises a second one."""
     now = state.clock()
     run.status = status
     run.started = run.started or (now if status == "Running" else None)
@@ -124,7 +124,7 @@ def move(state: State, run: Run, status: str) -> None:
 
 
 def _found_outputs(run: Run, outputs: "dict[str, dict[str, str]]") -> "dict[str, dict[str, str]]":
-    """Where what the job has made is: where it was told to put it, else in the default datastore."""
+    """The outputs with their URIs: as requested, or else in the default datastore."""
     base = f"azureml://datastores/workspaceblobstore/paths/azureml/{run.id}"
     found = {name: {"uri": f"{base}/{name}/", **(output or {})} for name, output in outputs.items()}
     run.outputs = {name: output["uri"] for name, output in found.items()}
@@ -132,7 +132,7 @@ def _found_outputs(run: Run, outputs: "dict[str, dict[str, str]]") -> "dict[str,
 
 
 def register_model(state: State, run: Run, training: Training) -> str:
-    """A model that a run has made, with what MLflow writes of its run; returns its id."""
+    """Register a run's model, with the properties that MLflow writes; returns its id."""
     container = state.find(f"{run.workspace}/models/{training.model}")
     version = training.version or (str(container.properties["nextVersion"]) if container else "1")
     artifacts = f"ExperimentRun/dcid.{run.id}/model"
@@ -148,7 +148,7 @@ def register_model(state: State, run: Run, training: Training) -> str:
 
 
 def schedule(state: State, run: Run | FactoryRun, stages: list[Stage], duration: JobDuration) -> None:
-    """Have stages come: each at its time, or those from the middle on when somebody has looked often enough."""
+    """Schedule stages by time; without a duration in seconds, the later ones wait for polls or for `finish`."""
     if duration.seconds is None:
         while stages and stages[0][0] <= STARTED:
             stages.pop(0)[1]()
@@ -163,7 +163,7 @@ def schedule(state: State, run: Run | FactoryRun, stages: list[Stage], duration:
 
 
 def poll(run: Run | FactoryRun) -> None:
-    """Somebody looks how a run is getting on: that may be what it has waited for."""
+    """Count a poll of a run, which may finish it."""
     if run.polls < 0:
         return
     if run.polls:
@@ -173,11 +173,11 @@ def poll(run: Run | FactoryRun) -> None:
 
 
 def finish(run: Run | FactoryRun) -> None:
-    """All that was still to come, now."""
+    """Take all remaining stages now."""
     while run.stages:
         _next(run)
 
 
 def _next(run: Run | FactoryRun) -> None:
-    if run.stages:  # else it has been ended in another way
+    if run.stages:  # none if it was canceled or finished meanwhile
         run.stages.pop(0)()

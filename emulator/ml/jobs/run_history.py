@@ -1,6 +1,6 @@
-"""Run history, which knows more of a run than Resource Manager does: its error, its steps, its times.
+"""Run history: the errors, steps and times of runs, which Resource Manager does not show.
 
-As azure-ai-ml asks for it (its _restclient/runhistory), at the host that a workspace's discovery tells.
+As azure-ai-ml reads it (its _restclient/runhistory), on the host from the workspace's discovery.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ PREFIX = "/history/v1.0"
 
 
 def shown(run: Run) -> Body:
-    """A run as run history tells of it."""
+    """A run as run history shows it."""
     return {
         "runId": run.id,
         "runUuid": run.id,
@@ -54,7 +54,7 @@ def _assets(uris: Mapping[str, str]) -> Body:
 
 
 def _error(run: Run) -> Body | None:
-    """In the envelope of Azure ML's own services."""
+    """A run's error in the envelope of Azure ML's own services; None without one."""
     if run.error is None:
         return None
     error = {"code": run.error.code, "message": run.error.message, "messageParameters": {}, "details": []}
@@ -85,9 +85,9 @@ def _children(request: Request) -> Response:
 
 
 def _patch(request: Request) -> Response:
-    """The client's own way to change names and tags of a job, and to archive it."""
-    asked, run = request.body("run_patch"), _run(request)
-    changes = {name: value for name, value in asked.items() if value is not None}
+    """Change a job's names and tags, or archive it, as azure-ai-ml does."""
+    body, run = request.body("run_patch"), _run(request)
+    changes = {name: value for name, value in body.items() if value is not None}
     job = request.state.find(run.key)
     if job:
         jobs.update(request.state, job, {**changes, "isArchived": changes.get("hidden", run.hidden)})

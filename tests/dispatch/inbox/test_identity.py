@@ -74,8 +74,8 @@ def test_tables_and_queues_work_with_the_app_s_identity(https_azurite: Azurite, 
         message = queue.receive_message()
         assert message is not None
         assert message.content == "hello"
-    assert [asked["resource"] for asked in identity.asked] == ["https://storage.azure.com"]
-    assert "client_id" not in identity.asked[0]
+    assert [asked["resource"] for asked in identity.requests] == ["https://storage.azure.com"]
+    assert "client_id" not in identity.requests[0]
 
 
 def test_blobs_do_too(https_azurite: Azurite, identity: IdentityEndpoint) -> None:
@@ -86,7 +86,7 @@ def test_blobs_do_too(https_azurite: Azurite, identity: IdentityEndpoint) -> Non
         container.upload_blob("a", "1")
     with storage.container(f"{https_azurite.blob_url}/{name}") as container:
         assert [blob.name for blob in container.list_blobs()] == ["a"]
-    assert identity.asked
+    assert identity.requests
 
 
 def test_a_user_assigned_identity_is_named(https_azurite: Azurite, identity: IdentityEndpoint) -> None:
@@ -94,7 +94,7 @@ def test_a_user_assigned_identity_is_named(https_azurite: Azurite, identity: Ide
     settings = connection(https_azurite, credential="managedidentity", clientId="11111111-2222-3333-4444-555555555555")
     with Storage.of(Environment(settings)).table(f"t{uuid4().hex}") as client:
         AzureTable(client).commit("p", Row("a", {}))
-    assert {asked["client_id"] for asked in identity.asked} == {"11111111-2222-3333-4444-555555555555"}
+    assert {asked["client_id"] for asked in identity.requests} == {"11111111-2222-3333-4444-555555555555"}
 
 
 def test_an_event_is_received_without_a_key(https_azurite: Azurite, identity: IdentityEndpoint, tmp_path: Path) -> None:
@@ -109,4 +109,4 @@ def test_an_event_is_received_without_a_key(https_azurite: Azurite, identity: Id
     receive(RAW, app)
     [event] = app.inbox.history.day("2026-11-22").events.values()
     assert (event.id, event.actions) == ("e1", 1)
-    assert identity.asked
+    assert identity.requests

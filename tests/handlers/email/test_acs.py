@@ -189,8 +189,8 @@ def test_without_a_key_the_apps_managed_identity_is_used(
         outcome, _ = carry_out(TEAM, Action())
     assert isinstance(outcome, Succeeded)
     assert len(service.sent) == 1
-    assert len(identity.asked) <= 1  # the token is kept; a test before this one may have left one
-    assert all(asked.get("client_id", "") == client_id for asked in identity.asked)
+    assert len(identity.requests) <= 1  # the token is kept; a test before this one may have left one
+    assert all(asked.get("client_id", "") == client_id for asked in identity.requests)
 
 
 def test_addresses_that_were_left_out_are_told_at_the_end(service: MailService) -> None:
