@@ -1,4 +1,4 @@
-"""What Event Grid could not deliver is taken in from the blobs that it wrote, in Azurite."""
+"""Dead letters in Azurite's blobs."""
 
 import json
 from collections.abc import Iterator
@@ -42,8 +42,8 @@ def world(tmp_path: Path) -> World:
     return World(rules(rule("ring", on="[RunStatusChanged, ModelRegistered]")), tmp_path)
 
 
-class Restless(ContainerClient):
-    """A container in which every blob is written again as soon as it has been read."""
+class Changing(ContainerClient):
+    """A container in which every blob is overwritten as soon as it has been read."""
 
     def download_blob(self, blob: str, *_: Any, **__: Any) -> Any:
         read = super().download_blob(blob)
@@ -68,13 +68,13 @@ def put(container: ContainerClient, text: str | bytes, hour: str = "2026/11/23/6
     return name(hour, id)
 
 
-def taken(world: World, container: ContainerClient, selection: Selection = Selection(), **how: Any) -> list[BlobResult]:  # noqa: B008 - frozen
-    letters, _ = dead_letters(container, selection)
+def ingested(world: World, container: ContainerClient, **how: Any) -> list[BlobResult]:
+    letters, _ = dead_letters(container, Selection())
     return list(ingest(letters, container, world.app, **how))
 
 
-def came(emptied: list[BlobResult]) -> list[str]:
-    return [f"{one.id} {one.status}" for blob in emptied for one in blob.events]
+def statuses(results: list[BlobResult]) -> list[str]:
+    return [f"{one.id} {one.status}" for blob in results for one in blob.events]
 
 
 def blobs(container: ContainerClient) -> list[str]:
@@ -82,14 +82,14 @@ def blobs(container: ContainerClient) -> list[str]:
 
 
 class TestABlobsEvents:
-    def test_are_as_they_were_published(self) -> None:
-        """Without what Event Grid has added, whatever else they have."""
+    def test_are_read_as_they_were_published(self) -> None:
+        """Without the members that Event Grid has added, and with all others."""
         odd = {**event("e1"), "mine": {"deadLetterReason": "kept: it is not in the envelope"}}
         [text] = events_of(letter(odd))
         assert json.loads(text) == odd
 
     def test_may_be_cloud_events(self) -> None:
-        """As the page shows them: small letters, and a comma too many."""
+        """As in the documentation: members in lower case, and a trailing comma."""
         text = """[{
             "id": "ce1", "specversion": "1.0", "source": "%s", "subject": "models/churn:7",
             "type": "Microsoft.MachineLearningServices.ModelRegistered", "time": "2026-11-22T08:00:00Z",
@@ -109,12 +109,12 @@ class TestABlobsEvents:
         assert [json.loads(text)["id"] for text in events_of(letter(event("e1"), event("e2")))] == ["e1", "e2"]
         assert [json.loads(text)["id"] for text in events_of("\ufeff" + json.dumps(event("e3")))] == ["e3"]
 
-    def test_are_read_whatever_is_in_them(self) -> None:
-        """That is for `receive` to classify: numbers beyond all bounds, and what is no object."""
+    def test_are_read_whatever_they_contain(self) -> None:
+        """`receive` classifies them: huge numbers, and values that are not objects."""
         assert len(events_of(f'[{{"id": {"9" * 5_000}}}, 5, {{"id": NaN}}]')) == 3
 
     @pytest.mark.parametrize(
-        ("text", "says"),
+        ("text", "message"),
         [
             ("", "it is not JSON: Expecting value at line 1, column 1"),
             ('[{"id": "e1"}', "it is not JSON: Expecting ',' delimiter at line 1, column 14"),
@@ -123,15 +123,15 @@ class TestABlobsEvents:
             ("[" * 100_000, "it is nested too deeply"),
         ],
     )
-    def test_that_cannot_be_read_are_told(self, text: str, says: str) -> None:
+    def test_that_cannot_be_read_raise_bad_blob(self, text: str, message: str) -> None:
         with pytest.raises(BadBlob) as raised:
             events_of(text)
-        assert str(raised.value) == says
+        assert str(raised.value) == message
 
 
-class TestWhichBlobs:
-    def test_come_in_the_order_of_time(self, container: ContainerClient) -> None:
-        """Which is not that of their names: there are no leading zeros."""
+class TestSelectedBlobs:
+    def test_are_sorted_by_time(self, container: ContainerClient) -> None:
+        """Their names do not sort so, without leading zeros."""
         hours = ["2026/9/30/23", "2026/10/1/9", "2026/10/1/10", "2026/10/2/0", "2026/10/10/0"]
         for hour in hours:
             put(container, "[]", hour)
@@ -144,7 +144,7 @@ class TestWhichBlobs:
         ]
         assert others == []
 
-    def test_are_those_that_are_named_as_dead_letters_are(self, container: ContainerClient) -> None:
+    def test_are_named_like_dead_letters(self, container: ContainerClient) -> None:
         for odd in (
             "readme.json",
             "S/2026/13/1/0/1.json",
@@ -158,8 +158,8 @@ class TestWhichBlobs:
         assert [one.name for one in found] == [good]
         assert len(others) == 5
 
-    def test_can_be_chosen_by_subscription_and_hour(self, container: ContainerClient) -> None:
-        """Every hour of which any part is in the span."""
+    def test_can_be_selected_by_subscription_and_span(self, container: ContainerClient) -> None:
+        """An hour is selected if it overlaps the span."""
         for hour in (5, 6, 7, 8):
             put(container, "[]", f"2026/11/23/{hour}")
         container.upload_blob("OTHER/2026/11/23/6/1.json", "[]")
@@ -176,89 +176,90 @@ class TestWhichBlobs:
         assert chosen(since=9) == []
 
 
-class TestTakingIn:
+class TestIngest:
     def test_runs_the_rules(self, world: World, container: ContainerClient) -> None:
-        """Whatever came late, and in whatever order."""
+        """In the order of time."""
         put(container, letter(event("e2"), event("e3")), "2026/11/23/10")
         put(container, letter(event("e1")), "2026/11/23/9")
-        assert came(taken(world, container)) == ["e1 new", "e2 new", "e3 new"]
+        assert statuses(ingested(world, container)) == ["e1 new", "e2 new", "e3 new"]
         world.run()
         assert sorted(call.event.id for call in world.calls) == ["e1", "e2", "e3"]
 
-    def test_changes_nothing_about_what_is_known(self, world: World, container: ContainerClient) -> None:
-        """Delivered after all, or taken in before: it is the same event with other members."""
+    def test_of_a_duplicate_changes_nothing(self, world: World, container: ContainerClient) -> None:
+        """The event was delivered after all, or ingested before."""
         world.receive(EVENT)
         world.run()
         put(container, letter(event("e1"), event("e2")))
-        assert came(taken(world, container)) == ["e1 duplicate", "e2 new"]
-        assert came(taken(world, container)) == ["e1 duplicate", "e2 duplicate"]
+        assert statuses(ingested(world, container)) == ["e1 duplicate", "e2 new"]
+        assert statuses(ingested(world, container)) == ["e1 duplicate", "e2 duplicate"]
         world.run()
         assert len(world.calls) == 2
 
-    def test_leaves_the_blobs(self, world: World, container: ContainerClient) -> None:
+    def test_keeps_the_blobs_by_default(self, world: World, container: ContainerClient) -> None:
         kept = put(container, letter(event("e1")))
-        [emptied] = taken(world, container)
-        assert not emptied.deleted
+        [result] = ingested(world, container)
+        assert not result.deleted
         assert blobs(container) == [kept]
 
-    def test_deletes_them_if_one_says_so(self, world: World, container: ContainerClient) -> None:
-        """Once all of their events are written down."""
+    def test_with_delete_deletes_ingested_blobs(self, world: World, container: ContainerClient) -> None:
         put(container, letter(event("e1"), event("e2")))
-        [emptied] = taken(world, container, delete=True)
-        assert emptied.deleted
+        [result] = ingested(world, container, delete=True)
+        assert result.deleted
         assert blobs(container) == []
         assert len(world.history().events) == 2
 
-    def test_keeps_what_is_rejected(self, world: World, container: ContainerClient) -> None:
-        """It may be the only whole copy."""
+    def test_with_delete_keeps_a_blob_with_a_rejected_event(self, world: World, container: ContainerClient) -> None:
+        """It may be the only complete copy."""
         foreign = event("e2") | {"topic": EVENT.topic.replace("churn-prod", "theirs")}
         kept = put(container, letter(event("e1"), foreign))
-        assert came(taken(world, container, delete=True)) == ["e1 new", "e2 rejected"]
+        assert statuses(ingested(world, container, delete=True)) == ["e1 new", "e2 rejected"]
         assert blobs(container) == [kept]
         assert [one.kind for one in world.history().rejected] == ["foreign workspace"]
 
-    def test_goes_on_after_a_blob_that_cannot_be_read(self, world: World, container: ContainerClient) -> None:
-        """And says which it was, and why."""
+    def test_continues_after_an_unreadable_blob(self, world: World, container: ContainerClient) -> None:
+        """Its result names the problem."""
         bad = put(container, b"\xff[]", "2026/11/23/5")
         put(container, letter(event("e1")))
-        first, second = taken(world, container, delete=True)
+        first, second = ingested(world, container, delete=True)
         assert (first.name, first.problem) == (bad, "it is not UTF-8: invalid start byte at byte 0")
-        assert came([second]) == ["e1 new"]
+        assert statuses([second]) == ["e1 new"]
         assert blobs(container) == [bad]
 
-    def test_goes_on_after_a_blob_that_is_gone(self, world: World, container: ContainerClient) -> None:
-        """Somebody else takes them in, too."""
+    def test_continues_after_a_blob_that_was_deleted(self, world: World, container: ContainerClient) -> None:
+        """Another process may be ingesting, too."""
         for id in ("1", "2"):
             put(container, letter(event(id)), id=id)
         letters, _ = dead_letters(container, Selection())
         container.delete_blob(letters[0].name)
         first, second = ingest(letters, container, world.app)
         assert first.problem == "BlobNotFound (HTTP 404)"
-        assert came([second]) == ["2 new"]
+        assert statuses([second]) == ["2 new"]
 
-    def test_does_not_delete_what_has_changed(self, world: World, container: ContainerClient) -> None:
-        """Since it was read."""
+    def test_does_not_delete_a_blob_that_has_changed(self, world: World, container: ContainerClient) -> None:
         changed = put(container, letter(event("e1")))
         letters, _ = dead_letters(container, Selection())
-        with Restless.from_container_url(container.url, container.credential) as restless:
-            [emptied] = ingest(letters, restless, world.app, delete=True)
-        assert emptied.problem == "ingested, but not deleted: ConditionNotMet (HTTP 412)"
-        assert came([emptied]) == ["e1 new"]
+        with Changing.from_container_url(container.url, container.credential) as changing:
+            [result] = ingest(letters, changing, world.app, delete=True)
+        assert result.problem == "ingested, but not deleted: ConditionNotMet (HTTP 412)"
+        assert statuses([result]) == ["e1 new"]
         assert blobs(container) == [changed]
 
-    def test_of_a_dry_run_says_what_it_would_do(self, world: World, container: ContainerClient) -> None:
-        """Nothing is written, nothing is deleted."""
+    def test_in_a_dry_run_changes_nothing(self, world: World, container: ContainerClient) -> None:
         world.receive(EVENT)
         kept = put(container, letter(event("e1"), event("e2"), event("e3") | {"data": 5}))
-        assert came(taken(world, container, dry_run=True, delete=True)) == ["e1 duplicate", "e2 new", "e3 rejected"]
+        assert statuses(ingested(world, container, dry_run=True, delete=True)) == [
+            "e1 duplicate",
+            "e2 new",
+            "e3 rejected",
+        ]
         assert blobs(container) == [kept]
         assert (len(world.history().events), world.history().rejected) == (1, [])
         container.upload_blob(kept, letter(event("e2")), overwrite=True)
-        assert came(taken(world, container, dry_run=True, delete=True)) == ["e2 new"]
+        assert statuses(ingested(world, container, dry_run=True, delete=True)) == ["e2 new"]
         assert blobs(container) == [kept]
 
 
-def test_a_container_that_does_not_exist_is_an_error(azurite_connection: str) -> None:
+def test_missing_container_raises_unavailable(azurite_connection: str) -> None:
     with (
         Storage.of(Environment({"AzureWebJobsStorage": azurite_connection})).container("nowhere") as container,
         pytest.raises(Unavailable, match="container does not exist"),
@@ -267,8 +268,8 @@ def test_a_container_that_does_not_exist_is_an_error(azurite_connection: str) ->
 
 
 @pytest.mark.services
-def test_a_container_that_cannot_be_reached_is_an_error(world: World, unused_port: int) -> None:
-    """Not one for each blob."""
+def test_unreachable_container_raises_unavailable(world: World, unused_port: int) -> None:
+    """Once, and not for each blob."""
     url = f"http://127.0.0.1:{unused_port}/account/deadletter?sig=x"
     letters = [DeadLetter(datetime(2026, 11, 23, 6, tzinfo=UTC), name("2026/11/23/6"))]
     with Storage().container(url) as container, pytest.raises(Unavailable):

@@ -1,4 +1,4 @@
-"""Events that matched no rule when they came are matched against today's."""
+"""Replay of events that matched no rule when they were received."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ from schemas import ModelRegistered, RunStatusChanged, parse_event
 from tests.kit.storage import NOW
 from tests.kit.world import World, rule, rules
 
-NOBODY = rules(rule("other", on="RunCompleted"))
+NO_MATCH = rules(rule("other", on="RunCompleted"))
 RING = rules(rule("ring"), rule("tell", after="{ rules: ring }"))
 MIDNIGHT = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -24,77 +24,77 @@ def unmatched(world: World, since: datetime = MIDNIGHT, hours: int = 24, *, dry_
     return list(replay_unmatched(world.app, since, since + timedelta(hours=hours), dry_run=dry_run))
 
 
-def made(done: list[Replayed]) -> dict[str, list[str]]:
+def created(done: list[Replayed]) -> dict[str, list[str]]:
     return {one.event.record.id: [f"{step.rule} {step.status}" for step in one.steps] for one in done}
 
 
 def world_of(folder: Path, *events: RunStatusChanged | ModelRegistered) -> World:
-    world = World(NOBODY, folder)
+    world = World(NO_MATCH, folder)
     world.receive(*events)
     return world
 
 
-def test_they_get_the_actions_that_they_lead_to_today(tmp_path: Path) -> None:
-    """With what follows those; those that still match nothing have no steps."""
+def test_unmatched_event_gets_the_actions_of_today_s_rules(tmp_path: Path) -> None:
+    """And their follow-ups; an event that still matches no rule has no steps."""
     world = world_of(tmp_path, RunStatusChanged.example(id="e1"), at("m1", NOW))
     world.write(RING)
-    assert made(unmatched(world)) == {"e1": ["ring created"], "m1": []}
+    assert created(unmatched(world)) == {"e1": ["ring created"], "m1": []}
     world.run()
     assert [call.action.rule for call in world.calls] == ["ring", "tell"]
     assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
 
 
-def test_twice_adds_nothing(tmp_path: Path) -> None:
-    """Before the actions have ended, and after."""
+def test_replaying_twice_adds_nothing(tmp_path: Path) -> None:
+    """Neither before the actions have ended nor after."""
     world = world_of(tmp_path, RunStatusChanged.example(id="e1"))
     world.write(RING)
     unmatched(world)
-    assert made(unmatched(world)) == {"e1": ["ring requeued"]}
+    assert created(unmatched(world)) == {"e1": ["ring requeued"]}
     world.run()
-    assert made(unmatched(world)) == {"e1": ["ring unchanged"]}
+    assert created(unmatched(world)) == {"e1": ["ring unchanged"]}
     world.run()
     assert len(world.calls) == 2
 
 
-def test_what_failed_since_is_not_replayed(tmp_path: Path) -> None:
-    """That is what replaying the event is for."""
+def test_action_that_failed_since_is_not_replayed(tmp_path: Path) -> None:
+    """Replay the event for that."""
     world = world_of(tmp_path, RunStatusChanged.example(id="e1"))
     world.write(rules(rule("ring", "give-up")))
     unmatched(world)
     world.run()
-    assert made(unmatched(world)) == {"e1": ["ring unchanged"]}
+    assert created(unmatched(world)) == {"e1": ["ring unchanged"]}
     world.run()
     assert len(world.calls) == 1
 
 
-def test_a_rule_that_is_newer_still_is_added(tmp_path: Path) -> None:
+def test_action_of_a_newer_rule_is_added(tmp_path: Path) -> None:
     world = world_of(tmp_path, RunStatusChanged.example(id="e1"))
     world.write(RING)
     unmatched(world)
     world.run()
     world.write(rules(rule("ring"), rule("newer")))
-    assert made(unmatched(world)) == {"e1": ["newer created", "ring unchanged"]}
+    assert created(unmatched(world)) == {"e1": ["newer created", "ring unchanged"]}
 
 
-def test_a_dry_run_does_nothing(tmp_path: Path) -> None:
+def test_dry_run_changes_nothing(tmp_path: Path) -> None:
     world = world_of(tmp_path, RunStatusChanged.example(id="e1"))
     world.write(RING)
     before = world.table.read("2026-11-22", "", "~")
-    assert made(unmatched(world, dry_run=True)) == {"e1": ["ring created"]}
+    assert created(unmatched(world, dry_run=True)) == {"e1": ["ring created"]}
     assert world.table.read("2026-11-22", "", "~") == before
     assert world.queue.messages == []
 
 
-def test_what_matched_a_rule_then_is_left(tmp_path: Path) -> None:
-    """Also if it would match another today."""
+def test_event_that_matched_a_rule_is_not_replayed(tmp_path: Path) -> None:
+    """Even if it would match another rule today."""
     world = World(rules(rule("then")), tmp_path)
     world.receive(RunStatusChanged.example(id="e1"))
     world.write(RING)
     assert unmatched(world) == []
 
 
-def test_what_a_refused_file_is_left_to_be_asked_about_is_left_to_the_sweep(tmp_path: Path) -> None:
-    """When that has found that it matches nothing, it is as any other; one that has actions is not: who knows why."""
+def test_deferred_match_is_left_to_the_sweep(tmp_path: Path) -> None:
+    """Once the sweep finds no match, the event is unmatched. If the sweep created an action, it is not."""
     world = world_of(tmp_path)
     world.write(rules(rule("later", when="[nonsense]")), "other.yaml")
     world.receive(RunStatusChanged.example(id="e1"), at("m1", NOW))
@@ -102,12 +102,12 @@ def test_what_a_refused_file_is_left_to_be_asked_about_is_left_to_the_sweep(tmp_
     assert unmatched(world) == []
     world.write(rules(rule("later", on="ModelRegistered")), "other.yaml")
     sweep(world.app)
-    assert made(unmatched(world)) == {"e1": ["ring created"]}
+    assert created(unmatched(world)) == {"e1": ["ring created"]}
     assert unmatched(world) == []
 
 
-def test_their_own_time_counts(tmp_path: Path) -> None:
-    """From the first moment of the span to the last before its end, over days."""
+def test_span_selects_by_the_time_of_the_event(tmp_path: Path) -> None:
+    """Its first moment is included and its end is not."""
     times = {
         "before": MIDNIGHT - timedelta(milliseconds=1),
         "first": MIDNIGHT,
@@ -117,12 +117,12 @@ def test_their_own_time_counts(tmp_path: Path) -> None:
     }
     world = world_of(tmp_path, *(at(id, time) for id, time in times.items()))
     world.write(rules(rule("ring", on="ModelRegistered")))
-    assert set(made(unmatched(world, hours=26))) == {"first", "next day", "last"}
-    assert set(made(unmatched(world, MIDNIGHT - timedelta(days=3), hours=10 * 24))) == {*times}
+    assert set(created(unmatched(world, hours=26))) == {"first", "next day", "last"}
+    assert set(created(unmatched(world, MIDNIGHT - timedelta(days=3), hours=10 * 24))) == {*times}
 
 
-def test_the_time_of_a_written_event_is_the_event_s(tmp_path: Path) -> None:
-    """To the millisecond: it is told by its key."""
+def test_time_of_a_stored_event_comes_from_its_key(tmp_path: Path) -> None:
+    """To the millisecond."""
     time = datetime(2026, 11, 22, 13, 14, 15, 678_900, tzinfo=UTC)
     world = world_of(tmp_path, at("m1", time))
     [event] = world.app.inbox.history.events("2026-11-22")
@@ -130,8 +130,8 @@ def test_the_time_of_a_written_event_is_the_event_s(tmp_path: Path) -> None:
     assert (event.day, event.key) == event_key(at("m1", time))
 
 
-def test_of_those_without_a_time_it_counts_when_they_came(tmp_path: Path) -> None:
-    world = World(NOBODY, tmp_path)
+def test_span_selects_undated_events_by_the_time_of_receipt(tmp_path: Path) -> None:
+    world = World(NO_MATCH, tmp_path)
     event = {**RunStatusChanged.example(id="e1").wire()}
     del event["eventTime"]
     assert parse_event(event).event_time is None
@@ -139,13 +139,13 @@ def test_of_those_without_a_time_it_counts_when_they_came(tmp_path: Path) -> Non
     world.receive(parse_event(event))
     world.write(RING)
     assert unmatched(world, MIDNIGHT, hours=5) == []
-    assert made(unmatched(world, MIDNIGHT + timedelta(hours=5), hours=1)) == {"e1": ["ring created"]}
+    assert created(unmatched(world, MIDNIGHT + timedelta(hours=5), hours=1)) == {"e1": ["ring created"]}
     world.run()
     assert [call.action.rule for call in world.calls] == ["ring", "tell"]
 
 
-def test_one_that_is_being_worked_on_is_given_another_message(tmp_path: Path) -> None:
-    """The replay before it died before it sent one."""
+def test_open_action_gets_another_message(tmp_path: Path) -> None:
+    """The previous replay may have crashed before it sent one."""
     world = world_of(tmp_path, RunStatusChanged.example(id="e1"))
     world.write(RING)
     unmatched(world)
