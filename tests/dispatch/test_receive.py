@@ -20,7 +20,7 @@ from dispatch.inbox.rows import unpacked
 from dispatch.inbox.tables import AzureTable, Row
 from dispatch.receive import receive, receive_or_requeue
 from schemas import ModelRegistered, RunCompleted, RunStatusChanged
-from tests.dispatch.inbox.test_tables import Answers
+from tests.dispatch.inbox.test_tables import LosesResponse
 from tests.kit.storage import NOW, CountedCalls, MemoryQueue
 from tests.kit.world import LEASE, World, rule, rules
 
@@ -85,7 +85,7 @@ def test_a_redelivery_costs_three_requests_however_many_rules_it_matches(
 ) -> None:
     """The transaction that meets the first, one row of it to see whose it is, and the range of its actions."""
     world = World(rules(*(rule(f"ring-{n}") for n in range(48))), tmp_path)
-    transport = Answers(lambda _: False)
+    transport = LosesResponse(lambda _: False)
     with TableClient.from_connection_string(azurite_connection, f"t{uuid4().hex}", transport=transport) as client:
         app = App(world.loaded, Inbox(AzureTable(client), LEASE), world.queue, world.clock, world.sleep)
         receive(RAW, app)

@@ -37,16 +37,16 @@ def add(inbox: Inbox, *rules: str) -> list[Message]:
     return inbox.add(EVENT, record, [NewAction(rule, "email", "abc") for rule in rules], NOW)[1]
 
 
-def test_an_event_s_key_is_the_same_however_it_is_spelled() -> None:
-    """The topic's case is no part of it; id and time are."""
+def test_key_of_an_event_ignores_the_case_of_its_topic() -> None:
+    """But not that of its id."""
     [(day, key)] = {event_key(e) for e in (EVENT, EVENT.model_copy(update={"topic": EVENT.topic.upper()}))}
     assert day == "2026-11-22"
     assert key[:9].endswith("-")
     assert event_key(EVENT.model_copy(update={"id": "E1"})) != (day, key)
 
 
-def test_a_time_that_is_not_utc_has_no_day() -> None:
-    """Its day would be another than that of the same moment in UTC; schemas/ leaves it where it cannot convert."""
+def test_event_with_a_time_that_is_not_utc_is_undated() -> None:
+    """schemas/ leaves a time with an offset where it cannot convert it; its day would differ from the day in UTC."""
     time = datetime(2026, 11, 22, 1, 0, tzinfo=timezone(timedelta(hours=2)))
     day, key = event_key(EVENT.model_copy(update={"event_time": time}))
     assert (day, key[:9]) == ("undated", "00000000-")
@@ -60,12 +60,12 @@ def test_a_time_that_is_not_utc_has_no_day() -> None:
         (datetime(2026, 11, 22, 12, 0, tzinfo=UTC), "43199999"),
     ],
 )
-def test_a_key_begins_so_that_the_newest_comes_first(time: datetime, prefix: str) -> None:
+def test_keys_sort_the_newest_event_first(time: datetime, prefix: str) -> None:
     day, key = event_key(EVENT.model_copy(update={"event_time": time}))
     assert (day, key[:8]) == ("2026-11-22", prefix)
 
 
-def test_a_message_says_which_action_and_which_ticket() -> None:
+def test_message_text_has_the_action_and_its_version() -> None:
     """Its text is what Message.parse reads."""
     message = Message(ActionId("2026-11-22", "00000000-ab", "mail-failed-runs"), 3)
     assert json.loads(str(message)) == {
@@ -99,7 +99,7 @@ def test_a_message_says_which_action_and_which_ticket() -> None:
     ],
     ids=str,
 )
-def test_a_message_of_others_is_refused(change: dict[str, object]) -> None:
+def test_foreign_message_raises_value_error(change: dict[str, object]) -> None:
     text = json.dumps({"day": "undated", "event": "e", "rule": "r", "ticket": 1})
     assert Message.parse(text) == Message(ActionId("undated", "e", "r"), 1)
     with pytest.raises(ValueError, match="not a message of this app"):
@@ -109,16 +109,16 @@ def test_a_message_of_others_is_refused(change: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     "text",
     ['{"day": "undated", "event": "e", "rule": "r", "ticket": 1e999}', "[" * 100_000, '{"a":' * 100_000, "9" * 5_000],
-    ids=["a number beyond all", "lists in lists", "objects in objects", "many digits"],
+    ids=["infinity", "nested lists", "nested objects", "many digits"],
 )
-def test_a_message_that_is_hard_to_read_is_refused(text: str) -> None:
-    """Whatever it raises while it is read: the host would try it again, ten times."""
+def test_message_that_breaks_the_json_parser_raises_value_error(text: str) -> None:
+    """With any other error the host would deliver it ten times."""
     with pytest.raises(ValueError, match="not a message of this app"):
         Message.parse(text)
 
 
 def test_days_lists_the_partitions(inbox: Inbox, table: AzureLimits) -> None:
-    """Whatever was written, an event or a rejection; a second process finds the row there."""
+    """Of events and of rejections; a second process finds the row that the first one wrote."""
     add(inbox, "ring")
     inbox.reject(Rejected("malformed", "no JSON", "{", datetime(2026, 11, 23, tzinfo=UTC)))
     add(Inbox(table, LEASE), "ring")
@@ -127,8 +127,8 @@ def test_days_lists_the_partitions(inbox: Inbox, table: AzureLimits) -> None:
 
 @pytest.mark.parametrize("calls", [1, 2])
 @pytest.mark.parametrize("rejected", [False, True])
-def test_what_is_written_is_in_a_day_that_is_listed(table: AzureLimits, calls: int, rejected: bool) -> None:
-    """Also if the worker dies right after any write: what is in no listed day would never be found again."""
+def test_day_is_listed_before_it_has_rows(table: AzureLimits, calls: int, rejected: bool) -> None:
+    """A crash after any write leaves no row in an unlisted day, where nothing would find it."""
     inbox = Inbox(CrashAt((calls, "after")).table(table), LEASE)
     with pytest.raises(WorkerDied):
         inbox.reject(Rejected("malformed", "no JSON", "{", NOW)) if rejected else add(inbox, "ring")
@@ -137,13 +137,13 @@ def test_what_is_written_is_in_a_day_that_is_listed(table: AzureLimits, calls: i
     assert Inbox(table, LEASE).history.days() == ["2026-11-22"]
 
 
-def test_open_lists_what_has_not_ended(inbox: Inbox) -> None:
+def test_open_actions_lists_actions_that_have_not_ended(inbox: Inbox) -> None:
     messages = add(inbox, "ring", "tell")
     assert inbox.backlog.open_actions("2026-11-22") == sorted(message.id for message in messages)
     assert inbox.backlog.open_actions("2026-11-21") == []
 
 
-def test_history_holds_events_actions_and_rejections_apart(inbox: Inbox) -> None:
+def test_day_history_has_events_actions_and_rejections(inbox: Inbox) -> None:
     add(inbox, "ring")
     inbox.reject(Rejected("malformed", "no JSON", "{", NOW))
     history = inbox.history.day("2026-11-22")
@@ -152,15 +152,15 @@ def test_history_holds_events_actions_and_rejections_apart(inbox: Inbox) -> None
     assert [rejected.raw for rejected in history.rejected] == ["{"]
 
 
-def test_an_action_is_claimed_once(inbox: Inbox) -> None:
-    """The second worker is told when to look again."""
+def test_action_is_claimed_once(inbox: Inbox) -> None:
+    """The second worker is told to try again after the lease."""
     [message] = add(inbox, "ring")
     assert isinstance(inbox.leases.claim(message, NOW), Claim)
     assert inbox.leases.claim(message, NOW) == NotYet(NOW + LEASE)
 
 
-def test_a_message_that_is_ahead_of_its_row_counts(inbox: Inbox) -> None:
-    """Only an older one is dropped: the row may have been restored from a backup, and no other message will come."""
+def test_message_newer_than_its_row_counts(inbox: Inbox) -> None:
+    """The row may come from a backup, and no other message would be sent."""
     [first, second] = (message._replace(version=5) for message in add(inbox, "ring", "tell"))
     assert isinstance(inbox.leases.claim(first, NOW), Claim)
     assert inbox.leases.rearm(second, NOW) == second._replace(version=2, after=timedelta(minutes=1))
@@ -177,20 +177,20 @@ def without(name: str) -> Callable[[Row], Row]:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "reason"),
     [
         pytest.param(given(schema=2), "this version knows 1", id="a newer schema"),
         pytest.param(given(schema="b"), "ValueError", id="another schema"),
         pytest.param(without("schema"), "KeyError: 'schema'", id="no schema"),
         pytest.param(without("denied_since"), "KeyError: 'denied_since'", id="a column missing"),
         pytest.param(given(state="{"), "JSONDecodeError", id="a state that is not JSON"),
-        pytest.param(given(timeline="5"), "TypeError", id="a timeline that is none"),
+        pytest.param(given(timeline="5"), "TypeError", id="a timeline that is not a list"),
     ],
 )
-def test_a_row_of_another_version_is_left_alone(
-    inbox: Inbox, table: AzureLimits, change: Callable[[Row], Row], says: str, caplog: pytest.LogCaptureFixture
+def test_row_of_another_version_is_not_changed(
+    inbox: Inbox, table: AzureLimits, change: Callable[[Row], Row], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its message comes again later; the log tells what is the matter; the rest of the day can be read."""
+    """Its message is sent again later, the log names the reason, and the rest of the day stays readable."""
     [message, _] = add(inbox, "ring", "tell")
     [row] = table.read(message.id.day, message.id.row, message.id.row + "!")
     table.commit(message.id.day, change(row))
@@ -200,40 +200,40 @@ def test_a_row_of_another_version_is_left_alone(
     assert [id.rule for id, _ in inbox.history.day(message.id.day).actions] == ["tell"]
     assert table.read(message.id.day, "", "~") == before
     assert not inbox.leases.is_over(message.id, NOW)
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 4
-    assert all(text.startswith("action.foreign") and says in text for text in told)
+    logged = [record.getMessage() for record in caplog.records]
+    assert len(logged) == 4
+    assert all(text.startswith("action.foreign") and reason in text for text in logged)
 
 
-def test_of_two_workers_that_read_at_once_one_has_it(inbox: Inbox, table: AzureLimits) -> None:
-    """The other's write meets a changed row."""
+def test_of_two_workers_that_read_the_same_row_one_claims_it(inbox: Inbox, table: AzureLimits) -> None:
+    """The commit of the other one conflicts."""
     [message] = add(inbox, "ring")
     read = table.read
 
-    class Behind(AzureLimits):
-        """Answers what it read before the other wrote."""
+    class Stale(AzureLimits):
+        """Reads the rows as they were before the other worker wrote."""
 
-    behind = Behind(table.table)
+    stale = Stale(table.table)
     old = read("2026-11-22", "", "~")
-    behind.read = lambda *_: old  # type: ignore[method-assign]
+    stale.read = lambda *_: old  # type: ignore[method-assign]
     assert isinstance(inbox.leases.claim(message, NOW), Claim)
-    assert isinstance(Inbox(behind, LEASE).leases.claim(message, NOW), NotYet)
+    assert isinstance(Inbox(stale, LEASE).leases.claim(message, NOW), NotYet)
 
 
-def test_an_event_that_can_no_longer_be_read_ends_its_action(inbox: Inbox, table: AzureLimits) -> None:
-    """It would come again for ever otherwise."""
+def test_unreadable_event_fails_its_action(inbox: Inbox, table: AzureLimits) -> None:
+    """Its message would come again for ever otherwise."""
     [message] = add(inbox, "ring")
     [row] = table.read(message.id.day, message.id.event, message.id.event + "|")
     table.commit(message.id.day, Row(row.key, {**row.values, "raw": "{}"}, row.etag))
-    over = inbox.leases.claim(message, NOW)
-    assert isinstance(over, Dropped)
-    assert "cannot be read" in over.reason
+    dropped = inbox.leases.claim(message, NOW)
+    assert isinstance(dropped, Dropped)
+    assert "cannot be read" in dropped.reason
     assert inbox.history.day("2026-11-22").actions[0][1].status == "failed"
     assert inbox.backlog.open_actions("2026-11-22") == []
 
 
-def test_a_replay_of_an_action_has_another_key(inbox: Inbox) -> None:
-    """Retries and crashes keep it: it names the effect."""
+def test_replayed_action_has_another_key(inbox: Inbox) -> None:
+    """Retries and crashes keep the key."""
     [message] = add(inbox, "ring")
     claim = inbox.leases.claim(message, NOW)
     assert isinstance(claim, Claim)
@@ -242,8 +242,7 @@ def test_a_replay_of_an_action_has_another_key(inbox: Inbox) -> None:
     assert claim.action.key == replace(claim, record=replace(claim.record, crashes=3)).action.key
 
 
-def test_a_note_is_changed_by_compare_and_swap(inbox: Inbox) -> None:
-    """Whoever comes between is not overwritten."""
+def test_change_keeps_what_another_worker_wrote_meanwhile(inbox: Inbox) -> None:
 
     def slowly(note: dict[str, str]) -> dict[str, str]:
         if "other" not in note:
@@ -254,8 +253,8 @@ def test_a_note_is_changed_by_compare_and_swap(inbox: Inbox) -> None:
     assert inbox.shared.change("latest|r", lambda note: note, NOW) == {"other": "1", "mine": "1"}
 
 
-def test_a_row_that_cannot_be_read_does_not_hide_the_day(inbox: Inbox, table: AzureLimits) -> None:
-    """Whatever it is: an event, an action or a rejection of another version of the app."""
+def test_day_history_skips_unreadable_rows(inbox: Inbox, table: AzureLimits) -> None:
+    """Of events, actions and rejections."""
     add(inbox, "ring")
     table.commit("2026-11-22", Row("00000000-odd", {}), Row("00000000-odd|ring", {}), Row("x|odd", {}))
     history = inbox.history.day("2026-11-22")

@@ -1,4 +1,4 @@
-"""What has ended and is old goes; what lives stays, however old."""
+"""The purge deletes old history, and nothing that is open."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from tests.kit.world import LEASE, Scripted, World, rule, rules
 
 
 class Alone(Scripted):
-    """A scripted handler whose actions take turns."""
+    """A scripted handler whose actions share one lock."""
 
     def lock(self, event: Event) -> str:
         return "the only one"
@@ -52,8 +52,8 @@ def numbered(count: int) -> list[Event]:
     return [EVENT.model_copy(update={"id": str(n)}) for n in range(count)]
 
 
-def test_what_is_older_than_the_retention_goes_with_its_day(tmp_path: Path) -> None:
-    """Events, actions, what was rejected, and the day's row in the index."""
+def test_history_older_than_the_retention_is_deleted_with_its_day(tmp_path: Path) -> None:
+    """Events, actions, rejections, and the day's row in the index."""
     world = world_with(tmp_path, rule("ring"), rule("tell", after="{ rules: ring }"))
     world.receive(*numbered(60))
     receive("not an event", world.app)
@@ -67,8 +67,8 @@ def test_what_is_older_than_the_retention_goes_with_its_day(tmp_path: Path) -> N
     assert rows(world) == []
 
 
-def test_what_has_not_ended_stays_with_its_event_and_its_ended_actions(tmp_path: Path) -> None:
-    """For ever, if need be."""
+def test_open_action_keeps_its_event_and_all_actions(tmp_path: Path) -> None:
+    """For any time."""
     world = world_with(tmp_path, rule("long", "wait 31000000", "succeed"), rule("ring"))
     world.receive(EVENT)
     for _ in range(2):
@@ -81,8 +81,7 @@ def test_what_has_not_ended_stays_with_its_event_and_its_ended_actions(tmp_path:
     assert world.ends() == {"long": "succeeded", "ring": "succeeded"}
 
 
-def test_what_ended_lately_stays_for_its_time(tmp_path: Path) -> None:
-    """It is the end that counts."""
+def test_retention_counts_from_the_end_of_an_action(tmp_path: Path) -> None:
     world = world_with(tmp_path, rule("long", "wait 8000000", "succeed"))
     world.receive(EVENT)
     world.run()
@@ -95,8 +94,8 @@ def test_what_ended_lately_stays_for_its_time(tmp_path: Path) -> None:
     assert rows(world) == []
 
 
-def test_an_old_event_that_came_in_today_stays_for_its_time(tmp_path: Path) -> None:
-    """A dead letter of last year is history of today; so is one of the year 1, which has no day."""
+def test_retention_counts_from_the_receipt_of_an_event(tmp_path: Path) -> None:
+    """Of a dead letter of last year, and of an event of the year 1, which has no day."""
     world = world_with(tmp_path, rule("ring"))
     old = [EVENT.model_copy(update={"event_time": world.clock() - timedelta(days=days)}) for days in (400, 40)]
     ancient = {**EVENT.wire(), "eventTime": "0001-01-01T00:00:00Z"}
@@ -113,7 +112,7 @@ def test_an_old_event_that_came_in_today_stays_for_its_time(tmp_path: Path) -> N
     assert rows(world, "days", *partitions) == []
 
 
-def test_what_waits_for_a_refused_file_stays(tmp_path: Path) -> None:
+def test_event_with_a_deferred_match_is_kept(tmp_path: Path) -> None:
     world = world_with(tmp_path, rule("ring"))
     world.write(rules(rule("tell", when="[nonsense]")), "other.yaml")
     world.receive(EVENT)
@@ -126,8 +125,8 @@ def test_what_waits_for_a_refused_file_stays(tmp_path: Path) -> None:
     assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
 
 
-def test_what_cannot_be_read_stays(tmp_path: Path) -> None:
-    """It may be a newer version's."""
+def test_unreadable_row_is_kept(tmp_path: Path) -> None:
+    """A newer version of the app may have written it."""
     world = world_with(tmp_path, rule("ring"))
     world.receive(EVENT)
     world.run()
@@ -138,7 +137,7 @@ def test_what_cannot_be_read_stays(tmp_path: Path) -> None:
     assert len(rows(world, DAY)) == 2
 
 
-def test_it_is_done_once_a_day(tmp_path: Path) -> None:
+def test_purge_runs_once_a_day(tmp_path: Path) -> None:
     world = world_with(tmp_path, rule("ring"))
     world.receive(EVENT)
     world.run()
@@ -152,8 +151,8 @@ def test_it_is_done_once_a_day(tmp_path: Path) -> None:
     assert rows(world) == []
 
 
-def test_a_sweep_deletes_no_more_than_fits_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next one goes on, five minutes later; the index keeps the day until it is empty."""
+def test_purge_deletes_a_limited_number_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next sweep continues; the index keeps the day until it is empty."""
     monkeypatch.setattr(purging, "MAX_ROWS", 100)
     world = world_with(tmp_path, rule("ring"))
     times = [EVENT.event_time + timedelta(hours=h) for h in range(-8, 8)]  # type: ignore[operator]  # it has a time
@@ -169,8 +168,8 @@ def test_a_sweep_deletes_no_more_than_fits_its_time(tmp_path: Path, monkeypatch:
     assert left == sorted(left, reverse=True)
 
 
-def test_a_sweep_ends_in_time_however_many_days_there_are(tmp_path: Path) -> None:
-    """And goes on the next time, until nothing is left."""
+def test_sweep_with_many_days_to_purge_ends_in_time(tmp_path: Path) -> None:
+    """The following sweeps continue until nothing is left."""
     world = world_with(tmp_path, rule("ring"))
     start = EVENT.event_time
     assert start
@@ -191,8 +190,8 @@ def test_a_sweep_ends_in_time_however_many_days_there_are(tmp_path: Path) -> Non
     assert [key for key in rows(world, DAY) if not key.startswith("x")] == []
 
 
-def test_days_that_keep_what_they_have_do_not_keep_it_from_others(tmp_path: Path) -> None:
-    """Each costs many reads, each time."""
+def test_days_that_cannot_be_purged_do_not_block_other_days(tmp_path: Path) -> None:
+    """Each costs many reads at each purge."""
     world = world_with(tmp_path, rule("ring", when="[id StringBeginsWith live]"))
     start = EVENT.event_time
     assert start
@@ -216,7 +215,7 @@ def in_time_of(world: World) -> Callable[[], bool]:
 
 @dataclass
 class Slow:
-    """A table each of whose calls takes a while."""
+    """A table whose calls take time."""
 
     inner: Table
     clock: Clock
@@ -231,10 +230,10 @@ class Slow:
         return self.inner.commit(partition, *rows, delete=delete)
 
 
-class TestNotes:
-    """The guards' notes go, too."""
+class TestSharedState:
+    """The guards' shared state is purged, too."""
 
-    def test_of_an_object_that_nothing_was_heard_of_for_long(self, tmp_path: Path) -> None:
+    def test_of_an_object_without_recent_events_is_deleted(self, tmp_path: Path) -> None:
         world = world_with(tmp_path, rule("ring", latest_only="true"))
         world.receive(EVENT)
         world.run()
@@ -242,8 +241,8 @@ class TestNotes:
         sweep(world.app)
         assert rows(world, "notes") == ["purged"]
 
-    def test_not_of_a_limit_that_still_counts(self, tmp_path: Path) -> None:
-        """Once in half a year is longer than history is kept."""
+    def test_of_a_limit_that_still_counts_is_kept(self, tmp_path: Path) -> None:
+        """A limit of once in half a year outlives the retention."""
         world = world_with(tmp_path, rule("ring", at_most="{ count: 1, every: 180d }"))
         world.receive(EVENT)
         world.run()
@@ -256,8 +255,8 @@ class TestNotes:
         sweep(world.app)
         assert rows(world, "notes") == ["purged"]
 
-    def test_not_of_a_turn_that_is_not_over(self, tmp_path: Path) -> None:
-        """A deployment may take longer than history is kept: it keeps its endpoint."""
+    def test_of_a_lock_that_is_held_is_kept(self, tmp_path: Path) -> None:
+        """A deployment may take longer than the retention."""
         texts = (
             rule(name, "wait 800000", "succeed").replace("SCRIPTED", "tests.dispatch.inbox.test_purge:Alone")
             for name in "ab"
@@ -277,8 +276,8 @@ class TestNotes:
 
 
 @pytest.mark.parametrize("place", range(1, 12))
-def test_a_sweep_may_die_anywhere_while_it_deletes(place: int, tmp_path: Path) -> None:
-    """What is left is found again; nothing live goes with it."""
+def test_crash_during_a_purge_does_no_harm(place: int, tmp_path: Path) -> None:
+    """The next purge deletes the rest, and nothing else."""
     world = world_with(tmp_path, rule("ring"), rule("long", "wait 31000000", on="ModelRegistered"))
     world.receive(*numbered(3), ModelRegistered.example(id="m1"))
     for _ in range(4):
@@ -292,8 +291,8 @@ def test_a_sweep_may_die_anywhere_while_it_deletes(place: int, tmp_path: Path) -
     assert rows(world, "days") == [DAY]
 
 
-def test_a_replay_that_comes_between_keeps_what_it_opens(tmp_path: Path) -> None:
-    """Each row is deleted only if it is as it was read."""
+def test_replay_during_a_purge_keeps_what_it_opens(tmp_path: Path) -> None:
+    """A row is deleted only if it has not changed since it was read."""
     world = world_with(tmp_path, rule("ring"))
     world.receive(EVENT)
     world.run()
@@ -307,15 +306,15 @@ def test_a_replay_that_comes_between_keeps_what_it_opens(tmp_path: Path) -> None
             world.table.commit(DAY, row)
         return found
 
-    world.table.read = and_changed  # type: ignore[method-assign]  # a race, staged
+    world.table.read = and_changed  # type: ignore[method-assign]  # a scripted race
     sweep(world.app)
-    del world.table.read  # the race is over
+    del world.table.read  # the end of the race
     assert len(rows(world, DAY)) == 2
     assert rows(world, "days") == [DAY]
 
 
-def test_a_day_that_somebody_is_about_to_write_into_stays_in_the_index(tmp_path: Path) -> None:
-    """Else nobody would find what is written."""
+def test_day_that_is_about_to_get_rows_stays_listed(tmp_path: Path) -> None:
+    """Nothing would find these rows otherwise."""
     world = world_with(tmp_path, rule("ring"))
     world.receive(EVENT)
     world.run()

@@ -19,13 +19,13 @@ HOSTILE = ["\ud800", "\x00\x1b[2J", "ü𝄞" * 5_000, '"' * 9_000, "</script>{{ 
 
 
 def stored(values: dict[str, str | int | bytes]) -> Row:
-    """As it comes back from a table with Azure's limits."""
+    """A row as it is read from a table with Azure's limits."""
     table = AzureLimits(MemoryTable())
     table.commit("p", Row("k", values))
     return table.read("p", "k", "k~")[0]
 
 
-def test_an_action_comes_back_as_it_was() -> None:
+def test_action_is_read_as_written() -> None:
     record = replace(
         RECORD,
         status="waiting",
@@ -41,19 +41,19 @@ def test_an_action_comes_back_as_it_was() -> None:
     assert ActionRecord.of(stored(record.values())) == record
 
 
-def test_an_event_comes_back_as_it_was() -> None:
+def test_event_is_read_as_written() -> None:
     record = EventRecord("{}", "e1", "RunCompleted", "churn-prod", "run-1", NOW, 2, ("team.yaml",))
     assert EventRecord.of(stored(record.values())) == record
 
 
-def test_something_rejected_comes_back_as_it_was() -> None:
+def test_rejection_is_read_as_written() -> None:
     rejected = Rejected("malformed", "no JSON", "\ud800{", NOW)
     assert Rejected.of(stored(rejected.values())) == rejected
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_no_text_makes_a_row_that_storage_refuses(text: str) -> None:
-    """Whatever a handler answers and whatever an event contains."""
+def test_storage_accepts_rows_with_any_texts(text: str) -> None:
+    """Whatever a handler returns and whatever an event contains."""
     many = {f"{n}{text}"[:100]: text for n in range(40)}
     action = replace(RECORD, note=text, details=many, follows=Result("r", "failed", text, many))
     for n in range(50):
@@ -63,46 +63,46 @@ def test_no_text_makes_a_row_that_storage_refuses(text: str) -> None:
     stored(Rejected("malformed", text, text, NOW).values())
 
 
-def test_a_timeline_keeps_its_beginning_and_its_end() -> None:
-    """An action that checks back for weeks does not outgrow its row."""
+def test_timeline_keeps_its_first_and_latest_entries() -> None:
+    """An action that checks back for weeks still fits its row."""
     record = RECORD
     for n in range(100):
         record = record.then(NOW + timedelta(minutes=n), note=str(n))
-    assert [moment.note for moment in record.timeline] == [*"01234", *(str(n) for n in range(80, 100))]
+    assert [entry.note for entry in record.timeline] == [*"01234", *(str(n) for n in range(80, 100))]
 
 
-def test_a_small_payload_stays_readable() -> None:
-    """People look into the table with Storage Explorer."""
+def test_small_payload_is_stored_as_text() -> None:
+    """People read the table with Storage Explorer."""
     assert packed('{"id": "é"}') == {"raw": '{"id": "é"}'}
 
 
 @given(st.text() | st.text(alphabet=st.characters(exclude_categories=())))
 @settings(max_examples=200)
-def test_any_payload_comes_back_as_it_was(text: str) -> None:
+def test_any_payload_is_read_as_written(text: str) -> None:
     assert unpacked(stored(packed(text)).values) == text
 
 
 @pytest.mark.parametrize("length", [29_999, 30_001, 400_000])
-def test_a_long_payload_comes_back_as_it_was(length: int) -> None:
-    """Of characters that hardly compress."""
+def test_long_payload_is_read_as_written(length: int) -> None:
+    """Its characters hardly compress."""
     generator = random.Random(length)
     text = "".join(chr(generator.randrange(0x4E00, 0x9FFF)) for _ in range(length))
     assert unpacked(stored(packed(text)).values) == text
 
 
-def test_what_no_row_holds_is_said() -> None:
+def test_payload_that_no_row_holds_raises_refused() -> None:
     generator = random.Random(1)
     with pytest.raises(Refused, match="characters do not fit a table row"):
         packed("".join(chr(generator.randrange(0x4E00, 0x9FFF)) for _ in range(700_000)))
 
 
 @pytest.mark.parametrize("values", [{}, {"raw0": b"junk"}, {"raw0": "text"}])
-def test_a_damaged_payload_is_said(values: dict[str, str | int | bytes]) -> None:
+def test_damaged_payload_raises(values: dict[str, str | int | bytes]) -> None:
     with pytest.raises((KeyError, ValueError)):
         unpacked(values)
 
 
-def test_the_chunks_of_a_payload_are_put_together_in_order() -> None:
+def test_chunks_of_a_payload_are_joined_in_order() -> None:
     """Also when there are more than ten."""
     generator = random.Random(2)
     text = "".join(chr(generator.randrange(0x4E00, 0x9FFF)) for _ in range(400_000))

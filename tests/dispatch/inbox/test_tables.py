@@ -1,4 +1,4 @@
-"""What the app relies on of a table and a queue: asked of the doubles, and of Azurite through the real SDK."""
+"""The contract of tables and queues, tested with the doubles and with Azurite through the real SDKs."""
 
 import base64
 from collections.abc import Callable, Iterator
@@ -29,22 +29,21 @@ def azure_table(azurite_connection: str) -> Iterator[TableClient]:
 
 @pytest.fixture(params=["memory", pytest.param("azurite", marks=pytest.mark.services)])
 def table(request: pytest.FixtureRequest) -> Table:
-    """A table that nobody has made: the first call on it must do."""
+    """A table that does not exist yet: the first call must create it."""
     if request.param == "memory":
         return AzureLimits(MemoryTable())
     return AzureLimits(AzureTable(request.getfixturevalue("azure_table")))
 
 
-def test_a_row_is_created_once(table: Table) -> None:
-    """A second row without an etag finds the first in its way."""
+def test_row_is_created_once(table: Table) -> None:
+    """A second row without an etag conflicts with the first."""
     table.commit("p", Row("a", {"n": 1}))
     with pytest.raises(Conflict):
         table.commit("p", Row("a", {"n": 2}))
     assert [row.values for row in table.read("p", "a", "b")] == [{"n": 1}]
 
 
-def test_an_update_needs_the_etag_that_was_read(table: Table) -> None:
-    """The etag of an earlier version is refused."""
+def test_update_needs_the_current_etag(table: Table) -> None:
     [first] = table.commit("p", Row("a", {"n": 1}))
     [second] = table.commit("p", Row("a", {"n": 2}, first))
     with pytest.raises(Conflict):
@@ -52,15 +51,15 @@ def test_an_update_needs_the_etag_that_was_read(table: Table) -> None:
     assert table.read("p", "a", "b") == [Row("a", {"n": 2}, second)]
 
 
-def test_an_update_replaces_all_values(table: Table) -> None:
-    """Nothing of the earlier version stays."""
+def test_update_replaces_all_values(table: Table) -> None:
+    """No value of the earlier version stays."""
     [etag] = table.commit("p", Row("a", {"n": 1, "old": "x"}))
     table.commit("p", Row("a", {"n": 2}, etag))
     assert table.read("p", "a", "b")[0].values == {"n": 2}
 
 
-def test_a_commit_is_all_or_nothing(table: Table) -> None:
-    """An update with a stale etag takes the insert and the delete of its commit down with it."""
+def test_commit_is_all_or_nothing(table: Table) -> None:
+    """A stale etag makes the inserts and deletes of its commit fail, too."""
     [stale, _] = table.commit("p", Row("a", {"n": 1}), Row("gone", {"n": 0}))
     table.commit("p", Row("a", {"n": 2}, stale))
     with pytest.raises(Conflict):
@@ -68,45 +67,45 @@ def test_a_commit_is_all_or_nothing(table: Table) -> None:
     assert [row.key for row in table.read("p", "", "~")] == ["a", "gone"]
 
 
-def test_an_update_an_insert_and_a_delete_are_one_commit(table: Table) -> None:
-    """As at the end of an action that others follow."""
+def test_commit_updates_inserts_and_deletes(table: Table) -> None:
+    """As when an action ends that others follow."""
     [etag, _] = table.commit("p", Row("a", {"n": 1}), Row("!open|a", {}))
     etags = table.commit("p", Row("a", {"n": 2}, etag), Row("b", {}), delete=("!open|a",))
     assert [(row.key, row.etag) for row in table.read("p", "", "~")] == list(zip("ab", etags, strict=True))
 
 
-def test_updating_what_is_gone_is_a_conflict(table: Table) -> None:
-    """It does not come back to life."""
+def test_update_of_a_deleted_row_is_a_conflict(table: Table) -> None:
+    """The row is not created again."""
     [etag] = table.commit("p", Row("a", {"n": 1}))
     table.commit("p", delete=("a",))
     with pytest.raises(Conflict):
         table.commit("p", Row("a", {"n": 2}, etag))
 
 
-def test_deleting_what_is_gone_is_a_conflict(table: Table) -> None:
-    """Also on a table that was never used."""
+def test_delete_of_a_missing_row_is_a_conflict(table: Table) -> None:
+    """Also in a table that does not exist yet."""
     with pytest.raises(Conflict):
         table.commit("p", Row("a", {}), delete=("never",))
     assert table.read("p", "", "~") == []
 
 
-def test_a_range_is_read_in_order_and_from_one_partition(table: Table) -> None:
-    """Markers come before events, and those before what was rejected."""
+def test_range_is_read_in_order_and_from_one_partition(table: Table) -> None:
+    """Markers sort before events, and these before rejections."""
     table.commit("p", *(Row(key, {}) for key in ("x|1", "1-b|rule", "!open|1-b", "1-b", "0-a")))
     table.commit("q", Row("1-b|other", {}))
     assert [row.key for row in table.read("p", "", "~")] == ["!open|1-b", "0-a", "1-b", "1-b|rule", "x|1"]
     assert [row.key for row in table.read("p", "1-b|", "1-b|~")] == ["1-b|rule"]
 
 
-def test_a_range_of_more_than_a_page_is_read_whole(table: Table) -> None:
-    """The service answers with 1,000 rows at a time."""
+def test_range_of_several_pages_is_read_completely(table: Table) -> None:
+    """A page of the service has 1,000 rows."""
     for start in range(0, 1_100, 100):
         table.commit("p", *(Row(f"{n:05d}", {}) for n in range(start, start + 100)))
     assert len(table.read("p", "", "~")) == 1_100
 
 
-def test_values_come_back_as_they_were(table: Table) -> None:
-    """Texts of the longest allowed length and of any character, bytes and integers."""
+def test_values_are_read_as_written(table: Table) -> None:
+    """Texts of the maximum length and with any characters, bytes and integers."""
     values: dict[str, Value] = {
         "text": "ü ' \" \n 𝄞 \u2028",
         "time": datetime(2026, 11, 22).isoformat(),
@@ -132,18 +131,18 @@ def refused_by_azure() -> Iterator[object]:
     yield pytest.param([Row("a", _bytes(17))], id="a row of more than 1 MiB")
     yield pytest.param([Row(f"{n}", _bytes(15)) for n in range(4)], id="a transaction of more than 4 MiB")
     yield pytest.param([Row("a", {"n": 2**31})], id="an integer of 33 bits")
-    yield pytest.param([Row("a", {"t": "\ud800"})], id="half a character")
+    yield pytest.param([Row("a", {"t": "\ud800"})], id="a lone surrogate")
 
 
 @pytest.mark.parametrize("rows", list(refused_by_azure()))
-def test_the_limits_refuse_what_azure_would(rows: list[Row]) -> None:
-    """The app's tests run behind them, because Azurite lets most of this pass."""
+def test_azure_limits_refuse_what_azure_refuses(rows: list[Row]) -> None:
+    """The app's tests run with them, because Azurite accepts most of this."""
     with pytest.raises((Refused, ValueError)):
         AzureLimits(MemoryTable()).commit("p", *rows)
 
 
-class Answers(RequestsTransport):  # type: ignore[misc]  # azure-core gives it lazily, as Any
-    """Sends the request, and loses the answer of the first that `loses` names."""
+class LosesResponse(RequestsTransport):  # type: ignore[misc]  # azure-core gives it lazily, as Any
+    """Sends requests, and loses the response to the first one for which `loses` is true."""
 
     def __init__(self, loses: Callable[[str], bool]) -> None:
         super().__init__()
@@ -160,10 +159,10 @@ class Answers(RequestsTransport):  # type: ignore[misc]  # azure-core gives it l
         return response
 
 
-def test_our_own_write_is_recognised_when_the_sdk_repeats_it(azurite_connection: str) -> None:
-    """The transaction was applied, the answer was lost, the SDK sends it again: no Conflict, and the right etags."""
+def test_own_commit_is_recognized_when_the_sdk_repeats_it(azurite_connection: str) -> None:
+    """The commit was applied and its response lost: no Conflict, and the right etags."""
     name = f"t{uuid4().hex}"
-    transport = Answers(lambda method: method == "POST")
+    transport = LosesResponse(lambda method: method == "POST")
     with storage_of(azurite_connection).table(name) as healthy:
         AzureTable(healthy).commit("p", Row("first", {}))
         with TableClient.from_connection_string(azurite_connection, name, transport=transport) as client:
@@ -177,9 +176,9 @@ def test_our_own_write_is_recognised_when_the_sdk_repeats_it(azurite_connection:
             assert table.read("p", "a", "c") == [Row("a", {"n": 2}, updated[0])]
 
 
-def test_a_table_is_made_only_when_it_is_missing(azurite_connection: str) -> None:
-    """Three requests for the first commit (the attempt, the table, the commit again), then one each."""
-    transport = Answers(lambda _: False)
+def test_table_is_created_only_when_it_is_missing(azurite_connection: str) -> None:
+    """The first commit makes three requests: the attempt, the table, and the commit again."""
+    transport = LosesResponse(lambda _: False)
     with TableClient.from_connection_string(azurite_connection, f"t{uuid4().hex}", transport=transport) as client:
         table = AzureTable(client)
         table.commit("p", Row("a", {}))
@@ -190,8 +189,7 @@ def test_a_table_is_made_only_when_it_is_missing(azurite_connection: str) -> Non
         assert len(transport.sent) == 2
 
 
-def test_what_storage_refuses_is_raised(azurite_connection: str) -> None:
-    """Only a conflict is a Conflict."""
+def test_status_and_reason_of_an_error_are_the_service_s(azurite_connection: str) -> None:
     wrong = azurite_connection.replace("AccountKey=", "AccountKey=AAAA")
     with storage_of(wrong).table("mlevents") as client, pytest.raises(Unavailable) as caught:
         AzureTable(client).commit("p", Row("a", {}))
@@ -204,8 +202,8 @@ def azure_queue(azurite_connection: str) -> Iterator[QueueClient]:
         yield client
 
 
-def test_a_message_is_base64_and_never_expires(azure_queue: QueueClient, azurite_connection: str) -> None:
-    """host.json says base64: what is not would go to the poison queue without the function having run."""
+def test_message_is_base64_and_never_expires(azure_queue: QueueClient, azurite_connection: str) -> None:
+    """host.json expects Base64: the host would put any other message into the poison queue without a call."""
     AzureQueue(azure_queue).send("grüße")
     with QueueClient.from_connection_string(azurite_connection, azure_queue.queue_name) as plain:
         [message] = plain.peek_messages()
@@ -214,8 +212,8 @@ def test_a_message_is_base64_and_never_expires(azure_queue: QueueClient, azurite
     assert message.expires_on.year > 2100
 
 
-def test_a_delayed_message_is_not_there_yet(azure_queue: QueueClient) -> None:
-    """Not even a delay of less than a second is dropped, and one of more than the service takes is cut."""
+def test_delayed_message_is_not_visible_yet(azure_queue: QueueClient) -> None:
+    """A delay of less than a second counts, and one that the service refuses is shortened."""
     queue = AzureQueue(azure_queue)
     for delay in (timedelta(milliseconds=1), timedelta(days=30)):
         queue.send("later", delay)
@@ -226,8 +224,8 @@ def test_a_delayed_message_is_not_there_yet(azure_queue: QueueClient) -> None:
     assert message.content == "now"
 
 
-def test_the_queue_in_memory_delivers_in_order_of_time() -> None:
-    """And moves the clock; what a dying worker had comes again."""
+def test_queue_in_memory_delivers_in_order_of_time() -> None:
+    """It moves the clock, and delivers the message of a crashed worker again."""
     clock = Clock()
     queue = MemoryQueue(clock)
     queue.send("late", timedelta(minutes=5))
@@ -248,14 +246,14 @@ def test_the_queue_in_memory_delivers_in_order_of_time() -> None:
     ]
 
 
-def test_a_storage_that_is_not_there_is_an_error(unused_port: int) -> None:
-    """Nobody listens; test_storage_trouble.py has one that listens and does not answer."""
-    nobody = (
+def test_unreachable_storage_raises_unavailable(unused_port: int) -> None:
+    """No server listens; test_errors.py has one that never responds."""
+    nowhere = (
         "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Zm9v;"
         f"TableEndpoint=http://127.0.0.1:{unused_port}/devstoreaccount1;"
         f"QueueEndpoint=http://127.0.0.1:{unused_port}/devstoreaccount1"
     )
-    with storage_of(nobody).table("mlevents") as client, pytest.raises(Unavailable):
+    with storage_of(nowhere).table("mlevents") as client, pytest.raises(Unavailable):
         AzureTable(client).read("p", "a", "b")
-    with storage_of(nobody).queue("mlevents-actions") as client, pytest.raises(Unavailable):
+    with storage_of(nowhere).queue("mlevents-actions") as client, pytest.raises(Unavailable):
         AzureQueue(client).send("a")

@@ -1,4 +1,4 @@
-"""The transport to storage: shared by all threads of a worker."""
+"""The transport to storage, which all threads of a worker share."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from dispatch.inbox.transport import CONNECTIONS, PunctualTransport
 
 
 def test_connections_of_all_threads_are_kept(caplog: pytest.LogCaptureFixture) -> None:
-    """What a pool has no room for is closed with a warning, at each request."""
+    """urllib3 closes a connection with a warning if its pool is full."""
     together, ports = Barrier(CONNECTIONS), set[int]()
 
     class Service(BaseHTTPRequestHandler):

@@ -1,9 +1,9 @@
-"""What an earlier release noted is still true: whose turn it is, who wants to be left alone, what people were told.
+"""Upgrades: the shared state of an earlier release still counts, of locks, throttles, deferred ends and alerts.
 
-golden/notes_0.1.json is what release 0.1 left behind. Two actions of one lock: the first has begun and
-waits for a day, the other one for its turn. A lock of the time before locks said since when, whose holder's record is
-gone. A service that wants a pause of an hour, and an action that would ask it. An end about which a rules file was not
-asked, and which was replayed meanwhile. Five malformed events, of which was told, and four from elsewhere.
+golden/notes_0.1.json has what release 0.1 wrote. Two actions share a lock: the first has checked back and waits for a
+day, the other one waits for the lock. A lock from before locks had a time, whose holder has no record. A service that
+is throttled for an hour, and another action that would call it. A deferred end, whose action was replayed meanwhile.
+Five malformed events, which were alerted, and four events of a foreign workspace.
 """
 
 import json
@@ -16,7 +16,7 @@ from dispatch.app import App
 from dispatch.receive import receive
 from dispatch.sweep import sweep
 from schemas import Event, RunCompleted
-from tests.dispatch.inbox.test_versions import upgraded
+from tests.dispatch.inbox.test_upgrade import upgraded
 from tests.kit.world import WORKSPACES, Call, Scripted, World, rule, rules
 
 HERE = __name__
@@ -24,51 +24,51 @@ GOLDEN = sorted((Path(__file__).parent / "golden").glob("notes_*.json"))
 ALERTS = "alerts: { do: log }\n"
 
 
-class Turns(Scripted):
-    """One at a time."""
+class Locked(Scripted):
+    """A scripted handler whose actions share one lock."""
 
     def lock(self, event: Event) -> str | None:
         return "the endpoint"
 
 
-class OtherTurns(Scripted):
-    """One at a time of these."""
+class OtherLocked(Scripted):
+    """A scripted handler whose actions share another lock."""
 
     def lock(self, event: Event) -> str | None:
         return "another endpoint"
 
 
-class Asks(Scripted):
-    """Asks a service that others ask, too."""
+class Shared(Scripted):
+    """A scripted handler that uses a service which others use, too."""
 
     def destination(self, event: Event) -> str:
         return "the service"
 
 
 def of(handler: type[Scripted], text: str) -> str:
-    """The rule, for another handler than the plain one."""
+    """A rule for another handler than the scripted one."""
     return text.replace("SCRIPTED", f"{HERE}:{handler.__name__}")
 
 
 RULES = rules(
-    of(Turns, rule("turns", on="[RunStatusChanged, RunCompleted]")),
-    of(OtherTurns, rule("other-turns", on="RunCompleted")),
-    of(Asks, rule("busy", on="RunCompleted")),
-    of(Asks, rule("calm", on="RunCompleted")),
+    of(Locked, rule("turns", on="[RunStatusChanged, RunCompleted]")),
+    of(OtherLocked, rule("other-turns", on="RunCompleted")),
+    of(Shared, rule("busy", on="RunCompleted")),
+    of(Shared, rule("calm", on="RunCompleted")),
     rule("done", "succeed second", on="RunCompleted"),
 )
 LATE = rules(rule("late", after="{ rules: done }"))
 
 
-def elsewhere(id: str) -> str:
-    """An event from a workspace that is not ours."""
+def foreign(id: str) -> str:
+    """An event of a workspace that is not listed."""
     event = RunCompleted.example(id=id).wire()
     return json.dumps({**event, "topic": event["topic"].replace("churn-prod", "other")})
 
 
 @pytest.fixture(params=GOLDEN, ids=lambda path: path.stem)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
-    """A world of this release over what the earlier one left."""
+    """A world of this release with the storage of an earlier one."""
     world = upgraded(request.param, tmp_path, RULES, WORKSPACES + ALERTS)
     world.write(LATE, "late.yaml")
     return world
@@ -76,7 +76,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
 
 @pytest.fixture
 def settled(world: World) -> World:
-    """Some days later."""
+    """The world some days later."""
     for _ in range(4):
         sweep(world.app)
         world.run()
@@ -87,52 +87,52 @@ def settled(world: World) -> World:
 
 
 def calls(world: World, rule: str) -> list[Call]:
-    """What a rule's handler was given."""
+    """The calls of a rule's handler."""
     return [call for call in world.calls if call.action.rule == rule]
 
 
 def alerts(world: World) -> list[str]:
-    """What people were told, in the earlier release and in this one."""
+    """The subjects of all alerts, of the earlier release and of this one."""
     events = [event for day in world.app.inbox.history.days() for event in world.history(day).events.values()]
     return sorted(event.object for event in events if event.event_type == "Alert")
 
 
-def test_who_has_begun_keeps_the_lock_until_its_end(settled: World) -> None:
-    """The other one has had its turn afterwards, though it asked all day long."""
+def test_action_that_has_checked_back_keeps_its_lock(settled: World) -> None:
+    """The other action gets the lock afterwards, though it asked all day."""
     assert [call.event.id for call in calls(settled, "turns")] == ["e1", "e2"]
     first, second = (call.action.now for call in calls(settled, "turns"))
     assert second > first
 
 
-def test_a_lock_that_does_not_say_since_when_keeps_nobody_waiting(settled: World) -> None:
-    """Its holder has long ended, for there is no record of it."""
+def test_lock_without_a_time_blocks_no_action(settled: World) -> None:
+    """There is no record of its holder, so it ended long ago."""
     assert [moment.status for moment in settled.actions["other-turns"].timeline] == ["pending", "running", "succeeded"]
 
 
-def test_a_service_is_left_alone_until_its_pause_is_over(world: World, settled: World) -> None:
-    """By the action that was told so, and by one that was not."""
-    [until] = (note["until"] for note in pauses(world))
+def test_throttled_service_is_not_called_until_the_throttle_ends(world: World, settled: World) -> None:
+    """Neither by the action that was throttled nor by another one."""
+    [until] = (note["until"] for note in throttles(world))
     for name in ("busy", "calm"):
         [call] = calls(settled, name)
         assert call.action.now >= datetime.fromisoformat(until)
 
 
-def pauses(world: World) -> list[dict[str, str]]:
-    """All that services have asked for."""
+def throttles(world: World) -> list[dict[str, str]]:
+    """The throttles of all services."""
     return [json.loads(str(row.values["note"])) for row in world.table.read("notes", "pause|", "pause|~")]
 
 
-def test_an_end_is_told_as_it_was_when_it_was_not_asked_about(settled: World) -> None:
-    """Though its action was replayed since then: that one's end is told, too."""
-    told = [(action.replay_number, action.result and action.result.summary) for _, action in calls(settled, "late")]
-    assert told == [(0, "first"), (1, "second")]
+def test_deferred_end_has_the_result_of_its_time(settled: World) -> None:
+    """Its action was replayed since, and that end is followed, too."""
+    followed = [(action.replay_number, action.result and action.result.summary) for _, action in calls(settled, "late")]
+    assert followed == [(0, "first"), (1, "second")]
 
 
-def test_people_are_told_once_a_day_across_releases(world: World) -> None:
-    """The one kind of rejected events had been told of, and the other lacked one."""
+def test_rejections_are_alerted_once_a_day_across_releases(world: World) -> None:
+    """One kind of rejected events had been alerted, and the other lacked one event."""
     before = alerts(world)
     app: App = world.app
     receive("not an event, either", app)
     assert alerts(world) == before
-    receive(elsewhere("fifth"), app)
+    receive(foreign("fifth"), app)
     assert len(alerts(world)) == len(before) + 1

@@ -1,7 +1,7 @@
-"""Storage that is slow, breaks off, or is not storage at all: a StorageError, in time for Event Grid.
+"""Storage that is slow, breaks off a response, or is another service: StorageError, in time for Event Grid.
 
-Nothing here is patched below the SDKs but the network, so that what is looked at is how dispatch/settings.py sets them
-up and what dispatch/inbox/tables.py makes of them.
+Only the network is patched, so that the tests cover the clients of dispatch/inbox/storage_account.py and the errors of
+dispatch/inbox/tables.py.
 """
 
 import random
@@ -40,7 +40,7 @@ def storage_on(port: int) -> Storage:
 
 
 def do(call: str, storage: Storage) -> None:
-    """One of the three calls that the app makes of storage."""
+    """Make one of the three kinds of calls to storage."""
     with storage.table("mlevents") as table, storage.queue("mlevents-actions") as queue:
         match call:
             case "commit":
@@ -58,15 +58,15 @@ def world(tmp_path: Path) -> World:
 
 @contextmanager
 def black_hole() -> Iterator[Storage]:
-    """Takes connections and requests, and never answers."""
+    """A server that accepts connections and requests, and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield storage_on(listening.getsockname()[1])
 
 
 @pytest.mark.timeout(20)
 @pytest.mark.services
-def test_a_storage_that_never_answers_is_an_error_in_time(world: World) -> None:
-    """Event Grid waits 30 s. Each service is the silent one once: at the same time, because each takes its own."""
+def test_storage_that_never_responds_raises_in_time(world: World) -> None:
+    """Event Grid waits 30 s. The two services are tried at the same time, because each takes its full time."""
     with (
         ThreadPoolExecutor(2) as threads,
         black_hole() as storage,
@@ -84,7 +84,7 @@ def test_a_storage_that_never_answers_is_an_error_in_time(world: World) -> None:
 
 @dataclass
 class Network:
-    """Does as it is told by service, takes no time, and adds up what time it would have taken at the worst."""
+    """Behaves per service as told, takes no time, and adds up the time that requests could take at most."""
 
     table: str = "healthy"
     queue: str = "healthy"
@@ -119,7 +119,7 @@ class Network:
 
 
 class _Raw:
-    """What azure-core touches of an answer that has no body."""
+    """The part of a response without a body that azure-core uses."""
 
     enforce_content_length = False
 
@@ -131,7 +131,7 @@ class _Raw:
 
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> Network:
-    """Under the SDKs, and under the clock by which they are in time."""
+    """A network below the SDKs, whose time their deadline is measured with."""
     network, send = Network(), requests.Session.request
     monkeypatch.setattr(
         requests.Session, "request", lambda self, *a, **how: network.request(partial(send, self), *a, **how)
@@ -159,13 +159,10 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
         ("send", "pause", 2, 12.0),
     ],
 )
-def test_a_call_to_storage_is_repeated_a_little_and_not_for_long(
+def test_calls_to_storage_have_few_retries_and_short_sleeps(
     call: str, mode: str, tries: int, seconds: float, network: Network
 ) -> None:
-    """Computed, not measured: the timeouts that each request is given, and the pauses between them.
-
-    Not even a service that asks for a pause of an hour gets one.
-    """
+    """Computed from the timeout of each request and the sleeps between them; a Retry-After of an hour is not obeyed."""
     network.table = network.queue = mode
     with pytest.raises(StorageError):
         do(call, storage_on(1))
@@ -185,13 +182,10 @@ def test_a_call_to_storage_is_repeated_a_little_and_not_for_long(
         ("healthy", "pause"),
     ],
 )
-def test_the_slowest_storage_is_over_before_event_grid_asks_again(
+def test_slowest_storage_responds_before_event_grid_redelivers(
     table: str, queue: str, network: Network, azurite_connection: str, tmp_path: Path
 ) -> None:
-    """An event takes many requests, each of which may be answered at the last moment, or at the last try.
-
-    What has not been done by then is done when the event comes again.
-    """
+    """Each of many requests may be answered at the last moment or at the last try. A redelivery completes the rest."""
     world = World(rules(*(rule(f"ring-{n}") for n in range(12))), tmp_path)
     storage, name = Storage.of(Environment({"AzureWebJobsStorage": azurite_connection})), f"t{uuid4().hex}"
     with storage.table(name) as table_client, storage.queue(name) as queue_client:
@@ -210,11 +204,11 @@ def test_the_slowest_storage_is_over_before_event_grid_asks_again(
 
 @dataclass
 class Server:
-    """One that answers every request with the same bytes and hangs up."""
+    """A server that responds to each request with the same bytes, and closes the connection."""
 
     answer: bytes
     port: int = 0
-    asked: list[str] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
 
 
 @contextmanager
@@ -226,7 +220,7 @@ def answering(answer: bytes) -> Iterator[Server]:
             self.raw_requestline = self.rfile.readline()
             if self.parse_request():
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                server.asked.append(self.command)
+                server.methods.append(self.command)
                 self.wfile.write(server.answer)
             self.close_connection = True
 
@@ -244,14 +238,14 @@ def answering(answer: bytes) -> Iterator[Server]:
 
 
 def http(status: str, kind: str, body: bytes, *, missing: int = 0) -> bytes:
-    """An answer, of which the last bytes may be missing."""
+    """A response, whose last bytes may be missing."""
     return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body) + missing}\r\n\r\n".encode() + body
 
 
 PAGE = b"<html><body>Sign in to the guests' network</body></html>"
 MIXED = "multipart/mixed; boundary=batchresponse_1"
 BATCH = b"--batchresponse_1\r\nContent-Type: multipart/mixed; boundary=changesetresponse_1\r\n\r\n--changes"
-WRONG: list[Any] = [
+UNREADABLE: list[Any] = [
     pytest.param("commit", http("202 Accepted", MIXED, BATCH, missing=400), id="commit, cut off"),
     pytest.param("commit", http("202 Accepted", "text/html", PAGE), id="commit, 202 with HTML"),
     pytest.param("commit", http("200 OK", "text/html", PAGE), id="commit, 200 with HTML"),
@@ -267,7 +261,7 @@ WRONG: list[Any] = [
 
 @dataclass
 class EventsElsewhere:
-    """A table of which only what belongs to events is in another: what is rejected, and the list of days, is here."""
+    """A table whose event rows are in another table; rejections and the list of days are in this one."""
 
     table: Table
     events: Table
@@ -280,36 +274,34 @@ class EventsElsewhere:
         return (self.table if here else self.events).commit(partition, *rows, delete=delete)
 
 
-@pytest.mark.parametrize("answer", [pytest.param(p.values[1], id=p.id) for p in WRONG if p.values[0] == "commit"])
-def test_an_event_that_nobody_knows_to_be_written_down_comes_again(world: World, answer: bytes) -> None:
-    """An answer that breaks off, or is another's: no word about the event, so it is not rejected for that."""
+@pytest.mark.parametrize("answer", [pytest.param(p.values[1], id=p.id) for p in UNREADABLE if p.values[0] == "commit"])
+def test_event_is_not_rejected_when_the_response_to_its_commit_is_unreadable(world: World, answer: bytes) -> None:
+    """The response says nothing about the event, so Event Grid must deliver it again."""
     with answering(answer) as server, storage_on(server.port).table("mlevents") as client:
         broken = EventsElsewhere(world.table, AzureTable(client))
         with pytest.raises(StorageError):
             receive(RAW, App(world.loaded, Inbox(broken, LEASE), world.queue, world.clock, world.sleep))
-        assert set(server.asked) == {"POST"}
+        assert set(server.methods) == {"POST"}
     assert world.history().rejected == []
     receive(RAW, world.app)
     assert len(world.history().events) == 1
     assert world.history().rejected == []
 
 
-@pytest.mark.parametrize(("call", "answer"), WRONG)
-def test_an_answer_that_makes_no_sense_is_storage_s_error(
-    call: str, answer: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever the SDK stumbles over while it reads it."""
+@pytest.mark.parametrize(("call", "answer"), UNREADABLE)
+def test_unreadable_response_raises_storage_error(call: str, answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever exception the SDK raises while it reads the response."""
     monkeypatch.setattr(RequestsTransport, "sleep", lambda *_: None)
     with answering(answer) as server, pytest.raises(StorageError):
         do(call, storage_on(server.port))
 
 
-@pytest.mark.parametrize(("call", "answer"), [p for p in WRONG if "cut off" in str(p.id)])
-def test_a_request_is_repeated_when_its_answer_breaks_off(
+@pytest.mark.parametrize(("call", "answer"), [p for p in UNREADABLE if "cut off" in str(p.id)])
+def test_request_is_repeated_when_its_response_breaks_off(
     call: str, answer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever it was for: a commit that is made twice is recognised."""
+    """Also a commit, which is recognized when it is repeated."""
     monkeypatch.setattr(RequestsTransport, "sleep", lambda *_: None)
     with answering(answer) as server, pytest.raises(StorageError):
         do(call, storage_on(server.port))
-    assert len(server.asked) > 1
+    assert len(server.methods) > 1

@@ -30,7 +30,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Pat
 
 @pytest.fixture(scope="module")
 def https_azurite(authority: tuple[trustme.CA, Path]) -> Iterator[Azurite]:
-    """An Azurite that speaks HTTPS and takes Entra ID's tokens."""
+    """An Azurite with HTTPS that accepts Entra ID's tokens."""
     ca, folder = authority
     issued = ca.issue_cert("127.0.0.1", "localhost")
     issued.private_key_pem.write_to_path(str(folder / "key.pem"))
@@ -43,7 +43,7 @@ def https_azurite(authority: tuple[trustme.CA, Path]) -> Iterator[Azurite]:
 
 @pytest.fixture
 def identity(authority: tuple[trustme.CA, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[IdentityEndpoint]:
-    """An environment as in a function app with a managed identity."""
+    """The environment of a function app with a managed identity."""
     with identity_endpoint() as endpoint:
         for name, value in endpoint.settings.items():
             monkeypatch.setenv(name, value)
@@ -53,7 +53,7 @@ def identity(authority: tuple[trustme.CA, Path], monkeypatch: pytest.MonkeyPatch
 
 
 def connection(azurite: Azurite, **more: str) -> dict[str, str]:
-    """App settings that name the services and no key."""
+    """App settings that name the services, without keys."""
     return {
         "AzureWebJobsStorage__queueServiceUri": azurite.queue_url,
         "AzureWebJobsStorage__tableServiceUri": azurite.table_url,
@@ -62,8 +62,8 @@ def connection(azurite: Azurite, **more: str) -> dict[str, str]:
     }
 
 
-def test_tables_and_queues_work_with_the_app_s_identity(https_azurite: Azurite, identity: IdentityEndpoint) -> None:
-    """One credential for both, which asks for one token."""
+def test_tables_and_queues_use_the_app_s_identity(https_azurite: Azurite, identity: IdentityEndpoint) -> None:
+    """Both share one credential, which requests one token."""
     storage = Storage.of(Environment(connection(https_azurite)))
     with storage.table(f"t{uuid4().hex}") as client:
         table = AzureTable(client)
@@ -78,8 +78,8 @@ def test_tables_and_queues_work_with_the_app_s_identity(https_azurite: Azurite, 
     assert "client_id" not in identity.requests[0]
 
 
-def test_blobs_do_too(https_azurite: Azurite, identity: IdentityEndpoint) -> None:
-    """In the app's account, by the container's name, and in any, by its URL."""
+def test_blobs_use_the_app_s_identity(https_azurite: Azurite, identity: IdentityEndpoint) -> None:
+    """Of a container in the app's account, by name, or of any container, by URL."""
     storage, name = Storage.of(Environment(connection(https_azurite))), f"c{uuid4().hex}"
     with storage.container(name) as container:
         container.create_container()
@@ -89,16 +89,16 @@ def test_blobs_do_too(https_azurite: Azurite, identity: IdentityEndpoint) -> Non
     assert identity.requests
 
 
-def test_a_user_assigned_identity_is_named(https_azurite: Azurite, identity: IdentityEndpoint) -> None:
-    """By the connection's own clientId, as the host does."""
+def test_client_id_selects_a_user_assigned_identity(https_azurite: Azurite, identity: IdentityEndpoint) -> None:
+    """The connection's clientId, as in the host."""
     settings = connection(https_azurite, credential="managedidentity", clientId="11111111-2222-3333-4444-555555555555")
     with Storage.of(Environment(settings)).table(f"t{uuid4().hex}") as client:
         AzureTable(client).commit("p", Row("a", {}))
     assert {asked["client_id"] for asked in identity.requests} == {"11111111-2222-3333-4444-555555555555"}
 
 
-def test_an_event_is_received_without_a_key(https_azurite: Azurite, identity: IdentityEndpoint, tmp_path: Path) -> None:
-    """The whole app, put together from identity-based settings."""
+def test_event_is_received_without_keys(https_azurite: Azurite, identity: IdentityEndpoint, tmp_path: Path) -> None:
+    """By the whole app, with identity-based settings."""
     (tmp_path / "host.json").write_text('{"functionTimeout": "00:05:00"}')
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "workspaces.yaml").write_text(WORKSPACES)

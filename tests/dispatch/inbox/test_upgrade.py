@@ -1,7 +1,7 @@
-"""What an earlier release wrote is taken up where it was: rows, notes and messages, with an action in every state.
+"""Upgrades: this release continues with the rows and messages of an earlier one, with an action in every state.
 
-golden/release_0.1.json is what release 0.1 left behind: the table's rows and the queue's messages after
-a few calls, told below. Files of later releases stand beside it; none is ever changed.
+golden/release_0.1.json has the table's rows and the queue's messages that release 0.1 wrote. Files of later releases
+are beside it; none is ever changed.
 """
 
 import base64
@@ -19,8 +19,10 @@ from tests.kit.world import WORKSPACES, World, rule, rules
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("release_*.json"))
 MOVED = {
-    "tests.dispatch.world": "tests.kit.world",
-    "tests.dispatch.test_versions_notes": "tests.dispatch.inbox.test_versions_notes",
+    "tests.dispatch.world:": "tests.kit.world:",
+    "tests.dispatch.test_versions_notes:Turns": "tests.dispatch.inbox.test_upgrade_shared_state:Locked",
+    "tests.dispatch.test_versions_notes:OtherTurns": "tests.dispatch.inbox.test_upgrade_shared_state:OtherLocked",
+    "tests.dispatch.test_versions_notes:Asks": "tests.dispatch.inbox.test_upgrade_shared_state:Shared",
 }
 DAY = "2026-11-22"
 RULES = rules(
@@ -30,10 +32,10 @@ RULES = rules(
     rule("broken", "give-up"),
     rule("failing", "succeed", retry="{ for: 30d }"),  # had failed twice, once for a missing role
     rule("polling", "succeed"),  # had checked back twice, and waits for a day
-    rule("running"),  # its worker has died
+    rule("running"),  # its worker has crashed
     rule("follower", after="{ rules: polling }"),
     rule("latest", latest_only="true"),
-    rule("limited", at_most="{ count: 1, every: 7d }"),  # its place is taken
+    rule("limited", at_most="{ count: 1, every: 7d }"),  # another action counts for the limit
 )
 LATE = """
 rules:
@@ -60,15 +62,15 @@ def value_of(value: Any) -> Value:
 
 
 def rows_of(golden: Path) -> dict[str, Any]:
-    """What a golden file holds; its rows name the scripted handlers by the paths that they had then."""
+    """The content of a golden file, whose rows name scripted handlers by their former paths."""
     text = golden.read_text(encoding="utf-8")
     for then, now in MOVED.items():
-        text = text.replace(f"{then}:", f"{now}:")
+        text = text.replace(then, now)
     return dict(json.loads(text))
 
 
 def upgraded(golden: Path, folder: Path, rules: str = RULES, workspaces: str = WORKSPACES) -> World:
-    """A world of this release over what the earlier one left."""
+    """A world of this release with the storage of an earlier one."""
     left = rows_of(golden)
     world = World(rules, folder, workspaces=workspaces, name=f"{golden.stem} {folder}")
     for row in left["rows"]:
@@ -79,9 +81,9 @@ def upgraded(golden: Path, folder: Path, rules: str = RULES, workspaces: str = W
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda path: path.stem)
-class TestAnUpgrade:
-    def test_finishes_what_was_begun(self, golden: Path, tmp_path: Path) -> None:
-        """Of the two events, the first is half done, and the second, which is large, untouched."""
+class TestUpgrade:
+    def test_continues_open_actions(self, golden: Path, tmp_path: Path) -> None:
+        """Of two events, one is half done, and the other one, which is large, has just been received."""
         world = upgraded(golden, tmp_path)
         world.write(LATE, "late.yaml")
         sweep(world.app)
@@ -99,8 +101,8 @@ class TestAnUpgrade:
         assert world.app.inbox.backlog.open_actions(DAY) == []
         assert list(world.app.inbox.backlog.deferred_matches(DAY)) == []
 
-    def test_goes_on_with_the_same_keys_states_and_failures(self, golden: Path, tmp_path: Path) -> None:
-        """A job that was started under a key is found under it."""
+    def test_keeps_keys_states_and_failures(self, golden: Path, tmp_path: Path) -> None:
+        """A job that was started with a key is found by it."""
         keys = rows_of(golden)["keys"]
         world = upgraded(golden, tmp_path)
         world.run()
@@ -110,8 +112,8 @@ class TestAnUpgrade:
         assert actions["failing"].failures == 2
         assert actions["polling"].state == {"call": 2}
 
-    def test_knows_the_events_that_came_before(self, golden: Path, tmp_path: Path) -> None:
-        """A redelivery is a duplicate; an older event about an object is superseded."""
+    def test_recognizes_earlier_events(self, golden: Path, tmp_path: Path) -> None:
+        """A redelivery is a duplicate, and an older event about an object is superseded."""
         world = upgraded(golden, tmp_path)
         first = RunStatusChanged.example(id="e1")
         assert first.event_time is not None
@@ -126,7 +128,7 @@ class TestAnUpgrade:
         assert "event e1" in notes
 
     def test_writes_rows_that_the_earlier_release_can_read(self, golden: Path, tmp_path: Path) -> None:
-        """Both run at once while an app is deployed: no column is missing, nor of another type."""
+        """Both run during a deployment: no column is missing or has another type."""
         earlier = rows_of(golden)["rows"]
         columns = {kind(row["key"]): row["values"] for row in earlier if row["partition"] == DAY}
         world = World(rules(rule("ring", "retry", "succeed", after="{ rules: first }"), rule("first")), tmp_path)
@@ -140,6 +142,6 @@ class TestAnUpgrade:
 
 
 def kind(key: str) -> str:
-    """What a row is: an event, an action, a marker, or something rejected."""
+    """The kind of a row: event, action, marker or rejection."""
     first, bar, _ = key.partition("|")
     return first if first.startswith(("!", "x")) else f"event{bar}"

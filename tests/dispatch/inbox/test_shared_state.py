@@ -1,4 +1,4 @@
-"""Notes: small facts, changed by compare and swap."""
+"""Shared state, changed by compare and swap."""
 
 import pytest
 
@@ -9,25 +9,25 @@ from tests.kit.storage import NOW, MemoryTable
 
 
 class Contested(MemoryTable):
-    """A table that somebody else is always quicker to write into."""
+    """A table in which another worker is always faster."""
 
     left = 1_000_000
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         if self.left:
             self.left -= 1
-            raise Conflict("somebody was quicker")
+            raise Conflict("another worker was faster")
         return super().commit(partition, *rows, delete=delete)
 
 
-def test_a_note_that_others_change_is_changed_when_they_let_it() -> None:
+def test_change_tries_again_after_conflicts() -> None:
     table = Contested()
     table.left = 12
     assert SharedState(table).change("lock|x", lambda note: {"n": "1"}, NOW) == {"n": "1"}
     assert SharedState(table).all("lock|") == {"lock|x": {"n": "1"}}
 
 
-def test_a_note_that_others_never_let_change_is_an_error_like_any_of_storage() -> None:
-    """Whoever wants it is asked again, instead of holding a thread."""
+def test_change_raises_unavailable_after_many_conflicts() -> None:
+    """The caller tries again later, instead of occupying a thread."""
     with pytest.raises(Unavailable, match=r"lock\|x"):
         SharedState(Contested()).change("lock|x", lambda note: {"n": "1"}, NOW)
