@@ -31,3 +31,15 @@ def test_change_raises_unavailable_after_many_conflicts() -> None:
     """The caller tries again later, instead of occupying a thread."""
     with pytest.raises(Unavailable, match=r"lock\|x"):
         SharedState(Contested()).change("lock|x", lambda note: {"n": "1"}, NOW)
+
+
+def test_change_keeps_what_another_worker_wrote_meanwhile() -> None:
+    shared = SharedState(MemoryTable())
+
+    def slowly(note: dict[str, str]) -> dict[str, str]:
+        if "other" not in note:
+            shared.change("latest|r", lambda n: n | {"other": "1"}, NOW)
+        return note | {"mine": "1"}
+
+    assert shared.change("latest|r", slowly, NOW) == {"other": "1", "mine": "1"}
+    assert shared.change("latest|r", lambda note: note, NOW) == {"other": "1", "mine": "1"}

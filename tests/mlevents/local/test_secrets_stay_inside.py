@@ -18,7 +18,7 @@ from emulator.state.storage_account import KEY
 from mlevents.local.app import LocalApp
 from mlevents.local.azurite import Azurite
 from schemas import RunStatusChanged
-from tests.dispatch.inbox.test_storage_errors import do
+from tests.dispatch.inbox.test_errors import do
 from tests.kit.acs import Reply, mail_service
 from tests.kit.leaky import WAYS
 from tests.kit.processes import EXAMPLE, settings_of
