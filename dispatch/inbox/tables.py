@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
-from azure.data.tables import TableClient, TableEntity, TableTransactionError, UpdateMode
+from azure.data.tables import TableClient, TableEntity, UpdateMode
 from azure.storage.queue import QueueClient
 
 from dispatch.inbox.errors import Conflict, sdk_errors_translated
@@ -96,7 +96,7 @@ class AzureTable:
         with sdk_errors_translated(_UNREADABLE):
             try:
                 done = _creating(self._client.create_table, lambda: self._submit(operations))
-            except TableTransactionError as error:
+            except HttpResponseError as error:
                 if error.status_code not in (404, 409, 412):
                     raise
                 etags = self._written(partition, rows, commit_id)
@@ -106,10 +106,14 @@ class AzureTable:
         return [str(written["etag"]) for written in done[: len(rows)]]
 
     def _submit(self, operations: list[Any]) -> list[Mapping[str, Any]]:
-        """Send one transaction. Its commit id makes it safe to repeat after a network error, unlike other POSTs.
+        """Send one transaction. One update, as a claim is, goes without its envelope, in a third of the CPU time.
 
-        The most frequent such error is a connection that the service closed while it was idle.
+        The commit id makes it safe to repeat after a network error, unlike other POSTs. The most frequent such error is
+        a connection that the service closed while it was idle.
         """
+        match operations:
+            case [("update", entity, options)]:
+                return [self._client.update_entity(entity, **options)]
         return self._client.submit_transaction(operations, retry_on_methods=_RETRIED)
 
     def _written(self, partition: str, rows: Sequence[Row], commit_id: str) -> list[str]:

@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from datetime import timedelta
 from math import inf
 from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from azure.core.exceptions import ServiceRequestTimeoutError
@@ -35,6 +37,30 @@ def within(span: timedelta) -> Iterator[None]:
         _ends.reset(token)
 
 
+class _Session(requests.Session):
+    """A session that reads the environment once for each service instead of at every request: proxies, certificates.
+
+    It never reads ``.netrc``, whose password would replace the storage account's authorization.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auth = _unchanged  # without any, requests looks for ~/.netrc at every request
+        self._settings: dict[tuple[str, str, Any, Any], Any] = {}
+
+    def merge_environment_settings(self, url, proxies, stream, verify, cert):  # type: ignore[no-untyped-def]
+        """As the base class answers for the URL's scheme and host."""
+        service = urlsplit(url)
+        key = service.scheme, service.netloc, verify, cert
+        if key not in self._settings:
+            self._settings[key] = super().merge_environment_settings(url, proxies, stream, verify, cert)
+        return {**self._settings[key], "proxies": {**self._settings[key]["proxies"]}}
+
+
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
 class PunctualTransport(RequestsTransport):  # type: ignore[misc]  # azure-core gives it lazily, as Any
     """A transport whose requests time out after `CONNECT` and `READ` seconds, and before the deadline of `within`.
 
@@ -44,7 +70,7 @@ class PunctualTransport(RequestsTransport):  # type: ignore[misc]  # azure-core 
     """
 
     def __init__(self) -> None:
-        session = requests.Session()
+        session = _Session()
         for scheme in ("https://", "http://"):
             # No retries here, as in azure-core's own sessions: the client's policies retry.
             never = Retry(total=False, redirect=False, raise_on_status=False)

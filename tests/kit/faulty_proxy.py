@@ -40,6 +40,8 @@ class Request:
         match self.method, path:
             case "POST", "$batch":
                 return "commit"
+            case "PUT", _ if "(PartitionKey=" in path:
+                return "commit"  # of one update
             case "POST", "Tables":
                 return "create the table"
             case "GET", _:
