@@ -10,7 +10,7 @@ READY := $(VENV)/.ready node_modules/.ready
 export NO_PROXY := localhost,127.0.0.1,$(NO_PROXY),$(no_proxy)
 export no_proxy := $(NO_PROXY)
 
-.PHONY: help demo install start check test test-fast soak fuzz lint format clean
+.PHONY: help demo install start check test test-fast bench soak fuzz lint format clean
 
 help:  ## list the targets, as plain `make` does
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ test: $(READY) lint  ## lint, types, and the tests; names the ten slowest
 
 test-fast: $(VENV)/.ready  ## the tests that need no Azurite, no emulated Azure and no other process: a minute
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not services and not soak and not fuzz" --durations 10
+
+bench: $(READY)  ## what an event and a cold start cost, as ratios to peers
+	@$(PIP) install -r requirements-bench.txt -c constraints.txt
+	@$(BIN)/python -m benchmarks.race
+	@$(BIN)/python -m benchmarks.cold_start
 
 soak: $(READY)  ## minutes of crashes, kills and simulated days
 	$(BIN)/python -m pytest -m soak -s --timeout 1800
