@@ -28,8 +28,8 @@ from dispatch.inbox.backlog import DeferredMatch
 from dispatch.inbox.errors import StorageError
 from dispatch.inbox.tables import Row
 from dispatch.log import log_event
+from dispatch.rules.models import WORKSPACES_FILE
 from dispatch.rules.rule import Rule
-from dispatch.rules.workspaces_file import FILE
 
 GRACE = timedelta(minutes=10)  # after which an overdue action's message counts as lost; a busy queue takes half of it
 MAX_ERRORS = 5  # of storage in one sweep; after more, storage counts as away
@@ -150,7 +150,7 @@ def _files_to_match(match: DeferredMatch, app: App) -> tuple[set[str], set[str]]
         return files - missing - refused, missing | (files & refused)
     if missing:
         log_event("rules.gone", logging.WARNING, files=",".join(sorted(missing)), event=match.event.id)
-    if missing or any(file.endswith(f"/{FILE}") for file in files):
+    if missing or any(file.endswith(f"/{WORKSPACES_FILE}") for file in files):
         files = {*known}
     return files - refused, files & refused
 

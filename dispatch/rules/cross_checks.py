@@ -1,13 +1,14 @@
-"""What shows only when the rules of all files are known: names, what follows what, how many act on one event."""
+"""Check the rules of all files together: their names, what follows what, and how many act on one event."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import product
 
 from dispatch.inbox.actions import MAX_ACTIONS
 from dispatch.inbox.rows import ENDED
 from dispatch.rules.errors import did_you_mean
-from dispatch.rules.rule_entry import Draft
+from dispatch.rules.rule_entry import RuleEntry
 from dispatch.rules.workspaces import Workspaces
 from schemas import EVENT_NAMES, EVENT_TYPES, Event
 from schemas.errors import shown
@@ -17,54 +18,73 @@ _WHY_SO_FEW = (
 )
 
 
-def check_links(drafts: Sequence[Draft], workspaces: Workspaces | None, *, all_readable: bool) -> None:
-    """Report what is wrong between rules, each mistake with the later of them.
+def check_together(entries: Sequence[RuleEntry], workspaces: Workspaces | None, *, all_readable: bool) -> None:
+    """Report errors between rules, each with the later of them.
 
-    Rules of refused files count: they may come back. If not all files are readable, a rule that is named by `after` and
-    found nowhere may be in one of those, and is no mistake.
+    Rules of refused files count, because the files may become valid. If not all files are readable, a rule that is
+    named by `after` and not found may be in one of those, and is no error.
     """
-    named = _unique(drafts)
+    named = _unique(entries)
     if all_readable:
-        _check_followed_exist(drafts, named)
-    _check_circles(named)
-    _check_handlers_accept(drafts, named)
-    _check_numbers(drafts, workspaces)
+        _check_followed_exist(entries, named)
+    order = _in_order(named)
+    _check_circles(named, order)
+    _check_handlers_accept(entries, _events(named, order), named)
+    _check_numbers(entries, workspaces)
 
 
-def _unique(drafts: Iterable[Draft]) -> dict[str, Draft]:
-    named: dict[str, Draft] = {}
-    for draft in drafts:
-        first = named.setdefault(draft.name, draft)
-        if draft.name and first is not draft:
-            at = draft.node.fields["name"]
-            draft.file.error(at, f"a rule {draft.name} stands at {first.source}, too", "Give this one another name.")
+def _unique(entries: Iterable[RuleEntry]) -> dict[str, RuleEntry]:
+    named: dict[str, RuleEntry] = {}
+    for entry in entries:
+        first = named.setdefault(entry.name, entry)
+        if entry.name and first is not entry:
+            at = entry.node.fields["name"]
+            message = f"a rule {entry.name} stands at {first.source}, too"
+            entry.file.error(at, message, "Give this one another name.")
     return named
 
 
-def _check_followed_exist(drafts: Iterable[Draft], named: Mapping[str, Draft]) -> None:
-    for draft in drafts:
-        for name, at in draft.after.places.items() if draft.after else ():
+def _check_followed_exist(entries: Iterable[RuleEntry], named: Mapping[str, RuleEntry]) -> None:
+    for entry in entries:
+        for name, at in entry.after.items():
             if name not in named:
-                hint = did_you_mean(name, named.keys() - {"", draft.name}, "The rules are")
-                draft.file.error(at, f"there is no rule {shown(name)} to follow", hint)
+                hint = partial(did_you_mean, name, named.keys() - {"", entry.name}, "The rules are")
+                entry.file.error(at, f"there is no rule {shown(name)} to follow", hint)
 
 
-def _check_circles(named: Mapping[str, Draft]) -> None:
+def _in_order(named: Mapping[str, RuleEntry]) -> list[str]:
+    """The names of the rules, each after those that it follows; without those that are in a circle, or follow one."""
+    followers: dict[str, list[str]] = {name: [] for name in named}
+    left = dict.fromkeys(named, 0)  # how many rules that a rule follows are not in order yet
+    for name, entry in named.items():
+        for followed in entry.after:
+            if followed in named:
+                followers[followed].append(name)
+                left[name] += 1
+    order = [name for name, count in left.items() if not count]
+    for name in order:
+        for follower in followers[name]:
+            left[follower] -= 1
+            if not left[follower]:
+                order.append(follower)
+    return order
+
+
+def _check_circles(named: Mapping[str, RuleEntry], order: Iterable[str]) -> None:
     """Report each circle once, with the last of its rules."""
-    order = {name: index for index, name in enumerate(named)}
-    for name, draft in named.items():
+    index = {name: place for place, name in enumerate(named)}
+    for name in sorted(named.keys() - set(order), key=index.__getitem__):
         circle = _way_back(name, named)
-        if circle and draft.after and all(order[other] <= order[name] for other in circle):
+        if circle and all(index[other] <= index[name] for other in circle):
             message = f"these rules go round in a circle: {' after '.join(circle)}"
-            draft.file.error(draft.after.places[circle[1]], message, "One of them must have 'on' instead.")
+            named[name].file.error(named[name].after[circle[1]], message, "One of them must have 'on' instead.")
 
 
-def _way_back(start: str, named: Mapping[str, Draft]) -> list[str]:
+def _way_back(start: str, named: Mapping[str, RuleEntry]) -> list[str]:
     """The shortest way from a rule over those that it follows back to it, with both ends; empty if there is none."""
     came_from: dict[str, str] = {}
     for here in (reached := [start]):
-        draft = named.get(here)
-        for name in draft.after.places if draft and draft.after else ():
+        for name in named[here].after if here in named else ():
             if name not in came_from:
                 came_from[name] = here
                 reached.append(name)
@@ -76,54 +96,47 @@ def _way_back(start: str, named: Mapping[str, Draft]) -> list[str]:
     return way
 
 
-def _check_handlers_accept(drafts: Iterable[Draft], named: Mapping[str, Draft]) -> None:
-    for draft in drafts:
-        if draft.doing is None:
+def _check_handlers_accept(
+    entries: Iterable[RuleEntry], events: Mapping[str, set[type[Event]]], named: Mapping[str, RuleEntry]
+) -> None:
+    for entry in entries:
+        handler = entry.handler
+        if handler is None:
             continue
-        for name, at in draft.on.items():
-            if refused := draft.doing.refuses(EVENT_NAMES[name]):
+        for name, at in entry.on.items():
+            if refused := handler.refuses(EVENT_NAMES[name]):
                 what = name if refused == [name] else f"{name}, which can be {' or '.join(refused)}"
-                draft.file.error(at, f"{draft.doing.do} cannot act on {what}", f"It takes {draft.doing.takes}.")
-        for name in draft.after.places if draft.after else ():
-            if refused := draft.doing.refuses(_events(name, named)):
+                entry.file.error(at, f"{handler.do} cannot act on {what}", f"It takes {handler.takes}.")
+        for name in entry.after:
+            if refused := handler.refuses(event for event in EVENT_TYPES.values() if event in events.get(name, ())):
                 followed = f"{name} ({named[name].source})"
-                message = f"{draft.doing.do} cannot act on {' or '.join(refused)}, on which {followed} acts"
-                draft.file.error(draft.doing.at, message, f"It takes {draft.doing.takes}.")
+                message = f"{handler.do} cannot act on {' or '.join(refused)}, on which {followed} acts"
+                entry.file.error(handler.node, message, f"It takes {handler.takes}.")
 
 
-def _events(name: str, named: Mapping[str, Draft]) -> list[type[Event]]:
-    """The event types on which a rule acts: those of its `on`, or of all that it follows, over any number of steps."""
-    seen, left, events = {name}, [name], set()
-    while left:
-        draft = named.get(left.pop())
-        if draft is None:
-            continue
-        events |= draft.events
-        more = set(draft.after.places if draft.after else ()) - seen
-        seen |= more
-        left += more
-    return [event for event in EVENT_TYPES.values() if event in events]
+def _events(named: Mapping[str, RuleEntry], order: Iterable[str]) -> dict[str, set[type[Event]]]:
+    """The event types on which each rule acts: those of its `on`, or of the rules that it follows."""
+    events: dict[str, set[type[Event]]] = {}
+    for name in order:
+        followed = (events[other] for other in named[name].after if other in events)
+        events[name] = named[name].events.union(*followed)
+    return events
 
 
-def _check_numbers(drafts: Iterable[Draft], workspaces: Workspaces | None) -> None:
+def _check_numbers(entries: Iterable[RuleEntry], workspaces: Workspaces | None) -> None:
     """Report every rule that is one too many for one event, or for the end of one action."""
     counts: Counter[tuple[str, str]] = Counter()
     everywhere = frozenset(workspaces.by_name if workspaces else {"every workspace"})
-    for draft in drafts:
-        places = everywhere if draft.chosen is None else draft.chosen
-        mine = list(product(_triggers(draft), sorted(places)))
-        counts.update(mine)
-        crowded = next((key for key in mine if counts[key] > MAX_ACTIONS), None)
+    for entry in entries:
+        chosen = everywhere if entry.chosen is None else entry.chosen
+        keys = list(product(_triggers(entry), sorted(chosen)))
+        counts.update(keys)
+        crowded = next((key for key in keys if counts[key] > MAX_ACTIONS), None)
         if crowded:
             message = f"more than {MAX_ACTIONS} rules act on {crowded[0]} in {crowded[1]}"
-            draft.file.error(draft.node, message, _WHY_SO_FEW)
+            entry.file.error(entry.node, message, _WHY_SO_FEW)
 
 
-def _triggers(draft: Draft) -> list[str]:
-    ends = [
-        f"the end ({status}) of {name}"
-        for name in (draft.after.places if draft.after else ())
-        for status in ENDED
-        if draft.after and draft.after.follows(status)
-    ]
-    return sorted(event.__name__ for event in draft.events) + ends
+def _triggers(entry: RuleEntry) -> list[str]:
+    ends = [f"the end ({status}) of {name}" for name in entry.after for status in ENDED if entry.follows(status)]
+    return sorted(event.__name__ for event in entry.events) + ends

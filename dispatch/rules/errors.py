@@ -1,4 +1,4 @@
-"""`RuleError`: something wrong in a rules file: where it is, what it is, what to do about it."""
+"""`RuleError`: an error in a rules file: its position, what is invalid, and how to fix it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ _LIMIT = 500  # characters of a message: it is one line of a log
 
 @dataclass(frozen=True, slots=True, order=True)
 class RuleError:
-    """`file` as ``rules/churn.yaml``; line and column count from 1. `hint` says what to do, and may be empty."""
+    """`file` is a name like ``rules/churn.yaml``; line and column count from 1. `hint` is how to fix it, or empty."""
 
     file: str
     line: int
@@ -25,20 +25,20 @@ class RuleError:
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks and final full stop, and not too long."""
+    """The text on one line, without a final full stop, and shortened."""
     line = " ".join(text.split()).rstrip(".")
     return line if len(line) <= _LIMIT else line[: _LIMIT - 1] + "…"
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is most like this one, whatever its letters' case; None if none is like it."""
+    """The known word most similar to this one, ignoring case; None if none is similar."""
     folded = {candidate.casefold(): candidate for candidate in known}
     close = get_close_matches(word.casefold(), folded, n=1)
     return folded[close[0]] if close else None
 
 
 def did_you_mean(word: str, known: Iterable[str], all_of: str = "") -> str:
-    """A hint: the known word that is like this one; if there is none, all of them, behind the text `all_of`."""
+    """A hint that names the similar word; if none is similar, it lists all words after the text `all_of`."""
     words = sorted(set(known))
     if meant := closest(word, words):
         return f"Did you mean {meant}?"

@@ -3,40 +3,41 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from dispatch.rules import workspaces_file as places
-from dispatch.rules.cross_checks import check_links
+from dispatch.rules.cross_checks import check_together
 from dispatch.rules.errors import did_you_mean
+from dispatch.rules.models import WORKSPACES_FILE
 from dispatch.rules.reading.nodes import START, RuleFile
 from dispatch.rules.reading.yaml import read
 from dispatch.rules.rule import Rule, Rules
-from dispatch.rules.rule_entry import Draft, read_rules
+from dispatch.rules.rule_entry import RuleEntry, read_rules
+from dispatch.rules.when import ALWAYS
+from dispatch.rules.workspaces_file import read_workspaces_file
 from handlers.file_field import APP_FOLDER, FOLDERS
 
 
 def load(folder: Path, settings: Mapping[str, str], app: Path = APP_FOLDER) -> Rules:
-    """The rules of a folder's YAML files; `settings` are the app settings that they may read, `app` is its folder.
+    """The rules of a folder's YAML files. They may read the app settings `settings`, and name files in `app`.
 
-    What is wrong with them is in `Rules.errors`; nothing that a file contains is raised.
+    Errors in the files are in `Rules.errors`. Nothing that a file contains makes this raise.
     """
     folder = folder.absolute()  # for its name
     files = _read_all(folder, settings)
-    workspaces_file = next((file for file in files if file.name == f"{folder.name}/{places.FILE}"), None)
+    workspaces_file = next((file for file in files if file.name == f"{folder.name}/{WORKSPACES_FILE}"), None)
     if workspaces_file is None:
         workspaces_file = _missing(folder, files)
         files.append(workspaces_file)
     for file in files:
         file.context[FOLDERS] = (folder, app.absolute())
-    workspaces = places.read_workspaces(workspaces_file)
-    alerts = places.read_alerts(workspaces_file)
-    drafts = [draft for file in files if file is not workspaces_file for draft in read_rules(file, workspaces)]
-    check_links(drafts, workspaces, all_readable=all(file.readable for file in files))
-    known = workspaces if not workspaces_file.errors else None
+    workspaces, alerts = read_workspaces_file(workspaces_file)
+    entries = [entry for file in files if file is not workspaces_file for entry in read_rules(file, workspaces)]
+    check_together(entries, workspaces, all_readable=all(file.readable for file in files))
+    known = None if workspaces_file.refused else workspaces
     return Rules(
-        by_name={draft.name: rule for draft in drafts if (rule := _rule(draft)) is not None},
+        by_name={entry.name: rule for entry in entries if (rule := _rule(entry)) is not None},
         workspaces=known,
         alerts=alerts,
-        errors=tuple(sorted(mistake for file in files for mistake in file.errors)),
-        refused={file.name: file.digest for file in files if file.errors or known is None},
+        errors=tuple(error for file in sorted(files, key=lambda file: file.name) for error in file.errors),
+        refused={file.name: file.digest for file in files if file.refused or known is None},
         read=frozenset(file.name for file in files),
     )
 
@@ -51,8 +52,8 @@ def _read_all(folder: Path, settings: Mapping[str, str]) -> list[RuleFile]:
 
 
 def _missing(folder: Path, files: Iterable[RuleFile]) -> RuleFile:
-    """Stands for a workspaces.yaml that is not there."""
-    file = RuleFile(f"{folder.name}/{places.FILE}", digest="missing", readable=False)
+    """An empty file in place of a missing workspaces.yaml, with the error."""
+    file = RuleFile(f"{folder.name}/{WORKSPACES_FILE}", digest="missing", readable=False)
     if not folder.is_dir():
         file.error(START, "there is no such folder", "It holds workspaces.yaml and the rules files.")
         return file
@@ -65,24 +66,25 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _rule(draft: Draft) -> Rule | None:
-    """The rule, unless its file is refused."""
-    if draft.file.errors or draft.doing is None or draft.doing.handler is None:
+def _rule(entry: RuleEntry) -> Rule | None:
+    """The rule; None if its file is refused, or its handler depends on workspaces that are not known."""
+    keys = entry.keys
+    if entry.file.refused or keys is None or entry.handler is None or entry.handler.handler is None:
         return None
     return Rule(
-        name=draft.name,
-        handler=draft.doing.handler,
-        do=draft.doing.do,
-        file=draft.file.name,
-        source=draft.source,
-        settings_hash=draft.doing.settings_hash,
-        guards=draft.keys.guards(draft.doing.handler),
-        retry=draft.keys.retry,
-        on=frozenset(draft.on),
-        workspaces=draft.chosen,
-        when=draft.when,
-        after=frozenset(draft.after.places if draft.after else ()),
-        outcome=draft.after.outcome if draft.after else "succeeded",
-        allow_loops=draft.keys.allow_loops,
-        max_depth=draft.keys.max_depth,
+        name=entry.name,
+        handler=entry.handler.handler,
+        do=entry.handler.do,
+        file=entry.file.name,
+        source=entry.source,
+        settings_hash=entry.handler.settings_hash,
+        guards=keys.guards(entry.handler.handler),
+        retry=keys.retry,
+        on=frozenset(keys.on),
+        workspaces=entry.chosen,
+        when=keys.conditions if keys.when else ALWAYS,
+        after=frozenset(entry.after),
+        outcome=entry.outcome,
+        allow_loops=keys.allow_loops,
+        max_depth=keys.max_depth,
     )

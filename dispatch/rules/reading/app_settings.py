@@ -1,11 +1,12 @@
 """``${RULES_NAME}`` in a rules file: the value of an app setting. ``$${`` is a literal ``${``.
 
-A value is put into a text that has been read from YAML already: whatever it contains, it stays inside that text.
+Settings are filled in after YAML has been parsed: whatever a value contains, it stays inside its text.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from dispatch.rules.errors import closest
 from schemas.errors import shown
@@ -18,18 +19,21 @@ _KEY_VAULT = re.compile(r"\s*@Microsoft\.KeyVault\(", re.IGNORECASE)
 _WHERE = "Set it among the function app's settings in Azure, in local.settings.json on your machine."
 
 
+Problem: TypeAlias = tuple[str, str | Callable[[], str]]  # a message, and a hint or the function that finds it
+
+
 @dataclass(frozen=True, slots=True)
 class Substituted:
-    """A text with its settings filled in: their values and what stands for them; what is wrong, with a hint."""
+    """A text with its settings filled in; pairs of value and placeholder; pairs of error and hint."""
 
     text: str
     settings: tuple[tuple[str, str], ...] = ()
-    wrong: tuple[tuple[str, str], ...] = ()
+    errors: tuple[Problem, ...] = ()
 
 
 def substitute(text: str, settings: Mapping[str, str]) -> Substituted:
     """Fill in the settings that a text names. A name that cannot be filled in stays as it is."""
-    wrong: list[tuple[str, str]] = []
+    errors: list[Problem] = []
     used: list[tuple[str, str]] = []
 
     def value(mark: re.Match[str]) -> str:
@@ -37,15 +41,15 @@ def substitute(text: str, settings: Mapping[str, str]) -> Substituted:
             return "${"
         problem = _problem(mark[1], settings)
         if problem:
-            wrong.append(problem)
+            errors.append(problem)
             return mark[0]
         used.append((settings[mark[1]], mark[0]))
         return settings[mark[1]]
 
     filled = _MARK.sub(value, text)
     if _KEY_VAULT.match(text):
-        wrong.append(_KEY_VAULT_IN_FILE)
-    return Substituted(filled, tuple(used), tuple(wrong))
+        errors.append(_KEY_VAULT_IN_FILE)
+    return Substituted(filled, tuple(used), tuple(errors))
 
 
 _KEY_VAULT_IN_FILE = (
@@ -54,7 +58,7 @@ _KEY_VAULT_IN_FILE = (
 )
 
 
-def _problem(name: str | None, settings: Mapping[str, str]) -> tuple[str, str] | None:
+def _problem(name: str | None, settings: Mapping[str, str]) -> Problem | None:
     if not name:
         return "'${' without the name of a setting", f"Write ${{{PREFIX}NAME}}, or $${{ for a literal ${{."
     if not name.startswith(PREFIX):
@@ -63,10 +67,14 @@ def _problem(name: str | None, settings: Mapping[str, str]) -> tuple[str, str] |
     if not _NAME.fullmatch(name):
         return f"{shown(name)} is not the name of a setting", f"After {PREFIX} come letters, digits and underscores."
     if name not in settings:
-        ours = {setting.removeprefix(PREFIX): setting for setting in settings if setting.startswith(PREFIX)}
-        meant = closest(name.removeprefix(PREFIX), ours)
-        return f"the app setting {name} is not set", f"Did you mean {ours[meant]}?" if meant else _WHERE
+        return f"the app setting {name} is not set", lambda: _similar(name, settings)
     if _KEY_VAULT.match(settings[name]):
         hint = "Has the app's identity the role Key Vault Secrets User? On your machine, write the value itself."
         return f"the app setting {name} is a Key Vault reference that was not resolved", hint
     return None
+
+
+def _similar(name: str, settings: Mapping[str, str]) -> str:
+    ours = {setting.removeprefix(PREFIX): setting for setting in settings if setting.startswith(PREFIX)}
+    meant = closest(name.removeprefix(PREFIX), ours)
+    return f"Did you mean {ours[meant]}?" if meant else _WHERE

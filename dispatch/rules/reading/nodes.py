@@ -1,36 +1,37 @@
-"""What a rules file consists of: scalars, lists and mappings that know where they stand; the file, with mistakes."""
+"""The parts of a rules file: scalars, lists and mappings with their positions; and the file with its errors."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from dispatch.rules.errors import RuleError, closest
+from dispatch.rules.errors import RuleError
 from schemas.errors import shown
 
 
 class Position(NamedTuple):
-    """Where something begins; both count from 1."""
+    """Where something begins; both numbers count from 1."""
 
     line: int
     column: int
 
 
 START = Position(1, 1)
-SHORTEST_SECRET = 4  # characters; what is shorter is in any text
+MOST_ERRORS = 100  # of a file that are reported one by one; the others are counted
+SHORTEST_SECRET = 4  # characters; a shorter value occurs in any text
 
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
     """A text, a number, true, false or null.
 
-    `settings` are the values of app settings in it, each with what is written for it. `broken`: it names one that
-    cannot be had, which has been said.
+    `settings` pairs the value of each app setting in it with the text that names the setting. A scalar is `broken` if
+    it names a setting that is not available; that error has been reported.
     """
 
-    at: Position
+    position: Position
     value: str | int | float | bool | None
-    written: str  # as it stands in the file, without quotes
+    written: str  # as in the file, without quotes
     settings: tuple[tuple[str, str], ...] = ()
     broken: bool = False
 
@@ -43,24 +44,24 @@ class Scalar:
 class Sequence:
     """A list."""
 
-    at: Position
+    position: Position
     items: tuple["Node", ...]
 
     def plain(self) -> Any:
-        """As a list of plain values."""
+        """A list of plain values."""
         return [item.plain() for item in self.items]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A mapping; `keys` says where each key stands."""
+    """A mapping; `keys` has the position of each key."""
 
-    at: Position
+    position: Position
     fields: Mapping[str, "Node"]
     keys: Mapping[str, Position]
 
     def plain(self) -> Any:
-        """As a dict of plain values."""
+        """A dict of plain values."""
         return {key: node.plain() for key, node in self.fields.items()}
 
 
@@ -69,79 +70,47 @@ Node: TypeAlias = Scalar | Sequence | Table
 
 @dataclass(slots=True)
 class RuleFile:
-    """One file while it is being read: `mistakes` grows. `root` is None if it is empty, or not to be read at all."""
+    """One file while it is being loaded; errors are added to it. `root` is None if it is empty or cannot be read."""
 
     name: str
     digest: str = ""  # a short hash of its content
     root: Node | None = None
     readable: bool = True
-    errors: list[RuleError] = field(default_factory=list)
-    context: dict[str, Any] = field(default_factory=dict)  # what the validators of its settings may ask for
+    context: dict[str, Any] = field(default_factory=dict)  # pydantic's validation context for handlers' settings
+    more_errors: int = 0  # that are counted, not shown
+    _errors: dict[tuple[Position, str], Callable[[], str]] = field(default_factory=dict)
 
-    def error(self, at: Node | Position, message: str, hint: str = "") -> None:
-        """Report a mistake, once. If it is about a text, what came into that from settings is not shown."""
-        line, column = at if isinstance(at, Position) else at.at
-        settings = at.settings if isinstance(at, Scalar) else ()
-        found = RuleError(self.name, line, column, hide(message, settings), hide(hint, settings))
-        if found not in self.errors:
-            self.errors.append(found)
+    def error(self, at: Node | Position, message: str, hint: str | Callable[[], str] = "") -> None:
+        """Report an error, once. A hint that is expensive is a function, called only if the error is shown.
 
-    def table(self, node: Node, what: str, hint: str = "") -> Table | None:
-        """The node, if it is a mapping; else a mistake."""
-        if isinstance(node, Table):
-            return node
-        self.error(node, f"{what} should be a mapping (key: value), not {kind(node)}", hint)
-        return None
-
-    def sequence(self, node: Node, what: str, hint: str = "") -> tuple[Node, ...]:
-        """The items of a list; of anything else none, and a mistake."""
-        if isinstance(node, Sequence):
-            return node.items
-        self.error(node, f"{what} should be a list, not {kind(node)}", hint)
-        return ()
-
-    def one_or_more(self, node: Node, what: str) -> tuple[Node, ...]:
-        """The items of a list, or the one thing that stands for a list of one. An empty list is a mistake."""
-        items = node.items if isinstance(node, Sequence) else () if is_null(node) else (node,)
-        if not items:
-            self.error(node, f"{what} is empty")
-        return items
-
-    def text(self, node: Node, what: str, hint: str = "") -> str | None:
-        """The node's text, if it is one; else a mistake. None, too, where a setting is missing, which has been said."""
-        if isinstance(node, Scalar) and isinstance(node.value, str):
-            return None if node.broken else node.value
-        if isinstance(node, Scalar) and node.value is not None:
-            hint = hint or f'Put it in quotes: "{node.written}".'
-        self.error(node, f"{what} should be a text, not {kind(node)}", hint)
-        return None
-
-    def known_keys(
-        self,
-        node: Table,
-        known: Collection[str],
-        of: str,
-        synonyms: Mapping[str, str] | None = None,
-        hints: Mapping[str, str] | None = None,
-    ) -> Table:
-        """Report every key that is not known. Returns the mapping with the keys that are meant, to read on.
-
-        `synonyms`: keys that others would write for ours; `hints`: what to do about keys that have no place here.
+        If the error is about a text, values of settings in it are replaced by the settings' names.
         """
-        fields, keys = dict(node.fields), dict(node.keys)
-        for key, at in node.keys.items():
-            if key in known:
-                continue
-            meant = (synonyms or {}).get(key.casefold()) or closest(key, known)
-            hint = (hints or {}).get(key) or (f"Did you mean {meant}?" if meant else f"Known are {', '.join(known)}.")
-            self.error(at, f"unknown key {shown(key)} in {of}", hint)
-            if meant and meant not in fields:
-                fields[meant], keys[meant] = fields.pop(key), keys.pop(key)
-        return Table(node.at, fields, keys)
+        position = at if isinstance(at, Position) else at.position
+        settings = at.settings if isinstance(at, Scalar) else ()
+        self._errors.setdefault(
+            (position, hide(message, settings)), lambda: hide(hint if isinstance(hint, str) else hint(), settings)
+        )
+
+    @property
+    def refused(self) -> bool:
+        """Does the file have errors?"""
+        return bool(self._errors)
+
+    @property
+    def errors(self) -> list[RuleError]:
+        """The first errors by position; if there are more, the last one counts them."""
+        found = sorted(self._errors.items(), key=lambda item: item[0])
+        listed = [RuleError(self.name, *at, message, hint()) for (at, message), hint in found[:MOST_ERRORS]]
+        more = len(found) - len(listed) + self.more_errors
+        if more:
+            last = listed[-1]
+            message = f"{more} more error{'s' if more > 1 else ''} in this file"
+            listed.append(RuleError(self.name, last.line, last.column, message, "Fix the ones above first."))
+        return listed
 
 
 def hide(text: str, values: Iterable[tuple[str, str]]) -> str:
-    """A message in which each value that must not be shown is replaced by what stands for it."""
+    """The text with each value that must not be shown replaced by its placeholder."""
     for value, mark in values:
         if len(value) < SHORTEST_SECRET:
             continue
@@ -151,7 +120,7 @@ def hide(text: str, values: Iterable[tuple[str, str]]) -> str:
 
 
 def kind(node: Node) -> str:
-    """What a node is, for people."""
+    """What a node is, as messages say it."""
     match node:
         case Table():
             return "a mapping"
@@ -167,15 +136,32 @@ def kind(node: Node) -> str:
 
 
 def is_null(node: Node) -> bool:
-    """Does nothing stand there?"""
+    """Is the value null, or missing after its key?"""
     return isinstance(node, Scalar) and node.value is None
 
 
 def is_broken(node: Node) -> bool:
-    """Does a text in it name a setting that cannot be had?"""
+    """Does a text in it name a setting that is not available?"""
     match node:
         case Scalar():
             return node.broken
         case Sequence():
             return any(is_broken(item) for item in node.items)
     return any(is_broken(item) for item in node.fields.values())
+
+
+def field_of(node: Node | None, key: str) -> Node | None:
+    """The value of a key; None if the node is not a mapping with this key."""
+    return node.fields.get(key) if isinstance(node, Table) else None
+
+
+def items_of(node: Node | None) -> tuple[Node, ...]:
+    """The items of a list; any other node that is not null counts as a list of one."""
+    if node is None or is_null(node):
+        return ()
+    return node.items if isinstance(node, Sequence) else (node,)
+
+
+def text_of(node: Node | None) -> str | None:
+    """The node's text; None if it is not a text, or is broken."""
+    return node.value if isinstance(node, Scalar) and isinstance(node.value, str) and not node.broken else None

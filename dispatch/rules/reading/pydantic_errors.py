@@ -1,28 +1,40 @@
-"""What pydantic says of a part of a rules file, as mistakes at the line and column where it stands.
+"""Validate a part of a rules file with a pydantic model, and report pydantic's errors at their lines and columns.
 
-Secrets stay out of it: of a field that is typed as a secret nothing is shown, and of what came from an app setting only
-the setting's name.
+Messages keep secrets: they show nothing of a field that is typed as a secret, and only the name of an app setting.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args, get_origin
+from functools import partial
+from typing import TypeAlias, TypeVar
 
-from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from dispatch.rules.errors import closest, did_you_mean
-from dispatch.rules.reading.nodes import Node, Position, RuleFile, Scalar, Sequence, Table, hide, is_broken, kind
+from dispatch.rules.reading.nodes import (
+    MOST_ERRORS,
+    Node,
+    Position,
+    RuleFile,
+    Scalar,
+    Sequence,
+    Table,
+    hide,
+    is_broken,
+    kind,
+)
+from dispatch.rules.reading.shapes import MAPPING, OTHER, Named, Shape, shape_of
 from handlers.workspace_field import NOT_KNOWN
 from schemas.errors import shown
 
 M = TypeVar("M", bound=BaseModel)
-Loc = tuple[int | str, ...]
+Loc: TypeAlias = tuple[int | str, ...]
+Hint: TypeAlias = str | Callable[[], str]
 
-_SECRET = (SecretStr, SecretBytes, Secret)
-_FREE = {"value_error", "assertion_error"}  # what a field's own validator says
+_INVALID = "invalid"  # the type of the errors that `invalid` creates
+_FREE = {"value_error", "assertion_error"}  # raised by a field's own validator
 _EXPECTED = (  # pydantic's error types -> what to write
     (r"bool_", "should be true or false"),
     (r"string_type", "should be a text"),
@@ -33,153 +45,185 @@ _EXPECTED = (  # pydantic's error types -> what to write
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Complaint:
-    """One of pydantic's errors, in its place."""
-
-    at: Position
-    path: str
-    text: str
-    hint: str = ""
+def invalid(message: str, hint: Hint = "") -> PydanticCustomError:
+    """The error that a validator raises for a message of its own; ``{name}`` in it is what the value is called."""
+    return PydanticCustomError(_INVALID, "invalid", {"message": message, "hint": hint})
 
 
-def validated(model: type[M], node: Table, file: RuleFile, path: str, at: Position) -> M | None:
-    """The model that a mapping describes, or None if it has mistakes, or if what it needs to know is not known.
+def validated(model: type[M], node: Node, file: RuleFile, path: str = "", at: Position | None = None) -> M | None:
+    """The model that a node describes; None if it has errors, or depends on workspaces that are not known.
 
-    `path` is how messages name the mapping ("with"; "" if its keys speak for themselves), `at` is where to report what
-    is missing or wrong as a whole.
+    `path` is what messages call the node ("with"; "" if its keys speak for themselves). What is missing in it, or
+    invalid about it as a whole, is reported `at` a position, by default its own.
     """
     try:
         return model.model_validate(node.plain(), context=file.context)
     except ValidationError as error:
-        reader = _Reader(model, node, path, at)
-        complaints = [c for detail in error.errors(include_url=False) if (c := reader.complaint(detail))]
+        reader = _Reader(model, node, path, at or node.position)
+        errors = error.errors(include_url=False, include_input=False)
+        details = [detail for detail in errors if detail["type"] != NOT_KNOWN]
+        file.more_errors += sum(not reader.is_broken(detail["loc"]) for detail in details[MOST_ERRORS:])
+        complaints = [c for detail in details[:MOST_ERRORS] if (c := reader.complaint(detail))]
         for complaint in _merged(complaints):
             file.error(complaint.at, complaint.text, complaint.hint)
     except (Exception, SystemExit) as error:  # a handler's validator may raise anything
-        file.error(at, f"{model.__name__} cannot check its settings: {type(error).__name__}")
+        file.error(at or node.position, f"{model.__name__} cannot check its settings: {type(error).__name__}")
     return None
 
 
-class _Reader:
-    """Finds out where an error of pydantic's belongs, and words it."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A value in the file: its node, where to report errors about it, its path and its shape."""
 
-    def __init__(self, model: type[BaseModel], root: Table, path: str, at: Position) -> None:
-        self._model, self._root, self._path, self._at = model, root, path, at
-        self._hidden = list(_hidden(model, root, ()))
+    node: Node
+    at: Position
+    path: str
+    loc: Loc  # keys and indexes only
+    shape: Shape
+    key: Position | None = None  # of the value's key, if it has one
+
+    @property
+    def name(self) -> str:
+        named = self.shape.named
+        if named is None:
+            return self.path
+        keys = [part for part in self.loc if isinstance(part, str)]
+        return named.name.format(key=keys[-1] if keys else "", parent=keys[-2] if len(keys) > 1 else "")
+
+    def inner(self, part: int | str) -> "_Place":
+        """The value of a key or index. A part that is neither is the name of a union's member: this value."""
+        node, shape, named = self.node, self.shape.inner(part), self.shape.named
+        if isinstance(node, Table) and part in node.fields:
+            key = str(part)
+            start = self.path if named is None or named.path is None else named.path
+            path, value = f"{start}.{key}".lstrip("."), node.fields[key]
+            return _Place(value, value.position, path, (*self.loc, key), shape, node.keys[key])
+        if isinstance(node, Sequence) and isinstance(part, int) and part < len(node.items):
+            item = node.items[part]
+            return _Place(item, item.position, f"{self.path}[{part}]", (*self.loc, part), shape)
+        return _Place(node, self.at, self.path, self.loc, shape, self.key)  # also what stands for a list of one
+
+
+@dataclass(frozen=True, slots=True)
+class _Complaint:
+    """One of pydantic's errors, with its position. Those of one `loc` are merged."""
+
+    at: Position
+    loc: Loc
+    start: str  # of the text, if alternatives can follow it: "with.to should be "
+    text: str
+    hint: Hint = ""
+
+
+class _Reader:
+    """Finds the positions of pydantic's errors, and words them."""
+
+    def __init__(self, model: type[BaseModel], root: Node, path: str, at: Position) -> None:
+        self._root = _Place(root, at, path, (), shape_of(model))
+        self._hidden = list(dict.fromkeys(_hidden(root, shape_of(model))))
 
     def complaint(self, error: ErrorDetails) -> _Complaint | None:
-        """The error in its place; None if it only follows from a mistake that is reported elsewhere."""
-        loc, kind_of = error["loc"], error["type"]
-        if kind_of == NOT_KNOWN:
+        """The error with its position; None if it only follows from an error that is reported elsewhere."""
+        loc, type_ = error["loc"], error["type"]
+        if type_ == "extra_forbidden":
+            return _unknown_key(str(loc[-1]), self._place(loc[:-1]))
+        if type_ == "missing":
+            return _missing_key(str(loc[-1]), self._place(loc[:-1]))
+        is_key = bool(loc) and loc[-1] == "[key]"
+        place = self._place(loc[:-1] if is_key else loc)
+        if is_broken(place.node) and not is_key:
             return None
-        if kind_of in ("extra_forbidden", "missing"):
-            parent, path = self._locate(loc[:-1])
-            return self._about_key(str(loc[-1]), parent, path, loc[:-1], kind_of)
-        node, path = self._locate(loc)
-        if is_broken(node):
-            return None
-        text, hint = self._worded(error, node, loc)
-        return _Complaint(self._at if node is self._root else node.at, path, f"{path}{text}".strip(), hint)
+        text, hint = self._worded(error, place)
+        at = place.key if is_key and place.key else place.at
+        return _Complaint(at, (*place.loc, "[key]") if is_key else place.loc, f"{place.name} should be ", text, hint)
 
-    def _about_key(self, key: str, parent: Node, path: str, loc: Loc, kind_of: str) -> _Complaint | None:
-        known = _fields(_types_at(self._model, loc))
-        keys = parent.keys if isinstance(parent, Table) else {}
-        if kind_of == "extra_forbidden":
-            hint = did_you_mean(key, known, "Known are")
-            return _Complaint(keys.get(key, parent.at), f"{path}.{key}", f"unknown key {shown(key)} in {path}", hint)
-        if closest(key, keys.keys() - known.keys()):
-            return None  # it is misspelt, which is reported
-        at = self._at if parent is self._root else parent.at
-        return _Complaint(at, f"{path}.{key}", f"{path} needs {shown(key)}")
+    def is_broken(self, loc: Loc) -> bool:
+        """Is the error only that an app setting is not available, which is reported?"""
+        return is_broken(self._place(loc).node)
 
-    def _locate(self, loc: Loc) -> tuple[Node, str]:
-        """The node and its path. A part of `loc` that is no key or index is the name of a union's member."""
-        node: Node = self._root
-        path = self._path
+    def _place(self, loc: Loc) -> _Place:
+        place = self._root
         for part in loc:
-            if isinstance(node, Table) and part in node.fields:
-                node, path = node.fields[str(part)], f"{path}.{part}".lstrip(".")
-            elif isinstance(node, Sequence) and isinstance(part, int) and part < len(node.items):
-                node, path = node.items[part], f"{path}[{part}]"
-        return node, path
+            if part not in (MAPPING, OTHER):
+                place = place.inner(part)
+        return place
 
-    def _worded(self, error: ErrorDetails, node: Node, loc: Loc) -> tuple[str, str]:
-        """What comes after the path, and the hint."""
-        secret = _is_secret(self._model, loc)
+    def _worded(self, error: ErrorDetails, place: _Place) -> tuple[str, Hint]:
+        """The message and the hint."""
+        node, named, context = place.node, place.shape.named, error.get("ctx", {})
+        if error["type"] == _INVALID:
+            settings = node.settings if isinstance(node, Scalar) else ()
+            hidden_hint = partial(_hidden_hint, context["hint"], settings)
+            return hide(context["message"].replace("{name}", place.name), settings), hidden_hint
         if error["type"] in _FREE:
-            why = hide(error["msg"].split(", ", 1)[-1], self._hidden)
-            return " is not valid; why is not shown, because it is a secret" if secret else f": {why}", ""
+            if place.shape.secret:
+                return f"{place.path} is not valid; why is not shown, because it is a secret", ""
+            return f"{place.path}: {hide(error['msg'].split(', ', 1)[-1], self._hidden)}", ""
         expected = next((text for pattern, text in _EXPECTED if re.match(pattern, error["type"])), "")
-        text = " " + (expected or re.sub(r"^\w+ should ", "should ", hide(error["msg"], self._hidden)))
-        if secret:
+        expected = expected or re.sub(r"^\w+ should ", "should ", hide(error["msg"], self._hidden))
+        text = f"{place.name} {expected}"
+        if place.shape.secret:
             return text, ""
-        hint = ""
+        hint: Hint = named.hint if named else ""
         if isinstance(node, Scalar) and isinstance(node.value, str):
-            hint = did_you_mean(node.value, re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", ""))))
+            choices = re.findall(r"'([^']*)'", str(context.get("expected", "")))
+            hint = hint or partial(_hidden_hint, partial(did_you_mean, node.value, choices), node.settings)
         elif isinstance(node, Scalar) and node.written and error["type"] == "string_type":
-            hint = f'Put it in quotes: "{node.written}".'
-        return f"{text}, not {kind(node)}" if text.startswith(" should be") else text, hint
+            hint = hint or f'Put it in quotes: "{node.written}".'
+        return f"{text}, not {kind(node)}" if " should be" in text else text, hint
+
+
+def _unknown_key(key: str, place: _Place) -> _Complaint:
+    at = place.node.keys.get(key, place.at) if isinstance(place.node, Table) else place.at
+    ours = place.shape.keys
+    hint = partial(ours.hint, key) if ours else partial(did_you_mean, key, place.shape.fields, "Known are")
+    return _Complaint(at, (*place.loc, key), "", f"unknown key {shown(key)} in {place.name}", hint)
+
+
+def _missing_key(key: str, place: _Place) -> _Complaint | None:
+    """None if the key is misspelt, which is reported."""
+    node, named, ours, loc = place.node, place.shape.named, place.shape.keys, (*place.loc, key)
+    keys: Mapping[str, Position] = node.keys if isinstance(node, Table) else {}
+    if not ours or not isinstance(node, Table):
+        misspelt = closest(key, keys.keys() - place.shape.fields.keys())
+        return None if misspelt else _Complaint(place.at, loc, "", f"{place.name} needs {shown(key)}")
+    needed = place.shape.inner(key).named or Named("")
+    at = place.key if named and named.at_key and place.key else place.at
+    hint = needed.needed or (named.hint if named else "")
+    return _Complaint(at, loc, "", f"{ours.subject(node, place.name)} has no {key!r}", hint)
 
 
 def _merged(complaints: list[_Complaint]) -> Iterator[_Complaint]:
-    """One for each place: what a value could have been, of several forms, is one sentence.
+    """One complaint for each value: the alternatives of a union become one sentence.
 
-    What is wrong with a whole because of its parts, or in a form that was not meant, is told of the parts alone.
+    What is invalid about a whole because of its parts, or as an alternative that was not meant, is left out.
     """
-    by_path: dict[str, list[_Complaint]] = {}
+    by_loc: dict[Loc, list[_Complaint]] = {}
+    outer = {c.loc[:length] for c in complaints for length in range(len(c.loc))}
     for c in complaints:
-        inner = (f"{c.path}.", f"{c.path}[")
-        if not any(other.path.startswith(inner) for other in complaints):
-            by_path.setdefault(c.path, []).append(c)
-    for path, same in by_path.items():
-        first, start = same[0], f"{path} should be "
+        if c.loc not in outer:
+            by_loc.setdefault(c.loc, []).append(c)
+    for loc, same in by_loc.items():
+        first = same[0]
         texts = list(dict.fromkeys(c.text for c in same))
-        if len(texts) > 1 and all(text.startswith(start) for text in texts):
+        if len(texts) > 1 and all(c.start and c.text.startswith(c.start) for c in same):
             found = texts[-1].partition(", not ")[2]
-            forms = [text.partition(", not ")[0].removeprefix(start) for text in texts]
-            texts = [start + " or ".join(dict.fromkeys(forms)) + (f", not {found}" if found else "")]
-        yield _Complaint(first.at, path, "; ".join(texts), first.hint)
+            forms = [text.partition(", not ")[0].removeprefix(first.start) for text in texts]
+            texts = [first.start + " or ".join(dict.fromkeys(forms)) + (f", not {found}" if found else "")]
+        yield _Complaint(first.at, loc, first.start, "; ".join(texts), first.hint)
 
 
-def _hidden(model: type[BaseModel], node: Node, loc: Loc) -> Iterator[tuple[str, str]]:
-    """The values that must not be shown, each with what is shown instead."""
+def _hidden(node: Node, shape: Shape) -> Iterator[tuple[str, str]]:
+    """The values that must not be shown, each with its placeholder."""
     if isinstance(node, Table):
         for key, child in node.fields.items():
-            yield from _hidden(model, child, (*loc, key))
+            yield from _hidden(child, shape.inner(key))
     elif isinstance(node, Sequence):
-        for index, child in enumerate(node.items):
-            yield from _hidden(model, child, (*loc, index))
+        for item in node.items:
+            yield from _hidden(item, shape.inner(0))
     else:
-        yield from [(str(node.value), "**********")] if _is_secret(model, loc) else node.settings
+        yield from [(str(node.value), "**********")] if shape.secret else node.settings
 
 
-def _inside(annotation: Any, level: int = 0) -> Iterator[Any]:
-    """A type and all that it is made of: ``dict[str, SecretStr] | None`` has SecretStr in it."""
-    annotation = getattr(annotation, "__value__", annotation)  # a `type` alias
-    yield get_origin(annotation) or annotation
-    if level < 10:  # aliases may contain themselves
-        for argument in get_args(annotation):
-            yield from _inside(argument, level + 1)
-
-
-def _fields(types: list[Any]) -> dict[str, Any]:
-    """The keys of the models among `types`, each with its annotation."""
-    models = [t for t in types if isinstance(t, type) and issubclass(t, BaseModel)]
-    return {_key_of(name, field): field.annotation for m in models for name, field in m.model_fields.items()}
-
-
-def _key_of(name: str, field: FieldInfo) -> str:
-    return field.validation_alias if isinstance(field.validation_alias, str) else field.alias or name
-
-
-def _types_at(model: type[BaseModel], loc: Loc) -> list[Any]:
-    types: list[Any] = [model]
-    for part in loc:
-        if (fields := _fields(types)) and part in fields:
-            types = list(_inside(fields[str(part)]))
-    return types
-
-
-def _is_secret(model: type[BaseModel], loc: Loc) -> bool:
-    return any(isinstance(t, type) and issubclass(t, _SECRET) for t in _types_at(model, loc))
+def _hidden_hint(hint: Hint, settings: tuple[tuple[str, str], ...]) -> str:
+    return hide(hint if isinstance(hint, str) else hint(), settings)

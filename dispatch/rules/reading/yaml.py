@@ -1,28 +1,28 @@
-"""Reading a rules file: bytes -> nodes.
+"""Read a rules file: bytes -> nodes with positions.
 
-ruamel.yaml parses; what it tells is put together here, within bounds, so that every key and value keeps its place, all
-that is not in the language of rules is reported at once, and reading cannot take long. Scalars are those of YAML 1.2's
-core schema (yaml.org, YAML 1.2.2, section 10.3.2): ``on``, ``yes`` and ``2026-11-22`` are texts.
+ruamel.yaml composes the document, within limits on size, depth and aliases. Everything else in it that rules files do
+not allow is reported at once. Scalars are those of YAML 1.2's core schema (yaml.org, YAML 1.2.2, section 10.3.2):
+``on``, ``yes`` and ``2026-11-22`` are texts.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, cast
 
-from ruamel.yaml import YAML
-from ruamel.yaml import events as yaml
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml import YAML, nodes
+from ruamel.yaml.composer import Composer
+from ruamel.yaml.error import MarkedYAMLError, StreamMark
+from ruamel.yaml.events import AliasEvent
 
 from dispatch.rules.reading.app_settings import substitute
 from dispatch.rules.reading.nodes import START, Node, Position, RuleFile, Scalar, Sequence, Table
-from dispatch.rules.reading.yaml_errors import explain
+from dispatch.rules.reading.yaml_errors import MOST_LEVELS, MOST_NODES, explain
 from schemas.errors import shown
 
-MOST_BYTES = 256 * 1024  # some thousand rules, which take a second to read
-MOST_NODES = 20_000  # with everything written out that an alias stands for
-MOST_LEVELS = 40
+MOST_BYTES = 256 * 1024  # some thousand rules
 
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.2.2, 5.1
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as ruamel.yaml counts lines
@@ -35,7 +35,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\
 
 
 def read(path: Path, name: str, settings: Mapping[str, str]) -> RuleFile:
-    """Read the file at `path`, known to people as `name`. What cannot be read is a mistake."""
+    """Read the file at `path`; errors call it `name`. A file that cannot be read has an error."""
     try:
         with path.open("rb") as stream:
             raw = stream.read(MOST_BYTES + 1)
@@ -49,14 +49,14 @@ def read(path: Path, name: str, settings: Mapping[str, str]) -> RuleFile:
 def parse(raw: bytes, name: str, settings: Mapping[str, str]) -> RuleFile:
     """Read a file's content."""
     file = RuleFile(name, digest=sha256(raw).hexdigest()[:12])
-    text = _decoded(raw, file)
+    text = _decode(raw, file)
     if text is not None:
-        _Composer(text, file, settings).compose()
-    file.readable = file.root is not None or not file.errors
+        file.root = _compose(text, file, settings)
+    file.readable = file.root is not None or not file.refused
     return file
 
 
-def _decoded(raw: bytes, file: RuleFile) -> str | None:
+def _decode(raw: bytes, file: RuleFile) -> str | None:
     if len(raw) > MOST_BYTES:
         file.error(START, f"the file is larger than {MOST_BYTES // 1024} KiB", "Make several files of it.")
         return None
@@ -64,169 +64,169 @@ def _decoded(raw: bytes, file: RuleFile) -> str | None:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = raw[: error.start].decode("utf-8-sig")
-        file.error(_position(before), f"byte 0x{raw[error.start]:02x} is not UTF-8", "Save the file as UTF-8.")
+        file.error(_end_of(before), f"byte 0x{raw[error.start]:02x} is not UTF-8", "Save the file as UTF-8.")
         return None
     if strange := _NOT_PRINTABLE.search(text):
         code = f"U+{ord(strange[0]):04X}"
-        file.error(_position(text[: strange.start()]), f"the character {code} cannot stand in YAML", "Remove it.")
+        file.error(_end_of(text[: strange.start()]), f"the character {code} cannot stand in YAML", "Remove it.")
         return None
     return text
 
 
-def _position(before: str) -> Position:
-    lines = _LINE_BREAK.split(before)
+def _end_of(text: str) -> Position:
+    lines = _LINE_BREAK.split(text)
     return Position(len(lines), len(lines[-1]) + 1)
 
 
-class _Stop(Exception):  # noqa: N818 - not an error: the mistake has been reported
-    """There is no use in reading on."""
+def _compose(text: str, file: RuleFile, settings: Mapping[str, str]) -> Node | None:
+    """The root of the only document; None if it is empty, or has an error after which reading cannot go on."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _Composer
+    yaml.max_depth = MOST_LEVELS + 1
+    composer: _Composer = yaml.composer
+    converter = _Converter(file, settings, composer)
+    try:
+        root = yaml.compose(text)
+        return None if root is None else converter.node(root)
+    except MarkedYAMLError as error:
+        line, column, message, hint = explain(error, _LINE_BREAK.split(text))
+        file.error(Position(line, column), message, hint)
+    except Exception as error:  # such as OverflowError for the escape "\\U99999999"
+        file.error(START, f"the file cannot be read as YAML: {type(error).__name__}")
+    for unfinished in composer.unfinished:
+        with suppress(MarkedYAMLError):
+            converter.node(unfinished)  # reports the errors above this one
+    return None
 
 
-class _Composer:
-    """Puts a document together from what the parser tells."""
+class _Composer(Composer):
+    """Counts nodes, with aliases expanded, and remembers what composed nodes do not: tags, and aliases of nothing."""
 
-    def __init__(self, text: str, file: RuleFile, settings: Mapping[str, str]) -> None:
-        self._text, self._file, self._settings = text, file, settings
-        self._events: Iterator[yaml.Event] = iter(YAML(typ="safe", pure=True).parse(text))
-        self._anchors: dict[str, tuple[Node, int] | None] = {}  # with its number of nodes; None while it is being read
-        self._nodes = 0
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader)
+        self.warn_double_anchors = False
+        self.tags: dict[nodes.Node, str] = {}
+        self.dangling: dict[nodes.Node, str] = {}  # a placeholder for each invalid alias, and what is wrong with it
+        self.unfinished: list[nodes.Node] = []  # the mappings and lists around the position that has been reached
+        self._sizes: dict[str, int] = {}  # the number of nodes of each anchor that has been read to its end
+        self._count = 0
 
-    def compose(self) -> None:
-        """Fill in the file's root, or its mistakes."""
-        try:
-            documents = 0
-            for event in self._events:
-                if isinstance(event, yaml.DocumentStartEvent):
-                    documents += 1
-                    if documents > 1:
-                        self._stop(
-                            _at(event), "a second document begins here", "Remove the line '---', or make two files."
-                        )
-                    self._file.root = self._node(next(self._events), 0)
-        except _Stop:
-            self._file.root = None
-        except MarkedYAMLError as error:
-            self._file.root = None
-            line, column, message, hint = explain(error, _LINE_BREAK.split(self._text))
-            self._file.error(Position(line, column), message, hint)
-        except Exception as error:  # such as OverflowError for the escape "\\U99999999"
-            self._file.root = None
-            self._file.error(START, f"the file cannot be read as YAML: {type(error).__name__}")
-
-    def _stop(self, at: Position, message: str, hint: str = "") -> None:
-        self._file.error(at, message, hint)
-        raise _Stop
-
-    def _node(self, event: yaml.Event, level: int) -> Node:
-        self._count(1, event)
-        if level > MOST_LEVELS:
-            self._stop(_at(event), f"more than {MOST_LEVELS} levels")
-        if isinstance(event, yaml.AliasEvent):
-            return self._alias(event)
-        anchor, before = event.anchor if isinstance(event, yaml.NodeEvent) else None, self._nodes
-        if anchor:
-            self._anchors[anchor] = None
-        node = self._untagged(event, level)
-        if anchor:
-            self._anchors[anchor] = node, self._nodes - before
+    def compose_node(self, parent: Any, index: Any) -> nodes.Node:
+        event = self.parser.peek_event()
+        if parent is not None:
+            self.unfinished[self.depth - 1 :] = [parent]
+        if isinstance(event, AliasEvent):
+            return self._alias(event, parent, index)
+        self._add(1, event.start_mark)
+        before = self._count
+        if event.anchor:
+            self._sizes.pop(event.anchor, None)  # an anchor may be defined again
+        node: nodes.Node = super().compose_node(parent, index)
+        if event.anchor:
+            self._sizes[event.anchor] = self._count - before + 1
+        if event.tag is not None:
+            self.tags[node] = str(event.tag)
         return node
 
-    def _untagged(self, event: yaml.Event, level: int) -> Node:
-        if tag := _tag(event):
-            self._file.error(_at(event), f"a tag ({shown(tag)}), which rules do not know", "Remove it.")
-        if isinstance(event, yaml.ScalarEvent):
-            return self._scalar(event)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return Sequence(_at(event), tuple(self._items(level)))
-        return self._table(event, level)
+    def _alias(self, event: AliasEvent, parent: Any, index: Any) -> nodes.Node:
+        if event.anchor in self._sizes:
+            self._add(self._sizes[event.anchor] + 1, event.start_mark)
+            node: nodes.Node = super().compose_node(parent, index)
+            return node
+        self.parser.get_event()
+        problem = "contains itself" if event.anchor in self.anchors else "is not defined above"
+        placeholder = nodes.ScalarNode("", "", event.start_mark, event.end_mark)
+        self.dangling[placeholder] = f"*{event.anchor} {problem}"
+        return placeholder
 
-    def _count(self, nodes: int, event: yaml.Event) -> None:
-        self._nodes += nodes
-        if self._nodes > MOST_NODES:
-            self._stop(_at(event), f"more than {MOST_NODES} entries, aliases written out", "Make several files of it.")
+    def _add(self, count: int, mark: StreamMark) -> None:
+        self._count += count
+        if self._count > MOST_NODES:
+            raise MarkedYAMLError(None, None, "too many nodes", mark)
 
-    def _alias(self, event: yaml.AliasEvent) -> Node:
-        known = self._anchors.get(event.anchor)
-        if known is None:
-            message = "contains itself" if event.anchor in self._anchors else "is not defined above"
-            self._file.error(_at(event), f"*{event.anchor} {message}", "A text that begins with * needs quotes.")
-            return Scalar(_at(event), None, "", broken=True)
-        self._count(known[1], event)
-        return known[0]
 
-    def _items(self, level: int) -> Iterator[Node]:
-        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            yield self._node(event, level + 1)
+class _Converter:
+    """Converts ruamel's nodes, reports what rules files do not allow, and fills in app settings."""
 
-    def _table(self, start: yaml.Event, level: int) -> Table:
+    def __init__(self, file: RuleFile, settings: Mapping[str, str], composer: _Composer) -> None:
+        self._file, self._settings = file, settings
+        self._tags, self._dangling = composer.tags, composer.dangling
+
+    def node(self, node: nodes.Node, level: int = 0) -> Node:
+        at = _position(node)
+        if level > MOST_LEVELS:  # an alias adds the levels of what it stands for
+            raise MarkedYAMLError(None, None, "maximum depth", node.start_mark)
+        if node in self._dangling:
+            self._file.error(at, self._dangling[node], "A text that begins with * needs quotes.")
+            return Scalar(at, None, "", broken=True)
+        if node in self._tags:
+            self._file.error(at, f"a tag ({shown(self._tags[node])}), which rules do not know", "Remove it.")
+        if isinstance(node, nodes.SequenceNode):
+            return Sequence(at, tuple(self.node(item, level + 1) for item in node.value))
+        if isinstance(node, nodes.MappingNode):
+            return self._table(node, level + 1)
+        return self._scalar(cast(nodes.ScalarNode, node))
+
+    def _table(self, node: nodes.MappingNode, level: int) -> Table:
         fields: dict[str, Node] = {}
         keys: dict[str, Position] = {}
-        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            key = self._key(event, start, level)
-            value = self._node(next(self._events), level + 1)
+        for key_node, value_node in node.value:
+            key, at, value = self._key(key_node, node, level), _position(key_node), self.node(value_node, level)
             if key is None:
                 continue
             if key in keys:
                 first = keys[key].line
-                self._file.error(
-                    _at(event), f"{shown(key)} stands here a second time", f"The first is in line {first}."
-                )
+                self._file.error(at, f"{shown(key)} stands here a second time", f"The first is in line {first}.")
                 continue
             if isinstance(value, Scalar) and not value.written and value.value is None:
-                value = replace(value, at=_at(event))  # nothing stands there: the key does
-            fields[key], keys[key] = value, _at(event)
-        return Table(_at(start), fields, keys)
+                value = Scalar(at, None, "", broken=value.broken)  # ruamel's position is that of what comes next
+            fields[key], keys[key] = value, at
+        return Table(_position(node), fields, keys)
 
-    def _key(self, event: yaml.Event, start: yaml.Event, level: int) -> str | None:
-        """The key's text, or None where it cannot be a key, which is reported."""
-        if not isinstance(event, yaml.ScalarEvent):
-            self._node(event, level + 1)
-            template = _in_braces(event) and _in_braces(start)
+    def _key(self, node: nodes.Node, table: nodes.MappingNode, level: int) -> str | None:
+        """The key's text; None if it is not allowed as a key, which is reported."""
+        at = _position(node)
+        if node in self._dangling or not isinstance(node, nodes.ScalarNode):
+            self.node(node, level)
+            template = isinstance(node, nodes.MappingNode) and node.flow_style and table.flow_style
             hint = 'A text that begins with {{ needs quotes: "{{ … }}".' if template else ""
-            self._file.error(_at(start if template else event), "a key should be a text", hint)
+            self._file.error(_position(table) if template else at, "a key should be a text", hint)
             return None
-        text, hint = str(event.value), ""
-        if _tag(event) or not text or _SURROGATE.search(text):
-            self._file.error(_at(event), "a key should be a text")
+        text = str(node.value)
+        if node in self._tags or not text or _SURROGATE.search(text):
+            self._file.error(at, "a key should be a text")
             return None
-        if text == "<<" and event.style is None:
+        hint = ""
+        if text == "<<" and node.style is None:
             hint = "YAML 1.2 has no merge keys: repeat what is to be the same, or use an alias for all of a value."
         elif "${" in text:
             hint = "Only values can be read from app settings."
         if hint:
-            self._file.error(_at(event), f"{shown(text)} cannot be a key", hint)
+            self._file.error(at, f"{shown(text)} cannot be a key", hint)
             return None
         return text
 
-    def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
-        written = str(event.value)
-        value = _resolved(written) if event.implicit[0] and not _tag(event) else written
+    def _scalar(self, node: nodes.ScalarNode) -> Scalar:
+        at, written = _position(node), str(node.value)
+        value = _resolve(written) if node.style is None and node not in self._tags else written
         if not isinstance(value, str):
-            return Scalar(_at(event), value, written)
+            return Scalar(at, value, written)
         filled = substitute(value, self._settings)
-        for message, hint in filled.wrong:
-            self._file.error(_at(event), message, hint)
+        for message, hint in filled.errors:
+            self._file.error(at, message, hint)
         surrogate = _SURROGATE.search(filled.text)
         if surrogate:
             code = f"U+{ord(surrogate[0]):04X}"
-            self._file.error(_at(event), f"half a character ({code}), which is no text", _HALF)
-        return Scalar(_at(event), filled.text, written, filled.settings, broken=bool(filled.wrong or surrogate))
+            self._file.error(at, f"half a character ({code}), which is no text", _HALF)
+        return Scalar(at, filled.text, written, filled.settings, broken=bool(filled.errors or surrogate))
 
 
-def _tag(event: yaml.Event) -> str:
-    return str(getattr(event, "tag", None) or "")
+def _position(node: nodes.Node) -> Position:
+    return Position(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-def _in_braces(event: yaml.Event) -> bool:
-    return isinstance(event, yaml.MappingStartEvent) and bool(event.flow_style)
-
-
-def _at(event: yaml.Event) -> Position:
-    return Position(event.start_mark.line + 1, event.start_mark.column + 1)
-
-
-def _resolved(text: str) -> str | int | float | bool | None:
-    """What a scalar without quotes is, by YAML 1.2's core schema."""
+def _resolve(text: str) -> str | int | float | bool | None:
+    """The value of a scalar without quotes in YAML 1.2's core schema."""
     if _WORD.fullmatch(text):
         return _WORDS[text.lower()]
     if _INT.fullmatch(text):

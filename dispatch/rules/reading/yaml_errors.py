@@ -1,4 +1,4 @@
-"""What ruamel.yaml's errors mean for people who write rules: where to look, what is wrong, what to do."""
+"""Errors of ruamel.yaml in the words of people who write rules, with a position and a hint."""
 
 import re
 
@@ -6,10 +6,13 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from dispatch.rules.errors import one_line
 
+MOST_NODES = 20_000  # with aliases expanded
+MOST_LEVELS = 40
+
 _QUOTE = 'Put it in quotes: "…".'
 _INDENT = "Is it indented like its neighbours? A text with ': ' in it, or a quote first, needs quotes around it."
 
-# what ruamel.yaml says (a regular expression) -> the message, the hint
+# ruamel.yaml's message (a regular expression), ours, and the hint
 _EXPLANATIONS = (
     (r"found character '\\t'", "a tab, where YAML knows only spaces", "Indent with spaces."),
     (r"found character '(.)' that cannot start", r"a text cannot begin with \1 unless it is quoted", _QUOTE),
@@ -29,6 +32,9 @@ _EXPLANATIONS = (
         "Use single quotes, or \\\\ for \\.",
     ),
     (r"found undefined tag handle|expected.*tag", "a text cannot begin with ! unless it is quoted", _QUOTE),
+    (r"found another document", "a second document begins here", "Remove the line '---', or make two files."),
+    (r"maximum depth", f"more than {MOST_LEVELS} levels", ""),
+    (r"too many nodes", f"more than {MOST_NODES} entries, aliases written out", "Make several files of it."),
 )
 _BRACES = re.compile(r"(?<![\"'\w])\$\{\w*\}")
 
@@ -38,7 +44,7 @@ def explain(error: MarkedYAMLError, line_of: list[str]) -> tuple[int, int, str, 
     problem = error.problem or "not YAML"
     mark = error.problem_mark or error.context_mark
     if error.context_mark and ("expected ':'" in problem or "end of stream" in problem):
-        mark = error.context_mark  # where it began says more than where the reader noticed
+        mark = error.context_mark  # the beginning helps more than the position at which the parser noticed
     line, column = (mark.line, mark.column) if mark else (0, 0)
     message, hint = _worded(problem)
     text = line_of[line] if line < len(line_of) else ""

@@ -7,7 +7,8 @@ import pytest
 
 from dispatch.filters.operators import OPERATORS
 from dispatch.rules import load
-from dispatch.rules.rule_entry import OUTCOMES, RuleKeys
+from dispatch.rules.models import OUTCOMES, RuleKeys
+from dispatch.rules.reading.shapes import keys_of
 from schemas import EVENT_NAMES
 from tests.kit.world import SETTINGS, WORKSPACES
 
@@ -36,7 +37,7 @@ def test_every_example_loads(example: str, tmp_path: Path) -> None:
     assert loaded.by_name or loaded.alerts
 
 
-@pytest.mark.parametrize("word", [*EVENT_NAMES, *OUTCOMES, *RuleKeys.model_fields, *(o.name for o in OPERATORS)])
+@pytest.mark.parametrize("word", [*EVENT_NAMES, *OUTCOMES, *keys_of(RuleKeys), *(o.name for o in OPERATORS)])
 def test_every_word_of_the_language_is_explained(word: str) -> None:
     """Event types, outcomes, keys and operators."""
     assert f"`{word}`" in DOC

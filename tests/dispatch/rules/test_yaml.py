@@ -76,14 +76,14 @@ def test_every_key_and_value_knows_its_place() -> None:
     letters = inner.fields["ü"]
     assert isinstance(letters, Sequence)
     assert (root.keys["é é"], inner.keys["ü"]) == (Position(2, 1), Position(2, 10))
-    assert [item.at for item in letters.items] == [Position(2, 14), Position(2, 17)]
+    assert [item.position for item in letters.items] == [Position(2, 14), Position(2, 17)]
 
 
 def test_where_nothing_stands_the_key_does() -> None:
     """The parser would say: where the next thing begins."""
     root = read("a:\n\n\nb: 1\n").root
     assert isinstance(root, Table)
-    assert root.fields["a"].at == Position(1, 1)
+    assert root.fields["a"].position == Position(1, 1)
 
 
 def test_aliases_work() -> None:
@@ -91,7 +91,7 @@ def test_aliases_work() -> None:
     file = read("a: &x [1, 2]\nb: *x\n")
     assert isinstance(file.root, Table)
     assert file.root.plain() == {"a": [1, 2], "b": [1, 2]}
-    assert file.root.fields["b"].at == Position(1, 4)
+    assert file.root.fields["b"].position == Position(1, 4)
 
 
 MISTAKES = [
@@ -202,7 +202,7 @@ def test_reading_never_raises_and_places_are_in_the_text(text: str) -> None:
         assert 1 <= mistake.line <= len(lines) + 1
         assert 1 <= mistake.column <= max(map(len, lines)) + 2
     if file.root:
-        assert all(1 <= node.at.line <= len(lines) + 1 for node in nodes(file.root))
+        assert all(1 <= node.position.line <= len(lines) + 1 for node in nodes(file.root))
 
 
 def nodes(node: Node) -> list[Node]:

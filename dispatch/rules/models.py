@@ -1,0 +1,354 @@
+"""The shape of the files in ``rules/``: `RulesFile` and `WorkspacesFile`. Their JSON Schemas are made from these, too.
+
+They say what a file may contain by itself. What depends on other files, on the workspaces or on a handler is checked in
+rule_entry.py, workspaces_file.py, handler_entry.py and cross_checks.py.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic.annotated_handlers import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import TypeAliasType
+
+from dispatch.filters.condition import Condition
+from dispatch.filters.operators import OPERATORS
+from dispatch.guards.keys import GuardKeys
+from dispatch.rules.errors import did_you_mean
+from dispatch.rules.reading.nodes import Table, text_of
+from dispatch.rules.reading.pydantic_errors import invalid
+from dispatch.rules.reading.shapes import MAPPING, OTHER, Keys, Named, form
+from dispatch.rules.retry import Retry
+from dispatch.rules.when import AllOf, AnyOf, Test
+from handlers import builtin
+from schemas import EVENT_NAMES, EVENT_TYPES, ResourceId
+from schemas.errors import shown
+from schemas.events.registry import parse_resource
+
+OUTCOMES = ("succeeded", "failed", "skipped", "any")
+WORKSPACES_FILE = "workspaces.yaml"
+
+_RULE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_WORKSPACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_A_RULE = "Write - name: mail-failed-runs, and below it, indented as far, on, do and with."
+_A_CONDITION = "Write a condition, such as data.runStatus StringIn Failed, or a group: { any: [condition, condition] }."
+_AN_AFTER = "Write after: { rules: name-of-a-rule, outcome: failed }."
+_WORKSPACES = "Write workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }."
+_ID = "It is what az ml workspace show --query id says."
+
+T = TypeVar("T")
+
+
+class _OneOrMore:
+    """Lets a value stand for a list of one. `read` raises an error for an empty list."""
+
+    def __init__(self, read: Callable[[Any], list[Any]]) -> None:
+        self.read = read
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        items = handler(schema)["items"]
+        return {"anyOf": [items, {"type": "array", "items": items, "minItems": 1}]}
+
+
+def _as_list(value: Any) -> list[Any]:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _not_empty_list(value: Any) -> list[Any]:
+    if not (values := _as_list(value)):
+        raise invalid("{name} is empty")
+    return values
+
+
+def _name_of_a_rule(value: str) -> str:
+    if not _RULE_NAME.fullmatch(value):
+        hint = "Use at most 63 small letters, digits and '-', such as mail-failed-runs."
+        raise invalid(f"{shown(value)} cannot be a rule's name", hint)
+    return value
+
+
+def _name_of_a_workspace(value: str) -> str:
+    if not _WORKSPACE_NAME.fullmatch(value):
+        hint = "Use at most 63 letters, digits, '-', '_' and '.'."
+        raise invalid(f"{shown(value)} cannot be a workspace's name", hint)
+    return value
+
+
+def event_name(text: str) -> str | None:
+    """The short name of an event type, of its short or its full name; None if there is no such type."""
+    event_type = EVENT_TYPES.get(text)
+    name = event_type.__name__ if event_type else text
+    return name if name in EVENT_NAMES else None
+
+
+def _event_type(value: str) -> str:
+    if name := event_name(value):
+        return name
+    word = value.rpartition(".")[2]
+    raise invalid(f"unknown event type {shown(value)}", lambda: did_you_mean(word, EVENT_NAMES, "The event types are"))
+
+
+def _outcome(value: str) -> str:
+    if value in OUTCOMES:
+        return value
+    raise invalid(f"unknown outcome {shown(value)}", lambda: did_you_mean(value, OUTCOMES, "An outcome is"))
+
+
+def _condition(value: str) -> Condition:
+    try:
+        return Condition.parse(value)
+    except ValueError as error:
+        raise invalid(str(error)) from error
+
+
+def _id(value: str) -> ResourceId:
+    try:
+        return parse_resource(value)
+    except ValueError as error:
+        raise invalid(f"{{name}} should be {error}", _ID) from error
+
+
+def _label(value: Any) -> Any:
+    if not isinstance(value, str | int | float):
+        raise invalid("{name} should have one value: a text, a number, true or false")
+    return value
+
+
+def _one_key(value: Any) -> Any:
+    if isinstance(value, dict) and list(value) not in (["any"], ["all"]):
+        raise invalid("a group of conditions has one key, 'any' or 'all'", _A_CONDITION)
+    return value
+
+
+def _not_empty(value: Any) -> Any:
+    if value == {}:
+        raise invalid("{name} is empty", "Leave it out to mean all workspaces.")
+    return value
+
+
+def _some(value: Any) -> Any:
+    if value is None or value == {}:
+        raise invalid("no workspaces are listed", _WORKSPACES)
+    return value
+
+
+class _Text:
+    """Reads a value from a text, with a function."""
+
+    def __init__(self, read: Any) -> None:
+        self.read = read
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.read, core_schema.str_schema())
+
+
+def _any_case(word: str) -> str:
+    return "".join(f"[{letter.upper()}{letter.lower()}]" for letter in word)
+
+
+OneOrMore: TypeAlias = Annotated[list[T], _OneOrMore(_not_empty_list)]
+Label: TypeAlias = Annotated[
+    Any, AfterValidator(_label), Named("label {key}"), WithJsonSchema({"type": ["string", "number", "boolean"]})
+]
+ConditionText = TypeAliasType(
+    "ConditionText",
+    Annotated[
+        Condition,
+        _Text(_condition),
+        Named("a condition", _A_CONDITION),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "description": "A condition: KEY OPERATOR VALUE...",
+                "pattern": rf"^\s*\S+\s+({'|'.join(_any_case(operator.name) for operator in OPERATORS)})(\s|$)",
+                "patternErrorMessage": f"Write KEY OPERATOR VALUE... Operators: {', '.join(o.name for o in OPERATORS)}",
+                "examples": ["data.runStatus StringIn Failed NotResponding"],
+            }
+        ),
+    ],
+)
+
+
+class Group(Keys):
+    """A group of conditions: at least one of `any` must hold, or every one of `all`."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    any: Annotated["OneOrMore[ConditionOrGroup]", Named("any")] = Field(
+        [], description="At least one of these must hold."
+    )
+    all: Annotated["OneOrMore[ConditionOrGroup]", Named("all")] = Field([], description="All of these must hold.")
+
+    @property
+    def test(self) -> Test:
+        """The group as it is tried on an event."""
+        return AnyOf(tests_of(self.any)) if self.any else AllOf(tests_of(self.all))
+
+
+ConditionOrGroup = TypeAliasType(
+    "ConditionOrGroup",
+    Annotated[
+        Annotated[ConditionText, Tag(OTHER)] | Annotated[Group, BeforeValidator(_one_key), Tag(MAPPING)],
+        Discriminator(form),
+    ],
+)
+
+
+def tests_of(conditions: list[ConditionOrGroup]) -> tuple[Test, ...]:
+    """Conditions and groups as they are tried on an event."""
+    return tuple(each.test if isinstance(each, Group) else each for each in conditions)
+
+
+class HandlerKeys(Keys):
+    """The keys that say which handler acts, and how."""
+
+    do: Annotated[str, Named("do", needed=f"It names a handler: {', '.join(builtin())}, or package.module:Class.")] = (
+        Field(description="The handler: a built-in one, or yours as package.module:Class.", examples=builtin())
+    )
+    with_: Annotated[dict[str, Any] | None, Named("with")] = Field(
+        None, alias="with", description="The handler's settings."
+    )
+
+
+class After(Keys):
+    """The rules that a rule follows."""
+
+    rules: OneOrMore[Annotated[str, Named("the name of a rule")]] = Field(
+        description="The name of a rule or a list of them, in any file."
+    )
+    outcome: Annotated[str, AfterValidator(_outcome), Named("outcome"), WithJsonSchema({"enum": [*OUTCOMES]})] = Field(
+        "succeeded", description="How the action of one of these rules ended."
+    )
+
+
+class Trigger(Keys):
+    """The keys that say what a rule is called, and what leads to it."""
+
+    name: Annotated[
+        str,
+        AfterValidator(_name_of_a_rule),
+        Named("name", needed="Its name stands in the history, in mails and in 'after'."),
+        WithJsonSchema({"type": "string", "pattern": f"^{_RULE_NAME.pattern}$"}),
+    ] = Field(description="The rule's name, in the history, in mails and in `after`.", examples=["mail-failed-runs"])
+    on: OneOrMore[
+        Annotated[
+            str,
+            AfterValidator(_event_type),
+            Named("an event type"),
+            WithJsonSchema({"enum": [*EVENT_NAMES, *EVENT_TYPES]}),
+        ]
+    ] = Field([], description="The types of the events that lead to this rule.")
+    in_: Annotated[
+        Annotated[OneOrMore[Annotated[str, Named("the name of a workspace")]], Tag(OTHER)]
+        | Annotated[
+            dict[str, Annotated[list[Label], _OneOrMore(_as_list)]],
+            Field(min_length=1),
+            BeforeValidator(_not_empty),
+            Tag(MAPPING),
+        ],
+        Discriminator(form),
+        Named("in"),
+    ] = Field(
+        [],
+        alias="in",
+        description="In which workspaces: a name, a list of names, or labels, all of which must fit. Left out: in all.",
+        examples=["churn-prod", {"env": "prod"}, {"team": "churn", "env": ["dev", "prod"]}],
+    )
+    when: OneOrMore[ConditionOrGroup] = Field([], description="What must hold of the event.")
+    after: Annotated[After, Named("after", _AN_AFTER)] = Field(  # type: ignore[assignment]
+        None,  # absent or a mapping, but not null
+        description="The rules that this one follows, on the same event.",
+        examples=[{"rules": "mail-failed-runs", "outcome": "failed"}],
+    )
+
+
+class RuleKeys(GuardKeys, HandlerKeys, Trigger):
+    """A rule: which events lead to it, or which rules it follows, and what it does."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["on"]}, {"required": ["after"]}]}
+    )
+    synonyms: ClassVar = {
+        other: ours
+        for ours, others in {
+            "on": ("event", "events", "event_type", "trigger", "type"),
+            "in": ("workspace", "workspaces", "where"),
+            "when": ("if", "filter", "filters", "condition", "conditions"),
+            "do": ("handler", "action", "uses", "run"),
+            "with": ("settings", "args", "params", "parameters"),
+            "after": ("needs", "depends_on", "follows"),
+            "retry": ("retries",),
+        }.items()
+        for other in others
+    }
+    key_hints: ClassVar = dict.fromkeys(
+        ("on_failure", "on_error", "on_success"),
+        "Make it a rule of its own, with after: { rules: …, outcome: failed }.",
+    )
+
+    retry: Retry = Field(default_factory=Retry, description="How long a failing action is tried again.")
+    allow_loops: bool = Field(False, strict=True, description="Act on events of what this rule itself has started.")
+    max_depth: int = Field(3, ge=1, le=20, strict=True, description="How long a chain of starts may get.")
+
+    @classmethod
+    def subject(cls, node: Table, name: str) -> str:
+        """The rule by its name, if it has one."""
+        own_name = text_of(node.fields.get("name"))
+        return f"rule {own_name}" if own_name else "this rule"
+
+    @property
+    def conditions(self) -> AllOf:
+        """What `when` says, as it is tried on an event."""
+        return AllOf(tests_of(self.when))
+
+
+class RulesFile(Keys):
+    """A rules file: rules that say which events lead to what."""
+
+    named: ClassVar = Named("a rules file", f"Begin it with 'rules:'. {_A_RULE}")
+    key_hints: ClassVar = dict.fromkeys(("workspaces", "alerts"), f"It belongs in {WORKSPACES_FILE}.")
+
+    rules: Annotated[list[Annotated[RuleKeys, Named("a rule", _A_RULE, path="")]] | None, Named("rules", _A_RULE)] = (
+        Field(None, description="The rules.")
+    )
+
+
+class WorkspaceKeys(Keys):
+    """A workspace: its id, and labels."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Label]
+
+    id: Annotated[
+        ResourceId, _Text(_id), Named("the id of {parent}", needed=_ID), WithJsonSchema({"type": "string"})
+    ] = Field(description="The ARM id: az ml workspace show --query id", examples=["${RULES_WS_CHURN_DEV}"])
+
+
+class WorkspacesFile(Keys):
+    """rules/workspaces.yaml: the workspaces whose events are handled, and who is alerted."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra={"required": ["workspaces"]})
+    named: ClassVar = Named(WORKSPACES_FILE, "Its keys are workspaces and alerts.")
+    key_hints: ClassVar = {
+        "rules": "Rules go into files of their own, such as churn.yaml: a mistake in one takes no workspace away."
+    }
+
+    workspaces: Annotated[
+        dict[
+            Annotated[str, AfterValidator(_name_of_a_workspace)],
+            Annotated[WorkspaceKeys, Named("workspace {key}", _WORKSPACES, at_key=True)],
+        ],
+        Named("workspaces", _WORKSPACES),
+        BeforeValidator(_some),
+    ] = Field(
+        {}, validate_default=True, min_length=1, description="The workspaces by name, each with its ARM id and labels."
+    )
+    alerts: Annotated[HandlerKeys, Named("alerts", "Write alerts: { do: email, with: { … } }.")] = Field(  # type: ignore[assignment]
+        None,  # absent or a mapping, but not null
+        description="The handler that sends alerts when something is wrong with the app or its rules.",
+    )
