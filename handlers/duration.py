@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _LONGEST = timedelta(days=366)
@@ -32,5 +32,7 @@ def format_duration(span: timedelta) -> str:
 
 
 Duration: TypeAlias = Annotated[
-    timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str, when_used="json")
+    timedelta,
+    BeforeValidator(parse_duration, json_schema_input_type=Annotated[str, Field(pattern="^([0-9]{1,9}[smhd])+$")]),
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
 ]

@@ -116,6 +116,7 @@ class Template:
         return core_schema.no_info_before_validator_function(
             lambda value: value.source if isinstance(value, Template) else value,
             text,
+            json_schema_input_schema=core_schema.str_schema(),
             serialization=core_schema.plain_serializer_function_ser_schema(lambda template: template.source),
         )
 

@@ -38,4 +38,4 @@ def _resolved(value: Any, info: ValidationInfo) -> WorkspaceId:
     return workspace
 
 
-TargetWorkspace: TypeAlias = Annotated[WorkspaceId, BeforeValidator(_resolved)]
+TargetWorkspace: TypeAlias = Annotated[WorkspaceId, BeforeValidator(_resolved, json_schema_input_type=str)]

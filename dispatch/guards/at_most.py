@@ -21,9 +21,9 @@ class Limit(BaseModel):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
-    count: int = Field(ge=1, le=100, strict=True)
-    every: Duration
-    by: str = ""
+    count: int = Field(ge=1, le=100, strict=True, description="The number of actions.")
+    every: Duration = Field(description="The length of the span.", examples=["7d"])
+    by: str = Field("", description="A key of the event: the limit is for each of its values.")
 
     @field_validator("by")
     @classmethod

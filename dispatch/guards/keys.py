@@ -17,9 +17,13 @@ class GuardKeys(BaseModel):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
-    dry_run: bool = Field(False, strict=True)
-    latest_only: bool = Field(False, strict=True)
-    at_most: Limit | None = None
+    dry_run: bool = Field(False, strict=True, description="Record what would be done, and do nothing.")
+    latest_only: bool = Field(False, strict=True, description="Act only on the latest event about an object.")
+    at_most: Limit | None = Field(
+        None,
+        description="Limit the actions of this rule in a span of time.",
+        examples=[{"count": 1, "every": "7d", "by": "drift.monitor"}],
+    )
 
     def guards(self, handler: Handler[Any]) -> tuple[Guard, ...]:
         """Return the guards of a rule with this handler, in the order in which they are called.

@@ -346,7 +346,11 @@ class WorkspacesFile(Keys):
         Named("workspaces", _WORKSPACES),
         BeforeValidator(_some),
     ] = Field(
-        {}, validate_default=True, min_length=1, description="The workspaces by name, each with its ARM id and labels."
+        {},
+        validate_default=True,
+        min_length=1,
+        description="The workspaces by name, each with its ARM id and labels.",
+        json_schema_extra={"propertyNames": {"pattern": f"^{_WORKSPACE_NAME.pattern}$"}},
     )
     alerts: Annotated[HandlerKeys, Named("alerts", "Write alerts: { do: email, with: { … } }.")] = Field(  # type: ignore[assignment]
         None,  # absent or a mapping, but not null

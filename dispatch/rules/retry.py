@@ -1,4 +1,4 @@
-"""How long to wait before trying again: a rule's ``retry:``."""
+"""A rule's ``retry:``: how long to wait before an action is tried again, and when to stop."""
 
 import random
 from collections.abc import Callable
@@ -11,20 +11,22 @@ from handlers.base import RetryLater
 from handlers.duration import Duration
 from handlers.errors import MAX_RETRY_AFTER
 
-_THROTTLED = timedelta(seconds=60)  # the least pause after a 429: a rejected request counts against the limit, too
+_THROTTLED = timedelta(seconds=60)  # the shortest pause after a 429: rejected requests count against the limit, too
 
 
 class Retry(BaseModel):
-    """Exponential backoff with jitter, for a limited time rather than a number of attempts: an outage lasts hours."""
+    """Exponential backoff with jitter. The time is limited, not the number of attempts, because outages last hours."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
-    patience: Duration = Field(timedelta(hours=24), alias="for")
-    first_delay: Duration = timedelta(seconds=10)
-    max_delay: Duration = timedelta(hours=1)
+    max_elapsed: Duration = Field(
+        timedelta(hours=24), alias="for", description="How long a failing action is tried again.", examples=["24h"]
+    )
+    first_delay: Duration = Field(timedelta(seconds=10), description="The first delay, which then doubles.")
+    max_delay: Duration = Field(timedelta(hours=1), description="The longest delay.")
 
     @model_validator(mode="after")
-    def _delays_that_grow(self) -> "Retry":
+    def _delays_in_order(self) -> "Retry":
         if not timedelta(seconds=1) <= self.first_delay <= self.max_delay:
             raise ValueError("first_delay is at least 1s and at most max_delay")
         return self
@@ -37,19 +39,19 @@ class Retry(BaseModel):
         denied_for: timedelta = timedelta(),
         jitter: Callable[[], float] = random.random,
     ) -> timedelta | None:
-        """How long to wait after this many failures in a row, the first of them `failing_for` ago; None: no longer.
+        """The delay after this many consecutive failures, the first of them `failing_for` ago; None: do not try again.
 
-        `denied_for` is how long the errors have been of the kind that has a shorter patience of its own. Full jitter
-        over the upper half: actions that failed together do not come back together. A service may ask for a longer
-        pause than ours, not for a shorter one.
+        An error may limit the time for its own kind (`error.patience`); `denied_for` is how long errors have been of
+        that kind. Jitter covers the upper half of the delay, so that actions that failed together are spread. A service
+        may ask for a longer delay than ours, not for a shorter one.
         """
-        if failing_for >= self.patience or (error.patience is not None and denied_for >= error.patience):
+        if failing_for >= self.max_elapsed or (error.patience is not None and denied_for >= error.patience):
             return None
         backoff = min(self.first_delay * (1 << min(failures - 1, 30)), self.max_delay)
         return max(backoff * (0.5 + jitter() / 2), _asked(error))
 
     def pause(self, error: RetryLater, jitter: Callable[[], float] = random.random) -> timedelta:
-        """How long to wait for a service that asks for a pause: as long as it says, at least a minute, and a bit."""
+        """The pause for a service that throttles: as long as it asks for, at least a minute, plus jitter."""
         return max(_asked(error), _THROTTLED) * (1 + jitter() / 2)
 
 

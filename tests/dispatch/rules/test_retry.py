@@ -91,4 +91,4 @@ def test_nonsense_is_refused(keys: dict[str, str]) -> None:
 
 def test_a_rule_s_words_are_taken() -> None:
     retry = Retry.model_validate({"for": "2d", "first_delay": "1m", "max_delay": "30m"})
-    assert (retry.patience, retry.first_delay) == (timedelta(days=2), timedelta(minutes=1))
+    assert (retry.max_elapsed, retry.first_delay) == (timedelta(days=2), timedelta(minutes=1))

@@ -185,7 +185,7 @@ class TestWhatARuleCarries:
         found = loaded(tmp_path, churn=text).get("a")
         assert found
         assert (found.file, found.source, found.do) == ("rules/churn.yaml", "rules/churn.yaml:5", "log")
-        assert found.retry.patience.total_seconds() == 7200
+        assert found.retry.max_elapsed.total_seconds() == 7200
         assert found.guards == (DryRun(found.handler),)
         assert found.action().rule == "a"
 
