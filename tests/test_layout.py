@@ -29,7 +29,7 @@ FORBIDDEN = {
     "dispatch": {"azure.functions", "mlevents", "emulator", "tests", "function_app"},
     "function_app.py": {"mlevents", "emulator", "tests"},
     "mlevents": {"tests", "function_app"},
-    "emulator": {"dispatch", "handlers", "mlevents", "tests", "function_app"},
+    "emulator": {"schemas", "dispatch", "handlers", "mlevents", "tests", "function_app"},
 }
 
 

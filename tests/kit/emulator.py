@@ -1,4 +1,4 @@
-"""An emulated Azure for one test, which the test's environment trusts and has the identity of."""
+"""An emulator for one test, to which the test's environment variables lead."""
 
 import os
 from collections.abc import Iterator
@@ -14,44 +14,43 @@ from tests.kit import storage as kit
 
 
 class _AppClock(Clock):
-    """The app's clock, for the emulator."""
+    """The emulator's clock, which follows the app's."""
 
     def __init__(self) -> None:
         super().__init__()
         self.app = kit.Clock()
 
     def __call__(self) -> datetime:
-        """Now."""
         return self._at or self.app() + self._ahead
 
 
 def shared_clock(azure: Azure) -> kit.Clock:
-    """The one clock of a test: the emulator follows the app's, so that what the app waits for takes that long there.
+    """Make the emulator follow the app's clock, and return that clock: waiting in the app takes time in Azure, too.
 
-    Call it before anything is created in Azure: creation times then agree with what follows.
+    Call this before creating anything in Azure, so that creation times are by this clock.
     """
     if not isinstance(azure.state.clock, _AppClock):
         azure.state.clock = _AppClock()
     return azure.state.clock.app
 
 
-_MACHINE = ("AZURE_CLIENT", "ARM_CLOUD")
+_MACHINE = ("AZURE_CLIENT", "ARM_CLOUD")  # prefixes of variables that lead to the machine's own Azure
 
 
 @contextmanager
 def emulated_azure(monkeypatch: pytest.MonkeyPatch, *workspaces: str, **options: Any) -> Iterator[Azure]:
-    """Start an Azure with these workspaces and the registry acme."""
+    """Run an emulator with these workspaces and the registry acme."""
     with Azure(*workspaces, registries=["acme"], **options) as azure:
         trust_only(azure, monkeypatch)
         yield azure
 
 
 def trust_only(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Point the app's settings to this Azure, and to nothing that the machine has."""
+    """Point the app's settings to this emulator, and remove the machine's own."""
     for name, value in azure.settings.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(azure.own_ca_file))  # each of the client's connections reads it
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(azure.own_ca_file))  # small: each connection parses it
     for name in [name for name in os.environ if name.startswith(_MACHINE)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")
-    monkeypatch.delenv("AZUREML_CURRENT_CLOUD")  # the client sets it: it is gone again after the test
+    monkeypatch.delenv("AZUREML_CURRENT_CLOUD")  # the client sets it; monkeypatch undoes that
