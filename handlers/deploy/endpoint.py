@@ -37,7 +37,8 @@ class EndpointCreation:
             reason = plan.failure_reason(state.operation, endpoint.operation)
             return self._fail(endpoint, f"the endpoint {plan.endpoint} is {endpoint.state}: {reason}", state)
         plan.check_timeout(state)
-        if endpoint is None and state.endpoint_existed and not plan.is_gone(None, state):
+        gone = plan.is_gone(endpoint, state)
+        if endpoint is None and state.endpoint_existed and not gone:
             return plan.poll_again(state, f"the endpoint {plan.endpoint} was not found")
         if endpoint is None and not state.requested_at and plan.settled(state):
             return self._create(state)

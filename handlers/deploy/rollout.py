@@ -47,8 +47,8 @@ class Rollout:
         endpoint = plan.read_endpoint(state)
         if endpoint.traffic == state.target_traffic:
             return None
-        if endpoint.traffic != state.previous_traffic:
-            return self._unexpected(state, endpoint, state.previous_traffic)
+        if waiting := self._check_traffic(state, endpoint, state.previous_traffic):
+            return waiting
         ready = endpoint.state == SUCCEEDED or plan.polled_for(state) >= TRAFFIC_VISIBLE
         if not plan.settled(state) or not ready:
             plan.failure("", endpoint.operation)
@@ -65,9 +65,8 @@ class Rollout:
         if endpoint.state in ENDED_BADLY:
             reason = plan.failure_reason(state.operation, endpoint.operation)
             raise GiveUp(f"the traffic could not be changed to {split}: {reason}")
-        if endpoint.traffic not in (state.target_traffic, state.previous_traffic):
-            return self._unexpected(state, endpoint, state.target_traffic)
-        state.lasted(UNEXPECTED, False, plan.now)
+        if waiting := self._check_traffic(state, endpoint, state.target_traffic, state.previous_traffic):
+            return waiting
         shown = endpoint.traffic == state.target_traffic and endpoint.state == SUCCEEDED
         if state.lasted(CONFIRMED, shown, plan.now) >= TRAFFIC_SETTLED:
             state.unconfirmed = False
@@ -86,9 +85,8 @@ class Rollout:
         endpoint, last = plan.read_endpoint(state), state.shares == len(plan.shares)
         if not last:
             plan.check_timeout(state)
-        if endpoint.traffic != state.target_traffic:
-            return self._unexpected(state, endpoint, state.target_traffic)
-        state.lasted(UNEXPECTED, False, plan.now)
+        if waiting := self._check_traffic(state, endpoint, state.target_traffic):
+            return waiting
         state.baking_since = state.baking_since or plan.now
         problem = self._health_problem(endpoint)
         if state.lasted(FAILED_CHECK, bool(problem), plan.now) >= UNHEALTHY:
@@ -102,10 +100,17 @@ class Rollout:
             return None
         return CheckBack(min(end - plan.now, BAKE_PAUSE), note=f"traffic: {format_traffic(state.target_traffic)}")
 
-    def _unexpected(self, state: RolloutState, endpoint: Endpoint, expected: Mapping[str, int]) -> Outcome:
-        """Tolerate an unexpected split for CONCURRENT_CHANGE: it can come from a replica that is behind."""
-        plan, found, wanted = self.plan, format_traffic(endpoint.traffic), format_traffic(expected)
-        if state.lasted(UNEXPECTED, True, plan.now) < CONCURRENT_CHANGE:
+    def _check_traffic(self, state: RolloutState, endpoint: Endpoint, *expected: Mapping[str, int]) -> CheckBack | None:
+        """Wait if the traffic is none of the expected splits: the read can come from a replica that is behind.
+
+        Raises ConcurrentChange when every read for CONCURRENT_CHANGE has shown an unexpected split.
+        """
+        plan, unexpected = self.plan, endpoint.traffic not in expected
+        lasted = state.lasted(UNEXPECTED, unexpected, plan.now)
+        if not unexpected:
+            return None
+        found, wanted = format_traffic(endpoint.traffic), format_traffic(expected[0])
+        if lasted < CONCURRENT_CHANGE:
             return plan.wait(f"traffic: {found}, but {wanted} was expected")
         raise ConcurrentChange(
             f"the roll-out of {plan.model} stopped: someone else changed the traffic of {endpoint.name} from {wanted} "

@@ -7,7 +7,7 @@ import pytest
 
 from emulator import Azure
 from tests.handlers.deploy.conftest import MakeSite
-from tests.handlers.deploy.site import ENDPOINT, PUT_TRAFFIC, deploy_eight, resource_properties
+from tests.handlers.deploy.site import EIGHT, ENDPOINT, PUT_TRAFFIC, deploy_eight, resource_properties
 
 
 def test_refused_creation_of_the_endpoint_is_reported(make: MakeSite, azure: Azure) -> None:
@@ -118,3 +118,24 @@ def test_denied_creation_of_the_endpoint_fails_after_30_minutes_with_the_reason(
     moments = site.actions["churn-7"].timeline
     assert timedelta(minutes=30) <= moments[-1].at - moments[0].at < timedelta(hours=1)
     assert len(azure.calls.matching(PUT_TRAFFIC)) < 10
+
+
+def test_two_failed_reads_with_good_reads_between_them_do_not_create_the_endpoint_again(
+    serving: MakeSite, azure: Azure
+) -> None:
+    resource_properties(azure)["provisioningState"] = "Updating"
+    reads: list[str] = []
+
+    def hide_twice(call: Any) -> None:
+        if call.target != f"GET {ENDPOINT}":
+            return
+        reads.append(call.path)
+        if len(reads) in {2, 6}:
+            azure.faults.fail(f"GET {ENDPOINT}", status=404, code="ResourceNotFound")
+        if len(reads) == 10:
+            resource_properties(azure)["provisioningState"] = "Succeeded"
+
+    azure.calls.after(hide_twice)
+    status, note = deploy_eight(serving(traffic=[100]))
+    assert status == "succeeded", note
+    assert [call.body["properties"]["traffic"] for call in azure.calls.matching(PUT_TRAFFIC)] == [{EIGHT: 100}]
