@@ -1,1 +1,1 @@
-"""Azure Resource Manager and the services that handlers call."""
+"""Azure for all handlers: Resource Manager, the HTTP transport, the credential and Data Factory; `ml` is Azure ML."""

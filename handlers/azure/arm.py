@@ -1,4 +1,4 @@
-"""Azure Resource Manager, spoken to directly, through azure-core's pipeline."""
+"""`Arm`: requests to Azure Resource Manager, through azure-core's pipeline."""
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -16,7 +16,7 @@ from azure.core.pipeline.policies import (
 )
 from azure.core.rest import HttpRequest, HttpResponse
 
-from handlers.azure.errors import explained
+from handlers.azure.errors import translated_errors
 from handlers.azure.transport import ONCE, Transport
 from handlers.base import GiveUp
 
@@ -28,12 +28,12 @@ VERSION = "2025-12-01"  # the newest stable one: learn.microsoft.com/rest/api/az
 _MOST_PAGES = 100
 
 
-class Unread(GiveUp):
-    """A list goes on where it is not followed. What has been read of it proves nothing of what is not in it."""
+class IncompleteList(GiveUp):
+    """A list has more pages than are read. Whether a resource is missing from it cannot be known."""
 
 
 class Arm:
-    """One Resource Manager. Every method raises azure.core.exceptions.AzureError, and RetryLater and GiveUp."""
+    """A client of one Resource Manager. Every method raises AzureError of azure-core, RetryLater or GiveUp."""
 
     def __init__(
         self, endpoint: str, credential: "TokenCredential", transport: Transport, version: str = VERSION
@@ -53,65 +53,69 @@ class Arm:
         self._transport = transport
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any] | None:
-        """The resource at a path; None if there is none."""
+        """The resource at a path; None if it does not exist."""
         return self._read(HttpRequest("GET", self.endpoint + path, params={**self._query, **(query or {})}))
 
-    def pages(self, path: str, most: int = _MOST_PAGES) -> Iterator[dict[str, Any]]:
-        """The resources of a collection; none if there is no such collection. Raises Unread if these are not all."""
+    def items(self, path: str, most: int = _MOST_PAGES) -> Iterator[dict[str, Any]]:
+        """The resources in a collection; none if it does not exist. Raises IncompleteList if there are too many pages,
+        or if the next page is missing or on another server.
+        """
         page = self.get(path) or {}
         for _ in range(most):
             yield from page.get("value") or ()
             if not (link := page.get("nextLink")):
                 return
-            if (more := self.at(link)) is None:
-                raise Unread(f"the list {path} goes on at {link[:300]}, where nothing is that may be read")
+            if (more := self.get_url(link)) is None:
+                raise IncompleteList(
+                    f"the list {path} continues at {link[:300]}, which is missing or on another server"
+                )
             page = more
-        raise Unread(f"the list {path} has more than {most} pages")
+        raise IncompleteList(f"the list {path} has more than {most} pages")
 
-    def at(self, url: str) -> dict[str, Any] | None:
-        """What is at a URL that Resource Manager has given; None if nothing is, or if it leads elsewhere.
+    def get_url(self, url: str) -> dict[str, Any] | None:
+        """The resource at a URL from a response; None if it does not exist, or if the URL is of another server.
 
-        Whoever creates a resource can write URLs into it: our token goes to Resource Manager alone. It may name its
-        port, as some of its nextLinks do, and spell its own name in another case.
+        The user who creates a resource can write URLs into it, so the token is sent to Resource Manager only. A URL may
+        have its port, as in some nextLinks, and its name in upper case.
         """
-        if not is_at(url, self.endpoint):
+        if not is_same_server(url, self.endpoint):
             return None
         parts = urlsplit(url)
         return self._read(HttpRequest("GET", f"{self.endpoint}{parts.path}{parts.query and '?'}{parts.query}"))
 
     def put(self, path: str, body: Mapping[str, Any]) -> str:
-        """Create or replace a resource; returns the URL of the operation that it began, if it began one."""
-        self._sent(HttpRequest("PUT", self.endpoint + path, params=self._query, json=dict(body)))
+        """Create or replace a resource. Returns the URL of the operation that this started, or an empty string."""
+        self._send(HttpRequest("PUT", self.endpoint + path, params=self._query, json=dict(body)))
         return self._transport.operation
 
     def post(
         self, path: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """Ask a resource to do something, as the body says if that needs saying; its answer."""
+        """Call an action of a resource, with a body if the action takes one. Returns the body of the response."""
         params, content = {**self._query, **(query or {})}, None if body is None else dict(body)
-        return _body(self._sent(HttpRequest("POST", self.endpoint + path, params=params, json=content)))
+        return _body(self._send(HttpRequest("POST", self.endpoint + path, params=params, json=content)))
 
     def _read(self, request: HttpRequest) -> dict[str, Any] | None:
-        response = self._sent(request, allow=HTTPStatus.NOT_FOUND)
+        response = self._send(request, allow=HTTPStatus.NOT_FOUND)
         return None if response.status_code == HTTPStatus.NOT_FOUND else _body(response)
 
-    def _sent(self, request: HttpRequest, allow: int = 0) -> HttpResponse:
-        with explained():
+    def _send(self, request: HttpRequest, allow: int = 0) -> HttpResponse:
+        with translated_errors():
             response = self._client.send_request(request)
             if response.status_code >= 400 and response.status_code != allow:
                 raise HttpResponseError(response=response)
             return response
 
 
-def is_at(url: str, endpoint: str) -> bool:
-    """Does a URL lead to the server of another one?"""
+def is_same_server(url: str, endpoint: str) -> bool:
+    """Do two URLs have the same scheme, host and port?"""
     try:
         parts = urlsplit(url)
-        there = parts.scheme, parts.hostname, parts.port or 443
-    except ValueError:  # it has no port that can be one
+        other = parts.scheme, parts.hostname, parts.port or 443
+    except ValueError:  # an invalid port
         return False
-    here = urlsplit(endpoint)
-    return there == (here.scheme, here.hostname, here.port or 443)
+    own = urlsplit(endpoint)
+    return other == (own.scheme, own.hostname, own.port or 443)
 
 
 def _body(response: HttpResponse) -> dict[str, Any]:

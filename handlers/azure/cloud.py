@@ -1,6 +1,7 @@
-"""Which Azure: the public cloud, unless the app setting MLEVENTS_ARM_ENDPOINT names another Resource Manager.
+"""The Azure cloud to use: the public one, unless the app setting MLEVENTS_ARM_ENDPOINT names another Resource Manager.
 
-Without it, ARM_CLOUD_METADATA_URL does, by which azure-ai-ml itself is told of others (its _azure_environments.py).
+Without that setting, the server of ARM_CLOUD_METADATA_URL is used, the setting from which azure-ai-ml reads
+other clouds (its _azure_environments.py).
 """
 
 import os
@@ -19,18 +20,18 @@ _SCORING = {"AzureUSGovernment": "https://ml.azure.us", "AzureChinaCloud": "http
 
 
 def arm_endpoint() -> str:
-    """Resource Manager's URL. Raises ValueError if the settings name no such thing: tokens are sent there."""
+    """Resource Manager's URL. Raises ValueError if a setting is not an https URL: tokens are sent there."""
     url = os.environ.get(SETTING, "").strip().rstrip("/")
     if not url:
-        return _of_metadata(os.environ.get(METADATA, "").strip())
+        return _from_metadata(os.environ.get(METADATA, "").strip())
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or parts.path or parts.query:
         raise ValueError(f"{SETTING} is {url!r}; write Resource Manager's URL, like {PUBLIC}, or leave it unset")
     return url
 
 
-def _of_metadata(url: str) -> str:
-    """The Resource Manager that describes clouds there; Microsoft's own describe all of them, which says nothing."""
+def _from_metadata(url: str) -> str:
+    """The Resource Manager that serves the metadata. Microsoft's own describe all clouds: then it is the public one."""
     if not url:
         return PUBLIC
     parts = urlsplit(url)
@@ -41,14 +42,14 @@ def _of_metadata(url: str) -> str:
 
 
 def scoring_resource(endpoint: str) -> str:
-    """For what resource tokens are that endpoints take."""
+    """The resource that a token for an endpoint is requested for."""
     return _SCORING.get(_KNOWN.get(endpoint, ""), "https://ml.azure.com")
 
 
 def client_options(endpoint: str) -> dict[str, Any]:
-    """What MLClient must be told to use a Resource Manager.
+    """The options that make MLClient use a Resource Manager.
 
-    The cloud is always named: what an earlier client used would else be taken, for it is kept in os.environ.
+    They always name the cloud, because MLClient otherwise takes the last client's cloud from os.environ.
     """
     if endpoint in _KNOWN:
         return {"cloud": _KNOWN[endpoint]}

@@ -1,4 +1,4 @@
-"""`DataFactory`: pipelines of Azure Data Factory and their runs, through Resource Manager.
+"""`DataFactory`: pipelines of Azure Data Factory and their runs.
 
 learn.microsoft.com/rest/api/datafactory, 2018-06-01: "Pipelines - Get", "Pipelines - Create Run", "Pipeline Runs".
 """
@@ -16,7 +16,7 @@ from azure.core.exceptions import HttpResponseError
 from handlers.azure import cloud
 from handlers.azure.arm import Arm
 from handlers.azure.credential import credential
-from handlers.azure.run import Run, RunState, TooMany
+from handlers.azure.run import Run, RunState, TooManyRuns
 from handlers.azure.transport import Transport
 from handlers.base import GiveUp
 from handlers.errors import NOT_PERMITTED, status_of
@@ -27,7 +27,7 @@ FACTORY_ID = re.compile(
     re.IGNORECASE,
 )
 
-_STATES = {  # "Pipeline Runs - Get", PipelineRun.status, in either spelling; all others are under way
+_STATES = {  # "Pipeline Runs - Get", PipelineRun.status, in British and American spelling; all others are UNDER_WAY
     "succeeded": RunState.COMPLETED,
     "failed": RunState.FAILED,
     "cancelled": RunState.CANCELED,
@@ -35,26 +35,26 @@ _STATES = {  # "Pipeline Runs - Get", PipelineRun.status, in either spelling; al
     "canceling": RunState.CANCELING,
     "cancelling": RunState.CANCELING,
 }
-_SKEW = timedelta(minutes=5)  # by which the factory's clock may be ahead of ours
+_SKEW = timedelta(minutes=5)  # how far the factory's clock may be ahead of the worker's
 _MOST_PAGES = 50
 
 
 @dataclass(frozen=True)
 class DataFactory:
-    """One factory. Shared by threads. Methods raise azure.core's errors, and RetryLater or GiveUp."""
+    """One factory; threads share it. Every method raises AzureError of azure-core, RetryLater or GiveUp."""
 
     arm: Arm
     id: str
 
     @property
     def name(self) -> str:
-        """The factory's."""
+        """The name of the factory."""
         return self.id.rpartition("/")[2]
 
     def parameters(self, pipeline: str) -> dict[str, str] | None:
-        """The parameters that a pipeline declares, with their types; None if the factory does not tell."""
+        """The types of the parameters that a pipeline declares, by name; None if it cannot be read."""
         try:
-            body = self.arm.get(f"{self.id}/pipelines/{_part(pipeline)}")
+            body = self.arm.get(f"{self.id}/pipelines/{_quote(pipeline)}")
         except (GiveUp, HttpResponseError) as error:
             if status_of(error) not in NOT_PERMITTED:
                 raise
@@ -65,43 +65,43 @@ class DataFactory:
         return {name: str((given or {}).get("type", "String")) for name, given in declared.items()}
 
     def start(self, pipeline: str, parameters: Mapping[str, Any]) -> str:
-        """Start a run; its id. There is no key by which the factory would know a second request for a repetition."""
-        return str(self.arm.post(f"{self.id}/pipelines/{_part(pipeline)}/createRun", parameters)["runId"])
+        """Start a run, and return its id. The API has no idempotency key: a second request starts a second run."""
+        return str(self.arm.post(f"{self.id}/pipelines/{_quote(pipeline)}/createRun", parameters)["runId"])
 
     def runs(self, pipeline: str, since: datetime, until: datetime) -> Iterator[Run]:
-        """The runs of a pipeline that were changed in a span of time, or a few minutes after it.
+        """The runs of a pipeline that were updated between two times, or up to five minutes later.
 
-        It can be asked for a pipeline, a time and a status, not for parameters ("Query By Factory", RunQueryFilter).
-        Raises TooMany.
+        The API filters by pipeline, time and status, not by parameters ("Query By Factory", RunQueryFilter). Raises
+        TooManyRuns.
         """
-        wanted = {"operand": "PipelineName", "operator": "Equals", "values": [pipeline]}
+        by_pipeline = {"operand": "PipelineName", "operator": "Equals", "values": [pipeline]}
         body: dict[str, Any] = {"lastUpdatedAfter": _text(since), "lastUpdatedBefore": _text(until + _SKEW)}
-        body["filters"] = [wanted]
+        body["filters"] = [by_pipeline]
         for _ in range(_MOST_PAGES):
             page = self.arm.post(f"{self.id}/queryPipelineRuns", body)
-            yield from (_run(found) for found in page.get("value") or ())
+            yield from (_run(run) for run in page.get("value") or ())
             if not (token := page.get("continuationToken")):
                 return
             body["continuationToken"] = token
-        raise TooMany
+        raise TooManyRuns
 
     def run(self, id: str) -> Run | None:
-        """A run; None if there is none, or none is to be seen yet."""
-        body = self.arm.get(f"{self.id}/pipelineruns/{_part(id)}")
+        """A run; None if it does not exist, or is not visible yet."""
+        body = self.arm.get(f"{self.id}/pipelineruns/{_quote(id)}")
         return _run(body) if body else None
 
     def cancel(self, id: str) -> None:
-        """Ask for a run to be canceled, and what it has started with it."""
-        self.arm.post(f"{self.id}/pipelineruns/{_part(id)}/cancel", query={"isRecursive": "true"})
+        """Request the cancellation of a run and of the runs that it started."""
+        self.arm.post(f"{self.id}/pipelineruns/{_quote(id)}/cancel", query={"isRecursive": "true"})
 
     def link(self, id: str) -> str:
-        """The run's page in Data Factory's studio, as its own documents and alerts link to it."""
-        return f"https://adf.azure.com/en/monitoring/pipelineruns/{_part(id)}?factory={_part(self.id)}"
+        """The URL of the run's page in Data Factory Studio, as Microsoft's documents and alerts link to it."""
+        return f"https://adf.azure.com/en/monitoring/pipelineruns/{_quote(id)}?factory={_quote(self.id)}"
 
 
 def connect(id: str) -> DataFactory:
-    """The gateway to a factory, by the app's credential; one for each."""
-    shared: Any = credential()  # to the type checker, no credential can be a key
+    """The client of a factory, with the app's credential; the same one on each call."""
+    shared: Any = credential()  # Any: TokenCredential is not hashable to the type checker, and `cache` needs that
     return _connected(id, cloud.arm_endpoint(), shared)
 
 
@@ -110,7 +110,7 @@ def _connected(id: str, endpoint: str, credential: Any) -> DataFactory:
     return DataFactory(Arm(endpoint, credential, Transport(), VERSION), id)
 
 
-def _part(text: str) -> str:
+def _quote(text: str) -> str:
     return quote(text, safe="")
 
 

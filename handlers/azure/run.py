@@ -1,4 +1,4 @@
-"""`Run`: something that a service carries out and that ends: a job of Azure ML, a run of a Data Factory pipeline."""
+"""`Run`: a job of Azure ML or a run of a Data Factory pipeline."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,20 +7,20 @@ from enum import StrEnum
 from typing import Any
 
 
-class TooMany(Exception):  # noqa: N818 - not a defect: there are more runs than are looked through
-    """There are so many runs that one cannot be said not to be among them."""
+class TooManyRuns(Exception):  # noqa: N818 - not a bug: the caller decides what it means
+    """There are more runs than are read. Whether a run is missing from them cannot be known."""
 
 
-class Unlisted(Exception):  # noqa: N818 - as TooMany
-    """Runs cannot be listed, and perhaps never will be: it need not be an outage."""
+class ListUnavailable(Exception):  # noqa: N818 - as TooManyRuns
+    """The service does not list runs, now or at all: it need not be an outage."""
 
 
-class NameTaken(Exception):  # noqa: N818 - not a defect: mostly it is our own run that has it
-    """There is a run of that name, and what it is cannot be changed."""
+class NameTaken(Exception):  # noqa: N818 - not a bug: mostly an earlier call of the same action started the run
+    """A run of that name exists already, and cannot be changed."""
 
 
 class RunState(StrEnum):
-    """How it is."""
+    """The state of a run, for every service."""
 
     UNDER_WAY = "under way"
     CANCELING = "being canceled"
@@ -29,26 +29,26 @@ class RunState(StrEnum):
     CANCELED = "canceled"
 
     @property
-    def over(self) -> bool:
-        """Has it ended?"""
+    def has_ended(self) -> bool:
+        """Is this a final state?"""
         return self in (RunState.COMPLETED, RunState.FAILED, RunState.CANCELED)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as it is now, or was a moment ago."""
+    """A run, as the service described it."""
 
     id: str
     state: RunState
-    status: str  # the service's own word for it
-    group: str = ""  # the experiment, or the pipeline, that it belongs to
+    status: str  # the service's own name of the state
+    group: str = ""  # the experiment or the pipeline that it belongs to
     created: datetime | None = None
-    component: str = ""  # name:version of what it was made of, where the service says so
+    component: str = ""  # name:version of its component, if the service returns it
     tags: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    outputs: Mapping[str, str] = field(default_factory=dict)  # by name, where they are
-    error: str = ""  # the service's, where it says so here
+    outputs: Mapping[str, str] = field(default_factory=dict)  # URIs by name
+    error: str = ""  # the service's message, if it is part of the run
 
     def since(self, moment: datetime) -> bool:
-        """May it have been created after a moment? Where the service does not say when, it may."""
+        """Was it created at or after a moment? True also if its time of creation is unknown."""
         return self.created is None or self.created >= moment

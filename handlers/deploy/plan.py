@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from handlers.azure.errors import advised
+from handlers.azure.errors import with_quota_hint
 from handlers.azure.ml.endpoints import Endpoints
 from handlers.azure.ml.names import deployment_name
 from handlers.azure.ml.resources import Deployment, Endpoint, ModelRef
@@ -127,7 +127,7 @@ class Plan:
     def failure_reason(self, *operations: str) -> str:
         """Why something failed, as the first of these operations that has a reason puts it, with advice if known."""
         reasons = (self.endpoints.failure_reason(operation) for operation in operations if operation)
-        return advised(next(filter(None, reasons), "the service gives no reason"))
+        return with_quota_hint(next(filter(None, reasons), "the service gives no reason"))
 
     def failure(self, operation: str, other: str = "") -> str:
         """Why the operation of this step has failed; empty if it has not.
@@ -136,7 +136,7 @@ class Plan:
         Its failure is not this step's, so the answer is empty.
         """
         failure = self.endpoints.failure(operation or other)
-        return advised(failure) if operation else ""
+        return with_quota_hint(failure) if operation else ""
 
 
 def has_traffic(endpoint: Endpoint | None, deployment: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from azure.core.exceptions import AzureError
 
-from handlers.azure.errors import told
+from handlers.azure.errors import describe
 from handlers.base import CheckBack, GiveUp, Outcome, RetryLater
 from handlers.deploy.limits import PAUSE
 from handlers.deploy.plan import EndpointNotFound, Plan
@@ -50,12 +50,12 @@ def retry_step(plan: Plan, state: RolloutState, error: Exception, max_elapsed: t
     if is_throttled(error) or (is_defect and not (state.errors or plan.action.failures)):
         raise error
     rejected = isinstance(error, RetryLater) or is_rejected(error)
-    elapsed = state.record_error(plan.now, told(error)[:_MAX_TEXT], rejected=rejected)
+    elapsed = state.record_error(plan.now, describe(error)[:_MAX_TEXT], rejected=rejected)
     verdict = classify(error)
     own_limit = verdict.patience if isinstance(verdict, RetryLater) else None
     if elapsed >= min(max_elapsed, own_limit or max_elapsed):
-        return GiveUp(f"{told(error)} (for {format_duration(elapsed)})")
-    return CheckBack(min(PAUSE * (1 << min(state.errors - 1, 10)), _MAX_BACKOFF), note=told(error))
+        return GiveUp(f"{describe(error)} (for {format_duration(elapsed)})")
+    return CheckBack(min(PAUSE * (1 << min(state.errors - 1, 10)), _MAX_BACKOFF), note=describe(error))
 
 
 def with_rollback(step: Step) -> Step:

@@ -11,7 +11,7 @@ from jinja2 import TemplateError
 
 from handlers.azure.ml import run_history as history
 from handlers.azure.ml.batch_invocations import BatchDeployment, Invocations
-from handlers.azure.ml.batch_jobs import started_behind
+from handlers.azure.ml.batch_jobs import jobs_of_endpoint
 from handlers.azure.ml.components import ComponentRef, find_component
 from handlers.azure.ml.jobs import Jobs, NewJob
 from handlers.azure.ml.workspace import AzureML
@@ -69,7 +69,7 @@ class _Watched:
 
     def why(self, run: Run) -> str:
         """What went wrong with it and its steps."""
-        return history.why(self.azureml, run.id)
+        return history.failure_reason(self.azureml, run.id)
 
     def cancel(self, id: str) -> None:
         """Ask for it to be canceled."""
@@ -174,7 +174,9 @@ class BatchTarget(_Watched, Nameless):
         """The deployment is there, and the inputs can be given: all that must be asked to start it is asked here."""
         invocations = Invocations(self.azureml)
         behind = invocations.deployment(self.endpoint, self.deployment)
-        newest = {f"{_LATEST}{name}": version for name, version in invocations.newest(self._given().values).items()}
+        newest = {
+            f"{_LATEST}{name}": version for name, version in invocations.latest_versions(self._given().values).items()
+        }
         of = _PIPELINE if behind.is_pipeline else "model"
         return {"deployment": behind.name, "of": of, "uri": behind.scoring_uri} | newest
 
@@ -210,20 +212,20 @@ class BatchTarget(_Watched, Nameless):
         """
         known = known or {"deployment": self.deployment}
         listed = {}
-        for job in self.jobs.listed(since):
+        for job in self.jobs.created_since(since):
             if job.since(since) and self.request.action.job_name in job.group.casefold():
                 return Found(run=job)
             listed[job.id] = job
         names = {"", "default", self.endpoint.casefold(), known["deployment"].casefold()}
         perhaps = {id: job for id, job in listed.items() if job.since(since) and job.group.casefold() in names}
         if not _has_key(known):
-            behind = started_behind(self.azureml, self.endpoint, since, listed)
+            behind = jobs_of_endpoint(self.azureml, self.endpoint, since, listed)
             perhaps |= {job.id: job for job in behind if not parts(job.group)}
         return Found(perhaps=tuple(perhaps.values()))
 
     def others(self, since: datetime, now: datetime, known: Known) -> Iterable[Run]:
         """Those of the first page of the workspace's jobs, whose names are those that the endpoint lists."""
-        return () if _has_key(known) else (job for job in self.jobs.newest() if job.since(since))
+        return () if _has_key(known) else (job for job in self.jobs.first_page() if job.since(since))
 
 
 def _has_key(known: Known) -> bool:

@@ -40,7 +40,7 @@ class Follow:
         if run.state is RunState.COMPLETED:
             summary = f"{target.what} {run.id} has completed in {target.where}"
             return Succeeded(summary, plan.details(state, run))
-        if run.state.over:
+        if run.state.has_ended:
             raise GiveUp(self._ended_badly(run, state))
         if self._running(state) >= plan.timeout:
             self._overdue(run, state)

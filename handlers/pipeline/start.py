@@ -9,8 +9,8 @@ from typing import Any
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
-from handlers.azure.errors import told
-from handlers.azure.run import NameTaken, Run, TooMany, Unlisted
+from handlers.azure.errors import describe
+from handlers.azure.run import ListUnavailable, NameTaken, Run, TooManyRuns
 from handlers.base import CheckBack, GiveUp, Outcome, RetryLater
 from handlers.errors import DENIED, NOT_PERMITTED, PROPAGATING, PROPAGATION, status_of
 from handlers.pipeline.target import Found, Known, LaunchState, Named, Nameless, Plan
@@ -93,7 +93,7 @@ class StartNameless:
         try:
             runs = self.target.others(self._now - SKEW, self._now, known)
             return [run.id for run in islice(runs, _REMEMBERED)]
-        except (AzureError, GiveUp, RetryLater, TooMany, Unlisted, ValueError):
+        except (AzureError, GiveUp, RetryLater, TooManyRuns, ListUnavailable, ValueError):
             return []
 
     def start(self, state: LaunchState) -> Outcome | None:
@@ -132,9 +132,9 @@ class StartNameless:
         found, why = Found(), ""
         try:
             found, state.blind = self.target.ours(since - SKEW, self._now, state.known), None
-        except TooMany:
+        except TooManyRuns:
             why, state.blind = "there are too many runs to look through", None
-        except (HttpResponseError, GiveUp, Unlisted) as error:
+        except (HttpResponseError, GiveUp, ListUnavailable) as error:
             why = _unlisted(error)
             if pause := self._blind(error, state, why):
                 return pause
@@ -154,7 +154,7 @@ class StartNameless:
 
     def _blind(self, error: Exception, state: LaunchState, why: str) -> CheckBack | None:
         """What to do about a list that is refused: roles take time to spread. None: that has been waited for."""
-        if not isinstance(error, Unlisted) and status_of(error) not in DENIED | NOT_PERMITTED:
+        if not isinstance(error, ListUnavailable) and status_of(error) not in DENIED | NOT_PERMITTED:
             raise error
         state.blind = state.blind or self._now
         waited = self._now - state.blind
@@ -174,5 +174,5 @@ class StartNameless:
 
 def _unlisted(error: Exception) -> str:
     role = ": give the app's identity a role that may" if status_of(error) in PROPAGATING else ""
-    why = str(error) if isinstance(error, Unlisted) else told(error)
+    why = str(error) if isinstance(error, ListUnavailable) else describe(error)
     return f"what was started cannot be listed ({why[:300]}){role}"

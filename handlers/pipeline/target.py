@@ -104,7 +104,7 @@ class Nameless(Target):
 
     @abstractmethod
     def ours(self, since: datetime, now: datetime, known: Known) -> "Found":
-        """The run of this action among those that were created since a moment. Raises TooMany."""
+        """The run of this action among those that were created since a moment. Raises TooManyRuns."""
 
 
 @dataclass(frozen=True, slots=True)

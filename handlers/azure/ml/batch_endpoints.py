@@ -1,23 +1,23 @@
-"""`BatchEndpoints`: batch endpoints of a workspace and their deployments, of which one is the default."""
+"""`BatchEndpoints`: the batch endpoints of a workspace and their deployments, one of which is the default."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from handlers.azure.errors import explained
+from handlers.azure.errors import translated_errors
 from handlers.azure.ml.endpoints import Code, Endpoints, code_arguments
 from handlers.azure.ml.resources import Answer, Endpoint, NewDeployment
 
-_AUTH = "AADToken"  # which batch endpoints alone have; the client's own default is sent as aadToken, and is no such
+_AUTH = "AADToken"  # the only mode of batch endpoints; the client's default sends aadToken, which is not valid
 
 
 @dataclass(frozen=True)
 class BatchEndpoints(Endpoints):
-    """Batch endpoints."""
+    """Batch endpoints, with the settings of one rule for new deployments."""
 
     collection: ClassVar[str] = "batchEndpoints"
 
-    compute: str = ""  # the cluster that its jobs run on
+    compute: str = ""  # the cluster that jobs run on
     instance_count: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)  # of azure.ai.ml's ModelBatchDeploymentSettings
     code: Code | None = None
@@ -26,8 +26,8 @@ class BatchEndpoints(Endpoints):
         return Endpoint.batch(body)
 
     def create_endpoint(self, name: str, tags: Mapping[str, str]) -> str:
-        """Begin to make an endpoint."""
-        with explained():
+        """Start to create an endpoint."""
+        with translated_errors():
             client = self.azureml.client
             from azure.ai.ml.entities import BatchEndpoint
 
@@ -35,14 +35,14 @@ class BatchEndpoints(Endpoints):
             return self.azureml.transport.operation
 
     def set_traffic(self, endpoint: Endpoint, traffic: Mapping[str, int]) -> str:
-        """Begin to make the deployment that is to have the traffic the default one."""
+        """Start to make the deployment with the traffic the default one."""
         default = next((name for name, share in traffic.items() if share), None)
         body = self.writable(endpoint, defaults={"deploymentName": default} if default else {})
         return self.azureml.arm.put(self.path(endpoint.name), body)
 
     def create(self, new: NewDeployment) -> str:
-        """Begin to make a deployment, uploading its code if need be."""
-        with explained():
+        """Start to create a deployment, after uploading its code if it has any."""
+        with translated_errors():
             client = self.azureml.client
             from azure.ai.ml.entities import ModelBatchDeployment, ModelBatchDeploymentSettings
 
@@ -60,21 +60,21 @@ class BatchEndpoints(Endpoints):
             return self.azureml.transport.operation
 
     def delete(self, endpoint: str, name: str) -> str:
-        """Begin to delete a deployment."""
-        with explained():
+        """Start to delete a deployment."""
+        with translated_errors():
             self.azureml.client.batch_deployments.begin_delete(name=name, endpoint_name=endpoint)
             return self.azureml.transport.operation
 
     def delete_endpoint(self, name: str) -> str:
-        """Begin to delete an endpoint, and whatever is behind it."""
-        with explained():
+        """Start to delete an endpoint and its deployments."""
+        with translated_errors():
             self.azureml.client.batch_endpoints.begin_delete(name=name)
             return self.azureml.transport.operation
 
     def capacity_problem(self) -> str:
-        """Why there is no room for another deployment: its jobs need a compute that is there."""
+        """Why the cluster cannot run jobs of another deployment; empty if it can, or if that is unknown."""
         return self._compute_problem(self.compute)
 
     def score(self, endpoint: Endpoint, deployment: str, request: bytes) -> Answer:
-        """A batch endpoint answers no requests: rules cannot ask for a smoke test."""
+        """Not available: batch endpoints answer no requests, and rules cannot have a smoke test for them."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Registered components: which version, of what kind, with what inputs."""
+"""Registered components: their versions, types and inputs."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from handlers.azure.errors import explained
+from handlers.azure.errors import translated_errors
 from handlers.azure.ml.workspace import AzureML
 from handlers.base import RetryLater
 from handlers.errors import PROPAGATION
@@ -20,15 +20,15 @@ _REGISTRY = re.compile(r"azureml://registries/([^/]+)/components/([^/]+)/(versio
 
 @dataclass(frozen=True, slots=True)
 class ComponentRef:
-    """Names a component's version, or its latest."""
+    """A reference to a version of a component, or to its latest version."""
 
     name: str
-    version: str = ""  # empty: the latest
+    version: str = ""  # empty for the latest
     registry: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From ``azureml:retrain:3``, ``azureml:retrain@latest`` or a registry's id. Raises ValueError."""
+        """Parse ``azureml:retrain:3``, ``azureml:retrain@latest`` or the id in a registry. Raises ValueError."""
         label = version = registry = ""
         if found := _WORKSPACE.fullmatch(text):
             name, version, label = found[1], found[2] or "", found[3] or ""
@@ -49,7 +49,7 @@ class ComponentRef:
 class Input:
     """An input of a component or of a job."""
 
-    type: str  # string, number, integer, boolean, uri_folder, ...; empty: any of the first four
+    type: str  # string, number, integer, boolean, uri_folder …; empty for any of the first four
     needed: bool = False
 
 
@@ -57,14 +57,14 @@ class Input:
 class Component:
     """A version of a component."""
 
-    reference: str  # as a job names it
+    reference: str  # the id, as a job names it
     version: str
     type: str  # pipeline, command, ...
-    inputs: Mapping[str, Input] | None = field(default_factory=dict)  # None: it is not told
+    inputs: Mapping[str, Input] | None = field(default_factory=dict)  # None if the service does not return them
 
 
 def find_component(azureml: AzureML, ref: ComponentRef) -> Component:
-    """A component as it is now. Raises RetryLater if there is none, and what `AzureML`'s methods raise."""
+    """Read a component. Raises RetryLater if it does not exist, and what the methods of `AzureML` raise."""
     found = _in_registry(azureml, ref) if ref.registry else _in_workspace(azureml, ref)
     if found is None:
         place = f"registry {ref.registry}" if ref.registry else azureml.workspace.name
@@ -82,13 +82,13 @@ def _in_workspace(azureml: AzureML, ref: ComponentRef) -> Component | None:
     if not body:
         return None
     version = str(body.get("name", ref.version))
-    # By its whole id: of a pipeline's own component, azure-ai-ml sends a shorter name as it is.
+    # The whole id: azure-ai-ml does not resolve a shorter name if it is the component of the pipeline job itself.
     reference = f"azureml:{azureml.path}/components/{ref.name}/versions/{version}"
     return _component(reference, version, (body.get("properties") or {}).get("componentSpec"))
 
 
 def _in_registry(azureml: AzureML, ref: ComponentRef) -> Component | None:
-    with explained():
+    with translated_errors():
         components = azureml.registry(ref.registry).components
         try:
             found = components.get(ref.name, ref.version) if ref.version else components.get(ref.name, label=LATEST)
@@ -101,13 +101,13 @@ def _in_registry(azureml: AzureML, ref: ComponentRef) -> Component | None:
 
 def _component(reference: str, version: str, spec: Mapping[str, Any] | None) -> Component:
     spec = spec or {}
-    told = spec.get("inputs")
-    inputs = None if told is None else {name: _input(given) for name, given in told.items()}
+    specs = spec.get("inputs")
+    inputs = None if specs is None else {name: _input(given) for name, given in specs.items()}
     return Component(reference, version, str(spec.get("type") or "command"), inputs)
 
 
 def _input(given: Any) -> Input:
-    """As the CLI's YAML has it: a mapping, whose flags may be texts."""
+    """An input from the CLI's YAML: a type, or a mapping, in which booleans may be texts."""
     if not isinstance(given, Mapping):
         return Input(str(given))
     optional = str(given.get("optional", "")).casefold() == "true"

@@ -1,4 +1,4 @@
-"""`DataPlane`: what Azure ML answers itself, past Resource Manager: batch endpoints and run history."""
+"""`DataPlane`: requests to Azure ML's own services, such as batch endpoints and run history."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -9,7 +9,7 @@ from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RequestIdP
 from azure.core.rest import HttpRequest, HttpResponse
 
 from handlers.azure import cloud
-from handlers.azure.errors import explained
+from handlers.azure.errors import translated_errors
 from handlers.azure.transport import ONCE
 
 if TYPE_CHECKING:
@@ -33,20 +33,20 @@ class DataPlane:
         )
 
     def get(self, url: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """What is at a URL that the service has given."""
-        return self._sent(HttpRequest("GET", url, params=dict(query or {})))
+        """The JSON at a URL that the service has returned."""
+        return self._send(HttpRequest("GET", url, params=dict(query or {})))
 
     def api(self) -> str:
-        """Where the workspace's own services are. Raises LookupError or TypeError if it does not say."""
+        """The URL of the workspace's services. Raises LookupError or TypeError if the workspace does not return it."""
         properties = (self._azureml.arm.get(self._azureml.path) or {})["properties"]
         return str(self.get(str(properties["discoveryUrl"]))["api"]).rstrip("/")
 
     def post(self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
-        """Post JSON to a URL that the service has given."""
-        return self._sent(HttpRequest("POST", url, json=dict(body), headers=dict(headers)))
+        """Post JSON to a URL that the service has returned, and return the JSON in the response."""
+        return self._send(HttpRequest("POST", url, json=dict(body), headers=dict(headers)))
 
-    def _sent(self, request: HttpRequest) -> dict[str, Any]:
-        with explained():
+    def _send(self, request: HttpRequest) -> dict[str, Any]:
+        with translated_errors():
             response = self._client.send_request(request)
             if response.status_code >= 400:
                 raise HttpResponseError(response=response)

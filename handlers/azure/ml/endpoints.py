@@ -1,4 +1,4 @@
-"""`Endpoints`: what a roll-out wants of the endpoints of a workspace, be they online or batch endpoints."""
+"""`Endpoints`: the operations that online and batch endpoints of a workspace have in common."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from azure.core.exceptions import AzureError, HttpResponseError
 
-from handlers.azure.errors import error_text, told
+from handlers.azure.errors import describe, error_text
 from handlers.azure.ml.resources import ENDED_BADLY, Answer, Deployment, Endpoint, NewDeployment, state_of
 from handlers.azure.ml.workspace import AzureML
 from handlers.base import GiveUp, RetryLater
@@ -19,7 +19,7 @@ _FAILED = ("failed", "canceled")  # Azure/azure-resource-manager-rpc, v1.0/async
 
 @dataclass(frozen=True)
 class Code:
-    """What serves a model that needs code: an environment, a folder or a code asset, and a script in it."""
+    """The code that serves a model: an environment, a folder or a code asset, and a script in it."""
 
     environment: str
     code: str
@@ -28,10 +28,10 @@ class Code:
 
 @dataclass(frozen=True)
 class Endpoints(ABC):
-    """Endpoints of one kind, as one rule wants them made.
+    """Endpoints of one kind, with the settings of one rule for new ones.
 
-    What begins an operation returns its URL, as far as there is one, and waits for nothing. Methods raise what those of
-    `AzureML` raise.
+    A method that starts an operation returns its URL, or an empty string if it has none, and does not wait. Methods
+    raise what those of `AzureML` raise.
     """
 
     collection: ClassVar[str]
@@ -39,11 +39,11 @@ class Endpoints(ABC):
     azureml: AzureML
 
     def path(self, endpoint: str, *below: str) -> str:
-        """The ARM id of an endpoint, or of what is below it."""
+        """The ARM id of an endpoint, or of a resource below it."""
         return "/".join([self.azureml.path, self.collection, endpoint, *below])
 
     def endpoint(self, name: str) -> Endpoint | None:
-        """An endpoint as it is now, or was a moment ago; None if there is none."""
+        """Read an endpoint; None if it does not exist. A replica may answer with a state some seconds old."""
         body = self.azureml.arm.get(self.path(name))
         return self._read(body) if body else None
 
@@ -52,91 +52,91 @@ class Endpoints(ABC):
 
     @abstractmethod
     def create_endpoint(self, name: str, tags: Mapping[str, str]) -> str:
-        """Begin to make an endpoint."""
+        """Start to create an endpoint."""
 
     def incompatibility(self, endpoint: Endpoint) -> str:
-        """Why deployments as the rule wants them cannot be behind this endpoint; empty if they can."""
+        """Why this endpoint cannot have the rule's deployments; empty if it can."""
         return ""
 
     def writable(self, endpoint: Endpoint, **properties: Any) -> dict[str, Any]:
-        """An endpoint's body, to be sent back with changes; in the workspace's location, if it does not say its own."""
+        """An endpoint's body with changed properties, for a PUT. Without a location it gets the workspace's."""
         body = endpoint.writable(**properties)
         return body if "location" in body else {"location": self.azureml.location, **body}
 
     @abstractmethod
     def set_traffic(self, endpoint: Endpoint, traffic: Mapping[str, int]) -> str:
-        """Begin to change who gets how much of the traffic, in percent."""
+        """Start to change the traffic: percent by deployment."""
 
     def deployment(self, endpoint: str, name: str) -> Deployment | None:
-        """A deployment; None if there is none."""
+        """Read a deployment; None if it does not exist."""
         body = self.azureml.arm.get(self.path(endpoint, "deployments", name))
         return Deployment.of(body) if body else None
 
     def deployments(self, endpoint: str) -> list[Deployment]:
-        """All deployments of an endpoint."""
-        return [Deployment.of(body) for body in self.azureml.arm.pages(self.path(endpoint, "deployments"))]
+        """Read all deployments of an endpoint."""
+        return [Deployment.of(body) for body in self.azureml.arm.items(self.path(endpoint, "deployments"))]
 
     @abstractmethod
     def create(self, new: NewDeployment) -> str:
-        """Begin to make a deployment, uploading its code if need be."""
+        """Start to create a deployment, after uploading its code if it has any."""
 
     @abstractmethod
     def delete(self, endpoint: str, name: str) -> str:
-        """Begin to delete a deployment."""
+        """Start to delete a deployment."""
 
     @abstractmethod
     def delete_endpoint(self, name: str) -> str:
-        """Begin to delete an endpoint, and whatever is behind it."""
+        """Start to delete an endpoint and its deployments."""
 
     @abstractmethod
     def capacity_problem(self) -> str:
-        """Why there is no room for another deployment, where the service tells; else empty."""
+        """Why the service has no capacity for another deployment; empty if it has, or if that is unknown."""
 
     def _compute_problem(self, compute: str) -> str:
-        """Why nothing can run on a compute of the workspace, by name or id; empty if it can, or if nobody tells."""
+        """Why nothing can run on a compute of the workspace; empty if it can, or if that is unknown."""
         name = compute.rpartition("/")[2]
         with suppress(AzureError, GiveUp):
             found = self.azureml.arm.get(f"{self.azureml.path}/computes/{name}")
             if found is None:
-                return f"there is no compute {name} in {self.azureml.workspace.name}: attach it, or mend the rule"
+                return f"there is no compute {name} in {self.azureml.workspace.name}: attach it, or fix the rule"
             state = state_of(found.get("properties") or {})
             if state in ENDED_BADLY:
-                return f"the compute {name} of {self.azureml.workspace.name} is {state}: mend it, then replay"
+                return f"the compute {name} of {self.azureml.workspace.name} is {state}: fix it, then replay"
         return ""
 
     @abstractmethod
     def score(self, endpoint: Endpoint, deployment: str, request: bytes) -> Answer:
-        """Send one request to one deployment, whatever its share of the traffic."""
+        """Send one request to one deployment, even if it gets no traffic."""
 
     def log(self, endpoint: str, name: str) -> str:
-        """The end of the log of a deployment's container; empty if there is none."""
+        """The end of the log of a deployment's container; empty if it has none."""
         return ""
 
     def failure_reason(self, operation: str) -> str:
-        """What went wrong with an operation that has failed, in the service's words; empty if it does not say.
+        """The service's message about an operation that has failed; empty if there is none.
 
-        Where ``Location`` is all that there is of an operation, the answer there is that of a request that failed.
+        An operation with a ``Location`` header only has no status: its URL answers with the error response itself.
         """
-        with suppress(AzureError, RetryLater, ValueError):  # an answer may not be JSON
+        with suppress(AzureError, RetryLater, ValueError):  # ValueError: a response may not be JSON
             try:
-                return error_text((self.azureml.arm.at(operation) or {}).get("error"))
+                return error_text((self.azureml.arm.get_url(operation) or {}).get("error"))
             except GiveUp as error:
-                return told(error)
+                return describe(error)
             except HttpResponseError as error:
-                return "" if error.status_code in DENIED | THROTTLED else told(error)
+                return "" if error.status_code in DENIED | THROTTLED else describe(error)
         return ""
 
     def failure(self, operation: str) -> str:
-        """Why an operation has failed; empty if it has not, or if nobody tells."""
+        """The service's message about an operation; empty if it has not failed, or if that is unknown."""
         with suppress(AzureError, GiveUp, RetryLater, ValueError):  # as above
-            found = (self.azureml.arm.at(operation) if operation else None) or {}
+            found = (self.azureml.arm.get_url(operation) if operation else None) or {}
             if str(found.get("status") or "").casefold() in _FAILED:
                 return error_text(found.get("error")) or f"it is {found['status']}, and the service does not say why"
         return ""
 
 
 def code_arguments(code: Code | None) -> dict[str, Any]:
-    """The arguments of azure-ai-ml's deployment entities for code."""
+    """The arguments for code of azure-ai-ml's deployment entities."""
     if code is None:
         return {}
     from azure.ai.ml.entities import CodeConfiguration

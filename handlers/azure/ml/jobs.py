@@ -1,4 +1,4 @@
-"""`Jobs`: the jobs of a workspace. They are started by azure-ai-ml, and looked at through Resource Manager."""
+"""`Jobs`: the jobs of a workspace. azure-ai-ml starts them; Resource Manager reads and cancels them."""
 
 import io
 import json
@@ -12,33 +12,33 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import HttpResponseError
 
-from handlers.azure.arm import Unread
-from handlers.azure.errors import explained
+from handlers.azure.arm import IncompleteList
+from handlers.azure.errors import translated_errors
 from handlers.azure.ml.workspace import AzureML
-from handlers.azure.run import NameTaken, Run, RunState, TooMany
+from handlers.azure.run import NameTaken, Run, RunState, TooManyRuns
 from handlers.base import GiveUp, RetryLater
 from handlers.errors import PROPAGATION
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Job
 
-_STATES = {  # learn.microsoft.com/rest/api/azureml, "Jobs - Get", JobStatus; all others are under way
+_STATES = {  # learn.microsoft.com/rest/api/azureml, "Jobs - Get", JobStatus; all others are UNDER_WAY
     "completed": RunState.COMPLETED,
     "failed": RunState.FAILED,
     "canceled": RunState.CANCELED,
     "cancelrequested": RunState.CANCELING,
 }
-# The service's words (MicrosoftDocs/azure-docs#122250, Azure/azure-sdk-for-net#47389).
+# The service's messages (MicrosoftDocs/azure-docs#122250, Azure/azure-sdk-for-net#47389).
 _TAKEN = re.compile("(?i)job with this name already exists|JobPropertyImmutable")
 _COMPONENT = re.compile("(?i)/components/([^/]+)/versions/([^/]+)$")
-_DISORDER = timedelta(hours=1)  # lists are newest first, or nearly so: that is not documented
-_OLD_ENOUGH = 200  # jobs in a row that are older, until the rest is taken to be older, too
-_MOST, _MOST_PAGES = 5_000, 1_000  # jobs that are looked through, and pages of them
+_DISORDER = timedelta(hours=1)  # lists are almost sorted, newest first; that is not documented
+_OLD_ENOUGH = 200  # consecutive older jobs, after which all others are taken to be older, too
+_MOST, _MOST_PAGES = 5_000, 1_000  # jobs and pages of one list that are read
 
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job that is to be started: a file of the CLI's YAML, or the same as data; and what is said besides."""
+    """A job to start: the CLI's YAML as a file or as data, with overrides."""
 
     name: str
     source: Path | Mapping[str, Any]
@@ -52,48 +52,48 @@ class Jobs:
     azureml: AzureML
 
     def get(self, name: str) -> Run | None:
-        """A job; None if there is none, or none is to be seen yet."""
+        """Read a job; None if it does not exist, or is not visible yet."""
         body = self.azureml.arm.get(self._path(name))
         return read_job(body) if body else None
 
-    def listed(self, since: datetime) -> Iterator[Run]:
-        """The jobs that were created since a moment, and older ones that are listed with them. Raises TooMany.
+    def created_since(self, since: datetime) -> Iterator[Run]:
+        """The jobs that were created since a moment, and some older ones. Raises TooManyRuns.
 
-        The service cannot be asked for an experiment or a time ("Jobs - List" has neither).
+        The API cannot filter by experiment or time ("Jobs - List").
         """
-        for count, job in enumerate(until_old(map(read_job, self._all()), since)):
+        for count, job in enumerate(skip_old(map(read_job, self._all()), since)):
             if count >= _MOST:
-                raise TooMany
+                raise TooManyRuns
             yield job
 
-    def newest(self) -> list[Run]:
-        """The first of the list: one request."""
+    def first_page(self) -> list[Run]:
+        """The newest jobs, as far as one request returns them."""
         page = self.azureml.arm.get(f"{self.azureml.path}/jobs") or {}
         return [read_job(body) for body in page.get("value") or ()]
 
     def _all(self) -> Iterator[dict[str, Any]]:
         try:
-            yield from self.azureml.arm.pages(f"{self.azureml.path}/jobs", _MOST_PAGES)
-        except Unread as error:
-            raise TooMany from error
+            yield from self.azureml.arm.items(f"{self.azureml.path}/jobs", _MOST_PAGES)
+        except IncompleteList as error:
+            raise TooManyRuns from error
 
     def submit(self, new: NewJob) -> None:
-        """Start a job, uploading the local code and environments that it names.
+        """Start a job, after uploading the local code and environments that it names.
 
-        Raises NameTaken if there is a job of that name, and GiveUp for a definition that cannot be read.
+        Raises NameTaken if a job of that name exists, and GiveUp if the definition cannot be read.
         """
-        job = self._loaded(new)
-        with self.azureml.transport.watched() as refused:
+        job = self._load(new)
+        with self.azureml.transport.recorded_errors() as errors:
             try:
-                with explained():
+                with translated_errors():
                     self.azureml.client.jobs.create_or_update(job)
             except (GiveUp, HttpResponseError) as error:
-                better = _behind(error, refused)
-                if better is error:
+                cause = _underlying(error, errors)
+                if cause is error:
                     raise
-                raise better from error
+                raise cause from error
 
-    def _loaded(self, new: NewJob) -> "Job":
+    def _load(self, new: NewJob) -> "Job":
         client = self.azureml.client  # imports azure.ai.ml quietly
         from azure.ai.ml import load_job
 
@@ -101,20 +101,20 @@ class Jobs:
         overrides = [{"name": new.name}, *({path: value} for path, value in new.overrides.items())]
         try:
             return load_job(source, params_override=overrides)
-        except Exception as error:  # a file, a schema, a reference: marshmallow's, azure-ai-ml's or Python's own
+        except Exception as error:  # of marshmallow, azure-ai-ml or Python, for the file, the schema or a reference
             where = new.source if isinstance(new.source, Path) else client.workspace_name
             raise GiveUp(f"the job in {where} cannot be read: {' '.join(str(error).split())}") from error
 
     def cancel(self, name: str) -> None:
-        """Ask for a job to be canceled."""
+        """Request the cancellation of a job."""
         self.azureml.arm.post(f"{self._path(name)}/cancel")
 
     def _path(self, name: str) -> str:
         return f"{self.azureml.path}/jobs/{name}"
 
 
-def until_old(jobs: Iterable[Run], since: datetime) -> Iterator[Run]:
-    """Of jobs, newest first or nearly so, those before which there may be one that was created since a moment."""
+def skip_old(jobs: Iterable[Run], since: datetime) -> Iterator[Run]:
+    """Stop reading jobs, listed almost newest first, when all others must be older than a moment."""
     older = 0
     for job in jobs:
         older = 0 if job.since(since - _DISORDER) else older + 1
@@ -124,7 +124,7 @@ def until_old(jobs: Iterable[Run], since: datetime) -> Iterator[Run]:
 
 
 def read_job(body: Mapping[str, Any]) -> Run:
-    """A job, from its body."""
+    """Read a job from the body of a response."""
     properties = body.get("properties") or {}
     status = str(properties.get("status") or "Unknown")
     outputs = properties.get("outputs") or {}
@@ -140,13 +140,13 @@ def read_job(body: Mapping[str, Any]) -> Run:
     )
 
 
-def _behind(error: GiveUp | HttpResponseError, refused: list[Any]) -> Exception:
-    """What lies behind: a name that is taken; or a validation that failed because to ask for something failed."""
+def _underlying(error: GiveUp | HttpResponseError, errors: list[Any]) -> Exception:
+    """The cause of an error: a name that is taken, or a request that failed while the client validated the job."""
     if _TAKEN.search(str(error)):
         return NameTaken(str(error))
-    if isinstance(error, HttpResponseError) or isinstance(error.__cause__, HttpResponseError) or not refused:
+    if isinstance(error, HttpResponseError) or isinstance(error.__cause__, HttpResponseError) or not errors:
         return error
-    cause = refused[0]
+    cause = errors[0]
     if isinstance(cause, Exception):
         return cause
     if cause.status_code == HTTPStatus.NOT_FOUND:
@@ -155,7 +155,7 @@ def _behind(error: GiveUp | HttpResponseError, refused: list[Any]) -> Exception:
 
 
 def _component(properties: Mapping[str, Any]) -> str:
-    """What the job is, or its only step."""
+    """Name and version of the component that the job, or its only step, runs."""
     steps = [step for step in (properties.get("jobs") or {}).values() if isinstance(step, Mapping)]
     of = [properties, *(steps if len(steps) == 1 else ())]
     found = next((match for one in of if (match := _COMPONENT.search(str(one.get("componentId") or "")))), None)

@@ -5,13 +5,13 @@ from hashlib import sha256
 
 from handlers.azure.ml.resources import ModelRef
 
-# azure-ai-ml checks it so (constants/_endpoint.py, EndpointConfigurations), and so does the service.
+# The rule of azure-ai-ml (constants/_endpoint.py, EndpointConfigurations) and of the service.
 _NAME = re.compile("[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?")
-_SLUG = 23  # with a hyphen and eight digits that is 32, the longest name there may be
+_SLUG = 23  # characters; with a hyphen and eight digits, 32: the maximum
 
 
 def check_endpoint_name(name: str) -> str:
-    """The name, if an endpoint can have it. Raises ValueError."""
+    """Return the name if it is valid for an endpoint. Raises ValueError if not."""
     if not 3 <= len(name) <= 32 or not _NAME.fullmatch(name):
         raise ValueError(
             f"{name!r} cannot be an endpoint's name: write 3 to 32 letters, digits and hyphens, a letter first, "
@@ -21,9 +21,9 @@ def check_endpoint_name(name: str) -> str:
 
 
 def deployment_name(model: ModelRef) -> str:
-    """The name of a model version's deployment: the same whoever asks, and no other version's.
+    """The name of the deployment of a model version: always the same, and different from all other versions'.
 
-    What can be read of it may be cut; eight digits of a hash of the model's id and version tell it from all others.
+    It begins with the model's name and version, which may be cut, and ends in eight digits of a hash of the id.
     """
     version = _slug(model.version)[:10]
     name = _slug(model.name)[: _SLUG - len(version) - 1]
@@ -34,7 +34,7 @@ def deployment_name(model: ModelRef) -> str:
 
 
 def later(version: str, other: str) -> bool | None:
-    """Is it later than the other version? None if that cannot be told from them: they are not both numbers."""
+    """Is a version later than another? None if they are not both numbers."""
     if version.isdecimal() and other.isdecimal():
         return int(version) > int(other)
     return False if version == other else None

@@ -1,4 +1,4 @@
-"""`OnlineEndpoints`: online endpoints of a workspace and their deployments, managed or on Kubernetes."""
+"""`OnlineEndpoints`: the online endpoints of a workspace and their deployments, managed or on Kubernetes."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,7 +10,7 @@ from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest, HttpResponse
 
 from handlers.azure import cloud
-from handlers.azure.errors import explained
+from handlers.azure.errors import translated_errors
 from handlers.azure.ml.endpoints import Code, Endpoints, code_arguments
 from handlers.azure.ml.resources import Answer, Endpoint, NewDeployment
 
@@ -19,15 +19,15 @@ LOG_LINES = 100
 
 @dataclass(frozen=True)
 class OnlineEndpoints(Endpoints):
-    """Online endpoints."""
+    """Online endpoints, with the settings of one rule for new endpoints and deployments."""
 
     collection: ClassVar[str] = "onlineEndpoints"
 
-    instance_type: str | None = None  # needed, unless it is on Kubernetes
+    instance_type: str | None = None  # required, except on Kubernetes
     instance_count: int = 1
     auth: str = ""  # aad_token, key or aml_token; empty: see `_auth`
-    public: bool = True  # can it be reached from the internet?
-    compute: str = ""  # the Kubernetes cluster; empty: managed
+    public: bool = True  # whether the internet can reach it
+    compute: str = ""  # the Kubernetes cluster; empty for managed endpoints
     code: Code | None = None
     environment_variables: Mapping[str, str] = field(default_factory=dict)
 
@@ -35,13 +35,13 @@ class OnlineEndpoints(Endpoints):
         return Endpoint.online(body)
 
     def create_endpoint(self, name: str, tags: Mapping[str, str]) -> str:
-        """Begin to make an endpoint."""
-        with explained():
+        """Start to create an endpoint."""
+        with translated_errors():
             client = self.azureml.client
             from azure.ai.ml.entities import KubernetesOnlineEndpoint, ManagedOnlineEndpoint
 
             same: dict[str, Any] = {"name": name, "auth_mode": self._auth, "tags": dict(tags)}
-            access = "Enabled" if self.public else "Disabled"  # as in the schema: sent as it is
+            access = "Enabled" if self.public else "Disabled"  # the schema's spelling: the client sends it unchanged
             client.online_endpoints.begin_create_or_update(
                 KubernetesOnlineEndpoint(**same, compute=self.compute)
                 if self.compute
@@ -51,13 +51,13 @@ class OnlineEndpoints(Endpoints):
 
     @property
     def _auth(self) -> str:
-        """Entra tokens, which managed endpoints alone take (learn.microsoft.com, "Authenticate clients for online
-        endpoints"); on Kubernetes, keys.
+        """The rule's mode; by default Entra tokens for managed endpoints, and keys on Kubernetes, which has no others
+        (learn.microsoft.com, "Authenticate clients for online endpoints").
         """
         return self.auth or ("key" if self.compute else "aad_token")
 
     def incompatibility(self, endpoint: Endpoint) -> str:
-        """Why deployments as the rule wants them cannot be behind this endpoint; empty if they can."""
+        """Why this endpoint cannot have the rule's deployments; empty if it can."""
         cluster = endpoint.compute.rpartition("/")[2]
         if bool(cluster) == bool(self.compute):
             return ""
@@ -69,16 +69,16 @@ class OnlineEndpoints(Endpoints):
         return f"the endpoint {endpoint.name} is {kind}"
 
     def set_traffic(self, endpoint: Endpoint, traffic: Mapping[str, int]) -> str:
-        """Begin to change who gets how much of the traffic, in percent.
+        """Start to change the traffic: percent by deployment.
 
-        Sent is the endpoint as it was read, at the newest api-version: azure-ai-ml's own update goes through
-        2022-02-01-preview and leaves out what that does not know. There is no ETag: the caller has the endpoint's lock.
+        This sends the endpoint back as it was read, with the newest api-version: azure-ai-ml uses 2022-02-01-preview,
+        which drops the properties that it does not know. The API has no ETag: the caller must hold the endpoint's lock.
         """
         return self.azureml.arm.put(self.path(endpoint.name), self.writable(endpoint, traffic=dict(traffic)))
 
     def create(self, new: NewDeployment) -> str:
-        """Begin to make a deployment, uploading its code if need be."""
-        with explained():
+        """Start to create a deployment, after uploading its code if it has any."""
+        with translated_errors():
             client = self.azureml.client
             from azure.ai.ml.entities import KubernetesOnlineDeployment, ManagedOnlineDeployment
 
@@ -87,7 +87,7 @@ class OnlineEndpoints(Endpoints):
                 kind(
                     name=new.name,
                     endpoint_name=new.endpoint,
-                    model=new.model,  # its id: for a Model, the client would ask for its datastore
+                    model=new.model,  # the id: for a Model, the client would request its datastore
                     tags=dict(new.tags),
                     instance_type=self.instance_type,
                     instance_count=self.instance_count,
@@ -98,19 +98,19 @@ class OnlineEndpoints(Endpoints):
             return self.azureml.transport.operation
 
     def delete(self, endpoint: str, name: str) -> str:
-        """Begin to delete a deployment."""
-        with explained():
+        """Start to delete a deployment."""
+        with translated_errors():
             self.azureml.client.online_deployments.begin_delete(name=name, endpoint_name=endpoint)
             return self.azureml.transport.operation
 
     def delete_endpoint(self, name: str) -> str:
-        """Begin to delete an endpoint, and whatever is behind it."""
-        with explained():
+        """Start to delete an endpoint and its deployments."""
+        with translated_errors():
             self.azureml.client.online_endpoints.begin_delete(name=name)
             return self.azureml.transport.operation
 
     def capacity_problem(self) -> str:
-        """Why there is no room for another deployment, where the service tells; else empty."""
+        """Why the service has no capacity for another deployment; empty if it has, or if that is unknown."""
         if self.compute:
             return self._compute_problem(self.compute)
         if not self.instance_type:
@@ -118,20 +118,20 @@ class OnlineEndpoints(Endpoints):
         return self.azureml.quota_problem(self.instance_type, self.instance_count)
 
     def log(self, endpoint: str, name: str) -> str:
-        """The end of the log of a deployment's container, or of the one that fetches its model; empty if none."""
+        """The end of the log of a deployment's container, or of the one that downloads its model; empty if none."""
         logs = self.azureml.client.online_deployments
         for container in (None, "storage-initializer"):
-            with suppress(Exception):  # a log is a help: the traffic is put back without it, too
+            with suppress(Exception):  # the log is optional: the roll-back goes on without it
                 text = str(logs.get_logs(name, endpoint, LOG_LINES, container_type=container)).strip()
-                if text and text != "None":  # what the client makes of no content
+                if text and text != "None":  # the client's text for an empty log
                     return text
         return ""
 
     def score(self, endpoint: Endpoint, deployment: str, request: bytes) -> Answer:
-        """Send one request to one deployment, whatever its share of the traffic.
+        """Send one request to one deployment, even if it gets no traffic.
 
-        Not by azure-ai-ml's `invoke`: it keeps the deployment's name in a module's global, so that a later call in the
-        same process that names none goes to this one, too.
+        azure-ai-ml's `invoke` is not used: it stores the deployment's name in a global variable, so that later calls in
+        the same process go to this deployment, too, unless they name another.
         """
         headers = {
             "Authorization": f"Bearer {self._key(endpoint)}",
@@ -147,7 +147,7 @@ class OnlineEndpoints(Endpoints):
             return Answer(0, f"{type(error).__name__}: {error}")
 
     def _key(self, endpoint: Endpoint) -> str:
-        """What opens an endpoint, by its own way to tell who may."""
+        """The key or token for requests to an endpoint, for its authentication mode."""
         match endpoint.auth.casefold():
             case "key":
                 return str(self.azureml.arm.post(self.path(endpoint.name, "listKeys"))["primaryKey"])

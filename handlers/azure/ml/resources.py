@@ -1,4 +1,4 @@
-"""What is read from Azure ML, as plain data. Shapes: learn.microsoft.com/rest/api/azureml, api-version 2025-12-01."""
+"""Resources of Azure ML as plain data. Shapes: learn.microsoft.com/rest/api/azureml, api-version 2025-12-01."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from schemas import WorkspaceId
 
 SUCCEEDED, DELETING = "Succeeded", "Deleting"
 ENDED_BADLY = ("Failed", "Canceled")
-NO_CODE = ("mlflow_model", "triton_model")  # learn.microsoft.com, "Deploy models for scoring": these need no code
+NO_CODE = ("mlflow_model", "triton_model")  # learn.microsoft.com, "Deploy models for scoring": these types need no code
 
 _REGISTRY_MODEL = re.compile(r"azureml://registries/([^/]+)/models/([^/]+)/versions/([^/]+)", re.IGNORECASE)
 _WORKSPACE_MODEL = re.compile(r"(?:azureml:)?(/subscriptions/.+?)/models/([^/]+)/versions/([^/]+)", re.IGNORECASE)
@@ -23,16 +23,16 @@ _STATES = {  # types.md of 2025-12-01, EndpointProvisioningState and DeploymentP
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """Names a model version: of a registry if `registry` is given, else of a workspace."""
+    """A reference to a model version, in a registry if `registry` is set, else in a workspace."""
 
     name: str
     version: str
     registry: str = ""
-    workspace: str = ""  # its ARM id
+    workspace: str = ""  # ARM id
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From the id of a model version. Raises ValueError for any other text."""
+        """Parse the id of a model version. Raises ValueError for any other text."""
         if match := _REGISTRY_MODEL.fullmatch(text):
             registry, name, version = match.groups()
             return cls(name, version, registry=registry)
@@ -43,7 +43,7 @@ class ModelRef:
 
     @property
     def model_id(self) -> str:
-        """The id of the model, of whatever version."""
+        """The id of the model, without the version."""
         home = f"azureml://registries/{self.registry}" if self.registry else self.workspace
         return f"{home}/models/{self.name}"
 
@@ -58,7 +58,7 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A registered model version, as it is now."""
+    """A registered model version."""
 
     ref: ModelRef
     type: str = ""
@@ -68,13 +68,13 @@ class Model:
 
     @property
     def needs_code(self) -> bool:
-        """Can it not be deployed without an environment and a scoring script?"""
+        """Does a deployment need an environment and a scoring script?"""
         return self.type.casefold() not in NO_CODE
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An endpoint. Of a batch endpoint, the default deployment is the one with all the traffic."""
+    """An endpoint. In a batch endpoint, the default deployment counts as the one with all the traffic."""
 
     name: str
     state: str
@@ -82,19 +82,19 @@ class Endpoint:
     mirrored: Mapping[str, int] = field(default_factory=dict)
     scoring_uri: str = ""
     auth: str = ""  # AADToken, Key or AMLToken
-    compute: str = ""  # the Kubernetes cluster, if it is on one
+    compute: str = ""  # the Kubernetes cluster; empty if managed
     operation: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def online(cls, body: Mapping[str, Any]) -> Self:
-        """From the body of an online endpoint."""
+        """Read an online endpoint from the body of a response."""
         return cls._of(body, traffic=_shares(body["properties"].get("traffic")))
 
     @classmethod
     def batch(cls, body: Mapping[str, Any]) -> Self:
-        """From the body of a batch endpoint."""
+        """Read a batch endpoint from the body of a response."""
         default = (body["properties"].get("defaults") or {}).get("deploymentName")
         return cls._of(body, traffic={default: 100} if default else {})
 
@@ -115,7 +115,7 @@ class Endpoint:
         )
 
     def writable(self, **properties: Any) -> dict[str, Any]:
-        """Its own body, as it can be sent back, with changes to its properties: nothing that it has is lost."""
+        """The body for a PUT: everything that was read and can be written, with changed properties."""
         kept = {name: value for name, value in self.body["properties"].items() if name not in _READ_ONLY} | properties
         body = {name: self.body.get(name) for name in ("location", "tags", "kind", "sku")}
         body |= {"identity": _identity(self.body.get("identity")), "properties": _present(kept)}
@@ -124,19 +124,19 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment behind an endpoint."""
+    """A deployment of an endpoint."""
 
     name: str
     state: str
     model: str = ""  # its id
-    workspace: str = ""  # the ARM id of the one where it is
+    workspace: str = ""  # ARM id of its workspace
     tags: Mapping[str, str] = field(default_factory=dict)
     created: datetime | None = None
     operation: str = ""
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Self:
-        """From the body of an online or a batch deployment."""
+        """Read an online or a batch deployment from the body of a response."""
         properties = body["properties"]
         model = properties.get("model") or ""
         return cls(
@@ -151,7 +151,7 @@ class Deployment:
 
     @property
     def ref(self) -> ModelRef | None:
-        """The model version that it serves; None if its id is of no known form."""
+        """The model version that it serves; None if its id has an unknown form."""
         if self.workspace and (match := _SHORT_MODEL.fullmatch(self.model)):
             return ModelRef(match[1], match[2], workspace=self.workspace)
         try:
@@ -162,7 +162,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class NewDeployment:
-    """A deployment that is to be made."""
+    """A deployment to create."""
 
     endpoint: str
     name: str
@@ -172,20 +172,20 @@ class NewDeployment:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an endpoint answered to a request; status 0 if it did not."""
+    """The response of an endpoint; status 0 if there was none."""
 
     status: int
     text: str
 
 
 def state_of(properties: Mapping[str, Any]) -> str:
-    """How provisioning gets on, in the letters' case that the schema has; empty if that is not said."""
+    """The provisioning state, in the schema's spelling; empty if there is none."""
     state = str(properties.get("provisioningState") or "")
     return _STATES.get(state.casefold(), state)
 
 
 def _workspace(id: str) -> str:
-    """The workspace of what has this ARM id; empty if it is none."""
+    """The ARM id of the workspace of a resource; empty if it is in none."""
     try:
         return str(WorkspaceId.parse("/".join(id.split("/")[:9])))
     except ValueError:
@@ -197,7 +197,7 @@ def _shares(traffic: Mapping[str, Any] | None) -> dict[str, int]:
 
 
 def _operation(properties: Mapping[str, Any]) -> str:
-    """The URL of its last operation, which the service notes among the properties (seen in Azure/azure-cli#30154)."""
+    """The URL of the last operation, which the service keeps in the properties (see Azure/azure-cli#30154)."""
     return str((properties.get("properties") or {}).get("AzureAsyncOperationUri") or "")
 
 
@@ -209,7 +209,7 @@ def _identity(identity: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _present(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Without nulls, which may be read and not be written."""
+    """The values without nulls: the service returns nulls that it does not accept."""
     return {name: value for name, value in values.items() if value is not None}
 
 

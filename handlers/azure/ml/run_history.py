@@ -1,6 +1,6 @@
-"""Run history: why a run failed, which Resource Manager does not tell.
+"""Run history: why a job failed, which Resource Manager does not return.
 
-Paths and shapes: azure-ai-ml, azure/ai/ml/_restclient/runhistory, by which `az ml job stream` tells it.
+Paths and shapes are those of azure-ai-ml, azure/ai/ml/_restclient/runhistory, which `az ml job stream` uses.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,11 +15,11 @@ from handlers.azure.ml.workspace import AzureML
 from handlers.base import GiveUp, RetryLater
 
 _QUERY = {"api-version": "v1.0"}
-_STEPS = 3  # failed steps that are told of
+_STEPS = 3  # failed steps that are reported
 
 
-def why(azureml: AzureML, name: str) -> str:
-    """What went wrong with a job and with its steps, in the service's words; empty if it does not say."""
+def failure_reason(azureml: AzureML, name: str) -> str:
+    """The service's messages about a failed job and its steps; empty if there are none, or they cannot be read."""
     texts: list[str] = []
     with suppress(AzureError, GiveUp, RetryLater, LookupError, TypeError, ValueError):
         plane = DataPlane(azureml)

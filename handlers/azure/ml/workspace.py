@@ -1,4 +1,4 @@
-"""`AzureML`: one workspace of Azure Machine Learning."""
+"""`AzureML`: the client of one workspace of Azure Machine Learning."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from handlers.azure import cloud
 from handlers.azure.arm import Arm
 from handlers.azure.credential import credential
-from handlers.azure.errors import QUOTA_HINT, explained
+from handlers.azure.errors import QUOTA_HINT, translated_errors
 from handlers.azure.ml.resources import Model, ModelRef
 from handlers.azure.transport import ONCE, Transport
 from handlers.base import GiveUp
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.core.credentials import TokenCredential
 
-_ALL = "totalregional"  # as `_family` has it: the quota of a region, beside those of families
+_ALL = "totalregional"  # as `_family` spells it: the quota of the whole region
 
 
 class AzureML:
-    """One workspace. Shared by threads; makes no request before it is asked something.
+    """One workspace; threads share it. Creating it sends no request.
 
-    Methods raise azure.core's errors, and RetryLater or GiveUp where Azure ML's status does not say what is meant.
+    Every method raises AzureError of azure-core, RetryLater or GiveUp (handlers/azure/errors.py).
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class AzureML:
 
     @cached_property
     def client(self) -> "MLClient":
-        """Microsoft's client for the workspace. The first in a process takes two or three seconds and 100 MB."""
+        """azure-ai-ml's client of the workspace. The first in a process takes two or three seconds and 100 MB."""
         workspace = self.workspace
         names = (workspace.subscription, workspace.resource_group, workspace.name)
         return _client_class()(self.credential, *names, **self._options)
 
     def registry(self, name: str) -> "MLClient":
-        """Microsoft's client for a registry, which must be asked where it is. Raises AzureError."""
+        """azure-ai-ml's client of a registry. Its creation sends a request for the registry's location."""
         if name not in self._registries:
             self._registries[name] = _client_class()(self.credential, registry_name=name, **self._options)
         return self._registries[name]
@@ -67,8 +67,8 @@ class AzureML:
         return {**cloud.client_options(self.endpoint), **quiet, **ONCE, "transport": self.transport}
 
     def model(self, ref: ModelRef) -> Model | None:
-        """A model version as it is now; None if there is none."""
-        with explained():
+        """Read a model version; None if it does not exist."""
+        with translated_errors():
             client = self.registry(ref.registry) if ref.registry else self.client
             try:
                 return _model(client.models.get(ref.name, ref.version), ref)
@@ -76,15 +76,17 @@ class AzureML:
                 return None
 
     def other_versions(self, model: Model) -> Iterator[Model]:
-        """The other versions of a model of this workspace, in no order; none if this is the newest.
+        """The other versions of a model of this workspace, in no order; none if this version is the newest.
 
-        The newest is asked for first: mostly it is this one, and then there are no others to look through.
+        The newest version is read first: mostly it is this one, which saves listing the others.
         """
-        with explained():
+        with translated_errors():
             models, ref = self.client.models, model.ref
             from azure.ai.ml.exceptions import ValidationException
 
-            with suppress(ValidationException):  # what the client makes of none, be they archived or not listed yet
+            with suppress(
+                ValidationException
+            ):  # the client's error if it finds none: all are archived, or not listed yet
                 if models.get(ref.name, label="latest").version == ref.version:
                     return
             for other in models.list(name=ref.name):
@@ -93,15 +95,15 @@ class AzureML:
 
     @cached_property
     def location(self) -> str:
-        """The region of the workspace. Raises LookupError if it is not said."""
+        """The region of the workspace. Raises LookupError if the service does not return it."""
         return str((self.arm.get(self.path) or {})["location"])
 
     def quota_problem(self, instance_type: str, instances: int) -> str:
-        """Why there is no room for so many machines; empty if there is, or if the service does not tell.
+        """Why the quota does not suffice for so many instances; empty if it does, or if that is unknown.
 
-        That it takes a fifth more than it runs, for upgrades, is left to the service: some machines are exempt from it.
-        What is not in the answers (learn.microsoft.com/rest/api/azureml, "Usages - List" and "Virtual Machine Sizes -
-        List") is no reason: the service says itself what it refuses.
+        Azure ML needs a fifth more than the instances for upgrades, but not for all sizes: that is left to the service.
+        So is everything that is missing in the responses (learn.microsoft.com/rest/api/azureml, "Usages - List" and
+        "Virtual Machine Sizes - List").
         """
         try:
             location = self.location
@@ -109,8 +111,8 @@ class AzureML:
             sizes = (self.arm.get(f"{base}/{location}/vmSizes") or {}).get("value", ())
             size = next(s for s in sizes if s["name"].casefold() == instance_type.casefold())
             family, needed = _family(size["family"]), int(size["vCPUs"]) * instances
-            usages = list(self.arm.pages(f"{base}/{location}/usages"))
-            full = next(u for u in usages if _family(u["name"]["value"]) in {family, _ALL} and _lacks(u, needed))
+            usages = list(self.arm.items(f"{base}/{location}/usages"))
+            full = next(u for u in usages if _family(u["name"]["value"]) in {family, _ALL} and _is_exceeded(u, needed))
         except (HttpResponseError, GiveUp, LookupError, TypeError, ValueError, StopIteration):
             return ""
         return (
@@ -120,8 +122,8 @@ class AzureML:
 
 
 def connect(workspace: WorkspaceId) -> AzureML:
-    """The gateway to a workspace, by the app's credential; one for each, so that connections and tokens are kept."""
-    shared: Any = credential()  # to the type checker, no credential can be a key
+    """The client of a workspace, with the app's credential; always the same one, which keeps connections and tokens."""
+    shared: Any = credential()  # Any: TokenCredential is not hashable to the type checker, and `cache` needs that
     return _connected(workspace, cloud.arm_endpoint(), shared)
 
 
@@ -132,17 +134,17 @@ def _connected(workspace: WorkspaceId, endpoint: str, credential: Any) -> AzureM
 
 @cache
 def _client_class() -> "type[MLClient]":
-    with warnings.catch_warnings():  # marshmallow tells it some hundred times what it will have to change
+    with warnings.catch_warnings():  # marshmallow raises some hundred of them
         warnings.simplefilter("ignore")
-        # The cloud that a client used is kept there, for child processes too; one that it does not know, such as a
-        # stand-in, keeps it from being imported (azure/ai/ml/entities/_credentials.py). Ours is always named.
+        # A client leaves its cloud in the environment, also for child processes. azure-ai-ml cannot be imported with an
+        # unknown one (azure/ai/ml/entities/_credentials.py), such as an emulator's. `client_options` names the cloud.
         os.environ.pop("AZUREML_CURRENT_CLOUD", None)
         from azure.ai.ml import MLClient
     for name, logger in list(logging.Logger.manager.loggerDict.items()):
         if name.startswith("azure.ai.ml") and isinstance(logger, logging.Logger):
-            logger.handlers.clear()  # they print to stderr, past the app's own logging, that an endpoint exists
+            logger.handlers.clear()  # they write to stderr, beside the app's logging, that an endpoint exists
             logger.propagate = True
-            # Its activity log reports as errors what is none: that something is not there, for example.
+            # Its activity log reports a missing resource as an error, for example.
             logger.setLevel(logging.CRITICAL if "._telemetry" in name else logging.WARNING)
     return MLClient
 
@@ -156,11 +158,11 @@ def _model(found: Any, ref: ModelRef) -> Model:
     return Model(ref, str(found.type or ""), dict(found.tags or {}), dict(found.properties or {}), created)
 
 
-def _lacks(usage: dict[str, Any], needed: int) -> bool:
-    """Is there not so much left of a quota? Below zero there is no limit."""
+def _is_exceeded(usage: dict[str, Any], needed: int) -> bool:
+    """Is less of a quota left than needed? A negative limit means that there is none."""
     return 0 <= int(usage["limit"]) < int(usage["currentValue"]) + needed
 
 
 def _family(name: str) -> str:
-    """What the service's two spellings have in common: standardDSv2Family, Standard DSv2 Family Cluster Dedicated …"""
+    """The common part of the service's spellings: standardDSv2Family, Standard DSv2 Family Cluster Dedicated vCPUs."""
     return re.sub(r"[\s_]|family|cluster|dedicated|vcpus", "", name.casefold())

@@ -57,8 +57,8 @@ def test_incomplete_list_of_deployments_deletes_nothing(
     serving: MakeSite, azure: Azure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The link to the next page is not followed."""
-    follow = Arm.at
-    monkeypatch.setattr(Arm, "at", lambda arm, url: None if "/deployments?" in url else follow(arm, url))
+    follow = Arm.get_url
+    monkeypatch.setattr(Arm, "get_url", lambda arm, url: None if "/deployments?" in url else follow(arm, url))
     azure.state.page = 1
     status, note = deploy_eight(site := serving(keep=0, traffic=[100]))
     assert (status, site.traffic(), site.versions()) == ("succeeded", {"8": 100}, ["7", "8"])

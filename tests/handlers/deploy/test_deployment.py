@@ -201,7 +201,7 @@ def test_operation_without_json_gives_no_reason(
     def page(*_: Any) -> None:
         raise ValueError("Expecting value: line 1 column 1 (char 0)")
 
-    monkeypatch.setattr(Arm, "at", page)
+    monkeypatch.setattr(Arm, "get_url", page)
     azure.faults.fail_deployment(EIGHT, CRASHED)
     site = serving()
     status, note = deploy_eight(site)

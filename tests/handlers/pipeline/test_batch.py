@@ -13,7 +13,7 @@ from emulator.http.call import Call
 from emulator.http.request import Request
 from emulator.http.response import Response
 from emulator.state.state import Resource
-from handlers.azure.arm import is_at
+from handlers.azure.arm import is_same_server
 from handlers.azure.ml.data_plane import DataPlane
 from schemas import RunCompleted
 from tests.handlers.pipeline.conftest import MakeSite
@@ -473,7 +473,7 @@ def test_an_answer_without_a_job_s_name_is_told(make: MakeSite) -> None:
     site.azure.faults.fail(POST, status=200, code="Odd")
     site.tell()
     assert site.end[0] == "failed"
-    assert "has answered without naming the job" in site.end[1]
+    assert "did not return the job's name" in site.end[1]
 
 
 def test_a_data_asset_by_its_id(make: MakeSite) -> None:
@@ -498,4 +498,4 @@ def test_a_data_asset_by_its_id(make: MakeSite) -> None:
     ],
 )
 def test_where_a_url_leads(url: str, same: bool) -> None:
-    assert is_at(url, "https://management.azure.com") is same
+    assert is_same_server(url, "https://management.azure.com") is same

@@ -12,7 +12,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from handlers.azure.run import Run, RunState, Unlisted
+from handlers.azure.run import ListUnavailable, Run, RunState
 from handlers.base import Action, CheckBack, GiveUp, Outcome, RetryLater, Succeeded
 from handlers.pipeline.steps import launch
 from handlers.pipeline.target import Found, Known, Nameless, Plan
@@ -258,7 +258,7 @@ def test_what_a_call_may_have_started_is_not_taken_for_what_was_there_before() -
 def test_that_others_cannot_be_listed_is_no_reason_not_to_start() -> None:
     class Hidden(Remembered):
         def others(self, since: datetime, now: datetime, known: Known) -> list[Run]:
-            raise Unlisted("no list")
+            raise ListUnavailable("no list")
 
     calls = Calls(Hidden(keyed=False))
     calls.to_the_end([])
@@ -298,7 +298,7 @@ def _refused(status: int) -> HttpResponseError:
     return error
 
 
-@pytest.mark.parametrize("error", [_refused(401), _refused(403), Unlisted("no list")], ids=repr)
+@pytest.mark.parametrize("error", [_refused(401), _refused(403), ListUnavailable("no list")], ids=repr)
 def test_a_search_that_may_not_be_made_ends_unsure(error: Exception) -> None:
     """After half an hour: roles take time to spread."""
     calls = Calls(Unseeable(error))

@@ -15,7 +15,7 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError
 
 from emulator import Azure
 from handlers.azure import cloud
-from handlers.azure.errors import error_text, explained
+from handlers.azure.errors import error_text, translated_errors
 from handlers.azure.ml import workspace as gateway
 from handlers.azure.ml.online_endpoints import OnlineEndpoints
 from handlers.azure.ml.resources import Deployment, Endpoint, ModelRef, NewDeployment
@@ -158,7 +158,7 @@ def test_no_answer_is_an_answer_of_the_smoke_test(endpoints: OnlineEndpoints) ->
 @pytest.mark.parametrize("url", ["https://evil.example.com/x", "https://localhost:1/x", "{arm}.evil.example.com/x", ""])
 def test_our_token_goes_to_resource_manager_alone(azureml: AzureML, azure: Azure, url: str) -> None:
     """Whoever makes a deployment can write a URL into its properties."""
-    assert azureml.arm.at(url.format(arm=azure.endpoint)) is None
+    assert azureml.arm.get_url(url.format(arm=azure.endpoint)) is None
     assert azure.calls.all == []
 
 
@@ -228,7 +228,7 @@ MEANINGS: list[tuple[Exception, type[Exception], str]] = [
 @pytest.mark.parametrize(("error", "kind", "said"), MEANINGS, ids=lambda value: str(value)[:40])
 def test_what_an_error_means(error: Exception, kind: type[Exception], said: str) -> None:
     """Together with handlers.errors, which judges by the status."""
-    with pytest.raises(Exception) as raised, explained():  # noqa: PT011 - which it is, is the question
+    with pytest.raises(Exception) as raised, translated_errors():  # noqa: PT011 - which it is, is the question
         raise error
     judged = classify(raised.value)
     assert type(judged) is kind
@@ -249,7 +249,7 @@ def test_what_the_client_wraps_is_judged_by_what_is_inside(azureml: AzureML) -> 
 
     wrapped = MlException(message="upload failed", no_personal_data_message="")
     wrapped.__cause__ = ServiceRequestError("no route to the storage account")
-    with pytest.raises(ServiceRequestError), explained():
+    with pytest.raises(ServiceRequestError), translated_errors():
         raise wrapped
 
 
