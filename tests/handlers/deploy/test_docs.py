@@ -1,6 +1,7 @@
 """docs/handlers/deploy.md matches the code."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ import pytest
 from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from handlers.azure.cloud import METADATA, SETTING
+from handlers.deploy import limits
 from handlers.deploy.handler import INSTANCE_TYPE, Batch, Deploy
 from handlers.deploy.steps import steps_of
 from handlers.duration import format_duration
+from handlers.errors import PROPAGATION
 from schemas import ModelRegistered
 from tests.kit.world import SETTINGS, WORKSPACES
 
@@ -65,6 +68,26 @@ def test_page_has_every_step_in_order() -> None:
     ]
     steps = steps_of(None)  # type: ignore[arg-type]  # only the names of the steps matter
     assert names == [step.__name__ for step in steps]
+
+
+def test_page_has_every_limit() -> None:
+    rows = re.findall(r"^\| .*? \| (\d+) (second|minute|hour)s? \|", SECTIONS["Times"], re.MULTILINE)
+    assert [timedelta(**{f"{unit}s": int(number)}) for number, unit in rows] == [
+        limits.MODEL_VISIBLE,
+        limits.ENDPOINT_MISSING,
+        limits.REFUSAL_SETTLED,
+        limits.OUTCOME_KNOWN,
+        limits.DEPLOYMENT_VISIBLE,
+        limits.READY_TO_SCORE,
+        PROPAGATION,
+        limits.TRAFFIC_VISIBLE,
+        limits.TRAFFIC_SETTLED,
+        limits.CONCURRENT_CHANGE,
+        limits.UNHEALTHY,
+        limits.DELETION,
+        limits.TRAFFIC_RESTORED,
+        limits.ROLLBACK_DELETION,
+    ]
 
 
 def test_page_names_the_app_settings() -> None:

@@ -50,11 +50,11 @@ class Schedule:
         return self._clock.time
 
     def when(self, condition: Callable[[Any], bool], then: Callable[[], None]) -> None:
-        """Act once, after the first call that meets the condition."""
+        """Run `then` once, after the first call that meets the condition."""
         self._triggers.append((condition, then))
 
     def later(self, span: timedelta, then: Callable[[], None]) -> None:
-        """Act before the first request that comes so much later."""
+        """Run `then` before the first request after this time has passed."""
         self._due.append((self.now + span, then))
 
     def fault(self, begins: Callable[[Any], bool], match: str, status: int, span: timedelta) -> None:
@@ -78,8 +78,8 @@ class Schedule:
         self.when(begins, lambda: self._clock.forward(seconds=span.total_seconds()))
 
     def times_of(self, target: str) -> list[datetime]:
-        """When such calls were made."""
-        return [at for made, at in self._calls if made == target]
+        """The times of the calls with this method and path."""
+        return [at for called, at in self._calls if called == target]
 
     def gap(self, target: str) -> timedelta:
         """The time between the two calls of this kind."""
