@@ -27,6 +27,10 @@ FORBIDDEN = {
     "schemas": {"azure", "handlers", "dispatch", "mlevents", "emulator", "tests", "function_app"},
     "handlers": {"azure.functions", "dispatch", "mlevents", "emulator", "tests", "function_app"},
     "dispatch": {"azure.functions", "mlevents", "emulator", "tests", "function_app"},
+    "dispatch/inbox": {
+        *("dispatch.rules", "dispatch.guards", "dispatch.replay", "dispatch.app"),
+        *("dispatch.receive", "dispatch.act", "dispatch.decide", "dispatch.sweep", "dispatch.alerts"),
+    },
     "function_app.py": {"mlevents", "emulator", "tests"},
     "mlevents": {"tests", "function_app"},
     "emulator": {"schemas", "dispatch", "handlers", "mlevents", "tests", "function_app"},

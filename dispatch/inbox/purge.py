@@ -104,7 +104,7 @@ class Purge:
             try:
                 self.table.commit(partition, delete=tuple(batch))
             except Conflict:
-                continue  # a replay has changed one of them; the next purge looks at the others again
+                continue  # a replay has changed one of them; the next purge tries the others again
             self.deleted += len(batch)
         return self.deleted - deleted
 

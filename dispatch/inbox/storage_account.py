@@ -31,19 +31,19 @@ _CONTAINER_URL = "https://account.blob.core.windows.net/deadletter"
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """A storage account: by connection string, or by its services' URLs and an identity."""
+    """A storage account, given by a connection string or by the URLs of its services and an identity."""
 
     connection_string: str = ""
     table_url: str = ""
     queue_url: str = ""
     client_id: str | None = None
-    blob_url: str = ""  # needed by no function
+    blob_url: str = ""  # for dead letters; no function needs it
 
     @classmethod
     def of(cls, settings: Environment, connection: str = CONNECTION) -> Self:
-        """As the host resolves it: a connection string, else the account's name, else the services' URLs.
+        """Resolve it as the host does: a connection string, else the account's name, else the URLs of the services.
 
-        `accountName` comes before the URLs because the host takes it first (Azure/azure-functions-host#10401).
+        `accountName` comes before the URLs because the host prefers it (Azure/azure-functions-host#10401).
         Raises SettingsError.
         """
         if text := settings.get(connection):
@@ -71,22 +71,22 @@ class Storage:
         return cls(table_url=table, queue_url=queue, client_id=client_id, blob_url=blob)
 
     def table(self, name: str) -> TableClient:
-        """A client that gives up in time for Event Grid. Makes no request. Raises SettingsError."""
+        """A client whose retries end in time for Event Grid. Makes no request. Raises SettingsError."""
         options: dict[str, Any] = {
             "transport": PunctualTransport(),
             "retry_total": 2,
-            "retry_read": 1,  # who is silent twice is silent a third time
+            "retry_read": 1,  # a service that times out twice would time out again
             "retry_backoff_factor": 0.3,
         }
-        with _told_as_settings_error():
+        with _raised_as_settings_error():
             if self.connection_string:
                 return TableClient.from_connection_string(self.connection_string, name, **options)
             return TableClient(self.table_url, name, credential=credential(self.client_id), **options)
 
     def queue(self, name: str) -> QueueClient:
-        """A client that gives up in time for Event Grid and encodes as host.json says. Makes no request.
+        """A client whose retries end in time for Event Grid, and which encodes messages as host.json says.
 
-        Raises SettingsError.
+        Makes no request. Raises SettingsError.
         """
         options: dict[str, Any] = {
             "retry_policy": ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=1, random_jitter_range=1),
@@ -94,15 +94,15 @@ class Storage:
             "message_decode_policy": TextBase64DecodePolicy(),
             "transport": PunctualTransport(),
         }
-        with _told_as_settings_error():
+        with _raised_as_settings_error():
             if self.connection_string:
                 return QueueClient.from_connection_string(self.connection_string, name, **options)
             return QueueClient(self.queue_url, name, credential(self.client_id), **options)
 
     def container(self, where: str) -> "ContainerClient":
-        """A client for a blob container: this account's, by its name, or any, by its URL. Makes no request.
+        """A client for a blob container of this account, by name, or of any account, by URL. Makes no request.
 
-        A URL may have a shared access signature; without one, it is the identity that has access. Raises SettingsError.
+        Without a shared access signature in the URL, the client uses the identity. Raises SettingsError.
         """
         from azure.storage.blob import ContainerClient, ExponentialRetry
 
@@ -112,7 +112,7 @@ class Storage:
             secret = None if "sig=" in urlsplit(where).query else credential(self.client_id)
             try:
                 return ContainerClient.from_container_url(where, secret, **options)
-            except ValueError:  # whose text has the signature in it
+            except ValueError:  # whose message contains the signature
                 url = where.partition("?")[0]
                 raise SettingsError(f"{url} is no container's URL; one is like {_CONTAINER_URL}") from None
         if not re.fullmatch("(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", where):
@@ -125,17 +125,17 @@ class Storage:
                 f"{CONNECTION}__blobServiceUri is not set, and cannot be told from {self.queue_url}: set it, "
                 "or name the container by its URL"
             )
-        with _told_as_settings_error():
+        with _raised_as_settings_error():
             if self.connection_string:
                 return ContainerClient.from_connection_string(self.connection_string, where, **options)
             return ContainerClient(self.blob_url, where, credential(self.client_id), **options)
 
 
 @contextmanager
-def _told_as_settings_error() -> Iterator[None]:
+def _raised_as_settings_error() -> Iterator[None]:
     try:
         yield
-    except ValueError as error:  # the SDKs' texts do not show what they complain of
+    except ValueError as error:  # the SDKs' messages do not name the setting
         raise SettingsError(f"{CONNECTION} does not lead to a storage account: {error}") from error
 
 

@@ -39,7 +39,7 @@ def redeliver(raw: str, app: App, *, dry_run: bool = False) -> Ingested:
     if isinstance(checked, Ingested):
         return checked
     if not dry_run and not _is_recorded(checked, app):
-        return _ingested(checked, "rejected", "it could not be recorded; the rejection that was recorded says why")
+        return _ingested(checked, "rejected", "it could not be recorded; see the reason of its rejection")
     return _ingested(checked, "duplicate" if duplicate else "new")
 
 

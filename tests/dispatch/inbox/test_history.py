@@ -36,6 +36,6 @@ def test_day_history_skips_unreadable_rows(inbox: Inbox, table: AzureLimits) -> 
 
 
 def test_open_actions_lists_actions_that_have_not_ended(inbox: Inbox) -> None:
-    messages = add(inbox, "ring", "tell")
+    messages = add(inbox, "ring", "next")
     assert inbox.backlog.open_actions("2026-11-22") == sorted(message.id for message in messages)
     assert inbox.backlog.open_actions("2026-11-21") == []

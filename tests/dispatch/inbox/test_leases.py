@@ -23,7 +23,7 @@ def without(name: str) -> Callable[[Row], Row]:
 
 
 def test_action_is_claimed_once(inbox: Inbox) -> None:
-    """The second worker is told to try again after the lease."""
+    """The second worker tries again after the lease."""
     [message] = add(inbox, "ring")
     assert isinstance(inbox.leases.claim(message, NOW), Claim)
     assert inbox.leases.claim(message, NOW) == NotYet(NOW + LEASE)
@@ -31,7 +31,7 @@ def test_action_is_claimed_once(inbox: Inbox) -> None:
 
 def test_message_newer_than_its_row_counts(inbox: Inbox) -> None:
     """The row may come from a backup, and no other message would be sent."""
-    [first, second] = (message._replace(version=5) for message in add(inbox, "ring", "tell"))
+    [first, second] = (message._replace(version=5) for message in add(inbox, "ring", "next"))
     assert isinstance(inbox.leases.claim(first, NOW), Claim)
     assert inbox.leases.rearm(second, NOW) == second._replace(version=2, after=timedelta(minutes=1))
     assert inbox.leases.claim(second._replace(version=1), NOW) == Dropped("another message has taken its place")
@@ -53,13 +53,13 @@ def test_row_of_another_version_is_not_changed(
     inbox: Inbox, table: AzureLimits, change: Callable[[Row], Row], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its message is sent again later, the log names the reason, and the rest of the day stays readable."""
-    [message, _] = add(inbox, "ring", "tell")
+    [message, _] = add(inbox, "ring", "next")
     [row] = table.read(message.id.day, message.id.row, message.id.row + "!")
     table.commit(message.id.day, change(row))
     before = table.read(message.id.day, "", "~")
     assert inbox.leases.claim(message, NOW) == NotYet(NOW + timedelta(minutes=5))
     assert inbox.leases.rearm(message, NOW) == message._replace(after=timedelta(minutes=5))
-    assert [id.rule for id, _ in inbox.history.day(message.id.day).actions] == ["tell"]
+    assert [id.rule for id, _ in inbox.history.day(message.id.day).actions] == ["next"]
     assert table.read(message.id.day, "", "~") == before
     assert not inbox.leases.is_over(message.id, NOW)
     logged = [record.getMessage() for record in caplog.records]

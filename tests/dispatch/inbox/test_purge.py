@@ -54,7 +54,7 @@ def numbered(count: int) -> list[Event]:
 
 def test_history_older_than_the_retention_is_deleted_with_its_day(tmp_path: Path) -> None:
     """Events, actions, rejections, and the day's row in the index."""
-    world = world_with(tmp_path, rule("ring"), rule("tell", after="{ rules: ring }"))
+    world = world_with(tmp_path, rule("ring"), rule("next", after="{ rules: ring }"))
     world.receive(*numbered(60))
     receive("not an event", world.app)
     world.run()
@@ -114,15 +114,15 @@ def test_retention_counts_from_the_receipt_of_an_event(tmp_path: Path) -> None:
 
 def test_event_with_a_deferred_match_is_kept(tmp_path: Path) -> None:
     world = world_with(tmp_path, rule("ring"))
-    world.write(rules(rule("tell", when="[nonsense]")), "other.yaml")
+    world.write(rules(rule("next", when="[nonsense]")), "other.yaml")
     world.receive(EVENT)
     world.run()
     world.clock.forward(days=400)
     sweep(world.app)
-    world.write(rules(rule("tell")), "other.yaml")
+    world.write(rules(rule("next")), "other.yaml")
     sweep(world.app)
     world.run()
-    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
+    assert world.ends() == {"ring": "succeeded", "next": "succeeded"}
 
 
 def test_unreadable_row_is_kept(tmp_path: Path) -> None:

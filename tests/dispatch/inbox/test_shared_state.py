@@ -23,23 +23,23 @@ class Contested(MemoryTable):
 def test_change_tries_again_after_conflicts() -> None:
     table = Contested()
     table.left = 12
-    assert SharedState(table).change("lock|x", lambda note: {"n": "1"}, NOW) == {"n": "1"}
+    assert SharedState(table).change("lock|x", lambda value: {"n": "1"}, NOW) == {"n": "1"}
     assert SharedState(table).all("lock|") == {"lock|x": {"n": "1"}}
 
 
 def test_change_raises_unavailable_after_many_conflicts() -> None:
     """The caller tries again later, instead of occupying a thread."""
     with pytest.raises(Unavailable, match=r"lock\|x"):
-        SharedState(Contested()).change("lock|x", lambda note: {"n": "1"}, NOW)
+        SharedState(Contested()).change("lock|x", lambda value: {"n": "1"}, NOW)
 
 
 def test_change_keeps_what_another_worker_wrote_meanwhile() -> None:
     shared = SharedState(MemoryTable())
 
-    def slowly(note: dict[str, str]) -> dict[str, str]:
-        if "other" not in note:
+    def slowly(value: dict[str, str]) -> dict[str, str]:
+        if "other" not in value:
             shared.change("latest|r", lambda n: n | {"other": "1"}, NOW)
-        return note | {"mine": "1"}
+        return value | {"mine": "1"}
 
     assert shared.change("latest|r", slowly, NOW) == {"other": "1", "mine": "1"}
-    assert shared.change("latest|r", lambda note: note, NOW) == {"other": "1", "mine": "1"}
+    assert shared.change("latest|r", lambda value: value, NOW) == {"other": "1", "mine": "1"}

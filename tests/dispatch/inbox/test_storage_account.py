@@ -74,7 +74,7 @@ def test_tables_and_queues_use_the_app_s_identity(https_azurite: Azurite, identi
         message = queue.receive_message()
         assert message is not None
         assert message.content == "hello"
-    assert [asked["resource"] for asked in identity.requests] == ["https://storage.azure.com"]
+    assert [request["resource"] for request in identity.requests] == ["https://storage.azure.com"]
     assert "client_id" not in identity.requests[0]
 
 
@@ -94,7 +94,7 @@ def test_client_id_selects_a_user_assigned_identity(https_azurite: Azurite, iden
     settings = connection(https_azurite, credential="managedidentity", clientId="11111111-2222-3333-4444-555555555555")
     with Storage.of(Environment(settings)).table(f"t{uuid4().hex}") as client:
         AzureTable(client).commit("p", Row("a", {}))
-    assert {asked["client_id"] for asked in identity.requests} == {"11111111-2222-3333-4444-555555555555"}
+    assert {request["client_id"] for request in identity.requests} == {"11111111-2222-3333-4444-555555555555"}
 
 
 def test_event_is_received_without_keys(https_azurite: Azurite, identity: IdentityEndpoint, tmp_path: Path) -> None:

@@ -146,35 +146,35 @@ class TestConflicts:
         assert {record.replay_number for record in world.actions.values()} == {0, 1}
 
     def test_action_that_changed_since_it_was_read_is_read_again(self, tmp_path: Path) -> None:
-        world = World(rules(rule("ring", "skip"), rule("tell", "skip")), tmp_path)
+        world = World(rules(rule("ring", "skip"), rule("next", "skip")), tmp_path)
         world.receive(EVENT)
         act(world.queue.messages.pop(0)[1], world.app)
         event = stored(world)
         world.run()
         done = replay(event, world.app, ReplayOptions())
-        assert {step.rule: step.status for step in done.steps} == {"ring": "replayed", "tell": "requeued"}
+        assert {step.rule: step.status for step in done.steps} == {"ring": "replayed", "next": "requeued"}
         world.run()
-        assert called(world) == ["ring", "tell", "ring"]
+        assert called(world) == ["ring", "next", "ring"]
 
     def test_end_leaves_a_follow_up_that_was_replayed_meanwhile(self, tmp_path: Path) -> None:
-        world = ran(tmp_path, rule("ring", "give-up"), rule("tell", after=FAILED))
+        world = ran(tmp_path, rule("ring", "give-up"), rule("next", after=FAILED))
         again(world)
         claim = world.app.inbox.leases.claim(Message.parse(world.queue.messages.pop()[1]), world.clock())
         assert isinstance(claim, Claim)
-        again(world, ReplayOptions(rule="tell"))
+        again(world, ReplayOptions(rule="next"))
         carry_out(claim, world.app)
-        assert world.ends() == {"ring": "failed", "tell": "pending"}
+        assert world.ends() == {"ring": "failed", "next": "pending"}
         world.run()
-        assert called(world) == ["ring", "tell", "ring", "tell"]
+        assert called(world) == ["ring", "next", "ring", "next"]
         assert world.app.inbox.backlog.open_actions(DAY) == []
 
     def test_stray_open_marker_does_not_keep_an_action_from_ending(self, tmp_path: Path) -> None:
         """It may come from a restored backup."""
-        world = ran(tmp_path, rule("ring", "give-up"), rule("tell", after=FAILED))
-        world.table.commit(DAY, Row(f"!open|{stored(world).key}|tell", {}))
+        world = ran(tmp_path, rule("ring", "give-up"), rule("next", after=FAILED))
+        world.table.commit(DAY, Row(f"!open|{stored(world).key}|next", {}))
         again(world)
         world.run()
-        assert called(world) == ["ring", "tell", "ring", "tell"]
+        assert called(world) == ["ring", "next", "ring", "next"]
         assert world.app.inbox.backlog.open_actions(DAY) == []
 
     def test_event_that_was_deleted_meanwhile_stays_deleted(self, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.no_cover  # the same lines many times; that they are re
 
 EVENT = RunStatusChanged.example(id="e1")
 OTHER = EVENT.model_copy(update={"id": "e2"})
-FOLLOWER = rule("tell", after="{ rules: ring, outcome: any }")
+FOLLOWER = rule("next", after="{ rules: ring, outcome: any }")
 
 
 class Scenario(NamedTuple):
@@ -105,18 +105,18 @@ SCENARIOS = {
         Counter(
             {
                 ("e1", "ring", "failed", 1): 1,
-                ("e1", "tell", "succeeded", 1): 1,
+                ("e1", "next", "succeeded", 1): 1,
                 ("e1", "done", "succeeded", 0): 1,
                 ("e1", "new", "succeeded", 0): 1,
             }
         ),
-        Counter(ring=2, tell=1, new=1),
+        Counter(ring=2, next=1, new=1),
     ),
     "unmatched events": Scenario(
         unmatched,
         lambda app: list(replay_unmatched(app, NOW.replace(hour=0), NOW.replace(hour=23))),
-        Counter({(event, rule, "succeeded", 0): 1 for event in ("e1", "e2") for rule in ("ring", "tell")}),
-        Counter(ring=2, tell=2),
+        Counter({(event, rule, "succeeded", 0): 1 for event in ("e1", "e2") for rule in ("ring", "next")}),
+        Counter(ring=2, next=2),
     ),
     "rejected events": Scenario(
         rejected,

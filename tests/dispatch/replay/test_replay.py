@@ -204,11 +204,11 @@ class TestOpenActions:
         assert len(world.calls) == 1
 
     def test_open_action_of_another_rule_gets_no_message(self, tmp_path: Path) -> None:
-        world = World(rules(rule("ring", "wait 60", "succeed"), rule("tell", "skip")), tmp_path)
+        world = World(rules(rule("ring", "wait 60", "succeed"), rule("next", "skip")), tmp_path)
         world.receive(EVENT)
         for _ in range(2):
             act(world.queue.messages.pop(0)[1], world.app)
-        assert again(world, ReplayOptions(rule="tell")) == {"tell": "replayed"}
+        assert again(world, ReplayOptions(rule="next")) == {"next": "replayed"}
         assert "queued again by a replay" not in notes(world, "ring")
 
 

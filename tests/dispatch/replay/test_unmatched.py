@@ -12,7 +12,7 @@ from tests.kit.storage import NOW
 from tests.kit.world import World, rule, rules
 
 NO_MATCH = rules(rule("other", on="RunCompleted"))
-RING = rules(rule("ring"), rule("tell", after="{ rules: ring }"))
+RING = rules(rule("ring"), rule("next", after="{ rules: ring }"))
 MIDNIGHT = datetime(2026, 11, 22, tzinfo=UTC)
 
 
@@ -40,8 +40,8 @@ def test_unmatched_event_gets_the_actions_of_today_s_rules(tmp_path: Path) -> No
     world.write(RING)
     assert created(unmatched(world)) == {"e1": ["ring created"], "m1": []}
     world.run()
-    assert [call.action.rule for call in world.calls] == ["ring", "tell"]
-    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
+    assert [call.action.rule for call in world.calls] == ["ring", "next"]
+    assert world.ends() == {"ring": "succeeded", "next": "succeeded"}
 
 
 def test_replaying_twice_adds_nothing(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_span_selects_undated_events_by_the_time_of_receipt(tmp_path: Path) -> N
     assert unmatched(world, MIDNIGHT, hours=5) == []
     assert created(unmatched(world, MIDNIGHT + timedelta(hours=5), hours=1)) == {"e1": ["ring created"]}
     world.run()
-    assert [call.action.rule for call in world.calls] == ["ring", "tell"]
+    assert [call.action.rule for call in world.calls] == ["ring", "next"]
 
 
 def test_open_action_gets_another_message(tmp_path: Path) -> None:
