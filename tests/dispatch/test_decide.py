@@ -1,4 +1,4 @@
-"""What an action keeps from one call to the next, and what it is forgiven: failures, pauses, crashes, changed rules."""
+"""What follows from an outcome: retries, throttling, crashes and changed rules; with the real inbox and rules."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ EVENT = RunStatusChanged.example(id="e1")
 
 
 def started(folder: Path, *texts: str) -> World:
-    """A world in which the event has come and nothing has been done about it."""
+    """A world that has received the event and has not acted on it."""
     world = World(rules(*texts), folder)
     assert world.loaded.errors == ()
     world.receive(EVENT)
@@ -26,23 +26,68 @@ def started(folder: Path, *texts: str) -> World:
 
 
 def step(world: World) -> None:
-    """Deliver one message, when it is due."""
+    """Deliver one message when it is due."""
     at, message = world.queue.messages.pop(0)
     world.clock.time = max(at, world.clock.time)
     act(message, world.app)
 
 
 def crash(world: World) -> None:
-    """A worker claims the action and is never seen again."""
+    """A worker claims the action and dies."""
     [(at, message)] = world.queue.messages
     world.clock.time = max(at, world.clock.time)
     world.app.inbox.leases.claim(Message.parse(message), world.clock())
     world.clock.forward(minutes=7)
 
 
+def test_failures_are_counted_since_the_last_check_back(tmp_path: Path) -> None:
+    """Its state outlives later failures."""
+    world = started(tmp_path, rule("ring", "retry", "retry", "wait", "retry", "succeed"))
+    world.run()
+    assert [call.action.failures for call in world.calls] == [0, 1, 2, 0, 1]
+    assert world.calls[-1].action.state == {"call": 3}
+    assert world.ends() == {"ring": "succeeded"}
+
+
+def test_an_action_that_keeps_failing_gives_up_after_retry_for(tmp_path: Path) -> None:
+    """The time counts from the first failure; delays grow up to `max_delay`."""
+    world = started(tmp_path, rule("ring", "retry busy", retry="{ for: 1h, first_delay: 10s, max_delay: 10m }"))
+    start = world.clock()
+    world.run()
+    assert timedelta(hours=1) <= world.clock() - start <= timedelta(hours=1, minutes=10)
+    assert world.actions["ring"].status == "failed"
+    assert world.actions["ring"].note.startswith(f"gave up after {len(world.calls)} attempts in 1h")
+    assert world.actions["ring"].note.endswith(": busy")
+
+
+def test_throttling_does_not_count_against_retry_for(tmp_path: Path) -> None:
+    """A service that asks for pauses is not broken."""
+    world = started(tmp_path, rule("ring", *["throttle 86400"] * 3, "succeed", retry="{ for: 1h }"))
+    world.run()
+    assert world.ends() == {"ring": "succeeded"}
+    assert world.actions["ring"].failures == 0
+
+
+def test_a_403_is_retried_for_half_an_hour(tmp_path: Path) -> None:
+    world = started(tmp_path, rule("ring", "forbidden"))
+    start = world.clock()
+    world.run()
+    assert world.ends() == {"ring": "failed"}
+    assert timedelta(minutes=30) <= world.clock() - start < timedelta(hours=2)
+
+
+@pytest.mark.parametrize("word", ["give-up", "nothing"])
+def test_an_action_that_gives_up_fails_at_once(tmp_path: Path, word: str) -> None:
+    """So does a handler that returns nothing."""
+    world = started(tmp_path, rule("ring", word))
+    world.run()
+    assert world.ends() == {"ring": "failed"}
+    assert len(world.calls) == 1
+
+
 @pytest.mark.parametrize("word", ["retry", "forbidden"])
-def test_the_time_that_failing_may_take_begins_anew_with_progress(tmp_path: Path, word: str) -> None:
-    """A CheckBack after two hours: what failed before it is forgotten, for the rule's patience and for the error's."""
+def test_a_check_back_restarts_the_retry_time(tmp_path: Path, word: str) -> None:
+    """For `retry.for` and for the shorter limit of an error alike."""
     script = [word, "wait 7200", word, "succeed"]
     world = started(tmp_path, rule("ring", *script, retry="{ for: 1h }"))
     world.run()
@@ -51,16 +96,16 @@ def test_the_time_that_failing_may_take_begins_anew_with_progress(tmp_path: Path
 
 
 @pytest.mark.parametrize("word", ["retry", "forbidden"])
-def test_the_time_that_throttling_takes_does_not_count(tmp_path: Path, word: str) -> None:
-    """A day of 429 between two failures: not one second of the patience is gone."""
+def test_a_day_of_throttling_between_failures_does_not_count(tmp_path: Path, word: str) -> None:
+    """Neither against `retry.for` nor against the shorter limit of an error."""
     world = started(tmp_path, rule("ring", word, *["throttle 43200"] * 2, word, "succeed"))
     world.run()
     assert [call.action.failures for call in world.calls] == [0, 1, 1, 1, 2]
     assert world.ends() == {"ring": "succeeded"}
 
 
-def test_throttling_shifts_when_the_failing_began(tmp_path: Path) -> None:
-    """By as much as the pause takes; what was not failing does not begin to."""
+def test_throttling_moves_the_start_of_failing_forward(tmp_path: Path) -> None:
+    """By the length of the pause; an action that was not failing does not start to."""
     world = started(tmp_path, rule("ring", "throttle 60", "forbidden", "throttle 600", "succeed"))
     step(world)
     assert (world.actions["ring"].failing_since, world.actions["ring"].denied_since) == (None, None)
@@ -75,8 +120,8 @@ def test_throttling_shifts_when_the_failing_began(tmp_path: Path) -> None:
     assert after.failing_since == after.denied_since == began + pause
 
 
-def test_access_is_tried_for_half_an_hour_of_its_own(tmp_path: Path) -> None:
-    """However long the action had failed for other reasons: twelve timeouts, and then a role is missing."""
+def test_the_half_hour_of_a_403_starts_with_the_first_403(tmp_path: Path) -> None:
+    """However long the action had failed for other reasons: twelve timeouts before a role is missing."""
     world = started(tmp_path, rule("ring", *["retry timeout"] * 12, "forbidden", retry="{ max_delay: 10m }"))
     for _ in range(13):
         step(world)
@@ -87,16 +132,16 @@ def test_access_is_tried_for_half_an_hour_of_its_own(tmp_path: Path) -> None:
     assert timedelta(minutes=30) <= world.clock() - began <= timedelta(minutes=40)
 
 
-def test_another_error_ends_the_half_hour(tmp_path: Path) -> None:
-    """The next 403 is the first of its kind again."""
+def test_another_error_restarts_the_half_hour(tmp_path: Path) -> None:
+    """The next 403 is the first one again."""
     world = started(tmp_path, rule("ring", "forbidden", *["retry"] * 12, "forbidden", "succeed"))
     world.run()
     assert world.ends() == {"ring": "succeeded"}
     assert len(world.calls) == 15
 
 
-def test_progress_forgives_crashes(tmp_path: Path) -> None:
-    """Five in a row are the end, not five in the weeks that a roll-out takes."""
+def test_a_check_back_resets_the_crashes(tmp_path: Path) -> None:
+    """Five consecutive crashes fail an action, not five in the weeks that a roll-out takes."""
     world = started(tmp_path, rule("ring", "wait", "wait", "succeed"))
     for _ in range(4):
         crash(world)
@@ -109,11 +154,11 @@ def test_progress_forgives_crashes(tmp_path: Path) -> None:
     assert len(world.calls) == 3
 
 
-def test_a_guard_that_holds_changes_nothing_about_the_action(tmp_path: Path) -> None:
-    """Not its state, not its failures; and the time in which it is not asked is none in which it fails."""
+def test_a_guard_that_holds_changes_nothing_but_the_due_time(tmp_path: Path) -> None:
+    """Neither state nor failures; and the clocks of a failing action stop meanwhile."""
     world = started(tmp_path, rule("ring", "wait 60", "forbidden", "succeed"))
     answers: Iterator[Hold | None] = iter([None, None, Hold(timedelta(minutes=3), "not now"), None])
-    guards: tuple[Guard, ...] = (lambda turn: next(answers),)
+    guards: tuple[Guard, ...] = (lambda attempt: next(answers),)
     ring = replace(world.loaded.by_name["ring"], guards=guards)
     world.loaded = replace(world.loaded, by_name={"ring": ring})
     step(world)
@@ -125,8 +170,8 @@ def test_a_guard_that_holds_changes_nothing_about_the_action(tmp_path: Path) -> 
     assert before.state == {"call": 1}
     assert before.failures == 1
     assert before.denied_since == before.failing_since is not None
-    stood_still = before.failing_since + timedelta(minutes=3)
-    assert after.failing_since == after.denied_since == stood_still
+    stopped = before.failing_since + timedelta(minutes=3)
+    assert after.failing_since == after.denied_since == stopped
     kept = ("state", "failures", "crashes", "checked_back", "handler", "settings")
     assert {name: getattr(after, name) for name in kept} == {name: getattr(before, name) for name in kept}
     world.run()
@@ -135,8 +180,8 @@ def test_a_guard_that_holds_changes_nothing_about_the_action(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("word", ["succeed", "skip", "wait"])
-def test_the_row_says_what_ran(tmp_path: Path, word: str) -> None:
-    """The rule was changed after the event came: the handler and the settings are those of the call."""
+def test_the_row_has_the_handler_and_the_settings_of_the_last_call(tmp_path: Path, word: str) -> None:
+    """The rule has changed since the event was received."""
     world = started(tmp_path, "  - { name: ring, on: RunStatusChanged, do: log }\n")
     made = world.actions["ring"]
     assert made.handler == "log"
@@ -147,8 +192,8 @@ def test_the_row_says_what_ran(tmp_path: Path, word: str) -> None:
     assert ran.settings != made.settings
 
 
-def test_what_has_kept_no_state_may_be_taken_over_by_another_handler(tmp_path: Path) -> None:
-    """A rule that is mended while its action is retried: nothing of the old handler is in the new one's way."""
+def test_an_action_without_state_continues_with_another_handler(tmp_path: Path) -> None:
+    """A rule may be fixed while its action is retried."""
     world = started(tmp_path, rule("ring", "retry"))
     step(world)
     world.write("rules:\n  - { name: ring, on: RunStatusChanged, do: log }\n")
@@ -157,24 +202,24 @@ def test_what_has_kept_no_state_may_be_taken_over_by_another_handler(tmp_path: P
     assert world.actions["ring"].handler == "log"
 
 
-class Mute(Exception):  # noqa: N818 - its name is all that can be told of it
-    """Has a defect where its text should be."""
+class TextlessError(Exception):
+    """Its `__str__` raises."""
 
     def __str__(self) -> str:
         raise RuntimeError("no text")
 
 
-class RaisesMute(Scripted):
-    """Fails once, without a word."""
+class RaisesTextless(Scripted):
+    """Raises once an exception without a text."""
 
     def run(self, event: Event, action: Action) -> Outcome:
         if not action.failures:
-            raise Mute
+            raise TextlessError
         return super().run(event, action)
 
 
-class SaysThirty(Scripted):
-    """Asks once for a pause of 30, and does not say of what."""
+class RaisesInvalid(Scripted):
+    """Raises once a RetryLater with a number instead of a timedelta."""
 
     def run(self, event: Event, action: Action) -> Outcome:
         if not action.failures:
@@ -185,15 +230,15 @@ class SaysThirty(Scripted):
 @pytest.mark.parametrize(
     ("handler", "note"),
     [
-        (RaisesMute, "Mute, which cannot be read: RuntimeError"),
-        (SaysThirty, "TypeError: RetryLater's after is a timedelta or None, not 30"),
+        (RaisesTextless, "TextlessError, which cannot be read: RuntimeError"),
+        (RaisesInvalid, "TypeError: RetryLater's after is a timedelta or None, not 30"),
     ],
 )
-def test_an_error_that_is_hard_to_read_is_tried_again(
+def test_an_invalid_exception_is_retried(
     tmp_path: Path, handler: type[Scripted], note: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It does not end the worker's call: the message would come again at once, and the lease count as a crash."""
-    world = started(tmp_path, rule("ring").replace("SCRIPTED", f"tests.dispatch.test_again:{handler.__name__}"))
+    """If it ended the worker's call, the message would come again at once, and the lease would count as a crash."""
+    world = started(tmp_path, rule("ring").replace("SCRIPTED", f"tests.dispatch.test_decide:{handler.__name__}"))
     world.run()
     assert world.ends() == {"ring": "succeeded"}
     assert world.actions["ring"].timeline[2].note == note
