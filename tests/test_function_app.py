@@ -1,4 +1,4 @@
-"""The real function_app.py through Microsoft's runtime library: over HTTP, with real storage and real mail."""
+"""function_app.py in Microsoft's runtime library: over HTTP, with Azurite and a mail server."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ EXAMPLE = ROOT / "local.settings.json.example"
 
 
 def names() -> dict[str, str]:
-    """A table and queues of a test's own."""
+    """Settings that name a table and queues for one test."""
     unique = uuid4().hex[:12]
     return {
         "MLEVENTS_TABLE": f"t{unique}",
@@ -52,13 +52,13 @@ def inbox(local: LocalApp) -> Inbox:
 
 
 def post(local: LocalApp, event: dict[str, Any], function: str = "azureml_event") -> requests.Response:
-    """As Event Grid delivers it."""
+    """Deliver an event as Event Grid does."""
     headers = {"aeg-event-type": "Notification"}
     return requests.post(local.url_of(function), json=[event], headers=headers, timeout=30)
 
 
 def settled(local: LocalApp, inbox: Inbox, id: str) -> dict[str, str]:
-    """How the actions of an event ended, once they have."""
+    """The status of the actions of an event by rule, once all have ended."""
 
     def ends() -> dict[str, str] | None:
         for day in inbox.history.days():
@@ -77,8 +77,8 @@ def settled(local: LocalApp, inbox: Inbox, id: str) -> dict[str, str]:
     return found
 
 
-def test_the_functions_are_those_that_are_documented(local: LocalApp) -> None:
-    """Names, triggers and queues; renaming one breaks subscriptions."""
+def test_the_functions_have_their_documented_names_and_triggers(local: LocalApp) -> None:
+    """Renaming a function breaks event subscriptions."""
     listed = requests.get(f"{local.url}/admin/functions", timeout=10).json()
     environment = local.environment
     actions, events = environment["MLEVENTS_QUEUE"], environment["MLEVENTS_EVENTS_QUEUE"]
@@ -103,7 +103,7 @@ SINGLE = {
 
 
 def test_an_event_becomes_a_mail(local: LocalApp, inbox: Inbox) -> None:
-    """The whole way: HTTP, the runtime, the rules, storage, the queue, SMTP."""
+    """Over HTTP, the runtime, the rules, storage, the queue and SMTP."""
     event = RunStatusChanged.example(id=uuid4().hex, run_id="bold_ant_42")
     answer = post(local, event.wire())
     assert (answer.status_code, answer.text) == (202, "")
@@ -119,14 +119,14 @@ def test_an_event_becomes_a_mail(local: LocalApp, inbox: Inbox) -> None:
 
 
 @pytest.mark.parametrize(("function", "event_class"), SINGLE.items())
-def test_each_type_has_a_function_of_its_own(local: LocalApp, inbox: Inbox, function: str, event_class: str) -> None:
+def test_each_type_has_its_own_function(local: LocalApp, inbox: Inbox, function: str, event_class: str) -> None:
     event = EVENT_TYPES[f"Microsoft.MachineLearningServices.{event_class}"].example(id=uuid4().hex)
     assert post(local, event.wire(), function).status_code == 202
     assert settled(local, inbox, event.id)["log-everything"] == "succeeded"
 
 
-def test_an_event_may_come_by_a_queue(local: LocalApp, inbox: Inbox) -> None:
-    """For private networks; Event Grid writes Base64."""
+def test_an_event_can_be_received_from_a_queue(local: LocalApp, inbox: Inbox) -> None:
+    """Event Grid writes Base64 into it."""
     event = ModelRegistered.example(id=uuid4().hex)
     storage = Storage.of(Environment(local.environment))
     with storage.queue(local.environment["MLEVENTS_EVENTS_QUEUE"]) as queue:
@@ -134,17 +134,16 @@ def test_an_event_may_come_by_a_queue(local: LocalApp, inbox: Inbox) -> None:
         assert settled(local, inbox, event.id)["log-everything"] == "succeeded"
 
 
-def test_the_sweep_runs(local: LocalApp) -> None:
-    """By its timer, or by hand."""
+def test_the_sweep_can_be_invoked(local: LocalApp) -> None:
     local.invoke("sweep")
     assert [record for record in local.records if record["name"] == "sweep.done"]
 
 
-def test_what_is_malformed_is_answered_with_success_and_written_down(local: LocalApp, inbox: Inbox) -> None:
-    """Event Grid would deliver it again for a day otherwise."""
+def test_a_malformed_event_is_answered_with_success_and_recorded(local: LocalApp, inbox: Inbox) -> None:
+    """Otherwise Event Grid would deliver it again for a day."""
     id = uuid4().hex
-    nonsense = {"id": id, "eventType": "Microsoft.MachineLearningServices.RunCompleted", "data": {}}
-    assert post(local, nonsense).status_code == 202
+    malformed = {"id": id, "eventType": "Microsoft.MachineLearningServices.RunCompleted", "data": {}}
+    assert post(local, malformed).status_code == 202
     rejected = [r for day in inbox.history.days() for r in inbox.history.day(day).rejected if id in r.raw]
     assert [(r.kind, "data.runId" in r.reason, "topic" in r.reason) for r in rejected] == [("malformed", True, True)]
 
@@ -157,10 +156,8 @@ def test_what_is_malformed_is_answered_with_success_and_written_down(local: Loca
     ],
 )
 @pytest.mark.services
-def test_an_app_that_cannot_be_put_together_says_so_at_every_call(
-    setting: str, value: str, says: str, tmp_path: Path
-) -> None:
-    """The functions are indexed all the same: a subscription can be made, and a mended setting is enough."""
+def test_an_invalid_setting_is_raised_at_every_call(setting: str, value: str, says: str, tmp_path: Path) -> None:
+    """The functions are indexed all the same, so that event subscriptions can be created."""
     code = (
         "import function_app\n"
         "print(len(function_app.app.get_functions()))\n"
@@ -181,16 +178,14 @@ def test_an_app_that_cannot_be_put_together_says_so_at_every_call(
 
 
 @pytest.mark.soak  # `make demo` itself is part of what continuous integration runs
-def test_the_demo_shows_the_main_job(capsys: pytest.CaptureFixture[str]) -> None:
-    """And says so."""
+def test_the_demo_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
     assert demo.demo(ROOT) == 0
     shown = capsys.readouterr().out
     assert "all as expected" in shown
     assert shown.count("Subject:") == 7
 
 
-def test_the_demo_tells_what_is_not_as_it_should_be(local: LocalApp) -> None:
-    """Its exit code is worth something."""
+def test_the_demo_lists_differences_from_what_is_expected(local: LocalApp) -> None:
     todo = list(deliveries(ROOT / "samples"))
     wrong = list(differences(todo, {}, [], local))
     assert any(line.startswith("a run failed: None instead of") for line in wrong)
@@ -211,7 +206,7 @@ def test_check_prints_what_each_rule_would_do(
 def test_check_warns_of_templates_that_fail_on_the_examples(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """It may be the example's fault: a tag that only your models have."""
+    """The example may lack a tag that the models of the user have."""
     tour = (ROOT / "samples" / "rules" / "workspaces.yaml").read_text()
     (tmp_path / "workspaces.yaml").write_text(tour)
     text = "rules: [{ name: x, on: ModelRegistered, do: log, with: { message: '{{ data.modelTags.mine }}' } }]\n"
@@ -221,10 +216,10 @@ def test_check_warns_of_templates_that_fail_on_the_examples(
     assert "x on ModelRegistered: warning: the event has no 'mine' here" in capsys.readouterr().out
 
 
-def test_check_prints_every_mistake(
+def test_check_prints_every_error(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """And ends with 1."""
+    """Its exit code is 1."""
     (tmp_path / "workspaces.yaml").write_text("workspaces: { a: { id: b } }\n")
     (tmp_path / "team.yaml").write_text("rules: [{ name: x, on: RunCompleted, do: emial }]\n")
     monkeypatch.setenv("MLEVENTS_RULES", str(tmp_path))

@@ -1,4 +1,4 @@
-"""host.json and the example settings, held against what the code relies on."""
+"""host.json and the example settings have the values that the code relies on."""
 
 import json
 import os
@@ -25,20 +25,22 @@ EXAMPLE: dict[str, Any] = json.loads((ROOT / "local.settings.json.example").read
 
 
 def test_the_queue_settings_are_explicit() -> None:
-    """Each of the host's defaults would break a promise: see docs/architecture.md."""
+    """Each default of the host would break a guarantee: see docs/architecture.md."""
     assert HOST["extensions"]["queues"] == {
-        "messageEncoding": "base64",  # as AzureQueue sends: tests/dispatch/inbox/test_tables.py looks at the bytes
-        "batchSize": 8,  # sync functions share PYTHON_THREADPOOL_THREAD_COUNT threads, and receiving must find one
+        "messageEncoding": "base64",  # as AzureQueue sends; tests/dispatch/inbox/test_tables.py checks the bytes
+        "batchSize": 8,  # sync functions share PYTHON_THREADPOOL_THREAD_COUNT threads; receiving needs a free one
         "newBatchThreshold": 4,
         "maxPollingInterval": "00:00:05",  # the default of a minute would delay every action of an idle app
-        "visibilityTimeout": "00:01:00",  # the default of zero burns all tries on an outage within a second
+        "visibilityTimeout": "00:01:00",  # the default of zero uses up all attempts within a second of an outage
         "maxDequeueCount": 10,
     }
 
 
 @pytest.mark.parametrize("override", [{}, {"AzureFunctionsJobHost__functionTimeout": "00:20:00"}])
-def test_a_lease_outlasts_a_function(azurite_connection: str, override: dict[str, str]) -> None:
-    """It is derived from the timeout that is in force, not copied; clocks may differ by a minute."""
+def test_a_lease_is_a_minute_longer_than_the_function_timeout(
+    azurite_connection: str, override: dict[str, str]
+) -> None:
+    """It is derived from the timeout that applies; clocks may differ by a minute."""
     values = {"AzureWebJobsStorage": azurite_connection, "MLEVENTS_TABLE": f"t{uuid4().hex}", **override}
     inbox = App.from_settings(EXAMPLE["Values"] | values).inbox
     event = RunStatusChanged.example()
@@ -51,8 +53,8 @@ def test_a_lease_outlasts_a_function(azurite_connection: str, override: dict[str
     assert inbox.leases.claim(message, NOW) == NotYet(claim.record.due)
 
 
-def test_the_bundle_is_a_range_that_the_host_knows() -> None:
-    """Core Tools' own default; a narrow range is not found."""
+def test_the_extension_bundle_is_the_range_of_core_tools() -> None:
+    """The host does not find a narrower range."""
     assert HOST["version"] == "2.0"
     assert HOST["extensionBundle"] == {
         "id": "Microsoft.Azure.Functions.ExtensionBundle",
@@ -61,7 +63,7 @@ def test_the_bundle_is_a_range_that_the_host_knows() -> None:
 
 
 def test_the_example_settings_are_enough_to_start(tmp_path: Path) -> None:
-    """Copied to local.settings.json, they give storage, a mail server and the shipped rules' workspaces."""
+    """As local.settings.json they name storage, a mail server and the workspaces of the rules."""
     values = EXAMPLE["Values"]
     assert EXAMPLE["IsEncrypted"] is False
     assert all(isinstance(value, str) for value in values.values())
@@ -75,7 +77,6 @@ def test_the_example_settings_are_enough_to_start(tmp_path: Path) -> None:
     assert set(app.rules.by_name) == set(loaded.by_name)
 
 
-def test_an_app_that_cannot_be_put_together_says_what_is_missing() -> None:
-    """At the call, and again at the next: the functions are indexed all the same."""
+def test_an_app_without_storage_raises_an_error_that_names_the_setting() -> None:
     with pytest.raises(SettingsError, match="Set AzureWebJobsStorage to a connection string"):
         App.from_settings({name: value for name, value in os.environ.items() if "AzureWebJobs" not in name})

@@ -87,7 +87,7 @@ def test_an_unexpected_exception_is_retried_and_logged(tmp_path: Path, caplog: p
     assert world.ends() == {"ring": "succeeded"}
     assert world.actions["ring"].timeline[2].note == "LookupError: no such thing"
     assert "Traceback" in caplog.text
-    assert "in _answer" in caplog.text
+    assert "in _outcome" in caplog.text
 
 
 def test_only_the_failed_action_of_an_event_is_retried(tmp_path: Path) -> None:

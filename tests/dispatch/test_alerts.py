@@ -1,4 +1,4 @@
-"""Somebody is told when something is wrong with the app or its rules, once."""
+"""Alerts: people learn once of what is wrong with the app or its rules."""
 
 import json
 import logging
@@ -23,8 +23,8 @@ EVENT = RunStatusChanged.example(id="e1")
 FOREIGN = EVENT.topic.replace("churn-prod", "somebody-s")
 
 
-def told_world(folder: Path, *texts: str, script: str = "succeed") -> World:
-    """A world whose alerts go to a scripted handler."""
+def alerting_world(folder: Path, *texts: str, script: str = "succeed") -> World:
+    """A world with a scripted handler for alerts."""
     world = World(rules(*texts), folder)
     handler = "tests.kit.world:Scripted"
     alerts = f'alerts: {{ do: "{handler}", with: {{ world: {world.name}, script: ["{script}"] }} }}\n'
@@ -39,10 +39,10 @@ def alerts(world: World) -> list[tuple[Event, Action]]:
 
 
 class TestFailedActions:
-    """That no rule follows."""
+    """Actions that have failed, without a rule that follows the failure."""
 
-    def test_are_told_with_the_event_and_why(self, tmp_path: Path) -> None:
-        world = told_world(tmp_path, rule("ring", "give-up no such number"), rule("good"))
+    def test_the_alert_has_the_event_and_the_reason(self, tmp_path: Path) -> None:
+        world = alerting_world(tmp_path, rule("ring", "give-up no such number"), rule("good"))
         world.receive(EVENT)
         world.run()
         [(event, action)] = alerts(world)
@@ -51,9 +51,9 @@ class TestFailedActions:
         assert (action.result.rule, action.result.status, action.result.summary) == ("ring", "failed", "no such number")
         assert world.ends() == {"ring": "failed", "good": "succeeded", "-alerts-ring": "succeeded"}
 
-    def test_each_once(self, tmp_path: Path) -> None:
-        """Two rules that fail on one event are two."""
-        world = told_world(tmp_path, rule("a", "give-up"), rule("b", "give-up"))
+    def test_each_failed_action_raises_one_alert(self, tmp_path: Path) -> None:
+        """Two rules that fail on one event raise two."""
+        world = alerting_world(tmp_path, rule("a", "give-up"), rule("b", "give-up"))
         world.receive(EVENT)
         world.run()
         world.receive(EVENT)
@@ -61,30 +61,29 @@ class TestFailedActions:
         assert sorted(action.rule for _, action in alerts(world)) == ["-alerts-a", "-alerts-b"]
 
     @pytest.mark.parametrize("outcome", ["failed", "any"])
-    def test_are_not_told_if_a_rule_handles_them(self, outcome: str, tmp_path: Path) -> None:
+    def test_a_rule_that_follows_the_failure_replaces_the_alert(self, outcome: str, tmp_path: Path) -> None:
         after = f"{{ rules: ring, outcome: {outcome} }}"
-        world = told_world(tmp_path, rule("ring", "give-up"), rule("mend", after=after))
+        world = alerting_world(tmp_path, rule("ring", "give-up"), rule("repair", after=after))
         world.receive(EVENT)
         world.run()
         assert alerts(world) == []
 
-    def test_are_told_if_the_rule_that_follows_acts_on_other_events(self, tmp_path: Path) -> None:
-        """It handles this end only if it acts."""
+    def test_a_rule_that_follows_only_other_events_does_not_replace_the_alert(self, tmp_path: Path) -> None:
         after = "{ rules: ring, outcome: failed }"
-        texts = rule("ring", "give-up"), rule("mend", after=after, when="[data.runId StringIn other]")
-        world = told_world(tmp_path, *texts)
+        texts = rule("ring", "give-up"), rule("repair", after=after, when="[data.runId StringIn other]")
+        world = alerting_world(tmp_path, *texts)
         world.receive(EVENT)
         world.run()
         assert len(alerts(world)) == 1
 
-    def test_of_alerts_are_not(self, tmp_path: Path) -> None:
-        """They are in the log, and in the record."""
-        world = told_world(tmp_path, rule("ring", "give-up"), script="give-up mail is down")
+    def test_a_failed_alert_raises_no_alert(self, tmp_path: Path) -> None:
+        """The log and the inbox have it."""
+        world = alerting_world(tmp_path, rule("ring", "give-up"), script="give-up mail is down")
         world.receive(EVENT)
         world.run()
         assert world.ends() == {"ring": "failed", "-alerts-ring": "failed"}
 
-    def test_are_in_the_log_alone_if_nobody_is_to_be_told(self, tmp_path: Path) -> None:
+    def test_a_failure_is_only_logged_if_workspaces_yaml_names_nobody(self, tmp_path: Path) -> None:
         world = World(rules(rule("ring", "give-up")), tmp_path)
         world.receive(EVENT)
         world.run()
@@ -92,9 +91,9 @@ class TestFailedActions:
 
 
 class TestRefusedFiles:
-    def test_are_told_once_for_each_version(self, tmp_path: Path) -> None:
-        """By the sweep, with the mistakes."""
-        world = told_world(tmp_path, rule("ring"))
+    def test_each_version_of_a_refused_file_raises_one_alert(self, tmp_path: Path) -> None:
+        """The sweep raises it, with the errors."""
+        world = alerting_world(tmp_path, rule("ring"))
         for content in ("when: [nonsense]", "when: [nonsense]", "when: [more nonsense]"):
             world.write(f"rules:\n  - name: a\n    on: RunCompleted\n    do: log\n    {content}\n", "bad.yaml")
             for _ in range(3):
@@ -108,9 +107,9 @@ class TestRefusedFiles:
         assert isinstance(second, Alert)
         assert second.data.details != first.data.details
 
-    def test_are_told_also_when_it_is_the_list_of_workspaces(self, tmp_path: Path) -> None:
-        """As long as it can still say whom to tell; the other files, which only wait for it, are not told of."""
-        world = told_world(tmp_path, rule("ring"))
+    def test_a_refused_workspaces_yaml_raises_an_alert(self, tmp_path: Path) -> None:
+        """If its alerts can still be read. The other files, which only wait for it, raise none."""
+        world = alerting_world(tmp_path, rule("ring"))
         world.workspaces = world.workspaces.replace("workspaces:\n", "workspaces:\n  broken: { env: dev }\n")
         world.write(world.rules)
         assert set(world.loaded.refused) == {"rules/team.yaml", "rules/workspaces.yaml"}
@@ -120,14 +119,14 @@ class TestRefusedFiles:
         assert isinstance(event, Alert)
         assert event.data.summary.startswith("rules/workspaces.yaml has an error and is refused")
 
-    def test_are_in_the_log_alone_if_nobody_is_to_be_told(self, tmp_path: Path) -> None:
+    def test_a_refused_file_is_only_logged_if_workspaces_yaml_names_nobody(self, tmp_path: Path) -> None:
         world = World(rules(rule("ring", when="[nonsense]")), tmp_path)
         sweep(world.app)
         assert world.queue.messages == []
 
-    def test_are_told_again_when_they_have_another_mistake(self, tmp_path: Path) -> None:
-        """The same file may get one by another file, or by another version of the app."""
-        world = told_world(tmp_path, rule("ring"))
+    def test_another_error_in_the_same_version_of_a_file_raises_another_alert(self, tmp_path: Path) -> None:
+        """A change in another file, or in the app, may cause it."""
+        world = alerting_world(tmp_path, rule("ring"))
         world.write(rules(rule("tell", after="{ rules: no-such }")), "other.yaml")
         sweep(world.app)
         world.write(rules(rule("ring"), rule("no-such", after="{ rules: tell }")))
@@ -138,11 +137,11 @@ class TestRefusedFiles:
         assert len({text for details in told for text in details}) > 1
 
 
-class TestRulesThatAreGone:
-    """While actions of theirs wait."""
+class TestMissingRules:
+    """Rules that are missing while actions of theirs wait."""
 
-    def test_are_told_once_a_day_when_no_other_version_of_the_app_can_have_them(self, tmp_path: Path) -> None:
-        world = told_world(tmp_path, rule("ring"))
+    def test_a_missing_rule_raises_an_alert_once_a_day_after_an_hour(self, tmp_path: Path) -> None:
+        world = alerting_world(tmp_path, rule("ring"))
         world.receive(*(EVENT.model_copy(update={"id": id}) for id in ("e1", "e2")))
         world.write(rules(rule("other", on="RunCompleted")))
         until = world.clock.time + timedelta(minutes=59)
@@ -160,18 +159,18 @@ class TestRulesThatAreGone:
         ends = [record.status for id, record in world.history().actions if id.rule == "ring"]
         assert ends == ["succeeded"] * 2
 
-    def test_are_not_told_while_a_file_is_refused(self, tmp_path: Path) -> None:
-        """The rule may be in it, and that it is refused is told anyhow."""
-        world = told_world(tmp_path, rule("ring"))
+    def test_a_missing_rule_raises_no_alert_while_a_file_is_refused(self, tmp_path: Path) -> None:
+        """The rule may be in that file, which raises an alert of its own."""
+        world = alerting_world(tmp_path, rule("ring"))
         world.receive(EVENT)
         world.write(rules(rule("ring", when="[nonsense]")))
         world.step(30)
         assert alerts(world) == []
 
 
-def test_an_event_that_cannot_be_read_any_more_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Its action has failed, and no rule that follows it can be asked."""
-    world = told_world(tmp_path, rule("ring"), rule("tell", after="{ rules: ring, outcome: failed }"))
+def test_an_unreadable_event_raises_an_alert(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its action has failed, and the rules that follow it cannot be matched."""
+    world = alerting_world(tmp_path, rule("ring"), rule("tell", after="{ rules: ring, outcome: failed }"))
     world.receive(EVENT)
     [(key, _)] = world.history().events.items()
     [row] = world.table.read("2026-11-22", key, key + "!")
@@ -184,11 +183,9 @@ def test_an_event_that_cannot_be_read_any_more_is_told(tmp_path: Path, caplog: p
     assert world.actions["ring"].status == "failed"
 
 
-def test_an_alert_that_cannot_be_read_any_more_is_in_the_log_alone(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Else each could lead to another one, without end."""
-    world = told_world(tmp_path, rule("ring"))
+def test_an_unreadable_alert_is_only_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Otherwise each alert could raise another one, without end."""
+    world = alerting_world(tmp_path, rule("ring"))
     world.write(rules(rule("tell", when="[nonsense]")), "other.yaml")
     sweep(world.app)
     [(key, _)] = world.history("undated").events.items()
@@ -205,9 +202,11 @@ class TestRejectedEvents:
         for n in range(start, start + count):
             receive(json.dumps(EVENT.wire() | {"id": str(n), "topic": FOREIGN}), world.app)
 
-    def test_are_told_when_there_are_a_few(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-        """A workspace that is misspelt would swallow everything in silence."""
-        world = told_world(tmp_path, rule("ring"))
+    def test_several_rejected_events_of_a_kind_raise_one_alert(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A misspelled workspace in workspaces.yaml rejects all events of the workspace."""
+        world = alerting_world(tmp_path, rule("ring"))
         self.reject(world, BURST - 1)
         assert world.queue.messages == []
         with caplog.at_level(logging.WARNING):
@@ -220,8 +219,8 @@ class TestRejectedEvents:
         assert "churn-dev, churn-prod" in event.data.details[1]
         assert caplog.text.count("alert.raised") == 1
 
-    def test_are_told_again_the_next_day_and_for_another_kind(self, tmp_path: Path) -> None:
-        world = told_world(tmp_path, rule("ring"))
+    def test_each_kind_of_rejection_raises_one_alert_a_day(self, tmp_path: Path) -> None:
+        world = alerting_world(tmp_path, rule("ring"))
         self.reject(world, BURST)
         for n in range(BURST):
             receive(f"not an event {n}", world.app)
@@ -231,16 +230,16 @@ class TestRejectedEvents:
         assert len(alerts(world)) == 3
 
     def test_a_redelivery_does_not_count(self, tmp_path: Path) -> None:
-        world = told_world(tmp_path, rule("ring"))
+        world = alerting_world(tmp_path, rule("ring"))
         for _ in range(2 * BURST):
             self.reject(world, 1)
         assert world.queue.messages == []
 
-    def test_that_cannot_be_told_are_kept_all_the_same(
+    def test_an_event_is_recorded_although_its_alert_is_lost(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """The event is written down; to raise would bring it again."""
-        world = told_world(tmp_path, rule("ring"))
+        """An error would make Event Grid deliver it again."""
+        world = alerting_world(tmp_path, rule("ring"))
         app = world.app
 
         def away(*_: object, **__: object) -> None:
@@ -252,10 +251,10 @@ class TestRejectedEvents:
         assert "alert.lost" in caplog.text
 
 
-def test_alerts_that_wait_when_nobody_is_to_be_told_any_more_go_to_the_log(
+def test_pending_alerts_are_logged_if_workspaces_yaml_names_nobody_any_more(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world = told_world(tmp_path, rule("ring", when="[nonsense]"))
+    world = alerting_world(tmp_path, rule("ring", when="[nonsense]"))
     sweep(world.app)
     world.workspaces = WORKSPACES
     world.write(world.rules)
@@ -263,14 +262,14 @@ def test_alerts_that_wait_when_nobody_is_to_be_told_any_more_go_to_the_log(
     assert "azureml-events.Alert refused rules" in caplog.text
 
 
-def test_nobody_outside_can_send_an_alert() -> None:
-    """It is none of Azure ML's event types."""
+def test_an_alert_that_is_sent_as_an_event_is_rejected() -> None:
+    """Its type is not one of Azure ML."""
     with pytest.raises(UnknownEventType):
         parse_event(Alert.of("refused rules", "a", "b").wire())
 
 
-def test_a_mail_about_an_alert_says_what_is_wrong_and_nothing_else() -> None:
-    """No workspace, no time: there are none."""
+def test_the_mail_of_an_alert_has_its_summary_and_details_only() -> None:
+    """An alert has neither a workspace nor a time."""
     alert = Alert.of("refused rules", "rules/a.yaml 1", "rules/a.yaml is refused", ["rules/a.yaml:1:1: <b>&", "more"])
     content, action = Content(), Action(rule="-alerts", source="rules/workspaces.yaml:9")
     assert content.render_subject(alert) == "[azureml-events] rules/a.yaml is refused"
@@ -284,7 +283,7 @@ def test_a_mail_about_an_alert_says_what_is_wrong_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("folder", ["rules", "samples/rules"])
-def test_the_project_s_own_rules_tell_somebody(folder: str) -> None:
+def test_the_rules_of_the_project_send_alerts_by_email(folder: str) -> None:
     loaded = load(Path(__file__).parents[2] / folder, SETTINGS)
     assert loaded.alerts
     assert loaded.alerts.do == "email"

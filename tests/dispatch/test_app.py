@@ -1,4 +1,4 @@
-"""Where the app is put together."""
+"""`App.from_settings` and `LazyApp`."""
 
 import logging
 import sys
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_mistakes_in_rules_are_logged_and_do_not_stop_the_app(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_in_rules_are_logged_and_do_not_stop_the_app(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     (folder / "rules" / "team.yaml").write_text("rules: [{ name: x }]")
     app = App.from_settings({"AzureWebJobsStorage": "UseDevelopmentStorage=true", **SETTINGS}, folder)
     assert set(app.rules.refused) == {"rules/team.yaml"}
@@ -37,42 +37,42 @@ def test_the_rules_folder_is_a_setting(folder: Path) -> None:
     assert App.from_settings(values, folder).rules.errors == ()
 
 
-def asking() -> int:
-    """How many threads are in a call of a LazyApp now."""
+def callers() -> int:
+    """The number of threads that are in a call of a LazyApp now."""
     stacks = ({frame.f_code for frame, _ in walk_stack(top)} for top in sys._current_frames().values())
     return sum(LazyApp.__call__.__code__ in stack for stack in stacks)
 
 
-def test_the_app_is_made_once_for_all_threads(tmp_path: Path) -> None:
-    """Whoever asks while it is being made waits for it."""
-    made: list[App] = []
-    app, all_ask = World(rules(rule("ring")), tmp_path).app, Event()
+def test_the_app_is_built_once_for_all_threads(tmp_path: Path) -> None:
+    """A thread that calls while it is being built waits for it."""
+    built: list[App] = []
+    app, all_call = World(rules(rule("ring")), tmp_path).app, Event()
 
-    def make() -> App:
-        made.append(app)
-        while not all_ask.wait(0.001):
-            if asking() == 8:
-                all_ask.set()
+    def build() -> App:
+        built.append(app)
+        while not all_call.wait(0.001):
+            if callers() == 8:
+                all_call.set()
         return app
 
-    lazy = LazyApp(make)
+    lazy = LazyApp(build)
     with ThreadPoolExecutor(8) as threads:
         seen = [threads.submit(lazy) for _ in range(8)]
     assert [one.result() for one in seen] == [app] * 8
-    assert len(made) == 1
+    assert len(built) == 1
 
 
-def test_a_failure_is_told_to_every_caller_until_it_is_mended(tmp_path: Path) -> None:
-    """Nothing is remembered of it."""
+def test_a_failure_is_raised_to_every_caller_until_it_is_fixed(tmp_path: Path) -> None:
+    """Each call builds the app again."""
     answers: list[object] = [SettingsError("no storage"), SettingsError("no storage"), "app"]
 
-    def make() -> App:
+    def build() -> App:
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return World(rules(rule("ring")), tmp_path).app
 
-    lazy = LazyApp(make)
+    lazy = LazyApp(build)
     for _ in range(2):
         with pytest.raises(SettingsError, match="no storage"):
             lazy()

@@ -1,4 +1,4 @@
-"""What the app says of itself: names and keys are part of the interface."""
+"""The log of the app: the names and keys of its events are part of the interface."""
 
 import logging
 
@@ -22,7 +22,7 @@ from dispatch.log import log_event
         ("\ud800", '"\\ud800"'),
     ],
 )
-def test_no_value_can_end_the_line_or_pass_for_a_key(
+def test_no_value_can_end_the_line_or_look_like_a_key(
     value: object, written: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "mlevents"):
@@ -32,6 +32,6 @@ def test_no_value_can_end_the_line_or_pass_for_a_key(
     assert vars(record)["mlevents"] == {"name": "event.received", "id": value}
 
 
-def test_the_level_is_the_caller_s(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_caller_sets_the_level(caplog: pytest.LogCaptureFixture) -> None:
     log_event("action.settled", logging.ERROR, status="failed")
     assert [(record.levelname, record.name) for record in caplog.records] == [("ERROR", "mlevents")]

@@ -1,4 +1,4 @@
-"""An event from its raw text to its rows and messages, with the real inbox and rules over storage in memory."""
+"""An event from its text to its rows and messages, with the real inbox and rules over storage in memory."""
 
 import json
 import logging
@@ -35,8 +35,8 @@ def world(tmp_path: Path) -> World:
     )
 
 
-def test_an_event_is_written_down_with_its_actions(world: World) -> None:
-    """In one transaction, and a message for each action."""
+def test_an_event_is_recorded_with_its_actions(world: World) -> None:
+    """Each action gets a message."""
     receive(RAW, world.app)
     [event] = world.history().events.values()
     assert (event.id, event.event_type, event.workspace) == ("e1", "RunStatusChanged", "churn-prod")
@@ -46,8 +46,8 @@ def test_an_event_is_written_down_with_its_actions(world: World) -> None:
     assert [id.rule for id in world.app.inbox.backlog.open_actions("2026-11-22")] == ["prod-only", "ring"]
 
 
-def test_receiving_costs_one_transaction_and_one_put(world: World) -> None:
-    """Once the process knows the day; carrying out costs one range query, one claim and one settle."""
+def test_receiving_an_event_costs_one_transaction_and_one_message(world: World) -> None:
+    """Once the process has listed the day. Carrying out its action costs one range query, one claim and one settle."""
     world.write(rules(rule("ring")))
     storage = CountedCalls(world.table, world.queue)
     app = App(world.loaded, Inbox(storage, LEASE), storage, world.clock, world.sleep)
@@ -55,14 +55,14 @@ def test_receiving_costs_one_transaction_and_one_put(world: World) -> None:
     storage.calls.clear()
     receive(RAW, app)
     assert storage.calls == ["commit", "send"]
-    act(world.queue.messages[0][1], app)  # reads who wants a pause, as every process does once in ten seconds
+    act(world.queue.messages[0][1], app)  # reads the throttles, as every process does once in ten seconds
     storage.calls.clear()
     act(world.queue.messages[1][1], app)
     assert storage.calls == ["read", "commit", "commit"]
 
 
 def test_a_redelivery_changes_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """Also when it comes as a CloudEvent, with other spelling of the topic, after the action has ended."""
+    """Also as a CloudEvent, with another spelling of the topic, and after the action has ended."""
     world.receive(EVENT)
     world.run()
     cloud = {
@@ -83,7 +83,7 @@ def test_a_redelivery_changes_nothing(world: World, caplog: pytest.LogCaptureFix
 def test_a_redelivery_costs_three_requests_however_many_rules_it_matches(
     tmp_path: Path, azurite_connection: str
 ) -> None:
-    """The transaction that meets the first, one row of it to see whose it is, and the range of its actions."""
+    """The transaction that conflicts, one row to see whose it is, and the range of its actions."""
     world = World(rules(*(rule(f"ring-{n}") for n in range(48))), tmp_path)
     transport = LosesResponse(lambda _: False)
     with TableClient.from_connection_string(azurite_connection, f"t{uuid4().hex}", transport=transport) as client:
@@ -95,8 +95,8 @@ def test_a_redelivery_costs_three_requests_however_many_rules_it_matches(
     assert len(world.queue.messages) == 2 * 48
 
 
-def test_a_redelivery_sends_what_a_dead_worker_did_not(world: World) -> None:
-    """It wrote the event down and died before its messages were sent."""
+def test_a_redelivery_sends_the_messages_that_a_dead_worker_did_not_send(world: World) -> None:
+    """The worker recorded the event and died before it sent them."""
     world.receive(EVENT)
     world.queue.messages.clear()
     world.receive(EVENT)
@@ -105,8 +105,8 @@ def test_a_redelivery_sends_what_a_dead_worker_did_not(world: World) -> None:
     assert world.ends() == {"ring": "succeeded", "prod-only": "succeeded"}
 
 
-def test_a_status_that_comes_again_is_a_new_event(world: World) -> None:
-    """Azure ML's ids look derived from run and status: the same id at another time is not a duplicate."""
+def test_the_same_event_id_at_another_time_is_a_new_event(world: World) -> None:
+    """The ids of Azure ML look derived from run and status, which may occur again."""
     again = EVENT.model_copy(update={"event_time": EVENT.event_time + timedelta(minutes=1)})  # type: ignore[operator]
     world.receive(EVENT, again)
     world.run()
@@ -123,7 +123,7 @@ def test_the_newest_event_of_a_day_comes_first(world: World) -> None:
 
 @pytest.mark.parametrize("time", [None, "0001-01-01T00:00:00+02:00", "1999-12-31T23:59:59Z", "2100-01-01T00:00:00Z"])
 def test_an_event_without_a_usable_time_is_undated(world: World, time: str | None) -> None:
-    """It is found all the same: the partition is listed."""
+    """Its partition is listed like that of a day."""
     wire = EVENT.wire()
     cloud = {"specversion": "1.0", "source": wire["topic"], "type": wire["eventType"], "id": "e1", "data": wire["data"]}
     receive(json.dumps(cloud | ({"time": time} if time else {})), world.app)
@@ -134,15 +134,17 @@ def test_an_event_without_a_usable_time_is_undated(world: World, time: str | Non
     assert world.ends() == {"ring": "succeeded", "prod-only": "succeeded"}
 
 
-def test_an_event_that_no_rule_wants_is_recorded(world: World) -> None:
+def test_an_event_that_matches_no_rule_is_recorded(world: World) -> None:
     receive(json.dumps(ModelRegistered.example().wire()), world.app)
     [event] = world.history().events.values()
     assert (event.event_type, event.actions, event.deferred_files) == ("ModelRegistered", 0, ())
     assert world.queue.messages == []
 
 
-def test_any_function_takes_any_of_the_five_types(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """A subscription without a type filter is a mistake worth a warning, not an event worth losing."""
+def test_a_function_for_one_type_receives_the_other_types_with_a_warning(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A subscription without a filter by type must not lose events."""
     receive(RAW, world.app, RunCompleted)
     assert "event.unexpected" in caplog.text
     assert len(world.queue.messages) == 2
@@ -150,21 +152,21 @@ def test_any_function_takes_any_of_the_five_types(world: World, caplog: pytest.L
 
 FOREIGN = EVENT.topic.replace("churn-prod", "other-prod")
 REJECTED: list[Any] = [
-    pytest.param("{", "malformed", "JSON", id="no JSON"),
-    pytest.param("", "malformed", "", id="nothing"),
+    pytest.param("{", "malformed", "JSON", id="not JSON"),
+    pytest.param("", "malformed", "", id="empty"),
     pytest.param(RAW.replace('"runId"', '"run"'), "malformed", "runId", id="a field missing"),
     pytest.param(RAW.replace("RunStatusChanged", "RunExploded"), "unknown type", "RunExploded", id="unknown type"),
     pytest.param(RAW.replace(EVENT.topic, FOREIGN), "foreign workspace", "other-prod", id="foreign workspace"),
     pytest.param("[" * 100_000, "malformed", "", id="deep nesting"),
-    pytest.param("\ud800", "malformed", "", id="half a character"),
+    pytest.param("\ud800", "malformed", "", id="lone surrogate"),
 ]
 
 
 @pytest.mark.parametrize(("raw", "kind", "reason"), REJECTED)
-def test_what_is_rejected_is_written_down_and_does_not_raise(
+def test_a_rejected_event_is_recorded_and_raises_nothing(
     world: World, raw: str, kind: str, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With its payload and the reason, once a day."""
+    """Its payload and the reason are recorded once a day."""
     receive(raw, world.app)
     receive(raw, world.app)
     [rejected] = world.history().rejected
@@ -174,8 +176,8 @@ def test_what_is_rejected_is_written_down_and_does_not_raise(
     assert "event.rejected" in caplog.text
 
 
-def test_a_rejection_does_not_stand_in_the_way_of_the_event(world: World) -> None:
-    """Once the workspace is listed, the same event is taken."""
+def test_a_rejected_event_can_be_received_later(world: World) -> None:
+    """Once workspaces.yaml lists its workspace."""
     world.workspaces = 'workspaces:\n  churn-dev: { id: "${RULES_WS_CHURN_DEV}", env: dev }\n'
     world.write(rules(rule("ring")))
     receive(RAW, world.app)
@@ -188,8 +190,8 @@ def test_a_rejection_does_not_stand_in_the_way_of_the_event(world: World) -> Non
 
 
 @pytest.mark.parametrize("broken", ["workspaces.yaml", "broken.yaml"])
-def test_a_refused_file_does_not_lose_the_event(world: World, broken: str) -> None:
-    """It is recorded with the files that it must be matched against later; the other files work."""
+def test_an_event_is_recorded_while_a_file_is_refused(world: World, broken: str) -> None:
+    """With the files to match it against later; the other files are matched now."""
     if broken == "workspaces.yaml":
         world.workspaces = "workspaces: [1"
         world.write(rules(rule("ring")))
@@ -204,7 +206,7 @@ def test_a_refused_file_does_not_lose_the_event(world: World, broken: str) -> No
 
 
 def test_a_large_event_is_kept_whole(world: World) -> None:
-    """Event Grid's limit is 1 MB; a property's is 64 KiB."""
+    """Event Grid allows 1 MB, a property of a row 64 KiB."""
     wire = EVENT.wire()
     wire["data"]["runProperties"]["log"] = "".join(chr(0x4E00 + n * 7919 % 20_000) for n in range(300_000))
     raw = json.dumps(wire, ensure_ascii=False)
@@ -216,7 +218,7 @@ def test_a_large_event_is_kept_whole(world: World) -> None:
     assert world.ends() == {"ring": "succeeded", "prod-only": "succeeded"}
 
 
-def test_what_no_row_can_hold_is_rejected_with_its_beginning(world: World) -> None:
+def test_an_event_too_large_for_a_row_is_rejected_with_its_beginning(world: World) -> None:
     wire = EVENT.wire()
     generator = random.Random(1)
     wire["data"]["log"] = "".join(chr(generator.randrange(0x10000, 0x1FFFF)) for _ in range(600_000))
@@ -229,7 +231,7 @@ def test_what_no_row_can_hold_is_rejected_with_its_beginning(world: World) -> No
 
 
 def test_a_defect_in_matching_does_not_lose_the_event(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is recorded, to be matched again."""
+    """It is recorded and matched again later."""
 
     def broken(self: Any, event: Any) -> Any:
         raise RecursionError
@@ -252,7 +254,7 @@ def test_a_defect_in_receiving_keeps_the_payload(world: World, monkeypatch: pyte
 
 @dataclass
 class Refusing:
-    """A table that answers every commit of an event with one error."""
+    """A table that raises an error for every commit of an event."""
 
     table: Any
     error: Exception
@@ -271,7 +273,7 @@ def refusal(status: int) -> StorageError:
 
 
 @pytest.mark.parametrize("error", [Unavailable("no route"), refusal(500), refusal(403)])
-def test_only_storage_makes_receiving_fail(world: World, error: Exception) -> None:
+def test_receiving_raises_errors_of_storage_only(world: World, error: Exception) -> None:
     """Event Grid then delivers the event again."""
     app = App(world.loaded, Inbox(Refusing(world.table, error), LEASE), world.queue, world.clock, world.sleep)
     with pytest.raises(type(error)):
@@ -280,8 +282,8 @@ def test_only_storage_makes_receiving_fail(world: World, error: Exception) -> No
     assert len(world.history().events) == 1
 
 
-def test_an_event_that_the_host_gave_up_is_kept_until_it_can_be_written_down(world: World) -> None:
-    """However long the table is away: it is put back among the others, from where the host takes it ten times more."""
+def test_a_poison_event_is_requeued_until_it_can_be_recorded(world: World) -> None:
+    """However long the table is away: the host then makes ten more attempts."""
     away = Inbox(Refusing(world.table, Unavailable("no route")), LEASE)
     events = MemoryQueue(world.clock)
     receive_or_requeue(RAW, replace(world.app, inbox=away, events=events))
@@ -290,22 +292,22 @@ def test_an_event_that_the_host_gave_up_is_kept_until_it_can_be_written_down(wor
     assert len(events.messages) == len(world.history().events) == 1
 
 
-def test_an_event_that_can_be_put_nowhere_is_left_where_it_is(world: World) -> None:
+def test_a_poison_event_stays_in_its_queue_if_it_cannot_be_requeued(world: World) -> None:
     away = Inbox(Refusing(world.table, Unavailable("no route")), LEASE)
     with pytest.raises(Unavailable):
         receive_or_requeue(RAW, replace(world.app, inbox=away))
 
 
 @pytest.mark.parametrize("status", [400, 413])
-def test_what_storage_refuses_for_its_content_is_rejected(world: World, status: int) -> None:
-    """Delivering it again would not help."""
+def test_an_event_that_storage_refuses_for_its_content_is_rejected(world: World, status: int) -> None:
+    """Storage would refuse a redelivery, too."""
     app = App(world.loaded, Inbox(Refusing(world.table, refusal(status)), LEASE), world.queue, world.clock, world.sleep)
     receive(RAW, app)
     assert [rejected.kind for rejected in world.history().rejected] == ["too large"]
 
 
-def test_as_many_rules_as_a_transaction_takes_match_one_event(tmp_path: Path) -> None:
-    """With the event itself and the rows by which unfinished work is found."""
+def test_as_many_rules_as_fit_a_transaction_match_one_event(tmp_path: Path) -> None:
+    """Together with the event itself and the markers of unfinished work."""
     world = World(rules(*(rule(f"ring-{n}") for n in range(48))), tmp_path)
     world.receive(EVENT)
     world.run()

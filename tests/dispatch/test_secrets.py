@@ -1,4 +1,4 @@
-"""What is secret in settings is not read in the record, nor in the log, whatever a handler's libraries say."""
+"""Secrets appear neither in the inbox nor in the log, whatever a handler's libraries put into errors."""
 
 import json
 from dataclasses import replace
@@ -22,7 +22,7 @@ PARTS = (URL, "s3cr3ts3cr3t", "abc%2Bdef%3D0123", "abc+def=0123", "pa55word-long
 
 
 class Leaking(Handler[Event]):
-    """Says its secret in every way."""
+    """A handler that puts its secret into every kind of outcome and error."""
 
     url: SecretStr
     how: str
@@ -35,7 +35,7 @@ class Leaking(Handler[Event]):
             case "skip":
                 return Skipped(f"nobody at {url}")
             case "give up":
-                raise GiveUp(f"refused by {url}")
+                raise GiveUp(f"rejected by {url}")
             case "retry":
                 raise RetryLater(f"busy: {url}")
             case "http":
@@ -48,7 +48,7 @@ class Leaking(Handler[Event]):
 
 @pytest.mark.parametrize("how", ["succeed", "skip", "give up", "retry", "http", "connect"])
 def test_a_handler_s_secret_is_in_no_row_and_no_log(how: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Nor are the parts of a URL that make it one; what libraries name is not always the whole."""
+    """Nor are the secret parts of a URL, since libraries do not always print all of it."""
     world = World("", tmp_path)
     folder = tmp_path / "rules"
     (folder / "team.yaml").write_text(
@@ -74,16 +74,16 @@ class Nested(BaseModel):
 
 
 @pytest.mark.parametrize("value", [{"inner": ["topsecret"]}, {"inner": {"a": b"topsecret"}}])
-def test_secrets_are_found_wherever_they_stand(value: dict[str, object]) -> None:
+def test_secrets_are_found_in_nested_fields(value: dict[str, object]) -> None:
     secrets = Secrets().and_of(Nested.model_validate(value))
     assert secrets.mask("is topsecret, is") == "is ***, is"
 
 
 @pytest.mark.parametrize("where", ["matching", "following", "workspace"])
-def test_a_defect_s_traceback_tells_no_secret(
+def test_the_traceback_of_a_defect_contains_no_secret(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A library may have put one into its exception."""
+    """A library may put one into its exception."""
     world = World(rules(rule("ring")), tmp_path)
     app = replace(world.app, secrets=Secrets.of_settings({"MAIL_PASSWORD": "open-sesame"}))
 
@@ -97,8 +97,8 @@ def test_a_defect_s_traceback_tells_no_secret(
     assert "open-sesame" not in caplog.text
 
 
-def test_the_app_s_own_secrets_count_too() -> None:
-    """Those that settings' names give away: of a connection string, the key."""
+def test_settings_with_secret_names_are_masked() -> None:
+    """Of a connection string, the key is masked."""
     key = "Zm9vYmFyZm9vYmFyZm9vYmFy=="
     secrets = Secrets.of_settings(
         {
@@ -113,7 +113,7 @@ def test_the_app_s_own_secrets_count_too() -> None:
     assert secrets.mask(text) == "*** '***' *** *** not-masked ml@example.com churn"
 
 
-def test_what_is_too_short_to_be_a_secret_is_left() -> None:
-    """A password of three letters would take them out of every word; nor is the emulator's setting one."""
+def test_a_secret_of_three_characters_is_not_masked() -> None:
+    """It would mask parts of ordinary words. Nor is the connection string of Azurite a secret."""
     settings = {"EMAIL_SMTP_PASSWORD": "the", "AzureWebJobsStorage": "UseDevelopmentStorage=true"}
     assert Secrets.of_settings(settings).texts == ()

@@ -23,8 +23,8 @@ def test_a_connection_string_comes_first() -> None:
     assert storage.queue("q").url.startswith("http://127.0.0.1:10001/devstoreaccount1")
 
 
-def test_an_account_s_name_comes_before_its_services_urls() -> None:
-    """The host takes it first, too: the app must not put messages where nobody listens."""
+def test_the_name_of_the_account_comes_before_the_urls_of_its_services() -> None:
+    """The host takes it first, too: the app must send its messages to the queues that the host reads."""
     storage = resolved(
         AzureWebJobsStorage__accountName="acc", AzureWebJobsStorage__queueServiceUri="https://x.queue.example.com"
     )
@@ -32,13 +32,13 @@ def test_an_account_s_name_comes_before_its_services_urls() -> None:
 
 
 @pytest.mark.parametrize("value", [QUEUE, f"{QUEUE}/", "acc.queue.core.windows.net", f" {QUEUE} "])
-def test_a_queue_s_url_tells_the_table_s(value: str) -> None:
+def test_the_url_of_tables_is_derived_from_that_of_queues(value: str) -> None:
     storage = resolved(AzureWebJobsStorage__queueServiceUri=value)
     assert (storage.queue_url, storage.table_url) == (QUEUE, TABLE)
 
 
-def test_both_urls_are_taken_as_they_are() -> None:
-    """Private endpoints and sovereign clouds have names of their own."""
+def test_both_urls_may_be_set() -> None:
+    """Private endpoints and sovereign clouds have other host names."""
     storage = resolved(
         AzureWebJobsStorage__queueServiceUri="https://q.example.com",
         AzureWebJobsStorage__tableServiceUri="https://t.example.com",
@@ -51,8 +51,8 @@ def test_both_urls_are_taken_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("AZUREWEBJOBSSTORAGE__ACCOUNTNAME", "acc"), ("AzureWebJobsStorage:accountName", "acc")]
 )
-def test_names_are_the_configuration_s(name: str, value: str) -> None:
-    """Without regard to case, and `__` stands for `:`."""
+def test_names_of_settings_are_normalized_as_in_the_host(name: str, value: str) -> None:
+    """Case does not matter, and `__` stands for `:`."""
     assert resolved(**{name: value}).queue_url == QUEUE
 
 
@@ -81,7 +81,7 @@ def test_names_are_the_configuration_s(name: str, value: str) -> None:
         ),
     ],
 )
-def test_what_is_missing_or_wrong_is_named(settings: dict[str, str], says: str) -> None:
+def test_the_error_names_a_missing_or_invalid_setting(settings: dict[str, str], says: str) -> None:
     with pytest.raises(SettingsError, match=says.replace("(", r"\(")):
         resolved(**settings)
 
@@ -93,7 +93,7 @@ def test_what_is_missing_or_wrong_is_named(settings: dict[str, str], says: str) 
         ({"AzureWebJobsStorage__queueServiceUri": "http://a.queue.example.com"}, "does not lead to a storage account"),
     ],
 )
-def test_what_the_sdk_refuses_is_told_as_a_setting(settings: dict[str, str], says: str) -> None:
+def test_an_error_of_the_sdk_is_raised_as_a_settings_error(settings: dict[str, str], says: str) -> None:
     """A malformed connection string; a credential over plain HTTP."""
     storage = resolved(**settings)
     for client in (storage.table, storage.queue):
@@ -102,7 +102,7 @@ def test_what_the_sdk_refuses_is_told_as_a_setting(settings: dict[str, str], say
 
 
 class TestContainers:
-    """Of dead letters: in the app's account, or elsewhere."""
+    """Containers of dead letters, in the app's account or elsewhere."""
 
     @pytest.mark.parametrize(
         "settings",
@@ -113,16 +113,16 @@ class TestContainers:
             {"queueServiceUri": "https://q.example.com", "tableServiceUri": TABLE, "blobServiceUri": BLOB},
         ],
     )
-    def test_are_found_where_the_queues_are_found(self, settings: dict[str, str]) -> None:
+    def test_their_url_is_derived_from_the_account_or_the_queues(self, settings: dict[str, str]) -> None:
         storage = resolved(**{f"AzureWebJobsStorage__{name}": value for name, value in settings.items()})
         assert storage.container("deadletter").url == f"{BLOB}/deadletter"
 
-    def test_are_found_by_a_connection_string(self) -> None:
+    def test_a_connection_string_leads_to_them(self) -> None:
         storage = resolved(AzureWebJobsStorage="UseDevelopmentStorage=true")
         assert storage.container("deadletter").url == "http://127.0.0.1:10000/devstoreaccount1/deadletter"
 
-    def test_have_urls_of_their_own_with_or_without_a_signature(self) -> None:
-        """With one, nobody is asked for a token; whatever the app's account is."""
+    def test_they_may_be_named_by_url_with_or_without_a_signature(self) -> None:
+        """With a signature no token is requested."""
         storage = resolved(AzureWebJobsStorage="UseDevelopmentStorage=true")
         assert storage.container(f"{BLOB}/deadletter").url == f"{BLOB}/deadletter"
         signed = storage.container(f"{BLOB}/deadletter?sv=2025-01-05&sig=abc%3D")
@@ -130,11 +130,11 @@ class TestContainers:
         assert signed.credential is None
 
     @pytest.mark.parametrize("name", ["", "ab", "Deadletter", "dead--letter", "-dead", "dead_letter", "a" * 64])
-    def test_must_have_a_name_that_can_be_one(self, name: str) -> None:
+    def test_an_invalid_name_is_an_error(self, name: str) -> None:
         with pytest.raises(SettingsError, match="is no container: write its name, of 3 to 63"):
             resolved(AzureWebJobsStorage__accountName="acc").container(name)
 
-    def test_cannot_be_guessed_from_every_queue_s_url(self) -> None:
+    def test_their_url_cannot_be_derived_from_every_url_of_queues(self) -> None:
         storage = resolved(
             AzureWebJobsStorage__queueServiceUri="https://q.example.com",
             AzureWebJobsStorage__tableServiceUri="https://t.example.com",
@@ -142,7 +142,7 @@ class TestContainers:
         with pytest.raises(SettingsError, match="blobServiceUri is not set, and cannot be told from https://q"):
             storage.container("deadletter")
 
-    def test_that_the_sdk_refuses_are_told_without_their_signature(self) -> None:
+    def test_errors_of_the_sdk_are_raised_without_the_signature(self) -> None:
         with pytest.raises(
             SettingsError, match="https:// is no container's URL; one is like https://account"
         ) as raised:
@@ -162,13 +162,13 @@ class TestContainers:
         (Names(events="x" * 57), "MLEVENTS_EVENTS_QUEUE is 'xxx"),
     ],
 )
-def test_names_that_the_service_would_refuse_are_told(names: Names, says: str) -> None:
+def test_a_name_that_the_service_would_refuse_is_an_error(names: Names, says: str) -> None:
     with pytest.raises(SettingsError, match=says):
         names.check()
 
 
-def test_reading_names_never_fails() -> None:
-    """The functions could not be indexed."""
+def test_reading_names_raises_nothing() -> None:
+    """Otherwise the host could not index the functions."""
     assert Names.of(Environment({"MLEVENTS_TABLE": "@Microsoft.KeyVault(x)"})).table == "@Microsoft.KeyVault(x)"
     Names("t" * 63, "a" * 56, "b-1").check()
 
@@ -184,11 +184,11 @@ def timeout(tmp_path: Path, host_json: str, **settings: str) -> timedelta:
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("00:05:00", 300), ("01:00:00", 3600), ("1.00:00:01", 86_401)])
-def test_the_function_timeout_is_the_host_s(tmp_path: Path, text: str, seconds: int) -> None:
+def test_the_function_timeout_is_read_from_host_json(tmp_path: Path, text: str, seconds: int) -> None:
     assert timeout(tmp_path, f'{{"functionTimeout": "{text}"}}') == timedelta(seconds=seconds)
 
 
-def test_the_host_s_override_in_the_environment_wins(tmp_path: Path) -> None:
+def test_the_override_in_the_environment_comes_before_host_json(tmp_path: Path) -> None:
     override = {"AzureFunctionsJobHost__functionTimeout": "00:10:00"}
     assert timeout(tmp_path, '{"functionTimeout": "00:05:00"}', **override) == timedelta(minutes=10)
 
@@ -197,11 +197,11 @@ def test_the_host_s_override_in_the_environment_wins(tmp_path: Path) -> None:
     "host_json",
     ["{}", "[]", "{", '{"functionTimeout": "-1"}', '{"functionTimeout": "00:00:00"}', '{"functionTimeout": "5m"}'],
 )
-def test_a_timeout_that_is_absent_or_unlimited_is_refused(tmp_path: Path, host_json: str) -> None:
-    """A lease could not outlast it."""
+def test_a_missing_or_unlimited_timeout_is_an_error(tmp_path: Path, host_json: str) -> None:
+    """A lease must be longer than the timeout."""
     with pytest.raises(SettingsError, match="functionTimeout in host"):
         timeout(tmp_path, host_json)
 
 
-def test_the_app_s_own_host_json_has_one() -> None:
+def test_the_host_json_of_the_app_has_a_timeout() -> None:
     assert function_timeout(Environment({}), APP_FOLDER / "host.json") == timedelta(minutes=5)

@@ -14,7 +14,7 @@ from tests.kit.crash_enumeration import Scenario, ScenarioRun, check_record
 from tests.kit.scenarios import SCENARIOS
 from tests.kit.stale_reads import StaleReads, VersionedTable
 
-pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+pytestmark = pytest.mark.no_cover  # other tests cover the same lines
 
 MOST = 8  # commits that a reader may be behind: more than lie between an action's row and its first effect
 SKEW = 30.0  # seconds that a worker's clock may be fast or slow

@@ -1,4 +1,4 @@
-"""What was left lying is taken up."""
+"""The sweep finishes what other functions have left unfinished."""
 
 import logging
 from contextlib import suppress
@@ -31,8 +31,8 @@ def started(folder: Path, *texts: str) -> World:
     return world
 
 
-def test_an_action_without_a_message_gets_one(tmp_path: Path) -> None:
-    """Once it is past due for longer than a message may be on its way."""
+def test_an_overdue_action_gets_a_new_message(tmp_path: Path) -> None:
+    """Once it is overdue for longer than a message may take."""
     world = started(tmp_path, rule("ring"))
     world.queue.messages.clear()
     world.clock.time += GRACE
@@ -45,8 +45,8 @@ def test_an_action_without_a_message_gets_one(tmp_path: Path) -> None:
     assert "queued again by the sweep" in [moment.note for moment in world.actions["ring"].timeline]
 
 
-def test_a_message_that_turns_up_after_all_no_longer_counts(tmp_path: Path) -> None:
-    """Its ticket is the old one: it is dropped, whichever of the two comes first."""
+def test_a_message_that_arrives_after_its_replacement_is_dropped(tmp_path: Path) -> None:
+    """Whichever of the two comes first: its version is the old one."""
     world = started(tmp_path, rule("ring"))
     [(_, late)] = world.queue.messages
     world.clock.forward(minutes=11)
@@ -57,8 +57,8 @@ def test_a_message_that_turns_up_after_all_no_longer_counts(tmp_path: Path) -> N
     assert len(world.calls) == 1
 
 
-def test_an_action_that_is_not_due_is_left_alone(tmp_path: Path) -> None:
-    """Whatever its message does; so is one that has ended."""
+def test_an_action_that_is_not_overdue_gets_no_message(tmp_path: Path) -> None:
+    """Nor does an action that has ended."""
     world = started(tmp_path, rule("ring", "wait 86400", "succeed"), rule("done"))
     for _ in range(2):
         act(world.queue.messages.pop(0)[1], world.app)
@@ -69,8 +69,8 @@ def test_an_action_that_is_not_due_is_left_alone(tmp_path: Path) -> None:
     assert len(world.queue.messages) == 1
 
 
-def test_a_dead_worker_s_action_is_taken_up_as_a_crash(tmp_path: Path) -> None:
-    """Its lease is over, and its message is gone."""
+def test_the_action_of_a_dead_worker_is_requeued_and_counts_a_crash(tmp_path: Path) -> None:
+    """Its lease has expired, and its message is lost."""
     world = started(tmp_path, rule("ring"))
     [(_, message)] = world.queue.messages
     world.queue.messages.clear()
@@ -84,8 +84,8 @@ def test_a_dead_worker_s_action_is_taken_up_as_a_crash(tmp_path: Path) -> None:
     assert (world.ends(), world.actions["ring"].crashes) == ({"ring": "succeeded"}, 1)
 
 
-def test_an_event_that_came_while_a_file_was_refused_is_matched_when_it_is_valid(tmp_path: Path) -> None:
-    """Against that file's rules only: the others have acted."""
+def test_an_event_received_while_a_file_was_refused_is_matched_once_it_is_valid(tmp_path: Path) -> None:
+    """Only against the rules of that file: the others have acted."""
     world = World(rules(rule("ring")), tmp_path)
     world.write(rules(rule("tell", when="[nonsense]")), "other.yaml")
     world.receive(EVENT)
@@ -101,7 +101,7 @@ def test_an_event_that_came_while_a_file_was_refused_is_matched_when_it_is_valid
     assert list(world.app.inbox.backlog.deferred_matches("2026-11-22")) == []
 
 
-def test_an_event_that_came_while_the_workspaces_were_refused_is_matched_against_all(tmp_path: Path) -> None:
+def test_an_event_received_while_workspaces_yaml_was_refused_is_matched_against_all_rules(tmp_path: Path) -> None:
     world = World(rules(rule("ring")), tmp_path, workspaces="workspaces: [1")
     world.receive(EVENT)
     assert world.ends() == {}
@@ -112,8 +112,7 @@ def test_an_event_that_came_while_the_workspaces_were_refused_is_matched_against
     assert world.ends() == {"ring": "succeeded"}
 
 
-def test_files_are_asked_one_after_the_other(tmp_path: Path) -> None:
-    """As they become valid."""
+def test_refused_files_are_matched_one_by_one_as_they_become_valid(tmp_path: Path) -> None:
     world = World(rules(rule("ring")), tmp_path)
     for file in ("a.yaml", "b.yaml"):
         world.write(rules(rule(file[0], when="[nonsense]")), file)
@@ -129,10 +128,10 @@ def test_files_are_asked_one_after_the_other(tmp_path: Path) -> None:
     assert list(world.app.inbox.backlog.deferred_matches("2026-11-22")) == []
 
 
-def test_a_refused_file_that_is_gone_when_it_is_mended_loses_nothing(
+def test_if_a_refused_file_is_missing_all_files_are_matched_after_an_hour(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its rules may be in another file: all are asked, but not before no other version of the app can have the file."""
+    """Its rules may be in another file. Within the hour another version of the app may still have the file."""
     world = World(rules(rule("ring")), tmp_path)
     world.write(rules(rule("tell", when="[nonsense]")), "old.yaml")
     world.receive(EVENT)
@@ -150,7 +149,7 @@ def test_a_refused_file_that_is_gone_when_it_is_mended_loses_nothing(
     assert list(world.app.inbox.backlog.deferred_matches("2026-11-22")) == []
 
 
-def test_a_file_that_has_another_name_and_still_a_mistake_is_asked_when_it_has_none(tmp_path: Path) -> None:
+def test_a_renamed_file_that_is_still_invalid_is_matched_once_it_is_valid(tmp_path: Path) -> None:
     world = World(rules(rule("ring")), tmp_path)
     world.write(rules(rule("tell", when="[nonsense]")), "old.yaml")
     world.receive(EVENT)
@@ -166,8 +165,8 @@ def test_a_file_that_has_another_name_and_still_a_mistake_is_asked_when_it_has_n
 
 
 @pytest.mark.parametrize("gone", ["the folder", "workspaces.yaml"])
-def test_an_event_that_came_while_there_were_no_rules_is_matched_against_all(tmp_path: Path, gone: str) -> None:
-    """A deployment without its rules folder knows no other file's name."""
+def test_an_event_received_while_there_were_no_rules_is_matched_against_all_rules(tmp_path: Path, gone: str) -> None:
+    """A deployment without its rules folder does not know the names of the files."""
     world = World(rules(rule("ring")), tmp_path)
     world.loaded = load(tmp_path / ("nowhere" if gone == "the folder" else "rules"), SETTINGS)
     if gone == "workspaces.yaml":
@@ -178,15 +177,15 @@ def test_an_event_that_came_while_there_were_no_rules_is_matched_against_all(tmp
     assert world.ends() == {}
     world.write(rules(rule("ring")))
     world.write(rules(rule("tell")), "new.yaml")
-    for _ in range(13):  # the missing folder's own workspaces.yaml has another name
+    for _ in range(13):  # the workspaces.yaml of the missing folder has another name
         world.clock.forward(minutes=5)
         sweep(world.app)
     world.run()
     assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
 
 
-def test_a_defect_in_one_thing_does_not_stop_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor does it lose what it is in: that stays where it is, and the host is told."""
+def test_a_defect_in_one_match_does_not_stop_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event stays unmatched, and the sweep raises the error to the host."""
     world = World(rules(rule("ring")), tmp_path, workspaces="workspaces: [1")
     world.receive(*(EVENT.model_copy(update={"id": id}) for id in "abcdefgh"))
     world.workspaces = World.workspaces
@@ -206,8 +205,8 @@ def test_a_defect_in_one_thing_does_not_stop_the_sweep(tmp_path: Path, monkeypat
     assert [pending.event.id for pending in world.app.inbox.backlog.deferred_matches("2026-11-22")] == ["c"]
 
 
-def test_a_queue_that_is_away_does_not_make_the_next_try_later(tmp_path: Path) -> None:
-    """That a message was sent is written down when it was."""
+def test_a_message_that_could_not_be_sent_does_not_delay_the_next_one(tmp_path: Path) -> None:
+    """The row records a message only after it was sent."""
     world = started(tmp_path, rule("ring"))
     world.queue.messages.clear()
     app = replace(world.app, queue=Closed())
@@ -221,13 +220,13 @@ def test_a_queue_that_is_away_does_not_make_the_next_try_later(tmp_path: Path) -
 
 
 class Closed:
-    """A queue that is away."""
+    """A queue that cannot be reached."""
 
     def send(self, message: str, after: timedelta = timedelta()) -> None:
         raise Unavailable("no route")
 
 
-def test_a_marker_of_a_newer_version_stops_nothing_else(tmp_path: Path) -> None:
+def test_a_marker_of_a_newer_version_does_not_stop_the_sweep(tmp_path: Path) -> None:
     world = started(tmp_path, rule("ring"))
     world.queue.messages.clear()
     world.table.commit("2026-11-22", Row("!undecided|0-new", {"schema": 2}))
@@ -238,8 +237,8 @@ def test_a_marker_of_a_newer_version_stops_nothing_else(tmp_path: Path) -> None:
     assert world.ends() == {"ring": "succeeded"}
 
 
-def test_a_queue_that_is_only_long_does_not_get_longer(tmp_path: Path) -> None:
-    """Each message in a row for the same action is sent after twice the time; a call of it begins anew."""
+def test_a_long_queue_does_not_grow_by_the_messages_of_the_sweep(tmp_path: Path) -> None:
+    """The time to the next message doubles with each consecutive one; a call of the action resets it."""
     world = started(tmp_path, rule("ring", "wait 1", "succeed"))
     for _ in range(24):  # two hours
         world.clock.forward(minutes=5, seconds=1)
@@ -254,7 +253,7 @@ def test_a_queue_that_is_only_long_does_not_get_longer(tmp_path: Path) -> None:
     assert world.ends() == {"ring": "succeeded"}
 
 
-def test_an_end_that_a_refused_file_follows_is_followed_later(tmp_path: Path) -> None:
+def test_an_end_is_matched_against_a_refused_file_once_it_is_valid(tmp_path: Path) -> None:
     world = started(tmp_path, rule("ring", "give-up broken"))
     world.write(rules(rule("tell", after="{ rules: ring, outcome: failed }", when="[nonsense]")), "other.yaml")
     world.run()
@@ -267,8 +266,8 @@ def test_an_end_that_a_refused_file_follows_is_followed_later(tmp_path: Path) ->
     assert (action.result.rule, action.result.status, action.result.summary) == ("ring", "failed", "broken")
 
 
-def test_two_sweeps_at_once_make_an_action_once(tmp_path: Path) -> None:
-    """The second meets the first's rows."""
+def test_two_concurrent_sweeps_create_an_action_once(tmp_path: Path) -> None:
+    """The second sweep finds the rows of the first."""
     world = World(rules(rule("ring")), tmp_path, workspaces="workspaces: [1")
     world.receive(EVENT)
     world.workspaces = World.workspaces
@@ -281,7 +280,7 @@ def test_two_sweeps_at_once_make_an_action_once(tmp_path: Path) -> None:
 
 
 def test_the_cost_does_not_grow_with_the_history(tmp_path: Path) -> None:
-    """One read for a day in which everything has ended, however much, beside the list of days and whether to purge."""
+    """A day on which everything has ended costs one read, beside the list of days and the state of the purge."""
     world = World(rules(rule("ring")), tmp_path)
     world.receive(*(EVENT.model_copy(update={"id": str(n)}) for n in range(50)))
     world.run()
@@ -295,7 +294,7 @@ def test_the_cost_does_not_grow_with_the_history(tmp_path: Path) -> None:
     assert storage.calls == ["read"] * 3
 
 
-def test_what_was_done_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_counts_what_the_sweep_has_done(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     world = started(tmp_path, rule("ring"))
     world.clock.forward(minutes=11)
     with caplog.at_level(logging.INFO):
@@ -303,8 +302,8 @@ def test_what_was_done_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     assert "sweep.done requeued=1 decided=0 purged=0 refused=0" in caplog.text
 
 
-def test_what_cannot_be_read_does_not_stop_the_sweep(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is told; the rest is done."""
+def test_an_unreadable_event_does_not_stop_the_sweep(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged."""
     world = World(rules(rule("ring")), tmp_path, workspaces="workspaces: [1")
     world.receive(EVENT, EVENT.model_copy(update={"id": "e2"}))
     [first, _] = [row for row in world.table.read("2026-11-22", "0", "~") if "|" not in row.key]

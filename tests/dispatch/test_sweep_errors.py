@@ -1,4 +1,4 @@
-"""The sweep gets on with what it can do: whatever storage refuses, and however much there is."""
+"""The sweep continues whatever storage refuses, and ends in time however much there is to do."""
 
 import logging
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from tests.kit.storage import Clock, CountedCalls
 from tests.kit.world import LEASE, World, rule, rules
 
 
-def left_lying(folder: Path, *ids: str) -> World:
-    """Actions whose messages are lost."""
+def overdue(folder: Path, *ids: str) -> World:
+    """A world with overdue actions, whose messages are lost."""
     world = World(rules(rule("ring")), folder)
     world.receive(*(RunStatusChanged.example(id=id) for id in ids))
     world.queue.messages.clear()
@@ -29,7 +29,7 @@ def left_lying(folder: Path, *ids: str) -> World:
 
 @dataclass
 class Refusing:
-    """A table that refuses some calls."""
+    """A table that fails some calls."""
 
     world: World
     refuses: Callable[[int], bool]
@@ -50,13 +50,13 @@ class Refusing:
 
     @property
     def app(self) -> App:
-        """The app that has no other."""
+        """The app over this table."""
         return App(self.world.loaded, Inbox(self, LEASE), self.world.queue, self.world.clock, self.world.sleep)
 
 
-def test_one_that_fails_does_not_keep_it_from_the_others(tmp_path: Path) -> None:
-    """The error is raised in the end, so that the host knows; what failed is done the next time."""
-    world = left_lying(tmp_path, *"abcdefgh")
+def test_an_error_in_one_action_does_not_stop_the_others(tmp_path: Path) -> None:
+    """The error is raised at the end; the next sweep does what has failed."""
+    world = overdue(tmp_path, *"abcdefgh")
     with pytest.raises(Unavailable):
         sweep(Refusing(world, lambda call: call in (10, 13)).app)
     assert len(world.queue.messages) == 6
@@ -65,16 +65,16 @@ def test_one_that_fails_does_not_keep_it_from_the_others(tmp_path: Path) -> None
     assert len(world.calls) == 8
 
 
-def test_storage_that_is_away_is_not_asked_for_everything(tmp_path: Path) -> None:
+def test_the_sweep_ends_after_a_few_errors_of_storage(tmp_path: Path) -> None:
     """It gives up after a few errors: each may have taken seconds."""
-    table = Refusing(left_lying(tmp_path, *"abcdefghijklmnop"), lambda call: call > 7)
+    table = Refusing(overdue(tmp_path, *"abcdefghijklmnop"), lambda call: call > 7)
     with pytest.raises(Unavailable):
         sweep(table.app)
     assert table.calls == 7 + MAX_ERRORS + 1
 
 
 class Slow:
-    """A clock that goes on by some seconds with each look."""
+    """A clock that advances by some seconds with each reading."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self.clock, self.seconds = clock, seconds
@@ -84,9 +84,9 @@ class Slow:
         return self.clock.time
 
 
-def test_it_ends_before_the_host_would_end_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """With the whole process, and all that runs there. What is left it says, and does the next time: not last again."""
-    world = left_lying(tmp_path, *"abcdefghijklmnop")
+def test_the_sweep_ends_before_its_function_times_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The host would kill the whole process. The next sweeps finish the rest, which the log counts."""
+    world = overdue(tmp_path, *"abcdefghijklmnop")
     app = App(world.loaded, world.app.inbox, world.queue, Slow(world.clock, 8))
     began = world.clock.time
     with caplog.at_level(logging.INFO):
@@ -103,8 +103,8 @@ def test_it_ends_before_the_host_would_end_it(tmp_path: Path, caplog: pytest.Log
     assert len(world.calls) == 16
 
 
-def test_what_waits_for_a_refused_file_costs_nothing_while_it_is_refused(tmp_path: Path) -> None:
-    """However many events have come meanwhile."""
+def test_deferred_matches_cost_no_request_while_their_file_is_refused(tmp_path: Path) -> None:
+    """However many events were received meanwhile."""
     world = World(rules(rule("ring")), tmp_path)
     world.write(rules(rule("tell", when="[nonsense]")), "other.yaml")
     world.receive(*(RunStatusChanged.example(id=str(n)) for n in range(20)))

@@ -1,4 +1,4 @@
-"""The app in one process, over storage in memory: events go in, the queue is emptied, the record is looked at."""
+"""`World`: the app in one process over storage in memory, with a scripted handler and a clock that tests move."""
 
 import json
 from collections import defaultdict
@@ -34,16 +34,16 @@ SETTINGS = {
 
 
 class Call(NamedTuple):
-    """What a handler was given."""
+    """The arguments of one call of a handler."""
 
     event: Event
     action: Action
 
 
 class Scripted(Handler[Event]):
-    """Answers as its script says, one word a call and the last for ever; `calls` has what it was given.
+    """A handler with one outcome per call, in the order of its script; the last one repeats. `calls` records its calls.
 
-    `world` keeps the calls of one test apart from those of another.
+    `world` separates the calls of one test from those of another.
     """
 
     world: str
@@ -53,15 +53,15 @@ class Scripted(Handler[Event]):
     crashes: ClassVar[dict[str, CrashAt]] = {}
 
     def run(self, event: Event, action: Action) -> Outcome:
-        ring = self.calls[self.world].append
+        record = self.calls[self.world].append
         if crash := self.crashes.get(self.world):
-            ring = crash.around(ring)
-        ring(Call(event, action))
+            record = crash.around(record)
+        record(Call(event, action))
         mine = [call for call in self.calls[self.world] if call.action.key == action.key]
         word, _, rest = self.script[min(len(mine), len(self.script)) - 1].partition(" ")
-        return self._answer(word, rest, len(mine))
+        return self._outcome(word, rest, len(mine))
 
-    def _answer(self, word: str, rest: str, calls: int) -> Outcome:
+    def _outcome(self, word: str, rest: str, calls: int) -> Outcome:
         match word:
             case "succeed":
                 return Succeeded(rest or "done", {"calls": calls})
@@ -80,13 +80,13 @@ class Scripted(Handler[Event]):
             case "break":
                 raise LookupError(rest or "no such thing")
             case "nothing":
-                return None  # type: ignore[return-value]  # what a careless handler answers
+                return None  # type: ignore[return-value]  # as a careless handler may
         raise AssertionError(word)
 
 
 @dataclass
 class World:
-    """An App over storage in memory, and what one does to it."""
+    """An App over storage in memory, and the operations that tests need."""
 
     rules: str
     folder: Path
@@ -102,7 +102,7 @@ class World:
         Scripted.crashes[self.name] = self.crash
 
     def write(self, rules: str, file: str = "team.yaml") -> None:
-        """Write a rules file; ``SCRIPTED`` in it stands for the scripted handler, ``WORLD`` for this world's name."""
+        """Write a rules file and load all. In it ``SCRIPTED`` is the scripted handler, ``WORLD`` this world's name."""
         folder = self.folder / "rules"
         folder.mkdir(exist_ok=True)
         (folder / "workspaces.yaml").write_text(self.workspaces)
@@ -112,30 +112,31 @@ class World:
 
     @property
     def app(self) -> App:
-        """The app as it works undisturbed."""
+        """The app without faults."""
         return App(self.loaded, Inbox(self.table, LEASE), self.queue, self.clock, self.sleep)
 
     def sleep(self, seconds: float) -> None:
-        """As time.sleep, on the clock."""
+        """Move the clock, as time.sleep would."""
         self.clock.forward(seconds=seconds)
 
     @property
     def crashing_app(self) -> App:
-        """The app as it dies where the test says."""
+        """The app with a worker that dies where `crash` says."""
         inbox = Inbox(self.crash.table(self.table), LEASE)
         return App(self.loaded, inbox, self.crash.queue(self.queue), self.clock, self.sleep)
 
     def receive(self, *events: Event) -> None:
+        """Receive events in Event Grid's schema."""
         for event in events:
             receive(json.dumps(event.wire()), self.app)
 
     def run(self, most: int = 1_000) -> None:
-        """Deliver messages until there are none, moving the clock."""
+        """Deliver messages until there are none, and move the clock to their times."""
         app = self.crashing_app
         self.queue.drain(lambda message: act(message, app), died=(WorkerDied,), most=most)
 
     def step(self, times: int = 1) -> None:
-        """Deliver the messages that come first, moving the clock; of those that are left nothing is said."""
+        """Deliver the next messages one by one, and move the clock to their times."""
         for _ in range(times):
             first = min(self.queue.messages)
             self.queue.messages.remove(first)
@@ -144,22 +145,25 @@ class World:
 
     @property
     def calls(self) -> list[Call]:
+        """The calls of the scripted handler, in order."""
         return Scripted.calls[self.name]
 
     def history(self, day: str = "2026-11-22") -> DayHistory:
+        """What the inbox holds of a day."""
         return self.app.inbox.history.day(day)
 
     @property
     def actions(self) -> dict[str, ActionRecord]:
-        """The actions of the one event that these tests mostly have, by rule."""
+        """The actions by rule; most tests have one event."""
         return {id.rule: record for day in self.app.inbox.history.days() for id, record in self.history(day).actions}
 
     def ends(self) -> dict[str, str]:
+        """The status of the actions by rule."""
         return {rule: record.status for rule, record in self.actions.items()}
 
 
 def rule(name: str, *script: str, on: str = "RunStatusChanged", **keys: Any) -> str:
-    """A rule of a rules file, for a scripted handler."""
+    """A rule of a rules file, with a scripted handler."""
     head = [] if "after" in keys else [f"on: {on}"]
     more = [f"{key}: {value}" for key, value in keys.items()]
     words = ", ".join(f'"{word}"' for word in script or ("succeed",))

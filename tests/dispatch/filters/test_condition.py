@@ -68,8 +68,8 @@ VIEW: dict[str, Any] = {
         ("data.runStatus StringIn # Failed", True),
     ],
 )
-def test_a_condition_holds_or_not(text: str, expected: bool) -> None:
-    """Event Grid's operators on the event as on the wire, and on what the app adds to it."""
+def test_a_condition_is_true_or_false(text: str, expected: bool) -> None:
+    """Its operator reads the event as on the wire, and what the app adds to it."""
     assert Condition.parse(text).matches(VIEW) is expected
 
 
@@ -85,24 +85,23 @@ def test_a_condition_holds_or_not(text: str, expected: bool) -> None:
         ("workspace.labels.a.b", "c"),
     ],
 )
-def test_a_key_runs_over_dots_that_belong_to_a_name(key: str, value: str) -> None:
-    """What is nested goes first, then the longest name that is there; a scalar on the way is no obstacle."""
+def test_a_name_in_a_key_may_contain_dots(key: str, value: str) -> None:
+    """A nested member comes first, then the longest name; a scalar on the way does not end the search."""
     assert Condition.parse(f"{key} StringIn '{value}'").matches(VIEW)
 
 
 @pytest.mark.parametrize("key", ["data.runTags.azureml.pipeline", "data.runTags.azureml.node", "data.runTagsowner"])
-def test_a_key_is_not_stretched_further(key: str) -> None:
-    """Part of a dotted name is not the name."""
+def test_a_part_of_a_dotted_name_is_not_the_name(key: str) -> None:
     assert Condition.parse(f"{key} IsNullOrUndefined").matches(VIEW)
 
 
 def test_the_longest_joined_name_wins() -> None:
-    """If several readings exist and none is nested all the way."""
+    """If several names match and none is nested all the way."""
     view = {"a.b.c": "long", "a.b": {"c": "short"}, "a": {"b.c": "shorter"}}
     assert Condition.parse("a.b.c StringIn long").matches(view)
 
 
-def test_a_reading_that_ends_nowhere_is_given_up() -> None:
+def test_the_search_continues_after_a_name_that_leads_nowhere() -> None:
     """`a.b` is there but has no `c`; `a` has `b.c`."""
     assert Condition.parse("a.b.c StringIn found").matches({"a.b": {"x": 1}, "a": {"b.c": "found"}})
 
@@ -140,8 +139,8 @@ def test_a_reading_that_ends_nowhere_is_given_up() -> None:
         ("'' IsNotNull", "'' is not a key"),
     ],
 )
-def test_a_text_that_is_no_condition(text: str, message: str) -> None:
-    """It says what is wrong and what to write."""
+def test_the_error_of_an_invalid_condition(text: str, message: str) -> None:
+    """It says what is invalid and what to write."""
     with pytest.raises(ValueError, match=re.escape(message)):
         Condition.parse(text)
 
@@ -150,16 +149,16 @@ def test_a_text_that_is_no_condition(text: str, message: str) -> None:
     "text",
     ["data.runStatus  StringIn 'a b' \"c\"", "data.a numberin 1.50", "data.a NumberInRange 1,5", "data.a IsNotNull"],
 )
-def test_a_condition_gives_its_text_back(text: str) -> None:
-    """As it was written; and reading it again is the same condition."""
+def test_str_returns_the_text_of_a_condition(text: str) -> None:
+    """Parsing that text again gives an equal condition."""
     condition = Condition.parse(text)
     assert str(condition) == text
     assert repr(condition) == f"Condition.parse({text!r})"
     assert Condition.parse(str(condition)) == condition
 
 
-def test_conditions_are_equal_by_what_they_mean() -> None:
-    """Quoting, the case of an operator and of a value, and zeros after a point mean nothing."""
+def test_conditions_with_the_same_meaning_are_equal() -> None:
+    """Whatever the quoting, the case of operators and values, and trailing zeros."""
     assert Condition.parse("data.a stringin 'x'") == Condition.parse("data.a StringIn X")
     assert hash(Condition.parse("data.a NumberIn 1.0")) == hash(Condition.parse("data.a NumberIn 1"))
     assert Condition.parse("data.a StringIn x") != Condition.parse("data.a StringIn y")
@@ -187,13 +186,13 @@ def test_conditions_are_equal_by_what_they_mean() -> None:
         (f"data.a StringIn {'x ' * 26}", True),
     ],
 )
-def test_what_event_grid_cannot_do_is_local_only(text: str, local_only: bool) -> None:
-    """Names with dots, what the app adds to the event, and what is over the service's limits."""
+def test_a_condition_that_event_grid_cannot_evaluate_is_local_only(text: str, local_only: bool) -> None:
+    """Names with dots, keys that the app adds to the event, and values over the limits of the service."""
     assert Condition.parse(text).local_only is local_only
 
 
 def text_of(name: str, key: str) -> str:
-    """The filter that `an_advanced_filter` makes, in az's words."""
+    """The filter of `an_advanced_filter` in the syntax of az."""
     operands = samples_of(name)[0]
     given = [] if operands is None else operands if isinstance(operands, list) else [operands]
     return " ".join([key, name, *(str(value).replace(" ", "").strip("[]") for value in given)])
@@ -201,8 +200,8 @@ def text_of(name: str, key: str) -> str:
 
 @given(operator=st.sampled_from(OPERATORS), key=KEYS.filter(lambda key: key.count(".") < 2), event=EVENTS)
 @settings(max_examples=300)
-def test_a_condition_means_what_the_advanced_filter_means(operator: Operator, key: str, event: dict[str, Any]) -> None:
-    """With arrays switched on, and no name with a dot in the event, the two agree on everything."""
+def test_a_condition_matches_as_the_advanced_filter(operator: Operator, key: str, event: dict[str, Any]) -> None:
+    """With filtering on arrays enabled, if no name in the event contains a dot."""
     plain = {name: value for name, value in event.items() if "." not in name}
     members = {"enableAdvancedFilteringOnArrays": True, "advancedFilters": [an_advanced_filter(operator, key)]}
     expected = EventFilter.model_validate(members).matches(plain)

@@ -1,4 +1,4 @@
-"""Every example of Microsoft's pages about filters, with an event that it delivers and one that it does not.
+"""Every example of Microsoft's pages about filters, with an event that it delivers and one that it does not deliver.
 
 In the pages' order: "Understand event filtering for Event Grid subscriptions" (learn.microsoft.com/azure/event-grid/
 event-filtering), "Filter events for Event Grid" (how-to-filter-events), "Advanced filtering" (edge/advanced-filtering).
@@ -151,7 +151,7 @@ NOT_DELIVERED: list[tuple[dict[str, Any], dict[str, Any]]] = [
         },
         about(f"/subscriptions/0{LAB}lab1"),
     ),
-    # The page aims this one at the number 5. By its own rule a number is ignored by an operator for strings.
+    # The page applies this one to the number 5. By its own rule, operators for strings ignore numbers.
     (advanced("StringBeginsWith", "comexampleothervalue", values=["5", "1"]), CLOUD_EVENT),
     (advanced("IsNotNull", "subject"), CLOUD_EVENT),
     (advanced("StringIn", "Data.color", values=["blue", "red", "green"]), having("color", "yellow")),
@@ -165,8 +165,10 @@ NOT_DELIVERED: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ("members", "event", "delivered"),
     [*((*example, True) for example in DELIVERED), *((*example, False) for example in NOT_DELIVERED)],
 )
-def test_an_example_of_the_pages(members: dict[str, Any], event: dict[str, Any], delivered: bool) -> None:
-    """It loads, is within the limits, and delivers what the page says."""
+def test_an_example_of_the_pages_delivers_what_the_page_says(
+    members: dict[str, Any], event: dict[str, Any], delivered: bool
+) -> None:
+    """It is within the limits of the service."""
     loaded = EventFilter.model_validate(members)
     assert loaded.matches(event) is delivered
     assert loaded.limits() == []
@@ -178,8 +180,8 @@ StringNotEndsWith, StringIn"""
 MATCHED_IF_MISSING = "NumberNotIn, StringNotIn"
 
 
-def test_the_note_about_missing_keys() -> None:
-    """Not matched for thirteen operators, matched for two."""
+def test_missing_keys_match_as_the_note_of_the_page_says() -> None:
+    """Thirteen operators do not match, two match."""
     operand = {"N": "1", "B": "true", "S": "a"}
     for operators, matched in ((NOT_MATCHED_IF_MISSING, False), (MATCHED_IF_MISSING, True)):
         for operator in operators.replace("\n", " ").split(", "):
@@ -188,7 +190,7 @@ def test_the_note_about_missing_keys() -> None:
 
 
 @pytest.mark.parametrize(("color", "delivered"), [("green", True), ("yellow", False)])
-def test_the_how_to_in_the_words_of_az(color: str, delivered: bool) -> None:
+def test_the_example_of_the_how_to_in_the_syntax_of_az(color: str, delivered: bool) -> None:
     """`--advanced-filter data.color stringin blue red green`, and the two events that the how-to sends."""
     event = {
         "id": "29763",

@@ -1,4 +1,4 @@
-"""`EventFilter`: event types, subjects, keys, combination, what is refused and why."""
+"""`EventFilter`: event types, subjects, keys, combinations, and errors of invalid filters."""
 
 import json
 from decimal import Decimal
@@ -58,7 +58,7 @@ def passes(event: dict[str, Any], key: str, operator: str, *values: Any, arrays:
 
 @pytest.mark.parametrize("event", [GRID, CLOUD, {}, {"anything": [1]}])
 def test_an_empty_filter_delivers_everything(event: dict[str, Any]) -> None:
-    """Nothing asked, nothing refused; null means left out, as ARM answers it."""
+    """null means absent, as ARM returns it."""
     assert matches(event)
     assert matches(
         event,
@@ -86,19 +86,19 @@ def test_an_empty_filter_delivers_everything(event: dict[str, Any]) -> None:
         ([], False),
     ],
 )
-def test_event_types_are_a_list_to_be_in(event: dict[str, Any], types: list[str], expected: bool) -> None:
-    """Compared with case; `All` is every type; an empty list has none in it."""
+def test_the_type_of_an_event_must_be_in_the_list(event: dict[str, Any], types: list[str], expected: bool) -> None:
+    """Compared with case; `All` stands for every type; an empty list matches none."""
     assert matches(event, includedEventTypes=types) is expected
 
 
 def test_an_event_without_a_type_is_in_no_list() -> None:
-    """Only a filter that does not ask for types delivers it."""
+    """Only a filter without event types delivers it."""
     assert not matches({"id": "1"}, includedEventTypes=[FAILED])
     assert matches({"id": "1"})
 
 
-def test_a_cloud_events_type_is_not_an_extension_attribute_of_a_like_name() -> None:
-    """`eventtype` is a legal name for an extension."""
+def test_the_type_of_a_cloud_event_is_not_its_extension_attribute_eventtype() -> None:
+    """`eventtype` is a valid name of an extension attribute."""
     assert matches({**CLOUD, "eventtype": "mine"}, includedEventTypes=[FAILED])
 
 
@@ -132,8 +132,10 @@ SUBJECT = {"subject": "This_Is_A_Test_Subject", "eventType": "t"}
         (".*", None, False, False),
     ],
 )
-def test_a_subject_begins_and_ends(begins: str | None, ends: str | None, case_sensitive: bool, expected: bool) -> None:
-    """Plain text, no wildcards; without regard to case unless isSubjectCaseSensitive."""
+def test_a_subject_must_begin_and_end_as_the_filter_says(
+    begins: str | None, ends: str | None, case_sensitive: bool, expected: bool
+) -> None:
+    """Without wildcards; without regard to case unless isSubjectCaseSensitive is true."""
     found = matches(SUBJECT, subjectBeginsWith=begins, subjectEndsWith=ends, isSubjectCaseSensitive=case_sensitive)
     assert found is expected
 
@@ -143,8 +145,8 @@ def test_a_subject_is_without_regard_to_case_by_default() -> None:
     assert matches(SUBJECT, subjectBeginsWith="tHIS")
 
 
-def test_the_case_switch_is_for_the_subject_members_only() -> None:
-    """An advanced filter on the subject never minds case."""
+def test_is_subject_case_sensitive_does_not_apply_to_advanced_filters() -> None:
+    """An advanced filter on the subject ignores case."""
     assert matches(
         SUBJECT,
         isSubjectCaseSensitive=True,
@@ -153,8 +155,8 @@ def test_the_case_switch_is_for_the_subject_members_only() -> None:
 
 
 @pytest.mark.parametrize("subject", [{}, {"subject": None}])
-def test_a_cloud_event_without_subject_is_looked_up_by_its_source(subject: dict[str, Any]) -> None:
-    """As the emulator does; in an advanced filter, null stays null."""
+def test_the_source_stands_for_a_missing_subject_of_a_cloud_event(subject: dict[str, Any]) -> None:
+    """As in AzureEventGridSimulator; in an advanced filter, null stays null."""
     event = {"specversion": "1.0", "type": "t", "source": "/mycontext", **subject}
     assert matches(event, subjectBeginsWith="/my")
     assert not matches(event, subjectBeginsWith="/blob")
@@ -162,7 +164,7 @@ def test_a_cloud_event_without_subject_is_looked_up_by_its_source(subject: dict[
 
 
 @pytest.mark.parametrize("subject", [None, 5, ["experiments"], {}])
-def test_a_subject_that_is_no_text_begins_with_nothing(subject: Any) -> None:
+def test_a_subject_that_is_not_a_string_begins_with_nothing(subject: Any) -> None:
     """But an empty prefix matches everything."""
     assert not matches({"subject": subject}, subjectBeginsWith="e")
     assert not matches({}, subjectEndsWith="e")
@@ -193,8 +195,8 @@ def test_a_subject_that_is_no_text_begins_with_nothing(subject: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("event", [GRID, CLOUD])
-def test_a_key_is_found_in_any_case_in_both_envelopes(event: dict[str, Any], key: str, value: str) -> None:
-    """Each name exactly, else in any case; the envelopes' members under the names of either."""
+def test_a_key_matches_in_any_case_in_both_envelopes(event: dict[str, Any], key: str, value: str) -> None:
+    """Each name matches exactly, else in any case; members of an envelope also match under their other names."""
     assert passes(event, key, "StringIn", value)
     assert not passes(event, key, "StringIn", "something else")
 
@@ -214,30 +216,30 @@ def test_a_key_is_found_in_any_case_in_both_envelopes(event: dict[str, Any], key
     ],
 )
 def test_a_key_that_leads_nowhere_is_missing(key: str) -> None:
-    """A scalar and an array have no members, `$` and `[0]` no meaning, and a name with a dot cannot be addressed."""
+    """Scalars and arrays have no members, `$` and `[0]` have no meaning, and a name with a dot cannot be addressed."""
     assert passes(GRID, key, "IsNullOrUndefined")
     assert not passes(GRID, key, "IsNotNull")
     assert passes(GRID, key, "StringNotIn", "x")
     assert not passes(GRID, key, "StringNotContains", "x")
 
 
-def test_a_members_own_name_comes_before_a_synonym() -> None:
-    """An event may have both; custom events have whatever they like."""
+def test_the_exact_name_of_a_member_comes_before_a_synonym() -> None:
+    """An event may have both, and custom events may have any member."""
     event = {"eventType": "a", "type": "b", "RootKey": {"Deep": {"er": {"and": {"on": 5}}}}}
     assert passes(event, "type", "StringIn", "b")
     assert passes(event, "eventType", "StringIn", "a")
     assert passes(event, "rootkey.deep.er.and.on", "NumberIn", 5)
 
 
-def test_null_is_there_but_is_nothing() -> None:
-    """Null and missing are alike for the two operators that ask, and null is of no operator's type for the others."""
+def test_null_counts_as_undefined_and_has_no_operators_type() -> None:
+    """IsNullOrUndefined and IsNotNull treat null as missing; other operators ignore it, as a value of another type."""
     assert passes(GRID, "data.nothing", "IsNullOrUndefined")
     assert not passes(GRID, "data.nothing", "IsNotNull")
     assert passes(GRID, "data.nothing", "StringNotContains", "x")
 
 
-def test_values_are_alternatives_and_filters_are_conjoined() -> None:
-    """OR within a filter, AND between filters; the same key may come twice; so may both parts of a range."""
+def test_values_are_combined_with_or_and_filters_with_and() -> None:
+    """Two filters may have the same key."""
     above = {"operatorType": "NumberGreaterThan", "key": "data.metrics.auc", "value": 0.4}
     below = {"operatorType": "NumberLessThan", "key": "data.metrics.auc", "value": 0.6}
     assert matches(GRID, advancedFilters=[above, below])
@@ -246,8 +248,7 @@ def test_values_are_alternatives_and_filters_are_conjoined() -> None:
     assert not passes(GRID, "data.runStatus", "StringNotIn", "Canceled", "Failed")
 
 
-def test_everything_must_match() -> None:
-    """Type, begin, end and advanced filters: each can refuse."""
+def test_type_subject_and_advanced_filters_must_all_match() -> None:
     good: dict[str, Any] = {
         "includedEventTypes": [FAILED],
         "subjectBeginsWith": "experiments/",
@@ -282,13 +283,12 @@ def test_everything_must_match() -> None:
     ],
 )
 def test_an_array_of_mixed_types(operator: str, values: list[Any], expected: bool) -> None:
-    """Elements of other types are ignored, whatever they are: nested arrays and objects, too."""
+    """Elements of other types are ignored, nested arrays and objects included."""
     event = {"data": {"mixed": ["urgent", 2, 5, True, None, [7, "five"], {"rg": 7}]}}
     assert passes(event, "data.mixed", operator, *values, arrays=True) is expected
 
 
-def test_json_as_it_comes() -> None:
-    """Numbers read as Decimal or as float find the same value."""
+def test_numbers_match_whether_read_as_float_or_as_decimal() -> None:
     text = '{"data": {"price": 0.1, "id": 9007199254740993}}'
     for event in (json.loads(text), json.loads(text, parse_float=Decimal, parse_int=Decimal)):
         assert passes(event, "data.price", "NumberIn", 0.1)
@@ -298,8 +298,8 @@ def test_json_as_it_comes() -> None:
 
 
 @pytest.mark.parametrize("name", ["stringin", "STRINGIN", "StringIn"])
-def test_operators_and_members_are_read_in_any_case(name: str) -> None:
-    """As ARM reads them; az's own example writes `stringin`. A filter is written back with the proper names."""
+def test_operators_and_members_match_in_any_case(name: str) -> None:
+    """As in ARM; an example of az writes `stringin`. A filter is serialized with the proper names."""
     raw = {"AdvancedFilters": [{"OperatorType": name, "Key": "Data.runStatus", "Values": ["failed"]}]}
     loaded = EventFilter.model_validate(raw)
     assert loaded.matches(GRID)
@@ -308,8 +308,8 @@ def test_operators_and_members_are_read_in_any_case(name: str) -> None:
     }
 
 
-def test_a_filter_does_not_change() -> None:
-    """It is shared by threads."""
+def test_a_filter_is_immutable() -> None:
+    """Threads share it."""
     with pytest.raises(ValidationError, match="frozen"):
         setattr(EventFilter.model_validate({}), "subject_begins_with", "x")  # noqa: B010 - mypy knows that it is frozen
 
@@ -361,8 +361,8 @@ def test_a_filter_does_not_change() -> None:
         ({"operatorType": "IsNotNull", "key": "a", "keys": "b"}, "Extra inputs are not permitted"),
     ],
 )
-def test_a_bad_advanced_filter_is_refused(advanced: dict[str, Any], message: str) -> None:
-    """It says where, what is wrong, and what is right."""
+def test_an_invalid_advanced_filter_is_an_error(advanced: dict[str, Any], message: str) -> None:
+    """The message has the position, what is invalid, and what to write."""
     with pytest.raises(ValidationError) as caught:
         EventFilter.model_validate({"advancedFilters": [advanced]})
     assert "advancedFilters.0" in str(caught.value)
@@ -383,15 +383,14 @@ def test_a_bad_advanced_filter_is_refused(advanced: dict[str, Any], message: str
         ({"filter": {}}, "filter"),
     ],
 )
-def test_a_bad_filter_object_is_refused(members: dict[str, Any], where: str) -> None:
-    """Nothing unknown is ignored, and nothing is converted."""
+def test_an_invalid_filter_object_is_an_error(members: dict[str, Any], where: str) -> None:
+    """No unknown member is ignored, and no value is converted."""
     with pytest.raises(ValidationError) as caught:
         EventFilter.model_validate(members)
     assert f"\n{where}\n" in str(caught.value)
 
 
-def test_all_problems_of_a_filter_come_together() -> None:
-    """One look at the message is enough."""
+def test_all_errors_of_a_filter_are_raised_together() -> None:
     with pytest.raises(ValidationError) as caught:
         EventFilter.model_validate(
             {"subjectEndsWith": 5, "advancedFilters": [{"operatorType": "X", "key": ""}, {"operatorType": "StringIn"}]}
@@ -404,7 +403,7 @@ def string_in(*values: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("advanced", "complaints"),
+    ("advanced", "sentences"),
     [
         ([string_in("a" * 512)] * 25, []),
         ([{"operatorType": "IsNotNull", "key": "data.a"}] * 26, ["26 advanced filters; Event Grid takes at most 25"]),
@@ -417,11 +416,13 @@ def string_in(*values: str) -> dict[str, Any]:
         ([string_in("a" * 600)] * 26, ["26 advanced", "26 values", "600 characters"]),
     ],
 )
-def test_limits_are_named_and_do_not_stand_in_the_way(advanced: list[dict[str, Any]], complaints: list[str]) -> None:
-    """25 filters, 25 values over all of them, 512 characters; the filter works here all the same."""
+def test_exceeded_limits_are_listed_and_do_not_stop_the_filter(
+    advanced: list[dict[str, Any]], sentences: list[str]
+) -> None:
+    """25 filters, 25 values over all of them, 512 characters in a string."""
     loaded = EventFilter.model_validate({"advancedFilters": advanced})
-    assert len(loaded.limits()) == len(complaints)
-    assert all(found.startswith(wanted) for found, wanted in zip(loaded.limits(), complaints, strict=True))
+    assert len(loaded.limits()) == len(sentences)
+    assert all(found.startswith(wanted) for found, wanted in zip(loaded.limits(), sentences, strict=True))
     assert loaded.matches(GRID) in (True, False)
 
 
@@ -450,8 +451,8 @@ EVENTS = st.dictionaries(NAMES, st.dictionaries(NAMES, JSON, max_size=4) | JSON,
 
 @given(members=FILTERS, event=EVENTS)
 @settings(max_examples=300)
-def test_a_valid_filter_answers_for_any_event(members: dict[str, Any], event: dict[str, Any]) -> None:
-    """True or false, never an error, whatever the event holds; and it leaves the event alone."""
+def test_a_valid_filter_can_be_evaluated_for_any_event(members: dict[str, Any], event: dict[str, Any]) -> None:
+    """It raises no error, whatever the event contains, and does not change the event."""
     before = repr(event)
     assert matches(event, **members) in (True, False)
     assert repr(event) == before

@@ -1,11 +1,11 @@
-"""The table of operators: what each gives for every shape of value that an event can have.
+"""The table of operators: the answer of each for every shape of value that an event can have.
 
-A cell is T or F, and says whose word it is:
+A cell is T or F, with the source of the answer:
 
     T    the page ("Understand event filtering for Event Grid subscriptions"), in so many words
     T'   the page's pseudo-code, applied to a case that the page does not mention
     T=   Event Grid on IoT Edge, "Advanced filtering"
-    T?   nobody's: decided as dispatch.filters.operators explains
+    T?   none: dispatch.filters.operators explains the choice
 """
 
 from decimal import Decimal
@@ -41,7 +41,7 @@ IsNullOrUndefined          F       F      T        T     F      F      F       F
 IsNotNull                  T       T      F        F     T      T      T       T   T        T
 """
 
-# What the operator compares with; values that pass its test (a negated one negates it); values that fail.
+# Operands; values for which the comparison is true (a negated operator negates it); values for which it is false.
 SAMPLES: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "NumberIn": ([5, 1.5], [5, 1.5, 5.0, Decimal("1.50")], [0, 6, -5, 1.4999]),
     "NumberInRange": ([[3.14159, 999.95], [3000, 4000]], [3.14159, 5, 999.95, 3000, 4000], [3.14158, 1000, 4000.1, 0]),
@@ -73,7 +73,7 @@ def samples_of(name: str) -> tuple[Any, list[Any], list[Any], list[Any]]:
 
 
 def values_for(name: str, column: str) -> list[Any]:
-    """What the event has at the key, in the cases of a column."""
+    """The values of the event at the key, for a column."""
     _, passes, fails, others = samples_of(name)
     return {
         "passes": passes,
@@ -109,8 +109,7 @@ CELLS = [
 
 
 @pytest.mark.parametrize(("name", "column", "cell"), CELLS)
-def test_a_cell_of_the_table(name: str, column: str, cell: str) -> None:
-    """Every operator gives, for every shape of value, what the table says."""
+def test_an_operator_answers_as_its_cell_of_the_table(name: str, column: str, cell: str) -> None:
     values = values_for(name, column)
     matching = filter_for(name, arrays=column != "off")
     assert values
@@ -126,7 +125,7 @@ def test_the_table_has_every_operator_once() -> None:
 
 
 def test_only_two_negated_operators_and_not_in_range_match_what_is_missing() -> None:
-    """The page's note is the trap: StringNotContains, StringNotBeginsWith and StringNotEndsWith do not."""
+    """StringNotContains, StringNotBeginsWith and StringNotEndsWith do not, as a note of the page says."""
     assert [operator.name for operator in OPERATORS if operator.missing] == [
         "NumberNotIn",
         "NumberNotInRange",
@@ -134,11 +133,10 @@ def test_only_two_negated_operators_and_not_in_range_match_what_is_missing() -> 
     ]
 
 
-@pytest.mark.parametrize("switched_on", [True, False])
-def test_a_single_value_does_not_care_about_the_array_switch(switched_on: bool) -> None:
-    """enableAdvancedFilteringOnArrays changes nothing for what is not an array."""
-    assert filter_for("StringIn", arrays=switched_on).matches(event_with("contoso"))
-    assert not filter_for("StringNotIn", arrays=switched_on).matches(event_with("contoso"))
+@pytest.mark.parametrize("enabled", [True, False])
+def test_filtering_on_arrays_does_not_change_the_answer_for_a_single_value(enabled: bool) -> None:
+    assert filter_for("StringIn", arrays=enabled).matches(event_with("contoso"))
+    assert not filter_for("StringNotIn", arrays=enabled).matches(event_with("contoso"))
 
 
 @pytest.mark.parametrize(
@@ -166,7 +164,7 @@ def test_a_single_value_does_not_care_about_the_array_switch(switched_on: bool) 
     ],
 )
 def test_numbers_are_compared_exactly(operator: str, operand: Any, value: Any, expected: bool) -> None:
-    """Decimal, whatever Python type they come in: int, float or Decimal."""
+    """As Decimal, whether they are int, float or Decimal."""
     member = operator_named(operator).takes
     matching = EventFilter.model_validate(
         {"advancedFilters": [{"operatorType": operator, "key": "data.key1", member: operand}]}
@@ -187,22 +185,22 @@ def test_numbers_are_compared_exactly(operator: str, operand: Any, value: Any, e
         ("", "", True),
     ],
 )
-def test_letters_compare_without_case(one: str, other: str, same: bool) -> None:
-    """In advanced filters always; there is no switch."""
+def test_strings_compare_without_regard_to_case(one: str, other: str, same: bool) -> None:
+    """Advanced filters have no setting for it."""
     assert (fold(one) == fold(other)) is same
 
 
 @given(st.text())
 def test_folding_keeps_the_length(text: str) -> None:
-    """So that a prefix of a text is a prefix of the folded text, and 512 characters stay 512."""
+    """A prefix of a text stays a prefix of the folded text, and 512 characters stay 512."""
     folded = fold(text)
     assert folded is not None
     assert len(folded) == len(text)
 
 
 @pytest.mark.parametrize("value", [True, False, None, "5", [], {}, float("nan"), float("-inf"), Decimal("sNaN")])
-def test_what_is_not_a_number(value: Any) -> None:
-    """Nothing is converted, and what JSON has no word for is no number either."""
+def test_a_value_that_is_not_a_number(value: Any) -> None:
+    """Nothing is converted; NaN and the infinities are not numbers either."""
     assert number(value) is None
 
 
@@ -217,8 +215,8 @@ JSON = st.recursive(
 
 @given(value=JSON | st.sampled_from(["contoso", "azure", 5, 3500]))
 @settings(max_examples=200)
-def test_a_negated_operator_is_the_opposite_of_the_plain_one_for_whatever_is_there(value: Any) -> None:
-    """All of the doubt is in what is missing and in arrays without the switch; here there is none."""
+def test_a_negated_operator_is_the_opposite_of_the_plain_one_for_any_value(value: Any) -> None:
+    """They differ only for missing keys, and for arrays while filtering on arrays is disabled."""
     for plain, negated in PAIRS:
         matches = [filter_for(name).matches(event_with(value)) for name in (plain, negated)]
         assert sorted(matches) == [False, True]
