@@ -1,4 +1,4 @@
-"""Templates that try to take all time or all memory, by what they use for it; and an event that helps them."""
+"""Templates that try to take all time or all memory, by the feature that they use, and events that help them."""
 
 from schemas import RunStatusChanged
 
@@ -12,7 +12,7 @@ EVENT = RunStatusChanged.example(
         "tree": {"tree": {"tree": {}}},
     },
 )
-# As large as Event Grid delivers events: a million characters.
+# Nearly as large as Event Grid delivers events: a million characters.
 LARGE = RunStatusChanged.example(
     id="e2",
     run_tags={
@@ -34,7 +34,7 @@ GROW = "{% set a = a ~ a %}" * 60
 NESTED = "{% set x = [['a' * 10**5] * 10**5] * 10**5 %}"
 LIST = "{% set l = range(9999) | list %}"
 
-# Raise TemplateRuntimeError as they are rendered, with either event.
+# Each raises TemplateRuntimeError, with any event.
 ENDLESS = {
     "repetition": [
         "{{ 'a' * 10**9 }}",
@@ -182,7 +182,7 @@ ENDLESS = {
         "{% for i in range(9999) %}{{ range(9999) | reverse | last }}{% endfor %}",
     ],
 }
-# As ENDLESS, for sizes that come from the small event.
+# Each raises TemplateRuntimeError with EVENT, which has the sizes.
 FROM_EVENT = [
     "{{ 'a' * data.runTags.n }}",
     "{{ 'x' | center(width=data.runTags.n) }}",
@@ -196,7 +196,7 @@ FROM_EVENT = [
     "{% for a in range(10**5) %}{{ data.runTags.tree.tree.tree | default('') }}{% endfor %}",
     "{% for a in data.runTags.list %}{% for b in data.runTags.list if a == b %}{{ b }}{% endfor %}{% endfor %}",
 ]
-# As ENDLESS, with the large event.
+# Each raises TemplateRuntimeError with LARGE.
 TOO_MUCH_OF_LARGE = [
     "{% for k in data.runTags %}{{ data.runTags[k | lower] }}{% endfor %}",
     "{% for t in data.runTags.numbers if t in data.runTags.texts %}{{ t }}{% endfor %}",
@@ -204,7 +204,7 @@ TOO_MUCH_OF_LARGE = [
     "{{ data.runTags.word | wordwrap(1) }}",
     "{% for k in data.runTags %}{{ data.runTags[k] }}{{ data.runTags.nothing | default('') }}{% endfor %}",
 ]
-# Slow or long with the large event, but within the limit.
+# Each is slow or long with LARGE, but within the limit.
 WITHIN_LIMIT = [
     "{{ data.runTags.word | wordwrap(79) }}",
     "{{ data.runTags.words | wordwrap(79) }}",
@@ -223,7 +223,7 @@ WITHIN_LIMIT = [
     "{{ data }}{{ data }}{{ data | string | upper }}",
     "{% for k, v in data.runTags | items %}{{ k }}{{ v }}{% endfor %}",
 ]
-# Raise ValueError as the rules load, which names the line, or what is too much.
+# Each raises ValueError as the rules load, with this text.
 REFUSED_AT_LOAD = {
     "{{ id | attr('__class__') }}": "write data.runTags.owner",
     "{{ id | safe }}": "never markup",

@@ -1,4 +1,4 @@
-"""An emulated Azure with two workspaces."""
+"""Fixtures: an emulated Azure with two workspaces."""
 
 from collections.abc import Iterator
 
@@ -11,6 +11,6 @@ from tests.kit.emulator import emulated_azure
 
 @pytest.fixture
 def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
-    """Two workspaces and a registry."""
+    """An emulator with two workspaces and a registry."""
     with emulated_azure(monkeypatch, PROD, DEV) as azure:
         yield azure

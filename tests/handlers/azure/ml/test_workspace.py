@@ -1,4 +1,4 @@
-"""What the gateway does about azure-ai-ml's flaws, and what it makes of Azure ML's errors."""
+"""`AzureML` and its endpoints work around azure-ai-ml's bugs, and translate Azure ML's errors."""
 
 import json
 import logging
@@ -36,7 +36,7 @@ def azureml(azure: Azure) -> AzureML:
 
 @pytest.fixture
 def endpoints(azureml: AzureML, azure: Azure) -> OnlineEndpoints:
-    """With an endpoint and a model."""
+    """Endpoints of a workspace with one endpoint and one model."""
     azure.endpoints.add("churn")
     azure.models.register("churn", "7")
     return OnlineEndpoints(azureml, instance_type="Standard_DS3_v2")
@@ -53,8 +53,8 @@ def wait_for_pollers() -> None:
             assert not thread.is_alive()
 
 
-def test_what_is_begun_is_not_waited_for_and_not_looked_after(endpoints: OnlineEndpoints, azure: Azure) -> None:
-    """The client's poller ends at its first request, which is not sent."""
+def test_started_operation_is_not_polled(endpoints: OnlineEndpoints, azure: Azure) -> None:
+    """The client's polling thread ends at its first request, which is not sent."""
     azure.operations.set_duration(polls=1_000)
     operation = endpoints.create(new())
     before = [call.line for call in azure.calls.all]
@@ -66,7 +66,7 @@ def test_what_is_begun_is_not_waited_for_and_not_looked_after(endpoints: OnlineE
     assert found.state == "Creating"
 
 
-def test_nothing_is_printed(
+def test_client_prints_nothing(
     endpoints: OnlineEndpoints, azure: Azure, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither dots nor "Check: endpoint churn exists"."""
@@ -78,8 +78,8 @@ def test_nothing_is_printed(
     assert (capfd.readouterr(), caplog.messages) == (("", ""), [])
 
 
-def test_a_change_of_traffic_sends_back_all_that_the_endpoint_has(endpoints: OnlineEndpoints, azure: Azure) -> None:
-    """At the newest api-version; what that has and azure-ai-ml's own does not know would be lost otherwise."""
+def test_traffic_change_keeps_all_properties_of_the_endpoint(endpoints: OnlineEndpoints, azure: Azure) -> None:
+    """With the newest api-version: azure-ai-ml's own drops the properties that it does not know."""
     azure.endpoints.add_deployment("churn", "blue", f"{PROD}/models/churn/versions/7")
     azure.endpoints.add_deployment("churn", "green", f"{PROD}/models/churn/versions/7")
     there = azure.endpoints.get("churn")
@@ -104,10 +104,8 @@ def test_a_change_of_traffic_sends_back_all_that_the_endpoint_has(endpoints: Onl
     assert None not in sent.values()
 
 
-def test_an_endpoint_that_does_not_say_where_it_is_is_where_the_workspace_is(
-    endpoints: OnlineEndpoints, azure: Azure
-) -> None:
-    """The schema has the location as required of what is sent, and what is read may be without."""
+def test_endpoint_without_a_location_gets_the_workspace_s(endpoints: OnlineEndpoints, azure: Azure) -> None:
+    """The schema requires a location in requests, and responses may lack it."""
     azure.endpoints.add_deployment("churn", "blue", f"{PROD}/models/churn/versions/7")
     endpoint = endpoints.endpoint("churn")
     assert endpoint is not None
@@ -116,8 +114,8 @@ def test_an_endpoint_that_does_not_say_where_it_is_is_where_the_workspace_is(
     assert (azure.calls.all[-1].status, azure.calls.all[-1].body["location"]) == (200, "westeurope")
 
 
-def test_an_endpoint_with_identities_keeps_them() -> None:
-    """Without what may only be read of them."""
+def test_traffic_change_keeps_identities() -> None:
+    """Without their read-only properties."""
     user = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/churn"
     body = {
         "name": "churn",
@@ -133,8 +131,8 @@ def test_an_endpoint_with_identities_keeps_them() -> None:
     }
 
 
-def test_a_smoke_test_leaves_no_trace_in_the_client(endpoints: OnlineEndpoints, azure: Azure) -> None:
-    """azure-ai-ml's `invoke` keeps the deployment's name in a global, for all later calls of the process."""
+def test_scoring_does_not_change_the_client_s_global_headers(endpoints: OnlineEndpoints, azure: Azure) -> None:
+    """azure-ai-ml's `invoke` stores the deployment's name there, for all later calls of the process."""
     assert endpoints.azureml.client
     from azure.ai.ml.constants._endpoint import EndpointInvokeFields
 
@@ -146,7 +144,7 @@ def test_a_smoke_test_leaves_no_trace_in_the_client(endpoints: OnlineEndpoints, 
     assert before == EndpointInvokeFields.DEFAULT_HEADER
 
 
-def test_no_answer_is_an_answer_of_the_smoke_test(endpoints: OnlineEndpoints) -> None:
+def test_scoring_without_a_response_has_status_zero(endpoints: OnlineEndpoints) -> None:
     endpoint = endpoints.endpoint("churn")
     assert endpoint is not None
     away = Endpoint("churn", "Succeeded", {}, scoring_uri="https://localhost:1/score", auth="AADToken")
@@ -156,20 +154,20 @@ def test_no_answer_is_an_answer_of_the_smoke_test(endpoints: OnlineEndpoints) ->
 
 
 @pytest.mark.parametrize("url", ["https://evil.example.com/x", "https://localhost:1/x", "{arm}.evil.example.com/x", ""])
-def test_our_token_goes_to_resource_manager_alone(azureml: AzureML, azure: Azure, url: str) -> None:
-    """Whoever makes a deployment can write a URL into its properties."""
+def test_token_is_sent_to_resource_manager_only(azureml: AzureML, azure: Azure, url: str) -> None:
+    """The user who creates a deployment can write a URL into its properties."""
     assert azureml.arm.get_url(url.format(arm=azure.endpoint)) is None
     assert azure.calls.all == []
 
 
-def test_a_collection_is_read_to_its_end(azureml: AzureML, azure: Azure) -> None:
+def test_all_pages_of_a_list_are_read(azureml: AzureML, azure: Azure) -> None:
     azure.endpoints.add("churn")
     for n in range(250):
         azure.endpoints.add_deployment("churn", f"blue-{n}", f"{PROD}/models/churn/versions/7")
     assert len(OnlineEndpoints(azureml).deployments("churn")) == 250
 
 
-def test_what_is_not_there_is_none(azureml: AzureML, azure: Azure) -> None:
+def test_missing_resource_is_none(azureml: AzureML, azure: Azure) -> None:
     endpoints = OnlineEndpoints(azureml)
     assert endpoints.endpoint("churn") is None
     assert endpoints.deployment("churn", "blue") is None
@@ -178,14 +176,14 @@ def test_what_is_not_there_is_none(azureml: AzureML, azure: Azure) -> None:
     assert azureml.model(ModelRef("churn", "7", registry="acme")) is None
 
 
-def test_a_workspace_has_one_gateway(azure: Azure) -> None:
-    """Connections and tokens are kept; another workspace has another."""
+def test_each_workspace_has_one_client(azure: Azure) -> None:
+    """It keeps connections and tokens. The case of the workspace's id does not matter."""
     assert gateway.connect(WORKSPACE) is gateway.connect(WorkspaceId.parse(PROD.upper()))
     assert gateway.connect(WorkspaceId.parse(DEV)) is not gateway.connect(WORKSPACE)
 
 
-def refusal(status: int, code: str, message: str, **more: Any) -> HttpResponseError:
-    """As Resource Manager answers it."""
+def error_response(status: int, code: str, message: str, **more: Any) -> HttpResponseError:
+    """An error of azure-core with Resource Manager's error object."""
 
     class Response:
         status_code, reason, headers = status, "Refused", {"Content-Type": "application/json"}
@@ -196,28 +194,40 @@ def refusal(status: int, code: str, message: str, **more: Any) -> HttpResponseEr
         def body(self) -> bytes:
             return self.text().encode()
 
-    return HttpResponseError(response=Response())  # type: ignore[arg-type]  # as much of one as is looked at
+    return HttpResponseError(response=Response())  # type: ignore[arg-type]  # the part of a response that is read
 
 
 QUOTA = {"error": {"code": "Validation", "message": json.dumps({"errors": {"VmSize": ["Not enough quota available"]}})}}
-MEANINGS: list[tuple[Exception, type[Exception], str]] = [
-    (refusal(400, "BadRequest", "instanceType is missing"), GiveUp, "HTTP 400: BadRequest: instanceType is missing"),
-    (refusal(400, "UserError", "Deployment blue not found in endpoint churn"), RetryLater, "not found in endpoint"),
-    (refusal(400, "BadRequest", "An operation is already in progress"), RetryLater, "in progress"),
-    (refusal(400, "BadRequest", "because it is in Updating provisioning state"), RetryLater, "Updating"),
-    (refusal(409, "Conflict", "endpoint is in Updating state"), RetryLater, "Updating"),
-    (refusal(409, "QuotaExceeded", "no"), GiveUp, "ask for more quota"),
-    (refusal(409, "OperationNotAllowed", "exceeding approved standardDSv2Family Cores quota"), GiveUp, "ask for more"),
-    (refusal(400, "OutOfQuota", "Not enough subscription CPU quota."), GiveUp, "ask for more quota"),
+TRANSLATIONS: list[tuple[Exception, type[Exception], str]] = [
     (
-        refusal(400, "BadRequest", "", details=[{"code": "X", "message": json.dumps(QUOTA)}]),
+        error_response(400, "BadRequest", "instanceType is missing"),
+        GiveUp,
+        "HTTP 400: BadRequest: instanceType is missing",
+    ),
+    (
+        error_response(400, "UserError", "Deployment blue not found in endpoint churn"),
+        RetryLater,
+        "not found in endpoint",
+    ),
+    (error_response(400, "BadRequest", "An operation is already in progress"), RetryLater, "in progress"),
+    (error_response(400, "BadRequest", "because it is in Updating provisioning state"), RetryLater, "Updating"),
+    (error_response(409, "Conflict", "endpoint is in Updating state"), RetryLater, "Updating"),
+    (error_response(409, "QuotaExceeded", "no"), GiveUp, "ask for more quota"),
+    (
+        error_response(409, "OperationNotAllowed", "exceeding approved standardDSv2Family Cores quota"),
+        GiveUp,
+        "ask for more",
+    ),
+    (error_response(400, "OutOfQuota", "Not enough subscription CPU quota."), GiveUp, "ask for more quota"),
+    (
+        error_response(400, "BadRequest", "", details=[{"code": "X", "message": json.dumps(QUOTA)}]),
         GiveUp,
         "VmSize: Not enough",
     ),
-    (refusal(403, "AuthorizationFailed", "no role"), RetryLater, "no role"),
-    (refusal(404, "ResourceNotFound", "no such thing"), RetryLater, "no such thing"),
-    (refusal(429, "TooManyRequests", "slow down"), RetryLater, "slow down"),
-    (refusal(500, "InternalServerError", "oops"), RetryLater, "oops"),
+    (error_response(403, "AuthorizationFailed", "no role"), RetryLater, "no role"),
+    (error_response(404, "ResourceNotFound", "no such thing"), RetryLater, "no such thing"),
+    (error_response(429, "TooManyRequests", "slow down"), RetryLater, "slow down"),
+    (error_response(500, "InternalServerError", "oops"), RetryLater, "oops"),
     (ServiceRequestError("no route"), RetryLater, "no route"),
     (ValueError("a defect"), RetryLater, "a defect"),
     (GiveUp("no"), GiveUp, "no"),
@@ -225,25 +235,25 @@ MEANINGS: list[tuple[Exception, type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("error", "kind", "said"), MEANINGS, ids=lambda value: str(value)[:40])
-def test_what_an_error_means(error: Exception, kind: type[Exception], said: str) -> None:
-    """Together with handlers.errors, which judges by the status."""
-    with pytest.raises(Exception) as raised, translated_errors():  # noqa: PT011 - which it is, is the question
+@pytest.mark.parametrize(("error", "kind", "text"), TRANSLATIONS, ids=lambda value: str(value)[:40])
+def test_error_is_translated_and_classified(error: Exception, kind: type[Exception], text: str) -> None:
+    """handlers.errors classifies it by its status after the translation."""
+    with pytest.raises(Exception) as raised, translated_errors():  # noqa: PT011 - `classify` decides which it is
         raise error
-    judged = classify(raised.value)
-    assert type(judged) is kind
-    assert said in str(judged)
+    verdict = classify(raised.value)
+    assert type(verdict) is kind
+    assert text in str(verdict)
 
 
-def test_what_the_client_refuses_by_itself_is_permanent(endpoints: OnlineEndpoints, azure: Azure) -> None:
-    """Its messages come in colours."""
+def test_validation_error_of_the_client_gives_up(endpoints: OnlineEndpoints, azure: Azure) -> None:
+    """Without the colors in its message."""
     with pytest.raises(GiveUp) as error:
         endpoints.create(new("a_name_that_cannot_be"))
     assert "The name for a deployment" in str(error.value)
     assert "\x1b" not in str(error.value)
 
 
-def test_what_the_client_wraps_is_judged_by_what_is_inside(azureml: AzureML) -> None:
+def test_error_that_the_client_wraps_is_unwrapped(azureml: AzureML) -> None:
     assert azureml.client
     from azure.ai.ml.exceptions import MlException
 
@@ -253,7 +263,7 @@ def test_what_the_client_wraps_is_judged_by_what_is_inside(azureml: AzureML) -> 
         raise wrapped
 
 
-def test_an_error_s_details_are_told_once() -> None:
+def test_error_text_names_each_detail_once() -> None:
     error = {
         "code": "A",
         "message": "one",
@@ -274,7 +284,7 @@ def test_an_error_s_details_are_told_once() -> None:
         ("https://localhost:1234", "at https://localhost:1234"),
     ],
 )
-def test_which_azure_it_is(monkeypatch: pytest.MonkeyPatch, setting: str, name: str) -> None:
+def test_setting_selects_the_cloud(monkeypatch: pytest.MonkeyPatch, setting: str, name: str) -> None:
     monkeypatch.setenv(cloud.SETTING, setting)
     assert cloud.client_options(cloud.arm_endpoint())["cloud"] == name
 
@@ -288,26 +298,24 @@ def test_which_azure_it_is(monkeypatch: pytest.MonkeyPatch, setting: str, name: 
         ("https://localhost:5678", "https://localhost:1234/metadata/endpoints", "https://localhost:5678"),
     ],
 )
-def test_what_tells_the_client_of_other_clouds_tells_us(
+def test_metadata_url_selects_the_cloud(
     monkeypatch: pytest.MonkeyPatch, setting: str, metadata: str, endpoint: str
 ) -> None:
-    """ARM_CLOUD_METADATA_URL, unless our own setting says otherwise."""
+    """ARM_CLOUD_METADATA_URL, unless MLEVENTS_ARM_ENDPOINT is set, too."""
     monkeypatch.setenv(cloud.SETTING, setting)
     monkeypatch.setenv(cloud.METADATA, metadata)
     assert cloud.arm_endpoint() == endpoint
 
 
 @pytest.mark.parametrize("metadata", ["http://localhost:1/metadata/endpoints", "localhost:1", "https://"])
-def test_tokens_are_not_sent_just_anywhere_that_describes_clouds(
-    monkeypatch: pytest.MonkeyPatch, metadata: str
-) -> None:
+def test_metadata_url_without_https_is_an_error(monkeypatch: pytest.MonkeyPatch, metadata: str) -> None:
     monkeypatch.delenv(cloud.SETTING, raising=False)
     monkeypatch.setenv(cloud.METADATA, metadata)
     with pytest.raises(ValueError, match="ARM_CLOUD_METADATA_URL"):
         cloud.arm_endpoint()
 
 
-def test_tokens_for_scoring_are_the_cloud_s_own() -> None:
+def test_resource_of_scoring_tokens_depends_on_the_cloud() -> None:
     assert cloud.scoring_resource("https://management.azure.com") == "https://ml.azure.com"
     assert cloud.scoring_resource("https://management.usgovcloudapi.net") == "https://ml.azure.us"
 
@@ -315,7 +323,7 @@ def test_tokens_for_scoring_are_the_cloud_s_own() -> None:
 @pytest.mark.parametrize(
     "setting", ["http://localhost:1", "management.azure.com", "https://", "https://a.example.com/x"]
 )
-def test_tokens_are_not_sent_just_anywhere(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
+def test_endpoint_setting_that_is_no_https_url_is_an_error(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
     monkeypatch.setenv(cloud.SETTING, setting)
     with pytest.raises(ValueError, match="MLEVENTS_ARM_ENDPOINT"):
         cloud.arm_endpoint()
@@ -336,8 +344,8 @@ print([name for name in sys.modules if name.startswith(("azure.ai", "azure.ident
 
 
 @pytest.mark.services
-def test_a_rule_that_deploys_loads_nothing_heavy(tmp_path: Path) -> None:
-    """Neither do its lock and its plan: azure.ai.ml and azure.identity come with the first step."""
+def test_loading_a_deploy_rule_imports_no_azure_client(tmp_path: Path) -> None:
+    """Nor do its plan, lock and destination: the first step imports azure.ai.ml and azure.identity."""
     (tmp_path / "workspaces.yaml").write_text('workspaces: { churn-prod: { id: "${RULES_WS_CHURN_PROD}" } }')
     rule = "rules: [{ name: deploy-it, on: ModelRegistered, do: deploy, with: { endpoint: churn } }]"
     (tmp_path / "churn.yaml").write_text(rule)
@@ -351,17 +359,17 @@ CONNECTING = """
 import sys
 from handlers.azure.ml.workspace import AzureML
 from schemas import WorkspaceId
-class Nobody:
+class UnusedCredential:
     def get_token(self, *scopes, **options):
-        raise AssertionError("nothing is asked")
+        raise AssertionError("no token is needed")
 workspace = WorkspaceId.parse(sys.argv[1])
-print(AzureML(workspace, "https://management.azure.com", Nobody()).client.workspace_name)
+print(AzureML(workspace, "https://management.azure.com", UnusedCredential()).client.workspace_name)
 """
 
 
 @pytest.mark.services
-def test_a_cloud_that_a_parent_process_used_is_not_taken() -> None:
-    """azure-ai-ml leaves the name of its last cloud in the environment, and cannot be imported where it is unknown."""
+def test_cloud_of_a_parent_process_is_ignored() -> None:
+    """azure-ai-ml leaves its last cloud in the environment, and cannot be imported if that cloud is unknown."""
     environment = {**os.environ, "AZUREML_CURRENT_CLOUD": "at https://localhost:1"}
     command = [sys.executable, "-W", "ignore", "-c", CONNECTING, DEV]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -369,7 +377,7 @@ def test_a_cloud_that_a_parent_process_used_is_not_taken() -> None:
     assert done.stdout.split() == ["churn-dev"]
 
 
-def test_a_client_that_is_done_closes_nothing_that_others_use(azureml: AzureML, azure: Azure) -> None:
+def test_closing_the_transport_keeps_connections_for_other_clients(azureml: AzureML, azure: Azure) -> None:
     with azureml.transport as transport:
         assert azureml.arm.get(f"{PROD}/onlineEndpoints/churn") is None
     transport.close()
@@ -377,8 +385,8 @@ def test_a_client_that_is_done_closes_nothing_that_others_use(azureml: AzureML, 
     assert azureml.arm.get(f"{PROD}/onlineEndpoints/churn") is None
 
 
-def test_the_last_operation_is_found_among_the_properties() -> None:
-    """For whoever did not live to remember it; as Azure/azure-cli#30154 shows it of an endpoint."""
+def test_last_operation_is_read_from_the_properties() -> None:
+    """It finds an operation whose start was not recorded. Azure/azure-cli#30154 shows the property of an endpoint."""
     url = "https://management.azure.com/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/l/x"
     properties = {"properties": {"AzureAsyncOperationUri": url}, "provisioningState": "Failed"}
     assert Deployment.of({"name": "blue", "properties": properties}).operation == url
@@ -386,7 +394,7 @@ def test_the_last_operation_is_found_among_the_properties() -> None:
     assert Endpoint.batch({"name": "churn", "properties": {"properties": None}}).operation == ""
 
 
-def test_a_time_that_is_none_is_no_time() -> None:
+def test_invalid_time_is_none() -> None:
     body = {"name": "blue", "properties": {}, "systemData": {"createdAt": "yesterday"}}
     assert Deployment.of(body).created is None
     assert Deployment.of(body | {"systemData": None}).created is None
