@@ -18,7 +18,7 @@ from dispatch.settings import Environment
 FILE = "local.settings.json"
 
 
-class BadFile(Exception):  # noqa: N818 - says what it is about
+class BadFile(Exception):  # noqa: N818 - the name says which file is bad
     """A configuration file cannot be used; the text says which, where and why."""
 
 

@@ -1,6 +1,6 @@
 """The console of all commands: one line for each event and each action, and whatever else a command prints.
 
-The app names what happens in its log records (`dispatch.log`). Names known here get a line made for reading; all others
+The app names what happens in its log records (`dispatch.log`). Names known here get a readable line; all others
 are printed with their keys. Values are not trusted: they cannot move the cursor or forge a line.
 """
 
@@ -36,7 +36,7 @@ class Console:
         self.verbose = verbose
         self._stream = stream
         is_terminal = stream is not None and stream.isatty()
-        # Renders to text only: rich itself would end the process when the reader of a pipe has gone.
+        # Renders to text only: rich itself would end the process when the reader of a pipe has closed it.
         self._rich = RichConsole(file=StringIO(), force_terminal=is_terminal or None, theme=_THEME, highlight=False)
 
     def print(self, text: str = "", style: str = "", *, indent: int = 0) -> None:
@@ -46,9 +46,11 @@ class Console:
         if self._stream is None:
             return
         if self._rich.is_terminal:
+            words = text.lstrip(" ")
             text = textwrap.fill(
-                text,
+                words,
                 max(self._rich.width, indent + 20),
+                initial_indent=" " * (len(text) - len(words)),
                 subsequent_indent=" " * indent,
                 replace_whitespace=False,
                 break_long_words=False,  # a URL that the terminal itself breaks can still be copied
@@ -56,7 +58,7 @@ class Console:
             )
         with self._rich.capture() as capture:
             self._rich.print(Text(text, style), soft_wrap=True)
-        with suppress(OSError, ValueError):  # the reader of the pipe has gone: the host goes on
+        with suppress(OSError, ValueError):  # a closed pipe does not stop the host
             self._stream.write(capture.get())
             self._stream.flush()
 

@@ -20,7 +20,7 @@ def mailbox(app: AppFolder = PROJECT) -> int:
     """Run a mail server on localhost:1025 that keeps every mail, beside `func start`.
 
     local.settings.json.example sends mail there. Mails become files in the
-    app's folder, under .mlevents/mails, and are delivered to nobody.
+    app's folder, under .mlevents/mails, and are not delivered.
     Exit code: 0 after Ctrl-C; 1 if the port or the folder cannot be used.
     """
     console = Console(sys.stdout, remember=0)

@@ -154,7 +154,7 @@ def replay(
 
     Works on the storage that the environment names, that of a deployed app,
     else on this machine's. Rules are those of the app's folder, as they are now.
-    Times are ISO 8601, in UTC unless they say otherwise: 2026-11-22,
+    Times are ISO 8601, in UTC unless they have an offset: 2026-11-22,
     2026-11-22T08:00, 2026-11-22T08:00+01:00. A date is its first moment.
     docs/replay.md explains what is repeated.
     Exit code: 0 if all was done, 1 if something was not, 2 for invalid arguments.
@@ -181,8 +181,8 @@ def replay(
 def run(folder: Path, request: Request) -> int:
     """Replay, and print what was done; returns the exit code.
 
-    Settings are those of the environment, else those that `mlevents start` would use; but if the environment says where
-    storage is, then only the environment does.
+    Settings are those of the environment, else those that `mlevents start` would use; but if the environment names a
+    storage account, then only the environment does.
     """
     console = Console(sys.stdout, remember=0)
     if str(folder) not in sys.path:
@@ -204,9 +204,9 @@ def _run(folder: Path, request: Request, console: Console) -> int:
     for line in (*notes, f"storage is {url}, table {names.table}"):
         console.print(line, "faint")
     if app.rules.workspaces is None:
-        raise SettingsError("workspaces.yaml is invalid, so no rule matches; `mlevents check` says what is wrong in it")
+        raise SettingsError("workspaces.yaml is invalid, so no rule matches; `mlevents check` lists its errors")
     for file in app.rules.refused:
-        console.print(f"{file} is invalid: its rules are not matched; `mlevents check` says why", "warning")
+        console.print(f"{file} is invalid: its rules are not matched; `mlevents check` lists its errors", "warning")
     if request.dry_run:
         console.print("dry run: this is what would be done", "warning")
     report = Report(console)

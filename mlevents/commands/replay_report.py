@@ -25,11 +25,11 @@ _ROLES = "Storage Table Data Contributor and Storage Queue Data Message Sender, 
 
 @dataclass
 class Report:
-    """Prints what is done, and counts it."""
+    """Prints a line for everything that is done, and counts it."""
 
     console: Console
     count: Counter[str] = field(default_factory=Counter)
-    failed: bool = False  # was something not done that was asked for?
+    failed: bool = False  # True if something in the request was not done
 
     def replayed(self, replayed: Replayed) -> None:
         """Print a line for the event, and one for each of its rules."""

@@ -1,6 +1,6 @@
-"""Azure Communication Services' email interface on loopback.
+"""An emulated email service of Azure Communication Services, on loopback.
 
-It verifies what the service verifies: the HMAC-SHA256 signature of a request (learn.microsoft.com, "Authentication" of
+It verifies what the real one verifies: the HMAC-SHA256 signature of a request (learn.microsoft.com, "Authentication" of
 the Azure Communication Services REST reference) or the audience of a bearer token, the api-version, the body. A message
 with an Operation-Id that it knows is accepted and not sent again.
 """
@@ -21,14 +21,14 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
-KEY = b64encode(b"a key that only the stand-in and its tests know").decode()
+KEY = b64encode(b"a key of the emulated service").decode()
 AUDIENCE = "https://communication.azure.com"
 VERSIONS = {"2023-03-31", "2025-09-01"}
 
 
 @dataclass
 class Reply:
-    """An answer of the script, in place of the service's own."""
+    """A scripted reply, in place of the service's own."""
 
     status: int
     body: Any = None
@@ -37,13 +37,13 @@ class Reply:
 
 @dataclass
 class MailService:
-    """Where it listens, what it was given to send, and its script."""
+    """Its URL, the messages and requests that it received, and its scripted replies."""
 
     url: str = ""
     sent: dict[str, Any] = field(default_factory=dict)  # Operation-Id -> the message
     requests: list[str] = field(default_factory=list)  # "POST /emails:send", "GET /emails/operations/<id>"
     replies: list[Reply] = field(default_factory=list)  # for the next requests
-    statuses: list[str] = field(default_factory=list)  # for the next look-ups; then Succeeded
+    statuses: list[str] = field(default_factory=list)  # of the next status requests; then Succeeded
     error: dict[str, str] = field(default_factory=lambda: {"code": "EmailDropped", "message": "dropped after attempts"})
 
     def send(self, operation: str, message: Any) -> Reply:
@@ -53,17 +53,17 @@ class MailService:
         where = f"{self.url}/emails/operations/{operation}?api-version=2025-09-01"
         return Reply(202, {"id": operation, "status": "Running"}, {"Operation-Location": where, "Retry-After": "30"})
 
-    def look(self, operation: str) -> Reply:
+    def status(self, operation: str) -> Reply:
         if operation not in self.sent:
             return Reply(404, {"error": {"code": "NotFound", "message": "no such operation"}})
-        status = self.statuses.pop(0) if self.statuses else "Succeeded"
-        failed = {"error": self.error} if status == "Failed" else {}
-        return Reply(200, {"id": operation, "status": status, **failed})
+        current = self.statuses.pop(0) if self.statuses else "Succeeded"
+        failed = {"error": self.error} if current == "Failed" else {}
+        return Reply(200, {"id": operation, "status": current, **failed})
 
 
 @contextmanager
 def mail_service(tls: ssl.SSLContext | None = None) -> Iterator[MailService]:
-    """The service for as long as the block lasts."""
+    """Run the service within the block."""
     service = MailService()
 
     class Answer(_Answer):
@@ -74,7 +74,7 @@ def mail_service(tls: ssl.SSLContext | None = None) -> Iterator[MailService]:
 
         def do_GET(self) -> None:
             operation = urlsplit(self.path).path.rpartition("/")[2]
-            self.answer(self.checked(b"") or service.look(operation))
+            self.answer(self.checked(b"") or service.status(operation))
 
         def checked(self, body: bytes) -> Reply | None:
             url = urlsplit(self.path)
@@ -103,7 +103,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the tests look at what was asked."""
+        """Nothing: tests read `MailService.requests`."""
 
 
 @contextmanager
@@ -122,9 +122,11 @@ def _serving(handler: type[_Answer], tls: ssl.SSLContext | None) -> Iterator[str
 
 def _unauthorized(verb: str, path: str, headers: Any, body: bytes, *, encrypted: bool) -> str:
     """Why a request is refused; "" if it is not."""
-    said = headers.get("Authorization", "")
-    if said.startswith("Bearer "):
-        return "" if encrypted and _audience(said) == AUDIENCE else "no token for this service, or over plain HTTP"
+    credentials = headers.get("Authorization", "")
+    if credentials.startswith("Bearer "):
+        return (
+            "" if encrypted and _audience(credentials) == AUDIENCE else "no token for this service, or over plain HTTP"
+        )
     digest = b64encode(sha256(body).digest()).decode()
     if headers.get("x-ms-content-sha256") != digest:
         return "x-ms-content-sha256 is not the body's"
@@ -134,11 +136,11 @@ def _unauthorized(verb: str, path: str, headers: Any, body: bytes, *, encrypted:
     text = f"{verb}\n{path}\n{date};{headers['Host']};{digest}"
     signature = b64encode(hmac.digest(b64decode(KEY), text.encode(), "sha256")).decode()
     expected = f"HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature={signature}"
-    return "" if hmac.compare_digest(said, expected) else "the signature is wrong"
+    return "" if hmac.compare_digest(credentials, expected) else "the signature is invalid"
 
 
 def _audience(authorization: str) -> str:
-    """Whom a bearer token is for; "" if it is none, or has expired. Its signature is not looked at."""
+    """The audience of a bearer token; "" if it is invalid or has expired. Its signature is not verified."""
     try:
         claims = json.loads(b64decode(authorization.split(".")[1] + "=="))
         return str(claims["aud"]) if claims["exp"] > datetime.now(UTC).timestamp() else ""
@@ -147,7 +149,7 @@ def _audience(authorization: str) -> str:
 
 
 def _problem(operation: str, message: Any) -> str:
-    """What the service would refuse a message for; "" if nothing."""
+    """Why the service refuses a message; "" if it does not."""
     try:
         UUID(operation)
     except ValueError:

@@ -1,9 +1,9 @@
-"""A mail server on loopback: aiosmtpd, plain or with TLS, which keeps what it takes and refuses what it is told to."""
+"""A mail server on loopback, plain or with TLS, that keeps the mails it accepts and can be scripted to refuse."""
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -14,10 +14,12 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from emulator.background import Background
+
 
 @dataclass(frozen=True)
 class Delivered:
-    """A mail that was taken, and how it came."""
+    """An accepted mail, and how it was sent."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -39,7 +41,7 @@ class Delivered:
 
 @dataclass
 class MailServer:
-    """Where it listens, what it took, and its script: ``"RCPT a@example.com"`` or ``"DATA"`` -> answers, in turn."""
+    """Its address, the accepted mails, and scripted replies by command: ``"RCPT a@example.com"``, ``"DATA"``."""
 
     host: str
     port: int
@@ -47,7 +49,7 @@ class MailServer:
     answers: dict[str, list[str]] = field(default_factory=dict)
 
     def answer(self, command: str) -> str | None:
-        """The next answer that the script has for a command."""
+        """The next scripted reply to a command."""
         left = self.answers.get(command)
         return left.pop(0) if left else None
 
@@ -82,7 +84,7 @@ class _Hooks:
         encrypted = session.ssl is not None or smtp.transport.get_extra_info("sslcontext") is not None
         recipients = tuple(str(address) for address in envelope.rcpt_tos)
         self._server.taken.append(Delivered(str(envelope.mail_from), recipients, envelope.content, encrypted, login))
-        return "250 OK: taken"
+        return "250 OK: accepted"
 
     async def handle_QUIT(self, smtp: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
         return self._server.answer("QUIT") or "221 Bye"
@@ -95,8 +97,7 @@ def mail_server(
     starttls: ssl.SSLContext | None = None,
     login: tuple[str, str] | None = None,
 ) -> Iterator[MailServer]:
-    """A server for as long as the block lasts. `login` offers AUTH; with `starttls` it is also demanded."""
-    loop = asyncio.new_event_loop()
+    """Run a server within the block. `login` offers AUTH; with `starttls` the server requires it."""
     server = MailServer("localhost", 0)
 
     def authenticate(_: SMTP, __: Session, ___: Envelope, ____: str, data: Any) -> AuthResult:
@@ -115,20 +116,19 @@ def mail_server(
             auth_required=bool(login and starttls),
             auth_require_tls=starttls is not None,
             auth_exclude_mechanism=() if login else ("LOGIN", "PLAIN"),
-            loop=loop,
         )
 
-    listening = loop.run_until_complete(loop.create_server(protocol, "127.0.0.1", 0, ssl=tls))
-    server.port = listening.sockets[0].getsockname()[1]
-    thread = Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(_close(listening), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
+    with Background() as background:
+        listening = background.run(_listen(protocol, tls))
+        server.port = listening.sockets[0].getsockname()[1]
+        try:
+            yield server
+        finally:
+            background.run(_close(listening))
+
+
+async def _listen(protocol: Callable[[], SMTP], tls: ssl.SSLContext | None) -> asyncio.Server:
+    return await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0, ssl=tls)
 
 
 async def _close(listening: asyncio.Server) -> None:
@@ -141,7 +141,7 @@ async def _close(listening: asyncio.Server) -> None:
 
 @contextmanager
 def scripted_server(*replies: str) -> Iterator[MailServer]:
-    """A server that gives these replies in turn, whatever it is told, and then hangs up; "" is to say nothing."""
+    """A server that sends these replies in turn, whatever the commands are, and then hangs up; "" sends nothing."""
     server = MailServer("localhost", 0)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server.port = listening.getsockname()[1]

@@ -154,6 +154,12 @@ def test_only_a_terminal_gets_long_lines_wrapped(terminal: Terminal) -> None:
     assert file.getvalue() == f"{text}\n"
 
 
+def test_a_long_first_word_keeps_its_indentation(terminal: Terminal) -> None:
+    word = "x" * 50
+    Console(terminal).print(f"    {word} y", indent=8)
+    assert terminal.getvalue().splitlines() == [f"    {word}", "        y"]
+
+
 def test_a_closed_pipe_does_not_stop_the_host() -> None:
     stream = io.StringIO()
     console = Console(stream)

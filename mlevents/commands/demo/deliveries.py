@@ -1,4 +1,4 @@
-"""The sample events that the demo delivers, and the check of what the app made of them."""
+"""The sample events that the demo delivers, and the check of their effects."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -110,7 +110,7 @@ def _malformed(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _foreign(event: Mapping[str, Any]) -> dict[str, Any]:
-    return {**event, "id": "foreign", "topic": event["topic"].replace("churn-prod", "somebody-elses")}
+    return {**event, "id": "foreign", "topic": event["topic"].replace("churn-prod", "foreign")}
 
 
 def _cloud_event(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def show_actions(
 
     Events are in the order of their receipt, actions in the order of their start.
     """
-    console.print("The record of them", "bold")
+    console.print("Recorded events and actions", "bold")
     for key, event in sorted(events.items(), key=lambda item: item[1].received):
         console.print(f"  {event.event_type} {_short(event.object)}")
         of_this = [(id, record) for id, record in actions if id.event == key]

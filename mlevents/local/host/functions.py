@@ -7,7 +7,7 @@ from typing import Any, Self, TypeAlias
 Data: TypeAlias = dict[str, str]  # a value for a function: its kind ("json" or "string") and its text
 
 
-class AppBroken(Exception):  # noqa: N818 - what is broken is the app, not this
+class AppBroken(Exception):  # noqa: N818 - the app is broken, not the tool
     """The app's functions cannot be indexed; carries Python's stack trace."""
 
     def __init__(self, message: str, stack: str = "") -> None:

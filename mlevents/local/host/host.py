@@ -126,7 +126,7 @@ class Host:
                 await asyncio.wait_for(self._stopping.wait(), pause)
             worker = await self.prepare()
             if self._stopping.is_set():
-                worker.kill()  # `stop` has not seen it
+                worker.kill()  # `stop` does not know this worker
             try:
                 self.functions = await worker.index(self._environment)
             except WorkerDied as error:

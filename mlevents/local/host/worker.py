@@ -30,13 +30,13 @@ class HostLink:
         self._lock = Lock()
 
     def send(self, **message: Any) -> None:
-        """Send a message to the host. Raises OSError if the host is gone."""
+        """Send a message to the host. Raises OSError if the host has ended."""
         packed = wire.pack(message)
         with self._lock:
             self._socket.sendall(packed)
 
     def listen(self, loop: asyncio.AbstractEventLoop, inbox: "asyncio.Queue[dict[str, Any]]") -> None:
-        """Put the host's messages into `inbox`. When the host is gone, end this process, even if functions run."""
+        """Put the host's messages into `inbox`. When the host has ended, end this process, even if functions run."""
         while (message := wire.read(self._stream)) is not None:
             loop.call_soon_threadsafe(inbox.put_nowait, message)
         os._exit(1)

@@ -47,7 +47,7 @@ def schedule(expression: str) -> Schedule:
 
 
 class TimerTrigger:
-    """Calls one function whenever its schedule says so, until `stop`."""
+    """Calls one function on its schedule, until `stop`."""
 
     def __init__(
         self,

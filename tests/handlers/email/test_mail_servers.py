@@ -47,7 +47,7 @@ def test_an_operation_that_is_known_is_not_sent_again() -> None:
 
 
 def test_a_wrong_key_is_refused() -> None:
-    refused = pytest.raises(ClientAuthenticationError, match="the signature is wrong")
+    refused = pytest.raises(ClientAuthenticationError, match="the signature is invalid")
     with mail_service() as service, client(service, "YW5vdGhlciBrZXk=") as sender, refused:
         sender.begin_send(MESSAGE)
     assert service.sent == {}

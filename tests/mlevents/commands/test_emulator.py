@@ -76,7 +76,7 @@ def test_drift_and_runs_raise_events(started: Started, app: Path, capsys: pytest
 def test_components_endpoints_and_pipelines_can_be_added(
     started: Started, app: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Jobs can be made to take a time, and to be canceled."""
+    """The duration of jobs can be set, and jobs can be canceled."""
     assert azure(app, "add-component", "retrain", "3", "--input", "rate=number", "--node", "train") == 0
     assert azure(app, "add-batch-endpoint", "churn-batch", "retrain", "--component", "retrain:3") == 0
     assert azure(app, "add-pipeline", "adf-churn", "copy", "--parameter", "mlevents_key=String") == 0

@@ -256,7 +256,7 @@ class TestAnError:
         deployed.rules(workspaces="workspaces: [1")
         code, lines = deployed.replay("e1")
         assert code == 1
-        assert lines == ["workspaces.yaml is invalid, so no rule matches; `mlevents check` says what is wrong in it"]
+        assert lines == ["workspaces.yaml is invalid, so no rule matches; `mlevents check` lists its errors"]
 
     def test_is_reported_once(self, deployed: Deployed) -> None:
         """By the command, and not by the app's log, too."""
@@ -283,9 +283,9 @@ class TestAnError:
 
     def test_of_storage_is_reported(self, deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
         """Without the account's key."""
-        with socket.socket() as nobody:
-            nobody.bind(("127.0.0.1", 0))
-            url = f"http://127.0.0.1:{nobody.getsockname()[1]}/devstoreaccount1"
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{unused.getsockname()[1]}/devstoreaccount1"
         key = deployed.settings["AzureWebJobsStorage"].partition("AccountKey=")[2].partition(";")[0]
         connection = f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={key};"
         deployed.settings["AzureWebJobsStorage"] = f"{connection}TableEndpoint={url};QueueEndpoint={url};"
@@ -296,14 +296,14 @@ class TestAnError:
         assert key not in out
 
     @pytest.mark.parametrize(
-        ("status", "says"),
+        ("status", "message"),
         [
             (401, "storage does not know you: .*Log in with `az login`"),
             (403, "storage refuses you: .*Your login needs the roles Storage Table Data Contributor and Storage Queue"),
         ],
     )
     def test_of_the_login_is_reported(
-        self, deployed: Deployed, capsys: pytest.CaptureFixture[str], status: int, says: str
+        self, deployed: Deployed, capsys: pytest.CaptureFixture[str], status: int, message: str
     ) -> None:
         """With what to do about it."""
         with refusing(status) as url:
@@ -312,10 +312,10 @@ class TestAnError:
             deployed.settings["AzureWebJobsStorage"] = f"{account};TableEndpoint={url};QueueEndpoint={url};"
             deployed.save()
             assert main(["replay", "--app", str(deployed.folder), "e1"]) == 1
-        assert re.search(says, capsys.readouterr().out.splitlines()[-1])
+        assert re.search(message, capsys.readouterr().out.splitlines()[-1])
 
     @pytest.mark.parametrize(
-        ("arguments", "says"),
+        ("arguments", "message"),
         [
             ([], "Name an EVENT_ID, or give one of --unmatched, --rejected and --dead-letters"),
             (["e1", "--rejected"], "--rejected does not go with EVENT_ID"),
@@ -332,10 +332,10 @@ class TestAnError:
         ],
     )
     def test_in_the_arguments_is_reported(
-        self, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+        self, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main(["replay", *arguments]) == 2
-        assert says in capsys.readouterr().err
+        assert message in capsys.readouterr().err
 
 
 def test_the_commands_of_the_page_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,7 @@ def test_a_second_ctrl_c_ends_it_at_once(start: Callable[..., Started], app: Pat
 
 
 def test_sigkill_leaves_no_child_process(start: Callable[..., Started]) -> None:
-    """Worker and Azurite end when the host is gone."""
+    """Worker and Azurite end when the host has ended."""
     started = start("--port", "0")
     started.wait_for("Ctrl-C stops everything")
     children = descendants(started.process.pid)

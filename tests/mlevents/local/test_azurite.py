@@ -113,10 +113,10 @@ def entra(folder: Path) -> tuple[module.Certificate, Path, "Token"]:
     import trustme
 
     authority = trustme.CA()
-    made = authority.issue_cert("127.0.0.1", "localhost")
+    issued = authority.issue_cert("127.0.0.1", "localhost")
     cert, key, ca = folder / "cert.pem", folder / "key.pem", folder / "ca.pem"
-    cert.write_bytes(b"".join(blob.bytes() for blob in made.cert_chain_pems))
-    key.write_bytes(made.private_key_pem.bytes())
+    cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    key.write_bytes(issued.private_key_pem.bytes())
     authority.cert_pem.write_to_path(str(ca))
     return module.Certificate(cert, key), ca, Token()
 

@@ -317,8 +317,8 @@ def queued(count: int, seed: int) -> Iterator[bytes]:
         if len(body) < 40_000 and _is_utf8(body):
             yield body
     for _ in range(count):
-        made = json.dumps(altered(chance.choice((*SAMPLES, *CLOUD_EVENTS)), chance)).encode()
-        body = damaged(made, chance) if chance.random() < 0.5 else made
+        text = json.dumps(altered(chance.choice((*SAMPLES, *CLOUD_EVENTS)), chance)).encode()
+        body = damaged(text, chance) if chance.random() < 0.5 else text
         if len(body) < 40_000 and _is_utf8(body):
             yield body
 

@@ -151,11 +151,11 @@ def test_no_failure_reveals_a_secret(azurite: Azurite, rules: Path, mail: dict[s
 
         local.wait(has_ended, seconds=100)
         local.invoke("sweep")
-        seen = {"rows": rows(local), "answers": answer.text + responses(local)}
-    seen |= {"lines": "\n".join(local.lines), "records": str(local.records)}
-    assert seen["rows"].count("***") > 2 * len(WAYS)
-    assert "broken.yaml" in seen["lines"]
-    assert {where: revealed(text) for where, text in seen.items()} == {where: set() for where in seen}
+        texts = {"rows": rows(local), "answers": answer.text + responses(local)}
+    texts |= {"lines": "\n".join(local.lines), "records": str(local.records)}
+    assert texts["rows"].count("***") > 2 * len(WAYS)
+    assert "broken.yaml" in texts["lines"]
+    assert {source: revealed(text) for source, text in texts.items()} == {source: set() for source in texts}
 
 
 @pytest.mark.parametrize("how", ["refused", "unreachable"])

@@ -48,9 +48,9 @@ def execute(command: str) -> None:
 
 
 @app.event_grid_trigger(arg_name="event")
-def seen(event: str) -> None:
+def single(event: str) -> None:
     """One event."""
-    note("seen", event=event)
+    note("single", event=event)
     execute(json.loads(event).get("data", {}).get("do", ""))
 
 

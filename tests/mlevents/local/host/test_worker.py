@@ -114,33 +114,33 @@ def test_an_app_that_ends_its_process_while_it_loads_is_refused(tmp_path: Path) 
 
 def test_a_failing_function_is_reported_with_its_stack_trace(local: LocalApp) -> None:
     with pytest.raises(CallFailed, match="ValueError: no luck") as error:
-        local.invoke("seen", event("fail no luck"))
+        local.invoke("single", event("fail no luck"))
     assert "in execute" in error.value.stack
 
 
 def test_output_and_log_records_of_functions_appear_on_the_console(local: LocalApp) -> None:
-    local.invoke("seen", event("print hello\x1b[2Jworld"))
-    local.invoke("seen", event("log careful"))
+    local.invoke("single", event("print hello\x1b[2Jworld"))
+    local.invoke("single", event("log careful"))
     local.wait(printed(local, r"hello\x1b[2Jworld"))
     local.wait(printed(local, "app: careful"))
 
 
 def test_an_invalid_log_call_does_not_fail_the_function(local: LocalApp) -> None:
     """Python's logging prints the error, and the function goes on."""
-    local.invoke("seen", event("mislog three"))
+    local.invoke("single", event("mislog three"))
     local.wait(printed(local, "--- Logging error ---"))
 
 
 def test_the_runtime_s_debug_log_can_be_switched_on(run: Run) -> None:
     local = run(settings={"PYTHON_ENABLE_DEBUG_LOGGING": "1"}, console=Console(verbose=True))
-    local.invoke("seen", event(""))
+    local.invoke("single", event(""))
     local.wait(printed(local, "azure.functions: "))
-    assert printed(local, "seen  (")()
+    assert printed(local, "single  (")()
 
 
 def test_named_records_reach_the_host_with_all_keys(local: LocalApp) -> None:
     """Those of `dispatch.log.log_event`."""
-    local.invoke("seen", event('record {"name": "action.settled", "rule": "r", "handler": "h", "status": "failed"}'))
+    local.invoke("single", event('record {"name": "action.settled", "rule": "r", "handler": "h", "status": "failed"}'))
     record = local.wait(lambda: local.records)[0]
     assert record == {"name": "action.settled", "rule": "r", "handler": "h", "status": "failed"}
     assert any("r  h  failed" in line for line in local.lines)
@@ -150,7 +150,7 @@ def test_the_setting_limits_the_threads_of_synchronous_functions(run: Run) -> No
     """With one thread, two calls that wait for each other time out."""
     local = run(settings={"PYTHON_THREADPOOL_THREAD_COUNT": "1", "AzureFunctionsJobHost__functionTimeout": "00:00:01"})
     with ThreadPoolExecutor() as threads:
-        calls = [threads.submit(local.invoke, "seen", event("meet")) for _ in range(2)]
+        calls = [threads.submit(local.invoke, "single", event("meet")) for _ in range(2)]
         assert all(isinstance(call.exception(), CallFailed) for call in calls)
 
 
@@ -159,19 +159,19 @@ def test_a_dead_worker_fails_its_calls_at_once_and_is_replaced(run: Run) -> None
     local = run()
     first = local.worker_pid
     with ThreadPoolExecutor() as threads:
-        other_call = threads.submit(local.invoke, "seen", event("sleep 60"))
+        other_call = threads.submit(local.invoke, "single", event("sleep 60"))
         with pytest.raises(CallFailed, match="was killed by SIGKILL"):
-            local.invoke("seen", event("die"))
+            local.invoke("single", event("die"))
         assert isinstance(other_call.exception(), WorkerDied)
-    local.invoke("seen", event(""))  # waits for the new one
+    local.invoke("single", event(""))  # waits for the new one
     assert local.worker_pid not in {None, first}
 
 
 def test_a_worker_that_exits_is_replaced(run: Run) -> None:
     local = run()
     with pytest.raises(CallFailed, match="ended with exit code 3"):
-        local.invoke("seen", event("exit 3"))
-    local.invoke("seen", event(""))
+        local.invoke("single", event("exit 3"))
+    local.invoke("single", event(""))
 
 
 def test_a_worker_that_another_process_kills_is_replaced(run: Run) -> None:
@@ -180,7 +180,7 @@ def test_a_worker_that_another_process_kills_is_replaced(run: Run) -> None:
     assert first
     os.kill(first, signal.SIGKILL)
     local.wait(lambda: local.worker_pid not in {None, first})
-    local.invoke("seen", event(""))
+    local.invoke("single", event(""))
     assert printed(local, "the worker process was killed by SIGKILL")()
 
 
@@ -188,9 +188,9 @@ def test_a_worker_that_dies_repeatedly_is_replaced_after_growing_pauses(run: Run
     local = run()
     for _ in range(3):
         with pytest.raises(CallFailed):
-            local.invoke("seen", event("die"))
+            local.invoke("single", event("die"))
     local.wait(printed(local, "died 3 times without finishing a call"))
-    local.invoke("seen", event(""))
+    local.invoke("single", event(""))
 
 
 def test_the_host_gives_up_on_workers_that_never_finish_a_call(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,9 +198,9 @@ def test_the_host_gives_up_on_workers_that_never_finish_a_call(run: Run, monkeyp
     local = run()
     for _ in range(3):
         with pytest.raises(CallFailed):
-            local.invoke("seen", event("die"))
+            local.invoke("single", event("die"))
     with pytest.raises(CallFailed, match="died 3 consecutive times without finishing one call"):
-        local.invoke("seen", event(""))
+        local.invoke("single", event(""))
 
 
 def test_the_host_gives_up_when_the_app_can_no_longer_be_indexed(tmp_path: Path) -> None:
@@ -243,12 +243,12 @@ def test_function_timeout_kills_the_worker_with_all_its_calls(run: Run) -> None:
     first = local.worker_pid
     assert first
     with ThreadPoolExecutor() as threads:
-        calls = [threads.submit(local.invoke, "seen", event(f"sleep {n}")) for n in (30, 40)]
+        calls = [threads.submit(local.invoke, "single", event(f"sleep {n}")) for n in (30, 40)]
         errors = [call.exception() for call in calls]
     assert all(isinstance(error, CallFailed) for error in errors)
     assert any("functionTimeout, 0:00:01" in str(error) for error in errors)
     assert is_gone(first)
-    local.invoke("seen", event(""))
+    local.invoke("single", event(""))
 
 
 def test_child_processes_of_a_worker_end_with_it(tmp_path: Path) -> None:
@@ -279,8 +279,8 @@ def test_stopping_kills_a_worker_whose_function_does_not_end(notes: Notes) -> No
     with ThreadPoolExecutor() as threads:
         with LocalApp(APPS / "triggers", settings=settings, grace=0.2) as local:
             pid = local.worker_pid
-            call = threads.submit(local.invoke, "seen", event("sleep 60"))
-            local.wait(lambda: notes("seen"))
+            call = threads.submit(local.invoke, "single", event("sleep 60"))
+            local.wait(lambda: notes("single"))
         assert isinstance(call.exception(), CallFailed)
     assert pid
     assert is_gone(pid)
@@ -289,5 +289,5 @@ def test_stopping_kills_a_worker_whose_function_does_not_end(notes: Notes) -> No
 def test_the_values_of_a_call_arrive_unchanged(local: LocalApp, shared_notes: Notes) -> None:
     """Any text does, with surrogates, NULs and huge numbers."""
     sent: dict[str, Any] = {"id": "\ud800\x00ü€😀\u2028", "n": 10**30, "data": {}}
-    local.invoke("seen", json.dumps(sent))
-    assert json.loads(shared_notes("seen")[0]["event"]) == sent
+    local.invoke("single", json.dumps(sent))
+    assert json.loads(shared_notes("single")[0]["event"]) == sent

@@ -27,10 +27,10 @@ class Served:
         headers = {"aeg-event-type": kind} if kind else {}
         return requests.post(self.local.url_of(function), data, headers=headers, timeout=30, **options)
 
-    def events(self, function: str = "seen") -> list[dict[str, Any]]:
+    def events(self, function: str = "single") -> list[dict[str, Any]]:
         return [json.loads(note["event"]) for note in self.notes(function)]
 
-    def ids(self, function: str = "seen") -> list[str]:
+    def ids(self, function: str = "single") -> list[str]:
         return [event["id"] for event in self.events(function)]
 
 
@@ -56,20 +56,20 @@ def event(do: str = "", **changes: Any) -> dict[str, Any]:
 def test_an_array_of_one_event_is_accepted_and_reaches_the_function(served: Served) -> None:
     """Event Grid's usual delivery."""
     sent = event()
-    assert served.post("seen", [sent]).status_code == 202
+    assert served.post("single", [sent]).status_code == 202
     assert served.events()[-1] == sent
 
 
 def test_one_event_that_is_not_in_an_array_is_accepted(served: Served) -> None:
     sent = event()
-    assert served.post("seen", sent).status_code == 202
+    assert served.post("single", sent).status_code == 202
     assert served.ids()[-1] == sent["id"]
 
 
 def test_a_cloudevent_is_passed_on_completely(served: Served) -> None:
     """A structured CloudEvent comes as one object; its content type is ignored."""
     sent = {"specversion": "1.0", "id": uuid4().hex, "source": "/t", "type": "T", "traceparent": "00-x", "data": {}}
-    assert served.post("seen", sent).status_code == 202
+    assert served.post("single", sent).status_code == 202
     assert served.events()[-1] == sent
 
 
@@ -87,23 +87,23 @@ def test_microsoft_s_library_decodes_events(served: Served) -> None:
 
 def test_the_event_arrives_without_white_space(served: Served) -> None:
     """The host serializes the event again."""
-    served.post("seen", json.dumps([event()], indent=4).encode())
-    assert "\n" not in served.notes("seen")[-1]["event"]
-    assert ": " not in served.notes("seen")[-1]["event"]
+    served.post("single", json.dumps([event()], indent=4).encode())
+    assert "\n" not in served.notes("single")[-1]["event"]
+    assert ": " not in served.notes("single")[-1]["event"]
 
 
 def test_the_events_of_a_delivery_run_concurrently(served: Served) -> None:
     """Each waits for the other, and would time out if one ran after the other."""
-    assert served.post("seen", [event("meet"), event("meet")]).status_code == 202
+    assert served.post("single", [event("meet"), event("meet")]).status_code == 202
 
 
 def test_one_failing_event_fails_the_delivery_and_the_others_still_run(served: Served) -> None:
     """Event Grid delivers all of them again."""
     good, bad = event(), event("fail no such thing")
-    answer = served.post("seen", [bad, good])
-    assert (answer.status_code, answer.text) == (500, "Exception while executing function: Functions.seen")
+    answer = served.post("single", [bad, good])
+    assert (answer.status_code, answer.text) == (500, "Exception while executing function: Functions.single")
     assert {good["id"], bad["id"]} <= set(served.ids())
-    assert any("seen failed: ValueError: no such thing" in line for line in served.local.lines)
+    assert any("single failed: ValueError: no such thing" in line for line in served.local.lines)
     assert any("function_app.py" in line for line in served.local.lines)  # the stack trace
 
 
@@ -112,7 +112,7 @@ def test_a_function_that_returns_a_value_fails(served: Served) -> None:
 
 
 def test_an_empty_delivery_is_accepted(served: Served) -> None:
-    assert served.post("seen", []).status_code == 202
+    assert served.post("single", []).status_code == 202
 
 
 def test_a_function_for_many_events_gets_them_in_one_call(served: Served) -> None:
@@ -123,42 +123,42 @@ def test_a_function_for_many_events_gets_them_in_one_call(served: Served) -> Non
 
 def test_a_large_delivery_is_accepted(served: Served) -> None:
     sent = event() | {"data": {"blob": "x" * 5_000_000}}
-    assert served.post("seen", [sent]).status_code == 202
+    assert served.post("single", [sent]).status_code == 202
     assert len(served.events()[-1]["data"]["blob"]) == 5_000_000
 
 
 def test_a_byte_order_mark_is_ignored(served: Served) -> None:
-    assert served.post("seen", b"\xef\xbb\xbf" + json.dumps([event()]).encode()).status_code == 202
+    assert served.post("single", b"\xef\xbb\xbf" + json.dumps([event()]).encode()).status_code == 202
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[{]", b"'x'", b"\xff", b"7", b"null", b'"text"', b"[" * 100_000])
 def test_an_unreadable_body_is_answered_500(served: Served, body: bytes) -> None:
     """As by the real host, so that Event Grid tries again."""
-    answer = served.post("seen", body)
+    answer = served.post("single", body)
     assert answer.status_code == 500
     assert "cannot be read" in answer.text
 
 
 @pytest.mark.parametrize("item", [1, "x", None, [EVENT]])
 def test_an_event_that_is_not_an_object_fails_the_delivery(served: Served, item: Any) -> None:
-    assert served.post("seen", [item]).status_code == 500
+    assert served.post("single", [item]).status_code == 500
 
 
 def test_the_validation_handshake_returns_the_code_of_an_array(served: Served) -> None:
     body = [{"id": "1", "data": {"validationCode": "abc", "validationUrl": "https://x"}}]
-    answer = served.post("seen", body, "SubscriptionValidation")
+    answer = served.post("single", body, "SubscriptionValidation")
     assert (answer.status_code, answer.json()) == (200, {"validationResponse": "abc"})
 
 
 def test_the_validation_handshake_returns_the_code_of_an_object(served: Served) -> None:
     body = {"id": "1", "data": json.dumps({"validationCode": "abc"})}
-    answer = served.post("seen", body, "subscriptionvalidation")
+    answer = served.post("single", body, "subscriptionvalidation")
     assert (answer.status_code, answer.json()) == (200, {"validationResponse": "abc"})
 
 
 def test_a_validation_without_a_code_is_answered_500(served: Served) -> None:
-    assert served.post("seen", [{"data": {}}], "SubscriptionValidation").status_code == 500
-    assert served.post("seen", [], "SubscriptionValidation").status_code == 500
+    assert served.post("single", [{"data": {}}], "SubscriptionValidation").status_code == 500
+    assert served.post("single", [], "SubscriptionValidation").status_code == 500
 
 
 @pytest.mark.parametrize(
@@ -171,24 +171,24 @@ def test_a_validation_without_a_code_is_answered_500(served: Served) -> None:
     ],
 )
 def test_the_cloudevents_handshake_allows_event_grid(served: Served, origin: str, allowed: str) -> None:
-    answer = requests.options(served.local.url_of("seen"), headers={"WebHook-Request-Origin": origin}, timeout=30)
+    answer = requests.options(served.local.url_of("single"), headers={"WebHook-Request-Origin": origin}, timeout=30)
     assert (answer.status_code, answer.headers["Webhook-Allowed-Origin"]) == (200, allowed)
 
 
 def test_unsubscribing_is_accepted(served: Served) -> None:
-    assert served.post("seen", b"whatever", "Unsubscribe").status_code == 202
+    assert served.post("single", b"whatever", "Unsubscribe").status_code == 202
 
 
 @pytest.mark.parametrize("kind", ["", "Something"])
 def test_a_request_without_a_known_event_type_header_is_answered_400(served: Served, kind: str) -> None:
     """Event Grid does not repeat it, so the console reports it."""
-    before = len(served.notes("seen"))
-    assert served.post("seen", [event()], kind).status_code == 400
-    assert len(served.notes("seen")) == before
+    before = len(served.notes("single"))
+    assert served.post("single", [event()], kind).status_code == 400
+    assert len(served.notes("single")) == before
     assert any("aeg-event-type" in line for line in served.local.lines)
 
 
-@pytest.mark.parametrize("name", ["nothing", "Seen", "", "work", "asynchronous"])
+@pytest.mark.parametrize("name", ["nothing", "Single", "", "work", "asynchronous"])
 def test_only_enabled_event_grid_functions_are_found_by_their_exact_names(served: Served, name: str) -> None:
     """Not found: an unknown name, another case, another kind, a disabled function."""
     answer = served.post(name, [event()])
@@ -196,10 +196,10 @@ def test_only_enabled_event_grid_functions_are_found_by_their_exact_names(served
 
 
 def test_the_case_of_the_extension_and_the_parameter_is_ignored(served: Served) -> None:
-    url = f"{served.local.url}/runtime/webhooks/EventGrid?functionname=seen"
+    url = f"{served.local.url}/runtime/webhooks/EventGrid?functionname=single"
     answer = requests.post(url, json=[event()], headers={"Aeg-Event-Type": "NOTIFICATION"}, timeout=30)
     assert answer.status_code == 202
-    other = requests.post(f"{served.local.url}/runtime/webhooks/blobs?functionName=seen", json=[], timeout=30)
+    other = requests.post(f"{served.local.url}/runtime/webhooks/blobs?functionName=single", json=[], timeout=30)
     assert other.status_code == 404
 
 
@@ -209,7 +209,7 @@ def call(served: Served, name: str, body: Any) -> requests.Response:
 
 def test_an_event_grid_function_can_be_called_directly(served: Served) -> None:
     sent = event()
-    assert call(served, "SEEN", {"input": json.dumps(sent)}).status_code == 202
+    assert call(served, "SINGLE", {"input": json.dumps(sent)}).status_code == 202
     served.local.wait(lambda: sent["id"] in served.ids())
 
 
@@ -233,19 +233,19 @@ def test_a_timer_function_can_be_called_directly(served: Served) -> None:
 
 
 def test_a_failure_of_a_direct_call_is_printed_only(served: Served) -> None:
-    assert call(served, "seen", {"input": json.dumps(event("fail directly"))}).status_code == 202
+    assert call(served, "single", {"input": json.dumps(event("fail directly"))}).status_code == 202
     served.local.wait(lambda: any("ValueError: directly" in line for line in served.local.lines))
 
 
 @pytest.mark.parametrize(("text", "reason"), [("{", "Expecting property name"), ("[]", "not list")])
 def test_an_invalid_event_in_a_direct_call_is_printed_only(served: Served, text: str, reason: str) -> None:
-    assert call(served, "seen", {"input": text}).status_code == 202
-    served.local.wait(lambda: any("seen was not called" in line and reason in line for line in served.local.lines))
+    assert call(served, "single", {"input": text}).status_code == 202
+    served.local.wait(lambda: any("single was not called" in line and reason in line for line in served.local.lines))
 
 
 @pytest.mark.parametrize("body", [[], 1, None, {"input": {"id": 1}}])
 def test_a_direct_call_without_a_text_as_input_is_answered_400(served: Served, body: Any) -> None:
-    assert call(served, "seen", body).status_code == 400
+    assert call(served, "single", body).status_code == 400
     assert call(served, "nothing", body).status_code == 404
 
 
@@ -254,9 +254,9 @@ def test_the_functions_are_listed(served: Served) -> None:
     about = {function["name"]: function for function in listed}
     assert about["work"]["config"]["bindings"][0]["type"] == "queueTrigger"
     assert about["asynchronous"]["isDisabled"]
-    assert not about["seen"]["isDisabled"]
-    one = requests.get(f"{served.local.url}/admin/functions/Seen", timeout=30)
-    assert one.json() == about["seen"]
+    assert not about["single"]["isDisabled"]
+    one = requests.get(f"{served.local.url}/admin/functions/Single", timeout=30)
+    assert one.json() == about["single"]
     assert requests.get(f"{served.local.url}/admin/functions/nothing", timeout=30).status_code == 404
 
 
@@ -267,7 +267,7 @@ def test_the_host_s_status_can_be_read(served: Served) -> None:
 
 
 def test_the_home_page_lists_the_functions(served: Served) -> None:
-    assert "seen" in requests.get(served.local.url, timeout=30).text
+    assert "single" in requests.get(served.local.url, timeout=30).text
 
 
 def test_functions_that_are_not_served_are_reported(run: Any, tmp_path: Path) -> None:

@@ -203,8 +203,8 @@ def test_an_app_without_a_storage_setting_receives_events(run: Run, notes: Notes
     """Its queue functions are reported, with the missing setting."""
     local = run(settings={"AzureWebJobsStorage": ""})
     assert any("work is not triggered: the app has no storage" in line for line in local.lines)
-    local.invoke("seen", json.dumps({"id": "1"}))
-    assert notes("seen")
+    local.invoke("single", json.dumps({"id": "1"}))
+    assert notes("single")
 
 
 def test_pauses_between_polls_grow_until_a_message_comes() -> None:

@@ -48,7 +48,7 @@ def test_a_timer_with_run_on_startup_runs_at_once_and_then_on_schedule(run: Run,
 
 def test_a_disabled_timer_does_not_run(run: Run, notes: Notes) -> None:
     local = run(settings={"TICKS": "* * * * * *", "AzureWebJobs.tick.Disabled": "true"})
-    local.invoke("seen", "{}")
+    local.invoke("single", "{}")
     assert notes("tick") == []
 
 
