@@ -26,6 +26,7 @@ COMMANDS = {
     ),
     "mailbox": ("mailbox", "Run a mail server on localhost:1025 that keeps every mail, beside `func start`."),
     "replay": ("replay", "Run recorded events again, or accept events that were rejected or dead-lettered."),
+    "schema": ("schema", "Print the JSON Schema of rules files or of workspaces.yaml, for editors."),
     "try-deploy": ("try_deploy", "Run one deploy rule against real Azure from this machine, and print every step."),
 }
 

@@ -159,6 +159,12 @@ def test_the_mailbox_takes_mail_where_the_example_settings_send_it(tmp_path: Pat
     assert started.end(signal.SIGINT) == 0
 
 
+@pytest.mark.parametrize("kind", ["rules", "workspaces"])
+def test_schema_prints_the_schema_that_is_beside_the_rules(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", kind]) == 0
+    assert capsys.readouterr().out == (ROOT / f"rules/{kind}.schema.json").read_text(encoding="utf-8")
+
+
 def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
     """The help of a command as one line."""
     assert main([*command, "--help"]) == 0
@@ -206,6 +212,10 @@ def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) 
     [
         ([], "Missing command (see mlevents --help)"),
         (["strat"], "No such command 'strat'. Did you mean 'start'? (see mlevents --help)"),
+        (
+            ["schema", "x"],
+            "Invalid value for 'KIND': 'x' is not one of 'rules', 'workspaces' (see mlevents schema --help)",
+        ),
         (["azure"], "Missing command (see mlevents azure --help)"),
         (["check", "--nothing"], "No such option: --nothing (see mlevents check --help)"),
         (["azure", "register-model", "x"], "Missing argument 'version' (see mlevents azure register-model --help)"),

@@ -1,0 +1,37 @@
+"""``mlevents schema``: print the JSON Schema of rules files or of workspaces.yaml, for editors."""
+
+import sys
+from typing import Annotated, Literal, TypeAlias
+
+import typer
+
+from dispatch.rules.schema import SCHEMAS, as_text
+from mlevents.cli import command_line, examples
+from mlevents.console import Console
+
+Kind: TypeAlias = Literal["rules", "workspaces"]
+
+cli = command_line()
+
+
+@cli.command(
+    epilog=examples(
+        "mlevents schema rules > rules/rules.schema.json", "mlevents schema workspaces > rules/workspaces.schema.json"
+    )
+)
+def schema(
+    kind: Annotated[
+        Kind, typer.Argument(help="The file: rules for any rules file, or workspaces.", show_default=False)
+    ],
+) -> int:
+    """Print the JSON Schema of rules files or of workspaces.yaml, for editors.
+
+    With it, an editor completes keys and underlines errors: see docs/rules.md.
+    It knows the settings of the built-in handlers, so print it again after you
+    have added one.
+    Exit code: 0 if it is printed, 2 for invalid arguments.
+    """
+    console = Console(sys.stdout, remember=0)
+    for line in as_text(SCHEMAS[f"{kind}.schema.json"]()).splitlines():
+        console.print(line)
+    return 0
