@@ -20,9 +20,7 @@ cli = command_line()
     )
 )
 def schema(
-    kind: Annotated[
-        Kind, typer.Argument(help="The file: rules for any rules file, or workspaces.", show_default=False)
-    ],
+    kind: Annotated[Kind, typer.Argument(help="`rules` for any rules file, `workspaces` for workspaces.yaml.")],
 ) -> int:
     """Print the JSON Schema of rules files or of workspaces.yaml, for editors.
 
