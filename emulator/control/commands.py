@@ -44,4 +44,6 @@ def _call(method: Callable[..., Any], schema: str, request: Request) -> Response
     try:
         return Response(200, {"result": method(**arguments)})
     except LookupError as error:
-        raise ErrorResponse(404, "NotFound", f"there is no such thing: {arguments}") from error
+        raise ErrorResponse(
+            404, "NotFound", f"The arguments name something that does not exist: {arguments}"
+        ) from error

@@ -1,4 +1,4 @@
-"""Where things are: ids of workspaces, registries and assets from their names."""
+"""Ids of workspaces, registries and assets, from their names."""
 
 from emulator.ml.endpoints import batch, online
 from emulator.state import ids

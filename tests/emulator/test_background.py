@@ -9,19 +9,19 @@ from emulator.background import Background
 
 def test_timeout_cancels_the_coroutine_and_waits_for_its_cleanup() -> None:
     """As at Ctrl-C."""
-    said: list[str] = []
+    log: list[str] = []
 
     async def slow() -> None:
         try:
             await asyncio.Event().wait()
         finally:
             await asyncio.sleep(0)
-            said.append("cleaned up")
+            log.append("cleaned up")
 
     with Background() as background:
         with pytest.raises(TimeoutError):
             background.run(slow(), timeout=0.05)
-        assert said == ["cleaned up"]
+        assert log == ["cleaned up"]
 
 
 def test_exceptions_reach_the_caller() -> None:

@@ -53,8 +53,8 @@ def test_client_polls_the_operation(azure: Azure, client: "MLClient") -> None:
 
     azure.operations.set_duration(polls=3)
     client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="churn")).result()
-    looks = azure.calls.matching("GET */mfeOperationsStatus/oe:*")
-    assert [call.answer["status"] for call in looks] == ["InProgress"] * 3 + ["Succeeded"]
+    polls = azure.calls.matching("GET */mfeOperationsStatus/oe:*")
+    assert [call.answer["status"] for call in polls] == ["InProgress"] * 3 + ["Succeeded"]
 
 
 def test_deployment_of_an_mlflow_model(azure: Azure, client: "MLClient", capfd: pytest.CaptureFixture[str]) -> None:

@@ -40,12 +40,12 @@ def query(send: Send, factory: str, *filters: dict[str, Any], **more: Any) -> li
 def test_run_takes_time(send: Send, azure: Azure, factory: str) -> None:
     azure.jobs.set_duration(seconds=60)
     run = start(send, factory, reason="drift")
-    seen = []
+    statuses = []
     for _ in range(4):
         answer = send("GET", f"{factory}/pipelineruns/{run}", version=VERSION).json()
-        seen.append(answer["status"])
+        statuses.append(answer["status"])
         azure.clock.forward(seconds=21)
-    assert seen == ["Queued", "InProgress", "InProgress", "Succeeded"]
+    assert statuses == ["Queued", "InProgress", "InProgress", "Succeeded"]
     assert answer["parameters"] == {"reason": "drift", "rows": "10"}
     assert (answer["runId"], answer["pipelineName"]) == (run, "copy-and-train")
     assert answer["durationInMs"] == 60_000
@@ -60,9 +60,9 @@ def test_failed_run_has_a_message(send: Send, azure: Azure, factory: str) -> Non
     azure.jobs.set_duration(polls=1)
     azure.jobs.fail("copy-*", "Operation on target Copy failed")
     run = start(send, factory, reason="drift")
-    looks = [send("GET", f"{factory}/pipelineruns/{run}", version=VERSION).json() for _ in range(2)]
-    assert [look["status"] for look in looks] == ["InProgress", "Failed"]
-    assert looks[1]["message"] == "Operation on target Copy failed"
+    polls = [send("GET", f"{factory}/pipelineruns/{run}", version=VERSION).json() for _ in range(2)]
+    assert [poll["status"] for poll in polls] == ["InProgress", "Failed"]
+    assert polls[1]["message"] == "Operation on target Copy failed"
 
 
 def test_run_is_canceled(send: Send, azure: Azure, factory: str) -> None:

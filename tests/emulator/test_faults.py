@@ -107,14 +107,14 @@ def test_client_retry_after_a_lost_response_is_a_conflict(
 def test_provisioning_takes_a_number_of_polls(azure: Azure, send: Send, model: str) -> None:
     """Polls of the operation or the resource count; reads of other resources do not."""
     azure.operations.set_duration(polls=2)
-    begun = send("PUT", PATH, deployment(model))
-    assert (begun.status_code, state(begun)) == (201, "Creating")
-    operation = begun.headers["Azure-AsyncOperation"].removeprefix(azure.endpoint).partition("?")[0]
+    created = send("PUT", PATH, deployment(model))
+    assert (created.status_code, state(created)) == (201, "Creating")
+    operation = created.headers["Azure-AsyncOperation"].removeprefix(azure.endpoint).partition("?")[0]
     send("GET", "onlineEndpoints/churn")
     assert state(send("GET", PATH)) == "Creating"
-    looked = send("GET", operation)
-    assert looked.json()["status"] == "InProgress"
-    assert int(looked.headers["x-ms-retry-after-ms"]) < 1_000
+    status = send("GET", operation)
+    assert status.json()["status"] == "InProgress"
+    assert int(status.headers["x-ms-retry-after-ms"]) < 1_000
     assert state(send("GET", PATH)) == "Succeeded"
     assert send("GET", operation).json()["status"] == "Succeeded"
 
@@ -176,15 +176,15 @@ def test_update_of_a_deployment_applies_at_its_end(azure: Azure, send: Send, mod
     """Until then, and after a failure, reads show the old deployment."""
     azure.endpoints.add_deployment("churn", "churn-7", model)
     assert send("PUT", PATH, deployment(model, description="new")).status_code == 200
-    seen = [send("GET", PATH).json()["properties"] for _ in range(2)]
-    assert [(one["provisioningState"], one.get("description")) for one in seen] == [
+    reads = [send("GET", PATH).json()["properties"] for _ in range(2)]
+    assert [(one["provisioningState"], one.get("description")) for one in reads] == [
         ("Updating", None),
         ("Succeeded", "new"),
     ]
     azure.faults.fail_deployment("churn-7")
     send("PUT", PATH, deployment(model, description="newer"))
-    seen = [send("GET", PATH).json()["properties"] for _ in range(2)]
-    assert [(one["provisioningState"], one.get("description")) for one in seen] == [
+    reads = [send("GET", PATH).json()["properties"] for _ in range(2)]
+    assert [(one["provisioningState"], one.get("description")) for one in reads] == [
         ("Updating", "new"),
         ("Failed", "new"),
     ]
@@ -197,9 +197,9 @@ def test_reads_are_stale_after_updates(azure: Azure, send: Send, model: str) -> 
     azure.endpoints.add_deployment("churn", "churn-7", model)
     send("PUT", "onlineEndpoints/churn", with_traffic(**{"churn-7": 100}))
     assert azure.endpoints.traffic("churn") == {"churn-7": 100}
-    seen = [send("GET", "onlineEndpoints/churn").json()["properties"] for _ in range(3)]
-    assert [properties["traffic"] for properties in seen] == [{}, {}, {"churn-7": 100}]
-    assert {properties["provisioningState"] for properties in seen} == {"Succeeded"}
+    reads = [send("GET", "onlineEndpoints/churn").json()["properties"] for _ in range(3)]
+    assert [properties["traffic"] for properties in reads] == [{}, {}, {"churn-7": 100}]
+    assert {properties["provisioningState"] for properties in reads} == {"Succeeded"}
     azure.faults.stale_reads(0)
     send("PUT", "onlineEndpoints/churn", with_traffic())
     assert send("GET", "onlineEndpoints/churn").json()["properties"]["traffic"] == {}
@@ -224,8 +224,8 @@ def test_lists_are_stale_and_do_not_count_as_polls(azure: Azure, send: Send, mod
 def test_reads_show_the_old_traffic_until_the_update_completes(azure: Azure, send: Send, model: str) -> None:
     azure.endpoints.add_deployment("churn", "churn-7", model)
     send("PUT", "onlineEndpoints/churn", with_traffic(**{"churn-7": 100}))
-    seen = [send("GET", "onlineEndpoints/churn").json()["properties"] for _ in range(2)]
-    assert [(one["provisioningState"], one["traffic"]) for one in seen] == [
+    reads = [send("GET", "onlineEndpoints/churn").json()["properties"] for _ in range(2)]
+    assert [(one["provisioningState"], one["traffic"]) for one in reads] == [
         ("Updating", {}),
         ("Succeeded", {"churn-7": 100}),
     ]
@@ -249,18 +249,18 @@ def test_pending_operation_does_not_recreate_a_deleted_deployment(azure: Azure, 
 
 def test_callbacks_run_before_and_after_each_call(azure: Azure, send: Send) -> None:
     """Before the request is applied, and before the response is sent."""
-    seen: list[str] = []
+    log: list[str] = []
 
     def before(request: Request) -> None:
-        seen.append(f"before {request.method} {azure.endpoints.get('churn') is not None}")
+        log.append(f"before {request.method} {azure.endpoints.get('churn') is not None}")
 
     def after(call: Call) -> None:
-        seen.append(f"after {call.status} {azure.endpoints.get('churn') is not None}")
+        log.append(f"after {call.status} {azure.endpoints.get('churn') is not None}")
 
     azure.calls.before(before)
     azure.calls.after(after)
     send("PUT", "onlineEndpoints/churn", ENDPOINT)
-    assert seen == ["before PUT False", "after 201 True"]
+    assert log == ["before PUT False", "after 201 True"]
 
 
 def test_one_of_ten_concurrent_updates_starts_an_operation(azure: Azure, send: Send, model: str) -> None:

@@ -71,9 +71,9 @@ def _deployment(request: Request, endpoint: Resource) -> str | None:
     if wanted := request.headers.get(HEADER):
         return live.get(wanted.lower())
     shares = {name.lower(): share for name, share in endpoint.properties["traffic"].items() if share}
-    turn = int(endpoint.hidden.get("scored", "0"))
-    endpoint.hidden["scored"] = str(turn + 1)
-    point = turn * 37 % 100  # 37 and 100 are coprime: a hundred requests are split exactly
+    number = int(endpoint.hidden.get("scored", "0"))
+    endpoint.hidden["scored"] = str(number + 1)
+    point = number * 37 % 100  # 37 and 100 are coprime: a hundred requests are split exactly
     for name, share in shares.items():
         if point < share:
             return live.get(name)

@@ -104,19 +104,19 @@ def test_pipeline_is_submitted_with_its_code_environment_and_component(
 def test_job_takes_time_and_its_steps_run_in_order(azure: Azure, client: "MLClient", folder: Path) -> None:
     azure.jobs.set_duration(seconds=60)
     client.jobs.create_or_update(pipeline(folder))
-    seen = []
+    polls = []
     for _ in range(21):
-        seen.append((client.jobs.get(NAME).status, tuple(azure.jobs.steps(NAME).values())))
+        polls.append((client.jobs.get(NAME).status, tuple(azure.jobs.steps(NAME).values())))
         azure.clock.forward(seconds=3)
-    statuses = list(dict.fromkeys(status for status, _ in seen))
+    statuses = list(dict.fromkeys(status for status, _ in polls))
     assert statuses == ["NotStarted", "Preparing", "Running", "Finalizing", "Completed"]
-    steps = list(dict.fromkeys(steps for _, steps in seen))
+    steps = list(dict.fromkeys(steps for _, steps in polls))
     assert steps[0] == ()
     assert ("Running",) in steps
     assert ("Completed", "Running") in steps
     assert steps[-1] == ("Completed", "Completed")
-    done = client.jobs.get(NAME)
-    assert done.outputs["model"].path == f"azureml://datastores/workspaceblobstore/paths/azureml/{NAME}/model/"
+    completed = client.jobs.get(NAME)
+    assert completed.outputs["model"].path == f"azureml://datastores/workspaceblobstore/paths/azureml/{NAME}/model/"
 
 
 def test_job_may_end_by_polls_or_by_a_call(azure: Azure, client: "MLClient", folder: Path) -> None:

@@ -108,7 +108,7 @@ def test_a_refusal_of_the_emulator_is_one_line(started: Started, app: Path, caps
     assert azure(app, "register-model", "churn", "a/b") == 1
     assert "The version 'a/b' of models churn is invalid" in capsys.readouterr().out
     assert azure(app, "run", "x", "--workspace", "elsewhere") == 1
-    assert "there is no such thing" in capsys.readouterr().out
+    assert "name something that does not exist" in capsys.readouterr().out
     assert started.process.poll() is None
 
 
