@@ -72,7 +72,7 @@ def _in_order(named: Mapping[str, RuleEntry]) -> list[str]:
 
 def _check_circles(named: Mapping[str, RuleEntry], order: Iterable[str]) -> None:
     """Report each circle once, with the last of its rules."""
-    index = {name: place for place, name in enumerate(named)}
+    index = {name: number for number, name in enumerate(named)}
     for name in sorted(named.keys() - set(order), key=index.__getitem__):
         circle = _way_back(name, named)
         if circle and all(index[other] <= index[name] for other in circle):
@@ -81,7 +81,7 @@ def _check_circles(named: Mapping[str, RuleEntry], order: Iterable[str]) -> None
 
 
 def _way_back(start: str, named: Mapping[str, RuleEntry]) -> list[str]:
-    """The shortest way from a rule over those that it follows back to it, with both ends; empty if there is none."""
+    """The shortest circle of followed rules through a rule, which comes first and last; empty if there is none."""
     came_from: dict[str, str] = {}
     for here in (reached := [start]):
         for name in named[here].after if here in named else ():

@@ -1,4 +1,4 @@
-"""The shape of the files in ``rules/``: `RulesFile` and `WorkspacesFile`. Their JSON Schemas are made from these, too.
+"""The shape of the files in ``rules/``: `RulesFile` and `WorkspacesFile`. Their JSON Schemas are generated from them.
 
 They say what a file may contain by itself. What depends on other files, on the workspaces or on a handler is checked in
 rule_entry.py, workspaces_file.py, handler_entry.py and cross_checks.py.
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 class _OneOrMore:
-    """Lets a value stand for a list of one. `read` raises an error for an empty list."""
+    """Reads a single value as a list of one. `read` converts the value, and may reject an empty list."""
 
     def __init__(self, read: Callable[[Any], list[Any]]) -> None:
         self.read = read
@@ -186,7 +186,7 @@ class Group(Keys):
 
     @property
     def test(self) -> Test:
-        """The group as it is tried on an event."""
+        """The group as it is evaluated."""
         return AnyOf(tests_of(self.any)) if self.any else AllOf(tests_of(self.all))
 
 
@@ -200,7 +200,7 @@ ConditionOrGroup = TypeAliasType(
 
 
 def tests_of(conditions: list[ConditionOrGroup]) -> tuple[Test, ...]:
-    """Conditions and groups as they are tried on an event."""
+    """Conditions and groups as they are evaluated."""
     return tuple(each.test if isinstance(each, Group) else each for each in conditions)
 
 
@@ -259,7 +259,7 @@ class Trigger(Keys):
         description="In which workspaces: a name, a list of names, or labels, all of which must fit. Left out: in all.",
         examples=["churn-prod", {"env": "prod"}, {"team": "churn", "env": ["dev", "prod"]}],
     )
-    when: OneOrMore[ConditionOrGroup] = Field([], description="What must hold of the event.")
+    when: OneOrMore[ConditionOrGroup] = Field([], description="Conditions on the event, all of which must hold.")
     after: Annotated[After, Named("after", _AN_AFTER)] = Field(  # type: ignore[assignment]
         None,  # absent or a mapping, but not null
         description="The rules that this one follows, on the same event.",
@@ -303,7 +303,7 @@ class RuleKeys(GuardKeys, HandlerKeys, Trigger):
 
     @property
     def conditions(self) -> AllOf:
-        """What `when` says, as it is tried on an event."""
+        """`when` as it is evaluated."""
         return AllOf(tests_of(self.when))
 
 

@@ -23,7 +23,7 @@ from schemas.events.registry import DRIFT_DETECTED
 
 K = TypeVar("K", bound=Hashable)
 
-ALERTS = "-alerts"  # the name of what tells of alerts; no rule's name begins so
+ALERTS = "-alerts"  # the name of the rule that sends alerts; no name in a rules file begins so
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,9 @@ class Rule:
 
 @dataclass(frozen=True)
 class Rules:
-    """All rules, and what is wrong with those that are missing.
+    """All rules, and the errors of the files whose rules are missing.
 
-    A file with a mistake is refused alone. But while workspaces.yaml is refused nobody can say whose an event is: then
+    A file with an error is refused alone. While workspaces.yaml is refused, the app does not know its workspaces: then
     nothing matches, and `refused` has every file, because no rule could be asked. What is under way goes on.
     """
 
@@ -100,7 +100,7 @@ class Rules:
 
     @property
     def knows_workspaces(self) -> bool:
-        """Can it be said of a workspace that it is not one of ours?"""
+        """Is workspaces.yaml valid, so that an unlisted workspace can be rejected?"""
         return self.workspaces is not None
 
     @property
@@ -118,14 +118,14 @@ class Rules:
         return Context(event, workspace.view() if workspace else None, result.view() if result else None)
 
     def get(self, name: str) -> Rule | None:
-        """The rule of this name, if there is one now; also the one that tells of alerts, and of a rule's failures."""
+        """The rule of this name; None if there is none now. The names that begin with `ALERTS` are those of alerts."""
         return self._alerts(name) if name.startswith(ALERTS) else self.by_name.get(name)
 
     def _alerts(self, name: str) -> Rule | None:
-        """Who is to be told: if nobody is any more, the log; if workspaces.yaml cannot say, it waits."""
+        """The rule that sends an alert: it logs if no handler is named; None while workspaces.yaml is refused."""
         if self.alerts:
-            told = self.alerts
-            return Rule(name, told.handler, told.do, source=told.source, settings_hash=told.settings_hash)
+            alerts = self.alerts
+            return Rule(name, alerts.handler, alerts.do, source=alerts.source, settings_hash=alerts.settings_hash)
         return Rule(name, Log(level="error"), "log") if self.knows_workspaces else None
 
     def matching(self, context: Context) -> list[Rule]:

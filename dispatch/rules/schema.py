@@ -1,7 +1,7 @@
 """JSON Schemas of rules files and of workspaces.yaml, for editors.
 
 They are generated from the models that check the files. They accept every valid file, and the text ``${RULES_…}``
-wherever a text can stand. They import the built-in handlers.
+wherever a text is allowed. They import the built-in handlers.
 """
 
 import json
@@ -100,8 +100,8 @@ def _cleaned(schema: Any) -> Any:
         del inner["title"]
     found = {key: value if key in ("examples", "enum", "default") else _cleaned(value) for key, value in inner.items()}
     if found != _SETTING and _is_constrained_text(found):
-        said = {key: found.pop(key) for key in ("description", "default", "examples") if key in found}
-        return {**said, "anyOf": [found, _SETTING]}
+        kept = {key: found.pop(key) for key in ("description", "default", "examples") if key in found}
+        return {**kept, "anyOf": [found, _SETTING]}
     return found
 
 

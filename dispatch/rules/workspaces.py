@@ -1,4 +1,4 @@
-"""The workspaces whose events are ours, with the labels that rules choose them by."""
+"""The workspaces whose events are handled, with the labels by which rules choose them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,23 +17,23 @@ class Workspace:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def view(self) -> dict[str, Any]:
-        """What conditions and templates see of it, beside what its id says."""
+        """The keys of ``workspace`` in conditions and templates, without those that come from its id."""
         return {"name": self.name, "labels": dict(self.labels)}
 
     def has(self, labels: Mapping[str, frozenset[str]]) -> bool:
-        """Has it every one of these labels, with one of the values?"""
+        """Does it have all of these labels, each with one of the values?"""
         return all(self.labels.get(label) in values for label, values in labels.items())
 
 
 class Workspaces:
-    """All of them. The id counts: whatever its letters' case, it is the same workspace."""
+    """All listed workspaces. They are found by id, whose case does not matter."""
 
     def __init__(self, *workspaces: Workspace) -> None:
         self.by_name = MappingProxyType({workspace.name: workspace for workspace in workspaces})
         self._by_id = {workspace.id: workspace for workspace in workspaces}
 
     def find(self, id: ResourceId) -> Workspace | None:
-        """The workspace with this id; None if it is not one of ours."""
+        """The workspace with this id; None if it is not listed."""
         return self._by_id.get(id)
 
     def ids(self) -> dict[str, WorkspaceId]:

@@ -1,4 +1,4 @@
-"""Rules files for tests, and handlers that are particular about events and settings."""
+"""Rules files for tests, and handlers with special event types, settings and validators."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ HERE = __name__
 
 
 def loaded(folder: Path, settings: Mapping[str, str] = MappingProxyType({}), /, **files: str | bytes) -> Rules:
-    """What `load` makes of these files; ``churn="…"`` is rules/churn.yaml. There is a good workspaces.yaml besides."""
+    """Load these files: ``churn="…"`` is rules/churn.yaml. A valid workspaces.yaml is added."""
     folder = folder / "rules"
     folder.mkdir(exist_ok=True)
     for name, text in {"workspaces": WORKSPACES, **files}.items():
@@ -27,22 +27,22 @@ def loaded(folder: Path, settings: Mapping[str, str] = MappingProxyType({}), /, 
 
 
 def rule(**keys: str) -> str:
-    """One rule in a rules file, each key on a line of its own, in this order."""
+    """One rule of a rules file, with one line for each key, in this order."""
     keys = {"name": "a", **({} if "after" in keys else {"on": "RunStatusChanged"}), "do": "log", **keys}
     return "  - " + "\n    ".join(f"{key}: {value}" for key, value in keys.items()) + "\n"
 
 
 def rules(*texts: str) -> str:
-    """A rules file."""
+    """A rules file with these rules."""
     return "rules:\n" + "".join(texts)
 
 
-class _Quiet(Handler[Event]):
+class _Succeeding(Handler[Event]):
     def run(self, event: Event, action: Action) -> Outcome:
         return Succeeded("done")
 
 
-class Anything(_Quiet):
+class Anything(_Succeeding):
     """Takes every event and no settings."""
 
 
@@ -69,8 +69,8 @@ class Login(BaseModel):
     token: SecretStr
 
 
-class Call(_Quiet):
-    """Has secrets, and validators that tell what they were given."""
+class Call(_Succeeding):
+    """Has secrets, and validators that put their input into their messages."""
 
     url: str = "https://example.com"
     method: Literal["get", "post"] = "get"
@@ -82,29 +82,29 @@ class Call(_Quiet):
 
     @field_validator("password", "url", "headers", mode="before")
     @classmethod
-    def _told(cls, value: Any) -> Any:
+    def _repeats_its_input(cls, value: Any) -> Any:
         if "bad" in str(value):
             raise ValueError(f"{value!r} will not do")
         return value
 
     @field_validator("times")
     @classmethod
-    def _broken(cls, value: int) -> int:
+    def _raises_a_key_error(cls, value: int) -> int:
         if value == 13:
             raise KeyError("a secret of the validator's")
         return value
 
 
-class Mute(_Quiet):
-    """Cannot say what it takes."""
+class Mute(_Succeeding):
+    """Has an `accepts` that raises."""
 
     @classmethod
     def accepts(cls) -> tuple[type[Event], ...]:
-        raise KeyError("nobody knows")
+        raise KeyError("not known")
 
 
-class Sealed(_Quiet):
-    """Cannot be written down."""
+class Sealed(_Succeeding):
+    """Has settings that cannot be serialized."""
 
     @field_serializer("when_used", check_fields=False)
     def _never(self, value: Any) -> Any:
@@ -114,7 +114,7 @@ class Sealed(_Quiet):
 
 
 class Deaf(Handler[Any]):
-    """Does not say with event classes what it takes."""
+    """Does not name event classes in its base class."""
 
     def run(self, event: Any, action: Action) -> Outcome:
         return Succeeded("?")

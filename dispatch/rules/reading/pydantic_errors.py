@@ -72,7 +72,7 @@ def validated(model: type[M], node: Node, file: RuleFile, path: str = "", at: Po
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Value:
     """A value in the file: its node, where to report errors about it, its path and its shape."""
 
     node: Node
@@ -90,18 +90,18 @@ class _Place:
         keys = [part for part in self.loc if isinstance(part, str)]
         return named.name.format(key=keys[-1] if keys else "", parent=keys[-2] if len(keys) > 1 else "")
 
-    def inner(self, part: int | str) -> "_Place":
+    def inner(self, part: int | str) -> "_Value":
         """The value of a key or index. A part that is neither is the name of a union's member: this value."""
         node, shape, named = self.node, self.shape.inner(part), self.shape.named
         if isinstance(node, Table) and part in node.fields:
             key = str(part)
             start = self.path if named is None or named.path is None else named.path
             path, value = f"{start}.{key}".lstrip("."), node.fields[key]
-            return _Place(value, value.position, path, (*self.loc, key), shape, node.keys[key])
+            return _Value(value, value.position, path, (*self.loc, key), shape, node.keys[key])
         if isinstance(node, Sequence) and isinstance(part, int) and part < len(node.items):
             item = node.items[part]
-            return _Place(item, item.position, f"{self.path}[{part}]", (*self.loc, part), shape)
-        return _Place(node, self.at, self.path, self.loc, shape, self.key)  # also what stands for a list of one
+            return _Value(item, item.position, f"{self.path}[{part}]", (*self.loc, part), shape)
+        return _Value(node, self.at, self.path, self.loc, shape, self.key)  # also a single value in place of a list
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,50 +119,50 @@ class _Reader:
     """Finds the positions of pydantic's errors, and words them."""
 
     def __init__(self, model: type[BaseModel], root: Node, path: str, at: Position) -> None:
-        self._root = _Place(root, at, path, (), shape_of(model))
+        self._root = _Value(root, at, path, (), shape_of(model))
         self._hidden = list(dict.fromkeys(_hidden(root, shape_of(model))))
 
     def complaint(self, error: ErrorDetails) -> _Complaint | None:
         """The error with its position; None if it only follows from an error that is reported elsewhere."""
         loc, type_ = error["loc"], error["type"]
         if type_ == "extra_forbidden":
-            return _unknown_key(str(loc[-1]), self._place(loc[:-1]))
+            return _unknown_key(str(loc[-1]), self._find(loc[:-1]))
         if type_ == "missing":
-            return _missing_key(str(loc[-1]), self._place(loc[:-1]))
+            return _missing_key(str(loc[-1]), self._find(loc[:-1]))
         is_key = bool(loc) and loc[-1] == "[key]"
-        place = self._place(loc[:-1] if is_key else loc)
-        if is_broken(place.node) and not is_key:
+        found = self._find(loc[:-1] if is_key else loc)
+        if is_broken(found.node) and not is_key:
             return None
-        text, hint = self._worded(error, place)
-        at = place.key if is_key and place.key else place.at
-        return _Complaint(at, (*place.loc, "[key]") if is_key else place.loc, f"{place.name} should be ", text, hint)
+        text, hint = self._worded(error, found)
+        at = found.key if is_key and found.key else found.at
+        return _Complaint(at, (*found.loc, "[key]") if is_key else found.loc, f"{found.name} should be ", text, hint)
 
     def is_broken(self, loc: Loc) -> bool:
         """Is the error only that an app setting is not available, which is reported?"""
-        return is_broken(self._place(loc).node)
+        return is_broken(self._find(loc).node)
 
-    def _place(self, loc: Loc) -> _Place:
-        place = self._root
+    def _find(self, loc: Loc) -> _Value:
+        found = self._root
         for part in loc:
             if part not in (MAPPING, OTHER):
-                place = place.inner(part)
-        return place
+                found = found.inner(part)
+        return found
 
-    def _worded(self, error: ErrorDetails, place: _Place) -> tuple[str, Hint]:
+    def _worded(self, error: ErrorDetails, found: _Value) -> tuple[str, Hint]:
         """The message and the hint."""
-        node, named, context = place.node, place.shape.named, error.get("ctx", {})
+        node, named, context = found.node, found.shape.named, error.get("ctx", {})
         if error["type"] == _INVALID:
             settings = node.settings if isinstance(node, Scalar) else ()
             hidden_hint = partial(_hidden_hint, context["hint"], settings)
-            return hide(context["message"].replace("{name}", place.name), settings), hidden_hint
+            return hide(context["message"].replace("{name}", found.name), settings), hidden_hint
         if error["type"] in _FREE:
-            if place.shape.secret:
-                return f"{place.path} is not valid; why is not shown, because it is a secret", ""
-            return f"{place.path}: {hide(error['msg'].split(', ', 1)[-1], self._hidden)}", ""
+            if found.shape.secret:
+                return f"{found.path} is not valid; why is not shown, because it is a secret", ""
+            return f"{found.path}: {hide(error['msg'].split(', ', 1)[-1], self._hidden)}", ""
         expected = next((text for pattern, text in _EXPECTED if re.match(pattern, error["type"])), "")
         expected = expected or re.sub(r"^\w+ should ", "should ", hide(error["msg"], self._hidden))
-        text = f"{place.name} {expected}"
-        if place.shape.secret:
+        text = f"{found.name} {expected}"
+        if found.shape.secret:
             return text, ""
         hint: Hint = named.hint if named else ""
         if isinstance(node, Scalar) and isinstance(node.value, str):
@@ -173,24 +173,24 @@ class _Reader:
         return f"{text}, not {kind(node)}" if " should be" in text else text, hint
 
 
-def _unknown_key(key: str, place: _Place) -> _Complaint:
-    at = place.node.keys.get(key, place.at) if isinstance(place.node, Table) else place.at
-    ours = place.shape.keys
-    hint = partial(ours.hint, key) if ours else partial(did_you_mean, key, place.shape.fields, "Known are")
-    return _Complaint(at, (*place.loc, key), "", f"unknown key {shown(key)} in {place.name}", hint)
+def _unknown_key(key: str, found: _Value) -> _Complaint:
+    at = found.node.keys.get(key, found.at) if isinstance(found.node, Table) else found.at
+    ours = found.shape.keys
+    hint = partial(ours.hint, key) if ours else partial(did_you_mean, key, found.shape.fields, "Known are")
+    return _Complaint(at, (*found.loc, key), "", f"unknown key {shown(key)} in {found.name}", hint)
 
 
-def _missing_key(key: str, place: _Place) -> _Complaint | None:
+def _missing_key(key: str, found: _Value) -> _Complaint | None:
     """None if the key is misspelt, which is reported."""
-    node, named, ours, loc = place.node, place.shape.named, place.shape.keys, (*place.loc, key)
+    node, named, ours, loc = found.node, found.shape.named, found.shape.keys, (*found.loc, key)
     keys: Mapping[str, Position] = node.keys if isinstance(node, Table) else {}
     if not ours or not isinstance(node, Table):
-        misspelt = closest(key, keys.keys() - place.shape.fields.keys())
-        return None if misspelt else _Complaint(place.at, loc, "", f"{place.name} needs {shown(key)}")
-    needed = place.shape.inner(key).named or Named("")
-    at = place.key if named and named.at_key and place.key else place.at
+        misspelt = closest(key, keys.keys() - found.shape.fields.keys())
+        return None if misspelt else _Complaint(found.at, loc, "", f"{found.name} needs {shown(key)}")
+    needed = found.shape.inner(key).named or Named("")
+    at = found.key if named and named.at_key and found.key else found.at
     hint = needed.needed or (named.hint if named else "")
-    return _Complaint(at, loc, "", f"{ours.subject(node, place.name)} has no {key!r}", hint)
+    return _Complaint(at, loc, "", f"{ours.subject(node, found.name)} has no {key!r}", hint)
 
 
 def _merged(complaints: list[_Complaint]) -> Iterator[_Complaint]:

@@ -100,13 +100,13 @@ def _compose(text: str, file: RuleFile, settings: Mapping[str, str]) -> Node | N
 
 
 class _Composer(Composer):
-    """Counts nodes, with aliases expanded, and remembers what composed nodes do not: tags, and aliases of nothing."""
+    """Counts nodes, with aliases expanded, and keeps what composed nodes lack: tags, and aliases without an anchor."""
 
     def __init__(self, loader: Any = None) -> None:
         super().__init__(loader)
         self.warn_double_anchors = False
         self.tags: dict[nodes.Node, str] = {}
-        self.dangling: dict[nodes.Node, str] = {}  # a placeholder for each invalid alias, and what is wrong with it
+        self.dangling: dict[nodes.Node, str] = {}  # a placeholder for each invalid alias, with the reason
         self.unfinished: list[nodes.Node] = []  # the mappings and lists around the position that has been reached
         self._sizes: dict[str, int] = {}  # the number of nodes of each anchor that has been read to its end
         self._count = 0
@@ -154,7 +154,7 @@ class _Converter:
 
     def node(self, node: nodes.Node, level: int = 0) -> Node:
         at = _position(node)
-        if level > MOST_LEVELS:  # an alias adds the levels of what it stands for
+        if level > MOST_LEVELS:  # an alias adds the levels of its anchor
             raise MarkedYAMLError(None, None, "maximum depth", node.start_mark)
         if node in self._dangling:
             self._file.error(at, self._dangling[node], "A text that begins with * needs quotes.")

@@ -1,4 +1,4 @@
-"""Loading rules cannot fail, whatever the files contain, and what it says of them is fit for a log."""
+"""Loading never raises, whatever the files contain, and its errors are fit for a log."""
 
 import json
 import random
@@ -15,7 +15,7 @@ from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from schemas import EVENT_TYPES
 
-pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+pytestmark = pytest.mark.no_cover  # runs the same lines many times; other tests cover them
 
 RULES = Path(__file__).parents[3] / "samples" / "rules"
 GOOD = {path.name: path.read_text() for path in RULES.glob("*.yaml")}
@@ -60,21 +60,21 @@ WORDS = [
 ]
 
 
-def check(book: Rules) -> None:
-    """What must be true of any Rules."""
-    for mistake in book.errors:
-        text = str(mistake)
-        assert mistake.file in book.refused
-        assert mistake.line > 0 < mistake.column
-        assert len(mistake.message) <= 500
+def check(loaded_rules: Rules) -> None:
+    """Check what is true for any Rules."""
+    for error in loaded_rules.errors:
+        text = str(error)
+        assert error.file in loaded_rules.refused
+        assert error.line > 0 < error.column
+        assert len(error.message) <= 500
         assert "\n" not in text
         text.encode()
-    assert not {rule.file for rule in book.by_name.values()} & {mistake.file for mistake in book.errors}
+    assert not {rule.file for rule in loaded_rules.by_name.values()} & {error.file for error in loaded_rules.errors}
     for event_type in EVENT_TYPES.values():
-        context = book.context(event_type.example())
-        assert all(book.get(rule.name) is rule for rule in book.matching(context))
-        for rule in book.by_name.values():
-            assert all(rule.name in follower.after for follower in book.following(rule.name, "failed", context))
+        context = loaded_rules.context(event_type.example())
+        assert all(loaded_rules.get(rule.name) is rule for rule in loaded_rules.matching(context))
+        for rule in loaded_rules.by_name.values():
+            assert all(rule.name in follower.after for follower in loaded_rules.following(rule.name, "failed", context))
 
 
 def loaded(**changes: bytes) -> Rules:
@@ -87,7 +87,7 @@ def loaded(**changes: bytes) -> Rules:
 
 
 def mutated(text: str, seed: int, count: int) -> str:
-    """Some pieces of the text removed, doubled, or replaced by a word of the language."""
+    """The text with some pieces removed, doubled, or replaced by a word of the language."""
     pieces = text.split(" ")
     dice = random.Random(seed)  # from hypothesis's seed: the same every time
     for _ in range(count):
@@ -108,9 +108,7 @@ some_and_many = pytest.mark.parametrize("examples", [40, pytest.param(3_000, mar
 
 
 @some_and_many
-def test_any_bytes_are_rules_or_mistakes(examples: int) -> None:
-    """Nothing is raised."""
-
+def test_any_bytes_load_as_rules_or_errors(examples: int) -> None:
     def promise(name: str, raw: bytes) -> None:
         check(loaded(**{name: raw}))
 
@@ -118,22 +116,20 @@ def test_any_bytes_are_rules_or_mistakes(examples: int) -> None:
 
 
 @some_and_many
-def test_a_good_file_with_a_slip_is_rules_or_mistakes(examples: int) -> None:
-    """And the other file is never blamed for it, but for names that it does not find any more."""
+def test_mutated_file_loads_as_rules_or_errors(examples: int) -> None:
+    """Errors in workspaces.yaml may show in rules files; errors in a rules file show nowhere else."""
 
     def promise(name: str, seed: int, count: int) -> None:
-        book = loaded(**{name: mutated(GOOD[f"{name}.yaml"], seed, count).encode()})
-        check(book)
+        loaded_rules = loaded(**{name: mutated(GOOD[f"{name}.yaml"], seed, count).encode()})
+        check(loaded_rules)
         if name == "churn":
-            assert {mistake.file for mistake in book.errors} <= {"rules/churn.yaml"}
+            assert {error.file for error in loaded_rules.errors} <= {"rules/churn.yaml"}
 
     holds(promise, examples, FILES, st.integers(0, 2**32), st.integers(1, 6))
 
 
 @some_and_many
-def test_any_words_are_rules_or_mistakes(examples: int) -> None:
-    """Those of the language, in any order."""
-
+def test_any_words_of_the_language_load_as_rules_or_errors(examples: int) -> None:
     def promise(text: str) -> None:
         check(loaded(churn=text.encode()))
         check(loaded(churn=f"rules:\n  - {text}".encode()))

@@ -1,4 +1,4 @@
-"""App settings in rules files, and what must not be seen of them and of secrets."""
+"""App settings in rules files. Messages show neither their values nor secrets."""
 
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,18 @@ from tests.kit.rule_files import Call, loaded, rule, rules
 SECRET = "hunter2-bad"
 
 
-def told(book: Rules) -> list[str]:
-    return [str(mistake).removeprefix("rules/churn.yaml:") for mistake in book.errors]
+def errors_of(loaded_rules: Rules) -> list[str]:
+    return [str(error).removeprefix("rules/churn.yaml:") for error in loaded_rules.errors]
 
 
 def with_settings(folder: Path, text: str, settings: dict[str, str] | None = None) -> Rules:
-    """A rule whose handler takes anything as its `url`, `password` and so on."""
+    """A rule with these settings for a handler that has secrets."""
     return loaded(folder, settings or {}, churn=rules(rule(do="HERE:Call", **{"with": text})))
 
 
-def fields(book: Rules) -> Any:
-    assert book.errors == ()
-    found = book.get("a")
+def fields(loaded_rules: Rules) -> Any:
+    assert loaded_rules.errors == ()
+    found = loaded_rules.get("a")
     assert found
     return found.handler
 
@@ -37,8 +37,8 @@ def fields(book: Rules) -> Any:
         ("${RULES_ODD}", "${RULES_A} # no comment\nx: y"),
     ],
 )
-def test_a_setting_is_put_in_as_it_is(written: str, read: str, tmp_path: Path) -> None:
-    """It cannot add anything to the YAML around it, nor name other settings."""
+def test_value_of_a_setting_is_inserted_literally(written: str, read: str, tmp_path: Path) -> None:
+    """It can neither change the YAML around it nor name other settings."""
     settings = {
         "RULES_A": "one",
         "RULES_B": "two: [x]",
@@ -48,11 +48,11 @@ def test_a_setting_is_put_in_as_it_is(written: str, read: str, tmp_path: Path) -
     assert fields(with_settings(tmp_path, f'{{ url: "{written}" }}', settings)).url == read
 
 
-def test_a_setting_is_a_text(tmp_path: Path) -> None:
-    """A field that takes a number reads it; a guard, which is strict, does not."""
+def test_value_of_a_setting_is_a_text(tmp_path: Path) -> None:
+    """A field of a handler may parse a number from it; a guard is strict."""
     assert fields(with_settings(tmp_path, '{ times: "${RULES_N}" }', {"RULES_N": "5"})).times == 5
-    book = loaded(tmp_path, {"RULES_DRY": "true"}, churn=rules(rule(dry_run="${RULES_DRY}")))
-    assert told(book) == ["5:14: dry_run should be true or false, not the text '${RULES_DRY}'"]
+    loaded_rules = loaded(tmp_path, {"RULES_DRY": "true"}, churn=rules(rule(dry_run="${RULES_DRY}")))
+    assert errors_of(loaded_rules) == ["5:14: dry_run should be true or false, not the text '${RULES_DRY}'"]
 
 
 WRONG = {
@@ -72,52 +72,45 @@ WRONG = {
 
 
 @pytest.mark.parametrize("written", WRONG)
-def test_a_setting_that_cannot_be_had_is_a_mistake(written: str, tmp_path: Path) -> None:
-    """And the only one: that the field is not valid without it is not told, too."""
+def test_unavailable_setting_is_the_only_error_about_its_value(written: str, tmp_path: Path) -> None:
     settings = {"HOME": "/root", "RULES_KV": "@Microsoft.KeyVault(VaultName=v;SecretName=s)"}
-    assert told(with_settings(tmp_path, f"{{ login: '{written}' }}", settings)) == [f"5:20: {WRONG[written]}"]
+    assert errors_of(with_settings(tmp_path, f"{{ login: '{written}' }}", settings)) == [f"5:20: {WRONG[written]}"]
 
 
-def test_a_workspace_may_be_chosen_by_a_setting(tmp_path: Path) -> None:
-    """If it is there."""
+def test_in_reads_the_name_of_a_workspace_from_a_setting(tmp_path: Path) -> None:
     text = rules(rule(**{"in": '["${RULES_PLACE}", churn-dev]'}))
-    book = loaded(tmp_path, {"RULES_PLACE": "churn-prod"}, churn=text)
-    assert book.errors == ()
-    assert book.by_name["a"].workspaces == frozenset({"churn-prod", "churn-dev"})
-    assert [mistake.message for mistake in loaded(tmp_path, churn=text).errors] == [
+    loaded_rules = loaded(tmp_path, {"RULES_PLACE": "churn-prod"}, churn=text)
+    assert loaded_rules.errors == ()
+    assert loaded_rules.by_name["a"].workspaces == frozenset({"churn-prod", "churn-dev"})
+    assert [error.message for error in loaded(tmp_path, churn=text).errors] == [
         "the app setting RULES_PLACE is not set"
     ]
 
 
-def test_a_label_may_come_from_a_setting(tmp_path: Path) -> None:
-    """If it is there."""
+def test_in_reads_a_label_from_a_setting(tmp_path: Path) -> None:
     text = rules(rule(**{"in": '{ env: "${RULES_ENV}" }'}))
     assert loaded(tmp_path, {"RULES_ENV": "prod"}, churn=text).by_name["a"].workspaces == frozenset({"churn-prod"})
-    assert [mistake.message for mistake in loaded(tmp_path, churn=text).errors] == [
-        "the app setting RULES_ENV is not set"
-    ]
+    assert [error.message for error in loaded(tmp_path, churn=text).errors] == ["the app setting RULES_ENV is not set"]
 
 
-def test_a_setting_that_is_not_utf_8_is_a_mistake(tmp_path: Path) -> None:
-    """Python reads such an environment variable with surrogates, which nothing could write down."""
-    book = with_settings(tmp_path, '{ url: "${RULES_X}" }', {"RULES_X": "caf\udce9"})
-    assert told(book) == [
+def test_setting_that_is_not_utf_8_is_an_error(tmp_path: Path) -> None:
+    """Python reads such an environment variable with surrogates, which cannot be encoded."""
+    loaded_rules = with_settings(tmp_path, '{ url: "${RULES_X}" }', {"RULES_X": "caf\udce9"})
+    assert errors_of(loaded_rules) == [
         "5:18: half a character (U+DCE9), which is no text. "
         "It comes of an escape such as \\ud83d, or of a setting that is not UTF-8."
     ]
 
 
-def test_only_values_are_read_from_settings(tmp_path: Path) -> None:
-    """Not keys."""
-    assert told(loaded(tmp_path, churn='"${RULES_A}": 1\n')) == [
+def test_setting_in_a_key_is_an_error(tmp_path: Path) -> None:
+    assert errors_of(loaded(tmp_path, churn='"${RULES_A}": 1\n')) == [
         "1:1: '${RULES_A}' cannot be a key. Only values can be read from app settings."
     ]
 
 
-def test_a_missing_setting_takes_no_other_file_with_it(tmp_path: Path) -> None:
-    """Nor does it hide the other mistakes of its own."""
-    book = with_settings(tmp_path, '{ url: "${RULES_A} ${RULES_B}", zzz: 1 }', {"RULES_A": "x"})
-    assert [mistake.message for mistake in book.errors] == [
+def test_missing_setting_hides_no_other_error_of_the_file(tmp_path: Path) -> None:
+    loaded_rules = with_settings(tmp_path, '{ url: "${RULES_A} ${RULES_B}", zzz: 1 }', {"RULES_A": "x"})
+    assert [error.message for error in loaded_rules.errors] == [
         "the app setting RULES_B is not set",
         "unknown key 'zzz' in with",
     ]
@@ -143,38 +136,35 @@ def test_a_missing_setting_takes_no_other_file_with_it(tmp_path: Path) -> None:
         '"${RULES_SECRET}"',
     ],
 )
-def test_no_message_shows_a_secret_or_what_a_setting_contains(text: str, tmp_path: Path) -> None:
-    """Although these validators tell what they were given."""
-    book = with_settings(tmp_path, text, {"RULES_SECRET": SECRET})
-    assert book.errors
-    shown = repr(book)
+def test_messages_show_neither_secrets_nor_values_of_settings(text: str, tmp_path: Path) -> None:
+    """These validators put their input into their messages."""
+    loaded_rules = with_settings(tmp_path, text, {"RULES_SECRET": SECRET})
+    assert loaded_rules.errors
+    shown = repr(loaded_rules)
     for part in (SECRET, SECRET.upper(), "hunter"):
         assert part not in shown.replace(f"{{ {SECRET}: x }}", "")
 
 
 @pytest.mark.parametrize("key", ["name", "on", "in", "when", "do", "after", "retry", "dry_run", "with", "zzz"])
-def test_nor_does_any_key_of_a_rule(key: str, tmp_path: Path) -> None:
-    """The setting's name stands for what it contains."""
+def test_messages_about_keys_of_a_rule_show_no_value_of_a_setting(key: str, tmp_path: Path) -> None:
     text = rule(**{key: '"${RULES_SECRET}"'})
-    book = loaded(tmp_path, {"RULES_SECRET": SECRET.upper() + "!"}, churn=rules(text))
-    assert book.errors
-    assert "hunter" not in repr(book.errors).lower()
+    loaded_rules = loaded(tmp_path, {"RULES_SECRET": SECRET.upper() + "!"}, churn=rules(text))
+    assert loaded_rules.errors
+    assert "hunter" not in repr(loaded_rules.errors).lower()
 
 
-def test_what_is_no_secret_is_shown(tmp_path: Path) -> None:
-    """A message helps more with the value."""
-    assert told(with_settings(tmp_path, "{ url: bad-url, password: bad }")) == [
+def test_messages_show_values_that_are_not_secret(tmp_path: Path) -> None:
+    assert errors_of(with_settings(tmp_path, "{ url: bad-url, password: bad }")) == [
         "5:18: with.url: 'bad-url' will not do",
         "5:37: with.password is not valid; why is not shown, because it is a secret",
     ]
 
 
-def test_a_secret_reaches_the_handler(tmp_path: Path) -> None:
-    """And nothing that is printed of the rule."""
+def test_secret_reaches_the_handler_and_is_not_printed(tmp_path: Path) -> None:
     text = '{ password: "${RULES_SECRET}", headers: { Authorization: "Bearer ${RULES_SECRET}" } }'
-    book = with_settings(tmp_path, text, {"RULES_SECRET": "hunter2"})
-    handler = fields(book)
+    loaded_rules = with_settings(tmp_path, text, {"RULES_SECRET": "hunter2"})
+    handler = fields(loaded_rules)
     assert isinstance(handler, Call)
     assert handler.password.get_secret_value() == "hunter2"
     assert handler.headers["Authorization"].get_secret_value() == "Bearer hunter2"
-    assert "hunter2" not in repr(book)
+    assert "hunter2" not in repr(loaded_rules)

@@ -1,4 +1,4 @@
-"""What docs/rules.md shows is what the app reads."""
+"""The app reads the examples of docs/rules.md, and reports the error that it shows."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ REST = {"name": "example", "on": "RunStatusChanged", "do": "log"}
 
 
 def as_file(example: str) -> str:
-    """A whole file as it is; some keys of a rule with what else a rule needs."""
+    """The example as a whole file: the keys of a rule get the other keys that a rule needs."""
     if re.match(r"# rules/", example):
         return example
     rest = {key: value for key, value in REST.items() if not re.search(rf"^{key}:", example, re.MULTILINE)}
@@ -27,8 +27,8 @@ def as_file(example: str) -> str:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.splitlines()[0])
-def test_every_example_loads(example: str, tmp_path: Path) -> None:
-    """Without a mistake, as a file of its own."""
+def test_every_example_loads_without_errors(example: str, tmp_path: Path) -> None:
+    """Each example is a file of its own."""
     name = re.match(r"# rules/(\S+)", example)
     (tmp_path / "workspaces.yaml").write_text(WORKSPACES)
     (tmp_path / (name[1] if name else "example.yaml")).write_text(as_file(example))
@@ -43,8 +43,7 @@ def test_every_word_of_the_language_is_explained(word: str) -> None:
     assert f"`{word}`" in DOC
 
 
-def test_the_message_that_is_shown_is_the_message_that_is_given(tmp_path: Path) -> None:
-    """Down to the column."""
+def test_error_in_the_docs_is_the_error_that_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "rules"
     folder.mkdir()
     (folder / "workspaces.yaml").write_text(WORKSPACES)
@@ -52,5 +51,5 @@ def test_the_message_that_is_shown_is_the_message_that_is_given(tmp_path: Path) 
         "rules:\n  - name: a\n    do: log\n    on: RunStatusChanged\n    in: { env: prod }\n    when:\n"
         "      - data.runStatus StringsIn Failed\n"
     )
-    [mistake] = load(folder, SETTINGS).errors
-    assert f"\n    {mistake}\n" in DOC
+    [error] = load(folder, SETTINGS).errors
+    assert f"\n    {error}\n" in DOC

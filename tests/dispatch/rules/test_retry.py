@@ -1,4 +1,4 @@
-"""How long to wait before trying again."""
+"""Delays between retries."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,44 +19,39 @@ def wait(retry: Retry, failures: int, jitter: float, error: RetryLater = BUSY, *
     return retry.delay(error, failures, timedelta(**failing), denied, lambda: jitter)
 
 
-def test_the_delay_doubles_up_to_the_longest() -> None:
-    """From 10 s to an hour unless the rule says otherwise."""
+def test_delay_doubles_up_to_max_delay() -> None:
     delays = [wait(Retry(), n, 1.0) for n in (1, 2, 3, 10, 1_000)]
     assert delays == [timedelta(seconds=s) for s in (10, 20, 40, 3_600, 3_600)]
 
 
-def test_jitter_spreads_over_the_upper_half() -> None:
-    """What failed together does not come back together."""
+def test_jitter_covers_the_upper_half_of_the_delay() -> None:
     assert wait(Retry(), 1, 0.0) == timedelta(seconds=5)
 
 
-def test_it_ends_when_the_time_is_over() -> None:
+def test_retries_end_after_the_max_elapsed_time() -> None:
     assert wait(Retry(), 9, 1.0, hours=23) is not None
     assert wait(Retry(), 9, 1.0, hours=24) is None
 
 
-def test_an_error_may_shorten_the_time_but_not_lengthen_it() -> None:
+def test_error_may_shorten_the_max_elapsed_time_but_not_extend_it() -> None:
     assert wait(Retry(), 9, 1.0, RetryLater("403", patience=timedelta(minutes=30)), minutes=30) is None
     assert wait(Retry(), 9, 1.0, RetryLater("403", patience=timedelta(days=30)), hours=24) is None
 
 
-def test_an_error_s_own_time_begins_with_it() -> None:
-    """Not with the failures of other kinds before it."""
+def test_time_of_an_error_with_its_own_limit_begins_with_that_error() -> None:
     denied, day = RetryLater("403", patience=timedelta(minutes=30)), timedelta(hours=23)
     assert Retry().delay(denied, 9, day, timedelta(minutes=29)) is not None
     assert Retry().delay(denied, 9, day, timedelta(minutes=30)) is None
     assert Retry().delay(BUSY, 9, day, timedelta(minutes=30)) is not None
 
 
-def test_the_service_s_word_replaces_the_backoff() -> None:
-    """If it is longer, and up to a day: a hostile header neither stops an action for ever nor makes it spin."""
+def test_longer_retry_after_replaces_the_backoff_for_at_most_a_day() -> None:
     assert wait(Retry(), 1, 1.0, RetryLater("503", timedelta(seconds=90))) == timedelta(seconds=90)
     assert wait(Retry(), 1, 1.0, RetryLater("503", timedelta(days=900))) == timedelta(days=1)
     assert wait(Retry(), 1, 1.0, RetryLater("503", timedelta())) == timedelta(seconds=10)
 
 
-def test_a_throttled_action_waits_at_least_a_minute_and_at_most_a_day_and_a_half() -> None:
-    """A rejected request counts against the limit, too; a hostile header does not stop an action for ever."""
+def test_throttled_action_pauses_between_a_minute_and_a_day_and_a_half() -> None:
     for asked, least, most in ((1, 60, 90), (600, 600, 900), (10**8, 86_400, 129_600)):
         throttled = RetryLater("429", timedelta(seconds=asked), throttled=True)
         pauses = [Retry().pause(throttled, lambda jitter=jitter: jitter) for jitter in (0.0, 1.0)]  # type: ignore[misc]  # mypy cannot infer a lambda's default
@@ -65,8 +60,8 @@ def test_a_throttled_action_waits_at_least_a_minute_and_at_most_a_day_and_a_half
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 @pytest.mark.parametrize("value", ["0", "1", "Sun, 22 Nov 2020 09:00:00 GMT"])
-def test_no_header_makes_an_action_spin(status: int, value: str) -> None:
-    """`Retry-After: 0` is no invitation: the least pause is half of `first_delay`, and a minute when throttled."""
+def test_short_retry_after_does_not_shorten_the_delay(status: int, value: str) -> None:
+    """The shortest delay is half of `first_delay`; the shortest pause is a minute."""
     verdict = classify(refused(status, **{"Retry-After": value}))
     assert isinstance(verdict, RetryLater)
     least = Retry().pause(verdict, lambda: 0.0) if verdict.throttled else wait(Retry(), 1, 0.0, verdict)
@@ -74,8 +69,7 @@ def test_no_header_makes_an_action_spin(status: int, value: str) -> None:
 
 
 @pytest.mark.parametrize("keys", [{"after": 30}, {"after": "30s"}, {"patience": 1.5}, {"after": 0}])
-def test_a_pause_is_a_timedelta_or_the_handler_s_mistake(keys: dict[str, Any]) -> None:
-    """Told where it is made, with the word that is wrong."""
+def test_retry_later_rejects_anything_but_a_timedelta(keys: dict[str, Any]) -> None:
     [(name, value)] = keys.items()
     with pytest.raises(TypeError, match=f"RetryLater's {name} is a timedelta or None, not {value!r}"):
         RetryLater("busy", **keys)
@@ -84,11 +78,11 @@ def test_a_pause_is_a_timedelta_or_the_handler_s_mistake(keys: dict[str, Any]) -
 @pytest.mark.parametrize(
     "keys", [{"for": "soon"}, {"first_delay": "0s"}, {"first_delay": "2h"}, {"max_delay": "1s"}, {"attempts": 8}]
 )
-def test_nonsense_is_refused(keys: dict[str, str]) -> None:
+def test_invalid_retry_is_rejected(keys: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         Retry.model_validate(keys)
 
 
-def test_a_rule_s_words_are_taken() -> None:
+def test_retry_reads_durations() -> None:
     retry = Retry.model_validate({"for": "2d", "first_delay": "1m", "max_delay": "30m"})
     assert (retry.max_elapsed, retry.first_delay) == (timedelta(days=2), timedelta(minutes=1))

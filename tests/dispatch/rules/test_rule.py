@@ -1,4 +1,4 @@
-"""Which rules an event leads to, and which the end of an action."""
+"""Rules that match an event, and rules that follow the end of an action."""
 
 import json
 from pathlib import Path
@@ -30,12 +30,12 @@ def names(found: list[Rule]) -> list[str]:
     return [rule.name for rule in found]
 
 
-def matching(book: Rules, event: Event) -> list[str]:
-    return names(book.matching(book.context(event)))
+def matching(loaded_rules: Rules, event: Event) -> list[str]:
+    return names(loaded_rules.matching(loaded_rules.context(event)))
 
 
-def following(book: Rules, name: str, status: str, event: Event) -> list[str]:
-    return names(book.following(name, status, book.context(event, Result(name, status, "how it went"))))
+def following(loaded_rules: Rules, name: str, status: str, event: Event) -> list[str]:
+    return names(loaded_rules.following(name, status, loaded_rules.context(event, Result(name, status, "how it went"))))
 
 
 def in_dev(event: Event) -> Event:
@@ -43,32 +43,41 @@ def in_dev(event: Event) -> Event:
 
 
 class TestOn:
-    def test_a_rule_acts_on_the_types_that_it_names(self, tmp_path: Path) -> None:
+    def test_rule_matches_the_event_types_that_it_names(self, tmp_path: Path) -> None:
         """By their short or their full names."""
         full = "Microsoft.MachineLearningServices.ModelDeployed"
-        book = loaded(tmp_path, churn=rules(rule(on=f"[RunCompleted, {full}]")))
-        assert matching(book, RunCompleted.example()) == matching(book, ModelDeployed.example()) == ["a"]
-        assert matching(book, RunStatusChanged.example()) == matching(book, ModelRegistered.example()) == []
+        loaded_rules = loaded(tmp_path, churn=rules(rule(on=f"[RunCompleted, {full}]")))
+        assert (
+            matching(loaded_rules, RunCompleted.example()) == matching(loaded_rules, ModelDeployed.example()) == ["a"]
+        )
+        assert (
+            matching(loaded_rules, RunStatusChanged.example())
+            == matching(loaded_rules, ModelRegistered.example())
+            == []
+        )
 
-    def test_drift_is_both_forms_of_drift(self, tmp_path: Path) -> None:
-        """And no other change of a run's status."""
-        book = loaded(tmp_path, churn=rules(rule(on="DriftDetected")))
-        assert matching(book, DatasetDriftDetected.example()) == ["a"]
-        assert matching(book, RunStatusChanged.example(**BREACH)) == ["a"]
-        assert matching(book, RunStatusChanged.example()) == []
+    def test_drift_detected_matches_both_forms_of_drift(self, tmp_path: Path) -> None:
+        """It matches no other change of a run's status."""
+        loaded_rules = loaded(tmp_path, churn=rules(rule(on="DriftDetected")))
+        assert matching(loaded_rules, DatasetDriftDetected.example()) == ["a"]
+        assert matching(loaded_rules, RunStatusChanged.example(**BREACH)) == ["a"]
+        assert matching(loaded_rules, RunStatusChanged.example()) == []
 
-    def test_drift_beside_the_type_that_can_be_drift_is_no_second_action(self, tmp_path: Path) -> None:
-        """And narrows nothing."""
-        book = loaded(tmp_path, churn=rules(rule(on="[DriftDetected, RunStatusChanged]")))
-        assert matching(book, RunStatusChanged.example(**BREACH)) == matching(book, RunStatusChanged.example()) == ["a"]
+    def test_drift_detected_beside_run_status_changed_matches_an_event_once(self, tmp_path: Path) -> None:
+        loaded_rules = loaded(tmp_path, churn=rules(rule(on="[DriftDetected, RunStatusChanged]")))
+        assert (
+            matching(loaded_rules, RunStatusChanged.example(**BREACH))
+            == matching(loaded_rules, RunStatusChanged.example())
+            == ["a"]
+        )
 
-    def test_rules_come_in_the_order_of_their_files(self, tmp_path: Path) -> None:
-        """Which is that of the files' names, .yml or .yaml."""
+    def test_rules_match_in_the_order_of_their_files(self, tmp_path: Path) -> None:
+        """Files are sorted by name, with .yml and .yaml together."""
         files = {"b": rules(rule(name="b2"), rule(name="b1")), "a.yml": rules(rule(name="z"))}
         (tmp_path / "rules" / "folder.yaml").mkdir(parents=True)
-        book = loaded(tmp_path, **files, **{"notes.txt": "not rules", ".hidden.yaml": "not: rules"})
-        assert book.errors == ()
-        assert matching(book, RunStatusChanged.example()) == ["z", "b2", "b1"]
+        loaded_rules = loaded(tmp_path, **files, **{"notes.txt": "not rules", ".hidden.yaml": "not: rules"})
+        assert loaded_rules.errors == ()
+        assert matching(loaded_rules, RunStatusChanged.example()) == ["z", "b2", "b1"]
 
 
 class TestIn:
@@ -82,43 +91,43 @@ class TestIn:
             ("{ env: dev, team: churn }", True, False),
         ],
     )
-    def test_a_rule_acts_in_the_workspaces_that_it_chooses(
+    def test_rule_matches_in_the_workspaces_that_it_chooses(
         self, where: str, dev: bool, prod: bool, tmp_path: Path
     ) -> None:
-        """By name, by names, or by labels, all of which must fit."""
-        book = loaded(tmp_path, churn=rules(rule(**{"in": where})))
-        assert bool(matching(book, RunStatusChanged.example())) is prod
-        assert bool(matching(book, in_dev(RunStatusChanged.example()))) is dev
+        loaded_rules = loaded(tmp_path, churn=rules(rule(**{"in": where})))
+        assert bool(matching(loaded_rules, RunStatusChanged.example())) is prod
+        assert bool(matching(loaded_rules, in_dev(RunStatusChanged.example()))) is dev
 
-    def test_labels_are_texts_whatever_they_look_like(self, tmp_path: Path) -> None:
-        """A number or true in a label is found by what is written."""
+    def test_labels_are_compared_as_written(self, tmp_path: Path) -> None:
         id = SETTINGS["RULES_WS_CHURN_PROD"]
         workspaces = f"workspaces: {{ it: {{ id: {id}, tier: 01, live: true, since: 2026-11-22 }} }}"
-        book = loaded(tmp_path, workspaces=workspaces, churn=rules(rule(**{"in": "{ tier: 01, live: [true, false] }"})))
-        assert [str(m) for m in book.errors] == [
+        loaded_rules = loaded(
+            tmp_path, workspaces=workspaces, churn=rules(rule(**{"in": "{ tier: 01, live: [true, false] }"}))
+        )
+        assert [str(m) for m in loaded_rules.errors] == [
             "rules/churn.yaml:5:34: no workspace has live: 'false'. The values of live are true."
         ]
-        book = loaded(tmp_path, workspaces=workspaces, churn=rules(rule(**{"in": '{ tier: "01", live: true }'})))
-        workspace = book.workspace(RunStatusChanged.example())
+        loaded_rules = loaded(
+            tmp_path, workspaces=workspaces, churn=rules(rule(**{"in": '{ tier: "01", live: true }'}))
+        )
+        workspace = loaded_rules.workspace(RunStatusChanged.example())
         assert workspace
         assert workspace.labels == {"tier": "01", "live": "true", "since": "2026-11-22"}
-        assert matching(book, RunStatusChanged.example()) == ["a"]
+        assert matching(loaded_rules, RunStatusChanged.example()) == ["a"]
 
-    def test_a_workspace_is_known_whatever_the_case_of_its_id(self, tmp_path: Path) -> None:
-        """As ARM has it."""
+    def test_case_of_a_workspace_id_does_not_matter(self, tmp_path: Path) -> None:
         event = RunStatusChanged.example()
         loud = event.model_copy(update={"topic": event.topic.upper()})
         workspace = loaded(tmp_path).workspace(loud)
         assert workspace
         assert workspace.view() == {"name": "churn-prod", "labels": {"env": "prod", "team": "churn"}}
 
-    def test_a_foreign_workspace_matches_nothing(self, tmp_path: Path) -> None:
-        """Not even a rule for all workspaces."""
-        book = loaded(tmp_path, churn=rules(rule()))
+    def test_events_of_unlisted_workspaces_match_no_rule(self, tmp_path: Path) -> None:
+        loaded_rules = loaded(tmp_path, churn=rules(rule()))
         foreign = RunStatusChanged.example().model_copy(update={"topic": ELSEWHERE})
-        assert book.knows_workspaces
-        assert book.workspace(foreign) is None
-        assert matching(book, foreign) == []
+        assert loaded_rules.knows_workspaces
+        assert loaded_rules.workspace(foreign) is None
+        assert matching(loaded_rules, foreign) == []
 
 
 class TestWhen:
@@ -136,51 +145,50 @@ class TestWhen:
             ("result.status IsNotNull", False),
         ],
     )
-    def test_all_conditions_must_hold_and_one_of_any(self, when: str, holds: bool, tmp_path: Path) -> None:
-        """They see the event as templates do."""
-        book = loaded(tmp_path, churn=rules(rule(when=when)))
-        assert book.errors == ()
-        assert bool(matching(book, RunStatusChanged.example())) is holds
+    def test_when_needs_all_conditions_and_one_of_any(self, when: str, holds: bool, tmp_path: Path) -> None:
+        loaded_rules = loaded(tmp_path, churn=rules(rule(when=when)))
+        assert loaded_rules.errors == ()
+        assert bool(matching(loaded_rules, RunStatusChanged.example())) is holds
 
 
 class TestAfter:
-    def test_a_rule_follows_the_outcome_that_it_names(self, tmp_path: Path) -> None:
-        """Succeeded, if it names none."""
+    def test_rule_follows_the_outcome_that_it_names(self, tmp_path: Path) -> None:
+        """The default is `succeeded`."""
         outcomes = ("succeeded", "failed", "skipped", "any")
         after = [rule(name=o, after=f"{{ rules: [root, other], outcome: {o} }}") for o in outcomes]
         text = rules(rule(name="root"), rule(name="other"), rule(name="plain", after="{ rules: root }"), *after)
-        book = loaded(tmp_path, churn=text)
+        loaded_rules = loaded(tmp_path, churn=text)
         event = RunStatusChanged.example()
-        assert following(book, "root", "succeeded", event) == ["plain", "succeeded", "any"]
+        assert following(loaded_rules, "root", "succeeded", event) == ["plain", "succeeded", "any"]
         assert (
-            following(book, "root", "failed", event) == following(book, "other", "failed", event) == ["failed", "any"]
+            following(loaded_rules, "root", "failed", event)
+            == following(loaded_rules, "other", "failed", event)
+            == ["failed", "any"]
         )
-        assert following(book, "root", "skipped", event) == ["skipped", "any"]
-        assert following(book, "plain", "succeeded", event) == []
-        assert matching(book, event) == ["root", "other"]
+        assert following(loaded_rules, "root", "skipped", event) == ["skipped", "any"]
+        assert following(loaded_rules, "plain", "succeeded", event) == []
+        assert matching(loaded_rules, event) == ["root", "other"]
 
-    def test_its_own_in_and_when_must_hold(self, tmp_path: Path) -> None:
-        """`when` sees the result."""
+    def test_in_and_when_apply_to_a_following_rule(self, tmp_path: Path) -> None:
+        """`when` can read the result."""
         after = "{ rules: root, outcome: any }"
         text = rules(
             rule(name="root"),
             rule(name="in-dev", after=after, **{"in": "{ env: dev }"}),
             rule(name="if-failed", after=after, when="result.status StringIn failed"),
         )
-        book = loaded(tmp_path, churn=text)
-        assert book.errors == ()
-        assert following(book, "root", "failed", RunStatusChanged.example()) == ["if-failed"]
-        assert following(book, "root", "skipped", in_dev(RunStatusChanged.example())) == ["in-dev"]
+        loaded_rules = loaded(tmp_path, churn=text)
+        assert loaded_rules.errors == ()
+        assert following(loaded_rules, "root", "failed", RunStatusChanged.example()) == ["if-failed"]
+        assert following(loaded_rules, "root", "skipped", in_dev(RunStatusChanged.example())) == ["in-dev"]
 
-    def test_it_may_stand_in_another_file(self, tmp_path: Path) -> None:
-        """Before or after what it follows."""
-        book = loaded(tmp_path, a=rules(rule(name="x", after="{ rules: y }")), b=rules(rule(name="y")))
-        assert following(book, "y", "succeeded", RunStatusChanged.example()) == ["x"]
+    def test_followed_rule_may_be_in_another_file(self, tmp_path: Path) -> None:
+        loaded_rules = loaded(tmp_path, a=rules(rule(name="x", after="{ rules: y }")), b=rules(rule(name="y")))
+        assert following(loaded_rules, "y", "succeeded", RunStatusChanged.example()) == ["x"]
 
 
 class TestWhatARuleCarries:
-    def test_where_it_stands_what_it_does_and_how_it_retries(self, tmp_path: Path) -> None:
-        """For the history, and for the mails that it sends."""
+    def test_rule_knows_its_position_handler_retry_and_guards(self, tmp_path: Path) -> None:
         text = rules(rule(name="b"), rule(dry_run="true", retry="{ for: 2h }", **{"with": "{ level: error }"}))
         found = loaded(tmp_path, churn=text).get("a")
         assert found
@@ -189,8 +197,8 @@ class TestWhatARuleCarries:
         assert found.guards == (DryRun(found.handler),)
         assert found.action().rule == "a"
 
-    def test_the_hash_of_its_settings_changes_with_them(self, tmp_path: Path) -> None:
-        """And not with where it stands or what it is called, nor with a secret."""
+    def test_settings_hash_depends_on_the_settings_only(self, tmp_path: Path) -> None:
+        """Not on the rule's position or name, nor on secrets."""
         a = "{ level: error }"
         texts = [rule(**{"with": a}), rule(name="b", **{"with": a}), rule(name="c", **{"with": "{ level: info }"})]
         secret = rule(name="d", do="HERE:Call", **{"with": '{ password: "${RULES_P}" }'})
@@ -200,8 +208,7 @@ class TestWhatARuleCarries:
         assert one["d"].settings_hash == two["d"].settings_hash
         assert one["d"].handler != two["d"].handler
 
-    def test_alerts_are_a_handler(self, tmp_path: Path) -> None:
-        """Or nothing, if workspaces.yaml names none."""
+    def test_alerts_have_a_handler_if_workspaces_yaml_names_one(self, tmp_path: Path) -> None:
         assert loaded(tmp_path).alerts is None
         workspaces = (ROOT / "samples" / "rules" / "workspaces.yaml").read_text()
         alerts = loaded(tmp_path, workspaces=workspaces).alerts
@@ -213,25 +220,25 @@ class TestTheSampleRules:
     """rules/ as it is delivered, with the settings of local.settings.json.example and the events of samples/."""
 
     @pytest.fixture
-    def book(self) -> Rules:
+    def loaded_rules(self) -> Rules:
         settings = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
         return load(ROOT / "samples" / "rules", settings)
 
-    def test_they_have_no_mistakes(self, book: Rules) -> None:
-        assert book.errors == ()
-        assert book.refused == {}
+    def test_sample_rules_have_no_errors(self, loaded_rules: Rules) -> None:
+        assert loaded_rules.errors == ()
+        assert loaded_rules.refused == {}
 
     @pytest.mark.parametrize("sample", sorted((ROOT / "samples").glob("*_*.json")), ids=lambda path: path.stem)
-    def test_every_sample_is_logged_and_somebody_is_mailed(self, book: Rules, sample: Path) -> None:
+    def test_every_sample_event_leads_to_a_log_line_and_a_mail(self, loaded_rules: Rules, sample: Path) -> None:
         [raw] = json.loads(sample.read_text())
         event = parse_event(raw)
-        context = book.context(event)
+        context = loaded_rules.context(event)
         assert context.workspace
-        found, event = book.matching(context), context.event_for_handler()
+        found, event = loaded_rules.matching(context), context.event_for_handler()
         assert {"email", "log"} <= {rule.do for rule in found if not rule.guards}
         assert all(rule.handler.plan(event) for rule in found)
 
-    def test_the_end_of_a_mail_is_logged_however_it_ended(self, book: Rules) -> None:
+    def test_every_outcome_of_a_mail_is_logged(self, loaded_rules: Rules) -> None:
         event = RunStatusChanged.example()
         for status in ("succeeded", "failed", "skipped"):
-            assert following(book, "mail-failed-runs", status, event) == ["log-mail-about-failed-runs"]
+            assert following(loaded_rules, "mail-failed-runs", status, event) == ["log-mail-about-failed-runs"]

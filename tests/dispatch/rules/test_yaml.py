@@ -1,4 +1,4 @@
-"""How a rules file is read: YAML 1.2 with places, and what YAML's mistakes are called."""
+"""Rules files are YAML 1.2, with positions; syntax errors have plain messages."""
 
 import math
 from typing import Any
@@ -19,13 +19,13 @@ def read(text: str | bytes) -> RuleFile:
     return parse(text if isinstance(text, bytes) else text.encode(), "x.yaml", {"RULES_X": "v"})
 
 
-def told(file: RuleFile) -> list[str]:
-    return [str(mistake).removeprefix("x.yaml:") for mistake in file.errors]
+def errors_of(file: RuleFile) -> list[str]:
+    return [str(error).removeprefix("x.yaml:") for error in file.errors]
 
 
 def plain(text: str | bytes) -> Any:
     file = read(text)
-    assert told(file) == []
+    assert errors_of(file) == []
     assert file.root
     return file.root.plain()
 
@@ -57,18 +57,18 @@ def plain(text: str | bytes) -> Any:
         (">-\n    a\n    b", "a b"),
     ],
 )
-def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
-    """Whatever YAML 1.1 would make of them."""
+def test_scalars_follow_the_core_schema_of_yaml_1_2(text: str, value: object) -> None:
+    """A YAML 1.1 directive does not change that."""
     assert plain(f"it: {text}") == {"it": value}
     assert plain(f"%YAML 1.1\n---\non: {text}") == {"on": value}
 
 
-def test_not_a_number_is_read() -> None:
+def test_nan_is_a_number() -> None:
     assert math.isnan(plain(".nan"))
 
 
-def test_every_key_and_value_knows_its_place() -> None:
-    """Lines and columns count from 1, characters and not bytes."""
+def test_keys_and_values_have_positions() -> None:
+    """Lines and columns count characters, from 1."""
     root = read("\ufeff# a\r\n'é é': { ü: [x, y] }\n").root
     assert isinstance(root, Table)
     inner = root.fields["é é"]
@@ -79,22 +79,21 @@ def test_every_key_and_value_knows_its_place() -> None:
     assert [item.position for item in letters.items] == [Position(2, 14), Position(2, 17)]
 
 
-def test_where_nothing_stands_the_key_does() -> None:
-    """The parser would say: where the next thing begins."""
+def test_missing_value_has_the_position_of_its_key() -> None:
+    """The parser gives the position of the next token."""
     root = read("a:\n\n\nb: 1\n").root
     assert isinstance(root, Table)
     assert root.fields["a"].position == Position(1, 1)
 
 
-def test_aliases_work() -> None:
-    """For values; what an alias stands for keeps the place where it was written."""
+def test_alias_has_the_value_and_position_of_its_anchor() -> None:
     file = read("a: &x [1, 2]\nb: *x\n")
     assert isinstance(file.root, Table)
     assert file.root.plain() == {"a": [1, 2], "b": [1, 2]}
     assert file.root.fields["b"].position == Position(1, 4)
 
 
-MISTAKES = [
+SYNTAX_ERRORS = [
     ("    on: x\n\tdo: y\n", "4:1: a tab, where YAML knows only spaces. Indent with spaces."),
     (
         "    subject: {{ data.x }} failed\n",
@@ -145,10 +144,11 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), [(text, list(e)) for text, *e in MISTAKES], ids=[m[1] for m in MISTAKES])
-def test_what_yaml_refuses_is_told_in_words_of_use(text: str, expected: list[str]) -> None:
-    """With a hint that fits what people do wrong most."""
-    assert told(read(HEAD + text)) == expected
+@pytest.mark.parametrize(
+    ("text", "expected"), [(text, list(e)) for text, *e in SYNTAX_ERRORS], ids=[m[1] for m in SYNTAX_ERRORS]
+)
+def test_syntax_error_has_a_plain_message_and_a_hint(text: str, expected: list[str]) -> None:
+    assert errors_of(read(HEAD + text)) == expected
 
 
 UNREADABLE = [
@@ -165,27 +165,41 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize(("raw", "expected"), UNREADABLE, ids=[expected for _, expected in UNREADABLE])
-def test_what_is_no_text_or_too_much_is_refused(raw: bytes, expected: str) -> None:
-    """At its place, and soon."""
+def test_binary_or_oversized_content_is_refused(raw: bytes, expected: str) -> None:
     file = read(raw)
-    assert told(file) == [expected]
+    assert errors_of(file) == [expected]
     assert not file.readable
 
 
-def test_aliases_cannot_blow_up() -> None:
-    """Ten levels of ten aliases each are ten thousand million entries."""
+def test_expanded_aliases_count_against_the_limit() -> None:
+    """Ten levels of ten aliases each would be ten thousand million entries."""
     lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]" for a, b in zip("abcdefghi", "bcdefghij", strict=True)]
-    assert told(read("\n".join(lines))) == [
+    assert errors_of(read("\n".join(lines))) == [
         "5:8: more than 20000 entries, aliases written out. Make several files of it."
     ]
 
 
-def test_an_empty_file_is_no_mistake() -> None:
-    """Nor one with comments only."""
+def test_levels_of_aliases_count() -> None:
+    """Each anchor adds a list around the one before, which is many levels in few characters."""
+    lines = ["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 60))]
+    assert errors_of(read("\n".join(lines))) == ["1:10: more than 40 levels"]
+
+
+def test_errors_above_a_syntax_error_are_reported() -> None:
+    text = "a: ${RULES_NONE}\nb:\n  - c: !!str x\n    c: 1\n   d: 2\n"
+    assert [error.partition(". ")[0] for error in errors_of(read(text))] == [
+        "1:4: the app setting RULES_NONE is not set",
+        "3:8: a tag ('tag:yaml.org,2002:str'), which rules do not know",
+        "4:5: 'c' stands here a second time",
+        "5:4: this does not fit what stands above it",
+    ]
+
+
+def test_empty_file_has_no_errors() -> None:
     for text in ("", "# nothing\n", "---\n", "\ufeff"):
         file = read(text)
-        assert (told(file), file.readable) == ([], True)
+        assert (errors_of(file), file.readable) == ([], True)
 
 
 MARKS = "-:?[]{},#&*!|>%@`'\"\n\t ~<="
@@ -194,13 +208,12 @@ WORDS = ["rules", "  ", "a", "1", "${", "${RULES_X}", "}", "\n  ", "- ", ": ", "
 
 @given(st.lists(st.sampled_from([*MARKS, *WORDS]), max_size=60).map("".join))
 @settings(max_examples=1000)
-def test_reading_never_raises_and_places_are_in_the_text(text: str) -> None:
-    """Whatever is made of YAML's own marks."""
+def test_reading_never_raises_and_positions_are_in_the_text(text: str) -> None:
     file = read(text)
     lines = text.splitlines() or [""]
-    for mistake in file.errors:
-        assert 1 <= mistake.line <= len(lines) + 1
-        assert 1 <= mistake.column <= max(map(len, lines)) + 2
+    for error in file.errors:
+        assert 1 <= error.line <= len(lines) + 1
+        assert 1 <= error.column <= max(map(len, lines)) + 2
     if file.root:
         assert all(1 <= node.position.line <= len(lines) + 1 for node in nodes(file.root))
 
