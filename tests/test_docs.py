@@ -72,7 +72,7 @@ def test_the_readme_s_handler_runs(
     assert world.loaded.errors == ()
     world.receive(RunStatusChanged.example(run_id="bold_ant", experiment_name="churn"))
     world.run()
-    assert world.ends() == {"tell-the-channel": "succeeded"}
+    assert world.ends() == {"post-to-channel": "succeeded"}
     assert posted == [b'{"text": "churn: bold_ant"}']
 
 
@@ -104,8 +104,8 @@ def test_the_readme_s_mistake_is_what_check_prints(tmp_path: Path) -> None:
 
 
 def test_the_commands_of_the_readme_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"make ([a-z]+)", README)) <= targets
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"make ([a-z-]+)", README)) <= targets
 
 
 def test_the_settings_of_the_readme_are_the_code_s() -> None:
