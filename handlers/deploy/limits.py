@@ -16,6 +16,9 @@ MIN_POLL = timedelta(seconds=1)  # a shorter `poll` would spend the workspace's 
 
 BAKE_PAUSE = timedelta(minutes=1)  # between health checks while a share bakes; `poll` does not shorten it
 
+# A longer time between two polls restarts the limits: no limit passes while the app does not poll, as in an outage.
+MAX_GAP = timedelta(minutes=5)
+
 # Until the step sends its request again.
 REFUSAL_SETTLED = timedelta(seconds=45)  # a refused request had no effect, but its reason may need time to pass
 OUTCOME_KNOWN = timedelta(minutes=2)  # a request whose answer was lost, by a crash too, may have had an effect

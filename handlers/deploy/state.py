@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from handlers.deploy.limits import ERROR_FREE
+from handlers.deploy.limits import ERROR_FREE, MAX_GAP
 from handlers.steps import StepState
 
 # What consecutive polls of a step can observe.
@@ -35,6 +35,7 @@ class RolloutState(StepState):
     cause: str = ""  # why the roll-out is rolled back
     log: str = ""  # the end of the container's log
 
+    called_at: datetime | None = None  # the last call
     polling_since: datetime | None = None  # the first poll of this step, or the first one after its last error
     since: dict[str, datetime] = Field(default_factory=dict)  # since when consecutive polls observe something
     verdict: str = ""  # of the last smoke test
@@ -47,6 +48,7 @@ class RolloutState(StepState):
 
     def next_step(self) -> None:
         """Reset everything that concerns one step only."""
+        self.called_at = None
         self.since = {}
         self.errors = 0
         self.outcome_unknown = False
@@ -71,6 +73,15 @@ class RolloutState(StepState):
             self.since.pop(observation, None)
             return timedelta()
         return now - self.since.setdefault(observation, now)
+
+
+def resumed(saved: Mapping[str, Any], now: datetime, *, crashed: bool) -> dict[str, Any]:
+    """The saved state at the beginning of a call: a crash or a long gap since the last call restarts its limits."""
+    if crashed:  # that call may have sent its request
+        return {**saved, "polling_since": None, "since": {}, "outcome_unknown": True}
+    if (called_at := saved.get("called_at")) and now - datetime.fromisoformat(called_at) > MAX_GAP:
+        return {**saved, "polling_since": now if saved.get("polling_since") else None, "since": {}}
+    return dict(saved)
 
 
 # Actions in progress outlive a deployment of the app: release 0.1 saved other names, and counted polls.

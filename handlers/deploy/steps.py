@@ -12,7 +12,7 @@ from handlers.deploy.plan import Plan
 from handlers.deploy.preconditions import Preconditions
 from handlers.deploy.rollback import Rollback
 from handlers.deploy.rollout import Rollout
-from handlers.deploy.state import RolloutState, upgraded
+from handlers.deploy.state import RolloutState, resumed, upgraded
 from handlers.steps import take_step
 
 _STAGES = (Preconditions, EndpointCreation, DeploymentCreation, Rollout, Cleanup, Rollback)
@@ -25,9 +25,7 @@ def steps_of(plan: Plan) -> tuple[Callable[[RolloutState], Any], ...]:
 
 def roll_out(plan: Plan) -> Outcome:
     """Take the step that is due. Raises azure-core's errors, RetryLater and GiveUp."""
-    saved = upgraded(plan.action.state, plan.now)
-    if plan.action.interrupted:  # the call that crashed may have sent its request
-        saved |= {"polling_since": None, "outcome_unknown": True}
+    saved = resumed(upgraded(plan.action.state, plan.now), plan.now, crashed=plan.action.interrupted)
     steps = steps_of(plan)
     outcome = take_step(steps, saved, RolloutState)
     if not isinstance(outcome, CheckBack):
@@ -35,4 +33,5 @@ def roll_out(plan: Plan) -> Outcome:
     state = RolloutState.model_validate(outcome.state)
     if state.step != saved.get("step", steps[0].__name__):
         state.next_step()
+    state.called_at = plan.now
     return replace(outcome, state=state.model_dump(mode="json"))

@@ -15,6 +15,7 @@ from tests.handlers.deploy.site import (
     EIGHT,
     ENDPOINT,
     PROD,
+    PUT_EIGHT,
     REQUEST,
     SEVEN,
     CrashAtWrite,
@@ -39,6 +40,7 @@ class Schedule:
 
     def __init__(self, site: Site) -> None:
         self._azure, self._clock = site.azure, site.world.clock
+        self._skipping = timedelta()
         self._calls: list[tuple[str, datetime]] = []
         self._due: list[tuple[datetime, Callable[[], None]]] = []
         self._triggers: list[tuple[Callable[[Any], bool], Callable[[], None]]] = []
@@ -69,13 +71,17 @@ class Schedule:
 
         def end() -> None:
             self.later(span, self._azure.faults.clear)
-            self._clock.forward(seconds=max(span - timedelta(minutes=1), timedelta()).total_seconds())
+            self._skipping = max(span - timedelta(minutes=1), timedelta())
 
         self.when(begins, begin)
 
     def skip(self, span: timedelta, begins: Callable[[Any], bool]) -> None:
-        """Move the clock once, after the first call that meets the condition."""
-        self.when(begins, lambda: self._clock.forward(seconds=span.total_seconds()))
+        """After the first call that meets the condition, move the clock by this time, a part at each call."""
+
+        def begin() -> None:
+            self._skipping = span
+
+        self.when(begins, begin)
 
     def times_of(self, target: str) -> list[datetime]:
         """The times of the calls with this method and path."""
@@ -97,6 +103,9 @@ class Schedule:
             if condition(call):
                 self._triggers.remove((condition, then))
                 then()
+        part = min(self._skipping, limits.MAX_GAP / 6)
+        self._skipping -= part
+        self._clock.forward(seconds=part.total_seconds())
 
 
 def is_put(target: str) -> Callable[[Any], bool]:
@@ -225,6 +234,18 @@ def test_a_request_that_a_crashed_worker_sent_may_be_invisible_for_almost_the_li
     schedule.when(is_put(DEPLOYMENT), hide)
     assert deploy_eight(site)[0] == "succeeded", site.outcome("churn-8")
     assert len(schedule.times_of(f"PUT {DEPLOYMENT}")) == 1
+
+
+def test_an_outage_of_the_app_uses_up_no_limit(serving: MakeSite, azure: Azure, poll: str | None) -> None:
+    """The deployment is not found before the outage, nor by the first read after it."""
+    site = serving(poll=poll, traffic=[100])
+    schedule = Schedule(site)
+    schedule.when(is_put(DEPLOYMENT), lambda: azure.faults.fail(f"GET {DEPLOYMENT}", status=404, times=3))
+    schedule.when(
+        lambda call: call.target == f"GET {DEPLOYMENT}" and call.status == 404 and bool(schedule.times_of(PUT_EIGHT)),
+        lambda: site.world.clock.forward(hours=1),
+    )
+    assert deploy_eight(site)[0] == "succeeded", site.outcome("churn-8")
 
 
 def test_traffic_is_confirmed_after_its_limit(serving: MakeSite, azure: Azure, poll: str | None) -> None:

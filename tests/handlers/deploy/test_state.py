@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from handlers.deploy.state import CONFIRMED, MISSING, RolloutState, upgraded
+from handlers.deploy.limits import MAX_GAP
+from handlers.deploy.state import CONFIRMED, MISSING, RolloutState, resumed, upgraded
 from handlers.deploy.steps import steps_of
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -38,6 +39,22 @@ def test_only_a_rejected_request_has_a_known_outcome() -> None:
     assert state.outcome_unknown
     state.record_error(NOW, "HTTP 409", rejected=True)
     assert state.outcome_unknown
+
+
+def test_a_gap_between_two_calls_restarts_the_limits() -> None:
+    """No limit passes while the app does not poll."""
+    state = RolloutState(called_at=NOW, polling_since=BEFORE, since={CONFIRMED: BEFORE})
+    saved = state.model_dump(mode="json")
+    short, long = NOW + MAX_GAP, NOW + 2 * MAX_GAP
+    assert RolloutState.model_validate(resumed(saved, short, crashed=False)) == state
+    after_gap = RolloutState.model_validate(resumed(saved, long, crashed=False))
+    assert (after_gap.polling_since, after_gap.since, after_gap.outcome_unknown) == (long, {}, False)
+
+
+def test_a_crash_restarts_the_limits_and_leaves_the_outcome_unknown() -> None:
+    saved = RolloutState(called_at=NOW, polling_since=BEFORE, since={CONFIRMED: BEFORE}).model_dump(mode="json")
+    state = RolloutState.model_validate(resumed(saved, NOW, crashed=True))
+    assert (state.polling_since, state.since, state.outcome_unknown) == (None, {}, True)
 
 
 # As release 0.1 saved it, while the endpoint was not found during a confirmation.
