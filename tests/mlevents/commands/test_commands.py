@@ -166,9 +166,10 @@ def test_schema_prints_the_schema_that_is_beside_the_rules(kind: str, capsys: py
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
-    """The help of a command as one line."""
+    """The help of a command as one line, without the colours that typer uses in GitHub Actions."""
     assert main([*command, "--help"]) == 0
-    return " ".join(capsys.readouterr().out.replace("│", " ").split())
+    text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    return " ".join(text.replace("│", " ").split())
 
 
 def test_the_list_of_commands_has_their_own_summaries(capsys: pytest.CaptureFixture[str]) -> None:
