@@ -1,7 +1,8 @@
-"""The filters and tests that a template may use: Jinja's, as far as their work can be limited.
+"""The filters and tests that a template may use: those of Jinja whose work can be limited.
 
-`ADDED` says how many characters, or as much work, a filter adds to what it is given, before it does so; `SLOW` what a
-character costs where a filter takes more than about 10 ns for it. handlers/template_limits.py charges both.
+`ADDED` computes the work of a filter beyond reading its arguments, mostly the characters that it adds to them. `SLOW`
+has the price of a character for filters that need more than about 10 ns per character. handlers/template_limits.py
+charges both.
 """
 
 import re
@@ -16,7 +17,7 @@ from jinja2.nodes import EvalContext
 
 @pass_eval_context
 def _tojson(context: EvalContext, value: Any, indent: int | None = None) -> str:
-    """JSON as text. Jinja's own is markup, with quotes that an event could end an attribute with."""
+    """JSON as text, which HTML templates escape. Jinja's own is markup, whose quotes could end an attribute."""
     return str(jinja2.filters.do_tojson(context, value, indent))
 
 
@@ -32,13 +33,13 @@ _TESTS = """
 FILTERS: Mapping[str, Any] = {name: jinja2.filters.FILTERS[name] for name in _FILTERS.split()} | {"tojson": _tojson}
 TESTS: Mapping[str, Any] = {name: jinja2.tests.TESTS[name] for name in _TESTS.split()}
 
-# What to write instead of what Jinja has besides.
+# Why Jinja's other filters are not available, or what to use instead.
 INSTEAD = {
     "attr": "write data.runTags.owner or data['runTags']['owner']",
     "batch": "use a loop",
     "pprint": "use tojson(indent=2)",
-    "random": "an action that is tried again must do the same again",
-    "safe": "what an event contains is never markup",
+    "random": "a retry must render the same text",
+    "safe": "values from an event are always escaped",
     "slice": "write data.list[:10], or use a loop",
     "xmlattr": 'write the attributes, each with its value: title="{{ data.runTags.title }}"',
 }
@@ -52,10 +53,10 @@ _MAX_INDENT = 10  # of `tojson`
 
 
 def added_by_format(text: str, values: Any) -> int:
-    """What ``text % values`` adds: each specifier its width, and at most all of the values.
+    """The most that ``text % values`` adds: for each specifier its width, and the length of all values.
 
-    Raises TemplateRuntimeError for too many specifiers, a width of more than three digits, a width among the values,
-    and a name that Python would read in another way than `_SPECIFIER` does.
+    Raises TemplateRuntimeError for too many specifiers, for a width that has more than three digits or comes from the
+    values, and for a name that `_SPECIFIER` cannot parse.
     """
     specifiers = 0
     for match in _SPECIFIER.finditer(text):
@@ -80,12 +81,12 @@ def _indent(text: str, width: int = 4, *_: Any, **__: Any) -> int:
 
 
 def _length(value: Any) -> int:
-    """Characters of a value as text. It was charged before: it is not large."""
+    """The number of characters of a value as text. The value has been charged: this does not create a large text."""
     return len(str(value))
 
 
 def _replace(text: Any, old: Any, new: Any, *_: Any, **__: Any) -> int:
-    return str(text).count(str(old)) * _length(new)  # nothing, as `old`, is found between all characters
+    return str(text).count(str(old)) * _length(new)  # an empty `old` matches between all characters
 
 
 def _round(_: Any, precision: int = 0, *__: Any, **___: Any) -> int:
@@ -112,12 +113,12 @@ def _tojson_indent(value: Any, indent: int | None = None, depth: int = 1) -> int
 def _urlize(_: Any, trim_url_limit: int | None = None, nofollow: bool = False, *more: Any, **options: Any) -> int:
     """A link has its text twice and 60 characters more, which `SLOW` covers."""
     if more or options:
-        raise TemplateRuntimeError("urlize takes trim_url_limit and nofollow only")  # others let an event add schemes
+        raise TemplateRuntimeError("urlize takes trim_url_limit and nofollow only")  # the others can add URL schemes
     return 0
 
 
 def _wordwrap(text: str, width: int = 79, *more: Any, wrapstring: Any = None, **_: Any) -> int:
-    """A line cannot be shorter than half of the width. A long word is copied for each line that is taken from it."""
+    """Two lines together are longer than the width. For each line of a long word, the rest of the word is copied."""
     end = wrapstring or (more[1] if len(more) > 1 else None) or "\n"
     return 2 * len(text) // max(width, 1) * (_length(end) + len(text) // 100) + len(text)
 
@@ -131,7 +132,7 @@ ADDED: Mapping[str, Callable[..., int]] = {
     "round": _round,
     "sum": _sum,
     "tojson": _tojson_indent,
-    "unique": lambda values, *_, **__: len(values) ** 2,  # hashes of an event's numbers may all be the same
+    "unique": lambda values, *_, **__: len(values) ** 2,  # numbers in an event can be chosen to have equal hashes
     "urlize": _urlize,
     "wordwrap": _wordwrap,
 }

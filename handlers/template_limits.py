@@ -52,9 +52,9 @@ def limited() -> Iterator[None]:
 
 
 def spend(work: int) -> None:
-    """Take units of work from the budget. Raises TemplateRuntimeError if not so many are left."""
+    """Take units of work from the budget. Raises TemplateRuntimeError if it is used up."""
     left = _left.get()
-    left[0] -= work
+    left[0] -= max(work, 0)  # a negative width must not refill the budget
     if left[0] < 0:
         raise TemplateRuntimeError(
             "the template does too much: it repeats too often, or handles too much text. "

@@ -94,6 +94,9 @@ ENDLESS = {
         "{{ ('x' * 10**5) | wordwrap(1, true, 'y' * 10**4) }}",
         "{{ ('x' * 10**6) | wordwrap(1) }}",
         "{{ ['x'] | tojson(indent=10**9) }}",
+        "{{ 'x' | center(-10**15) }}{{ 'a' * 10**9 }}",
+        "{{ 'x' | indent(-10**15) }}{{ 'a' * 10**9 }}",
+        "{{ ['x'] | tojson(indent=-10**15) }}{{ 'a' * 10**9 }}",
         "{{ ('x' * 10**5) | list | map('center', 10**5) | list }}",
     ],
     "replacing": [
@@ -226,12 +229,12 @@ WITHIN_LIMIT = [
 # Each raises ValueError as the rules load, with this text.
 REFUSED_AT_LOAD = {
     "{{ id | attr('__class__') }}": "write data.runTags.owner",
-    "{{ id | safe }}": "never markup",
+    "{{ id | safe }}": "always escaped",
     "{{ data | pprint }}": "use tojson",
     "{{ data.runTags | xmlattr }}": "write the attributes",
     "{{ [1] | batch(10**9, 'x') | list }}": "use a loop",
     "{{ [1] | slice(10**9) | list }}": "use a loop",
-    "{{ range(10) | random }}": "must do the same again",
+    "{{ range(10) | random }}": "must render the same text",
     "{% if true %}{{ id | nosuchfilter }}{% endif %}": "there is no filter 'nosuchfilter'",
     "{{ id is callable }}": "there is no test 'callable'",
     "{% include 'x' %}": "include",

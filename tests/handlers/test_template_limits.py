@@ -25,8 +25,6 @@ from tests.handlers.hostile_templates import (
     WITHIN_LIMIT,
 )
 
-pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
-
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = [*(source for sources in ENDLESS.values() for source in sources), *FROM_EVENT]
 WITH_MARKUP = [*ENDLESS["doubling"], *ENDLESS["nested values"], *ENDLESS["replacing"], *ENDLESS["blocks"]]
@@ -58,6 +56,7 @@ def test_more_than_a_hundred_hostile_templates_are_tried() -> None:
     assert len(set(HOSTILE)) > 100
 
 
+@pytest.mark.no_cover  # slow with coverage, and other tests reach the same lines
 @pytest.mark.parametrize(
     ("source", "kind"),
     [(source, Template) for source in HOSTILE] + [(source, HtmlTemplate) for source in WITH_MARKUP],
@@ -79,12 +78,14 @@ def test_hostile_template_is_stopped(source: str, kind: type[Template], small_bu
     assert calls <= CALLS * small_budget // OPERATION
 
 
+@pytest.mark.no_cover  # slow with coverage, and other tests reach the same lines
 @pytest.mark.parametrize("source", TOO_MUCH_OF_LARGE)
 def test_template_that_does_too_much_with_a_large_event_is_stopped(source: str) -> None:
     with pytest.raises(TemplateRuntimeError):
         Template(source).render(LARGE)
 
 
+@pytest.mark.no_cover  # slow with coverage, and other tests reach the same lines
 @pytest.mark.parametrize("kind", [Template, HtmlTemplate])
 @pytest.mark.parametrize("source", WITHIN_LIMIT)
 def test_large_event_is_within_the_limit_of_every_filter(source: str, kind: type[Template]) -> None:
@@ -98,6 +99,7 @@ def test_template_that_cannot_be_compiled_within_limits_is_refused_at_load(sourc
     assert reason in str(refused.value)
 
 
+@pytest.mark.no_cover  # slow with coverage, and other tests reach the same lines
 def test_no_constant_is_evaluated_at_load() -> None:
     """A constant that takes too much is compiled like any other; it is an error once there is an event."""
     assert [Template(source).source for source in HOSTILE] == HOSTILE
@@ -163,6 +165,7 @@ def test_templates_for_people_are_within_the_limit(source: str, length: int) -> 
     assert len(Template(source).render(EVENT)) == length
 
 
+@pytest.mark.no_cover  # slow with coverage, and other tests reach the same lines
 @pytest.mark.parametrize("kind", [Template, HtmlTemplate])
 def test_largest_event_can_be_shown_in_several_ways(kind: type[Template]) -> None:
     """A million characters, each of which JSON makes six of."""
