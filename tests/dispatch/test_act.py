@@ -170,12 +170,12 @@ def test_actions_that_died_with_one_worker_are_retried_at_different_times(tmp_pa
 
 def test_an_action_fails_at_its_fifth_crash(tmp_path: Path) -> None:
     """The rules that follow a failure run."""
-    world = started(tmp_path, rule("ring"), rule("tell", after="{ rules: ring, outcome: failed }"))
+    world = started(tmp_path, rule("ring"), rule("notify", after="{ rules: ring, outcome: failed }"))
     [(_, message)] = world.queue.messages
     for _ in range(5):
         die(world, message)
     world.run()
-    assert [call.action.rule for call in world.calls] == ["tell"]
+    assert [call.action.rule for call in world.calls] == ["notify"]
     assert world.actions["ring"].note == "the worker died 5 times while it ran this action"
 
 

@@ -127,14 +127,14 @@ class TestRefusedFiles:
     def test_another_error_in_the_same_version_of_a_file_raises_another_alert(self, tmp_path: Path) -> None:
         """A change in another file, or in the app, may cause it."""
         world = alerting_world(tmp_path, rule("ring"))
-        world.write(rules(rule("tell", after="{ rules: no-such }")), "other.yaml")
+        world.write(rules(rule("notify", after="{ rules: no-such }")), "other.yaml")
         sweep(world.app)
-        world.write(rules(rule("ring"), rule("no-such", after="{ rules: tell }")))
+        world.write(rules(rule("ring"), rule("no-such", after="{ rules: notify }")))
         sweep(world.app)
         sweep(world.app)
         world.run()
-        told = [event.data.details for event, _ in alerts(world) if isinstance(event, Alert)]
-        assert len({text for details in told for text in details}) > 1
+        found = [event.data.details for event, _ in alerts(world) if isinstance(event, Alert)]
+        assert len({text for details in found for text in details}) > 1
 
 
 class TestMissingRules:
@@ -170,7 +170,7 @@ class TestMissingRules:
 
 def test_an_unreadable_event_raises_an_alert(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Its action has failed, and the rules that follow it cannot be matched."""
-    world = alerting_world(tmp_path, rule("ring"), rule("tell", after="{ rules: ring, outcome: failed }"))
+    world = alerting_world(tmp_path, rule("ring"), rule("notify", after="{ rules: ring, outcome: failed }"))
     world.receive(EVENT)
     [(key, _)] = world.history().events.items()
     [row] = world.table.read("2026-11-22", key, key + "!")
@@ -186,7 +186,7 @@ def test_an_unreadable_event_raises_an_alert(tmp_path: Path, caplog: pytest.LogC
 def test_an_unreadable_alert_is_only_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Otherwise each alert could raise another one, without end."""
     world = alerting_world(tmp_path, rule("ring"))
-    world.write(rules(rule("tell", when="[nonsense]")), "other.yaml")
+    world.write(rules(rule("notify", when="[nonsense]")), "other.yaml")
     sweep(world.app)
     [(key, _)] = world.history("undated").events.items()
     [row] = world.table.read("undated", key, key + "!")

@@ -46,34 +46,34 @@ def started(folder: Path, *texts: str) -> World:
 )
 def test_a_rule_follows_the_outcome_that_it_names(tmp_path: Path, script: str, outcome: str, runs: bool) -> None:
     """Its action and its event have the result that it follows."""
-    world = started(tmp_path, rule("ring", script), rule("tell", after=f"{{ rules: [ring], outcome: {outcome} }}"))
+    world = started(tmp_path, rule("ring", script), rule("notify", after=f"{{ rules: [ring], outcome: {outcome} }}"))
     world.run()
-    assert ("tell" in world.actions) is runs
+    assert ("notify" in world.actions) is runs
     if runs:
-        [tell] = [call for call in world.calls if call.action.rule == "tell"]
-        assert tell.action.result is not None
-        assert tell.action.result.status == world.actions["ring"].status
-        assert tell.event.view()["result"] == tell.action.result.view()
+        [notify] = [call for call in world.calls if call.action.rule == "notify"]
+        assert notify.action.result is not None
+        assert notify.action.result.status == world.actions["ring"].status
+        assert notify.event.view()["result"] == notify.action.result.view()
 
 
 def test_a_rule_that_follows_two_rules_runs_once(tmp_path: Path) -> None:
     """The first end creates the action, the second one finds it."""
-    world = started(tmp_path, rule("a"), rule("b"), rule("tell", after="{ rules: [a, b] }"))
+    world = started(tmp_path, rule("a"), rule("b"), rule("notify", after="{ rules: [a, b] }"))
     world.run()
-    assert [call.action.rule for call in world.calls].count("tell") == 1
-    assert world.ends() == {"a": "succeeded", "b": "succeeded", "tell": "succeeded"}
+    assert [call.action.rule for call in world.calls].count("notify") == 1
+    assert world.ends() == {"a": "succeeded", "b": "succeeded", "notify": "succeeded"}
 
 
 def test_two_actions_that_end_at_once_create_one_follow_up(tmp_path: Path) -> None:
     """The second worker learns of the follow-up from the conflict."""
-    world = started(tmp_path, rule("a"), rule("b"), rule("tell", after="{ rules: [a, b] }"))
+    world = started(tmp_path, rule("a"), rule("b"), rule("notify", after="{ rules: [a, b] }"))
     [a, b] = (Message.parse(message) for _, message in world.queue.messages)
     inbox = world.app.inbox
     claims = [inbox.leases.claim(message, world.clock()) for message in (a, b)]
     for claim in claims:
-        carry_out(claim, world.app)  # type: ignore[arg-type]  # both are claims: nobody else is here
+        carry_out(claim, world.app)  # type: ignore[arg-type]  # both are claims: there is no other worker
     world.run()
-    assert world.ends() == {"a": "succeeded", "b": "succeeded", "tell": "succeeded"}
+    assert world.ends() == {"a": "succeeded", "b": "succeeded", "notify": "succeeded"}
 
 
 def test_a_chain_of_rules_runs_to_its_end(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_chain_of_rules_runs_to_its_end(tmp_path: Path) -> None:
 def test_an_end_is_marked_to_be_matched_against_a_refused_file_later(tmp_path: Path) -> None:
     """The outcome itself is recorded."""
     world = started(tmp_path, rule("ring"))
-    world.write(rules(rule("tell", after="{ rules: ring }", when="[nonsense]")), "other.yaml")
+    world.write(rules(rule("notify", after="{ rules: ring }", when="[nonsense]")), "other.yaml")
     world.run()
     assert world.ends() == {"ring": "succeeded"}
     [marker] = world.table.read("2026-11-22", "!undecided|", "!undecided|~")
@@ -101,7 +101,7 @@ def test_an_end_is_marked_to_be_matched_against_a_refused_file_later(tmp_path: P
 
 def test_as_many_rules_as_fit_a_transaction_follow_one_end(tmp_path: Path) -> None:
     """Together with the end itself, its marker, and the marker for a refused file."""
-    world = started(tmp_path, rule("ring"), *(rule(f"tell-{n}", after="{ rules: ring }") for n in range(48)))
+    world = started(tmp_path, rule("ring"), *(rule(f"notify-{n}", after="{ rules: ring }") for n in range(48)))
     world.write(rules("  - { name: bad }\n"), "other.yaml")
     world.run()
     assert len(world.ends()) == 49
@@ -154,7 +154,7 @@ class Verbose(Scripted):
 
 def test_results_that_do_not_fit_the_transaction_are_left_out_of_follow_ups(tmp_path: Path) -> None:
     """48 rows with the result are more than 4 MiB. The outcome itself is recorded whole."""
-    followers = (rule(f"tell-{n}", after="{ rules: ring }") for n in range(48))
+    followers = (rule(f"notify-{n}", after="{ rules: ring }") for n in range(48))
     text = rules(rule("ring").replace("SCRIPTED", "tests.dispatch.test_settle:Verbose"), *followers)
     world = World(text, tmp_path)
     world.receive(EVENT)
@@ -163,12 +163,12 @@ def test_results_that_do_not_fit_the_transaction_are_left_out_of_follow_ups(tmp_
     assert len(world.calls) == 49
     assert world.actions["ring"].note == "done"
     assert len(world.actions["ring"].details) > 15
-    assert world.actions["tell-7"].follows is None
+    assert world.actions["notify-7"].follows is None
 
 
 def test_a_defect_in_matching_follow_ups_keeps_the_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file is matched again later."""
-    world = World(rules(rule("ring", "succeed it rang"), rule("tell", after="{ rules: ring }")), tmp_path)
+    world = World(rules(rule("ring", "succeed it rang"), rule("notify", after="{ rules: ring }")), tmp_path)
     world.write(rules("  - { name: bad }\n"), "other.yaml")
     world.receive(EVENT)
 
@@ -205,7 +205,7 @@ def test_an_outcome_that_storage_refuses_is_recorded_without_its_texts(tmp_path:
 
 def test_a_follow_up_that_storage_refuses_is_created_without_the_result(tmp_path: Path) -> None:
     """The outcome itself is recorded whole."""
-    world = started(tmp_path, rule("ring", "succeed well done"), rule("tell", after="{ rules: ring }"))
+    world = started(tmp_path, rule("ring", "succeed well done"), rule("notify", after="{ rules: ring }"))
     table = world.table.table
     commit = table.commit
 
@@ -216,9 +216,9 @@ def test_a_follow_up_that_storage_refuses_is_created_without_the_result(tmp_path
 
     table.commit = picky  # type: ignore[method-assign]
     world.run()
-    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
+    assert world.ends() == {"ring": "succeeded", "notify": "succeeded"}
     assert world.actions["ring"].note == "well done"
-    assert world.actions["tell"].follows is None
+    assert world.actions["notify"].follows is None
 
 
 def test_an_action_ends_although_its_open_marker_is_missing(tmp_path: Path) -> None:
@@ -273,11 +273,11 @@ def test_an_outcome_is_recorded_although_storage_is_away_for_half_a_minute(tmp_p
 @pytest.mark.parametrize("applied", [False, True], ids=["not written", "response lost"])
 def test_a_follow_up_is_created_once_although_its_transaction_is_repeated(tmp_path: Path, applied: bool) -> None:
     """Its message is sent, also if an earlier attempt has written its row."""
-    world = started(tmp_path, rule("ring"), rule("tell", after="{ rules: ring }"))
+    world = started(tmp_path, rule("ring"), rule("notify", after="{ rules: ring }"))
     app = replace(world.app, inbox=Inbox(Faulty(world.table, ending, [Unavailable("?")], applied), LEASE))
     world.queue.drain(lambda message: act(message, app))
-    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
-    assert [call.action.rule for call in world.calls] == ["ring", "tell"]
+    assert world.ends() == {"ring": "succeeded", "notify": "succeeded"}
+    assert [call.action.rule for call in world.calls] == ["ring", "notify"]
 
 
 @pytest.mark.parametrize("error", [Unavailable("busy"), Conflict("without a cause")])
@@ -303,13 +303,13 @@ def drain(world: World, app: App) -> None:
 @pytest.mark.parametrize("error", [TypeError("no"), ValueError("PropertyValueTooLarge"), refusal(400), refusal(413)])
 def test_follow_ups_are_created_although_the_outcome_is_refused(tmp_path: Path, error: Exception) -> None:
     """They have no result then; a refused file is still matched later."""
-    world = World(rules(rule("ring"), rule("tell", after="{ rules: ring }")), tmp_path)
+    world = World(rules(rule("ring"), rule("notify", after="{ rules: ring }")), tmp_path)
     world.write(rules("  - { name: bad }\n"), "other.yaml")
     world.receive(EVENT)
     app = replace(world.app, inbox=Inbox(Faulty(world.table, ending, [error, error]), LEASE))
     drain(world, app)
-    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
-    assert [call.action.rule for call in world.calls] == ["ring", "tell"]
+    assert world.ends() == {"ring": "succeeded", "notify": "succeeded"}
+    assert [call.action.rule for call in world.calls] == ["ring", "notify"]
     assert world.calls[1].action.result is None
     assert world.actions["ring"].note == f"the outcome could not be recorded: {type(error).__name__}"
     assert world.actions["ring"].details == {}

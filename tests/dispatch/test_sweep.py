@@ -87,17 +87,17 @@ def test_the_action_of_a_dead_worker_is_requeued_and_counts_a_crash(tmp_path: Pa
 def test_an_event_received_while_a_file_was_refused_is_matched_once_it_is_valid(tmp_path: Path) -> None:
     """Only against the rules of that file: the others have acted."""
     world = World(rules(rule("ring")), tmp_path)
-    world.write(rules(rule("tell", when="[nonsense]")), "other.yaml")
+    world.write(rules(rule("notify", when="[nonsense]")), "other.yaml")
     world.receive(EVENT)
     world.run()
     sweep(world.app)
     assert world.ends() == {"ring": "succeeded"}
-    world.write(rules(rule("tell"), rule("not-this", on="RunCompleted")), "other.yaml")
+    world.write(rules(rule("notify"), rule("not-this", on="RunCompleted")), "other.yaml")
     sweep(world.app)
     sweep(world.app)
     world.run()
-    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
-    assert [call.action.rule for call in world.calls] == ["ring", "tell"]
+    assert world.ends() == {"ring": "succeeded", "notify": "succeeded"}
+    assert [call.action.rule for call in world.calls] == ["ring", "notify"]
     assert list(world.app.inbox.backlog.deferred_matches("2026-11-22")) == []
 
 
@@ -133,35 +133,35 @@ def test_if_a_refused_file_is_missing_all_files_are_matched_after_an_hour(
 ) -> None:
     """Its rules may be in another file. Within the hour another version of the app may still have the file."""
     world = World(rules(rule("ring")), tmp_path)
-    world.write(rules(rule("tell", when="[nonsense]")), "old.yaml")
+    world.write(rules(rule("notify", when="[nonsense]")), "old.yaml")
     world.receive(EVENT)
     world.run()
     (tmp_path / "rules" / "old.yaml").unlink()
-    world.write(rules(rule("tell"), rule("not-this", on="RunCompleted")), "new.yaml")
+    world.write(rules(rule("notify"), rule("not-this", on="RunCompleted")), "new.yaml")
     sweep(world.app)
     assert world.ends() == {"ring": "succeeded"}
     world.clock.time += TWO_VERSIONS
     sweep(world.app)
     world.run()
-    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
-    assert [call.action.rule for call in world.calls] == ["ring", "tell"]
+    assert world.ends() == {"ring": "succeeded", "notify": "succeeded"}
+    assert [call.action.rule for call in world.calls] == ["ring", "notify"]
     assert "rules.gone files=rules/old.yaml event=e1" in caplog.text
     assert list(world.app.inbox.backlog.deferred_matches("2026-11-22")) == []
 
 
 def test_a_renamed_file_that_is_still_invalid_is_matched_once_it_is_valid(tmp_path: Path) -> None:
     world = World(rules(rule("ring")), tmp_path)
-    world.write(rules(rule("tell", when="[nonsense]")), "old.yaml")
+    world.write(rules(rule("notify", when="[nonsense]")), "old.yaml")
     world.receive(EVENT)
     world.run()
     (tmp_path / "rules" / "old.yaml").rename(tmp_path / "rules" / "new.yaml")
     world.write(rules(rule("ring")))
     world.clock.time += TWO_VERSIONS
     sweep(world.app)
-    world.write(rules(rule("tell")), "new.yaml")
+    world.write(rules(rule("notify")), "new.yaml")
     sweep(world.app)
     world.run()
-    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
+    assert world.ends() == {"ring": "succeeded", "notify": "succeeded"}
 
 
 @pytest.mark.parametrize("gone", ["the folder", "workspaces.yaml"])
@@ -176,12 +176,12 @@ def test_an_event_received_while_there_were_no_rules_is_matched_against_all_rule
     sweep(world.app)
     assert world.ends() == {}
     world.write(rules(rule("ring")))
-    world.write(rules(rule("tell")), "new.yaml")
+    world.write(rules(rule("notify")), "new.yaml")
     for _ in range(13):  # the workspaces.yaml of the missing folder has another name
         world.clock.forward(minutes=5)
         sweep(world.app)
     world.run()
-    assert world.ends() == {"ring": "succeeded", "tell": "succeeded"}
+    assert world.ends() == {"ring": "succeeded", "notify": "succeeded"}
 
 
 def test_a_defect_in_one_match_does_not_stop_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,12 +255,12 @@ def test_a_long_queue_does_not_grow_by_the_messages_of_the_sweep(tmp_path: Path)
 
 def test_an_end_is_matched_against_a_refused_file_once_it_is_valid(tmp_path: Path) -> None:
     world = started(tmp_path, rule("ring", "give-up broken"))
-    world.write(rules(rule("tell", after="{ rules: ring, outcome: failed }", when="[nonsense]")), "other.yaml")
+    world.write(rules(rule("notify", after="{ rules: ring, outcome: failed }", when="[nonsense]")), "other.yaml")
     world.run()
-    world.write(rules(rule("tell", after="{ rules: ring, outcome: failed }")), "other.yaml")
+    world.write(rules(rule("notify", after="{ rules: ring, outcome: failed }")), "other.yaml")
     sweep(world.app)
     world.run()
-    assert world.ends() == {"ring": "failed", "tell": "succeeded"}
+    assert world.ends() == {"ring": "failed", "notify": "succeeded"}
     [_, (_, action)] = world.calls
     assert action.result is not None
     assert (action.result.rule, action.result.status, action.result.summary) == ("ring", "failed", "broken")

@@ -106,14 +106,14 @@ def test_the_sweep_ends_before_its_function_times_out(tmp_path: Path, caplog: py
 def test_deferred_matches_cost_no_request_while_their_file_is_refused(tmp_path: Path) -> None:
     """However many events were received meanwhile."""
     world = World(rules(rule("ring")), tmp_path)
-    world.write(rules(rule("tell", when="[nonsense]")), "other.yaml")
+    world.write(rules(rule("notify", when="[nonsense]")), "other.yaml")
     world.receive(*(RunStatusChanged.example(id=str(n)) for n in range(20)))
     world.run()
     sweep(world.app)  # the first of a day purges
     storage = CountedCalls(world.table, world.queue)
     sweep(App(world.loaded, Inbox(storage, LEASE), storage, world.clock, world.sleep))
     assert len(storage.calls) < 10
-    world.write(rules(rule("tell")), "other.yaml")
+    world.write(rules(rule("notify")), "other.yaml")
     sweep(world.app)
     world.run()
     assert len(world.calls) == 40
