@@ -4,124 +4,48 @@ They say what a file may contain by itself. What depends on other files, on the 
 rule_entry.py, workspaces_file.py, handler_entry.py and cross_checks.py.
 """
 
-import re
-from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
-from pydantic.annotated_handlers import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypeAliasType
 
-from dispatch.filters.condition import Condition
-from dispatch.filters.operators import OPERATORS
 from dispatch.guards.keys import GuardKeys
-from dispatch.rules.errors import did_you_mean
 from dispatch.rules.reading.nodes import Table, text_of
 from dispatch.rules.reading.pydantic_errors import invalid
 from dispatch.rules.reading.shapes import MAPPING, OTHER, Keys, Named, form
 from dispatch.rules.retry import Retry
+from dispatch.rules.values import (
+    CONDITION_HINT,
+    ID_HINT,
+    OUTCOMES,
+    RULE_NAME,
+    WORKSPACE_NAME,
+    ConditionText,
+    FromText,
+    Label,
+    OneOrMore,
+    ReadAsList,
+    as_list,
+    event_type,
+    outcome_name,
+    resource_id,
+    rule_name,
+    workspace_name,
+)
 from dispatch.rules.when import AllOf, AnyOf, Test
 from handlers import builtin
 from schemas import EVENT_NAMES, EVENT_TYPES, ResourceId
-from schemas.errors import shown
-from schemas.events.registry import parse_resource
 
-OUTCOMES = ("succeeded", "failed", "skipped", "any")
 WORKSPACES_FILE = "workspaces.yaml"
 
-_RULE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_WORKSPACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _A_RULE = "Write - name: mail-failed-runs, and below it, indented as far, on, do and with."
-_A_CONDITION = "Write a condition, such as data.runStatus StringIn Failed, or a group: { any: [condition, condition] }."
 _AN_AFTER = "Write after: { rules: name-of-a-rule, outcome: failed }."
 _WORKSPACES = "Write workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }."
-_ID = "It is what az ml workspace show --query id says."
-
-T = TypeVar("T")
-
-
-class _OneOrMore:
-    """Reads a single value as a list of one. `read` converts the value, and may reject an empty list."""
-
-    def __init__(self, read: Callable[[Any], list[Any]]) -> None:
-        self.read = read
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self.read, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        items = handler(schema)["items"]
-        return {"anyOf": [items, {"type": "array", "items": items, "minItems": 1}]}
-
-
-def _as_list(value: Any) -> list[Any]:
-    return [] if value is None else value if isinstance(value, list) else [value]
-
-
-def _not_empty_list(value: Any) -> list[Any]:
-    if not (values := _as_list(value)):
-        raise invalid("{name} is empty")
-    return values
-
-
-def _name_of_a_rule(value: str) -> str:
-    if not _RULE_NAME.fullmatch(value):
-        hint = "Use at most 63 small letters, digits and '-', such as mail-failed-runs."
-        raise invalid(f"{shown(value)} cannot be a rule's name", hint)
-    return value
-
-
-def _name_of_a_workspace(value: str) -> str:
-    if not _WORKSPACE_NAME.fullmatch(value):
-        hint = "Use at most 63 letters, digits, '-', '_' and '.'."
-        raise invalid(f"{shown(value)} cannot be a workspace's name", hint)
-    return value
-
-
-def event_name(text: str) -> str | None:
-    """The short name of an event type, of its short or its full name; None if there is no such type."""
-    event_type = EVENT_TYPES.get(text)
-    name = event_type.__name__ if event_type else text
-    return name if name in EVENT_NAMES else None
-
-
-def _event_type(value: str) -> str:
-    if name := event_name(value):
-        return name
-    word = value.rpartition(".")[2]
-    raise invalid(f"unknown event type {shown(value)}", lambda: did_you_mean(word, EVENT_NAMES, "The event types are"))
-
-
-def _outcome(value: str) -> str:
-    if value in OUTCOMES:
-        return value
-    raise invalid(f"unknown outcome {shown(value)}", lambda: did_you_mean(value, OUTCOMES, "An outcome is"))
-
-
-def _condition(value: str) -> Condition:
-    try:
-        return Condition.parse(value)
-    except ValueError as error:
-        raise invalid(str(error)) from error
-
-
-def _id(value: str) -> ResourceId:
-    try:
-        return parse_resource(value)
-    except ValueError as error:
-        raise invalid(f"{{name}} should be {error}", _ID) from error
-
-
-def _label(value: Any) -> Any:
-    if not isinstance(value, str | int | float):
-        raise invalid("{name} should have one value: a text, a number, true or false")
-    return value
 
 
 def _one_key(value: Any) -> Any:
     if isinstance(value, dict) and list(value) not in (["any"], ["all"]):
-        raise invalid("a group of conditions has one key, 'any' or 'all'", _A_CONDITION)
+        raise invalid("a group of conditions has one key, 'any' or 'all'", CONDITION_HINT)
     return value
 
 
@@ -135,43 +59,6 @@ def _some(value: Any) -> Any:
     if value is None or value == {}:
         raise invalid("no workspaces are listed", _WORKSPACES)
     return value
-
-
-class _Text:
-    """Reads a value from a text, with a function."""
-
-    def __init__(self, read: Any) -> None:
-        self.read = read
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.read, core_schema.str_schema())
-
-
-def _any_case(word: str) -> str:
-    return "".join(f"[{letter.upper()}{letter.lower()}]" for letter in word)
-
-
-OneOrMore: TypeAlias = Annotated[list[T], _OneOrMore(_not_empty_list)]
-Label: TypeAlias = Annotated[
-    Any, AfterValidator(_label), Named("label {key}"), WithJsonSchema({"type": ["string", "number", "boolean"]})
-]
-ConditionText = TypeAliasType(
-    "ConditionText",
-    Annotated[
-        Condition,
-        _Text(_condition),
-        Named("a condition", _A_CONDITION),
-        WithJsonSchema(
-            {
-                "type": "string",
-                "description": "A condition: KEY OPERATOR VALUE...",
-                "pattern": rf"^\s*\S+\s+({'|'.join(_any_case(operator.name) for operator in OPERATORS)})(\s|$)",
-                "patternErrorMessage": f"Write KEY OPERATOR VALUE... Operators: {', '.join(o.name for o in OPERATORS)}",
-                "examples": ["data.runStatus StringIn Failed NotResponding"],
-            }
-        ),
-    ],
-)
 
 
 class Group(Keys):
@@ -221,8 +108,8 @@ class After(Keys):
     rules: OneOrMore[Annotated[str, Named("the name of a rule")]] = Field(
         description="The name of a rule or a list of them, in any file."
     )
-    outcome: Annotated[str, AfterValidator(_outcome), Named("outcome"), WithJsonSchema({"enum": [*OUTCOMES]})] = Field(
-        "succeeded", description="How the action of one of these rules ended."
+    outcome: Annotated[str, AfterValidator(outcome_name), Named("outcome"), WithJsonSchema({"enum": [*OUTCOMES]})] = (
+        Field("succeeded", description="How the action of one of these rules ended.")
     )
 
 
@@ -231,14 +118,14 @@ class Trigger(Keys):
 
     name: Annotated[
         str,
-        AfterValidator(_name_of_a_rule),
+        AfterValidator(rule_name),
         Named("name", needed="Its name stands in the history, in mails and in 'after'."),
-        WithJsonSchema({"type": "string", "pattern": f"^{_RULE_NAME.pattern}$"}),
+        WithJsonSchema({"type": "string", "pattern": f"^{RULE_NAME.pattern}$"}),
     ] = Field(description="The rule's name, in the history, in mails and in `after`.", examples=["mail-failed-runs"])
     on: OneOrMore[
         Annotated[
             str,
-            AfterValidator(_event_type),
+            AfterValidator(event_type),
             Named("an event type"),
             WithJsonSchema({"enum": [*EVENT_NAMES, *EVENT_TYPES]}),
         ]
@@ -246,7 +133,7 @@ class Trigger(Keys):
     in_: Annotated[
         Annotated[OneOrMore[Annotated[str, Named("the name of a workspace")]], Tag(OTHER)]
         | Annotated[
-            dict[str, Annotated[list[Label], _OneOrMore(_as_list)]],
+            dict[str, Annotated[list[Label], ReadAsList(as_list)]],
             Field(min_length=1),
             BeforeValidator(_not_empty),
             Tag(MAPPING),
@@ -325,7 +212,10 @@ class WorkspaceKeys(Keys):
     __pydantic_extra__: dict[str, Label]
 
     id: Annotated[
-        ResourceId, _Text(_id), Named("the id of {parent}", needed=_ID), WithJsonSchema({"type": "string"})
+        ResourceId,
+        FromText(resource_id),
+        Named("the id of {parent}", needed=ID_HINT),
+        WithJsonSchema({"type": "string"}),
     ] = Field(description="The ARM id: az ml workspace show --query id", examples=["${RULES_WS_CHURN_DEV}"])
 
 
@@ -340,7 +230,7 @@ class WorkspacesFile(Keys):
 
     workspaces: Annotated[
         dict[
-            Annotated[str, AfterValidator(_name_of_a_workspace)],
+            Annotated[str, AfterValidator(workspace_name)],
             Annotated[WorkspaceKeys, Named("workspace {key}", _WORKSPACES, at_key=True)],
         ],
         Named("workspaces", _WORKSPACES),
@@ -350,7 +240,7 @@ class WorkspacesFile(Keys):
         validate_default=True,
         min_length=1,
         description="The workspaces by name, each with its ARM id and labels.",
-        json_schema_extra={"propertyNames": {"pattern": f"^{_WORKSPACE_NAME.pattern}$"}},
+        json_schema_extra={"propertyNames": {"pattern": f"^{WORKSPACE_NAME.pattern}$"}},
     )
     alerts: Annotated[HandlerKeys, Named("alerts", "Write alerts: { do: email, with: { … } }.")] = Field(  # type: ignore[assignment]
         None,  # absent or a mapping, but not null

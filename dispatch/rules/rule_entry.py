@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from dispatch.rules.handler_entry import HandlerEntry, read_handler
-from dispatch.rules.models import OUTCOMES, RuleKeys, RulesFile, event_name
+from dispatch.rules.models import RuleKeys, RulesFile
 from dispatch.rules.reading.nodes import Node, RuleFile, Sequence, Table, field_of, is_null, items_of, text_of
 from dispatch.rules.reading.pydantic_errors import validated
 from dispatch.rules.reading.shapes import with_meant_keys
+from dispatch.rules.values import OUTCOMES, event_name
 from dispatch.rules.workspaces import Workspaces
 from dispatch.rules.workspaces_file import choose
 from handlers.workspace_field import WORKSPACES

@@ -1,0 +1,149 @@
+"""The values in rules files: names, event types, conditions, ids and labels, with their errors and JSON Schemas."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from pydantic import AfterValidator, WithJsonSchema
+from pydantic.annotated_handlers import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import TypeAliasType
+
+from dispatch.filters.condition import Condition
+from dispatch.filters.operators import OPERATORS
+from dispatch.rules.errors import did_you_mean
+from dispatch.rules.reading.pydantic_errors import invalid
+from dispatch.rules.reading.shapes import Named
+from schemas import EVENT_NAMES, EVENT_TYPES, ResourceId
+from schemas.errors import shown
+from schemas.events.registry import parse_resource
+
+OUTCOMES = ("succeeded", "failed", "skipped", "any")
+RULE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+WORKSPACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+CONDITION_HINT = (
+    "Write a condition, such as data.runStatus StringIn Failed, or a group: { any: [condition, condition] }."
+)
+ID_HINT = "It is what az ml workspace show --query id says."
+T = TypeVar("T")
+
+
+class ReadAsList:
+    """Reads a single value as a list of one. `read` converts the value, and may reject an empty list."""
+
+    def __init__(self, read: Callable[[Any], list[Any]]) -> None:
+        self.read = read
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        items = handler(schema)["items"]
+        return {"anyOf": [items, {"type": "array", "items": items, "minItems": 1}]}
+
+
+def as_list(value: Any) -> list[Any]:
+    """The values of a list, or the one value; none for null."""
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _not_empty_list(value: Any) -> list[Any]:
+    if not (values := as_list(value)):
+        raise invalid("{name} is empty")
+    return values
+
+
+def rule_name(value: str) -> str:
+    """Check the name of a rule."""
+    if not RULE_NAME.fullmatch(value):
+        hint = "Use at most 63 small letters, digits and '-', such as mail-failed-runs."
+        raise invalid(f"{shown(value)} cannot be a rule's name", hint)
+    return value
+
+
+def workspace_name(value: str) -> str:
+    """Check the name of a workspace."""
+    if not WORKSPACE_NAME.fullmatch(value):
+        hint = "Use at most 63 letters, digits, '-', '_' and '.'."
+        raise invalid(f"{shown(value)} cannot be a workspace's name", hint)
+    return value
+
+
+def event_name(text: str) -> str | None:
+    """The short name of an event type, of its short or its full name; None if there is no such type."""
+    event_type = EVENT_TYPES.get(text)
+    name = event_type.__name__ if event_type else text
+    return name if name in EVENT_NAMES else None
+
+
+def event_type(value: str) -> str:
+    """The short name of an event type."""
+    if name := event_name(value):
+        return name
+    word = value.rpartition(".")[2]
+    raise invalid(f"unknown event type {shown(value)}", lambda: did_you_mean(word, EVENT_NAMES, "The event types are"))
+
+
+def outcome_name(value: str) -> str:
+    """Check how an action has ended."""
+    if value in OUTCOMES:
+        return value
+    raise invalid(f"unknown outcome {shown(value)}", lambda: did_you_mean(value, OUTCOMES, "An outcome is"))
+
+
+def _condition(value: str) -> Condition:
+    try:
+        return Condition.parse(value)
+    except ValueError as error:
+        raise invalid(str(error)) from error
+
+
+def resource_id(value: str) -> ResourceId:
+    """Parse an ARM id of a workspace, or of another resource that event types name."""
+    try:
+        return parse_resource(value)
+    except ValueError as error:
+        raise invalid(f"{{name}} should be {error}", ID_HINT) from error
+
+
+def _label(value: Any) -> Any:
+    if not isinstance(value, str | int | float):
+        raise invalid("{name} should have one value: a text, a number, true or false")
+    return value
+
+
+class FromText:
+    """Reads a value from a text, with a function."""
+
+    def __init__(self, read: Any) -> None:
+        self.read = read
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.read, core_schema.str_schema())
+
+
+def _any_case(word: str) -> str:
+    return "".join(f"[{letter.upper()}{letter.lower()}]" for letter in word)
+
+
+OneOrMore: TypeAlias = Annotated[list[T], ReadAsList(_not_empty_list)]
+Label: TypeAlias = Annotated[
+    Any, AfterValidator(_label), Named("label {key}"), WithJsonSchema({"type": ["string", "number", "boolean"]})
+]
+ConditionText = TypeAliasType(
+    "ConditionText",
+    Annotated[
+        Condition,
+        FromText(_condition),
+        Named("a condition", CONDITION_HINT),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "description": "A condition: KEY OPERATOR VALUE...",
+                "pattern": rf"^\s*\S+\s+({'|'.join(_any_case(operator.name) for operator in OPERATORS)})(\s|$)",
+                "patternErrorMessage": f"Write KEY OPERATOR VALUE... Operators: {', '.join(o.name for o in OPERATORS)}",
+                "examples": ["data.runStatus StringIn Failed NotResponding"],
+            }
+        ),
+    ],
+)
