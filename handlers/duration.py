@@ -1,13 +1,17 @@
-"""`Duration`: the type of a setting that is a span of time: ``30s``, ``10m``, ``4h``, ``7d``, or ``1h30m``."""
+"""`Duration`: the type of a setting that is a span of time: ``30s``, ``10m``, ``4h``, ``7d``, or ``1h30m``.
+
+`PollInterval` is one for the pause between two reads.
+"""
 
 import re
 from datetime import timedelta
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _LONGEST = timedelta(days=366)
+_MIN_POLL = timedelta(seconds=1)  # a shorter pause would spend the service's request quota on waiting
 
 
 def parse_duration(value: Any) -> timedelta:
@@ -36,3 +40,12 @@ Duration: TypeAlias = Annotated[
     BeforeValidator(parse_duration, json_schema_input_type=Annotated[str, Field(pattern="^([0-9]{1,9}[smhd])+$")]),
     PlainSerializer(format_duration, return_type=str, when_used="json"),
 ]
+
+
+def _check_poll(value: timedelta) -> timedelta:
+    if value < _MIN_POLL:
+        raise ValueError(f"write {format_duration(_MIN_POLL)} or more")
+    return value
+
+
+PollInterval: TypeAlias = Annotated[Duration, AfterValidator(_check_poll)]

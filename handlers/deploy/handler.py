@@ -15,11 +15,10 @@ from handlers.azure.ml.online_endpoints import OnlineEndpoints
 from handlers.azure.ml.resources import ModelRef
 from handlers.azure.ml.workspace import AzureML
 from handlers.base import Action, GiveUp, Handler, Outcome
-from handlers.deploy.limits import MIN_POLL
 from handlers.deploy.plan import Plan
 from handlers.deploy.smoke_test import SmokeTest
 from handlers.deploy.steps import roll_out
-from handlers.duration import Duration, format_duration
+from handlers.duration import Duration, PollInterval, format_duration
 from handlers.file_field import WHERE, FileName
 from handlers.template import Template
 from handlers.workspace_field import TargetWorkspace
@@ -72,7 +71,7 @@ class Deploy(Handler[ModelRegistered]):
     timeout: Duration = timedelta(hours=4)
     allow_older: bool = Field(False, strict=True)
     leave_failed: bool = Field(False, strict=True)
-    poll: Duration | None = None
+    poll: PollInterval | None = None
 
     @field_validator("traffic")
     @classmethod
@@ -89,13 +88,6 @@ class Deploy(Handler[ModelRegistered]):
         if not (folder := FileName.of(value, info)).path.is_dir():
             raise ValueError(f"there is no folder {value!r}; {WHERE}, or a code asset: azureml:…")
         return folder
-
-    @field_validator("poll")
-    @classmethod
-    def _poll_has_a_minimum(cls, value: timedelta | None) -> timedelta | None:
-        if value is not None and value < MIN_POLL:
-            raise ValueError(f"write {format_duration(MIN_POLL)} or more")
-        return value
 
     @model_validator(mode="after")
     def _endpoint_must_be_allowed(self) -> Self:

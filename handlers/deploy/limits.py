@@ -12,7 +12,6 @@ from datetime import timedelta
 PAUSE = timedelta(seconds=15)  # of something that takes seconds
 LONG_PAUSE = timedelta(seconds=30)  # of something that takes minutes
 DELETION_PAUSE = timedelta(minutes=1)  # of a deployment that is still being created or deleted during a rollback
-MIN_POLL = timedelta(seconds=1)  # a shorter `poll` would spend the workspace's request quota on waiting
 
 BAKE_PAUSE = timedelta(minutes=1)  # between health checks while a share bakes; `poll` does not shorten it
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from handlers.duration import Duration, format_duration, parse_duration
+from handlers.duration import Duration, PollInterval, format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -92,3 +92,13 @@ def test_duration_is_a_field_of_a_model() -> None:
     assert Model(wait=timedelta(seconds=90)).model_dump(mode="json") == {"wait": "1m30s"}
     with pytest.raises(ValidationError, match="is not a duration"):
         Model.model_validate({"wait": 5})
+
+
+class PollingModel(BaseModel):
+    poll: PollInterval | None = None
+
+
+def test_poll_interval_is_at_least_a_second() -> None:
+    assert PollingModel.model_validate({"poll": "1s"}).poll == timedelta(seconds=1)
+    with pytest.raises(ValidationError, match="write 1s or more"):
+        PollingModel.model_validate({"poll": "0s"})
