@@ -79,6 +79,11 @@ def is_rejected(error: Exception) -> bool:
     return status is not None and 400 <= status < 500 and status != HTTPStatus.REQUEST_TIMEOUT
 
 
+def is_conflict(error: Exception) -> bool:
+    """Does the state of the resource rule the request out, such as canceling a run that is ending (HTTP 409)?"""
+    return _own_status(error) == HTTPStatus.CONFLICT
+
+
 def status_of(error: BaseException | None) -> int | None:
     """The HTTP status of an exception, or of the nearest exception in its chain of causes that has one; else None."""
     while error is not None:

@@ -9,21 +9,21 @@ from typing import Any
 from handlers.azure.data_factory import DataFactory
 from handlers.azure.run import Run
 from handlers.base import Action, GiveUp
-from handlers.pipeline.parameters import Parameter, fitted, rendered
-from handlers.pipeline.target import Found, Known, Nameless
+from handlers.pipeline.parameters import Parameter, convert_parameter, render_parameter
+from handlers.pipeline.target import Prepared, SearchableTarget, SearchResult
 from schemas import Event
 
-KEY = "mlevents_key"  # the parameter by which a run is found again
-_READ = 200  # runs, of all that there are
+KEY = "mlevents_key"  # the parameter that gets the action's job name, if the pipeline declares it
+_MAX_PREEXISTING = 200  # runs that are read
 
 
 @dataclass(frozen=True)
-class FactoryTarget(Nameless):
-    """A run of a pipeline. It is found again if the pipeline declares the parameter `KEY`, which is then passed.
+class FactoryTarget(SearchableTarget):
+    """A run of a pipeline. A search finds it if the pipeline declares the parameter `KEY`.
 
-    What it declares is asked for once. To start it, that need not be known: to an identity that may not read pipelines
-    it declares nothing, parameters are given as the rule has them, and whether there is such a pipeline is for the
-    factory to say.
+    The declared parameters are read once, before the first attempt. An identity may be permitted to start runs and not
+    to read pipelines. Then no parameter counts as declared: they are passed as the rule has them, without `KEY`, and
+    the request itself shows whether the pipeline exists.
     """
 
     factory: DataFactory
@@ -32,63 +32,64 @@ class FactoryTarget(Nameless):
     action: Action
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
-    what = "the run"
+    noun = "the run"
 
     @property
-    def where(self) -> str:
-        """The factory's name."""
+    def location(self) -> str:
+        """The name of the factory."""
         return self.factory.name
 
-    def look(self, id: str) -> Run | None:
-        """A run as it is now."""
+    def read(self, id: str) -> Run | None:
+        """Read a run; None if it is not found."""
         return self.factory.run(id)
 
-    def why(self, run: Run) -> str:
-        """The factory says so with the run."""
+    def failure_reason(self, run: Run) -> str:
+        """The error in the run."""
         return run.error
 
     def cancel(self, id: str) -> None:
-        """Ask for it to be canceled."""
+        """Request the cancellation of a run."""
         self.factory.cancel(id)
 
     def link(self, id: str) -> str:
-        """Its page in Data Factory's studio."""
+        """The URL of the run's page in Data Factory's studio."""
         return self.factory.link(id)
 
-    def prepare(self) -> Known:
-        """The parameters can be given; those that the pipeline declares, if it may be asked."""
+    def prepare(self) -> Prepared:
+        """Read the types of the declared parameters, if that is permitted, and check the rule's parameters."""
         declared = self.factory.parameters(self.pipeline)
-        self._given(declared)
+        self._parameters(declared)
         return declared
 
-    def start(self, known: Known) -> str:
-        """Start it."""
-        return self.factory.start(self.pipeline, self._given(known))
+    def start(self, prepared: Prepared) -> str:
+        """Start a run and return its id."""
+        return self.factory.start(self.pipeline, self._parameters(prepared))
 
-    def told(self) -> dict[str, str]:
-        """What is to be said of what is started."""
+    def details(self) -> dict[str, str]:
+        """The name of the pipeline."""
         return {"pipeline": self.pipeline}
 
-    def ours(self, since: datetime, now: datetime, known: Known) -> Found:
-        """By its key; else, any run of the pipeline may be ours."""
+    def find(self, since: datetime, now: datetime, prepared: Prepared) -> SearchResult:
+        """Find the run by its `KEY`; without one, every run of the pipeline is a candidate."""
         runs = [run for run in self.factory.runs(self.pipeline, since, now) if run.since(since)]
-        if KEY not in (known or {}):
-            return Found(perhaps=tuple(runs))
-        return Found(run=next((run for run in runs if run.parameters.get(KEY) == self.action.job_name), None))
+        if KEY not in (prepared or {}):
+            return SearchResult(candidates=tuple(runs))
+        return SearchResult(next((run for run in runs if run.parameters.get(KEY) == self.action.job_name), None))
 
-    def others(self, since: datetime, now: datetime, known: Known) -> Iterable[Run]:
-        """Those of the pipeline, of as many as are read at once or twice."""
-        if KEY in (known or {}):
+    def preexisting(self, since: datetime, now: datetime, prepared: Prepared) -> Iterable[Run]:
+        """The recent runs of the pipeline; none if `find` recognizes the run by its `KEY`."""
+        if KEY in (prepared or {}):
             return ()
-        return (run for run in islice(self.factory.runs(self.pipeline, since, now), _READ) if run.since(since))
+        runs = islice(self.factory.runs(self.pipeline, since, now), _MAX_PREEXISTING)
+        return (run for run in runs if run.since(since))
 
-    def _given(self, declared: Known) -> dict[str, Any]:
-        """The parameters, as the pipeline declares them, if that is known."""
-        values = {name: rendered(value, self.event) for name, value in self.parameters.items()}
+    def _parameters(self, declared: Prepared) -> dict[str, Any]:
+        """The parameters for a request, converted to the declared types if these are known."""
+        values = {name: render_parameter(value, self.event) for name, value in self.parameters.items()}
         if declared is None:
             return values
         if unknown := [name for name in values if name not in declared]:
-            known = ", ".join(declared) or "none"
-            raise GiveUp(f"the pipeline {self.pipeline} has no parameter {unknown[0]!r}; it has {known}")
-        given = {name: fitted(name, value, declared[name]) for name, value in values.items()}
-        return given | ({KEY: self.action.job_name} if KEY in declared else {})
+            names = ", ".join(declared) or "none"
+            raise GiveUp(f"the pipeline {self.pipeline} has no parameter {unknown[0]!r}; it has {names}")
+        converted = {name: convert_parameter(name, value, declared[name]) for name, value in values.items()}
+        return converted | ({KEY: self.action.job_name} if KEY in declared else {})

@@ -1,9 +1,8 @@
-"""The step that follows what was started to its end."""
+"""The step that follows a run to its end."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from http import HTTPStatus
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError
@@ -11,76 +10,82 @@ from azure.core.exceptions import HttpResponseError
 from handlers.azure.run import Run, RunState
 from handlers.base import CheckBack, GiveUp, Outcome, Succeeded
 from handlers.duration import format_duration
-from handlers.pipeline.target import LaunchState, Plan
+from handlers.errors import is_conflict
+from handlers.pipeline.limits import CANCELLATION, MAX_PAUSE, MIN_PAUSE, OVERDUE_PAUSE, RUN_MISSING
+from handlers.pipeline.plan import Plan
+from handlers.pipeline.state import PipelineState
 
-_SOON, _SELDOM = timedelta(seconds=30), timedelta(minutes=5)  # between two looks
-_MISSES = 40  # looks at what was started and is not to be seen: ten minutes and more
-_STUBBORN = timedelta(hours=1)  # how long a run may take to be canceled
-_WHY = 700  # characters of a report, which has a thousand
+_MAX_REASON = 700  # characters of a reason: the outcome has 1,000, with room for the run's name and link
 
 
 @dataclass(frozen=True)
 class Follow:
-    """From its start to its end."""
+    """From the start of a run to its end."""
 
     plan: Plan
 
     @property
-    def steps(self) -> tuple[Callable[[LaunchState], Any], ...]:
-        """In order."""
+    def steps(self) -> tuple[Callable[[PipelineState], Any], ...]:
+        """The only step."""
         return (self.follow,)
 
-    def follow(self, state: LaunchState) -> Outcome:
-        """Completed is good; failed and canceled are not; all else is looked at again."""
+    def follow(self, state: PipelineState) -> Outcome:
+        """Read the run, and end with it. Raises GiveUp if it failed, was canceled, or exceeds the rule's timeout."""
         plan, target = self.plan, self.plan.target
-        run = target.look(state.run)
+        run = target.read(state.run)
+        missing = state.missing_for(run is not None, plan.now)
         if run is None:
-            return self._missed(state)
-        state.looks = 0
+            return self._missing(state, missing)
         if run.state is RunState.COMPLETED:
-            summary = f"{target.what} {run.id} has completed in {target.where}"
+            summary = f"{target.noun} {run.id} has completed in {target.location}"
             return Succeeded(summary, plan.details(state, run))
         if run.state.has_ended:
-            raise GiveUp(self._ended_badly(run, state))
-        if self._running(state) >= plan.timeout:
+            raise GiveUp(self._failure(run, state))
+        if self._elapsed(state) >= plan.timeout:
             self._overdue(run, state)
         return CheckBack(self._pause(state), note=f"{run.status}")
 
-    def _missed(self, state: LaunchState) -> CheckBack:
-        state.looks += 1
-        if state.looks > _MISSES:
-            raise GiveUp(f"{self.plan.target.what} {state.run} was started, and is not to be seen any more")
-        return CheckBack(_SOON, note=f"{state.run} is not to be seen yet")
+    def _missing(self, state: PipelineState, missing: timedelta) -> CheckBack:
+        """Tolerate that reads do not find the run, for RUN_MISSING: the replica may be behind."""
+        if missing >= RUN_MISSING:
+            noun, span = self.plan.target.noun, format_duration(RUN_MISSING)
+            raise GiveUp(f"{noun} {state.run} was started, but reads have not found it for {span}")
+        return CheckBack(min(MIN_PAUSE, self.plan.poll or MIN_PAUSE), note=f"{state.run} was not found")
 
-    def _ended_badly(self, run: Run, state: LaunchState) -> str:
-        target = self.plan.target
-        if state.canceling and run.state is RunState.CANCELED:
-            why = f"not done within {format_duration(self.plan.timeout)}"
+    def _failure(self, run: Run, state: PipelineState) -> str:
+        """The message about a run that failed or was canceled."""
+        target, canceled = self.plan.target, run.state is RunState.CANCELED
+        if state.cancel_requested and canceled:
+            reason = f"it did not end within {format_duration(self.plan.timeout)}"
         else:
-            why = (run.error or target.why(run) or "the service does not say why")[:_WHY].rstrip(". ")
-        return f"{target.what} {run.id} {run.state}: {why}. {target.link(run.id) or ''}".strip()
+            reason = (run.error or target.failure_reason(run) or "the service gives no reason")[:_MAX_REASON]
+        ending = "was canceled" if canceled else "failed"
+        return f"{target.noun} {run.id} {ending}: {reason.rstrip('. ')}. {target.link(run.id) or ''}".strip()
 
-    def _overdue(self, run: Run, state: LaunchState) -> None:
-        """It has taken too long. Raises GiveUp, unless it is first to be canceled."""
-        plan, late = self.plan, f"not done within {format_duration(self.plan.timeout)}"
+    def _overdue(self, run: Run, state: PipelineState) -> None:
+        """Request the cancellation of a run that exceeds the timeout. Raises GiveUp if the rule does not ask for it."""
+        plan, target = self.plan, self.plan.target
+        late = f"{target.noun} {run.id} did not end within {format_duration(plan.timeout)}"
         if not plan.cancel_on_timeout:
-            raise GiveUp(f"{plan.target.what} {run.id}: {late}; it goes on. {plan.target.link(run.id) or ''}".strip())
-        if self._running(state) >= plan.timeout + _STUBBORN:
-            raise GiveUp(f"{plan.target.what} {run.id}: {late}; it was to be canceled, and is {run.status}")
+            raise GiveUp(f"{late}, and is still running. {target.link(run.id) or ''}".strip())
+        if self._elapsed(state) >= plan.timeout + CANCELLATION:
+            raise GiveUp(f"{late}, and could not be canceled: its status is {run.status}")
         if run.state is not RunState.CANCELING:
             try:
-                plan.target.cancel(run.id)
-            except (GiveUp, HttpResponseError) as error:  # it has ended meanwhile, or is about to
-                if isinstance(error, HttpResponseError) and error.status_code != HTTPStatus.CONFLICT:
+                target.cancel(run.id)
+            except (GiveUp, HttpResponseError) as error:  # the service does not cancel a run that is ending
+                if isinstance(error, HttpResponseError) and not is_conflict(error):
                     raise
-        state.canceling = True
+        state.cancel_requested = True
 
-    def _running(self, state: LaunchState) -> timedelta:
-        return self.plan.action.now - (state.started or self.plan.action.started)
+    def _elapsed(self, state: PipelineState) -> timedelta:
+        return self.plan.now - (state.started_at or self.plan.action.started)
 
-    def _pause(self, state: LaunchState) -> timedelta:
-        """The longer it has run, the longer; but a timeout is met."""
-        running = self._running(state)
-        left = self.plan.timeout - running
-        pause = min(max(running / 20, _SOON), _SELDOM, self.plan.poll or _SELDOM)
-        return min(pause, max(left, timedelta(seconds=1))) if left > timedelta() else 2 * _SOON
+    def _pause(self, state: PipelineState) -> timedelta:
+        """The pause before the next read: a twentieth of the time so far, within limits, ending by the `timeout`."""
+        elapsed = self._elapsed(state)
+        left = self.plan.timeout - elapsed
+        if left <= timedelta():
+            return min(OVERDUE_PAUSE, self.plan.poll or OVERDUE_PAUSE)
+        pause = min(max(elapsed / 20, MIN_PAUSE), MAX_PAUSE, self.plan.poll or MAX_PAUSE)
+        return min(pause, max(left, timedelta(seconds=1)))

@@ -1,8 +1,9 @@
-"""What a rule gives to the job that it starts: texts, numbers, data.
+"""The inputs of a job: texts, numbers and data, rendered for an event and converted to the declared types.
 
-A command names its inputs as ${{inputs.x}} (learn.microsoft.com, "CLI (v2) command job YAML schema"), Azure ML puts
-literal ones into it as they are, and a shell reads the line. So what comes from an event, whose tags anybody may have
-written, goes in without what means something to a shell. And it cannot name a local file, which would be uploaded.
+A command refers to an input as ${{inputs.x}} (learn.microsoft.com, "CLI (v2) command job YAML schema"). Azure ML pastes
+its text into the command line, which a shell reads. Anyone who may tag a run can write the texts of an event. So a text
+that depends on the event loses every character with a meaning to a shell, and its data must be in Azure: azure-ai-ml
+would upload a local file.
 """
 
 import json
@@ -19,19 +20,20 @@ from handlers.base import GiveUp
 from handlers.template import Template
 from schemas import Event
 
-_SCALARS = ("string", "boolean", "integer", "number")
-DATA_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model")
-_FOLDER = "uri_folder"  # what data is where nobody says so, as for the CLI
+DEFAULT_DATA_TYPE = "uri_folder"  # the CLI's default
 
-_SAFE = r"\w.,:=@%+/\-"  # means nothing to a shell
-_NOT_SAFE = re.compile(rf"[^{_SAFE}]+")
-_REMOTE = re.compile(r"(?:azureml:|https?://|abfss?://|wasbs?://|adl://|/subscriptions/)\S+")
-_WHOLE = re.compile("[+-]?[0-9]{1,18}")
+_LITERAL_TYPES = ("string", "boolean", "integer", "number")
+_DATA_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model")
+
+_SAFE = r"\w.,:=@%+/\-"  # characters without a meaning to a shell
+_UNSAFE = re.compile(rf"[^{_SAFE}]+")
 _SAFE_PATH = re.compile(rf"[{_SAFE}?]+")
+_REMOTE = re.compile(r"(?:azureml:|https?://|abfss?://|wasbs?://|adl://|/subscriptions/)\S+")
+_INTEGER = re.compile("[+-]?[0-9]{1,18}")
 
 
 class DataInput(BaseModel):
-    """Data, as the CLI's YAML names it. Without a type, it is of the declared one, else a folder."""
+    """An input that is data, with the keys of the CLI's YAML. The default of `type` is the declared one."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,17 +42,17 @@ class DataInput(BaseModel):
     mode: Literal["ro_mount", "rw_mount", "download", "direct", "eval_mount", "eval_download"] | None = None
 
 
-def _a_name(name: str) -> str:
+def _check_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise ValueError(f"{name!r} cannot be an input's name: write letters, digits and _, no digit first")
+        raise ValueError(f"{name!r} cannot be the name of an input: write letters, digits and _, no digit first")
     return name
 
 
-InputName: TypeAlias = Annotated[str, AfterValidator(_a_name)]
+InputName: TypeAlias = Annotated[str, AfterValidator(_check_name)]
 
 
-def _form(value: Any) -> str | None:
-    """Which of the forms of an input is meant: what is wrong with it is told of that one."""
+def _kind(value: Any) -> str | None:
+    """The kind of an input, so that pydantic reports the errors of this kind only."""
     match value:
         case str() | Template():
             return "text"
@@ -64,99 +66,106 @@ def _form(value: Any) -> str | None:
 InputValue: TypeAlias = Annotated[
     Annotated[bool | int | float, Tag("number")] | Annotated[DataInput, Tag("data")] | Annotated[Template, Tag("text")],
     Discriminator(
-        _form,
+        _kind,
         custom_error_type="input",
         custom_error_message="Input should be a text, a number, true or false, or data: a mapping with a path",
     ),
 ]
 Inputs: TypeAlias = Mapping[InputName, InputValue]
-Value: TypeAlias = bool | int | float | str | dict[str, str]  # a mapping names data: type, path, mode
+Value: TypeAlias = bool | int | float | str | dict[str, str]  # a dict is data: type, path, mode
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
-    """An input for one event; `foreign` if the event had a hand in it."""
+class RenderedInput:
+    """An input, rendered for one event."""
 
     value: Value
-    foreign: bool = False
+    depends_on_event: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """Inputs as they are given, and the names of those that are not quite what their templates said."""
+class ConvertedInputs:
+    """The inputs as the job gets them."""
 
     values: Mapping[str, Value] = field(default_factory=dict)
-    changed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()  # the names of texts that lost characters
 
 
-def render(inputs: Inputs, event: Event) -> dict[str, Rendered]:
-    """The inputs for an event; one that comes out empty is not given. Raises jinja2.TemplateError."""
-    rendered = {name: _rendered(value, event) for name, value in inputs.items()}
-    return {name: one for name, one in rendered.items() if one.value not in ("", None)}
+def render_inputs(inputs: Inputs, event: Event) -> dict[str, RenderedInput]:
+    """Render the inputs for an event; leave out those that are empty. Raises jinja2.TemplateError."""
+    rendered = {name: _render(value, event) for name, value in inputs.items()}
+    return {name: each for name, each in rendered.items() if each.value not in ("", None)}
 
 
-def _rendered(value: InputValue, event: Event) -> Rendered:
+def _render(value: InputValue, event: Event) -> RenderedInput:
     match value:
         case DataInput():
             path = value.path.render(event).strip()
-            said = {key: text for key, text in (("type", value.type), ("mode", value.mode)) if text}
-            return Rendered({**said, "path": path} if path else "", not value.path.is_constant)
+            keys = {key: text for key, text in (("type", value.type), ("mode", value.mode)) if text}
+            return RenderedInput({**keys, "path": path} if path else "", not value.path.is_constant)
         case Template():
-            return Rendered(value.render(event).strip(), not value.is_constant)
-    return Rendered(value)
+            return RenderedInput(value.render(event).strip(), not value.is_constant)
+    return RenderedInput(value)
 
 
-def fit(rendered: Mapping[str, Rendered], declared: Mapping[str, Input] | None, what: str) -> Given:
-    """The inputs as what takes them declares them; None: it cannot be asked.
+def convert_inputs(
+    rendered: Mapping[str, RenderedInput], declared: Mapping[str, Input] | None, owner: str
+) -> ConvertedInputs:
+    """Convert the inputs to the types that `owner` declares; None: these are unknown.
 
-    Raises GiveUp for one that it does not take, for one that it lacks, and for one that is not of its type.
+    Raises GiveUp for an input that is not declared, for a required one that is missing, and for a value that cannot be
+    converted.
     """
     if declared is not None:
-        _check_names(rendered, declared, what)
-    kinds = {name: one.type.casefold() for name, one in (declared or {}).items()}
-    fitted = {name: _fitted(name, one, kinds.get(name, "")) for name, one in rendered.items()}
-    changed = [name for name, value in fitted.items() if _is_changed(value, rendered[name].value)]
-    return Given({name: value for name, value in fitted.items() if value != ""}, tuple(changed))
+        _check_names(rendered, declared, owner)
+    types = {name: each.type.casefold() for name, each in (declared or {}).items()}
+    values = {name: _convert(name, each, types.get(name, "")) for name, each in rendered.items()}
+    changed = [name for name, value in values.items() if _is_changed(value, rendered[name].value)]
+    return ConvertedInputs({name: value for name, value in values.items() if value != ""}, tuple(changed))
 
 
-def _is_changed(value: Value, said: Value) -> bool:
-    return isinstance(value, str) and isinstance(said, str) and value != said
+def _is_changed(converted: Value, original: Value) -> bool:
+    return isinstance(converted, str) and isinstance(original, str) and converted != original
 
 
-def _check_names(rendered: Mapping[str, Rendered], declared: Mapping[str, Input], what: str) -> None:
+def _check_names(rendered: Mapping[str, RenderedInput], declared: Mapping[str, Input], owner: str) -> None:
     if unknown := [name for name in rendered if name not in declared]:
-        raise GiveUp(f"{what} has no input {unknown[0]!r}; it has {', '.join(declared) or 'none'}")
-    if missing := [name for name, one in declared.items() if one.needed and name not in rendered]:
-        raise GiveUp(f"{what} needs the input {missing[0]!r}")
+        raise GiveUp(f"{owner} has no input {unknown[0]!r}; it has {', '.join(declared) or 'none'}")
+    if missing := [name for name, each in declared.items() if each.needed and name not in rendered]:
+        raise GiveUp(f"{owner} needs the input {missing[0]!r}")
 
 
-def _fitted(name: str, one: Rendered, kind: str) -> Value:
-    value = one.value
+def _convert(name: str, rendered: RenderedInput, declared: str) -> Value:
+    value = rendered.value
     if isinstance(value, dict):
-        if kind and kind not in DATA_TYPES:
-            raise GiveUp(f"the input {name!r} should be a {kind}, not data")
-        stated = value.get("type") or kind or _FOLDER
-        if kind and stated != kind:
-            raise GiveUp(f"the input {name!r} should be a {kind}, not a {stated}: leave out its type")
-        return {**value, "type": stated, "path": _path(name, value["path"], one.foreign)}
-    if kind in DATA_TYPES:
-        return {"type": kind, "path": _path(name, str(value), one.foreign)}
+        return _convert_data(name, value, declared, rendered.depends_on_event)
+    if declared in _DATA_TYPES:
+        return {"type": declared, "path": _check_path(name, str(value), rendered.depends_on_event)}
     text = value if isinstance(value, str) else json.dumps(value)
     try:
-        typed = _typed(text, kind, one.foreign)
+        converted = _convert_text(text, declared, rendered.depends_on_event)
     except ValueError as error:
-        raise GiveUp(f"the input {name!r} should be a {kind}, not {text[:100]!r}") from error
-    return typed if kind in _SCALARS or isinstance(value, str) else value
+        raise GiveUp(f"the input {name!r} should be a {declared}, not {text[:100]!r}") from error
+    return converted if declared in _LITERAL_TYPES or isinstance(value, str) else value
 
 
-def _typed(text: str, kind: str, foreign: bool) -> Value:
-    """A text as what is declared. Raises ValueError."""
-    match kind:
+def _convert_data(name: str, data: dict[str, str], declared: str, depends_on_event: bool) -> Value:
+    if declared and declared not in _DATA_TYPES:
+        raise GiveUp(f"the input {name!r} should be a {declared}, not data")
+    data_type = data.get("type") or declared or DEFAULT_DATA_TYPE
+    if declared and data_type != declared:
+        raise GiveUp(f"the input {name!r} should be a {declared}, not a {data_type}: leave out its type")
+    return {**data, "type": data_type, "path": _check_path(name, data["path"], depends_on_event)}
+
+
+def _convert_text(text: str, declared: str, depends_on_event: bool) -> Value:
+    """Convert a text to a literal of the declared type. Raises ValueError."""
+    match declared:
         case "boolean":
             if text.casefold() not in ("true", "false"):
                 raise ValueError
             return text.casefold() == "true"
-        case "integer" | "number" if _WHOLE.fullmatch(text):
+        case "integer" | "number" if _INTEGER.fullmatch(text):
             return int(text)
         case "integer" if re.fullmatch(r"[+-]?[0-9]{1,18}\.0+", text):
             return int(text.partition(".")[0])
@@ -164,13 +173,14 @@ def _typed(text: str, kind: str, foreign: bool) -> Value:
             return number
         case "integer" | "number":
             raise ValueError
-    return " ".join(_NOT_SAFE.sub(" ", text).split()) if foreign else text
+    return " ".join(_UNSAFE.sub(" ", text).split()) if depends_on_event else text
 
 
-def _path(name: str, path: str, foreign: bool) -> str:
-    if not _REMOTE.fullmatch(path) or (foreign and not _SAFE_PATH.fullmatch(path)):
+def _check_path(name: str, path: str, depends_on_event: bool) -> str:
+    """Return the path. Raises GiveUp if it does not lead to data in Azure, or has unsafe characters of an event."""
+    if not _REMOTE.fullmatch(path) or (depends_on_event and not _SAFE_PATH.fullmatch(path)):
         raise GiveUp(
             f"the input {name!r} should name data in Azure (azureml:churn@latest, azureml://datastores/…, https://…), "
-            f"not {path[:100]!r}; a local file is for the job's own YAML to name"
+            f"not {path[:100]!r}; only the job's own YAML can name a local file"
         )
     return path

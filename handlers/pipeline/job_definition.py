@@ -1,4 +1,4 @@
-"""The job that a rule names: a file of the CLI's YAML beside the rules, or a registered component."""
+"""The job that a rule names: a job file of the Azure ML CLI beside the rules, or a registered component."""
 
 import re
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ from ruamel.yaml.error import YAMLError
 from handlers.azure.ml.components import Component, ComponentRef, Input
 from handlers.azure.ml.jobs import NewJob
 from handlers.file_field import WHERE, FileName
-from handlers.pipeline.inputs import Value
+from handlers.pipeline.inputs import DEFAULT_DATA_TYPE, Value
 
-_HAVE = {"pipeline": ("jobs", "component"), "command": ("command",)}  # of which one is needed
-_LARGEST = 1_000_000  # bytes of a file
-_LOCAL = "local"  # azure-ai-ml's name for this machine, on which it would start a container
+_REQUIRED = {"pipeline": ("jobs", "component"), "command": ("command",)}  # a job of each type needs one of these keys
+_MAX_BYTES = 1_000_000  # of a job file
+_LOCAL = "local"  # azure-ai-ml would start a container on the app's own machine
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a job is to be, beside what its definition says."""
+class JobOverrides:
+    """What a rule adds to the definition of a job, or replaces in it."""
 
     name: str
     tags: Mapping[str, str]
@@ -33,59 +33,61 @@ class Wanted:
 
 @dataclass(frozen=True)
 class JobFile:
-    """A file of the CLI's YAML that describes a job, as far as it must be known here."""
+    """The parts of a job file that the app needs; azure-ai-ml reads the rest."""
 
     path: Path
     type: str
     inputs: Mapping[str, Input]
-    given: frozenset[str]  # the inputs that are data there
+    data_inputs: frozenset[str]  # the inputs that the file defines as mappings
     tags: Mapping[str, str] = field(default_factory=dict)
     experiment: str = ""
 
-    def job(self, wanted: Wanted) -> NewJob:
-        """The job; all that is not wanted otherwise is as the file has it."""
-        overrides: dict[str, Any] = {"tags": dict(wanted.tags), "experiment_name": wanted.experiment}
-        if wanted.compute:
-            overrides["settings.default_compute" if self.type == "pipeline" else "compute"] = wanted.compute
-        for name, value in wanted.inputs.items():
-            if isinstance(value, dict) and name in self.given:  # what else the file says of it stands
-                overrides |= {f"inputs.{name}.{key}": part for key, part in value.items()}
+    def job(self, overrides: JobOverrides) -> NewJob:
+        """The job of the file, with the overrides."""
+        values: dict[str, Any] = {"tags": dict(overrides.tags), "experiment_name": overrides.experiment}
+        if overrides.compute:
+            values["settings.default_compute" if self.type == "pipeline" else "compute"] = overrides.compute
+        for name, value in overrides.inputs.items():
+            if isinstance(value, dict) and name in self.data_inputs:  # keep the keys that the rule does not override
+                values |= {f"inputs.{name}.{key}": part for key, part in value.items()}
             else:
-                overrides[f"inputs.{name}"] = value
-        return NewJob(wanted.name, self.path, overrides)
+                values[f"inputs.{name}"] = value
+        return NewJob(overrides.name, self.path, values)
 
 
 def is_component(job: str) -> bool:
-    """Does a rule's `job` name a component, and not a file?"""
+    """Does a rule's `job` name a component, rather than a file?"""
     return job.startswith("azureml:")
 
 
 def read_job_file(name: str) -> JobFile:
-    """A file of the rules or of the app. Raises ValueError, which says what is wrong with it."""
+    """Read a job file in the folder of the rules or of the app. Raises ValueError if it is missing or invalid."""
     file = FileName.of(name)
     if not file.is_inside:
         raise ValueError(f"{name!r} is outside of the app's folder; name a file in it, like rules/jobs/retrain.yml")
-    path = file.path
-    content = _content(path, name)
-    kind = str(content.get("type") or "command")
-    if kind not in _HAVE:
-        raise ValueError(f"{name!r} is a job of type {kind!r}; it must be {' or '.join(_HAVE)}: make it a step of one")
-    if _LOCAL in map(_compute, (content.get("compute"), _part(content, "settings").get("default_compute"))):
-        raise ValueError(f"{name!r} is to run on compute: {_LOCAL}, which is wherever this app runs; name a compute")
-    if not any(content.get(key) for key in _HAVE[kind]):
-        raise ValueError(f"{name!r} is no {kind} job: it has no {' and no '.join(map(repr, _HAVE[kind]))}")
-    inputs = _part(content, "inputs")
+    content = _read_yaml(file.path, name)
+    type_name = str(content.get("type") or "command")
+    if type_name not in _REQUIRED:
+        types = " or ".join(_REQUIRED)
+        raise ValueError(f"{name!r} is a job of type {type_name!r}; it must be {types}. Make it a step of a pipeline")
+    if _LOCAL in map(_compute_name, (content.get("compute"), _mapping(content, "settings").get("default_compute"))):
+        raise ValueError(f"{name!r} has compute: {_LOCAL}, which is the machine of this app; name another compute")
+    if not any(content.get(key) for key in _REQUIRED[type_name]):
+        raise ValueError(
+            f"{name!r} is no {type_name} job: it has no {' and no '.join(map(repr, _REQUIRED[type_name]))}"
+        )
+    inputs = _mapping(content, "inputs")
     return JobFile(
-        path=path,
-        type=kind,
-        inputs={str(key): _input(value) for key, value in inputs.items()},
-        given=frozenset(str(key) for key, value in inputs.items() if isinstance(value, Mapping)),
-        tags={str(key): str(value) for key, value in _part(content, "tags").items()},
+        path=file.path,
+        type=type_name,
+        inputs={str(key): _declared(value) for key, value in inputs.items()},
+        data_inputs=frozenset(str(key) for key, value in inputs.items() if isinstance(value, Mapping)),
+        tags={str(key): str(value) for key, value in _mapping(content, "tags").items()},
         experiment=str(content.get("experiment_name") or ""),
     )
 
 
-def _content(path: Path, name: str) -> Mapping[str, Any]:
+def _read_yaml(path: Path, name: str) -> Mapping[str, Any]:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -93,29 +95,29 @@ def _content(path: Path, name: str) -> Mapping[str, Any]:
     yaml = YAML(typ="safe", pure=True)
     yaml.version = (1, 1)  # as azure-ai-ml reads it
     try:
-        content = yaml.load(data) if len(data) <= _LARGEST else None
+        content = yaml.load(data) if len(data) <= _MAX_BYTES else None
     except YAMLError as error:
         raise ValueError(f"{name!r} is not YAML: {' '.join(str(error).split())}") from error
     if isinstance(content, Mapping):
         return content
-    raise ValueError(f"{name!r} should have a job in it: a mapping, of at most {_LARGEST} bytes")
+    raise ValueError(f"{name!r} should contain a job: a mapping (key: value), of at most {_MAX_BYTES} bytes")
 
 
-def _part(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """A mapping in it. What is no mapping, azure-ai-ml will say."""
-    part = content.get(key)
-    return part if isinstance(part, Mapping) else {}
+def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The mapping under a key; empty if the value is no mapping, an error that azure-ai-ml reports."""
+    value = content.get(key)
+    return value if isinstance(value, Mapping) else {}
 
 
-def _compute(value: Any) -> str:
+def _compute_name(value: Any) -> str:
     return str(value or "").removeprefix("azureml:").casefold()
 
 
-def _input(value: Any) -> Input:
-    """The type of an input, by the value that it has."""
+def _declared(value: Any) -> Input:
+    """The type of an input, inferred from its value in the file."""
     match value:
         case Mapping():
-            return Input(str(value.get("type") or "uri_folder"))
+            return Input(str(value.get("type") or DEFAULT_DATA_TYPE))
         case bool():
             return Input("boolean")
         case int() | float():
@@ -123,35 +125,36 @@ def _input(value: Any) -> Input:
     return Input("string")
 
 
-def component_job(component: Component, ref: ComponentRef, wanted: Wanted) -> NewJob:
-    """The job that a component is: a pipeline, or a step that a pipeline is made for."""
-    inputs = dict(wanted.inputs)
+def component_job(component: Component, ref: ComponentRef, overrides: JobOverrides) -> NewJob:
+    """The job of a component: a pipeline component as it is, any other one as the only step of a pipeline."""
+    inputs = dict(overrides.inputs)
     job: dict[str, Any] = {
         "type": "pipeline",
         "display_name": ref.name,
-        "experiment_name": wanted.experiment,
-        "tags": dict(wanted.tags),
+        "experiment_name": overrides.experiment,
+        "tags": dict(overrides.tags),
         "inputs": inputs,
     }
-    if wanted.compute:
-        job["settings"] = {"default_compute": wanted.compute}
+    if overrides.compute:
+        job["settings"] = {"default_compute": overrides.compute}
     if component.type == "pipeline":
         job["component"] = component.reference
     else:
         bound = {name: f"${{{{parent.inputs.{name}}}}}" for name in inputs}
-        job["jobs"] = {_node(ref.name): {"type": component.type, "component": component.reference, "inputs": bound}}
-    return NewJob(wanted.name, job)
+        step = {"type": component.type, "component": component.reference, "inputs": bound}
+        job["jobs"] = {_step_name(ref.name): step}
+    return NewJob(overrides.name, job)
 
 
 def compute_reference(text: str) -> str:
-    """A compute as a job names it. Raises ValueError for what cannot be one's name."""
+    """Refer to a compute as a job does. Raises ValueError if the text cannot be the name of one."""
     name = text.removeprefix("azureml:")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,62}", name) or name.casefold() == _LOCAL:
-        raise ValueError(f"{text!r} cannot be a compute's name; write the name of one of the workspace, or serverless")
+        raise ValueError(f"{text!r} cannot be the name of a compute; write one of the workspace's, or serverless")
     return f"azureml:{name}"
 
 
-def _node(name: str) -> str:
-    """A step's name: small letters, digits and _, and as Python would have it, because azure-ai-ml wants that."""
-    node = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")
-    return node if node.isidentifier() and not iskeyword(node) else f"step_{node}".strip("_")
+def _step_name(name: str) -> str:
+    """Make the name of a step: lower-case letters, digits and _; a Python identifier, which azure-ai-ml requires."""
+    step = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")
+    return step if step.isidentifier() and not iskeyword(step) else f"step_{step}".strip("_")

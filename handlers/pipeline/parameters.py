@@ -1,4 +1,4 @@
-"""What a rule gives to a Data Factory pipeline: JSON of the types that the pipeline declares, with templates in it."""
+"""The parameters of a Data Factory pipeline: JSON of the declared types, with templates in it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from handlers.base import GiveUp
 from handlers.template import Template
 from schemas import Event
 
-_KINDS: Mapping[str, tuple[type, ...]] = {  # learn.microsoft.com/rest/api/datafactory, ParameterType
+_CLASSES: Mapping[str, tuple[type, ...]] = {  # learn.microsoft.com/rest/api/datafactory, ParameterType
     "int": (int,),
     "float": (int, float),
     "bool": (bool,),
@@ -20,70 +20,71 @@ _KINDS: Mapping[str, tuple[type, ...]] = {  # learn.microsoft.com/rest/api/dataf
     "object": (dict,),
 }
 _TEXTS = ("string", "securestring")
-_FORMS = "Input should be a text, a number, true or false, a list or a mapping (key: value)"
+_INVALID = "Input should be a text, a number, true or false, a list or a mapping (key: value)"
 
 
-def _checked(value: Any) -> Any:
-    """As YAML has it, its texts as templates."""
+def _validate(value: Any) -> Any:
+    """Turn the texts in a value from YAML into templates."""
     match value:
         case str():
             return Template(value)
         case float() if not isfinite(value):
-            raise PydanticCustomError("parameter", "Input should be a number that there is")
+            raise PydanticCustomError("parameter", "Input should be a finite number")
         case bool() | int() | float() | Template():
             return value
         case Mapping():
-            return {str(name): _inside(part) for name, part in value.items()}
+            return {str(name): _validate_item(item) for name, item in value.items()}
         case Sequence():
-            return tuple(_inside(part) for part in value)
-    raise PydanticCustomError("parameter", _FORMS)
+            return tuple(_validate_item(item) for item in value)
+    raise PydanticCustomError("parameter", _INVALID)
 
 
-def _inside(value: Any) -> Any:
-    return None if value is None else _checked(value)
+def _validate_item(value: Any) -> Any:
+    return None if value is None else _validate(value)
 
 
-Parameter: TypeAlias = Annotated[Any, PlainValidator(_checked)]
+Parameter: TypeAlias = Annotated[Any, PlainValidator(_validate)]
 
 
-def rendered(value: Any, event: Event) -> Any:
-    """A parameter for an event, as JSON has it. Raises jinja2.TemplateError."""
+def render_parameter(value: Any, event: Event) -> Any:
+    """Render the templates in a parameter; return JSON data. Raises jinja2.TemplateError."""
     match value:
         case Template():
             return value.render(event)
         case Mapping():
-            return {name: rendered(part, event) for name, part in value.items()}
+            return {name: render_parameter(item, event) for name, item in value.items()}
         case tuple():
-            return [rendered(part, event) for part in value]
+            return [render_parameter(item, event) for item in value]
     return value
 
 
-def fitted(name: str, value: Any, kind: str) -> Any:
-    """A parameter, rendered, as it is declared. Raises GiveUp for what is not of its type."""
+def convert_parameter(name: str, value: Any, type_name: str) -> Any:
+    """Convert a rendered parameter to the type that the pipeline declares. Raises GiveUp if that is not possible."""
     try:
-        typed = _typed(value, kind.casefold())
-        json.dumps(typed, allow_nan=False)  # 1e999 is read as a number that there is not
+        converted = _convert(value, type_name.casefold())
+        json.dumps(converted, allow_nan=False)  # Python reads 1e999 as infinity, which JSON cannot express
     except (ValueError, RecursionError) as error:
-        told = value if isinstance(value, str) else json.dumps(value)
-        raise GiveUp(f"the parameter {name!r} should be of type {kind}, not {told[:100]!r}") from error
-    return typed
+        text = value if isinstance(value, str) else json.dumps(value)
+        raise GiveUp(f"the parameter {name!r} should be of type {type_name}, not {text[:100]!r}") from error
+    return converted
 
 
-def _typed(value: Any, kind: str) -> Any:
-    """Raises ValueError."""
-    if kind in _TEXTS:
+def _convert(value: Any, type_name: str) -> Any:
+    """Convert a value, a text as JSON. Raises ValueError."""
+    if type_name in _TEXTS:
         if isinstance(value, list | dict):
             raise ValueError
         return value if isinstance(value, str) else json.dumps(value)
     if isinstance(value, str):
-        value = json.loads(value.strip().lower() if kind == "bool" else value, parse_constant=_no_number)
-    if kind == "int" and isinstance(value, float) and value.is_integer():
+        value = json.loads(value.strip().lower() if type_name == "bool" else value, parse_constant=_reject_constant)
+    if type_name == "int" and isinstance(value, float) and value.is_integer():
         value = int(value)
-    if not isinstance(value, _KINDS.get(kind, (object,))) or (isinstance(value, bool) and kind in ("int", "float")):
+    is_bool = isinstance(value, bool) and type_name in ("int", "float")  # to Python, a bool is an int
+    if is_bool or not isinstance(value, _CLASSES.get(type_name, (object,))):
         raise ValueError
     return value
 
 
-def _no_number(name: str) -> None:
-    """For NaN and Infinity, which Python takes for JSON."""
+def _reject_constant(name: str) -> None:
+    """Reject NaN and Infinity, which Python accepts as JSON."""
     raise ValueError(name)

@@ -1,9 +1,8 @@
-"""The steps that start something, once, whatever has gone wrong in an earlier call."""
+"""The steps that start a run once, whatever happened in an earlier call."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from http import HTTPStatus
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -12,167 +11,191 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from handlers.azure.errors import describe
 from handlers.azure.run import ListUnavailable, NameTaken, Run, TooManyRuns
 from handlers.base import CheckBack, GiveUp, Outcome, RetryLater
-from handlers.errors import DENIED, NOT_PERMITTED, PROPAGATING, PROPAGATION, status_of
-from handlers.pipeline.target import Found, Known, LaunchState, Named, Nameless, Plan
+from handlers.duration import format_duration
+from handlers.errors import (
+    DENIED,
+    NOT_PERMITTED,
+    PROPAGATING,
+    PROPAGATION,
+    is_rejected,
+    is_throttled,
+    status_of,
+)
+from handlers.pipeline.limits import CLOCK_SKEW, MAX_RETRY_PAUSE, RETRY_PAUSE, RUN_LISTED, START_RETRY
+from handlers.pipeline.plan import Plan
+from handlers.pipeline.state import PipelineState
+from handlers.pipeline.target import IdempotentTarget, Prepared, SearchableTarget, SearchResult
 
-LISTED = timedelta(minutes=2)  # until what was started is surely in the service's lists
-SKEW = timedelta(minutes=5)  # by which the service's clock may be off from ours
-
-_BETWEEN, _SELDOM = timedelta(seconds=30), timedelta(hours=1)  # between two tries
-_PATIENCE = timedelta(hours=24)
-_REMEMBERED = 50  # runs that were there before
+_MAX_PREEXISTING = 50  # ids of runs that are kept
+_MAX_ERROR = 500  # characters of an error that are kept
 
 
 @dataclass(frozen=True)
-class StartNamed:
-    """Start what has a name: there can be but one."""
+class StartIdempotent:
+    """Start a run whose name the app chooses: a second request cannot start a second run."""
 
     plan: Plan
-    target: Named
+    target: IdempotentTarget
 
     @property
-    def steps(self) -> tuple[Callable[[LaunchState], Any], ...]:
-        """In order."""
+    def steps(self) -> tuple[Callable[[PipelineState], Any], ...]:
+        """The only step."""
         return (self.submit,)
 
-    def submit(self, state: LaunchState) -> Outcome | None:
-        """It is there, by this call or an earlier one."""
+    def submit(self, state: PipelineState) -> Outcome | None:
+        """Submit the run, unless an earlier call has done so. Raises GiveUp if another run has its name."""
         target = self.target
-        found = target.look(target.name)
+        found = target.read(target.name)
         if found is None:
             try:
                 target.submit()
-                return self.plan.is_started(state, target.name, target.told())
+                return self.plan.record_start(state, target.name, target.details())
             except (GiveUp, HttpResponseError, NameTaken) as error:
-                found = self._after_all(error)
-        if not target.is_ours(found):
-            raise GiveUp(f"there is {target.what} {target.name}, and this action has not started it")
-        return self.plan.is_started(state, target.name, target.told(found))
+                found = self._despite(error)
+        if not target.is_match(found):
+            raise GiveUp(f"{target.noun} {target.name} exists, but this action did not start it")
+        return self.plan.record_start(state, target.name, target.details(found))
 
-    def _after_all(self, error: Exception) -> Run:
-        """What has our name, now that it was refused: perhaps because we have it. Raises that it was refused."""
+    def _despite(self, error: Exception) -> Run:
+        """The run that exists although the service refused to start it: mostly, it refused because it exists.
+
+        Raises the error if there is none, and RetryLater if the name is taken but reads do not find the run yet.
+        """
         target = self.target
-        found = target.look(target.name)
+        found = target.read(target.name)
         if isinstance(error, NameTaken):
             if found is None:
-                raise RetryLater(f"{target.what} {target.name} is not to be seen yet: {error}") from error
-        elif found is None or not target.is_ours(found):
+                raise RetryLater(f"{target.noun} {target.name} exists, but reads do not find it: {error}") from error
+        elif found is None or not target.is_match(found):
             raise error
         return found
 
 
 @dataclass(frozen=True)
-class StartNameless:
-    """Start what can only be searched for.
+class StartSearchable:
+    """Start a run whose id the service chooses.
 
-    Before it is asked for, it is written down that it will be. A call that finds that written searches first if an
-    earlier one has found it, too, and failed or died: it may have asked.
+    The state is saved before the request is sent. A call that finds the saved state after a failure or a crash searches
+    for a run before it sends another request, because the earlier call may have started one.
     """
 
     plan: Plan
-    target: Nameless
+    target: SearchableTarget
 
     @property
-    def steps(self) -> tuple[Callable[[LaunchState], Any], ...]:
-        """In order; `search` goes back to `start` if there is nothing to be found."""
+    def steps(self) -> tuple[Callable[[PipelineState], Any], ...]:
+        """In order; `search` goes back to `start` if it finds no run."""
         return self.prepare, self.start, self.search
 
-    @property
-    def _now(self) -> datetime:
-        return self.plan.action.now
+    def prepare(self, state: PipelineState) -> None:
+        """Check that the run can be started. The state that is saved with this step says that the request is next."""
+        prepared = self.target.prepare()
+        state.prepared = None if prepared is None else dict(prepared)
+        if not state.attempts:
+            state.prepared_at, state.preexisting = self.plan.now, self._preexisting(prepared)
 
-    def prepare(self, state: LaunchState) -> None:
-        """It can be started, and that it will be is saved with this step."""
-        known = self.target.prepare()
-        state.known = None if known is None else dict(known)
-        if not state.tries:
-            state.since, state.others = self._now, self._others(known)
-
-    def _others(self, known: Known) -> list[str]:
-        """What is listed already is not ours. That spares a doubt, and no more: an error is no reason not to start."""
+    def _preexisting(self, prepared: Prepared) -> list[str]:
+        """The ids of runs that exist already; none if they cannot be listed: they only make a later search clearer."""
         try:
-            runs = self.target.others(self._now - SKEW, self._now, known)
-            return [run.id for run in islice(runs, _REMEMBERED)]
+            runs = self.target.preexisting(self.plan.now - CLOCK_SKEW, self.plan.now, prepared)
+            return [run.id for run in islice(runs, _MAX_PREEXISTING)]
         except (AzureError, GiveUp, RetryLater, TooManyRuns, ListUnavailable, ValueError):
             return []
 
-    def start(self, state: LaunchState) -> Outcome | None:
-        """Start it, unless it may be started already."""
+    def start(self, state: PipelineState) -> Outcome | None:
+        """Request the run, or continue with the search if an earlier call may have requested it."""
         action = self.plan.action
-        if state.since is None or action.failures or action.interrupted:
+        if state.prepared_at is None or action.failures or action.interrupted:
             state.step = "search"
             return None
         try:
-            run = self.target.start(state.known)
+            run = self.target.start(state.prepared)
         except (AzureError, RetryLater) as error:
-            return self._not_started(error, state)
-        return self._started(run, state)
+            return self._retry_or_search(error, state)
+        return self._record_start(run, state)
 
-    def _not_started(self, error: AzureError | RetryLater, state: LaunchState) -> Outcome:
-        """What to do about it. What surely was refused is asked for again; of all else it must be seen what came."""
-        status = error.status_code if isinstance(error, HttpResponseError) else None
-        if status == HTTPStatus.TOO_MANY_REQUESTS:  # 503 does not prove it: a gateway may have lost the answer
+    def _retry_or_search(self, error: AzureError | RetryLater, state: PipelineState) -> Outcome:
+        """Request the run again if the error proves that the service did not start it; otherwise search for it.
+
+        Raises the error if the service is throttled, so that every action for it waits.
+        """
+        if is_throttled(error) and is_rejected(error):  # a 503 proves nothing: a gateway may have lost the answer
             raise error
-        state.trouble = " ".join(str(error).split())[:500]
-        # Without a token, nothing was sent.
-        if status in PROPAGATING or isinstance(error, RetryLater | ClientAuthenticationError):
-            state.denied = state.denied or self._now
-            if self._now - state.denied >= PROPAGATION:
-                raise GiveUp(f"gave up after 30m: {state.trouble}")
-            state.step = "prepare"  # what could not be known may be known by then, too
-            return CheckBack(_BETWEEN, note=state.trouble)
-        state.step, state.denied = "search", None
-        pause = min(_BETWEEN * 2 ** min(state.tries, 10), _SELDOM)
-        state.tries += 1
-        return CheckBack(pause, note=f"it may have been started: {state.trouble}")
+        state.last_error = " ".join(str(error).split())[:_MAX_ERROR]
+        propagating = is_rejected(error) and status_of(error) in PROPAGATING
+        # Without a token, the client sends nothing.
+        if propagating or isinstance(error, RetryLater | ClientAuthenticationError):
+            state.denied_since = state.denied_since or self.plan.now
+            if self.plan.now - state.denied_since >= PROPAGATION:
+                raise GiveUp(f"gave up after {format_duration(PROPAGATION)}: {state.last_error}")
+            state.step = "prepare"  # what this step could not read before, it may be permitted to read then
+            return CheckBack(RETRY_PAUSE, note=state.last_error)
+        state.step, state.denied_since = "search", None
+        pause = min(RETRY_PAUSE * 2 ** min(state.attempts, 10), MAX_RETRY_PAUSE)
+        state.attempts += 1
+        return CheckBack(pause, note=f"{self.target.noun} may have been started: {state.last_error}")
 
-    def search(self, state: LaunchState) -> Outcome | None:
-        """See what an earlier call has started. What is not to be seen, twice, was not started."""
-        since = state.since or self.plan.action.started
-        found, why = Found(), ""
+    def search(self, state: PipelineState) -> Outcome | None:
+        """Search for the run. If no search finds it for RUN_LISTED, request it again.
+
+        Raises GiveUp if it cannot be known whether the run exists, unless the rule says `at_least_once`, and when
+        requests have failed for START_RETRY.
+        """
+        since = state.prepared_at or self.plan.action.started
+        result, problem = SearchResult(), ""
         try:
-            found, state.blind = self.target.ours(since - SKEW, self._now, state.known), None
+            result = self.target.find(since - CLOCK_SKEW, self.plan.now, state.prepared)
+            state.listing_failed_since = None
         except TooManyRuns:
-            why, state.blind = "there are too many runs to look through", None
+            problem, state.listing_failed_since = "there are too many runs to search", None
         except (HttpResponseError, GiveUp, ListUnavailable) as error:
-            why = _unlisted(error)
-            if pause := self._blind(error, state, why):
+            problem = _listing_problem(error)
+            if pause := self._retry_listing(error, state, problem):
                 return pause
-        if found.run is not None:
-            return self._started(found.run.id, state)
-        if not state.looks:
-            state.looks += 1
-            return CheckBack(LISTED, note=f"{self.target.what} is not to be seen; perhaps it was not started")
-        perhaps = [run.id for run in found.perhaps if run.id not in state.others]
-        if (why or perhaps) and not self.plan.at_least_once:
-            raise GiveUp(self._unsure(why or f"it may be {', '.join(perhaps[:5])}"))
-        if self._now - since >= _PATIENCE:
-            raise GiveUp(f"{self.target.what} could not be started: {state.trouble}")
-        state.looks, state.step = 0, "start"
-        state.tries = max(state.tries, 1)  # what was not seen may yet come: no moment after that is the first one
+        if result.match is not None:
+            return self._record_start(result.match.id, state)
+        if (missing := state.missing_for(False, self.plan.now)) < RUN_LISTED:
+            return CheckBack(RUN_LISTED - missing, note=f"{self.target.noun} was not found; the lists may be behind")
+        candidates = [run.id for run in result.candidates if run.id not in state.preexisting]
+        if (problem or candidates) and not self.plan.at_least_once:
+            raise GiveUp(self._unsure(problem or f"it may be {', '.join(candidates[:5])}"))
+        self._request_again(state, since)
         return None
 
-    def _blind(self, error: Exception, state: LaunchState, why: str) -> CheckBack | None:
-        """What to do about a list that is refused: roles take time to spread. None: that has been waited for."""
+    def _request_again(self, state: PipelineState, since: datetime) -> None:
+        """Go back to `start`. Raises GiveUp if requests have failed for START_RETRY."""
+        if self.plan.now - since >= START_RETRY:
+            raise GiveUp(f"{self.target.noun} could not be started: {state.last_error}")
+        state.missing_since, state.step = None, "start"
+        state.attempts = max(state.attempts, 1)  # so that `prepare` does not take a run that shows up late for older
+
+    def _retry_listing(self, error: Exception, state: PipelineState, problem: str) -> CheckBack | None:
+        """A CheckBack while a denied list may be due to a role that is not effective yet; then None.
+
+        Raises an error of any other kind.
+        """
         if not isinstance(error, ListUnavailable) and status_of(error) not in DENIED | NOT_PERMITTED:
             raise error
-        state.blind = state.blind or self._now
-        waited = self._now - state.blind
-        return CheckBack(max(_BETWEEN, min(waited, PROPAGATION - waited)), note=why) if waited < PROPAGATION else None
+        state.listing_failed_since = state.listing_failed_since or self.plan.now
+        elapsed = self.plan.now - state.listing_failed_since
+        if elapsed >= PROPAGATION:
+            return None
+        return CheckBack(max(RETRY_PAUSE, min(elapsed, PROPAGATION - elapsed)), note=problem)
 
-    def _started(self, run: str, state: LaunchState) -> Outcome | None:
-        state.step, state.looks = "follow", 0
-        return self.plan.is_started(state, run, self.target.told())
+    def _record_start(self, run: str, state: PipelineState) -> Outcome | None:
+        state.step = "follow"
+        return self.plan.record_start(state, run, self.target.details())
 
-    def _unsure(self, why: str) -> str:
+    def _unsure(self, problem: str) -> str:
         return (
-            f"unsure whether {self.target.what} was started in {self.target.where}: the call that asked for it did not "
-            f"come to its end, and {why}. Look there, and replay the event if it was not; or let the rule say "
-            "at_least_once: true"
+            f"unsure whether {self.target.noun} was started in {self.target.location}: the outcome of the request is "
+            f"unknown, and {problem}. Check there, and replay the event if it was not started. With at_least_once: "
+            "true, the rule would request it again, at the risk of a second run"
         )
 
 
-def _unlisted(error: Exception) -> str:
-    role = ": give the app's identity a role that may" if status_of(error) in PROPAGATING else ""
-    why = str(error) if isinstance(error, ListUnavailable) else describe(error)
-    return f"what was started cannot be listed ({why[:300]}){role}"
+def _listing_problem(error: Exception) -> str:
+    """The message about a list that cannot be read, with advice if a role may be missing."""
+    advice = ": give the app's identity a role that may list them" if status_of(error) in PROPAGATING else ""
+    reason = str(error) if isinstance(error, ListUnavailable) else describe(error)
+    return f"the runs cannot be listed ({reason[:300]}){advice}"

@@ -355,7 +355,7 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         assert site.until_ended().status == ends
         assert len(posted(site)) == (1 if ends == "failed" else 2)
         if ends == "failed":
-            assert "what was started cannot be listed (the jobs of the batch endpoint churn: HTTP" in site.end[1]
+            assert "the runs cannot be listed (the jobs of the batch endpoint churn: HTTP" in site.end[1]
 
     @pytest.mark.parametrize("at_least_once", [False, True])
     def test_a_service_that_cannot_be_reached_is_not_waited_for_longer(
@@ -427,7 +427,7 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
             site.azure.jobs.start("churn")
         site.tell()
         assert site.end[0] == "failed"
-        assert "there are too many runs to look through" in site.end[1]
+        assert "there are too many runs to search" in site.end[1]
 
     def test_a_list_is_read_to_its_end(self, make: MakeSite, links: Links) -> None:
         """Ours is not on its first page. A link may spell the server's name as it likes."""
@@ -451,7 +451,7 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         followed_by_another(site)
         site.tell()
         assert site.end[0] == "failed"
-        assert "there are too many runs to look through" in site.end[1]
+        assert "there are too many runs to search" in site.end[1]
         assert len(posted(site)) == 1
 
     def test_old_jobs_are_not_looked_through(self, make: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ from handlers.duration import format_duration
 from handlers.lineage import tags
 from handlers.pipeline.data_factory import KEY
 from handlers.pipeline.handler import Pipeline
-from handlers.pipeline.start import LISTED
-from handlers.pipeline.tags import LONGEST_KEY, LONGEST_VALUE, MOST_TAGS
+from handlers.pipeline.limits import RUN_LISTED
+from handlers.pipeline.tags import MAX_KEY, MAX_TAGS, MAX_VALUE
 from schemas import Context, DatasetDriftDetected, Drift, RunCompleted, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
 from tests.handlers.pipeline.site import FACTORY
@@ -74,10 +74,10 @@ def test_the_page_has_everything_that_is_known_of_drift() -> None:
 
 
 def test_the_page_s_numbers_and_names_are_the_code_s() -> None:
-    assert f"a run has {MOST_TAGS}, names of {LONGEST_KEY} and values of {LONGEST_VALUE:,} characters" in PAGE
+    assert f"a run has {MAX_TAGS}, names of {MAX_KEY} and values of {MAX_VALUE:,} characters" in PAGE
     assert f"`{KEY}`" in PAGE
     assert all(f"`{name}`" in PAGE for name in tags("r", 1, "e"))
-    assert LISTED.total_seconds() == 120
+    assert RUN_LISTED.total_seconds() == 120
     assert "two minutes later" in PAGE
 
 

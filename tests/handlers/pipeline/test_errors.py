@@ -147,7 +147,7 @@ def test_a_compute_that_the_event_names_must_be_one(make: MakeSite) -> None:
     site = make(**RETRAIN | {"compute": "{{ data.runId }}/../other"})
     site.tell()
     assert site.end[0] == "failed"
-    assert "compute: 'of-a-person/../other' cannot be a compute's name" in site.end[1]
+    assert "compute: 'of-a-person/../other' cannot be the name of a compute" in site.end[1]
 
 
 def test_a_name_that_is_taken_by_what_nobody_can_see_is_looked_for_again(make: MakeSite) -> None:
@@ -158,5 +158,5 @@ def test_a_name_that_is_taken_by_what_nobody_can_see_is_looked_for_again(make: M
     )
     site.tell()
     assert site.end[0] == "failed"
-    assert "is not to be seen yet" in site.end[1]
+    assert "exists, but reads do not find it" in site.end[1]
     assert site.took >= timedelta(hours=24)

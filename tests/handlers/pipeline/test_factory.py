@@ -41,7 +41,7 @@ def runs(site: Site) -> list[dict[str, Any]]:
 def searches(site: Site) -> int:
     """How often there was a call that searched for a run that may have been started."""
     notes = [moment.note for record in site.actions.values() for moment in record.timeline if moment.note]
-    return sum("not to be seen" in note or note.startswith(("search", "start: done")) for note in notes)
+    return sum("was not found" in note or note.startswith(("search", "start: done")) for note in notes)
 
 
 def test_a_run_is_started_with_the_action_s_key(make: MakeSite) -> None:
@@ -139,7 +139,7 @@ def test_canceled_has_two_spellings(status: str, make: MakeSite) -> None:
     site.azure.calls.before(end)
     site.tell()
     assert site.end[0] == "failed"
-    assert " canceled: " in site.end[1]
+    assert " was canceled: " in site.end[1]
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ class TestWaiting:
         site = make(**KEYED, wait=True, timeout="1h", cancel_on_timeout=True)
         site.azure.jobs.set_duration(5_400)
         site.tell()
-        assert "canceled: not done within 1h." in site.end[1]
+        assert "was canceled: it did not end within 1h." in site.end[1]
         [call] = site.azure.calls.matching(f"POST {FACTORY}/pipelineruns/*/cancel")
         assert call.query["isrecursive"] == "true"
 
@@ -284,7 +284,7 @@ class TestWaiting:
         site = make(**KEYED, wait=True, timeout="1h")
         site.azure.jobs.set_duration(None)
         site.tell()
-        assert "not done within 1h; it goes on" in site.end[1]
+        assert "did not end within 1h, and is still running" in site.end[1]
         assert runs(site)[0]["status"] == "InProgress"
 
 
@@ -358,7 +358,7 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         site.azure.faults.close_before(1, START)
         site.tell()
         assert site.end[0] == ("succeeded" if at_least_once else "failed"), site.end
-        assert at_least_once or f"what was started cannot be listed (HTTP {status}: " in site.end[1]
+        assert at_least_once or f"the runs cannot be listed (HTTP {status}: " in site.end[1]
         assert len(runs(site)) == at_least_once
         assert timedelta(minutes=30) <= site.took < timedelta(hours=1)
 
@@ -379,4 +379,4 @@ class TestWhenItIsNotKnownWhetherItWasStarted:
         site.tell()
         record = site.actions["e1"]
         assert record.status == "failed"
-        assert "there are too many runs to look through" in record.note
+        assert "there are too many runs to search" in record.note

@@ -76,7 +76,7 @@ def test_a_failure_is_told_though_run_history_is_not_to_be_reached(make: MakeSit
     site.azure.jobs.fail()
     site.azure.faults.fail("GET */history/*", times=None)
     site.tell()
-    assert site.end[1].startswith(f"the job {name(site)} failed: the service does not say why. https://")
+    assert site.end[1].startswith(f"the job {name(site)} failed: the service gives no reason. https://")
 
 
 def test_a_job_that_somebody_cancels_is_a_failure(make: MakeSite) -> None:
@@ -84,7 +84,7 @@ def test_a_job_that_somebody_cancels_is_a_failure(make: MakeSite) -> None:
     site.azure.jobs.cancel()
     site.tell()
     assert site.end[0] == "failed"
-    assert site.end[1].startswith(f"the job {name(site)} canceled: the service does not say why.")
+    assert site.end[1].startswith(f"the job {name(site)} was canceled: the service gives no reason.")
 
 
 def test_a_timeout_leaves_the_job_alone(make: MakeSite) -> None:
@@ -93,7 +93,9 @@ def test_a_timeout_leaves_the_job_alone(make: MakeSite) -> None:
     site.tell()
     status, note = site.end
     assert (status, site.took) == ("failed", timedelta(hours=2))
-    assert note.startswith(f"the job {name(site)}: not done within 2h; it goes on. https://ml.azure.com/runs/")
+    assert note.startswith(
+        f"the job {name(site)} did not end within 2h, and is still running. https://ml.azure.com/runs/"
+    )
     assert site.azure.calls.matching(CANCELS) == []
     assert site.job["status"] == "Running"
 
@@ -104,7 +106,7 @@ def test_a_timeout_cancels_the_job_if_asked_to(make: MakeSite) -> None:
     site.azure.jobs.set_duration(None)
     site.tell()
     assert site.end[0] == "failed"
-    assert site.end[1].startswith(f"the job {name(site)} canceled: not done within 2h. https://")
+    assert site.end[1].startswith(f"the job {name(site)} was canceled: it did not end within 2h. https://")
     assert len(site.azure.calls.matching(CANCELS)) == 1
     assert site.job["status"] == "Canceled"
 
@@ -126,7 +128,10 @@ def test_a_job_that_will_not_be_canceled_is_told_of(make: MakeSite) -> None:
     site.azure.jobs.set_duration(None)
     site.azure.faults.fail(CANCELS, status=409, code="Conflict", times=None)
     site.tell()
-    assert site.end == ("failed", f"the job {name(site)}: not done within 2h; it was to be canceled, and is Running")
+    assert site.end == (
+        "failed",
+        f"the job {name(site)} did not end within 2h, and could not be canceled: its status is Running",
+    )
 
 
 def test_a_job_that_somebody_deletes_is_told_of(make: MakeSite) -> None:
@@ -134,7 +139,7 @@ def test_a_job_that_somebody_deletes_is_told_of(make: MakeSite) -> None:
     site.azure.jobs.set_duration(None)
     site.azure.faults.fail("GET jobs/*", status=404, code="ResourceNotFound", times=None, after=2)
     site.tell()
-    assert site.end == ("failed", f"the job {name(site)} was started, and is not to be seen any more")
+    assert site.end == ("failed", f"the job {name(site)} was started, but reads have not found it for 20m")
 
 
 def test_trouble_while_it_is_followed_is_not_the_job_s(make: MakeSite) -> None:

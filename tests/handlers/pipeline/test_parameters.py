@@ -7,8 +7,8 @@ from pydantic import TypeAdapter
 
 from handlers.azure.ml.components import Input
 from handlers.base import GiveUp
-from handlers.pipeline.inputs import Inputs, Rendered, fit, render
-from handlers.pipeline.parameters import fitted
+from handlers.pipeline.inputs import Inputs, RenderedInput, convert_inputs, render_inputs
+from handlers.pipeline.parameters import convert_parameter
 from handlers.pipeline.tags import experiment_name, fit_tags
 from handlers.template import Template
 from schemas import RunCompleted
@@ -18,7 +18,7 @@ INPUTS: TypeAdapter[Inputs] = TypeAdapter(Inputs)
 
 def given(kind: str, value: Any, *, foreign: bool = True) -> Any:
     """What becomes of a value for an input of a type."""
-    return dict(fit({"x": Rendered(value, foreign)}, {"x": Input(kind)}, "it").values).get("x")
+    return dict(convert_inputs({"x": RenderedInput(value, foreign)}, {"x": Input(kind)}, "it").values).get("x")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_constant_is_made_what_is_declared(kind: str, said: Any, value: Any) -
     """As YAML writes it: a string that is said to be true is "true"."""
     made = given(kind, said, foreign=False)
     assert (made, type(made)) == (value, type(value))
-    assert fit({"x": Rendered(said)}, {"x": Input(kind)}, "it").changed == ()
+    assert convert_inputs({"x": RenderedInput(said)}, {"x": Input(kind)}, "it").changed == ()
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_what_the_rule_itself_says_is_left_as_it_is() -> None:
 
 def test_inputs_that_are_no_texts_are_passed_on() -> None:
     values = INPUTS.validate_python({"a": 1, "b": 0.5, "c": True, "d": {"type": "mltable", "path": "azureml:x:1"}})
-    rendered = render(values, RunCompleted.example())
-    assert fit(rendered, None, "it").values == {
+    rendered = render_inputs(values, RunCompleted.example())
+    assert convert_inputs(rendered, None, "it").values == {
         "a": 1,
         "b": 0.5,
         "c": True,
@@ -115,17 +115,21 @@ def test_inputs_that_are_no_texts_are_passed_on() -> None:
 
 def test_what_comes_out_empty_is_not_given() -> None:
     values = INPUTS.validate_python({"a": "{{ '' }}", "b": {"path": " {{ data.nothing | default('') }} "}, "c": 0})
-    assert render(values, RunCompleted.example()) == {"c": Rendered(0)}
+    assert render_inputs(values, RunCompleted.example()) == {"c": RenderedInput(0)}
 
 
 def test_an_input_that_is_needed_must_be_given() -> None:
     with pytest.raises(GiveUp, match="the component train:1 needs the input 'data'"):
-        fit({}, {"data": Input("uri_folder", needed=True), "rate": Input("number")}, "the component train:1")
+        convert_inputs({}, {"data": Input("uri_folder", needed=True), "rate": Input("number")}, "the component train:1")
 
 
 def test_which_inputs_are_changed_is_known() -> None:
-    rendered = {"a": Rendered("x; y", foreign=True), "b": Rendered("x y", foreign=True), "c": Rendered("x; y")}
-    assert fit(rendered, None, "it").changed == ("a",)
+    rendered = {
+        "a": RenderedInput("x; y", depends_on_event=True),
+        "b": RenderedInput("x y", depends_on_event=True),
+        "c": RenderedInput("x; y"),
+    }
+    assert convert_inputs(rendered, None, "it").changed == ("a",)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +162,7 @@ def test_tags_that_do_not_fit_are_cut_and_named() -> None:
 
 def test_a_template_with_only_text_is_not_the_event_s() -> None:
     assert Template("a; b").is_constant
-    assert render({"a": Template("a; b")}, RunCompleted.example()) == {"a": Rendered("a; b")}
+    assert render_inputs({"a": Template("a; b")}, RunCompleted.example()) == {"a": RenderedInput("a; b")}
 
 
 @pytest.mark.parametrize(
@@ -173,8 +177,8 @@ def test_a_template_with_only_text_is_not_the_event_s() -> None:
 )
 def test_data_is_of_the_declared_type_unless_another_is_said(declared: str, said: dict[str, str], kind: str) -> None:
     inputs = INPUTS.validate_python({"x": {**said, "path": "azureml:churn:3"}})
-    rendered = render(inputs, RunCompleted.example())
-    made = fit(rendered, {"x": Input(declared)}, "it")
+    rendered = render_inputs(inputs, RunCompleted.example())
+    made = convert_inputs(rendered, {"x": Input(declared)}, "it")
     assert made.values == {"x": {"type": kind, "path": "azureml:churn:3"}}
     assert made.changed == ()
 
@@ -199,4 +203,4 @@ def test_data_of_another_type_is_refused() -> None:
 def test_what_is_no_json_is_no_parameter(kind: str, text: str) -> None:
     """Python takes it for JSON; no service does. Or it cannot be read at all, and an event may have brought it."""
     with pytest.raises(GiveUp, match=f"the parameter 'x' should be of type {kind}, not "):
-        fitted("x", text, kind)
+        convert_parameter("x", text, kind)

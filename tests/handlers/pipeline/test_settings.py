@@ -57,17 +57,17 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"job": "azureml:retrain@best"}, "the only label is latest"),
     ({"job": JOB, "inputs": {"dta": "x"}}, f"{JOB} has no input 'dta'; it has data, learning_rate, reason"),
-    ({"job": JOB, "inputs": {"a b": "x"}}, "'a b' cannot be an input's name"),
+    ({"job": JOB, "inputs": {"a b": "x"}}, "'a b' cannot be the name of an input"),
     ({"job": JOB, "inputs": {"data": {"path": "x", "typ": "y"}}}, "typ"),
     ({"job": JOB, "inputs": {"reason": "{{ data."}}, "bad template"),
-    ({"job": JOB, "compute": "local"}, "'local' cannot be a compute's name"),
-    ({"job": JOB, "compute": "a/b"}, "'a/b' cannot be a compute's name"),
-    ({"job": JOB, "tags": {"x" * 101: "y"}}, "is no tag's name: it has 1 to 100 characters"),
+    ({"job": JOB, "compute": "local"}, "'local' cannot be the name of a compute"),
+    ({"job": JOB, "compute": "a/b"}, "'a/b' cannot be the name of a compute"),
+    ({"job": JOB, "tags": {"x" * 101: "y"}}, "cannot be the name of a tag: write 1 to 100 characters"),
     (
         {"job": JOB, "tags": {f"t{n}": "y" for n in range(48)}},
-        "a job has at most 50 tags, and 3 of them say who started it",
+        "a job has at most 50 tags, and the app sets 3 of them",
     ),
-    ({"job": JOB, "tags": {"mlevents_rule": "y"}}, "'mlevents_rule' is one of the tags that say who started the job"),
+    ({"job": JOB, "tags": {"mlevents_rule": "y"}}, "'mlevents_rule' is a tag that the app sets"),
     ({"job": JOB, "tags": {"n": [1]}}, "with.tags.n should be a text, not a list"),
     (
         {"job": JOB, "inputs": {"reason": [1]}},
@@ -80,19 +80,23 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     (FACTORY_RUN | {"parameters": {"a": "{{ x"}}, "with.parameters.a: bad template, line 1: unexpected end"),
     (FACTORY_RUN | {"parameters": {"a": ["{{ x"]}}, "with.parameters.a: bad template, line 1: unexpected end"),
-    ({"job": JOB, "at_least_once": True}, "job knows no at_least_once: a job has a name"),
-    ({"job": JOB, "deployment": "x-y-z"}, "job knows no deployment: it is for batch_endpoint"),
-    ({"job": JOB, "timeout": "1h"}, "timeout is for runs that are waited for: add wait: true"),
+    ({"job": JOB, "at_least_once": True}, "job has no at_least_once: the name of a job is unique"),
+    ({"job": JOB, "deployment": "x-y-z"}, "job has no deployment: it is a setting of batch_endpoint"),
+    ({"job": JOB, "timeout": "1h"}, "timeout has no effect without wait: true"),
+    ({"job": JOB, "wait": True, "poll": "0s"}, "write 1s or more"),
     ({"job": JOB, "workspace": "churn-test"}, "there is no workspace 'churn-test'"),
     ({"batch_endpoint": "c"}, "'c' cannot be an endpoint's name"),
     (
         {"batch_endpoint": "churn", "tags": {"a": "b"}},
-        "batch_endpoint knows no tags: the service chooses what its jobs are",
+        "batch_endpoint has no tags: a request cannot set the tags of the job",
     ),
     ({"data_factory": "adf-churn", "pipeline": "copy"}, "'adf-churn' is not the resource id of a data factory"),
     ({"data_factory": FACTORY}, "data_factory needs a pipeline"),
-    (FACTORY_RUN | {"inputs": {"a": "b"}}, "data_factory knows no inputs: it is for job and batch_endpoint"),
-    (FACTORY_RUN | {"workspace": "churn-dev"}, "data_factory knows no workspace: it is for job and batch_endpoint"),
+    (FACTORY_RUN | {"inputs": {"a": "b"}}, "data_factory has no inputs: it is a setting of job and batch_endpoint"),
+    (
+        FACTORY_RUN | {"workspace": "churn-dev"},
+        "data_factory has no workspace: it is a setting of job and batch_endpoint",
+    ),
 ]
 
 
@@ -106,10 +110,10 @@ def test_mistakes(settings: dict[str, Any], says: str, tmp_path: Path) -> None:
 
 FILES: list[tuple[str, str]] = [
     ("type: sweep", "is a job of type 'sweep'; it must be pipeline or command"),
-    ("type: pipeline\nsettings: { default_compute: azureml:local }", "is to run on compute: local"),
-    ("command: x\ncompute: local", "is to run on compute: local"),
+    ("type: pipeline\nsettings: { default_compute: azureml:local }", "has compute: local"),
+    ("command: x\ncompute: local", "has compute: local"),
     ("type: pipeline", "is no pipeline job: it has no 'jobs' and no 'component'"),
-    ("- a list", "should have a job in it: a mapping"),
+    ("- a list", "should contain a job: a mapping"),
     ("a: [", "is not YAML"),
 ]
 
@@ -146,7 +150,7 @@ def test_a_plan_is_a_line() -> None:
     assert plan.startswith(
         f"start {JOB} in churn-prod with learning_rate=0.2, reason=The signal churn_monitor_data_drift"
     )
-    assert plan.endswith("…; wait for its end, 4h at most")
+    assert plan.endswith("…; wait at most 4h for its end")
     assert "\n" not in plan
     batch = Pipeline.model_validate(
         {"batch_endpoint": "churn", "deployment": "seven", "inputs": {"data": {"path": "azureml:{{ data.runId }}:1"}}}

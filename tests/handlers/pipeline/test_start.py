@@ -14,26 +14,27 @@ from azure.core.exceptions import (
 
 from handlers.azure.run import ListUnavailable, Run, RunState
 from handlers.base import Action, CheckBack, GiveUp, Outcome, RetryLater, Succeeded
-from handlers.pipeline.steps import launch
-from handlers.pipeline.target import Found, Known, Nameless, Plan
+from handlers.pipeline.plan import Plan
+from handlers.pipeline.steps import start_and_follow
+from handlers.pipeline.target import Prepared, SearchableTarget, SearchResult
 from tests.kit.storage import NOW
 
 
 @dataclass
-class Remembered(Nameless):
+class InMemory(SearchableTarget):
     """Starts runs in memory, and finds them, or does not know which is whose."""
 
     keyed: bool = True
     lost: int = 0  # so many answers are lost
     runs: list[str] = field(default_factory=list)
 
-    what = "the run"
-    where = "memory"
+    noun = "the run"
+    location = "memory"
 
-    def look(self, id: str) -> Run | None:
+    def read(self, id: str) -> Run | None:
         return Run(id, RunState.COMPLETED, "Succeeded") if id in self.runs else None
 
-    def why(self, run: Run) -> str:
+    def failure_reason(self, run: Run) -> str:
         return ""
 
     def cancel(self, id: str) -> None: ...
@@ -41,34 +42,34 @@ class Remembered(Nameless):
     def link(self, id: str) -> str | None:
         return None
 
-    def prepare(self) -> Known:
+    def prepare(self) -> Prepared:
         return {"of": "memory"}
 
-    def start(self, known: Known) -> str:
-        assert known == {"of": "memory"}
+    def start(self, prepared: Prepared) -> str:
+        assert prepared == {"of": "memory"}
         self.runs.append(f"run-{len(self.runs) + 1}")
         if self.lost:
             self.lost -= 1
             raise ServiceResponseError("the connection broke")
         return self.runs[-1]
 
-    def told(self) -> Mapping[str, str]:
+    def details(self) -> Mapping[str, str]:
         return {}
 
-    def others(self, since: datetime, now: datetime, known: Known) -> list[Run]:
+    def preexisting(self, since: datetime, now: datetime, prepared: Prepared) -> list[Run]:
         return [Run(id, RunState.UNDER_WAY, "InProgress") for id in self.runs]
 
-    def ours(self, since: datetime, now: datetime, known: Known) -> Found:
-        assert known == {"of": "memory"}
+    def find(self, since: datetime, now: datetime, prepared: Prepared) -> SearchResult:
+        assert prepared == {"of": "memory"}
         found = [Run(id, RunState.UNDER_WAY, "InProgress") for id in self.runs]
-        return Found(run=found[0] if found else None) if self.keyed else Found(perhaps=tuple(found))
+        return SearchResult(match=found[0] if found else None) if self.keyed else SearchResult(candidates=tuple(found))
 
 
 @dataclass
 class Calls:
     """Calls of the handler, one after the other, each with the state that the last has left, at a time of its own."""
 
-    target: Nameless
+    target: SearchableTarget
     at: datetime = NOW
     saved: CheckBack | None = None
     wait: bool = False
@@ -81,7 +82,7 @@ class Calls:
         self.at += after
         state = self.saved.state if self.saved else {}
         action = Action(now=self.at, failures=failures, interrupted=self.died, state=state)
-        outcome = launch(Plan(action, self.target, wait=self.wait, at_least_once=self.at_least_once))
+        outcome = start_and_follow(Plan(action, self.target, wait=self.wait, at_least_once=self.at_least_once))
         if isinstance(outcome, CheckBack) and not dies:
             self.saved = outcome
         self.died = dies
@@ -94,17 +95,17 @@ class Calls:
 
 
 def test_that_it_will_be_started_is_written_down_before() -> None:
-    calls = Calls(Remembered())
+    calls = Calls(InMemory())
     outcome = calls.next()
     assert isinstance(outcome, CheckBack)
-    assert (outcome.state["step"], outcome.note, calls.target.runs) == ("start", "prepare: done", [])  # type: ignore[attr-defined]  # of Remembered
+    assert (outcome.state["step"], outcome.note, calls.target.runs) == ("start", "prepare: done", [])  # type: ignore[attr-defined]  # of InMemory
     assert isinstance(calls.next(timedelta(seconds=1)), Succeeded)
 
 
 @pytest.mark.parametrize("late", [timedelta(minutes=-10), timedelta(minutes=10), timedelta(days=3)])
 def test_when_the_next_call_comes_says_nothing(late: timedelta) -> None:
     """There may be many messages before it, and it may be by another machine's clock: nobody has asked yet."""
-    target = Remembered(keyed=False, runs=["of-another-event"])
+    target = InMemory(keyed=False, runs=["of-another-event"])
     calls = Calls(target)
     calls.next()
     assert isinstance(calls.next(late), Succeeded)
@@ -115,8 +116,8 @@ def test_when_the_next_call_comes_says_nothing(late: timedelta) -> None:
 def test_a_role_that_never_comes_is_waited_for_half_an_hour(late: timedelta) -> None:
     """However late the messages are."""
 
-    class Refused(Remembered):
-        def start(self, known: Known) -> str:
+    class Refused(InMemory):
+        def start(self, prepared: Prepared) -> str:
             raise RetryLater("no such thing")
 
     calls = Calls(Refused())
@@ -127,7 +128,7 @@ def test_a_role_that_never_comes_is_waited_for_half_an_hour(late: timedelta) -> 
 
 def test_a_call_that_dies_before_it_asks_costs_time_alone() -> None:
     """It may have asked: so it is searched for, twice, and started then."""
-    target = Remembered()
+    target = InMemory()
     calls = Calls(target)
     calls.next()
     calls.died = True
@@ -143,7 +144,7 @@ def test_a_call_that_dies_before_it_asks_costs_time_alone() -> None:
 @pytest.mark.parametrize("later", [timedelta(), timedelta(minutes=1), timedelta(hours=1)])
 def test_a_call_that_died_is_followed_by_a_search(later: timedelta) -> None:
     """Whenever it comes."""
-    target = Remembered()
+    target = InMemory()
     calls = Calls(target)
     calls.next()
     calls.next(dies=True)
@@ -158,7 +159,7 @@ def test_a_call_that_died_is_followed_by_a_search(later: timedelta) -> None:
 
 def test_so_is_a_call_that_failed_in_a_way_that_nobody_foresaw() -> None:
     """Its own failure may have come after the start."""
-    target = Remembered()
+    target = InMemory()
     calls = Calls(target)
     calls.next()
     calls.next(dies=True)
@@ -168,19 +169,19 @@ def test_so_is_a_call_that_failed_in_a_way_that_nobody_foresaw() -> None:
 
 
 def test_a_lost_answer_is_looked_for_at_once() -> None:
-    target = Remembered(lost=1)
+    target = InMemory(lost=1)
     calls = Calls(target)
     calls.next()
     lost = calls.next()
     assert isinstance(lost, CheckBack)
-    assert lost.note == "it may have been started: the connection broke"
+    assert lost.note == "the run may have been started: the connection broke"
     assert isinstance(calls.next(lost.after), Succeeded)
     assert target.runs == ["run-1"]
 
 
 def test_what_may_be_anybody_s_is_for_people_to_decide() -> None:
     """After the second look: until then it may be told apart yet."""
-    calls = Calls(Remembered(keyed=False, lost=1))
+    calls = Calls(InMemory(keyed=False, lost=1))
     calls.next()
     calls.next()
     calls.next(timedelta(seconds=30))
@@ -191,8 +192,8 @@ def test_what_may_be_anybody_s_is_for_people_to_decide() -> None:
 def test_what_is_never_started_is_tried_less_and_less_often() -> None:
     """For a day."""
 
-    class Refusing(Remembered):
-        def start(self, known: Known) -> str:
+    class Refusing(InMemory):
+        def start(self, prepared: Prepared) -> str:
             raise ServiceRequestError("nobody answers")
 
     calls = Calls(Refusing())
@@ -206,7 +207,7 @@ def test_what_is_never_started_is_tried_less_and_less_often() -> None:
 
 def test_what_was_there_before_is_not_ours() -> None:
     """However shortly before."""
-    target = Remembered(keyed=False, lost=1, runs=["of-another-event"])
+    target = InMemory(keyed=False, lost=1, runs=["of-another-event"])
     calls = Calls(target)
     calls.next()
     calls.next()
@@ -217,7 +218,7 @@ def test_what_was_there_before_is_not_ours() -> None:
 
 def test_what_came_between_may_be_ours() -> None:
     """Two events at the same time: the one does not know what the other has started."""
-    target = Remembered(keyed=False)
+    target = InMemory(keyed=False)
     first, second = Calls(target), Calls(target)
     first.next()
     second.next()
@@ -230,15 +231,15 @@ def test_what_came_between_may_be_ours() -> None:
 def test_what_a_call_may_have_started_is_not_taken_for_what_was_there_before() -> None:
     """It was listed late: a second start was refused, so that it is prepared again, and then an answer was lost."""
 
-    class Late(Remembered):
-        def start(self, known: Known) -> str:
+    class Late(InMemory):
+        def start(self, prepared: Prepared) -> str:
             if refuses:
                 refuses.clear()
                 raise RetryLater("no role")
-            return super().start(known)
+            return super().start(prepared)
 
-        def ours(self, since: datetime, now: datetime, known: Known) -> Found:
-            return Found() if hidden else super().ours(since, now, known)
+        def find(self, since: datetime, now: datetime, prepared: Prepared) -> SearchResult:
+            return SearchResult() if hidden else super().find(since, now, prepared)
 
     hidden, refuses = [True], list[bool]()
     target = Late(keyed=False)
@@ -256,8 +257,8 @@ def test_what_a_call_may_have_started_is_not_taken_for_what_was_there_before() -
 
 
 def test_that_others_cannot_be_listed_is_no_reason_not_to_start() -> None:
-    class Hidden(Remembered):
-        def others(self, since: datetime, now: datetime, known: Known) -> list[Run]:
+    class Hidden(InMemory):
+        def preexisting(self, since: datetime, now: datetime, prepared: Prepared) -> list[Run]:
             raise ListUnavailable("no list")
 
     calls = Calls(Hidden(keyed=False))
@@ -268,10 +269,10 @@ def test_that_others_cannot_be_listed_is_no_reason_not_to_start() -> None:
 def test_without_a_token_nothing_was_sent() -> None:
     """So that there is nothing to be unsure about."""
 
-    class Nobody(Remembered):
-        def start(self, known: Known) -> str:
+    class Nobody(InMemory):
+        def start(self, prepared: Prepared) -> str:
             if not self.lost:
-                return super().start(known)
+                return super().start(prepared)
             self.lost -= 1
             self.runs.append("of-another-event")
             raise ClientAuthenticationError("the identity does not answer")
@@ -281,14 +282,14 @@ def test_without_a_token_nothing_was_sent() -> None:
     assert target.runs == ["of-another-event", "of-another-event", "run-3"]
 
 
-class Unseeable(Remembered):
+class Unseeable(InMemory):
     """Its runs cannot be listed."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(lost=1)
         self.error = error
 
-    def ours(self, since: datetime, now: datetime, known: Known) -> Found:
+    def find(self, since: datetime, now: datetime, prepared: Prepared) -> SearchResult:
         raise self.error
 
 
@@ -302,7 +303,7 @@ def _refused(status: int) -> HttpResponseError:
 def test_a_search_that_may_not_be_made_ends_unsure(error: Exception) -> None:
     """After half an hour: roles take time to spread."""
     calls = Calls(Unseeable(error))
-    with pytest.raises(GiveUp, match=r"^unsure .* what was started cannot be listed \(.*no "):
+    with pytest.raises(GiveUp, match=r"^unsure .* the runs cannot be listed \(.*no "):
         calls.to_the_end([])
     assert timedelta(minutes=30) <= calls.at - NOW <= timedelta(minutes=45)
 

@@ -110,7 +110,7 @@ def test_a_job_of_our_name_that_is_not_ours_is_left_alone(make: MakeSite, compon
     name = site.azure.calls.matching(JOBS)[0].path.rpartition("/")[2]
     site.azure.jobs.start("churn", name=name)
     site.world.run()
-    assert site.end == ("failed", f"there is the job {name}, and this action has not started it")
+    assert site.end == ("failed", f"the job {name} exists, but this action did not start it")
 
 
 def test_a_replay_is_another_job(make: MakeSite, component: str) -> None:
