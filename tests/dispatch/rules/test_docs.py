@@ -7,8 +7,9 @@ import pytest
 
 from dispatch.filters.operators import OPERATORS
 from dispatch.rules import load
-from dispatch.rules.models import OUTCOMES, RuleKeys
+from dispatch.rules.models import RuleKeys
 from dispatch.rules.reading.shapes import keys_of
+from dispatch.rules.values import OUTCOMES
 from schemas import EVENT_NAMES
 from tests.kit.world import SETTINGS, WORKSPACES
 
