@@ -1,10 +1,12 @@
-"""What may import what, and what a fresh interpreter loads."""
+"""Imports, sizes and distributions: which module may import which, and what a fresh interpreter loads."""
 
 import ast
 import json
 import os
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import files as files_of
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
@@ -15,13 +17,17 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from dispatch.settings import CONNECTION
+from handlers import builtin, find
 from schemas import RunStatusChanged
 from tests.kit.smtp import mail_server
 
-pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+pytestmark = pytest.mark.no_cover  # other tests cover these lines
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = {"schemas", "handlers", "dispatch", "mlevents", "emulator", "function_app", "benchmarks", "tests"}
+PACKAGES = ("schemas", "handlers", "dispatch", "mlevents", "emulator")
+OURS = {*PACKAGES, "function_app", "benchmarks", "tests"}
+MAX_LINES = 320  # of a file
+MAX_FILES = 16  # of a folder
 DEPLOYED = ("schemas", "handlers", "dispatch", "function_app.py")
 FORBIDDEN = {
     "schemas": {"azure", "handlers", "dispatch", "mlevents", "emulator", "tests", "function_app"},
@@ -37,20 +43,35 @@ FORBIDDEN = {
 }
 
 
-def sources(name: str) -> list[Path]:
-    path = ROOT / name
-    return [path] if path.is_file() else sorted(path.rglob("*.py"))
+def sources(*names: str) -> list[Path]:
+    """The Python files that these are, or contain."""
+    paths = [ROOT / name for name in names]
+    return [source for path in paths for source in ([path] if path.is_file() else sorted(path.rglob("*.py")))]
+
+
+def syntax_of(source: Path) -> ast.Module:
+    return ast.parse(source.read_text(encoding="utf-8"))
 
 
 def imported(source: Path) -> set[str]:
-    """Every module that a file imports, wherever in it."""
+    """Every module that a file imports, at any level, with the names that it imports from it."""
+    return _names(ast.walk(syntax_of(source)))
+
+
+def _names(nodes: Iterable[ast.AST]) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module, "a relative import"
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return names
+
+
+def _with_parents(module: str) -> set[str]:
+    """The module and its packages: a.b.c, a.b and a."""
+    return {module.rsplit(".", n)[0] for n in range(module.count(".") + 1)}
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
@@ -58,14 +79,86 @@ def test_imports_run_one_way(name: str) -> None:
     """function_app → dispatch → handlers → schemas; nothing that runs in Azure imports the tool or the tests."""
     for source in sources(name):
         for module in imported(source):
-            parents = {module.rsplit(".", n)[0] for n in range(module.count(".") + 1)}
-            assert not parents & FORBIDDEN[name], f"{source.relative_to(ROOT)} imports {module}"
+            assert not _with_parents(module) & FORBIDDEN[name], f"{source.relative_to(ROOT)} imports {module}"
+
+
+HANDLERS = {".".join(find(name).__module__.split(".")[:2]) for name in builtin()}  # handlers.email, …
+
+
+def test_modules_that_handlers_share_import_no_handler() -> None:
+    """handlers/__init__.py has the import paths of the built-in handlers as strings."""
+    assert "handlers.email" in HANDLERS
+    for source in [*(ROOT / "handlers").glob("*.py"), *sources("handlers/azure")]:
+        for module in imported(source):
+            assert not _with_parents(module) & HANDLERS, f"{source.relative_to(ROOT)} imports {module}"
+
+
+def _module_name(source: Path) -> str:
+    parts = source.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _loaded_with(module: ast.Module) -> Iterator[ast.AST]:
+    """The nodes that run when the module is imported: not the bodies of functions, nor those for type checkers."""
+    todo: list[ast.AST] = [module]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            todo += node.orelse
+            continue
+        yield node
+        todo += ast.iter_child_nodes(node)
+
+
+def _circle(graph: Mapping[str, set[str]]) -> list[str]:
+    """The modules of one circle in the graph, from one back to itself; empty if there is none."""
+    finished: set[str] = set()
+
+    def visit(module: str, path: list[str]) -> list[str]:
+        if module in path:
+            return [*path[path.index(module) :], module]
+        if module in finished:
+            return []
+        for other in sorted(graph.get(module, ())):
+            if circle := visit(other, [*path, module]):
+                return circle
+        finished.add(module)
+        return []
+
+    return next((circle for module in sorted(graph) if (circle := visit(module, []))), [])
+
+
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    """Imports within functions do not count, since they run later."""
+    modules = {_module_name(source): source for source in sources(*PACKAGES)}
+    graph: dict[str, set[str]] = {}
+    for name, source in modules.items():
+        names = _names(_loaded_with(syntax_of(source)))
+        # `from a import b` imports a.b if that is a module, and otherwise needs the module a
+        packages = {each.rpartition(".")[0] for each in names if each in modules}
+        graph[name] = {each for each in names & modules.keys() if each not in packages} - {name}
+    assert graph["dispatch.act"] >= {"dispatch.decide", "dispatch.app"}
+    assert " → ".join(_circle(graph)) == ""
+
+
+def test_a_circle_is_found() -> None:
+    assert _circle({"a": {"b"}, "b": {"c", "d"}, "c": set(), "d": {"b"}}) == ["b", "d", "b"]
+    assert _circle({"a": {"b", "c"}, "b": {"c"}}) == []
+
+
+def test_files_and_folders_are_small() -> None:
+    lengths = {source: len(source.read_text(encoding="utf-8").splitlines()) for source in sources(*PACKAGES)}
+    assert {str(s.relative_to(ROOT)): n for s, n in lengths.items() if n > MAX_LINES} == {}
+    files = Counter(source.parent for source in lengths)
+    assert {str(folder.relative_to(ROOT)): n for folder, n in files.items() if n > MAX_FILES} == {}
 
 
 SEAM = {"errors.py", "storage_account.py", "tables.py", "transport.py"}  # of dispatch/inbox
 
 
-def test_only_the_seam_to_storage_knows_the_sdks_errors_and_tables() -> None:
+def test_only_the_seam_to_storage_imports_the_sdks_errors_and_tables() -> None:
     """The rest of dispatch handles `dispatch.inbox.errors`."""
     for source in sources("dispatch"):
         if not (source.parent.name == "inbox" and source.name in SEAM):
@@ -73,24 +166,24 @@ def test_only_the_seam_to_storage_knows_the_sdks_errors_and_tables() -> None:
             assert not known, f"{source.relative_to(ROOT)} imports {known}"
 
 
-def test_no_top_level_name_is_an_installed_package_s() -> None:
-    """Core Tools puts site-packages before the app: an app's module of the same name would not be found."""
+def test_no_top_level_name_is_that_of_an_installed_package() -> None:
+    """Core Tools puts site-packages before the app in sys.path, where a package of the same name would win."""
     folders = {path.name for path in ROOT.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
     assert folders | {"function_app"} == OURS
     assert not OURS & set(packages_distributions())
     assert not OURS & set(sys.stdlib_module_names)
 
 
-def test_what_is_published_is_what_the_app_needs() -> None:
-    """.funcignore keeps the tool, the tests and everybody's secrets at home, and nothing that the app imports."""
+def test_funcignore_excludes_the_tool_the_tests_and_secrets() -> None:
+    """It excludes nothing that the app imports."""
     ignored = {line.strip().rstrip("/") for line in (ROOT / ".funcignore").read_text().splitlines()}
     assert {"mlevents", "tests", "local.settings.json", "node_modules", ".*"} <= ignored
-    # samples/ too: rules name files in it
+    # The rules of samples/ name files in it.
     assert not ignored & {*DEPLOYED, "rules", "samples", "host.json", "requirements.txt"}
 
 
 def required() -> set[str]:
-    """The distributions that requirements.txt brings, with theirs."""
+    """The distributions in requirements.txt, with their own requirements."""
     lines = (line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#"))
     found: set[str] = set()
     todo = [Requirement(line) for line in lines if line]
@@ -103,15 +196,15 @@ def required() -> set[str]:
     return found
 
 
-def test_requirements_cover_what_the_app_imports() -> None:
+def test_requirements_txt_covers_the_imports_of_the_app() -> None:
     """`func azure functionapp publish` installs requirements.txt and nothing else."""
-    brought, distributions = required(), packages_distributions()
+    installed, distributions = required(), packages_distributions()
     for name in DEPLOYED:
         for source in sources(name):
             for module in imported(source):
                 top = module.partition(".")[0]
                 if top not in OURS and top not in sys.stdlib_module_names:
-                    assert {canonicalize_name(d) for d in distributions[top]} & brought, f"{source} imports {module}"
+                    assert {canonicalize_name(d) for d in distributions[top]} & installed, f"{source} imports {module}"
 
 
 LOADED = {
@@ -145,7 +238,7 @@ LOADED = {
 
 FOR_MAIL = {"email-validator", "pydantic-settings", "python-dotenv"}
 
-MAIN_JOB = """
+SEND_A_MAIL = """
 import base64, json, os, sys
 import function_app
 from azure.storage.queue import QueueClient
@@ -162,8 +255,8 @@ loaded()
 """
 
 
-def test_the_main_job_is_light(azurite_connection: str) -> None:
-    """What a cold start, an event and a mail load, by distribution: a heavy import shows up here, in a review."""
+def test_sending_a_mail_loads_only_these_distributions(azurite_connection: str) -> None:
+    """A cold start, an event and its mail: a heavy import changes these sets, and a reviewer sees it."""
     unique = uuid4().hex[:12]
     settings = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
     settings |= {CONNECTION: azurite_connection, "MLEVENTS_TABLE": f"t{unique}", "MLEVENTS_QUEUE": f"q{unique}"}
@@ -172,7 +265,7 @@ def test_the_main_job_is_light(azurite_connection: str) -> None:
         raw = json.dumps(RunStatusChanged.example().wire())
         environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
         done = subprocess.run(
-            [sys.executable, "-c", MAIN_JOB, raw],
+            [sys.executable, "-c", SEND_A_MAIL, raw],
             cwd=ROOT,
             env=environment | settings,
             capture_output=True,
@@ -181,7 +274,7 @@ def test_the_main_job_is_light(azurite_connection: str) -> None:
         )
         assert len(server.taken) == 1
     start, end = ({Path(file) for file in json.loads(line)} for line in done.stdout.splitlines())
-    # azure-core loads aiohttp where it finds it, which is not where the app is deployed.
+    # azure-core loads aiohttp if it is installed, which it is not where the app is deployed.
     files = {name: {Path(str(f.locate())) for f in files_of(name) or ()} for name in required()}
     assert {name for name, theirs in files.items() if theirs & start} == LOADED
     assert {name for name, theirs in files.items() if theirs & end} == LOADED | FOR_MAIL
