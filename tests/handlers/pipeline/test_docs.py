@@ -36,7 +36,7 @@ def rules(tmp_path: Path) -> Rules:
 def test_the_rules_on_the_page_load_and_plan(rules: Rules) -> None:
     """On an example of each event that they are for, in both forms of drift."""
     assert rules.errors == ()
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
     drift = (RunStatusChanged.example(**MODEL_MONITOR_BREACH), DatasetDriftDetected.example())
     examples = {"DriftDetected": drift, "RunCompleted": (RunCompleted.example(),)}
     labels = {"name": "churn-prod", "labels": {"team": "churn", "env": "prod"}}
@@ -47,7 +47,7 @@ def test_the_rules_on_the_page_load_and_plan(rules: Rules) -> None:
         for name in rule.on
         for event in examples[name]
     }
-    assert len(plans) == 6
+    assert len(plans) == 7
     assert all(plan.startswith("start ") for plan in plans.values()), plans
 
 
@@ -74,7 +74,7 @@ def test_the_page_has_everything_that_is_known_of_drift() -> None:
 
 
 def test_the_page_s_numbers_and_names_are_the_code_s() -> None:
-    assert f"a run has {MAX_TAGS}, names of {MAX_KEY} and values of {MAX_VALUE:,} characters" in PAGE
+    assert f"at most {MAX_TAGS} tags, names of {MAX_KEY} and values of {MAX_VALUE:,} characters" in PAGE
     assert f"`{KEY}`" in PAGE
     assert all(f"`{name}`" in PAGE for name in tags("r", 1, "e"))
     assert RUN_LISTED.total_seconds() == 120

@@ -38,7 +38,7 @@ def test_a_job_s_yaml_is_submitted_as_it_is(make: MakeSite, azurite: Azurite) ->
         "team": "churn",
     }
     assert (properties["experimentName"], properties["displayName"]) == ("churn-training", "retrain churn")
-    assert site.literals == {"learning_rate": "0.1", "reason": "by hand"}
+    assert site.literals == {"learning_rate": "0.1", "reason": "manual"}
     assert properties["inputs"]["data"]["uri"] == "azureml://datastores/workspaceblobstore/paths/churn/"
     assert properties["settings"]["default_compute"] == f"{PROD}/computes/cpu-cluster"
     assert puts(site) == ["PUT environments", "PUT codes", "PUT components", "PUT jobs"]
@@ -118,7 +118,7 @@ def test_a_registered_data_asset_is_looked_up(make: MakeSite) -> None:
 def test_an_input_that_comes_out_empty_is_left_as_the_file_has_it(make: MakeSite) -> None:
     site = make(job=JOB, inputs={"reason": "{{ data.runTags.reason | default('') }}"}, compute="{{ '' }}")
     site.tell()
-    assert site.literals["reason"] == "by hand"
+    assert site.literals["reason"] == "manual"
     assert site.job["settings"]["default_compute"] == f"{PROD}/computes/cpu-cluster"
 
 

@@ -1,4 +1,4 @@
-"""Stands for your training: learns how many customers leave, and writes that down."""
+"""An example of a training script: estimate the share of customers who leave, and write it to a file."""
 
 import argparse
 import csv
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Read the CSV files of a folder, which have a column ``churned`` of 0 and 1; write ``model.json``."""
+    """Read the CSV files in a folder, whose column ``churned`` is 0 or 1, and write ``model.json``."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--learning-rate", type=float, required=True)
