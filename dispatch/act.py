@@ -133,7 +133,7 @@ def _throttle_destination(result: RetryLater, attempt: Attempt, rule: Rule, app:
     except Exception as error:  # a handler's `destination` may raise anything
         app.secrets.and_of(rule.handler).log_defect(f"the destination of rule {rule.name}", error)
         return result
-    return RetryLater(str(result), until - app.now(), throttled=True, patience=result.patience)
+    return RetryLater(str(result), until - app.now(), throttled=True, max_elapsed=result.max_elapsed)
 
 
 def _mask(settlement: Settlement, secrets: Secrets) -> Settlement:

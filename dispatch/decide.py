@@ -67,7 +67,7 @@ def _retry(record: ActionRecord, error: RetryLater, retry: Retry, now: datetime)
         "failures": failures,
         "crashes": 0,
         "failing_since": since,
-        "denied_since": denied if error.patience else None,
+        "denied_since": denied if error.max_elapsed else None,
         "throttled_since": None,
     }
     return Settlement("waiting", str(error), due=now + delay, changes=failing)

@@ -112,8 +112,8 @@ class RetryLater(Exception):  # noqa: N818 - an outcome of a handler, not a bug
 
     `after` is the delay that the service asked for; it replaces the rule's backoff if it is longer. `throttled` says
     that the service asks every client to pause (HTTP 429 or 503): all actions with the same `Handler.destination` wait,
-    and the wait does not count against the rule's ``retry.for``. `patience` is the max elapsed time of errors of this
-    kind, where ``retry.for`` would be longer than makes sense. Raises TypeError if a delay is not a timedelta.
+    and the wait does not count against the rule's ``retry.for``. `max_elapsed` limits how long errors of this kind are
+    retried; it can shorten ``retry.for``, and not extend it. Raises TypeError if a delay is not a timedelta.
     """
 
     def __init__(
@@ -122,15 +122,15 @@ class RetryLater(Exception):  # noqa: N818 - an outcome of a handler, not a bug
         after: timedelta | None = None,
         *,
         throttled: bool = False,
-        patience: timedelta | None = None,
+        max_elapsed: timedelta | None = None,
     ) -> None:
         super().__init__(shorten(reason))
-        for name, span in (("after", after), ("patience", patience)):
+        for name, span in (("after", after), ("max_elapsed", max_elapsed)):
             if span is not None and not isinstance(span, timedelta):
                 raise TypeError(f"RetryLater's {name} is a timedelta or None, not {span!r}")
         self.after = after
         self.throttled = throttled
-        self.patience = patience
+        self.max_elapsed = max_elapsed
 
 
 class GiveUp(Exception):  # noqa: N818 - an outcome of a handler, not a bug

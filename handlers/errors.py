@@ -63,8 +63,8 @@ def _classify(error: Exception, now: datetime | None) -> RetryLater | GiveUp:
     if status in PERMANENT:
         return GiveUp(reason)
     after = retry_after(getattr(_response(error), "headers", None) or {}, now or datetime.now(UTC))
-    patience = PROPAGATION if status in PROPAGATING else None
-    return RetryLater(reason, after, throttled=status in THROTTLED, patience=patience)
+    max_elapsed = PROPAGATION if status in PROPAGATING else None
+    return RetryLater(reason, after, throttled=status in THROTTLED, max_elapsed=max_elapsed)
 
 
 def is_throttled(error: Exception) -> bool:

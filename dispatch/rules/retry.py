@@ -41,11 +41,11 @@ class Retry(BaseModel):
     ) -> timedelta | None:
         """The delay after this many consecutive failures, the first of them `failing_for` ago; None: do not try again.
 
-        An error may limit the time for its own kind (`error.patience`); `denied_for` is how long errors have been of
-        that kind. Jitter covers the upper half of the delay, so that actions that failed together are spread. A service
-        may ask for a longer delay than ours, not for a shorter one.
+        `error.max_elapsed` may limit the retries of its own kind of error; `denied_for` is how long consecutive errors
+        have been of that kind. Jitter covers the upper half of the delay, so that actions that failed together are
+        spread. A service may ask for a longer delay than ours, not for a shorter one.
         """
-        if failing_for >= self.max_elapsed or (error.patience is not None and denied_for >= error.patience):
+        if failing_for >= self.max_elapsed or (error.max_elapsed is not None and denied_for >= error.max_elapsed):
             return None
         backoff = min(self.first_delay * (1 << min(failures - 1, 30)), self.max_delay)
         return max(backoff * (0.5 + jitter() / 2), _asked(error))

@@ -70,7 +70,7 @@ def _translate_response(error: HttpResponseError) -> Exception:
     if error.status_code in {400, 403, 409} and _NO_QUOTA.search(text):
         return GiveUp(with_quota_hint(text))
     if error.status_code == 400 and _TOO_EARLY.search(text):
-        return RetryLater(f"HTTP 400: {text}", patience=PROPAGATION)
+        return RetryLater(f"HTTP 400: {text}", max_elapsed=PROPAGATION)
     if error.status_code in PERMANENT:  # here already, so that a handler that catches GiveUp can clean up
         return GiveUp(f"HTTP {error.status_code}: {text}")
     return error

@@ -52,7 +52,7 @@ def retry_step(plan: Plan, state: RolloutState, error: Exception, max_elapsed: t
     rejected = isinstance(error, RetryLater) or is_rejected(error)
     elapsed = state.record_error(plan.now, describe(error)[:_MAX_TEXT], rejected=rejected)
     verdict = classify(error)
-    own_limit = verdict.patience if isinstance(verdict, RetryLater) else None
+    own_limit = verdict.max_elapsed if isinstance(verdict, RetryLater) else None
     if elapsed >= min(max_elapsed, own_limit or max_elapsed):
         return GiveUp(f"{describe(error)} (for {format_duration(elapsed)})")
     return CheckBack(min(PAUSE * (1 << min(state.errors - 1, 10)), _MAX_BACKOFF), note=describe(error))

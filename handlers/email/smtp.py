@@ -20,7 +20,7 @@ Refusals: TypeAlias = dict[str, tuple[int, bytes]]
 
 _TIMEOUT = 10.0  # seconds that the server is waited for, each time; smtplib has no limit of its own
 _LOGIN_CODES = {530, 534, 535, 538}  # RFC 4954, section 6
-_LOGIN_PATIENCE = timedelta(minutes=30)
+_LOGIN_MAX_ELAPSED = timedelta(minutes=30)
 _AGAIN = timedelta(minutes=2)  # before the rest is tried: greylisting and "too many recipients" pass quickly
 
 
@@ -80,7 +80,7 @@ def _judge(server: SmtpServer, error: OSError) -> RetryLater | GiveUp:
     match error:
         case smtplib.SMTPResponseException(smtp_code=code) if code in _LOGIN_CODES:
             hint = "check EMAIL_SMTP_USERNAME and EMAIL_SMTP_PASSWORD"
-            return RetryLater(f"{_name(server)} refuses the login ({code}): {hint}", patience=_LOGIN_PATIENCE)
+            return RetryLater(f"{_name(server)} refuses the login ({code}): {hint}", max_elapsed=_LOGIN_MAX_ELAPSED)
         case smtplib.SMTPResponseException(smtp_code=code, smtp_error=text):
             reason = f"{_name(server)} refuses the mail: {_said(code, text)}"
             return GiveUp(reason) if 500 <= code < 600 else RetryLater(reason)

@@ -214,9 +214,9 @@ def test_outcomes_are_immutable_values() -> None:
 
 
 def test_retry_later_carries_its_delay_and_limit() -> None:
-    plain, full = RetryLater("busy"), RetryLater("busy", timedelta(1), throttled=True, patience=timedelta(2))
-    assert (plain.after, plain.throttled, plain.patience) == (None, False, None)
-    assert (full.after, full.throttled, full.patience) == (timedelta(1), True, timedelta(2))
+    plain, full = RetryLater("busy"), RetryLater("busy", timedelta(1), throttled=True, max_elapsed=timedelta(2))
+    assert (plain.after, plain.throttled, plain.max_elapsed) == (None, False, None)
+    assert (full.after, full.throttled, full.max_elapsed) == (timedelta(1), True, timedelta(2))
 
 
 def test_each_action_has_a_key_of_its_own() -> None:

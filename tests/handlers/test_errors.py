@@ -33,14 +33,14 @@ def test_denied_and_not_found_are_retried_for_half_an_hour(status: int) -> None:
     """A new role or resource takes up to that long to reach every replica."""
     verdict = classify(refused(status))
     assert isinstance(verdict, RetryLater)
-    assert verdict.patience == PROPAGATION == timedelta(minutes=30)
+    assert verdict.max_elapsed == PROPAGATION == timedelta(minutes=30)
 
 
 @pytest.mark.parametrize("status", [408, 409, 412, 423, 424, 500, 502, 504])
 def test_any_other_status_is_retried(status: int) -> None:
     verdict = classify(refused(status))
     assert isinstance(verdict, RetryLater)
-    assert (verdict.throttled, verdict.patience, verdict.after) == (False, None, None)
+    assert (verdict.throttled, verdict.max_elapsed, verdict.after) == (False, None, None)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "7"}])

@@ -74,7 +74,7 @@ class Scripted(Handler[Event]):
             case "throttle":
                 raise RetryLater("429", timedelta(seconds=int(rest)), throttled=True)
             case "forbidden":
-                raise RetryLater("403", patience=timedelta(minutes=30))
+                raise RetryLater("403", max_elapsed=timedelta(minutes=30))
             case "give-up":
                 raise GiveUp(rest or "broken")
             case "break":

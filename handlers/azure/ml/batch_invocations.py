@@ -56,7 +56,7 @@ class Invocations:
         if not name:
             raise GiveUp(f"the batch endpoint {endpoint} has no default deployment: the rule must name one")
         if not found.scoring_uri:
-            raise RetryLater(f"the batch endpoint {endpoint} has no scoring URI yet", patience=PROPAGATION)
+            raise RetryLater(f"the batch endpoint {endpoint} has no scoring URI yet", max_elapsed=PROPAGATION)
         deployment = self.azureml.arm.get(f"{path}/deployments/{name}") or self._find(path, name)
         if deployment is None:
             raise self._missing(f"deployment {name} behind the batch endpoint {endpoint}")
@@ -69,7 +69,7 @@ class Invocations:
         return next((body for body in found if str(body.get("name", "")).casefold() == name.casefold()), None)
 
     def _missing(self, what: str) -> RetryLater:
-        return RetryLater(f"there is no {what} in {self.azureml.workspace.name}", patience=PROPAGATION)
+        return RetryLater(f"there is no {what} in {self.azureml.workspace.name}", max_elapsed=PROPAGATION)
 
     def latest_versions(self, inputs: Mapping[str, Any]) -> dict[str, str]:
         """The latest version of each data asset that an input names without one. Raises RetryLater if it has none."""

@@ -68,7 +68,7 @@ def find_component(azureml: AzureML, ref: ComponentRef) -> Component:
     found = _in_registry(azureml, ref) if ref.registry else _in_workspace(azureml, ref)
     if found is None:
         place = f"registry {ref.registry}" if ref.registry else azureml.workspace.name
-        raise RetryLater(f"there is no component {ref} in {place}", patience=PROPAGATION)
+        raise RetryLater(f"there is no component {ref} in {place}", max_elapsed=PROPAGATION)
     return found
 
 

@@ -150,7 +150,7 @@ def _underlying(error: GiveUp | HttpResponseError, errors: list[Any]) -> Excepti
     if isinstance(cause, Exception):
         return cause
     if cause.status_code == HTTPStatus.NOT_FOUND:
-        return RetryLater(str(error), patience=PROPAGATION)
+        return RetryLater(str(error), max_elapsed=PROPAGATION)
     return HttpResponseError(str(error), response=cause)
 
 

@@ -15,7 +15,7 @@ BUSY = RetryLater("busy")
 
 
 def wait(retry: Retry, failures: int, jitter: float, error: RetryLater = BUSY, **failing: int) -> timedelta | None:
-    denied = timedelta(**failing) if error.patience else timedelta()
+    denied = timedelta(**failing) if error.max_elapsed else timedelta()
     return retry.delay(error, failures, timedelta(**failing), denied, lambda: jitter)
 
 
@@ -34,12 +34,12 @@ def test_retries_end_after_the_max_elapsed_time() -> None:
 
 
 def test_error_may_shorten_the_max_elapsed_time_but_not_extend_it() -> None:
-    assert wait(Retry(), 9, 1.0, RetryLater("403", patience=timedelta(minutes=30)), minutes=30) is None
-    assert wait(Retry(), 9, 1.0, RetryLater("403", patience=timedelta(days=30)), hours=24) is None
+    assert wait(Retry(), 9, 1.0, RetryLater("403", max_elapsed=timedelta(minutes=30)), minutes=30) is None
+    assert wait(Retry(), 9, 1.0, RetryLater("403", max_elapsed=timedelta(days=30)), hours=24) is None
 
 
 def test_time_of_an_error_with_its_own_limit_begins_with_that_error() -> None:
-    denied, day = RetryLater("403", patience=timedelta(minutes=30)), timedelta(hours=23)
+    denied, day = RetryLater("403", max_elapsed=timedelta(minutes=30)), timedelta(hours=23)
     assert Retry().delay(denied, 9, day, timedelta(minutes=29)) is not None
     assert Retry().delay(denied, 9, day, timedelta(minutes=30)) is None
     assert Retry().delay(BUSY, 9, day, timedelta(minutes=30)) is not None
@@ -68,7 +68,7 @@ def test_short_retry_after_does_not_shorten_the_delay(status: int, value: str) -
     assert least == timedelta(seconds=5 if status == 500 else 60)
 
 
-@pytest.mark.parametrize("keys", [{"after": 30}, {"after": "30s"}, {"patience": 1.5}, {"after": 0}])
+@pytest.mark.parametrize("keys", [{"after": 30}, {"after": "30s"}, {"max_elapsed": 1.5}, {"after": 0}])
 def test_retry_later_rejects_anything_but_a_timedelta(keys: dict[str, Any]) -> None:
     [(name, value)] = keys.items()
     with pytest.raises(TypeError, match=f"RetryLater's {name} is a timedelta or None, not {value!r}"):

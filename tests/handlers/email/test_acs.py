@@ -134,7 +134,7 @@ def test_throttled_looks_are_given_up(service: MailService) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "raised", "patience"),
+    ("status", "raised", "max_elapsed"),
     [
         (400, GiveUp, None),
         (401, RetryLater, timedelta(minutes=30)),
@@ -146,7 +146,7 @@ def test_throttled_looks_are_given_up(service: MailService) -> None:
 )
 @pytest.mark.parametrize("looking", [False, True])
 def test_what_the_service_answers_decides(
-    service: MailService, status: int, raised: type[Exception], patience: timedelta | None, looking: bool
+    service: MailService, status: int, raised: type[Exception], max_elapsed: timedelta | None, looking: bool
 ) -> None:
     """Whether it is sent or looked at; one request is made either way."""
     state = TEAM.run(EVENT, Action()).state if looking else {}  # type: ignore[union-attr]  # it is a CheckBack
@@ -156,7 +156,7 @@ def test_what_the_service_answers_decides(
         TEAM.run(EVENT, Action(state=state))
     judged = classify(refused.value)
     assert isinstance(judged, raised)
-    assert getattr(judged, "patience", None) == patience
+    assert getattr(judged, "max_elapsed", None) == max_elapsed
     assert len(service.requests) == 1
 
 

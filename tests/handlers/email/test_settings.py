@@ -86,7 +86,7 @@ def test_a_mistake_is_named_and_waits_to_be_mended(settings: SetSettings, values
     with pytest.raises(RetryLater, match=f"mail cannot be sent: .*{reason}") as refused:
         Email(to="ml-team@example.com").run(RunStatusChanged.example(), Action())
     assert "s3c" not in str(refused.value)
-    assert refused.value.patience is None
+    assert refused.value.max_elapsed is None
 
 
 def test_all_that_is_wrong_is_told_at_once(settings: SetSettings) -> None:

@@ -180,7 +180,7 @@ def test_a_refused_login_waits_half_an_hour_for_the_right_password(
         use(settings, server, security, EMAIL_SMTP_USERNAME="mailer", EMAIL_SMTP_PASSWORD="wr0ng-s3cret")
         with pytest.raises(RetryLater, match=r"EMAIL_SMTP_USERNAME and EMAIL_SMTP_PASSWORD") as refused:
             TEAM.run(EVENT, Action())
-    assert refused.value.patience == timedelta(minutes=30)
+    assert refused.value.max_elapsed == timedelta(minutes=30)
     assert "wr0ng" not in str(refused.value)
     assert server.taken == []
 
@@ -192,7 +192,7 @@ def test_a_login_that_is_missing_is_a_setting_too(settings: SetSettings, server_
         use(settings, server, "starttls")
         with pytest.raises(RetryLater, match=r"530.*EMAIL_SMTP_USERNAME") as refused:
             TEAM.run(EVENT, Action())
-    assert refused.value.patience == timedelta(minutes=30)
+    assert refused.value.max_elapsed == timedelta(minutes=30)
 
 
 def test_a_login_that_fails_for_now_is_tried_as_long_as_anything(settings: SetSettings) -> None:
@@ -201,7 +201,7 @@ def test_a_login_that_fails_for_now_is_tried_as_long_as_anything(settings: SetSe
         use(settings, server, EMAIL_SMTP_USERNAME="mailer", EMAIL_SMTP_PASSWORD="right")
         with pytest.raises(RetryLater, match="454") as refused:
             TEAM.run(EVENT, Action())
-    assert refused.value.patience is None
+    assert refused.value.max_elapsed is None
 
 
 def test_a_login_that_the_server_does_not_offer_names_the_settings(server: MailServer, settings: SetSettings) -> None:
