@@ -1,9 +1,9 @@
 """Event Grid, as its documentation describes it, in virtual time.
 
-learn.microsoft.com, "Event Grid message delivery and retry": at least once, in no order; an answer is awaited for 30 s;
-what failed is delivered again after 10 s, 30 s, 1 min, 5 min, 10 min, 30 min, 1 h, 3 h, 6 h, then every 12 h, a little
-early or late; an event lives 24 h, which is looked at when it is due again; then it is dead-lettered, five minutes
-later, as a JSON array in a blob. While an endpoint fails over and over, new events for it are held back, too.
+learn.microsoft.com, "Event Grid message delivery and retry": delivery at least once, in no order. Event Grid waits 30 s
+for a response. It retries after 10 s, 30 s, 1 min, 5 min, 10 min, 30 min, 1 h, 3 h, 6 h, then every 12 h, with a small
+random variation. An event lives 24 h, which is checked when a delivery is due; then it is dead-lettered, after five
+minutes, as a JSON array in a blob. After repeated failures of an endpoint, its new events are delayed, too.
 """
 
 import json
@@ -13,99 +13,99 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tests.simulation.agenda import Agenda
+from tests.simulation.scheduler import Scheduler
 
-WAITS = (10, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_600)  # seconds after each attempt
-LATER = 43_200  # after all further ones
-ANSWER = 30  # how long an answer is awaited
-TO_LIVE = 86_400
-MOST_ATTEMPTS = 30
-DEAD_AFTER = 300
-PATIENCE = 10  # failures in a row before new events are held back
-HELD = 10  # how long: the probation of an endpoint that is busy or does not answer
+RETRY_DELAYS = (10, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_600)  # seconds after each attempt
+FURTHER_DELAY = 43_200  # seconds after all further attempts
+RESPONSE_TIMEOUT = 30
+TIME_TO_LIVE = 86_400
+MAX_ATTEMPTS = 30
+DEAD_LETTER_DELAY = 300
+FAILURES_BEFORE_DELAY = 10  # consecutive failures, after which new events are delayed
+DELIVERY_DELAY = 10  # seconds by which they are delayed at least, if the endpoint is busy or does not respond
 
 HOUR = 3_600.0
 
 
 class Endpoint(Protocol):
-    """What is subscribed."""
+    """The endpoint of an event subscription."""
 
-    def deliver(self, raw: str, answer: Callable[[bool], None]) -> None:
-        """Take an event, and answer, or not: has it been taken?"""
+    def deliver(self, raw: str, respond: Callable[[bool], None]) -> None:
+        """Receive an event, and call `respond` with whether it was accepted, or do not."""
 
 
 @dataclass
-class Sent:
-    """An event on its way."""
+class PublishedEvent:
+    """An event and its deliveries."""
 
     raw: str
     published: float
     attempts: int = 0
-    taken: bool = False
+    accepted: bool = False
     dead: bool = False
 
 
 @dataclass
 class EventGrid:
-    """One event subscription. `duplicates` is the share of events that are delivered again though they were taken."""
+    """One event subscription. `duplicates` is the share of accepted events that are delivered again."""
 
-    agenda: Agenda
+    scheduler: Scheduler
     endpoint: Endpoint
-    chance: random.Random
+    rng: random.Random
     duplicates: float = 0.3
     figures: Counter[str] = field(default_factory=Counter)
-    events: list[Sent] = field(default_factory=list)
-    dead_letters: list[str] = field(default_factory=list)  # the blobs
-    under_way: int = 0
+    events: list[PublishedEvent] = field(default_factory=list)
+    dead_letters: list[str] = field(default_factory=list)  # the texts of the blobs
+    pending: int = 0  # scheduled deliveries and dead letters
 
-    _failures: int = 0  # in a row
+    _failures: int = 0  # consecutive
 
-    def publish(self, raw: str) -> Sent:
-        """An event happened. Most are delivered in a second, some in minutes: after those that happened later."""
-        event = Sent(raw, self.agenda.seconds)
+    def publish(self, raw: str) -> PublishedEvent:
+        """Publish an event. Most are delivered within a second or so, some after minutes and thus out of order."""
+        event = PublishedEvent(raw, self.scheduler.seconds)
         self.events.append(event)
-        late = self.chance.expovariate(1 / 300) if self.chance.random() < 0.05 else self.chance.expovariate(1)
-        self._attempt(event, late)
+        late = self.rng.expovariate(1 / 300) if self.rng.random() < 0.05 else self.rng.expovariate(1)
+        self._schedule(event, late)
         return event
 
-    def _attempt(self, event: Sent, wait: float) -> None:
-        self.under_way += 1
-        self.agenda.after(wait, lambda: self._deliver(event))
+    def _schedule(self, event: PublishedEvent, delay: float) -> None:
+        self.pending += 1
+        self.scheduler.after(delay, lambda: self._deliver(event))
 
-    def _deliver(self, event: Sent) -> None:
-        self.under_way -= 1
+    def _deliver(self, event: PublishedEvent) -> None:
+        self.pending -= 1
         first = event.attempts == 0
-        if not event.taken and self.agenda.seconds - event.published >= TO_LIVE:
+        if not event.accepted and self.scheduler.seconds - event.published >= TIME_TO_LIVE:
             self._give_up(event, "TimeToLiveExceeded")
-        elif first and self._failures >= PATIENCE and self.chance.random() < 0.9:
-            self._attempt(event, HELD * self.chance.uniform(1, 30))
+        elif first and self._failures >= FAILURES_BEFORE_DELAY and self.rng.random() < 0.9:
+            self._schedule(event, DELIVERY_DELAY * self.rng.uniform(1, 30))
         else:
             event.attempts += 1
             self.figures["deliveries"] += 1
-            answer = Answer(self, event)
-            self.agenda.after(ANSWER, lambda: answer(False))
-            self.endpoint.deliver(event.raw, answer)
+            response = Response(self, event)
+            self.scheduler.after(RESPONSE_TIMEOUT, lambda: response(False))
+            self.endpoint.deliver(event.raw, response)
 
-    def answered(self, event: Sent, taken: bool) -> None:
-        """The endpoint answered in time, or it is too late."""
-        self._failures = 0 if taken else self._failures + 1
-        if taken:
-            again = self.chance.random() < self.duplicates
-            event.taken = True
+    def responded(self, event: PublishedEvent, accepted: bool) -> None:
+        """Handle the response to a delivery, or its timeout as not accepted."""
+        self._failures = 0 if accepted else self._failures + 1
+        if accepted:
+            again = self.rng.random() < self.duplicates
+            event.accepted = True
             if again:
                 self.figures["duplicates"] += 1
-                self._attempt(event, self.chance.choice((1.0, 60.0, HOUR)) * self.chance.random())
+                self._schedule(event, self.rng.choice((1.0, 60.0, HOUR)) * self.rng.random())
             return
         self.figures["failed deliveries"] += 1
-        if event.taken:
-            return  # a duplicate was not
-        if event.attempts >= MOST_ATTEMPTS:
+        if event.accepted:
+            return  # only a duplicate has failed
+        if event.attempts >= MAX_ATTEMPTS:
             self._give_up(event, "MaxDeliveryAttemptsExceeded")
             return
-        wait = WAITS[event.attempts - 1] if event.attempts <= len(WAITS) else LATER
-        self._attempt(event, wait * self.chance.uniform(0.95, 1.1))
+        delay = RETRY_DELAYS[event.attempts - 1] if event.attempts <= len(RETRY_DELAYS) else FURTHER_DELAY
+        self._schedule(event, delay * self.rng.uniform(0.95, 1.1))
 
-    def _give_up(self, event: Sent, reason: str) -> None:
+    def _give_up(self, event: PublishedEvent, reason: str) -> None:
         event.dead = True
         self.figures["dead letters"] += 1
         members: dict[str, Any] = {
@@ -117,21 +117,21 @@ class EventGrid:
             blob = json.dumps([{**json.loads(event.raw), **members}])
         except ValueError:
             blob = event.raw
-        self.under_way += 1
-        self.agenda.after(DEAD_AFTER, lambda: self._bury(blob))
+        self.pending += 1
+        self.scheduler.after(DEAD_LETTER_DELAY, lambda: self._write_dead_letter(blob))
 
-    def _bury(self, blob: str) -> None:
-        self.under_way -= 1
+    def _write_dead_letter(self, blob: str) -> None:
+        self.pending -= 1
         self.dead_letters.append(blob)
 
 
-class Answer:
-    """To one delivery: only the first counts."""
+class Response:
+    """The response to one delivery: further calls are ignored."""
 
-    def __init__(self, grid: EventGrid, event: Sent) -> None:
-        self._grid, self._event, self._given = grid, event, False
+    def __init__(self, event_grid: EventGrid, event: PublishedEvent) -> None:
+        self._event_grid, self._event, self._sent = event_grid, event, False
 
-    def __call__(self, taken: bool) -> None:
-        if not self._given:
-            self._given = True
-            self._grid.answered(self._event, taken)
+    def __call__(self, accepted: bool) -> None:
+        if not self._sent:
+            self._sent = True
+            self._event_grid.responded(self._event, accepted)

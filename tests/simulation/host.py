@@ -1,9 +1,10 @@
-"""The Functions host, in virtual time: machines with a worker process each, queue triggers, timeouts, deaths, a timer.
+"""The Functions host in virtual time: machines with a worker process each, queue triggers, timeouts, crashes, a timer.
 
-What becomes of a message is as in mlevents/local/triggers/queue_messages.py, which names Microsoft's sources: invisible
-for ten minutes while its call runs; deleted when it is done; visible again after `visibilityTimeout` when it failed;
-in the poison queue when it failed for the `maxDequeueCount`th time. A call that takes longer than `functionTimeout`
-ends its whole worker process, and with it the calls of others. A machine that is gone releases nothing.
+Messages are handled as by mlevents/local/triggers/queue_messages.py, which names Microsoft's sources: a message is
+invisible for ten minutes while its call runs; it is deleted when the call succeeds, visible again after
+`visibilityTimeout` when it fails, and moved to the poison queue when it fails for the `maxDequeueCount`th time. A call
+that takes longer than `functionTimeout` ends its worker process, and with it all calls there. A lost machine releases
+none of its messages.
 """
 
 import random
@@ -19,22 +20,22 @@ from dispatch.inbox.errors import StorageError
 from dispatch.receive import receive
 from dispatch.sweep import sweep
 from tests.kit.faults import WorkerDied
-from tests.simulation.agenda import Agenda, Task
 from tests.simulation.queues import Message, Queue
-from tests.simulation.storage import Weather
+from tests.simulation.scheduler import Scheduler, Task
+from tests.simulation.storage import Network
 
-# host.json
+# Values of host.json, in seconds
 FUNCTION_TIMEOUT = 300
 BATCH_SIZE, NEW_BATCH_THRESHOLD = 8, 4
 VISIBILITY_TIMEOUT = 60
-MOST_DEQUEUES = 10
-LONGEST_POLL = 5.0
+MAX_DEQUEUE_COUNT = 10
+MAX_POLLING_INTERVAL = 5.0
 
-INVISIBLE = 600  # while a call runs, which is renewed at half time: no call of ours runs so long
+INVISIBLE = 600  # while a call runs; the host renews it at half time, but no call runs so long here
 TIMER = 300
-SHORTEST_POLL = 0.1
-RESTART = (5, 20)  # seconds until a worker process runs again
-REPLACED = (30, 120)  # until another machine does
+MIN_POLLING_INTERVAL = 0.1
+RESTART = (5, 20)  # seconds until a new worker process runs
+REPLACEMENT = (30, 120)  # seconds until another machine runs
 
 Ended = Callable[[BaseException | None], None]
 
@@ -45,29 +46,29 @@ class Invocation:
 
     worker: "Worker"
     task: Task | None = None
-    unrecorded: object = None  # the effect that a handler has had, until something is committed
-    wish: str | None = None  # the service that wants a pause, until a note is committed
-    failed: int = 0  # how often storage had failed when it was told so
+    unrecorded: object = None  # the effect of a handler, until the next commit
+    throttled_by: str | None = None  # the service that has answered 429, until that is recorded
+    failed_before: int = 0  # storage calls that had failed when it answered
 
 
 @dataclass(eq=False)
 class Worker:
-    """A process."""
+    """A worker process."""
 
     name: str
     app: App
     running: dict[Invocation, None] = field(default_factory=dict)
-    has_host: bool = True  # which releases the messages of calls that have died with the process
+    has_host: bool = True  # a host releases the messages of calls that die with the process
     frozen_until: float = 0.0
 
-    def die(self) -> None:
-        """All that runs in it dies with it."""
+    def kill(self) -> None:
+        """Kill the process with all calls that run in it."""
         for invocation in self.running:
             assert invocation.task is not None
             invocation.task.kill()
 
     def freeze(self, until: float) -> None:
-        """Its machine stands still, and goes on as if nothing had been."""
+        """Suspend all calls that run in the process; they do not notice it."""
         self.frozen_until = until
         for invocation in self.running:
             assert invocation.task is not None
@@ -76,103 +77,104 @@ class Worker:
 
 @dataclass
 class FunctionApp:
-    """Some machines that run the app, its queues and its timer."""
+    """Machines that run the app, its queues and its timer."""
 
-    agenda: Agenda
-    weather: Weather
-    chance: random.Random
+    scheduler: Scheduler
+    network: Network
+    rng: random.Random
     actions: Queue
     poison: Queue
-    make_app: Callable[[], App]  # as a process that starts now makes it
+    new_app: Callable[[], App]  # the App of a new process
     size: int = 3
     figures: Counter[str] = field(default_factory=Counter)
     defects: list[str] = field(default_factory=list)
-    on_loss: Callable[[object], None] = lambda effect: None  # told of an effect that was not recorded
-    on_pause: Callable[[str], None] = lambda service: None  # told of a service that everybody can know to want a pause
-    on_deaf: Callable[[str], None] = lambda service: None  # told of one that nobody can, though storage did not fail
+    on_unrecorded_effect: Callable[[object], None] = lambda effect: None
+    on_throttle_recorded: Callable[[str], None] = lambda service: None
+    on_throttle_unrecorded: Callable[[str], None] = lambda service: None  # though storage did not fail
 
     _sweeping: bool = False
 
     def __post_init__(self) -> None:
         self.machines = [Machine(self, number) for number in range(self.size)]
-        self.agenda.after(TIMER, self._timer)
+        self.scheduler.after(TIMER, self._timer)
 
-    def deliver(self, raw: str, answer: Callable[[bool], None]) -> None:
-        """The endpoint of an event subscription. A machine whose worker is just starting does not answer in time."""
-        worker = self.chance.choice(self.machines).at_work()
+    def deliver(self, raw: str, respond: Callable[[bool], None]) -> None:
+        """Receive an event from Event Grid. A machine whose worker is not running does not respond in time."""
+        worker = self.rng.choice(self.machines).running_worker()
         if worker is not None:
-            self.call(worker, partial(receive, raw, worker.app), lambda error: answer(error is None))
+            self.call(worker, partial(receive, raw, worker.app), lambda error: respond(error is None))
 
     def deploy(self) -> None:
-        """A new version: the machines change to it one after the other, whatever they are at."""
+        """Publish a new version: the machines restart one by one, whether or not calls run there."""
         for number, machine in enumerate(self.machines):
-            self.agenda.after(60.0 * number, machine.restart)
+            self.scheduler.after(60.0 * number, machine.restart)
 
     def call(self, worker: Worker, function: Callable[[], None], ended: Ended) -> Invocation:
         """Call a function in a worker process."""
         invocation = Invocation(worker)
-        timeout = self.agenda.after(FUNCTION_TIMEOUT, lambda: self._time_out(invocation))
+        timeout = self.scheduler.after(FUNCTION_TIMEOUT, lambda: self._time_out(invocation))
 
-        def over(error: BaseException | None) -> None:
-            self.agenda.cancel(timeout)
+        def call_ended(error: BaseException | None) -> None:
+            self.scheduler.cancel(timeout)
             worker.running.pop(invocation, None)
-            self._judge(error, invocation)
+            self._check_end(error, invocation)
             ended(error)
 
-        invocation.task = self.agenda.begin(function, over)
-        invocation.task.about = invocation
+        invocation.task = self.scheduler.start(function, call_ended)
+        invocation.task.context = invocation
         worker.running[invocation] = None
         self.figures["calls"] += 1
         return invocation
 
     def current(self) -> Invocation:
-        """The call that runs."""
-        assert self.agenda.task is not None
-        invocation = self.agenda.task.about
+        """The invocation whose task runs."""
+        assert self.scheduler.task is not None
+        invocation = self.scheduler.task.context
         assert isinstance(invocation, Invocation)
         return invocation
 
-    def recorded(self, partition: str) -> None:
-        """The call that runs has committed something."""
-        call = self.current()
-        call.unrecorded = None
-        if call.wish is not None and partition == "notes":
-            self.on_pause(call.wish)
-            call.wish = None
+    def committed(self, partition: str) -> None:
+        """Note that the current invocation has committed rows to a partition."""
+        invocation = self.current()
+        invocation.unrecorded = None
+        if invocation.throttled_by is not None and partition == "notes":
+            self.on_throttle_recorded(invocation.throttled_by)
+            invocation.throttled_by = None
 
-    def kill(self, worker: Worker, why: str) -> None:
-        """A worker process ends; its machine's host starts another one."""
+    def kill(self, worker: Worker, figure: str) -> None:
+        """Kill a worker process, and count it under a figure; the host of its machine starts another one."""
         for machine in self.machines:
             if machine.worker is worker:
-                self.figures[why] += 1
+                self.figures[figure] += 1
                 machine.restart()
 
-    def _judge(self, error: BaseException | None, invocation: Invocation) -> None:
+    def _check_end(self, error: BaseException | None, invocation: Invocation) -> None:
+        """Count the error of an invocation, and report what it should have recorded and did not."""
         if error is not None:
             self.figures["calls that died" if isinstance(error, WorkerDied) else "calls that failed"] += 1
         if error is not None and not isinstance(error, WorkerDied | StorageError):
             self.defects.append("".join(traceback.format_exception(error)))
         if invocation.unrecorded is not None:
-            self.on_loss(invocation.unrecorded)
+            self.on_unrecorded_effect(invocation.unrecorded)
             if error is None and not invocation.worker.frozen_until:
-                self.defects.append(f"what was done was not recorded: {invocation.unrecorded}")
-        if invocation.wish is not None and error is None and invocation.failed == self.weather.failed:
-            self.on_deaf(invocation.wish)
+                self.defects.append(f"an effect was not recorded: {invocation.unrecorded}")
+        if invocation.throttled_by is not None and error is None and invocation.failed_before == self.network.failed:
+            self.on_throttle_unrecorded(invocation.throttled_by)
 
     def _time_out(self, invocation: Invocation) -> None:
-        frozen = invocation.worker.frozen_until - self.agenda.seconds
-        if frozen >= 0:  # the machine that would see it stands still, too
-            self.agenda.after(frozen + self.chance.uniform(0, 10), lambda: self._time_out(invocation))
+        frozen = invocation.worker.frozen_until - self.scheduler.seconds
+        if frozen >= 0:  # the host of a frozen machine is frozen, too
+            self.scheduler.after(frozen + self.rng.uniform(0, 10), lambda: self._time_out(invocation))
         elif invocation in invocation.worker.running:
             self.kill(invocation.worker, "timeouts")
 
     def _timer(self) -> None:
-        self.agenda.after(TIMER, self._timer)
-        workers = [worker for machine in self.machines if (worker := machine.at_work())]
+        self.scheduler.after(TIMER, self._timer)
+        workers = [worker for machine in self.machines if (worker := machine.running_worker())]
         if self._sweeping or not workers:
             return
         self._sweeping = True
-        worker = self.chance.choice(workers)
+        worker = self.rng.choice(workers)
         self.call(worker, partial(sweep, worker.app), self._swept)
 
     def _swept(self, error: BaseException | None) -> None:
@@ -183,42 +185,45 @@ class FunctionApp:
 class Machine:
     """A host with its worker process."""
 
-    def __init__(self, site: FunctionApp, number: int) -> None:
-        self.site, self.number = site, number
+    def __init__(self, function_app: FunctionApp, number: int) -> None:
+        self.function_app, self.number = function_app, number
         self.worker: Worker | None = None
         self._starts = 0
         self._start()
-        for queue, function, poison in ((site.actions, act, site.poison), (site.poison, rearm, None)):
+        for queue, function, poison in (
+            (function_app.actions, act, function_app.poison),
+            (function_app.poison, rearm, None),
+        ):
             Listener(self, queue, function, poison).poll()
 
-    def restart(self, span: tuple[int, int] = RESTART) -> None:
-        """The worker process ends, if there is one, and another one starts after a while."""
+    def restart(self, delay: tuple[int, int] = RESTART) -> None:
+        """Kill the worker process, if there is one, and start another one after a random delay in this range."""
         if self.worker is not None:
-            self.worker.die()
+            self.worker.kill()
             self.worker = None
-            self.site.agenda.after(self.site.chance.uniform(*span), self._start)
+            self.function_app.scheduler.after(self.function_app.rng.uniform(*delay), self._start)
 
-    def at_work(self) -> Worker | None:
-        """The worker process, if it runs."""
+    def running_worker(self) -> Worker | None:
+        """The worker process, if it runs and is not frozen."""
         worker = self.worker
-        return worker if worker and worker.frozen_until <= self.site.agenda.seconds else None
+        return worker if worker and worker.frozen_until <= self.function_app.scheduler.seconds else None
 
-    def stand_still(self, seconds: float) -> None:
-        """It is paused, as when it is moved to other hardware."""
+    def freeze(self, seconds: float) -> None:
+        """Suspend the machine, as a live migration to other hardware does."""
         if self.worker is not None:
-            self.site.figures["machines frozen"] += 1
-            self.worker.freeze(self.site.agenda.seconds + seconds)
+            self.function_app.figures["machines frozen"] += 1
+            self.worker.freeze(self.function_app.scheduler.seconds + seconds)
 
-    def be_gone(self) -> None:
-        """The machine is gone with all that it had; another one takes its place."""
+    def replace(self) -> None:
+        """Lose the machine with its host, and start another one."""
         if self.worker is not None:
-            self.site.figures["machines lost"] += 1
+            self.function_app.figures["machines lost"] += 1
             self.worker.has_host = False
-            self.restart(REPLACED)
+            self.restart(REPLACEMENT)
 
     def _start(self) -> None:
         self._starts += 1
-        self.worker = Worker(f"machine {self.number}, process {self._starts}", self.site.make_app())
+        self.worker = Worker(f"machine {self.number}, process {self._starts}", self.function_app.new_app())
 
 
 class Listener:
@@ -228,24 +233,24 @@ class Listener:
         self, machine: Machine, queue: Queue, function: Callable[[str, App], None], poison: Queue | None
     ) -> None:
         self._machine, self._queue, self._function, self._poison = machine, queue, function, poison
-        self._site = machine.site
-        self._pause = SHORTEST_POLL
+        self._function_app = machine.function_app
+        self._interval = MIN_POLLING_INTERVAL
         self._worker: Worker | None = None
-        self._running = 0  # calls of this worker
+        self._running = 0  # calls in this worker
 
     def poll(self) -> None:
-        """Read a batch, if there is room, and look again after a while: the longer, the longer nothing was there."""
+        """Receive a batch, if few calls run, and poll again; the interval doubles while the queue is empty."""
         worker = self._machine.worker
         if worker is not self._worker:
             self._worker, self._running = worker, 0
         found: list[Message] = []
-        ready = self._machine.at_work() is not None and not self._site.weather.queues_away
+        ready = self._machine.running_worker() is not None and not self._function_app.network.queues_down
         if ready and self._running <= NEW_BATCH_THRESHOLD:
             found = self._queue.receive(BATCH_SIZE, INVISIBLE)
         for message in found:
             self._handle(message)
-        self._pause = SHORTEST_POLL if found else min(self._pause * 2, LONGEST_POLL)
-        self._site.agenda.after(self._pause * self._site.chance.uniform(0.8, 1.2), self.poll)
+        self._interval = MIN_POLLING_INTERVAL if found else min(self._interval * 2, MAX_POLLING_INTERVAL)
+        self._function_app.scheduler.after(self._interval * self._function_app.rng.uniform(0.8, 1.2), self.poll)
 
     def _handle(self, message: Message) -> None:
         worker = self._worker
@@ -256,25 +261,25 @@ class Listener:
         def ended(error: BaseException | None) -> None:
             if worker is self._worker:
                 self._running -= 1
-            if worker.has_host and not self._site.weather.queues_away:
-                self._dispose(message, receipt, failed=error is not None)
+            if worker.has_host and not self._function_app.network.queues_down:
+                self._settle(message, receipt, failed=error is not None)
 
-        if message.dequeued > MOST_DEQUEUES:
+        if message.dequeued > MAX_DEQUEUE_COUNT:
             self._running -= 1
-            self._dispose(message, receipt, failed=True)
+            self._settle(message, receipt, failed=True)
         else:
-            self._site.call(worker, partial(self._function, message.text, worker.app), ended)
+            self._function_app.call(worker, partial(self._function, message.text, worker.app), ended)
 
-    def _dispose(self, message: Message, receipt: int, *, failed: bool) -> None:
-        """Delete, release or bury it. Now and then that fails, too, and it comes again when its time is up."""
-        if self._site.chance.random() < self._site.weather.failing:
-            self._site.figures["messages not deleted"] += 1
+    def _settle(self, message: Message, receipt: int, *, failed: bool) -> None:
+        """Delete, release or poison a message. If that fails, the message is visible again when its time is over."""
+        if self._function_app.rng.random() < self._function_app.network.failing:
+            self._function_app.figures["messages not deleted"] += 1
         elif not failed:
             self._queue.delete(message, receipt)
         elif self._poison is None:
             pass
-        elif receipt >= MOST_DEQUEUES:
-            self._site.figures["poison messages"] += 1
+        elif receipt >= MAX_DEQUEUE_COUNT:
+            self._function_app.figures["poison messages"] += 1
             self._poison.put(message.text)
             self._queue.delete(message, receipt)
         else:

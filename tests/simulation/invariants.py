@@ -1,205 +1,207 @@
-"""What must hold after a simulation, told from outside: from what was published, what was done, and the record."""
+"""The invariants of a simulation: they compare published events and logged effects with the app's record."""
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from math import inf
 
 from dispatch.inbox.leases import MAX_CRASHES
 from dispatch.inbox.rows import ActionRecord
 from dispatch.rules.rule import ALERTS
-from tests.simulation.agenda import START
-from tests.simulation.deeds import DEADLY, IDLE, SKEW
-from tests.simulation.workload import EVERY, FOLLOWS, GUARDED, MOST, STAGES, UNFOLLOWED, Fact
-from tests.simulation.world import Simulation
+from tests.simulation.handlers import SKEW, SKIPPED
+from tests.simulation.scheduler import START
+from tests.simulation.script import CRASHING_RULE
+from tests.simulation.simulation import Simulation
+from tests.simulation.workload import FOLLOWS, GUARDED, MAX_COUNT, SPAN, STAGES, UNFOLLOWED, WorkloadEvent
 
 ENDED = {"succeeded", "skipped", "failed"}
-SHOWN = 20  # violations in an error's text
-LATE = timedelta(hours=1)  # between being let pass and being called, if the worker dies in between, at most
-RACE = 60.0  # seconds between being let pass and being called, at most
+MAX_SHOWN = 20  # violations in the text of an error
+GUARD_TO_CALL = 60.0  # seconds, at most
+GUARD_TO_CALL_CRASHED = timedelta(hours=1)  # at most, if the worker crashes in between
 
-Actions = dict[tuple[str, str], ActionRecord]  # by event and rule
+Events = Mapping[str, WorkloadEvent]  # by id
+Actions = Mapping[tuple[str, str], ActionRecord]  # by event and rule
 
 
-def check(simulation: Simulation, *, behind: bool = False) -> None:
-    """Raises AssertionError, with what is wrong and how to have it again. `behind`: the workers' reads were stale."""
-    found = [*violations(simulation, behind=behind)]
+def check(simulation: Simulation, *, stale_reads: bool = False) -> None:
+    """Raise AssertionError, with the violations and the command that repeats them, if an invariant is violated."""
+    found = [*violations(simulation, stale_reads=stale_reads)]
     assert not found, "\n".join(
         [
-            f"{len(found)} violations; again: python -m tests.simulation {simulation.plan}",
+            f"{len(found)} violations; again: python -m tests.simulation {simulation.parameters}",
             simulation.figures(),
-            *found[:SHOWN],
+            *found[:MAX_SHOWN],
         ]
     )
 
 
-def violations(simulation: Simulation, *, behind: bool = False) -> Iterator[str]:
-    """All that is wrong."""
-    yield from (f"a defect: {defect}" for defect in simulation.site.defects)
-    yield from simulation.journal.violations
-    if not simulation.is_quiet():
-        yield "it has not become quiet"
+def violations(simulation: Simulation, *, stale_reads: bool = False) -> Iterator[str]:
+    """All violations. Stale reads allow effects to be repeated and throttled services to be called."""
+    yield from (f"a defect: {defect}" for defect in simulation.function_app.defects)
+    yield from simulation.handlers.violations
+    if not simulation.is_idle():
+        yield "work is left after ten days"
     histories = simulation.histories()
-    ids = {
-        (history_number, key): event.id for history_number, h in enumerate(histories) for key, event in h.events.items()
-    }
+    ids = {(number, key): event.id for number, h in enumerate(histories) for key, event in h.events.items()}
     actions = {
         (ids[number, id.event], id.rule): record for number, h in enumerate(histories) for id, record in h.actions
     }
     counts = Counter(ids.values())
     rejected = {record.raw for history in histories for record in history.rejected}
-    facts = {fact.id: fact for fact in simulation.workload.facts}
-    yield from _lost(facts, counts, rejected)
-    yield from _wrong_actions(facts, actions, [id for id in counts if id.startswith(("refused", "rejected"))])
-    yield from _wrong_ends(simulation, actions)
-    yield from _not_done(simulation, actions)
-    yield from _too_seldom(simulation, facts, actions)
-    if not behind:  # who does not see yet that it was done, or that a service wants to be left alone, does no more harm
-        yield from _repeated(simulation)
-        yield from simulation.journal.intrusions
-    yield from _not_in_turn(simulation, facts)
-    yield from _not_the_latest(simulation, facts, actions)
-    yield from _too_often(simulation, facts, actions)
-    yield from _not_stopped(simulation, actions)
+    events = {event.id: event for event in simulation.workload.events}
+    yield from _events_recorded_once_or_rejected(events, counts, rejected)
+    alerts = [id for id in counts if id.startswith(("refused", "rejected"))]
+    yield from _actions_of_matching_rules(events, actions, alerts)
+    yield from _actions_end_as_scripted(simulation, actions)
+    yield from _recorded_effects_happened(simulation, actions)
+    yield from _at_most_skips_only_at_the_limit(simulation, events, actions)
+    if not stale_reads:
+        yield from _effects_repeated_only_after_faults(simulation)
+        yield from simulation.handlers.calls_while_throttled
+    yield from _locks_exclude_and_keep_order(simulation, events)
+    yield from _latest_only_keeps_order(simulation, events, actions)
+    yield from _at_most_limits_actions(simulation, events, actions)
+    yield from _crashing_handlers_are_stopped(simulation, actions)
 
 
-def _lost(facts: dict[str, Fact], counts: Counter[str], rejected: set[str]) -> Iterator[str]:
-    """Each event is in the record once, or rejected."""
-    for fact in facts.values():
-        if fact.rejected != (fact.raw in rejected):
-            yield f"{fact.id}: {'not ' if fact.rejected else ''}rejected"
-        if not fact.rejected and counts[fact.id] != 1:
-            yield f"{fact.id}: recorded {counts[fact.id]} times"
+def _events_recorded_once_or_rejected(events: Events, counts: Counter[str], rejected: set[str]) -> Iterator[str]:
+    for event in events.values():
+        if event.rejected != (event.raw in rejected):
+            yield f"{event.id}: {'not ' if event.rejected else ''}rejected"
+        if not event.rejected and counts[event.id] != 1:
+            yield f"{event.id}: recorded {counts[event.id]} times"
 
 
-def _wrong_actions(facts: dict[str, Fact], actions: Actions, alerts: list[str]) -> Iterator[str]:
-    """Each rule that an event, an end or an alert should have led to has one action, which has ended once."""
-    expected = {(fact.id, rule) for fact in facts.values() for rule in fact.rules}
+def _actions_of_matching_rules(events: Events, actions: Actions, alerts: list[str]) -> Iterator[str]:
+    """Each rule that matches an event, an end or an alert has one action, which has ended once."""
+    expected = {(event.id, rule) for event in events.values() for rule in event.rules}
     expected |= {(alert, ALERTS) for alert in alerts}
     for (event, rule), record in actions.items():
-        expected |= {(event, then) for (then, of), ends in FOLLOWS.items() if of == rule and record.status in ends}
+        expected |= {(event, next) for (next, of), ends in FOLLOWS.items() if of == rule and record.status in ends}
         if record.status == "failed" and rule in UNFOLLOWED:
             expected.add((event, f"{ALERTS}-{rule}"))
     for file in ("other.yaml", "third.yaml"):
         if sum(file in alert for alert in alerts) != 1:
-            yield f"alerts of {file}: {alerts}"
+            yield f"alerts about {file}: {alerts}"
     for event, rule in sorted(expected - {*actions}):
-        yield f"{event}: {rule} was not matched"
+        yield f"{event}: {rule} has no action"
     for event, rule in sorted({*actions} - expected):
-        yield f"{event}: {rule} was matched, and should not have been"
+        yield f"{event}: {rule} has an action, but does not match"
     for (event, rule), record in actions.items():
         if sum(moment.status in ENDED for moment in record.timeline) != 1:
-            yield f"{event}: {rule} has ended so: {[moment.status for moment in record.timeline]}"
+            yield f"{event}: {rule} has not ended once: {[moment.status for moment in record.timeline]}"
 
 
-def _wrong_ends(simulation: Simulation, actions: Actions) -> Iterator[str]:
-    """An action ends as its handler answers in the end, unless a guard skips it before."""
+def _actions_end_as_scripted(simulation: Simulation, actions: Actions) -> Iterator[str]:
+    """An action ends as its script says, unless a guard skips it."""
     for (event, rule), record in actions.items():
-        wanted = simulation.journal.end(event, rule, STAGES.get(rule, 1)).status
-        if record.status != wanted and not _is_kept_back(record):
-            yield f"{event}: {rule} has {record.status}, not {wanted}: {record.note}"
+        expected = simulation.script.end(event, rule, STAGES.get(rule, 1)).status
+        if record.status != expected and not _skipped_by_guard(record):
+            yield f"{event}: {rule} has {record.status}, not {expected}: {record.note}"
 
 
-def _is_kept_back(record: ActionRecord) -> bool:
-    """Has a guard skipped it? Its handler's words are others."""
-    return record.rule in GUARDED and record.status == "skipped" and record.note != IDLE
+def _skipped_by_guard(record: ActionRecord) -> bool:
+    """Has a guard skipped the action? Its handler would leave another note."""
+    return record.rule in GUARDED and record.status == "skipped" and record.note != SKIPPED
 
 
-def _not_done(simulation: Simulation, actions: Actions) -> Iterator[str]:
-    """What an action is recorded to have done was done, under one key; and again, if its worker was lost before."""
-    journal = simulation.journal
-    done, lost = (
-        Counter((e.event, e.rule, e.stage) for e in some.elements()) for some in (journal.effects, journal.excused)
+def _recorded_effects_happened(simulation: Simulation, actions: Actions) -> Iterator[str]:
+    """Each stage that an action has recorded has had its effect, under one key; and again after each lost effect."""
+    log = simulation.handlers
+    effects, lost = (
+        Counter((e.event, e.rule, e.stage) for e in counter.elements()) for counter in (log.effects, log.repeatable)
     )
     keys: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for effect in journal.effects:
+    for effect in log.effects:
         keys[effect.event, effect.rule].add(effect.key)
     yield from (f"{event}: {rule} had keys {of_one}" for (event, rule), of_one in keys.items() if len(of_one) > 1)
     for (event, rule), record in actions.items():
-        stages = 0 if _is_kept_back(record) else journal.end(event, rule, STAGES.get(rule, 1)).stages
+        stages = 0 if _skipped_by_guard(record) else simulation.script.end(event, rule, STAGES.get(rule, 1)).stages
         for part in ((event, rule, stage) for stage in range(stages)):
-            if done[part] < 1 + lost[part]:
-                yield f"{part}: done {done[part]} times, of which {lost[part]} were lost, and it is {record.status}"
+            if effects[part] < 1 + lost[part]:
+                yield f"{part}: {effects[part]} effects, {lost[part]} lost, and the action has {record.status}"
 
 
-def _repeated(simulation: Simulation) -> Iterator[str]:
-    """An effect is had again only if its worker was lost before it was recorded."""
-    journal = simulation.journal
-    for effect, times in journal.effects.items():
-        if times > 1 + journal.excused[effect]:
-            yield f"{effect}: {times} times, of which {journal.excused[effect]} were lost"
+def _effects_repeated_only_after_faults(simulation: Simulation) -> Iterator[str]:
+    """An effect is repeated only if its worker was lost before the effect was recorded."""
+    log = simulation.handlers
+    for effect, count in log.effects.items():
+        if count > 1 + log.repeatable[effect]:
+            yield f"{effect}: {count} times, {log.repeatable[effect]} of them lost"
 
 
-def _not_in_turn(simulation: Simulation, facts: dict[str, Fact]) -> Iterator[str]:
-    """Who has had his turn does not come back, and the next is about what happened later."""
-    for lock, turns in simulation.journal.turns.items():
-        if len({*turns}) < len(turns):
-            yield f"{lock}: began before another had ended: {turns}"
-        places = [facts[event].place for event in turns]
-        if places != sorted(places):
-            yield f"{lock}: an older one after a newer one: {turns}"
+def _locks_exclude_and_keep_order(simulation: Simulation, events: Events) -> Iterator[str]:
+    """A lock is held by one action from its start to its end, and by later events after earlier ones."""
+    for lock, holders in simulation.handlers.lock_holders.items():
+        if len({*holders}) < len(holders):
+            yield f"{lock}: an action started before another one had ended: {holders}"
+        positions = [events[event].position for event in holders]
+        if positions != sorted(positions):
+            yield f"{lock}: an earlier event after a later one: {holders}"
 
 
-def _not_the_latest(simulation: Simulation, facts: dict[str, Fact], actions: Actions) -> Iterator[str]:
-    """The latest event about an object is acted on, and no older one after a newer one."""
+def _latest_only_keeps_order(simulation: Simulation, events: Events, actions: Actions) -> Iterator[str]:
+    """The latest event about an object is acted on, and no earlier event after a later one."""
+    rules = {"latest", "deploy"}
     called: defaultdict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
-    for entry in simulation.journal.entries:
-        if entry.rule in ("newest", "ship") and entry.stage == 0:
-            called[entry.rule, facts[entry.event].object].append((entry.seconds, entry.event))
-    latest: dict[tuple[str, str], Fact] = {}
-    for fact in facts.values():
-        for rule in fact.rules & {"newest", "ship"}:
-            latest[rule, fact.object] = max(latest.get((rule, fact.object), fact), fact, key=lambda fact: fact.place)
-    for (rule, object), fact in latest.items():
-        if fact.id not in {event for _, event in called[rule, object]}:
-            end = actions.get((fact.id, rule))
-            yield f"{object}: {rule} did not act on the latest, {fact.id}: {end and end.note}"
+    for call in simulation.handlers.calls:
+        if call.rule in rules and call.stage == 0:
+            called[call.rule, events[call.event].object].append((call.seconds, call.event))
+    latest: dict[tuple[str, str], WorkloadEvent] = {}
+    for event in events.values():
+        for rule in event.rules & rules:
+            latest[rule, event.object] = max(latest.get((rule, event.object), event), event, key=lambda e: e.position)
+    for (rule, object), event in latest.items():
+        if event.id not in {id for _, id in called[rule, object]}:
+            record = actions.get((event.id, rule))
+            yield f"{object}: {rule} did not act on the latest event, {event.id}: {record and record.note}"
     for (rule, object), calls in called.items():
-        newest, since = facts[calls[0][1]].place, calls[0][0]
-        for at, event in calls:
-            if facts[event].place > newest:
-                newest, since = facts[event].place, at
-            elif facts[event].place < newest and at > since + RACE:
-                yield f"{object}: {rule} acted on {event} {at - since:.0f} s after it had on a newer one"
+        newest, since = events[calls[0][1]].position, calls[0][0]
+        for at, id in calls:
+            if events[id].position > newest:
+                newest, since = events[id].position, at
+            elif events[id].position < newest and at > since + GUARD_TO_CALL:
+                yield f"{object}: {rule} acted on {id} {at - since:.0f} s after it had acted on a later event"
 
 
-def _too_often(simulation: Simulation, facts: dict[str, Fact], actions: Actions) -> Iterator[str]:
-    """No span of time has more actions than `at_most` lets pass; what had come to nothing by then does not count."""
-    gave_way = {
+def _at_most_limits_actions(simulation: Simulation, events: Events, actions: Actions) -> Iterator[str]:
+    """No span has more actions than `at_most` allows, without those that had ended without success by then."""
+    uncounted = {
         event: (record.timeline[-1].at - START).total_seconds() - SKEW
         for (event, rule), record in actions.items()
-        if rule == "seldom" and record.status != "succeeded"
+        if rule == "limited" and record.status != "succeeded"
     }
     called: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
-    for entry in simulation.journal.entries:
-        if entry.rule == "seldom":
-            called[facts[entry.event].experiment].append((entry.seconds, entry.event))
+    for call in simulation.handlers.calls:
+        if call.rule == "limited":
+            called[events[call.event].experiment].append((call.seconds, call.event))
     for experiment, calls in called.items():
         for at, _ in calls:
-            first = bisect_left(calls, (at - EVERY + SKEW + RACE, ""))
-            events = {event for when, event in calls[first:] if when <= at < gave_way.get(event, inf)}
-            if len(events) > MOST:
-                yield f"{experiment}: {len(events)} at once before {at:.0f} s: {sorted(events)}"
+            first = bisect_left(calls, (at - SPAN + SKEW + GUARD_TO_CALL, ""))
+            counted = {event for time, event in calls[first:] if time <= at < uncounted.get(event, inf)}
+            if len(counted) > MAX_COUNT:
+                yield f"{experiment}: {len(counted)} in the span before {at:.0f} s: {sorted(counted)}"
 
 
-def _too_seldom(simulation: Simulation, facts: dict[str, Fact], actions: Actions) -> Iterator[str]:
-    """Who is skipped because others have all places is not alone."""
+def _at_most_skips_only_at_the_limit(simulation: Simulation, events: Events, actions: Actions) -> Iterator[str]:
+    """`at_most` skips an action only if its count of other actions is reached."""
     called: defaultdict[str, list[tuple[datetime, str]]] = defaultdict(list)
-    for entry in simulation.journal.entries:
-        if entry.rule == "seldom":
-            called[facts[entry.event].experiment].append((START + timedelta(seconds=entry.seconds), entry.event))
+    for call in simulation.handlers.calls:
+        if call.rule == "limited":
+            called[events[call.event].experiment].append((START + timedelta(seconds=call.seconds), call.event))
     for (event, rule), record in actions.items():
-        if rule == "seldom" and _is_kept_back(record):
-            at, span = record.timeline[-1].at, timedelta(seconds=EVERY + SKEW) + LATE
-            others = {other for when, other in called[facts[event].experiment] if at - span < when < at + LATE}
-            if len(others) < MOST:
-                yield f"{event}: {rule} was skipped at {at}, with {sorted(others)} about: {record.note}"
+        if rule == "limited" and _skipped_by_guard(record):
+            at = record.timeline[-1].at
+            first, last = at - timedelta(seconds=SPAN + SKEW) - GUARD_TO_CALL_CRASHED, at + GUARD_TO_CALL_CRASHED
+            counted = {other for time, other in called[events[event].experiment] if first < time < last}
+            if len(counted) < MAX_COUNT:
+                yield f"{event}: {rule} was skipped at {at} after only {sorted(counted)}: {record.note}"
 
 
-def _not_stopped(simulation: Simulation, actions: Actions) -> Iterator[str]:
-    """What ends its process every time is stopped after the fifth."""
-    for event in simulation.journal.deadly:
-        kills, record = simulation.journal.kills[event], actions.get((event, DEADLY))
+def _crashing_handlers_are_stopped(simulation: Simulation, actions: Actions) -> Iterator[str]:
+    """An action that kills its process at every call fails after the fifth crash."""
+    for event in simulation.script.crashing:
+        kills, record = simulation.handlers.kills[event], actions.get((event, CRASHING_RULE))
         if record is None or record.status != "failed" or not kills or kills > MAX_CRASHES:
-            yield f"{event}: {DEADLY} killed {kills} processes: {record and record.status}"
+            yield f"{event}: {CRASHING_RULE} killed {kills} processes: {record and record.status}"

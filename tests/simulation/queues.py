@@ -1,6 +1,6 @@
-"""A storage queue in virtual time: what is read is invisible for a while, is counted, and comes again unless deleted.
+"""A storage queue in virtual time: a received message is invisible for a while, and visible again unless deleted.
 
-learn.microsoft.com, "Get Messages": no order is promised; the dequeue count goes up with each reading.
+learn.microsoft.com, "Get Messages": the order is not guaranteed; each receive increments the dequeue count.
 """
 
 import heapq
@@ -8,25 +8,25 @@ import random
 from dataclasses import dataclass, field
 from itertools import count
 
-from tests.simulation.agenda import Agenda
+from tests.simulation.scheduler import Scheduler
 
 
 @dataclass(eq=False)
 class Message:
-    """One message in a queue."""
+    """A message in a queue."""
 
     text: str
     visible: float
-    dequeued: int = 0  # also what shows that nobody else has read it since: its pop receipt
+    dequeued: int = 0  # also the pop receipt: it changes with each receive
     deleted: bool = False
 
 
 @dataclass
 class Queue:
-    """One queue. `twice` is the share of messages that are put twice: a put is repeated when its answer is lost."""
+    """A queue. `twice` is the share of messages that are put twice: a client repeats a put whose response is lost."""
 
-    agenda: Agenda
-    chance: random.Random
+    scheduler: Scheduler
+    rng: random.Random
     twice: float = 0.0
     puts: int = 0
 
@@ -38,16 +38,16 @@ class Queue:
         return self._live
 
     def put(self, text: str, after: float = 0.0) -> None:
-        """A new message, visible after some seconds."""
-        for _ in range(2 if self.chance.random() < self.twice else 1):
+        """Put a message that is visible after some seconds."""
+        for _ in range(2 if self.rng.random() < self.twice else 1):
             self.puts += 1
             self._live += 1
             self._show(Message(text, 0.0), max(after, 0.0))
 
     def receive(self, most: int, invisible: float) -> list[Message]:
-        """Up to so many visible messages, which are then invisible for some seconds."""
+        """Receive up to `most` visible messages, and make them invisible for some seconds."""
         found: list[Message] = []
-        while len(found) < most and self._visible and self._visible[0][0] <= self.agenda.seconds:
+        while len(found) < most and self._visible and self._visible[0][0] <= self.scheduler.seconds:
             at, _, message = heapq.heappop(self._visible)
             if not message.deleted and message.visible == at:
                 found.append(message)
@@ -57,16 +57,16 @@ class Queue:
         return found
 
     def release(self, message: Message, receipt: int, after: float) -> None:
-        """Who has read it wants it visible again after some seconds: if nobody has read it since."""
+        """Make a message visible after some seconds, unless it has been received again."""
         if message.dequeued == receipt and not message.deleted:
             self._show(message, after)
 
     def _show(self, message: Message, after: float) -> None:
-        message.visible = self.agenda.seconds + after
+        message.visible = self.scheduler.seconds + after
         heapq.heappush(self._visible, (message.visible, next(self._order), message))
 
     def delete(self, message: Message, receipt: int) -> bool:
-        """Who has read it is done with it: is it gone? Not if somebody else has read it since."""
+        """Delete a message, unless it has been received again; return whether it was deleted."""
         if message.dequeued != receipt or message.deleted:
             return False
         message.deleted = True

@@ -1,6 +1,6 @@
-"""Storage as a worker reaches it: it takes a moment, in which others act; it fails now and then, sometimes for long.
+"""Storage over a network: calls take time, in which other workers run; some fail, and outages last.
 
-A call may fail without having been applied; or it was applied, and the answer is lost.
+A call may fail without having been applied, or it was applied and the response is lost.
 """
 
 import random
@@ -11,69 +11,69 @@ from typing import TypeVar
 
 from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.tables import Row, Table
-from tests.simulation.agenda import Agenda
 from tests.simulation.queues import Queue
+from tests.simulation.scheduler import Scheduler
 
 R = TypeVar("R")
 
 
 @dataclass
-class Weather:
-    """How storage is just now."""
+class Network:
+    """The network between workers and storage, and its faults."""
 
-    agenda: Agenda
-    chance: random.Random
+    scheduler: Scheduler
+    rng: random.Random
     latency: float = 0.01  # seconds, on average
-    failing: float = 0.0005  # the share of calls that fail; as many lose their answers
-    tables_away: bool = False
-    queues_away: bool = False
-    failed: int = 0
+    failing: float = 0.0005  # the share of requests that are lost; the same share of responses is
+    tables_down: bool = False
+    queues_down: bool = False
+    failed: int = 0  # calls
 
-    def reach_table(self, call: Callable[[], R]) -> R:
-        """Make a call to the table, in a task."""
-        self._travel(away=self.tables_away)
+    def call_table(self, call: Callable[[], R]) -> R:
+        """Make a call to the table, within a task."""
+        self._send(down=self.tables_down)
         result = call()
-        self._travel(away=self.tables_away)
+        self._send(down=self.tables_down)
         return result
 
-    def reach_queue(self, call: Callable[[], R]) -> R:
-        """Make a call to a queue, in a task."""
-        self._travel(away=self.queues_away)
+    def call_queue(self, call: Callable[[], R]) -> R:
+        """Make a call to a queue, within a task."""
+        self._send(down=self.queues_down)
         result = call()
-        self._travel(away=self.queues_away)
+        self._send(down=self.queues_down)
         return result
 
-    def _travel(self, *, away: bool) -> None:
-        """One way. Raises Unavailable when a request or an answer is lost."""
-        self.agenda.sleep(self.chance.expovariate(2 / self.latency))
-        if away:
-            self.agenda.sleep(self.chance.choice((0.0, 1.0, 8.0)))  # refused, told so by a proxy, not answered
+    def _send(self, *, down: bool) -> None:
+        """Send a request or a response. Raises Unavailable if it is lost."""
+        self.scheduler.sleep(self.rng.expovariate(2 / self.latency))
+        if down:
+            self.scheduler.sleep(self.rng.choice((0.0, 1.0, 8.0)))  # refused; a proxy's 503; a timeout
             self.failed += 1
             raise Unavailable("storage: Service Unavailable", 503)
-        if self.chance.random() < self.failing:
+        if self.rng.random() < self.failing:
             self.failed += 1
             raise Unavailable("storage: lost")
 
 
 @dataclass
-class Reach:
-    """A table and a queue, as `dispatch.inbox.tables` knows them, through the weather."""
+class RemoteStorage:
+    """A `dispatch.inbox.tables.Table` and `Queue`, over the network."""
 
-    weather: Weather
+    network: Network
     table: Table
     queue: Queue
-    recorded: Callable[[str], None] = field(default=lambda partition: None)  # told when a commit was applied
+    committed: Callable[[str], None] = field(default=lambda partition: None)  # called when a commit was applied
 
     def read(self, partition: str, first: str, last: str) -> list[Row]:
-        return self.weather.reach_table(lambda: self.table.read(partition, first, last))
+        return self.network.call_table(lambda: self.table.read(partition, first, last))
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         def apply() -> list[str]:
             etags = self.table.commit(partition, *rows, delete=delete)
-            self.recorded(partition)
+            self.committed(partition)
             return etags
 
-        return self.weather.reach_table(apply)
+        return self.network.call_table(apply)
 
     def send(self, message: str, after: timedelta = timedelta()) -> None:
-        self.weather.reach_queue(lambda: self.queue.put(message, min(after.total_seconds(), 6 * 86_400)))
+        self.network.call_queue(lambda: self.queue.put(message, min(after.total_seconds(), 6 * 86_400)))

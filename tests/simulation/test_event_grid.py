@@ -1,4 +1,4 @@
-"""The simulated Event Grid keeps to the documented schedule."""
+"""The simulated Event Grid follows the documented schedule."""
 
 import json
 import random
@@ -8,103 +8,103 @@ from itertools import pairwise
 
 import pytest
 
-from tests.simulation.agenda import Agenda
 from tests.simulation.event_grid import HOUR, EventGrid
+from tests.simulation.scheduler import Scheduler
 
 RAW = json.dumps({"id": "e1", "data": {}})
 
 
 @dataclass
-class Scripted:
-    """An endpoint that answers as told; the last word for ever."""
+class ScriptedEndpoint:
+    """An endpoint with one response per delivery; the last one repeats."""
 
-    agenda: Agenda
-    answers: tuple[bool | None, ...]  # None: no answer
+    scheduler: Scheduler
+    responses: tuple[bool | None, ...]  # None: no response
     at: list[float] = field(default_factory=list)
 
-    def deliver(self, raw: str, answer: Callable[[bool], None]) -> None:
-        self.at.append(self.agenda.seconds)
-        taken = self.answers[min(len(self.at), len(self.answers)) - 1]
-        if taken is not None:
-            answer(taken)
+    def deliver(self, raw: str, respond: Callable[[bool], None]) -> None:
+        self.at.append(self.scheduler.seconds)
+        accepted = self.responses[min(len(self.at), len(self.responses)) - 1]
+        if accepted is not None:
+            respond(accepted)
 
 
-def delivered(*answers: bool | None, hours: float = 48, duplicates: float = 0.0) -> tuple[EventGrid, Scripted]:
-    """One event, and what Event Grid does about it."""
-    agenda = Agenda()
-    endpoint = Scripted(agenda, answers)
-    grid = EventGrid(agenda, endpoint, random.Random(1), duplicates)
-    grid.publish(RAW)
-    agenda.run(hours * HOUR)
-    return grid, endpoint
+def published(
+    *responses: bool | None, hours: float = 48, duplicates: float = 0.0
+) -> tuple[EventGrid, ScriptedEndpoint]:
+    """Publish one event, and run for some hours."""
+    scheduler = Scheduler()
+    endpoint = ScriptedEndpoint(scheduler, responses)
+    event_grid = EventGrid(scheduler, endpoint, random.Random(1), duplicates)
+    event_grid.publish(RAW)
+    scheduler.run(hours * HOUR)
+    return event_grid, endpoint
 
 
-def test_what_is_taken_is_delivered_once() -> None:
-    """Unless it is delivered again for no reason."""
-    grid, endpoint = delivered(True)
-    assert (len(endpoint.at), grid.under_way, grid.dead_letters) == (1, 0, [])
+def test_an_accepted_event_is_delivered_once() -> None:
+    event_grid, endpoint = published(True)
+    assert (len(endpoint.at), event_grid.pending, event_grid.dead_letters) == (1, 0, [])
 
 
-def test_duplicates_come_though_the_event_was_taken() -> None:
-    """Again and again, as chance has it."""
-    _, endpoint = delivered(True, duplicates=0.9)
+def test_an_accepted_event_may_be_delivered_again() -> None:
+    """The share of duplicates applies to each delivery, so one event may have several."""
+    _, endpoint = published(True, duplicates=0.9)
     assert len(endpoint.at) > 3
 
 
-def test_what_fails_comes_again_by_the_schedule() -> None:
-    """Six attempts in half an hour, as the page says, and eleven in a day."""
-    _, endpoint = delivered(False)
-    waits = [later - earlier for earlier, later in pairwise(endpoint.at)]
-    expected = [10, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_600, 43_200]
-    assert all(0.9 <= wait / wanted <= 1.15 for wait, wanted in zip(waits, expected, strict=True))
+def test_a_failed_delivery_is_retried_by_the_documented_schedule() -> None:
+    """That is six attempts in half an hour, and eleven in a day."""
+    _, endpoint = published(False)
+    delays = [later - earlier for earlier, later in pairwise(endpoint.at)]
+    documented = [10, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_600, 43_200]
+    assert all(0.9 <= delay / expected <= 1.15 for delay, expected in zip(delays, documented, strict=True))
     assert sum(at < 1_800 for at in endpoint.at) == 6
 
 
-def test_who_does_not_answer_in_half_a_minute_has_failed() -> None:
-    """Whatever he does with it meanwhile."""
-    _, endpoint = delivered(None, True)
+def test_a_delivery_without_a_response_fails_after_30_seconds() -> None:
+    _, endpoint = published(None, True)
     assert len(endpoint.at) == 2
     assert 39 <= endpoint.at[1] - endpoint.at[0] <= 42
 
 
-def test_after_a_day_it_is_dead_lettered() -> None:
-    """When it is due again, and five minutes later in a blob: an array, with why."""
-    grid, endpoint = delivered(False)
-    [blob] = grid.dead_letters
+def test_an_event_is_dead_lettered_after_a_day() -> None:
+    """The blob is a JSON array with the reason. Event Grid writes it five minutes after the last delivery was due."""
+    event_grid, endpoint = published(False)
+    [blob] = event_grid.dead_letters
     [letter] = json.loads(blob)
     assert (letter["id"], letter["deadLetterReason"]) == ("e1", "TimeToLiveExceeded")
     assert letter["deliveryAttempts"] == len(endpoint.at) == 11
-    assert grid.under_way == 0
+    assert event_grid.pending == 0
 
 
-def test_an_endpoint_that_fails_over_and_over_is_spared() -> None:
-    """New events for it wait, most of them."""
-    agenda = Agenda()
-    endpoint = Scripted(agenda, (False,))
-    grid = EventGrid(agenda, endpoint, random.Random(1), 0.0)
+def test_new_events_for_a_failing_endpoint_are_delayed() -> None:
+    """Most of them, after ten consecutive failures."""
+    scheduler = Scheduler()
+    endpoint = ScriptedEndpoint(scheduler, (False,))
+    event_grid = EventGrid(scheduler, endpoint, random.Random(1), 0.0)
     for _ in range(100):
-        grid.publish(RAW)
-    agenda.run(8)
+        event_grid.publish(RAW)
+    scheduler.run(8)
     assert 10 <= len(endpoint.at) < 40
-    agenda.run(12 * HOUR)
-    assert all(event.attempts for event in grid.events)
+    scheduler.run(12 * HOUR)
+    assert all(event.attempts for event in event_grid.events)
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_only_the_first_answer_counts(late: bool) -> None:
-    """One that comes after half a minute changes nothing."""
-    agenda = Agenda()
-    answers: list[Callable[[bool], None]] = []
+def test_a_response_after_the_timeout_is_ignored(late: bool) -> None:
+    """One before the timeout prevents a retry."""
+    scheduler = Scheduler()
+    responses: list[Callable[[bool], None]] = []
 
-    class Slow:
-        def deliver(self, raw: str, answer: Callable[[bool], None]) -> None:
-            answers.append(answer)
-            if len(answers) > 1:
-                answer(True)
+    class SlowEndpoint:
+        def deliver(self, raw: str, respond: Callable[[bool], None]) -> None:
+            responses.append(respond)
+            if len(responses) > 1:
+                respond(True)
 
-    grid = EventGrid(agenda, Slow(), random.Random(1), 0.0)
-    event = grid.publish(RAW)
-    agenda.run(900 if late else 20)
-    answers[0](True)
-    assert event.taken
-    assert len(answers) == (2 if late else 1)
+    event_grid = EventGrid(scheduler, SlowEndpoint(), random.Random(1), 0.0)
+    event = event_grid.publish(RAW)
+    scheduler.run(900 if late else 20)
+    responses[0](True)
+    assert event.accepted
+    assert len(responses) == (2 if late else 1)

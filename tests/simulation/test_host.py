@@ -1,4 +1,4 @@
-"""The simulated host does with messages, timeouts and deaths what the real one does."""
+"""The simulated host handles messages, timeouts and crashes as the real one does."""
 
 import random
 from collections.abc import Callable
@@ -14,166 +14,175 @@ from dispatch.rules.rule import Rules
 from tests.kit.faults import WorkerDied
 from tests.kit.storage import MemoryTable
 from tests.simulation import host
-from tests.simulation.agenda import Agenda
-from tests.simulation.host import FunctionApp
+from tests.simulation.host import FunctionApp, Machine
 from tests.simulation.queues import Queue
-from tests.simulation.storage import Reach, Weather
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.storage import Network, RemoteStorage
 
 Handle = Callable[[str], None]
 
 
-class Site(FunctionApp):
-    """Two machines whose functions are the test's."""
+class TwoMachines(FunctionApp):
+    """Two machines that run the functions of a test."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, act: Handle, rearm: Handle = lambda text: None) -> None:
         monkeypatch.setattr(host, "act", lambda text, app: act(text))
         monkeypatch.setattr(host, "rearm", lambda text, app: rearm(text))
-        agenda, chance = Agenda(), random.Random(1)
-        actions, poison = Queue(agenda, chance), Queue(agenda, chance)
-        weather = Weather(agenda, chance, failing=0.0)
-        reach = Reach(weather, MemoryTable(), actions)
-        app = App(Rules(), Inbox(reach, timedelta(minutes=6)), reach, agenda.now)
-        super().__init__(agenda, weather, chance, actions, poison, lambda: app, size=2)
+        scheduler, rng = Scheduler(), random.Random(1)
+        actions, poison = Queue(scheduler, rng), Queue(scheduler, rng)
+        network = Network(scheduler, rng, failing=0.0)
+        storage = RemoteStorage(network, MemoryTable(), actions)
+        app = App(Rules(), Inbox(storage, timedelta(minutes=6)), storage, scheduler.now)
+        super().__init__(scheduler, network, rng, actions, poison, lambda: app, size=2)
+
+    def current_machine(self) -> Machine:
+        """The machine of the invocation whose task runs."""
+        [machine] = [machine for machine in self.machines if machine.worker is self.current().worker]
+        return machine
 
 
-def test_a_message_that_is_done_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    site = Site(monkeypatch, lambda text: site.agenda.sleep(1))
-    site.actions.put("m")
-    site.agenda.run(60)
-    assert (len(site.actions), len(site.poison)) == (0, 0)
+def test_the_message_of_a_successful_call_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = TwoMachines(monkeypatch, lambda text: app.scheduler.sleep(1))
+    app.actions.put("m")
+    app.scheduler.run(60)
+    assert (len(app.actions), len(app.poison)) == (0, 0)
 
 
-def test_one_that_fails_comes_again_after_a_minute_and_is_poison_after_ten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As host.json says: visibilityTimeout, maxDequeueCount. The poison queue has a function of its own."""
+def test_a_failing_message_is_retried_every_minute_and_poisoned_after_ten_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """host.json has visibilityTimeout and maxDequeueCount. The poison queue has its own function."""
     at: list[float] = []
     poison: list[str] = []
 
     def fail(text: str) -> None:
-        at.append(site.agenda.seconds)
-        raise Unavailable("away")
+        at.append(app.scheduler.seconds)
+        raise Unavailable("no route to storage")
 
-    site = Site(monkeypatch, fail, poison.append)
-    site.actions.put("m")
-    site.agenda.run(3_600)
+    app = TwoMachines(monkeypatch, fail, poison.append)
+    app.actions.put("m")
+    app.scheduler.run(3_600)
     assert len(at) == 10
     assert all(60 <= later - earlier <= 67 for earlier, later in pairwise(at))
     assert poison == ["m"]
-    assert (len(site.actions), len(site.poison)) == (0, 0)
+    assert (len(app.actions), len(app.poison)) == (0, 0)
 
 
-def test_poison_that_fails_comes_again_after_ten_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no poison queue of a poison queue. After the tenth time nobody calls the function any more."""
+def test_a_failing_poison_message_is_retried_every_ten_minutes_up_to_ten_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A poison queue has no poison queue. After the tenth call the function is not called again."""
     at: list[float] = []
 
     def fail(text: str) -> None:
-        at.append(site.agenda.seconds)
-        raise Unavailable("away")
+        at.append(app.scheduler.seconds)
+        raise Unavailable("no route to storage")
 
-    site = Site(monkeypatch, lambda text: None, fail)
-    site.poison.put("m")
-    site.agenda.run(7_200)
+    app = TwoMachines(monkeypatch, lambda text: None, fail)
+    app.poison.put("m")
+    app.scheduler.run(7_200)
     assert len(at) == 10
     assert all(later - earlier >= 600 for earlier, later in pairwise(at))
-    site.agenda.run(86_400)
+    app.scheduler.run(86_400)
     assert len(at) == 10
 
 
-def test_who_takes_too_long_takes_the_whole_process_with_him(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After functionTimeout, with all that runs there; their messages come again a minute later."""
+def test_a_call_beyond_function_timeout_ends_every_call_of_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their messages are visible again a minute later."""
     ended: list[tuple[str, float]] = []
 
     def act(text: str) -> None:
-        began = site.agenda.seconds
+        start = app.scheduler.seconds
         try:
-            site.agenda.sleep(1e6 if text == "hangs" and not ended else 400)
+            app.scheduler.sleep(1e6 if text == "hangs" and not ended else 400)
         except WorkerDied:
-            ended.append((text, site.agenda.seconds - began))
+            ended.append((text, app.scheduler.seconds - start))
             raise
 
-    site = Site(monkeypatch, act)
-    del site.machines[1:]
-    site.actions.put("hangs")
-    site.agenda.run(200)
-    site.actions.put("bystander")
-    site.agenda.run(120)
+    app = TwoMachines(monkeypatch, act)
+    del app.machines[1:]
+    app.actions.put("hangs")
+    app.scheduler.run(200)
+    app.actions.put("bystander")
+    app.scheduler.run(120)
     assert [text for text, _ in ended] == ["hangs", "bystander"]
     assert ended[0][1] == pytest.approx(300)
     assert ended[1][1] < 110
-    assert site.figures["timeouts"] == 1
+    assert app.figures["timeouts"] == 1
 
 
-def test_a_machine_that_is_gone_releases_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its messages come again when their ten minutes are over; those of a process that died, after one."""
+def test_the_messages_of_a_lost_machine_stay_invisible_for_ten_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a crashed process do so for one minute, because its host releases them."""
     at: list[float] = []
 
     def act(text: str) -> None:
-        at.append(site.agenda.seconds)
+        at.append(app.scheduler.seconds)
         if len(at) < 3:
-            [machine] = [m for m in site.machines if m.worker is site.current().worker]
-            (machine.be_gone if len(at) == 1 else machine.restart)()
-            site.agenda.sleep(1)
+            machine = app.current_machine()
+            (machine.replace if len(at) == 1 else machine.restart)()
+            app.scheduler.sleep(1)
 
-    site = Site(monkeypatch, act)
-    site.actions.put("m")
-    site.agenda.run(3_600)
+    app = TwoMachines(monkeypatch, act)
+    app.actions.put("m")
+    app.scheduler.run(3_600)
     assert len(at) == 3
     assert 600 <= at[1] - at[0] <= 610
     assert 60 <= at[2] - at[1] <= 70
 
 
-def test_a_machine_that_stands_still_goes_on_as_if_nothing_had_been(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Meanwhile another one has its message; and it cannot delete that."""
-    began: list[float] = []
+def test_a_frozen_machine_continues_its_call_while_another_one_has_the_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It cannot delete the message, which has been received again."""
+    started: list[float] = []
     ended: list[float] = []
 
     def act(text: str) -> None:
-        began.append(site.agenda.seconds)
-        if len(began) == 1:
-            [machine] = [m for m in site.machines if m.worker is site.current().worker]
-            machine.stand_still(650)
-        site.agenda.sleep(60 if len(began) == 1 else 100)
-        ended.append(site.agenda.seconds)
+        started.append(app.scheduler.seconds)
+        if len(started) == 1:
+            app.current_machine().freeze(650)
+        app.scheduler.sleep(60 if len(started) == 1 else 100)
+        ended.append(app.scheduler.seconds)
 
-    site = Site(monkeypatch, act)
-    site.actions.put("m")
-    site.agenda.run(660)
-    assert [600 <= at < 610 for at in began] == [False, True]
+    app = TwoMachines(monkeypatch, act)
+    app.actions.put("m")
+    app.scheduler.run(660)
+    assert [600 <= at < 610 for at in started] == [False, True]
     assert len(ended) == 1
     assert 650 <= ended[0] < 651
-    assert len(site.actions) == 1
-    site.agenda.run(60)
-    assert (len(ended), len(site.actions)) == (2, 0)
+    assert len(app.actions) == 1
+    app.scheduler.run(60)
+    assert (len(ended), len(app.actions)) == (2, 0)
 
 
-def test_a_deployment_changes_the_machines_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that two versions are at work at once."""
-    site = Site(monkeypatch, lambda text: None)
-    before = [machine.worker for machine in site.machines]
-    site.deploy()
-    site.agenda.run(30)
-    changed = [machine.worker is not worker for machine, worker in zip(site.machines, before, strict=True)]
-    assert changed == [True, False]
-    site.agenda.run(90)
-    assert all(machine.worker not in before for machine in site.machines)
-    assert all(machine.worker for machine in site.machines)
+def test_a_deployment_restarts_the_machines_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two versions run at the same time meanwhile."""
+    app = TwoMachines(monkeypatch, lambda text: None)
+    before = [machine.worker for machine in app.machines]
+    app.deploy()
+    app.scheduler.run(30)
+    restarted = [machine.worker is not worker for machine, worker in zip(app.machines, before, strict=True)]
+    assert restarted == [True, False]
+    app.scheduler.run(90)
+    assert all(machine.worker not in before for machine in app.machines)
+    assert all(machine.worker for machine in app.machines)
 
 
-def test_storage_that_is_away_fails_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The table and the queue each for itself."""
+def test_an_outage_of_tables_fails_calls_to_tables_only(monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes: list[str] = []
 
     def act(text: str) -> None:
-        app = site.current().worker.app
+        worker_app = app.current().worker.app
         try:
-            app.queue.send("another", timedelta(days=1))
+            worker_app.queue.send("another", timedelta(days=1))
             outcomes.append("sent")
-            app.inbox.history.days()
+            worker_app.inbox.history.days()
         except Exception as error:
             outcomes.append(str(error))
             raise
 
-    site = Site(monkeypatch, act)
-    site.weather.tables_away = True
-    site.actions.put("m")
-    site.agenda.run(30)
+    app = TwoMachines(monkeypatch, act)
+    app.network.tables_down = True
+    app.actions.put("m")
+    app.scheduler.run(30)
     assert outcomes == ["sent", "storage: Service Unavailable"]
