@@ -88,14 +88,14 @@ class StartSearchable:
         return self.prepare, self.start, self.search
 
     def prepare(self, state: PipelineState) -> None:
-        """Check that the run can be started. The state that is saved with this step says that the request is next."""
+        """Check that the run can be started. The state is saved after this step, before the request."""
         prepared = self.target.prepare()
         state.prepared = None if prepared is None else dict(prepared)
         if not state.attempts:
             state.prepared_at, state.preexisting = self.plan.now, self._preexisting(prepared)
 
     def _preexisting(self, prepared: Prepared) -> list[str]:
-        """The ids of runs that exist already; none if they cannot be listed: they only make a later search clearer."""
+        """The ids of runs that exist already; none if they cannot be listed: the run can start without."""
         try:
             runs = self.target.preexisting(self.plan.now - CLOCK_SKEW, self.plan.now, prepared)
             return [run.id for run in islice(runs, _MAX_PREEXISTING)]
@@ -128,7 +128,7 @@ class StartSearchable:
             state.denied_since = state.denied_since or self.plan.now
             if self.plan.now - state.denied_since >= PROPAGATION:
                 raise GiveUp(f"gave up after {format_duration(PROPAGATION)}: {state.last_error}")
-            state.step = "prepare"  # what this step could not read before, it may be permitted to read then
+            state.step = "prepare"  # by then, the identity may be permitted to read more
             return CheckBack(RETRY_PAUSE, note=state.last_error)
         state.step, state.denied_since = "search", None
         pause = min(RETRY_PAUSE * 2 ** min(state.attempts, 10), MAX_RETRY_PAUSE)
@@ -167,7 +167,7 @@ class StartSearchable:
         if self.plan.now - since >= START_RETRY:
             raise GiveUp(f"{self.target.noun} could not be started: {state.last_error}")
         state.missing_since, state.step = None, "start"
-        state.attempts = max(state.attempts, 1)  # so that `prepare` does not take a run that shows up late for older
+        state.attempts = max(state.attempts, 1)  # a run that the lists show late must not count as preexisting
 
     def _retry_listing(self, error: Exception, state: PipelineState, problem: str) -> CheckBack | None:
         """A CheckBack while a denied list may be due to a role that is not effective yet; then None.

@@ -1,4 +1,4 @@
-"""The app over storage in memory, with a rule that starts pipelines in the stand-in for Azure; one clock for both."""
+"""The app over storage in memory, with a rule that starts pipelines in the emulated Azure; both share one clock."""
 
 import json
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ PROD, DEV = SETTINGS["RULES_WS_CHURN_PROD"], SETTINGS["RULES_WS_CHURN_DEV"]
 JOB = "samples/rules/jobs/retrain.yml"
 FACTORY = f"{PROD.partition('/providers/')[0]}/providers/Microsoft.DataFactory/factories/adf-churn"
 EVENT = RunCompleted.example(id="e1", run_id="of-a-person", run_tags={}, run_properties={})
-# What reads a job's YAML still asks marshmallow for what its next version will not have.
+# azure-ai-ml uses a feature that marshmallow will remove.
 QUIET = pytest.mark.filterwarnings("ignore::marshmallow.warnings.Marshmallow4Warning")
 
 
 class CrashingPipeline(Pipeline):
-    """The handler as it is, in a worker that may die at any of its requests."""
+    """The unchanged handler, in a worker that can crash at any of its requests."""
 
     world: str
 
@@ -58,14 +58,14 @@ class CrashingPipeline(Pipeline):
 
 @dataclass
 class Site:
-    """Azure, and the app that starts pipelines there."""
+    """Azure, and the app that starts pipelines in it."""
 
     azure: Azure
     world: World
 
     @classmethod
     def of(cls, azure: Azure, folder: Path, rule: str, settings: dict[str, Any], crash: CrashAt | None = None) -> Self:
-        """An app with one rule, on completed runs unless `rule` says what else it has."""
+        """An app with one rule. It matches completed runs, unless `rule` has other keys."""
         do = f"do: {CrashingPipeline.__module__}:CrashingPipeline" if crash else "do: pipeline"
         given = settings | ({"world": "WORLD"} if crash else {})
         lines = ["name: retrain", rule or "on: RunCompleted", do, f"with: {json.dumps(given)}"]
@@ -77,26 +77,26 @@ class Site:
         assert world.loaded.errors == (), world.loaded.errors
         return cls(azure, world)
 
-    def tell(self, event: Event = EVENT) -> None:
-        """Have the app get an event, and work until there is nothing more to do."""
+    def handle(self, event: Event = EVENT) -> None:
+        """Send the app an event, and deliver messages until there are none."""
         self.world.receive(event)
         self.world.run()
 
-    def until_ended(self) -> ActionRecord:
-        """Work until the action has ended; what has no message gets one, as by the sweep."""
+    def run_until_ended(self) -> ActionRecord:
+        """Deliver messages until the action has ended; an action without a message gets one, as from the sweep."""
         for _ in range(12):
             if self.action.ended:
                 break
             self.world.clock.forward(minutes=30)
-            tickets = {id: record.message_version for id, record in self.world.history().actions}
+            versions = {id: record.message_version for id, record in self.world.history().actions}
             for id in self.world.app.inbox.backlog.open_actions("2026-11-22"):
-                rearm(str(Message(id, tickets[id])), self.world.app)
+                rearm(str(Message(id, versions[id])), self.world.app)
             self.world.run()
         return self.action
 
     @property
     def actions(self) -> dict[str, ActionRecord]:
-        """By the event's id."""
+        """By the id of the event."""
         found: dict[str, ActionRecord] = {}
         for day in self.world.app.inbox.history.days():
             history = self.world.history(day)
@@ -105,17 +105,18 @@ class Site:
 
     @property
     def action(self) -> ActionRecord:
-        """The only one."""
+        """The only action."""
         [action] = self.actions.values()
         return action
 
     @property
-    def end(self) -> tuple[str, str]:
-        """How the only action ended, and what it said."""
+    def outcome(self) -> tuple[str, str]:
+        """The status and the note of the only action."""
         return self.action.status, self.action.note
 
     @property
     def notes(self) -> list[str]:
+        """The notes in the timeline of the only action."""
         return [moment.note for moment in self.action.timeline if moment.note]
 
     @property
@@ -127,11 +128,20 @@ class Site:
 
     @property
     def literals(self) -> dict[str, str]:
-        """The inputs of the only job that are no data."""
+        """The literal inputs of the only job."""
         return {name: value["value"] for name, value in self.job["inputs"].items() if "value" in value}
 
     @property
-    def took(self) -> timedelta:
-        """From the action's first call to its last."""
+    def elapsed(self) -> timedelta:
+        """The time from the first entry in the action's timeline to the last."""
         moments = self.action.timeline
         return moments[-1].at - moments[0].at
+
+
+def deploy_pipeline(azure: Azure) -> None:
+    """Deploy a pipeline component behind the batch endpoint `churn`."""
+    component = azure.assets.add_component("retrain", "3", inputs={"rate": "number"}, nodes=["train"])
+    id = azure.endpoints.add_deployment("churn", "retrain", "")
+    configuration = {"deploymentConfigurationType": "PipelineComponent", "componentId": {"assetId": component}}
+    with azure.state.transaction():
+        azure.state.require(id).properties["deploymentConfiguration"] = configuration

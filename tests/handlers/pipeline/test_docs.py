@@ -1,4 +1,4 @@
-"""docs/handlers/pipeline.md says what is so."""
+"""docs/handlers/pipeline.md agrees with the code."""
 
 import re
 from pathlib import Path
@@ -26,15 +26,14 @@ KEYS = ("Settings of a rule", "Behind a batch endpoint", "Data Factory")
 
 @pytest.fixture
 def rules(tmp_path: Path) -> Rules:
-    """All of the page's rules, in one file. Their job is the one of samples/."""
+    """All rules on the page, in one file. Their job file is the one in samples/."""
     (tmp_path / "workspaces.yaml").write_text(WORKSPACES)
     text = "".join(BLOCKS).replace("rules/jobs/", "samples/rules/jobs/")
     (tmp_path / "team.yaml").write_text("rules:\n" + "".join(f"  {line}\n" for line in text.splitlines()))
     return load(tmp_path, {**SETTINGS, "RULES_DATA_FACTORY": FACTORY})
 
 
-def test_the_rules_on_the_page_load_and_plan(rules: Rules) -> None:
-    """On an example of each event that they are for, in both forms of drift."""
+def test_rules_on_the_page_load_and_plan(rules: Rules) -> None:
     assert rules.errors == ()
     assert len(BLOCKS) == 6
     drift = (RunStatusChanged.example(**MODEL_MONITOR_BREACH), DatasetDriftDetected.example())
@@ -51,29 +50,28 @@ def test_the_rules_on_the_page_load_and_plan(rules: Rules) -> None:
     assert all(plan.startswith("start ") for plan in plans.values()), plans
 
 
-def test_the_recipe_retrains_once_a_week_for_each_monitor(rules: Rules) -> None:
-    """What tests/handlers/pipeline/test_drift.py shows for such a rule."""
+def test_recipe_retrains_once_a_week_for_each_monitor(rules: Rules) -> None:
     [limit] = [guard for guard in rules.by_name["retrain-on-drift"].guards if hasattr(guard, "limit")]
     assert (limit.limit.count, limit.limit.every.days, limit.limit.by) == (1, 7, "drift.monitor")
 
 
-def test_the_page_has_every_key_of_a_rule_with_its_default() -> None:
+def test_page_has_every_setting_with_its_default() -> None:
     text = "".join(SECTIONS[name] for name in KEYS)
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE)
-    said = {name: default.strip("`") for name, default in rows}
-    assert set(said) == set(Pipeline.model_fields)
+    documented = {name: default.strip("`") for name, default in rows}
+    assert set(documented) == set(Pipeline.model_fields)
     rule = Pipeline(batch_endpoint="churn")
-    assert said["timeout"] == format_duration(rule.timeout)
+    assert documented["timeout"] == format_duration(rule.timeout)
     for name in ("wait", "cancel_on_timeout", "at_least_once"):
-        assert said[name] == str(getattr(rule, name)).lower()
+        assert documented[name] == str(getattr(rule, name)).lower()
 
 
-def test_the_page_has_everything_that_is_known_of_drift() -> None:
+def test_page_has_every_key_of_drift() -> None:
     names = re.findall(r"`drift\.(\w+)`", "".join(re.findall(r"^\| `drift.*?\|", PAGE, re.MULTILINE)))
     assert set(names) == set(Drift().view())
 
 
-def test_the_page_s_numbers_and_names_are_the_code_s() -> None:
+def test_page_has_the_numbers_and_names_of_the_code() -> None:
     assert f"at most {MAX_TAGS} tags, names of {MAX_KEY} and values of {MAX_VALUE:,} characters" in PAGE
     assert f"`{KEY}`" in PAGE
     assert all(f"`{name}`" in PAGE for name in tags("r", 1, "e"))
@@ -81,6 +79,6 @@ def test_the_page_s_numbers_and_names_are_the_code_s() -> None:
     assert "two minutes later" in PAGE
 
 
-def test_the_roles_have_ids() -> None:
+def test_roles_have_ids() -> None:
     ids = re.findall(r"`([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})`", SECTIONS["Roles"])
     assert len(ids) == len(set(ids)) == 4

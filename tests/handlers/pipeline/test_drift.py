@@ -1,4 +1,4 @@
-"""Drift, in both of its forms, starts a retraining; a monitor that tells of it every day does not do so every day."""
+"""Both forms of drift start a retraining, at most once a week for each monitor."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ def component(azure: Azure) -> None:
 
 
 def breach(signal: str, day: int, **changes: Any) -> Event:
-    """What a model monitor tells on a day."""
+    """The event of a model monitor on a day."""
     tags = dict(MODEL_MONITOR_BREACH["run_tags"])
     tag = "azureml_modelmonitor_threshold_breached"
     tags[tag] = tags[tag].replace("churn_monitor_data_drift", signal)
@@ -34,7 +34,7 @@ def breach(signal: str, day: int, **changes: Any) -> Event:
 
 
 def dataset_drift(monitor: str, day: int) -> Event:
-    """What a dataset monitor, of before, tells on a day."""
+    """The event of a dataset monitor on a day."""
     name = f"{monitor}-{day}"
     return DatasetDriftDetected.example(id=name, event_time=at(day), data_drift_name=monitor, run_id=name)
 
@@ -44,7 +44,7 @@ def at(day: int) -> datetime:
 
 
 def days_of(site: Site, monitor: str) -> list[int]:
-    """On which days a monitor's drift has started a retraining."""
+    """The days on which the drift of a monitor started a retraining."""
     ended = {event: record.status for event, record in site.actions.items()}
     found = [day for day in range(DAYS) if f"{monitor}-{day}" in ended]
     assert {ended[f"{monitor}-{day}"] for day in found} <= {"succeeded", "skipped"}
@@ -52,11 +52,11 @@ def days_of(site: Site, monitor: str) -> list[int]:
 
 
 @pytest.mark.parametrize("form", [breach, dataset_drift])
-def test_a_monitor_that_tells_of_drift_every_day_retrains_every_week(form: Any, make: MakeSite) -> None:
+def test_daily_drift_starts_one_retraining_a_week(form: Any, make: MakeSite) -> None:
     site = make(rule=WEEKLY, **RETRAIN)
     for day in range(DAYS):
         site.world.clock.time = at(day)
-        site.tell(form("churn_monitor_data_drift", day))
+        site.handle(form("churn_monitor_data_drift", day))
     assert days_of(site, "churn_monitor_data_drift") == [0, 7, 14]
     assert len(site.azure.jobs.all) == 3
     skipped = site.actions["churn_monitor_data_drift-1"].note
@@ -64,22 +64,22 @@ def test_a_monitor_that_tells_of_drift_every_day_retrains_every_week(form: Any, 
 
 
 @pytest.mark.parametrize("form", [breach, dataset_drift])
-def test_another_monitor_has_a_week_of_its_own(form: Any, make: MakeSite) -> None:
+def test_each_monitor_has_its_own_limit(form: Any, make: MakeSite) -> None:
     site = make(rule=WEEKLY, **RETRAIN)
     for day in range(9):
         site.world.clock.time = at(day)
-        site.tell(form("churn_monitor_data_drift", day))
+        site.handle(form("churn_monitor_data_drift", day))
         if day >= 2:
-            site.tell(form("fraud_monitor_data_drift", day))
+            site.handle(form("fraud_monitor_data_drift", day))
     assert days_of(site, "churn_monitor_data_drift") == [0, 7]
     assert days_of(site, "fraud_monitor_data_drift") == [2]
 
 
-def test_all_statuses_of_a_monitor_s_run_are_one_drift(make: MakeSite) -> None:
-    """The tag stays on the run: each change of its status tells of it again."""
+def test_statuses_of_one_monitor_run_count_as_one_drift(make: MakeSite) -> None:
+    """Each change of status repeats the tag of the run."""
     site = make(rule=WEEKLY, **RETRAIN)
     for status in ("Finalizing", "Failed"):
-        site.tell(breach("m", 0, id=f"m-{status}", run_status=status))
+        site.handle(breach("m", 0, id=f"m-{status}", run_status=status))
     assert len(site.azure.jobs.all) == 1
 
 
@@ -102,42 +102,42 @@ BREACH, DRIFT = breach("churn_monitor_data_drift", 0), dataset_drift("churn-drif
         ("drift.target_dataset StringBeginsWith c8f2b6a4", DRIFT, True),
     ],
 )
-def test_conditions_see_what_drifted(when: str, event: Event, holds: bool, make: MakeSite) -> None:
+def test_conditions_can_use_drift(when: str, event: Event, holds: bool, make: MakeSite) -> None:
     site = make(rule=f"on: DriftDetected\n    when: [{when}]", data_factory=FACTORY, pipeline="copy")
     site.azure.factories.add("adf-churn", {"copy": {}})
-    site.tell(event)
+    site.handle(event)
     assert len(site.azure.factories.runs("adf-churn")) == holds
 
 
 @pytest.mark.parametrize(
-    ("event", "said"),
+    ("event", "text"),
     [
         (BREACH, "churn_monitor_data_drift None 2"),
         (DRIFT, "churn-drift 0.4271 0 a1e5d7c3-2b84-4d0f-b9a6-63c8e2f01d57-c8f2b6a4-9d13-4e75-8c50-17a4e9b3d682"),
     ],
 )
-def test_templates_see_what_drifted(event: Event, said: str, make: MakeSite) -> None:
-    text = "{{ drift.monitor }} {{ drift.coefficient }} {{ drift.violations | length }} "
-    text += "{{ drift.datasets | join('-') }}"
-    site = make(rule="on: DriftDetected", **RETRAIN, inputs={"reason": text}, tags={"said": text})
-    site.tell(event)
-    assert site.job["tags"]["said"] == said
-    assert site.literals == {"reason": said}
+def test_templates_can_use_drift(event: Event, text: str, make: MakeSite) -> None:
+    template = "{{ drift.monitor }} {{ drift.coefficient }} {{ drift.violations | length }} "
+    template += "{{ drift.datasets | join('-') }}"
+    site = make(rule="on: DriftDetected", **RETRAIN, inputs={"reason": template}, tags={"drift": template})
+    site.handle(event)
+    assert site.job["tags"]["drift"] == text
+    assert site.literals == {"reason": text}
 
 
-def test_a_run_without_a_breach_is_no_drift(make: MakeSite) -> None:
+def test_run_without_a_breach_is_no_drift(make: MakeSite) -> None:
     site = make(rule=WEEKLY, **RETRAIN)
-    site.tell(RunStatusChanged.example(id="e1", topic=PROD))
+    site.handle(RunStatusChanged.example(id="e1", topic=PROD))
     assert site.actions == {}
 
 
-def test_drift_as_the_stand_in_raises_it(make: MakeSite) -> None:
-    """All events of the monitor's job, of which one step's tell of drift."""
+def test_drift_events_of_the_emulator_start_one_job(make: MakeSite) -> None:
+    """The monitor's job sends many events, of which those of one step report drift."""
     site = make(rule=WEEKLY, **RETRAIN)
     site.azure.jobs.raise_drift("churn_monitor_data_drift")
     site.world.clock.forward(minutes=5)
     assert site.azure.jobs.all
     for event in site.azure.events.all:
-        site.tell(RunStatusChanged.model_validate(event)) if event["eventType"].endswith("RunStatusChanged") else None
+        site.handle(RunStatusChanged.model_validate(event)) if event["eventType"].endswith("RunStatusChanged") else None
     started = [job for job in site.azure.jobs.all if job["name"].startswith("mle-")]
     assert len(started) == 1

@@ -1,4 +1,4 @@
-"""`wait: true` follows a job to its end, whatever it is."""
+"""`wait: true` follows a job to its end."""
 
 from datetime import timedelta
 
@@ -24,20 +24,20 @@ def name(site: Site) -> str:
     return str(job["name"])
 
 
-def test_a_job_that_completes_is_success(make: MakeSite) -> None:
-    """Nobody waits meanwhile; the notes say how it gets on."""
+def test_completed_job_is_a_success(make: MakeSite) -> None:
+    """The notes in the timeline show its status."""
     site = make(**WAIT)
     site.azure.jobs.set_duration(3 * 3_600)
-    site.tell()
-    assert site.end == ("succeeded", f"the job {name(site)} has completed in churn-prod")
-    assert timedelta(hours=3) <= site.took <= timedelta(hours=3, minutes=6)
+    site.handle()
+    assert site.outcome == ("succeeded", f"the job {name(site)} has completed in churn-prod")
+    assert timedelta(hours=3) <= site.elapsed <= timedelta(hours=3, minutes=6)
     assert {"submit: done", "Running"} <= {*site.notes}
     assert site.action.details["status"] == "Completed"
 
 
-def test_rules_that_follow_are_told_where_the_outputs_are(make: MakeSite) -> None:
+def test_details_contain_the_outputs(make: MakeSite) -> None:
     site = make(job=JOB, wait=True)
-    site.tell()
+    site.handle()
     assert site.action.details == {
         "run": name(site),
         "where": "churn-prod",
@@ -49,50 +49,48 @@ def test_rules_that_follow_are_told_where_the_outputs_are(make: MakeSite) -> Non
     }
 
 
-def test_a_long_job_is_looked_at_less_and_less_often(make: MakeSite) -> None:
-    """In the end every five minutes."""
+def test_pauses_grow_to_five_minutes(make: MakeSite) -> None:
     site = make(**WAIT)
     site.azure.jobs.set_duration(3 * 3_600)
-    site.tell()
-    looks = [moment.at for moment in site.action.timeline if moment.note == "Running"]
-    assert looks[-1] - looks[-2] == timedelta(minutes=5)
+    site.handle()
+    reads = [moment.at for moment in site.action.timeline if moment.note == "Running"]
+    assert reads[-1] - reads[-2] == timedelta(minutes=5)
     assert len(site.azure.calls.matching("GET jobs/*")) < 100
 
 
-def test_a_job_that_fails_is_a_failure_with_the_service_s_words(make: MakeSite) -> None:
-    """The job's own, which name the steps that failed, and those of these steps."""
+def test_failed_job_fails_the_action_with_the_errors_of_its_steps(make: MakeSite) -> None:
     site = make(**WAIT)
     site.azure.jobs.fail(message="ValueError: could not convert string to float: 'n/a'", step="train")
-    site.tell()
-    status, note = site.end
+    site.handle()
+    status, note = site.outcome
     assert status == "failed"
     assert note.startswith(f"the job {name(site)} failed: UserError: Pipeline has failed child jobs. Failed nodes: ")
     assert "train: UserError: ValueError: could not convert string to float: 'n/a'" in note
     assert f"https://ml.azure.com/runs/{name(site)}" in note
 
 
-def test_a_failure_is_told_though_run_history_is_not_to_be_reached(make: MakeSite) -> None:
+def test_failure_is_reported_without_run_history(make: MakeSite) -> None:
     site = make(**WAIT)
     site.azure.jobs.fail()
     site.azure.faults.fail("GET */history/*", times=None)
-    site.tell()
-    assert site.end[1].startswith(f"the job {name(site)} failed: the service gives no reason. https://")
+    site.handle()
+    assert site.outcome[1].startswith(f"the job {name(site)} failed: the service gives no reason. https://")
 
 
-def test_a_job_that_somebody_cancels_is_a_failure(make: MakeSite) -> None:
+def test_canceled_job_fails_the_action(make: MakeSite) -> None:
     site = make(**WAIT)
     site.azure.jobs.cancel()
-    site.tell()
-    assert site.end[0] == "failed"
-    assert site.end[1].startswith(f"the job {name(site)} was canceled: the service gives no reason.")
+    site.handle()
+    assert site.outcome[0] == "failed"
+    assert site.outcome[1].startswith(f"the job {name(site)} was canceled: the service gives no reason.")
 
 
-def test_a_timeout_leaves_the_job_alone(make: MakeSite) -> None:
+def test_timeout_without_cancellation_leaves_the_job_running(make: MakeSite) -> None:
     site = make(**WAIT, timeout="2h")
     site.azure.jobs.set_duration(None)
-    site.tell()
-    status, note = site.end
-    assert (status, site.took) == ("failed", timedelta(hours=2))
+    site.handle()
+    status, note = site.outcome
+    assert (status, site.elapsed) == ("failed", timedelta(hours=2))
     assert note.startswith(
         f"the job {name(site)} did not end within 2h, and is still running. https://ml.azure.com/runs/"
     )
@@ -100,62 +98,62 @@ def test_a_timeout_leaves_the_job_alone(make: MakeSite) -> None:
     assert site.job["status"] == "Running"
 
 
-def test_a_timeout_cancels_the_job_if_asked_to(make: MakeSite) -> None:
-    """And the action ends when that is done."""
+def test_timeout_cancels_the_job_and_waits_for_its_end(make: MakeSite) -> None:
     site = make(**WAIT, timeout="2h", cancel_on_timeout=True)
     site.azure.jobs.set_duration(None)
-    site.tell()
-    assert site.end[0] == "failed"
-    assert site.end[1].startswith(f"the job {name(site)} was canceled: it did not end within 2h. https://")
+    site.handle()
+    assert site.outcome[0] == "failed"
+    assert site.outcome[1].startswith(f"the job {name(site)} was canceled: it did not end within 2h. https://")
     assert len(site.azure.calls.matching(CANCELS)) == 1
     assert site.job["status"] == "Canceled"
 
 
-def test_a_job_that_completes_while_it_is_canceled_is_success(make: MakeSite) -> None:
-    """The service refuses to cancel what has ended; that is looked at."""
+def test_job_that_completes_before_its_cancellation_is_a_success(make: MakeSite) -> None:
     site = make(**WAIT, timeout="2h", cancel_on_timeout=True)
     site.azure.jobs.set_duration(None)
     site.azure.calls.before(
         lambda request: site.azure.jobs.end(name(site)) if request.path.endswith("/cancel") else None
     )
-    site.tell()
-    assert site.end[0] == "succeeded"
+    site.handle()
+    assert site.outcome[0] == "succeeded"
     assert [call.status for call in site.azure.calls.matching(CANCELS)] == [400]
 
 
-def test_a_job_that_will_not_be_canceled_is_told_of(make: MakeSite) -> None:
+def test_job_that_cannot_be_canceled_fails_the_action_after_an_hour(make: MakeSite) -> None:
     site = make(**WAIT, timeout="2h", cancel_on_timeout=True)
     site.azure.jobs.set_duration(None)
     site.azure.faults.fail(CANCELS, status=409, code="Conflict", times=None)
-    site.tell()
-    assert site.end == (
+    site.handle()
+    assert site.outcome == (
         "failed",
         f"the job {name(site)} did not end within 2h, and could not be canceled: its status is Running",
     )
 
 
-def test_a_job_that_somebody_deletes_is_told_of(make: MakeSite) -> None:
-    site = make(**WAIT)
+@pytest.mark.parametrize("poll", ["2s", None, "5m"])
+def test_missing_job_fails_the_action_after_20_minutes(poll: str | None, make: MakeSite) -> None:
+    """With any `poll`: the limit is a time."""
+    site = make(**WAIT, **({"poll": poll} if poll else {}))
     site.azure.jobs.set_duration(None)
     site.azure.faults.fail("GET jobs/*", status=404, code="ResourceNotFound", times=None, after=2)
-    site.tell()
-    assert site.end == ("failed", f"the job {name(site)} was started, but reads have not found it for 20m")
+    site.handle()
+    assert site.outcome == ("failed", f"the job {name(site)} was started, but reads have not found it for 20m")
+    assert timedelta(minutes=20) <= site.elapsed < timedelta(minutes=22)
 
 
-def test_trouble_while_it_is_followed_is_not_the_job_s(make: MakeSite) -> None:
-    """An outage of two hours, and a pause that the service asks for."""
+def test_errors_of_the_service_do_not_fail_the_action(make: MakeSite) -> None:
     site = make(**WAIT)
     site.azure.jobs.set_duration(3_600)
     site.azure.faults.fail("GET jobs/*", status=503, after=2, times=2, headers={"Retry-After": "600"})
     site.azure.faults.fail("GET jobs/*", status=500, times=5, after=1)
-    site.tell()
-    assert site.end[0] == "succeeded"
+    site.handle()
+    assert site.outcome[0] == "succeeded"
     assert len(site.azure.jobs.all) == 1
 
 
-def test_a_rule_may_want_to_look_more_often(make: MakeSite) -> None:
+def test_poll_shortens_the_pauses(make: MakeSite) -> None:
     site = make(**WAIT, poll="5s")
     site.azure.jobs.set_duration(60)
-    site.tell()
-    assert site.end[0] == "succeeded"
+    site.handle()
+    assert site.outcome[0] == "succeeded"
     assert len(site.azure.calls.matching("GET jobs/*")) > 12

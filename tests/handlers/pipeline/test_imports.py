@@ -1,4 +1,4 @@
-"""azure.ai.ml is loaded in a worker that starts a job of a YAML or a component, and in no other."""
+"""Only a worker that starts a job of a job file or a component loads azure.ai.ml."""
 
 import json
 import os
@@ -43,8 +43,7 @@ heavy()
 """
 
 
-def test_nothing_heavy_is_loaded_for_rules_batch_endpoints_and_data_factory(azure: Azure, tmp_path: Path) -> None:
-    """Neither to look at rules, nor to start and follow what azure-ai-ml is not needed for."""
+def test_azure_ai_ml_is_not_loaded_for_rules_batch_endpoints_and_data_factory(azure: Azure, tmp_path: Path) -> None:
     azure.endpoints.add("churn", "Batch", default="churn-7")
     azure.endpoints.add_deployment("churn", "churn-7", azure.models.register("churn", "7"))
     azure.factories.add("adf-churn", {"copy": {}})

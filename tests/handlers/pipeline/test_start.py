@@ -1,4 +1,4 @@
-"""The steps that start what can only be searched for, with nothing behind them."""
+"""The steps that start a run with an id of the service's choice, against a service in memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,10 +22,10 @@ from tests.kit.storage import NOW
 
 @dataclass
 class InMemory(SearchableTarget):
-    """Starts runs in memory, and finds them, or does not know which is whose."""
+    """Starts runs in memory. A search finds them if they are `keyed`; otherwise all are candidates."""
 
     keyed: bool = True
-    lost: int = 0  # so many answers are lost
+    lost: int = 0  # responses that are still to be lost
     runs: list[str] = field(default_factory=list)
 
     noun = "the run"
@@ -67,34 +67,33 @@ class InMemory(SearchableTarget):
 
 @dataclass
 class Calls:
-    """Calls of the handler, one after the other, each with the state that the last has left, at a time of its own."""
+    """Consecutive calls of the handler, each with the state that the last one saved."""
 
     target: SearchableTarget
     at: datetime = NOW
     saved: CheckBack | None = None
     wait: bool = False
-
-    died: bool = False
+    crashed: bool = False  # the last call
     at_least_once: bool = False
 
-    def next(self, after: timedelta = timedelta(), *, failures: int = 0, dies: bool = False) -> Outcome:
-        """The next call; one that dies leaves no state, and that it died is known."""
+    def next(self, after: timedelta = timedelta(), *, failures: int = 0, crashes: bool = False) -> Outcome:
+        """Make the next call, after a pause. One that crashes saves no state; the one after it knows."""
         self.at += after
         state = self.saved.state if self.saved else {}
-        action = Action(now=self.at, failures=failures, interrupted=self.died, state=state)
+        action = Action(now=self.at, failures=failures, interrupted=self.crashed, state=state)
         outcome = start_and_follow(Plan(action, self.target, wait=self.wait, at_least_once=self.at_least_once))
-        if isinstance(outcome, CheckBack) and not dies:
+        if isinstance(outcome, CheckBack) and not crashes:
             self.saved = outcome
-        self.died = dies
+        self.crashed = crashes
         return outcome
 
-    def to_the_end(self, pauses: list[timedelta], late: timedelta = timedelta()) -> None:
-        """Call after call, as long as it wants another, after the pauses that it wants, or later."""
+    def run_to_the_end(self, pauses: list[timedelta], late: timedelta = timedelta()) -> None:
+        """Make calls until the action ends, after the pauses that it asks for or `late`. Collect the pauses."""
         while isinstance(outcome := self.next((pauses[-1] if pauses else timedelta()) + late), CheckBack):
             pauses.append(outcome.after)
 
 
-def test_that_it_will_be_started_is_written_down_before() -> None:
+def test_state_is_saved_before_the_start_request() -> None:
     calls = Calls(InMemory())
     outcome = calls.next()
     assert isinstance(outcome, CheckBack)
@@ -103,8 +102,8 @@ def test_that_it_will_be_started_is_written_down_before() -> None:
 
 
 @pytest.mark.parametrize("late", [timedelta(minutes=-10), timedelta(minutes=10), timedelta(days=3)])
-def test_when_the_next_call_comes_says_nothing(late: timedelta) -> None:
-    """There may be many messages before it, and it may be by another machine's clock: nobody has asked yet."""
+def test_late_or_early_call_causes_no_search(late: timedelta) -> None:
+    """Messages may be delayed, and clocks of machines differ."""
     target = InMemory(keyed=False, runs=["of-another-event"])
     calls = Calls(target)
     calls.next()
@@ -113,25 +112,23 @@ def test_when_the_next_call_comes_says_nothing(late: timedelta) -> None:
 
 
 @pytest.mark.parametrize("late", [timedelta(), timedelta(minutes=5)])
-def test_a_role_that_never_comes_is_waited_for_half_an_hour(late: timedelta) -> None:
-    """However late the messages are."""
-
-    class Refused(InMemory):
+def test_denied_start_is_retried_for_half_an_hour_of_elapsed_time(late: timedelta) -> None:
+    class Denied(InMemory):
         def start(self, prepared: Prepared) -> str:
             raise RetryLater("no such thing")
 
-    calls = Calls(Refused())
+    calls = Calls(Denied())
     with pytest.raises(GiveUp, match="gave up after 30m: no such thing"):
-        calls.to_the_end([], late)
+        calls.run_to_the_end([], late)
     assert timedelta(minutes=30) <= calls.at - NOW <= timedelta(hours=1)
 
 
-def test_a_call_that_dies_before_it_asks_costs_time_alone() -> None:
-    """It may have asked: so it is searched for, twice, and started then."""
+def test_crash_before_the_request_only_costs_time() -> None:
+    """The request may have been sent, so two searches come first."""
     target = InMemory()
     calls = Calls(target)
     calls.next()
-    calls.died = True
+    calls.crashed = True
     assert calls.next() == CheckBack(timedelta(), calls.saved.state if calls.saved else {}, "start: done")
     first = calls.next()
     assert isinstance(first, CheckBack)
@@ -142,12 +139,11 @@ def test_a_call_that_dies_before_it_asks_costs_time_alone() -> None:
 
 
 @pytest.mark.parametrize("later", [timedelta(), timedelta(minutes=1), timedelta(hours=1)])
-def test_a_call_that_died_is_followed_by_a_search(later: timedelta) -> None:
-    """Whenever it comes."""
+def test_search_follows_a_crashed_call(later: timedelta) -> None:
     target = InMemory()
     calls = Calls(target)
     calls.next()
-    calls.next(dies=True)
+    calls.next(crashes=True)
     for _ in range(3):
         outcome = calls.next(later)
         later = timedelta()
@@ -157,30 +153,29 @@ def test_a_call_that_died_is_followed_by_a_search(later: timedelta) -> None:
     assert target.runs == ["run-1"]
 
 
-def test_so_is_a_call_that_failed_in_a_way_that_nobody_foresaw() -> None:
-    """Its own failure may have come after the start."""
+def test_search_follows_an_unexpected_exception() -> None:
+    """The start may have succeeded before the exception."""
     target = InMemory()
     calls = Calls(target)
     calls.next()
-    calls.next(dies=True)
+    calls.next(crashes=True)
     calls.next(timedelta(seconds=5), failures=1)
     assert isinstance(calls.next(), Succeeded)
     assert target.runs == ["run-1"]
 
 
-def test_a_lost_answer_is_looked_for_at_once() -> None:
+def test_search_follows_a_lost_response() -> None:
     target = InMemory(lost=1)
     calls = Calls(target)
     calls.next()
-    lost = calls.next()
-    assert isinstance(lost, CheckBack)
-    assert lost.note == "the run may have been started: the connection broke"
-    assert isinstance(calls.next(lost.after), Succeeded)
+    answer = calls.next()
+    assert isinstance(answer, CheckBack)
+    assert answer.note == "the run may have been started: the connection broke"
+    assert isinstance(calls.next(answer.after), Succeeded)
     assert target.runs == ["run-1"]
 
 
-def test_what_may_be_anybody_s_is_for_people_to_decide() -> None:
-    """After the second look: until then it may be told apart yet."""
+def test_candidate_makes_the_action_unsure_in_the_second_search() -> None:
     calls = Calls(InMemory(keyed=False, lost=1))
     calls.next()
     calls.next()
@@ -189,35 +184,31 @@ def test_what_may_be_anybody_s_is_for_people_to_decide() -> None:
         calls.next(timedelta(minutes=2))
 
 
-def test_what_is_never_started_is_tried_less_and_less_often() -> None:
-    """For a day."""
-
-    class Refusing(InMemory):
+def test_failing_start_is_retried_for_a_day_with_growing_pauses() -> None:
+    class Unreachable(InMemory):
         def start(self, prepared: Prepared) -> str:
-            raise ServiceRequestError("nobody answers")
+            raise ServiceRequestError("no connection")
 
-    calls = Calls(Refusing())
+    calls = Calls(Unreachable())
     pauses: list[timedelta] = []
-    with pytest.raises(GiveUp, match="the run could not be started: nobody answers"):
-        calls.to_the_end(pauses)
+    with pytest.raises(GiveUp, match="the run could not be started: no connection"):
+        calls.run_to_the_end(pauses)
     assert calls.at - NOW >= timedelta(hours=24)
     assert len(pauses) < 150
     assert max(pauses) == timedelta(hours=1)
 
 
-def test_what_was_there_before_is_not_ours() -> None:
-    """However shortly before."""
+def test_preexisting_runs_are_no_candidates() -> None:
     target = InMemory(keyed=False, lost=1, runs=["of-another-event"])
     calls = Calls(target)
     calls.next()
     calls.next()
-    target.runs.remove("run-2")  # it was not started after all
-    calls.to_the_end([])
+    target.runs.remove("run-2")  # the service did not start it
+    calls.run_to_the_end([])
     assert target.runs == ["of-another-event", "run-2"]
 
 
-def test_what_came_between_may_be_ours() -> None:
-    """Two events at the same time: the one does not know what the other has started."""
+def test_run_that_another_event_started_meanwhile_is_a_candidate() -> None:
     target = InMemory(keyed=False)
     first, second = Calls(target), Calls(target)
     first.next()
@@ -225,65 +216,65 @@ def test_what_came_between_may_be_ours() -> None:
     assert isinstance(second.next(), Succeeded)
     target.lost = 1
     with pytest.raises(GiveUp, match="it may be run-1, run-2"):
-        first.to_the_end([])
+        first.run_to_the_end([])
 
 
-def test_what_a_call_may_have_started_is_not_taken_for_what_was_there_before() -> None:
-    """It was listed late: a second start was refused, so that it is prepared again, and then an answer was lost."""
+def test_run_of_an_earlier_attempt_is_not_preexisting() -> None:
+    """The list showed it late. In between, a second start was denied, so the action was prepared again."""
 
     class Late(InMemory):
         def start(self, prepared: Prepared) -> str:
-            if refuses:
-                refuses.clear()
+            if denies:
+                denies.clear()
                 raise RetryLater("no role")
             return super().start(prepared)
 
         def find(self, since: datetime, now: datetime, prepared: Prepared) -> SearchResult:
-            return SearchResult() if hidden else super().find(since, now, prepared)
+            return SearchResult() if unlisted else super().find(since, now, prepared)
 
-    hidden, refuses = [True], list[bool]()
+    unlisted, denies = [True], list[bool]()
     target = Late(keyed=False)
     calls = Calls(target)
     calls.next()
-    calls.next(dies=True)
+    calls.next(crashes=True)
     for _ in range(3):
         calls.next(timedelta(minutes=2))
-    hidden.clear()
-    refuses.append(True)
+    unlisted.clear()
+    denies.append(True)
     calls.next()
     target.lost = 1
     with pytest.raises(GiveUp, match="it may be run-1, run-2"):
-        calls.to_the_end([])
+        calls.run_to_the_end([])
 
 
-def test_that_others_cannot_be_listed_is_no_reason_not_to_start() -> None:
-    class Hidden(InMemory):
+def test_run_starts_even_if_preexisting_runs_cannot_be_listed() -> None:
+    class Unlistable(InMemory):
         def preexisting(self, since: datetime, now: datetime, prepared: Prepared) -> list[Run]:
             raise ListUnavailable("no list")
 
-    calls = Calls(Hidden(keyed=False))
-    calls.to_the_end([])
-    assert calls.target.runs == ["run-1"]  # type: ignore[attr-defined]  # of Hidden
+    calls = Calls(Unlistable(keyed=False))
+    calls.run_to_the_end([])
+    assert calls.target.runs == ["run-1"]  # type: ignore[attr-defined]  # of Unlistable
 
 
-def test_without_a_token_nothing_was_sent() -> None:
-    """So that there is nothing to be unsure about."""
+def test_missing_token_causes_no_search() -> None:
+    """Without a token, the client sends nothing."""
 
-    class Nobody(InMemory):
+    class WithoutToken(InMemory):
         def start(self, prepared: Prepared) -> str:
             if not self.lost:
                 return super().start(prepared)
             self.lost -= 1
             self.runs.append("of-another-event")
-            raise ClientAuthenticationError("the identity does not answer")
+            raise ClientAuthenticationError("no token")
 
-    target = Nobody(keyed=False, lost=2)
-    Calls(target).to_the_end([])
+    target = WithoutToken(keyed=False, lost=2)
+    Calls(target).run_to_the_end([])
     assert target.runs == ["of-another-event", "of-another-event", "run-3"]
 
 
-class Unseeable(InMemory):
-    """Its runs cannot be listed."""
+class FailingSearch(InMemory):
+    """A search for its runs raises an error."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(lost=1)
@@ -293,30 +284,28 @@ class Unseeable(InMemory):
         raise self.error
 
 
-def _refused(status: int) -> HttpResponseError:
+def http_error(status: int) -> HttpResponseError:
     error = HttpResponseError("no role")
     error.status_code = status
     return error
 
 
-@pytest.mark.parametrize("error", [_refused(401), _refused(403), ListUnavailable("no list")], ids=repr)
-def test_a_search_that_may_not_be_made_ends_unsure(error: Exception) -> None:
-    """After half an hour: roles take time to spread."""
-    calls = Calls(Unseeable(error))
+@pytest.mark.parametrize("error", [http_error(401), http_error(403), ListUnavailable("no list")], ids=repr)
+def test_denied_search_makes_the_action_unsure_after_half_an_hour(error: Exception) -> None:
+    calls = Calls(FailingSearch(error))
     with pytest.raises(GiveUp, match=r"^unsure .* the runs cannot be listed \(.*no "):
-        calls.to_the_end([])
+        calls.run_to_the_end([])
     assert timedelta(minutes=30) <= calls.at - NOW <= timedelta(minutes=45)
 
 
-def test_a_search_that_may_not_be_made_starts_it_where_that_is_wanted() -> None:
-    target = Unseeable(_refused(403))
-    Calls(target, at_least_once=True).to_the_end([])
+def test_at_least_once_starts_a_second_run_after_a_denied_search() -> None:
+    target = FailingSearch(http_error(403))
+    Calls(target, at_least_once=True).run_to_the_end([])
     assert target.runs == ["run-1", "run-2"]
 
 
 @pytest.mark.parametrize("status", [429, 503, 500])
-def test_a_search_that_only_fails_is_made_again(status: int) -> None:
-    """As the rule's `retry` says, or when the service says."""
-    calls = Calls(Unseeable(_refused(status)))
+def test_failed_search_is_retried_as_the_rule_says(status: int) -> None:
+    calls = Calls(FailingSearch(http_error(status)))
     with pytest.raises(HttpResponseError):
-        calls.to_the_end([])
+        calls.run_to_the_end([])

@@ -1,4 +1,4 @@
-"""Jobs of Azure ML, started through the real client: what the service is asked for."""
+"""Jobs of a job file or a component, submitted through the real azure-ai-ml: what the service receives."""
 
 import json
 from pathlib import Path
@@ -23,12 +23,12 @@ def puts(site: Site) -> list[str]:
     return [call.target.split("/")[0] for call in site.azure.calls.all if call.method == "PUT"]
 
 
-def test_a_job_s_yaml_is_submitted_as_it_is(make: MakeSite, azurite: Azurite) -> None:
-    """Its local code and environment are uploaded; name, tags and experiment say who started it."""
+def test_job_file_is_submitted_with_lineage_and_uploads(make: MakeSite, azurite: Azurite) -> None:
+    """Local code and the environment are uploaded. The name and the tags say which rule started the job."""
     site = make(job=JOB)
-    site.tell()
+    site.handle()
     [job] = site.azure.jobs.all
-    assert site.end == ("succeeded", f"the job {job['name']} was started in churn-prod")
+    assert site.outcome == ("succeeded", f"the job {job['name']} was started in churn-prod")
     assert job["name"].startswith("mle-1-")
     properties = site.job
     assert properties["tags"] == {
@@ -56,7 +56,7 @@ def test_a_job_s_yaml_is_submitted_as_it_is(make: MakeSite, azurite: Azurite) ->
 
 
 def step(site: Site) -> dict[str, Any]:
-    """What the only step of the only job runs."""
+    """The component of the only step of the only job."""
     [node] = site.job["jobs"].values()
     component = site.azure.resource(node["componentId"])
     assert component
@@ -64,9 +64,9 @@ def step(site: Site) -> dict[str, Any]:
     return spec
 
 
-def test_what_it_tells_rules_that_follow(make: MakeSite) -> None:
+def test_details_name_the_job_its_experiment_and_its_page(make: MakeSite) -> None:
     site = make(job=JOB)
-    site.tell()
+    site.handle()
     [job] = site.azure.jobs.all
     assert site.action.details == {
         "run": job["name"],
@@ -77,7 +77,7 @@ def test_what_it_tells_rules_that_follow(make: MakeSite) -> None:
     }
 
 
-def test_inputs_compute_experiment_and_tags_are_templates(make: MakeSite) -> None:
+def test_inputs_compute_experiment_and_tags_are_rendered(make: MakeSite) -> None:
     site = make(
         rule="on: DriftDetected",
         job=JOB,
@@ -87,7 +87,7 @@ def test_inputs_compute_experiment_and_tags_are_templates(make: MakeSite) -> Non
         tags={"why": "{{ drift.message }}", "team": "monitoring"},
     )
     site.azure.workspaces.add_compute("gpu-cluster")
-    site.tell(DRIFT)
+    site.handle(DRIFT)
     assert site.literals == {"learning_rate": "0.31", "reason": "churn_monitor_data_drift"}
     assert site.job["settings"]["default_compute"] == f"{PROD}/computes/gpu-cluster"
     assert site.job["experimentName"] == "drift-of-churn_monitor_data_drift"
@@ -95,10 +95,10 @@ def test_inputs_compute_experiment_and_tags_are_templates(make: MakeSite) -> Non
     assert site.job["tags"]["why"] == DRIFT.view()["drift"]["message"].strip()
 
 
-def test_data_of_the_rule_takes_the_place_of_the_file_s(make: MakeSite) -> None:
-    """A text is its path; what else the file says of it stands. Or all of it is said."""
+def test_path_of_the_rule_replaces_the_path_in_the_file(make: MakeSite) -> None:
+    """The other keys of the input keep the file's values."""
     site = make(job=JOB, inputs={"data": "azureml://datastores/lake/paths/{{ data.experimentName }}/"})
-    site.tell()
+    site.handle()
     data = site.job["inputs"]["data"]
     assert data == {
         "jobInputType": "uri_folder",
@@ -107,25 +107,25 @@ def test_data_of_the_rule_takes_the_place_of_the_file_s(make: MakeSite) -> None:
     }
 
 
-def test_a_registered_data_asset_is_looked_up(make: MakeSite) -> None:
+def test_latest_version_of_a_data_asset_is_resolved(make: MakeSite) -> None:
     site = make(job=JOB, inputs={"data": {"type": "uri_folder", "path": "azureml:churn@latest", "mode": "download"}})
     site.azure.assets.add_data("churn", "3")
-    site.tell()
+    site.handle()
     data = site.job["inputs"]["data"]
     assert data == {"jobInputType": "uri_folder", "mode": "Download", "uri": f"{PROD}/data/churn/versions/3"}
 
 
-def test_an_input_that_comes_out_empty_is_left_as_the_file_has_it(make: MakeSite) -> None:
+def test_empty_input_and_compute_keep_the_file_s_values(make: MakeSite) -> None:
     site = make(job=JOB, inputs={"reason": "{{ data.runTags.reason | default('') }}"}, compute="{{ '' }}")
-    site.tell()
+    site.handle()
     assert site.literals["reason"] == "manual"
     assert site.job["settings"]["default_compute"] == f"{PROD}/computes/cpu-cluster"
 
 
-def test_what_a_shell_would_read_does_not_reach_the_command_line(make: MakeSite) -> None:
-    """Whoever may tag a run writes texts that end up there. It is said which inputs were changed."""
+def test_shell_characters_of_an_event_do_not_reach_the_command_line(make: MakeSite) -> None:
+    """The details name the changed input."""
     site = make(job=JOB, inputs={"reason": "{{ data.runTags.why }}"})
-    site.tell(RunCompleted.example(run_id="r", run_tags={"why": 'x"; curl $(id) | sh #\n`y` ${{inputs.data}}'}))
+    site.handle(RunCompleted.example(run_id="r", run_tags={"why": 'x"; curl $(id) | sh #\n`y` ${{inputs.data}}'}))
     assert site.literals["reason"] == "x curl id sh y inputs.data"
     assert site.action.details["inputs_changed"] == "reason"
 
@@ -133,26 +133,26 @@ def test_what_a_shell_would_read_does_not_reach_the_command_line(make: MakeSite)
 @pytest.mark.parametrize(
     "path", ["../local.settings.json", "/etc/passwd", "azureml:x y", "https://x/$(id)", "file:///x"]
 )
-def test_an_event_cannot_name_a_local_file(path: str, make: MakeSite) -> None:
-    """It would be uploaded to where others can read it."""
+def test_event_cannot_name_a_local_file(path: str, make: MakeSite) -> None:
+    """azure-ai-ml would upload it to where others can read it."""
     site = make(job=JOB, inputs={"data": "{{ data.runTags.path }}"})
-    site.tell(RunCompleted.example(run_id="r", run_tags={"path": path}))
-    status, note = site.end
+    site.handle(RunCompleted.example(run_id="r", run_tags={"path": path}))
+    status, note = site.outcome
     assert status == "failed"
     assert "the input 'data' should name data in Azure" in note
     assert site.azure.jobs.all == []
 
 
-def test_a_text_for_a_number_must_be_one(make: MakeSite) -> None:
+def test_text_that_is_no_number_fails_the_action(make: MakeSite) -> None:
     site = make(job=JOB, inputs={"learning_rate": "{{ data.runTags.rate }}"})
-    site.tell(RunCompleted.example(run_id="r", run_tags={"rate": "fast"}))
-    assert site.end == ("failed", "the input 'learning_rate' should be a number, not 'fast'")
+    site.handle(RunCompleted.example(run_id="r", run_tags={"rate": "fast"}))
+    assert site.outcome == ("failed", "the input 'learning_rate' should be a number, not 'fast'")
 
 
-def test_tags_beyond_the_service_s_limits_are_cut_ours_first(make: MakeSite) -> None:
-    """And it is said which: 50 tags, of 1,000 characters."""
+def test_tags_beyond_the_limits_are_cut_and_named(make: MakeSite) -> None:
+    """The app's own tags are kept."""
     site = make(job=JOB, tags={f"tag{n:02}": "{{ data.runTags.text }}" for n in range(47)})
-    site.tell(RunCompleted.example(id="e1", run_id="r", run_tags={"text": "x" * 2_000}))
+    site.handle(RunCompleted.example(id="e1", run_id="r", run_tags={"text": "x" * 2_000}))
     tags = site.job["tags"]
     assert len(tags) == 50
     assert list(tags)[:3] == ["mlevents_rule", "mlevents_event", "mlevents_depth"]
@@ -162,29 +162,27 @@ def test_tags_beyond_the_service_s_limits_are_cut_ours_first(make: MakeSite) -> 
     assert site.azure.jobs.all
 
 
-def test_a_job_runs_where_the_rule_says(make: MakeSite) -> None:
-    """By its name in workspaces.yaml; left out, in the event's workspace."""
+def test_job_runs_in_the_workspace_that_the_rule_names(make: MakeSite) -> None:
     site = make(job=JOB, workspace="churn-dev", compute="dev-cluster")
     site.azure.workspaces.add_compute("dev-cluster", workspace=DEV)
-    site.tell()
+    site.handle()
     [job] = site.azure.jobs.all
     assert job["id"].startswith(f"{DEV}/jobs/")
     assert site.action.details["where"] == "churn-dev"
 
 
-def test_a_command_job(make: MakeSite, command_job: str) -> None:
-    """Not only pipelines."""
+def test_command_job_is_submitted(make: MakeSite, command_job: str) -> None:
     site = make(job=command_job, inputs={"text": "{{ data.experimentName }}"}, compute="cpu-cluster")
-    site.tell()
-    assert (site.end[0], site.job["jobType"]) == ("succeeded", "Command")
+    site.handle()
+    assert (site.outcome[0], site.job["jobType"]) == ("succeeded", "Command")
     assert site.literals == {"text": "churn-training"}
     assert site.job["computeId"] == f"{PROD}/computes/cpu-cluster"
-    assert site.job["experimentName"] == "retrain"  # the rule's name, where nothing else says
+    assert site.job["experimentName"] == "retrain"  # the rule's name, by default
 
 
 @pytest.fixture
 def command_job(tmp_path: Path) -> str:
-    """A job file beside the rules."""
+    """A command job, in a file beside the rules."""
     (tmp_path / "rules/jobs").mkdir(parents=True)
     (tmp_path / "rules/jobs/hello.yml").write_text(
         'command: echo "${{inputs.text}}"\ninputs: { text: nothing }\ncompute: azureml:other\n'
@@ -197,14 +195,14 @@ PIPELINE = {"nodes": ["prepare", "train"]}
 
 
 @pytest.mark.parametrize(("kind", "ref"), [(PIPELINE, "azureml:retrain:3"), ({}, "azureml:retrain@latest")])
-def test_a_registered_component(kind: dict[str, Any], ref: str, make: MakeSite) -> None:
-    """Of a pipeline, or of a step, for which a pipeline is made; a version, or the latest."""
+def test_component_is_submitted(kind: dict[str, Any], ref: str, make: MakeSite) -> None:
+    """A pipeline component as it is, any other one as the only step of a pipeline."""
     site = make(job=ref, inputs={"rate": "{{ 1 / 4 }}", "data": "azureml:churn:1"}, compute="cpu-cluster")
     site.azure.assets.add_data("churn", "1")
     for version in ("2", "3"):
         site.azure.assets.add_component("retrain", version, inputs={"rate": "number", "data": "uri_folder"}, **kind)
-    site.tell()
-    assert site.end[0] == "succeeded", site.end
+    site.handle()
+    assert site.outcome[0] == "succeeded", site.outcome
     component = f"{PROD}/components/retrain/versions/3"
     job = site.job
     if kind:
@@ -219,56 +217,55 @@ def test_a_registered_component(kind: dict[str, Any], ref: str, make: MakeSite) 
 
 
 @pytest.mark.parametrize(("name", "node"), [("3d-retrain", "step_3d_retrain"), ("import", "step_import")])
-def test_a_component_whose_name_is_no_step_s(name: str, node: str, make: MakeSite) -> None:
-    """azure-ai-ml wants a name that Python would take."""
+def test_name_of_a_component_becomes_a_valid_step_name(name: str, node: str, make: MakeSite) -> None:
+    """azure-ai-ml requires a Python identifier."""
     site = make(job=f"azureml:{name}:1", compute="cpu-cluster")
     site.azure.assets.add_component(name, "1")
-    site.tell()
-    assert site.end[0] == "succeeded", site.end
+    site.handle()
+    assert site.outcome[0] == "succeeded", site.outcome
     assert [*site.job["jobs"]] == [node]
 
 
-def test_what_a_component_does_not_tell_of_its_inputs_is_not_held_against_them(make: MakeSite) -> None:
+def test_inputs_of_a_component_without_declarations_are_passed_on(make: MakeSite) -> None:
     site = make(job="azureml:retrain:3", inputs={"rate": "1", "deep": True}, compute="cpu-cluster")
     id = site.azure.assets.add_component("retrain", "3", inputs={"rate": "number"})
     with site.azure.state.transaction():
         del site.azure.state.require(id.removeprefix("azureml:")).properties["componentSpec"]["inputs"]
-    site.tell()
-    assert site.end[0] == "succeeded", site.end
+    site.handle()
+    assert site.outcome[0] == "succeeded", site.outcome
     assert site.literals == {"rate": "1", "deep": "True"}
 
 
-def test_a_component_of_a_registry(make: MakeSite) -> None:
+def test_component_of_a_registry_is_submitted(make: MakeSite) -> None:
     site = make(job="azureml://registries/acme/components/retrain/labels/latest", compute="cpu-cluster")
     site.azure.assets.add_component("retrain", "3", inputs={"rate": "number"}, registry="acme")
-    site.tell()
-    assert site.end[0] == "succeeded", site.end
+    site.handle()
+    assert site.outcome[0] == "succeeded", site.outcome
     reference = "azureml://registries/acme/components/retrain/versions/3"
     assert site.job["jobs"]["retrain"]["componentId"] == reference
 
 
-def test_a_component_s_inputs_are_checked(make: MakeSite) -> None:
+def test_undeclared_input_of_a_component_fails_the_action(make: MakeSite) -> None:
     site = make(job="azureml:retrain:3", inputs={"rat": "1"})
     site.azure.assets.add_component("retrain", "3", inputs={"rate": "number"})
-    site.tell()
-    assert site.end == ("failed", "the component retrain:3 has no input 'rat'; it has rate")
+    site.handle()
+    assert site.outcome == ("failed", "the component retrain:3 has no input 'rat'; it has rate")
 
 
-def test_a_component_that_is_not_there_may_come_yet(make: MakeSite) -> None:
-    """For half an hour."""
+def test_missing_component_is_retried_for_half_an_hour(make: MakeSite) -> None:
     site = make(job="azureml:retrain@latest")
-    site.tell(ModelRegistered.example())  # which the rule is not for
-    site.tell()
-    status, note = site.end
+    site.handle(ModelRegistered.example())  # matches no rule
+    site.handle()
+    status, note = site.outcome
     assert status == "failed"
     assert "there is no component retrain@latest in churn-prod" in note
-    assert 30 <= site.took.total_seconds() / 60 < 90
+    assert 30 <= site.elapsed.total_seconds() / 60 < 90
     assert json.dumps(site.notes).count("there is no component") > 3
 
 
-def test_only_events_that_the_rule_is_for(make: MakeSite) -> None:
+def test_event_of_another_type_starts_no_job(make: MakeSite) -> None:
     site = make(job=JOB)
-    site.tell(ModelRegistered.example())
+    site.handle(ModelRegistered.example())
     assert (site.actions, site.azure.calls.all) == ({}, [])
-    site.tell(EVENT)
+    site.handle(EVENT)
     assert len(site.azure.jobs.all) == 1
