@@ -27,9 +27,16 @@ from tests.kit.world import SETTINGS, World
 PROD, DEV = SETTINGS["RULES_WS_CHURN_PROD"], SETTINGS["RULES_WS_CHURN_DEV"]
 JOB = "samples/rules/jobs/retrain.yml"
 FACTORY = f"{PROD.partition('/providers/')[0]}/providers/Microsoft.DataFactory/factories/adf-churn"
-EVENT = RunCompleted.example(id="e1", run_id="of-a-person", run_tags={}, run_properties={})
 # azure-ai-ml uses a feature that marshmallow will remove.
 QUIET = pytest.mark.filterwarnings("ignore::marshmallow.warnings.Marshmallow4Warning")
+
+
+def run_completed(id: str) -> RunCompleted:
+    """The event of a run that no rule started."""
+    return RunCompleted.example(id=id, run_id="of-a-person", run_tags={}, run_properties={})
+
+
+EVENT = run_completed("e1")
 
 
 class CrashingPipeline(Pipeline):

@@ -12,9 +12,8 @@ from emulator.http.request import Request
 from emulator.http.response import Response
 from emulator.state.state import Resource
 from handlers.azure.ml.data_plane import DataPlane
-from schemas import RunCompleted
 from tests.handlers.pipeline.conftest import MakeSite
-from tests.handlers.pipeline.site import EVENT, PROD, Site
+from tests.handlers.pipeline.site import EVENT, PROD, Site, run_completed
 from tests.handlers.pipeline.test_batch_target import POST, SCORE, TRAIN, posted
 
 pytestmark = pytest.mark.usefixtures("batch_endpoint")
@@ -146,7 +145,7 @@ def test_older_jobs_and_jobs_of_other_actions_are_no_candidates(make: MakeSite) 
     site = make(**SCORE)
     site.azure.jobs.set_duration(0)
     for n in range(12):
-        site.handle(RunCompleted.example(id=f"older-{n}", run_id="r", run_tags={}, run_properties={}))
+        site.handle(run_completed(f"older-{n}"))
     site.world.clock.forward(hours=1)
     site.azure.faults.close_before(1, POST)
     site.azure.jobs.start("another")
@@ -160,7 +159,7 @@ def test_endpoint_s_list_may_have_any_order(make: MakeSite, monkeypatch: pytest.
     site = make(**SCORE)
     site.azure.jobs.set_duration(0)
     for n in range(12):
-        site.handle(RunCompleted.example(id=f"older-{n}", run_id="r", run_tags={}, run_properties={}))
+        site.handle(run_completed(f"older-{n}"))
     site.world.clock.forward(hours=2)
     whole = Request.page
     monkeypatch.setattr(Request, "page", lambda ask, found: whole(ask, reversed(list(found))))

@@ -11,7 +11,7 @@ from emulator import Azure
 from schemas import RunCompleted, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
 from tests.handlers.pipeline.conftest import MakeSite
-from tests.handlers.pipeline.site import FACTORY, Site
+from tests.handlers.pipeline.site import FACTORY, Site, run_completed
 
 START = f"POST {FACTORY}/pipelines/*/createRun"
 QUERY = f"POST {FACTORY}/queryPipelineRuns"
@@ -214,7 +214,7 @@ def test_throttled_factory_makes_the_action_wait(make: MakeSite) -> None:
 def test_late_messages_cause_no_search(settings: dict[str, str], make: MakeSite) -> None:
     site = make(**settings)
     for n in range(2):
-        site.world.receive(RunCompleted.example(id=f"late-{n}", run_id="r", run_tags={}, run_properties={}))
+        site.world.receive(run_completed(f"late-{n}"))
     while messages := site.world.queue.messages:
         _, text = min(messages, key=lambda message: message[0])
         messages.remove(min(messages, key=lambda message: message[0]))
@@ -229,7 +229,7 @@ def test_late_messages_cause_no_search(settings: dict[str, str], make: MakeSite)
 def test_throttled_start_causes_no_search(settings: dict[str, str], make: MakeSite) -> None:
     site = make(**settings)
     site.azure.faults.fail(START, status=429, code="TooManyRequests")
-    site.world.receive(*(RunCompleted.example(id=id, run_id="r", run_tags={}, run_properties={}) for id in ("a", "b")))
+    site.world.receive(*(run_completed(id) for id in ("a", "b")))
     site.world.run()
     assert {record.status for record in site.actions.values()} == {"succeeded"}
     assert len(runs(site)) == 2
@@ -309,7 +309,7 @@ class TestSearch:
     def test_runs_of_other_actions_are_no_match(self, make: MakeSite, azure: Azure) -> None:
         first = make(**KEYED)
         for n in range(7):
-            first.handle(RunCompleted.example(id=f"other-{n}", run_id="r", run_tags={}, run_properties={}))
+            first.handle(run_completed(f"other-{n}"))
         azure.state.page = 3
         azure.faults.close_before(1, START)
         first.handle()
@@ -337,7 +337,7 @@ class TestSearch:
 
     def test_preexisting_runs_are_no_candidates(self, make: MakeSite) -> None:
         site = make(**PLAIN)
-        site.handle(RunCompleted.example(id="other", run_id="r", run_tags={}, run_properties={}))
+        site.handle(run_completed("other"))
         site.azure.faults.close_before(1, START)
         site.handle()
         assert site.actions["e1"].status == "succeeded"
@@ -366,7 +366,7 @@ class TestSearch:
         monkeypatch.setattr("handlers.azure.data_factory._MOST_PAGES", 1)
         site = make(**KEYED)
         for n in range(3):
-            site.handle(RunCompleted.example(id=f"other-{n}", run_id="r", run_tags={}, run_properties={}))
+            site.handle(run_completed(f"other-{n}"))
         site.azure.state.page = 2
         site.azure.faults.close_before(1, START)
         site.handle()
