@@ -272,7 +272,7 @@ def test_sending_a_mail_loads_only_these_distributions(azurite_connection: str) 
             text=True,
             check=True,
         )
-        assert len(server.taken) == 1
+        assert len(server.accepted) == 1
     start, end = ({Path(file) for file in json.loads(line)} for line in done.stdout.splitlines())
     # azure-core loads aiohttp if it is installed, which it is not where the app is deployed.
     files = {name: {Path(str(f.locate())) for f in files_of(name) or ()} for name in required()}

@@ -1,1 +1,1 @@
-"""What the `email` handler is made of: addresses, texts, the message, and two ways to send it."""
+"""The parts of the `email` handler: addresses, texts, the message, and two transports (SMTP, Azure)."""

@@ -1,4 +1,4 @@
-"""Mail addresses: one at a time, ASCII on the wire, and only where a rule says that mail may go."""
+"""Mail addresses: parse and validate one address at a time, and compare its domain with the allowed domains."""
 
 import re
 from collections.abc import Sequence
@@ -9,15 +9,14 @@ from email_validator import EmailNotValidError, validate_email
 from handlers.base import shorten
 from handlers.email.text import header, one_line
 
-_LONGEST = 254  # characters; RFC 5321, section 4.5.3.1.3, less the angle brackets
-_SHOWN = 80  # characters of a refused text that a message repeats
+_MAX_LENGTH = 254  # characters; RFC 5321, section 4.5.3.1.3, less the angle brackets
+_SHOWN_LENGTH = 80  # characters of an invalid text that an error message repeats
 
-# email-validator refuses names that the public internet cannot resolve (corp.local, a bare host name), which internal
-# mail servers use. Under a public ending it judges the syntax alone.
-_ENDING = ".example"
+# email-validator rejects domains that the public internet cannot resolve (corp.local, a bare host name), but internal
+# mail servers use them. With this suffix, it validates the syntax only.
+_PUBLIC_SUFFIX = ".example"
 
-
-_ROUTED = re.compile(r"[%!]|=\?")
+_ROUTING = re.compile(r"[%!]|=\?")
 _MAILBOX = re.compile(r'\s*(?:"?(?P<name>[^"<>]*?)"?\s*<(?P<address>[^<>]*)>|(?P<bare>[^<>]*))\s*')
 
 
@@ -30,12 +29,12 @@ class Mailbox:
 
     @property
     def domain(self) -> str:
-        """What stands after the @."""
+        """The part after the @."""
         return self.address.rpartition("@")[2]
 
 
 def parse_mailbox(text: str) -> Mailbox:
-    """``address`` or ``Display name <address>``. Raises ValueError."""
+    """Parse ``address`` or ``Display name <address>``. Raises ValueError."""
     match = _MAILBOX.fullmatch(text)
     if not match:
         raise ValueError(f"{shown(text)} is neither a mail address nor: Display name <address>")
@@ -43,33 +42,38 @@ def parse_mailbox(text: str) -> Mailbox:
 
 
 def parse_address(text: str, *, trusted: bool = True) -> str:
-    """The one address that a text is, its domain in lower-case ASCII (IDNA). Raises ValueError for all else.
+    """Parse a text that is exactly one address, and return it with its domain in lower-case ASCII (IDNA).
 
-    Display names, lists, comments, quoted names and IP addresses are refused. So is a name that is not ASCII: not every
-    server on the way can take it (RFC 6531). If the text is not `trusted`, so are names that something on the way could
-    read as more than a name: a relay takes ``victim%elsewhere.org@example.com`` for an order to pass the mail on
-    (postconf(5), allow_percent_hack), a mail program might decode ``=?utf-8?q?...?=``.
+    Raises ValueError for display names, lists, comments, quoted local parts, IP addresses, and local parts that are not
+    ASCII, which not every server on the way accepts (RFC 6531). For a text that is not `trusted`, it also raises
+    ValueError for local parts that a server or mail program might interpret: some relays forward mail for
+    ``victim%elsewhere.org@example.com`` to ``victim@elsewhere.org`` (postconf(5), allow_percent_hack), and a mail
+    program might decode ``=?utf-8?q?...?=``.
     """
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_LENGTH:
         raise ValueError(f"{shown(text)} is not one mail address: it has {len(text)} characters")
     try:
         valid = validate_email(
-            text + _ENDING, check_deliverability=False, allow_smtputf8=False, allow_display_name=False, strict=True
+            text + _PUBLIC_SUFFIX,
+            check_deliverability=False,
+            allow_smtputf8=False,
+            allow_display_name=False,
+            strict=True,
         )
     except EmailNotValidError as error:
         raise ValueError(f"{shown(text)} is not one mail address: {one_line(str(error), 200)}") from error
-    domain = valid.ascii_domain.removesuffix(_ENDING)
+    domain = valid.ascii_domain.removesuffix(_PUBLIC_SUFFIX)
     if domain.rpartition(".")[2].isdigit():
         raise ValueError(f"{shown(text)} is not one mail address: its domain is a number, not a name")
-    if not trusted and _ROUTED.search(valid.local_part):
-        raise ValueError(f"{shown(text)} is refused: %, ! or =? before the @ could send the mail elsewhere")
+    if not trusted and _ROUTING.search(valid.local_part):
+        raise ValueError(f"{shown(text)} is not allowed: with %, ! or =? before the @ the mail could go elsewhere")
     return f"{valid.local_part}@{domain}"
 
 
 def parse_domain(text: str) -> str:
-    """An entry of ``allowed_domains``: ``example.com`` is just that; ``*.example.com`` is all below it, and not it.
+    """Parse an entry of ``allowed_domains``, and return it in lower-case ASCII (IDNA). Raises ValueError.
 
-    In lower-case ASCII, like the domains of addresses. Raises ValueError.
+    ``example.com`` allows that domain alone; ``*.example.com`` allows every domain below it, and not ``example.com``.
     """
     name = text.strip().removeprefix("*.")
     try:
@@ -81,11 +85,11 @@ def parse_domain(text: str) -> str:
 
 
 def is_allowed(address: str, domains: Sequence[str]) -> bool:
-    """Is the address's domain one of these? Both sides are as `parse_address` and `parse_domain` give them."""
+    """Is the address in one of the domains? Expects the results of `parse_address` and `parse_domain`."""
     domain = address.rpartition("@")[2]
     return any(domain.endswith(entry[1:]) if entry.startswith("*.") else domain == entry for entry in domains)
 
 
 def shown(text: str) -> str:
-    """A text that may hold anything, for a message: quoted, on one line, not long."""
-    return shorten(ascii(shorten(text, _SHOWN)), _SHOWN + 20)
+    """An untrusted text for an error message: quoted, ASCII, on one line, shortened."""
+    return shorten(ascii(shorten(text, _SHOWN_LENGTH)), _SHOWN_LENGTH + 20)

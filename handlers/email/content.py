@@ -1,4 +1,4 @@
-"""The texts of a mail: the rule's templates where it has some, and good ones where it has none."""
+"""The subject, text and HTML of a mail: rendered from the rule's templates, or else the defaults."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,9 @@ from handlers.template import HtmlTemplate, Template
 from schemas import Event
 
 SUBJECT_LIMIT = 200  # characters
-# Characters. What Event Grid delivers has at most a million, which a template repeats as often as it likes.
-_TEXT_LIMIT = 200_000
-_HTML_LIMIT = 1_000_000
+# Characters. An event has at most a million, but a template can repeat them.
+TEXT_LIMIT = 200_000
+HTML_LIMIT = 1_000_000
 _LINK_LIMIT = 2_000
 
 _PAGE = HtmlTemplate("""\
@@ -55,28 +55,29 @@ _CONTENT = HtmlTemplate("""\
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The parts of a mail that a rule can write itself. Nothing in them can add a header or, to HTML, markup."""
+    """The templates of a rule for subject, text and HTML. Values from the event can add neither headers nor markup."""
 
     subject: Template | None = None
     body: Template | None = None
     html: HtmlTemplate | None = None
 
     def render_subject(self, event: Event) -> str:
-        """One line. Raises jinja2.TemplateError."""
+        """Render the subject: one line of at most `SUBJECT_LIMIT` characters. Raises jinja2.TemplateError."""
         if self.subject:
             line = header(self.subject.render(event), SUBJECT_LIMIT)
             return line or header(headline(event), SUBJECT_LIMIT)
         return header(f"[{event.view()['workspace']['name']}] {headline(event)}", SUBJECT_LIMIT)
 
     def render_text(self, event: Event, action: Action) -> str:
-        """The text part. Raises jinja2.TemplateError."""
+        """Render the text part, at most `TEXT_LIMIT` characters long. Raises jinja2.TemplateError."""
         text = clean(self.body.render(event)) if self.body else _default_text(event, action)
-        return text if len(text) <= _TEXT_LIMIT else f"{text[:_TEXT_LIMIT]}…\n\n(cut: it was too long)\n"
+        return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…\n\n(truncated: the text was too long)\n"
 
     def render_html(self, event: Event, action: Action) -> str:
-        """The HTML part: the rule's own, or its body as paragraphs, or the default. Raises jinja2.TemplateError.
+        """Render the HTML part: the rule's `html`, or its `body` as paragraphs, or the default.
 
-        Empty, so that the mail has a text part only, if it would be too long: markup cannot be cut.
+        An HTML part that is too long becomes empty, since markup cannot be cut. The mail then has a text part only.
+        Raises jinja2.TemplateError.
         """
         if self.html:
             page = clean(self.html.render(event))
@@ -84,7 +85,7 @@ class Content:
             page = _page(event, paragraphs(self.render_text(event, action)))
         else:
             page = _page(event, _default_content(event, action))
-        return page if len(page) <= _HTML_LIMIT else ""
+        return page if len(page) <= HTML_LIMIT else ""
 
 
 def _default_text(event: Event, action: Action) -> str:
@@ -106,7 +107,7 @@ def _default_content(event: Event, action: Action) -> Markup:
         "link": _link(event),
         "footer": _footer(event, action),
     }
-    return Markup(_CONTENT.render(event, **more))  # noqa: S704 - the template has escaped what it was given
+    return Markup(_CONTENT.render(event, **more))  # noqa: S704 - an HtmlTemplate escapes every value
 
 
 def _page(event: Event, content: Markup) -> str:

@@ -1,4 +1,4 @@
-"""The mail itself, before it is known how it is sent."""
+"""`Mail`: a mail that is ready to send, and its form as a MIME message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,15 @@ from uuid import UUID
 from handlers.base import Succeeded
 from handlers.email.address import Mailbox
 
-_POLICY = SMTP.clone(cte_type="7bit")  # quoted-printable or Base64 where needed: survives servers without 8BITMIME
+# Quoted-printable or Base64 where a part is not ASCII, for servers without 8BITMIME.
+_POLICY = SMTP.clone(cte_type="7bit")
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """Who is told what. Addresses are validated and texts are clean; nothing is checked from here on."""
+    """A mail with valid addresses and clean texts: the transports do not check them again."""
 
-    key: UUID  # the action's: every attempt to send this mail carries the same
+    key: UUID  # the action's key, which every attempt to send this mail shares
     sender: Mailbox
     to: tuple[str, ...]
     subject: str
@@ -26,20 +27,20 @@ class Mail:
     html: str = ""
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()  # who will not get it, and why
+    left_out: tuple[str, ...] = ()  # invalid or forbidden recipients, with the reasons
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        """Everyone who gets it."""
+        """All recipients."""
         return self.to + self.cc + self.bcc
 
     @property
     def message_id(self) -> str:
-        """The Message-ID: where a mail was accepted and the answer lost, the second copy can be told from its ID."""
+        """The Message-ID. Every attempt to send the mail has the same one, by which a server can drop a duplicate."""
         return f"<{self.key}@{self.sender.domain}>"
 
-    def wire(self) -> bytes:
-        """As SMTP carries it: ASCII, a text and an HTML part, and nothing of `bcc`."""
+    def as_bytes(self) -> bytes:
+        """The MIME message in ASCII, with a text and an HTML part, and without the recipients in `bcc`."""
         message = EmailMessage(_POLICY)
         message["From"] = Address(self.sender.name, addr_spec=self.sender.address)
         for header, addresses in (("To", self.to), ("Cc", self.cc)):
@@ -48,15 +49,17 @@ class Mail:
         message["Subject"] = self.subject
         message["Date"] = datetime.now(UTC)
         message["Message-ID"] = self.message_id
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: so that no vacation notice answers
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses automatic replies
         message.set_content(self.text)
         if self.html:
             message.add_alternative(self.html, subtype="html")
         return message.as_bytes()
 
-    def sent(self, how: str, taken: Sequence[str], refused: Sequence[str] = ()) -> Succeeded:
-        """The outcome of having handed it in for these; `refused` tells who was refused by the server, and why."""
-        details = {"to": ", ".join(taken), "subject": self.subject, "message_id": self.message_id}
-        if left_out := "; ".join([*self.left_out, *refused]):
+    def sent(self, service: str, accepted: Sequence[str], rejected: Sequence[str] = ()) -> Succeeded:
+        """The outcome after `service` has accepted the mail for some recipients; `rejected` has the others, with the
+        reasons.
+        """
+        details = {"to": ", ".join(accepted), "subject": self.subject, "message_id": self.message_id}
+        if left_out := "; ".join([*self.left_out, *rejected]):
             details["left_out"] = left_out
-        return Succeeded(f"mailed {', '.join(taken)} by {how}", details)
+        return Succeeded(f"mailed {', '.join(accepted)} via {service}", details)

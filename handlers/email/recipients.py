@@ -1,4 +1,4 @@
-"""Who gets a mail: what a rule may write under ``to``, ``cc`` and ``bcc``, and what becomes of it for one event."""
+"""The recipients of a mail: the templates under ``to``, ``cc`` and ``bcc``, and their addresses for one event."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from handlers.template import Template
 from schemas import Event
 
 
-def _one_or_many(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str | Template) else value
 
 
@@ -21,14 +21,16 @@ def _valid_if_constant(template: Template) -> Template:
     return template
 
 
-Recipient: TypeAlias = Annotated[Template, AfterValidator(_valid_if_constant)]
-Recipients: TypeAlias = Annotated[tuple[Recipient, ...], BeforeValidator(_one_or_many)]
-Domains: TypeAlias = Annotated[tuple[Annotated[str, AfterValidator(parse_domain)], ...], BeforeValidator(_one_or_many)]
+RecipientTemplate: TypeAlias = Annotated[Template, AfterValidator(_valid_if_constant)]
+RecipientTemplates: TypeAlias = Annotated[tuple[RecipientTemplate, ...], BeforeValidator(_as_list)]
+AllowedDomains: TypeAlias = Annotated[
+    tuple[Annotated[str, AfterValidator(parse_domain)], ...], BeforeValidator(_as_list)
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Audience:
-    """The valid addresses, each once; and who was left out, and why."""
+class Recipients:
+    """The valid addresses, each once. `left_out` has the texts that are not such addresses, with the reasons."""
 
     to: tuple[str, ...]
     cc: tuple[str, ...]
@@ -36,39 +38,41 @@ class Audience:
     left_out: tuple[str, ...]
 
     def __str__(self) -> str:
-        named = (f"{part} {', '.join(getattr(self, part))}" for part in ("to", "cc", "bcc") if getattr(self, part))
-        refused = f" (left out: {'; '.join(self.left_out)})" if self.left_out else ""
-        return f"{' '.join(named) or 'to nobody'}{refused}"
+        fields = (f"{name} {', '.join(getattr(self, name))}" for name in ("to", "cc", "bcc") if getattr(self, name))
+        left_out = f" (left out: {'; '.join(self.left_out)})" if self.left_out else ""
+        return f"{' '.join(fields) or 'without a recipient'}{left_out}"
 
 
-def resolve(parts: Mapping[str, Sequence[Template]], domains: Sequence[str], event: Event) -> Audience:
-    """The audience for an event. One template is one address, or nobody where it renders to nothing.
+def resolve(fields: Mapping[str, Sequence[Template]], domains: Sequence[str], event: Event) -> Recipients:
+    """Render the templates of ``to``, ``cc`` and ``bcc`` for an event. Raises jinja2.TemplateError.
 
-    Where nobody is left in ``to``, those in ``cc`` move there. Raises jinja2.TemplateError.
+    Each template renders to one address, or to an empty text, which is ignored. If ``to`` ends up empty, the addresses
+    in ``cc`` move there.
     """
     seen: set[str] = set()
     left_out: list[str] = []
-    found: dict[str, list[str]] = {part: [] for part in parts}
-    for part, templates in parts.items():
+    found: dict[str, list[str]] = {field: [] for field in fields}
+    for field, templates in fields.items():
         for template in templates:
             if not (text := template.render(event).strip()):
                 continue
             try:
                 address = parse_recipient(text, domains, constant=template.is_constant)
             except ValueError as error:
-                left_out.append(f"{part}: {error}")
+                left_out.append(f"{field}: {error}")
                 continue
             if address.lower() not in seen:
                 seen.add(address.lower())
-                found[part].append(address)
-    to, cc, bcc = (tuple(found[part]) for part in ("to", "cc", "bcc"))
-    return Audience(to or cc, cc if to else (), bcc, tuple(left_out))
+                found[field].append(address)
+    to, cc, bcc = (tuple(found[field]) for field in ("to", "cc", "bcc"))
+    return Recipients(to or cc, cc if to else (), bcc, tuple(left_out))
 
 
 def parse_recipient(text: str, domains: Sequence[str], *, constant: bool) -> str:
-    """An address that mail may go to. Raises ValueError.
+    """Parse an address that may get mail. Raises ValueError.
 
-    What the event had a hand in may not say how the mail is routed, and is held to `domains` even if there are none.
+    An address that depends on the event (not `constant`) must be in one of the `domains`, even if there are none, and
+    must not contain routing characters (`parse_address`).
     """
     address = parse_address(text, trusted=constant)
     if (domains or not constant) and not is_allowed(address, domains):

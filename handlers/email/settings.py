@@ -1,4 +1,4 @@
-"""The app settings ``EMAIL_*``: who sends, and through what. Read whenever a mail is sent, and kept nowhere."""
+"""The app settings ``EMAIL_*``: the sender and the transport. They are read for each mail, and never cached."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -17,7 +17,7 @@ _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """A mail server, and how to speak to it."""
+    """An SMTP server, its encryption, and the login, if it requires one."""
 
     host: str
     port: int
@@ -28,14 +28,14 @@ class SmtpServer:
 
 @dataclass(frozen=True, slots=True)
 class AcsService:
-    """An Azure Communication Services resource; without a key it is asked as the app's managed identity."""
+    """An Azure Communication Services resource. Without a key, the app authenticates as its managed identity."""
 
     endpoint: str
     key: SecretStr | None = None
 
 
 class EmailSettings(BaseSettings):
-    """The settings ``EMAIL_*``; an empty one is as if not set. Exactly one of SMTP and ACS is chosen."""
+    """The settings ``EMAIL_*``. An empty setting counts as not set. They configure either SMTP or ACS, not both."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_prefix="EMAIL_",
@@ -57,20 +57,20 @@ class EmailSettings(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """As they are now. Raises RetryLater, naming each wrong setting: they can be mended while the mail waits."""
+        """Read the current settings. Raises RetryLater that names each invalid one: mail waits until they are fixed."""
         try:
             return cls()
         except ValidationError as error:
-            raise RetryLater(f"mail cannot be sent: {'; '.join(_told(e) for e in error.errors())}") from error
+            raise RetryLater(f"mail cannot be sent: {'; '.join(_describe(e) for e in error.errors())}") from error
 
     @property
     def mailbox(self) -> Mailbox:
-        """Who mail comes from."""
+        """The sender."""
         return parse_mailbox(self.sender)
 
     @property
     def transport(self) -> SmtpServer | AcsService:
-        """Where mail is handed in."""
+        """The server or service that mails are submitted to."""
         if self.acs_endpoint:
             return AcsService(self.acs_endpoint, self.acs_key)
         port = self.smtp_port or _PORTS[self.smtp_security]
@@ -78,7 +78,7 @@ class EmailSettings(BaseSettings):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _resolved(cls, value: Any) -> Any:
+    def _is_resolved(cls, value: Any) -> Any:
         if isinstance(value, str) and value.startswith("@Microsoft.KeyVault("):
             raise ValueError(
                 "is a Key Vault reference that Azure could not resolve: check that the secret exists and that the "
@@ -88,30 +88,30 @@ class EmailSettings(BaseSettings):
 
     @field_validator("sender")
     @classmethod
-    def _a_mailbox(cls, value: str) -> str:
+    def _is_a_mailbox(cls, value: str) -> str:
         parse_mailbox(value)
         return value
 
     @field_validator("acs_endpoint")
     @classmethod
-    def _over_https(cls, value: str) -> str:
+    def _https_url(cls, value: str) -> str:
         url = urlsplit(value if "//" in value else f"https://{value}")
         if not url.hostname or not (url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.hostname))):
             raise ValueError("should be the resource's URL, like https://my-resource.communication.azure.com")
         return f"{url.scheme}://{url.netloc}"
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _is_complete(self) -> Self:
         if bool(self.smtp_host) == bool(self.acs_endpoint):
             both = "both EMAIL_SMTP_HOST and EMAIL_ACS_ENDPOINT are" if self.smtp_host else "no server is"
-            raise ValueError(f"{both} set; set EMAIL_SMTP_HOST (SMTP) or EMAIL_ACS_ENDPOINT (Azure), one of them")
+            raise ValueError(f"{both} set; set either EMAIL_SMTP_HOST (SMTP) or EMAIL_ACS_ENDPOINT (Azure)")
         if bool(self.smtp_username) != bool(self.smtp_password):
-            raise ValueError("EMAIL_SMTP_USERNAME and EMAIL_SMTP_PASSWORD go together; set both, or neither")
+            raise ValueError("EMAIL_SMTP_USERNAME and EMAIL_SMTP_PASSWORD belong together; set both or neither")
         secret = self.smtp_password.get_secret_value() if self.smtp_password else ""
         if not (self.smtp_username + secret).isascii():
-            raise ValueError("EMAIL_SMTP_USERNAME and EMAIL_SMTP_PASSWORD may hold ASCII characters only")
+            raise ValueError("EMAIL_SMTP_USERNAME and EMAIL_SMTP_PASSWORD must be ASCII")
         if self.smtp_username and self.smtp_security == "none" and not _is_loopback(self.smtp_host):
-            raise ValueError("EMAIL_SMTP_SECURITY is none: the password would cross the network readably; use starttls")
+            raise ValueError("EMAIL_SMTP_SECURITY is none: the password would be sent unencrypted; use starttls")
         return self
 
 
@@ -122,7 +122,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _told(error: ErrorDetails) -> str:
+def _describe(error: ErrorDetails) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
         return message

@@ -1,7 +1,7 @@
-"""Hand a mail to an SMTP server.
+"""Send a mail through an SMTP server.
 
-What a server's answer means (RFC 5321, section 4.2.1): 4yz may go right later, 5yz will not. That a login is wrong or
-missing is 5yz, too; but it is a setting, which can be mended while the mail waits.
+Reply codes (RFC 5321, section 4.2.1): the same command may succeed later after 4yz, and fails again after 5yz. A login
+that is missing or wrong is 5yz as well, but the app settings can be fixed while the mail waits.
 """
 
 import smtplib
@@ -16,49 +16,52 @@ from handlers.email.message import Mail
 from handlers.email.settings import SmtpServer
 from handlers.email.text import one_line
 
-Refusals: TypeAlias = dict[str, tuple[int, bytes]]
+Rejections: TypeAlias = dict[str, tuple[int, bytes]]
 
-_TIMEOUT = 10.0  # seconds that the server is waited for, each time; smtplib has no limit of its own
+_TIMEOUT = 10.0  # seconds to wait for each reply; smtplib has no timeout of its own
 _LOGIN_CODES = {530, 534, 535, 538}  # RFC 4954, section 6
-_LOGIN_MAX_ELAPSED = timedelta(minutes=30)
-_AGAIN = timedelta(minutes=2)  # before the rest is tried: greylisting and "too many recipients" pass quickly
+LOGIN_MAX_ELAPSED = timedelta(minutes=30)  # how long a rejected login is retried
+RETRY_DELAY = timedelta(minutes=2)  # of deferred recipients: greylisting and "too many recipients" pass quickly
 
 
 def send(server: SmtpServer, mail: Mail, state: Mapping[str, Any]) -> Outcome:
-    """Hand it in; once for each recipient, if the server takes some now, and others only later.
+    """Submit a mail. Recipients whom the server defers get it on a later call.
 
-    Raises RetryLater, or GiveUp if nobody gets it.
+    Raises RetryLater, or GiveUp if the server rejects every recipient. `state` is empty on the first call; later it has
+    the recipients that are `left`, the recipients that the server has accepted (`taken`), and the rejected ones with
+    the reply (`never`).
     """
     recipients = [address for address in mail.recipients if address in state.get("left", mail.recipients)]
-    refused = _hand_in(server, mail, recipients) if recipients else {}
-    later = {address: _said(code, text) for address, (code, text) in refused.items() if code < 500}
-    never = [f"{address}: {_said(code, text)}" for address, (code, text) in refused.items() if code >= 500]
-    taken = [address for address in recipients if address not in refused]
-    if later and not taken:
-        raise RetryLater(f"{_name(server)} takes the mail for nobody yet: {_pairs(later)}")
-    never, taken = [*state.get("never", ()), *never], [*state.get("taken", ()), *taken]
-    if later:
-        note = f"mailed {len(taken)}; to be tried again: {_pairs(later)}"
-        return CheckBack(_AGAIN, {"left": list(later), "taken": taken, "never": never}, note)
-    if not taken:
-        raise GiveUp(f"{_name(server)} takes the mail for nobody: {'; '.join(never)}")
-    return mail.sent(_name(server), taken, never)
+    rejections = _submit(server, mail, recipients) if recipients else {}
+    deferred = {address: _reply(code, text) for address, (code, text) in rejections.items() if code < 500}
+    rejected = [f"{address}: {_reply(code, text)}" for address, (code, text) in rejections.items() if code >= 500]
+    accepted = [address for address in recipients if address not in rejections]
+    if deferred and not accepted:
+        raise RetryLater(f"{_name(server)} accepts no recipient yet: {_list(deferred)}")
+    rejected, accepted = [*state.get("never", ()), *rejected], [*state.get("taken", ()), *accepted]
+    if deferred:
+        note = f"mailed {len(accepted)}; to be retried: {_list(deferred)}"
+        return CheckBack(RETRY_DELAY, {"left": list(deferred), "taken": accepted, "never": rejected}, note)
+    if not accepted:
+        raise GiveUp(f"{_name(server)} rejects every recipient: {'; '.join(rejected)}")
+    return mail.sent(_name(server), accepted, rejected)
 
 
-def _hand_in(server: SmtpServer, mail: Mail, recipients: Sequence[str]) -> Refusals:
+def _submit(server: SmtpServer, mail: Mail, recipients: Sequence[str]) -> Rejections:
+    """Submit the mail for these recipients, and return those that the server did not accept."""
     try:
         with _session(server) as smtp:
-            return smtp.sendmail(mail.sender.address, recipients, mail.wire())
+            return smtp.sendmail(mail.sender.address, recipients, mail.as_bytes())
     except smtplib.SMTPRecipientsRefused as error:
-        # After a 421 those that had not been named yet are missing from it; nobody got anything either way.
+        # After a 421, smtplib's dict lacks the recipients that it had not yet named. The server accepted none of them.
         return dict.fromkeys(recipients, (421, b"")) | error.recipients
     except OSError as error:  # smtplib's exceptions are OSErrors
-        raise _judge(server, error) from error
+        raise _classify(server, error) from error
 
 
 @contextmanager
 def _session(server: SmtpServer) -> Iterator[smtplib.SMTP]:
-    """A connection, secured and logged in as the settings say: STARTTLS is demanded, not offered."""
+    """A connection, encrypted and logged in as the settings say. A server without STARTTLS is an error."""
     context = ssl.create_default_context()
     if server.security == "tls":
         smtp: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=_TIMEOUT, context=context)
@@ -71,20 +74,21 @@ def _session(server: SmtpServer) -> Iterator[smtplib.SMTP]:
             smtp.login(server.username, server.password.get_secret_value())
         yield smtp
     finally:
-        with suppress(OSError):  # what the server says to a farewell changes nothing: the mail is in, or it is not
+        with suppress(OSError):  # the reply to QUIT does not change whether the server accepted the mail
             smtp.quit()
         smtp.close()
 
 
-def _judge(server: SmtpServer, error: OSError) -> RetryLater | GiveUp:
+def _classify(server: SmtpServer, error: OSError) -> RetryLater | GiveUp:
     match error:
         case smtplib.SMTPResponseException(smtp_code=code) if code in _LOGIN_CODES:
             hint = "check EMAIL_SMTP_USERNAME and EMAIL_SMTP_PASSWORD"
-            return RetryLater(f"{_name(server)} refuses the login ({code}): {hint}", max_elapsed=_LOGIN_MAX_ELAPSED)
+            return RetryLater(f"{_name(server)} rejects the login ({code}): {hint}", max_elapsed=LOGIN_MAX_ELAPSED)
         case smtplib.SMTPResponseException(smtp_code=code, smtp_error=text):
-            reason = f"{_name(server)} refuses the mail: {_said(code, text)}"
+            reason = f"{_name(server)} rejects the mail: {_reply(code, text)}"
             return GiveUp(reason) if 500 <= code < 600 else RetryLater(reason)
-        case smtplib.SMTPException() if not isinstance(error, smtplib.SMTPServerDisconnected):  # not offered there
+        case smtplib.SMTPException() if not isinstance(error, smtplib.SMTPServerDisconnected):
+            # The server does not offer STARTTLS or AUTH.
             return RetryLater(f"{_name(server)}: {error} Check EMAIL_SMTP_SECURITY and EMAIL_SMTP_USERNAME")
         case ssl.SSLError():
             hint = "check EMAIL_SMTP_SECURITY and EMAIL_SMTP_PORT; a CA of your own goes into SSL_CERT_FILE"
@@ -97,9 +101,9 @@ def _name(server: SmtpServer) -> str:
     return f"{server.host}:{server.port}"
 
 
-def _pairs(replies: Mapping[str, str]) -> str:
+def _list(replies: Mapping[str, str]) -> str:
     return "; ".join(f"{address}: {reply}" for address, reply in replies.items())
 
 
-def _said(code: int, text: bytes | str) -> str:
+def _reply(code: int, text: bytes | str) -> str:
     return one_line(f"{code} {text.decode(errors='replace') if isinstance(text, bytes) else text}", 200)

@@ -1,4 +1,4 @@
-"""What a mail tells of an event when the rule does not say otherwise: a headline, and rows of names and values."""
+"""The default content of a mail about an event: a headline, and tables of names and values."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,16 +19,16 @@ Row: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table of a mail."""
+    """A table in a mail, with its title."""
 
     title: str
     rows: tuple[Row, ...]
 
 
 def headline(event: Event) -> str:
-    """What happened, in a few words; the followed rule's end comes first."""
+    """What happened, in a few words. In a rule with ``after``, it begins with how the followed rule ended."""
     result = event.view().get("result")
-    return f"{result['rule']} {result['status']}: {_happened(event)}" if result else _happened(event)
+    return f"{result['rule']} {result['status']}: {_event_headline(event)}" if result else _event_headline(event)
 
 
 def is_bad_news(event: Event) -> bool:
@@ -37,25 +37,25 @@ def is_bad_news(event: Event) -> bool:
 
 
 def event_name(event: Event) -> str:
-    """``RunCompleted``, of the event type that Event Grid gives it."""
+    """The event type without its namespace: ``RunCompleted``."""
     return event.event_type.rpartition(".")[2]
 
 
 def sections(event: Event) -> list[Section]:
-    """Everything worth telling; a section without rows is left out."""
+    """The tables for an event, without the empty ones."""
     if isinstance(event, Alert):
         return [_section("", event.rows)]
     found = [
-        _section("", [("Event", event_name(event)), *event.rows, *_where_and_when(event)]),
-        _section("Followed rule", _followed(event)),
+        _section("", [("Event", event_name(event)), *event.rows, *_workspace_and_time(event)]),
+        _section("Followed rule", _followed_rule(event)),
         _section("Drift", _drift(event.drift) if event.drift else ()),
         _section("Tags", _tags(event).items()),
     ]
     return [section for section in found if section.rows]
 
 
-def _happened(event: Event) -> str:
-    return _drift_found(event.drift) if event.drift else event.headline
+def _event_headline(event: Event) -> str:
+    return _drift_headline(event.drift) if event.drift else event.headline
 
 
 def _section(title: str, rows: Iterable[tuple[str, Any]]) -> Section:
@@ -66,7 +66,7 @@ def _section(title: str, rows: Iterable[tuple[str, Any]]) -> Section:
     return Section(title, tuple(kept))
 
 
-def _where_and_when(event: Event) -> Iterator[tuple[str, Any]]:
+def _workspace_and_time(event: Event) -> Iterator[tuple[str, Any]]:
     workspace = event.view()["workspace"]
     labels = ", ".join(f"{name} {value}" for name, value in workspace["labels"].items())
     yield "Workspace", f"{workspace['name']} ({labels})" if labels else workspace["name"]
@@ -74,7 +74,7 @@ def _where_and_when(event: Event) -> Iterator[tuple[str, Any]]:
     yield "Time", f"{event.event_time:%Y-%m-%d %H:%M:%S %Z}" if event.event_time else None
 
 
-def _followed(event: Event) -> Iterator[tuple[str, Any]]:
+def _followed_rule(event: Event) -> Iterator[tuple[str, Any]]:
     if result := event.view().get("result"):
         yield from (("Rule", result["rule"]), ("Outcome", result["status"]), ("Summary", result["summary"]))
         yield from result["details"].items()
@@ -87,7 +87,7 @@ def _drift(drift: Drift) -> Iterator[tuple[str, Any]]:
     for violation in drift.violations:
         measured = f"{violation.metric or 'metric'} {_text(violation.value)}, threshold {_text(violation.threshold)}"
         yield violation.feature or "Feature", measured
-    yield "Message", None if drift.violations else drift.message  # which lists the violations, less readably
+    yield "Message", None if drift.violations else drift.message  # the message repeats the violations
     yield "Baseline", drift.baseline_dataset
     yield "Target", drift.target_dataset
     yield "From", f"{drift.start_time:%Y-%m-%d %H:%M %Z}" if drift.start_time else None
@@ -95,11 +95,11 @@ def _drift(drift: Drift) -> Iterator[tuple[str, Any]]:
 
 
 def _tags(event: Event) -> Mapping[str, Any]:
-    """The object's tags, without the message that is in the Drift section."""
+    """The object's tags, except the drift message, which the section Drift has."""
     return {name: value for name, value in event.tags.items() if name.lower() != BREACH_TAG}
 
 
-def _drift_found(drift: Drift) -> str:
+def _drift_headline(drift: Drift) -> str:
     features = ", ".join(violation.feature for violation in drift.violations if violation.feature)
     what = f" of {shorten(features, 80)}" if features else ""
     size = f" (coefficient {drift.coefficient:.3g})" if drift.coefficient is not None else ""

@@ -45,12 +45,12 @@ class MailServer:
 
     host: str
     port: int
-    taken: list[Delivered] = field(default_factory=list)
-    answers: dict[str, list[str]] = field(default_factory=dict)
+    accepted: list[Delivered] = field(default_factory=list)
+    replies: dict[str, list[str]] = field(default_factory=dict)
 
-    def answer(self, command: str) -> str | None:
+    def next_reply(self, command: str) -> str | None:
         """The next scripted reply to a command."""
-        left = self.answers.get(command)
+        left = self.replies.get(command)
         return left.pop(0) if left else None
 
 
@@ -61,8 +61,8 @@ class _Hooks:
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name, as are the following
         self, smtp: SMTP, _: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if refusal := self._server.answer("MAIL"):
-            return refusal
+        if reply := self._server.next_reply("MAIL"):
+            return reply
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 OK"
@@ -70,24 +70,24 @@ class _Hooks:
     async def handle_RCPT(  # noqa: N802 - as above
         self, smtp: SMTP, _: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if refusal := self._server.answer(f"RCPT {address}"):
-            return refusal
+        if reply := self._server.next_reply(f"RCPT {address}"):
+            return reply
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, smtp: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
-        if refusal := self._server.answer("DATA"):
-            return refusal
+        if reply := self._server.next_reply("DATA"):
+            return reply
         assert isinstance(envelope.content, bytes)
         login = session.auth_data.login.decode() if isinstance(session.auth_data, LoginPassword) else ""
         assert smtp.transport is not None
         encrypted = session.ssl is not None or smtp.transport.get_extra_info("sslcontext") is not None
         recipients = tuple(str(address) for address in envelope.rcpt_tos)
-        self._server.taken.append(Delivered(str(envelope.mail_from), recipients, envelope.content, encrypted, login))
+        self._server.accepted.append(Delivered(str(envelope.mail_from), recipients, envelope.content, encrypted, login))
         return "250 OK: accepted"
 
     async def handle_QUIT(self, smtp: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
-        return self._server.answer("QUIT") or "221 Bye"
+        return self._server.next_reply("QUIT") or "221 Bye"
 
 
 @contextmanager
@@ -101,8 +101,8 @@ def mail_server(
     server = MailServer("localhost", 0)
 
     def authenticate(_: SMTP, __: Session, ___: Envelope, ____: str, data: Any) -> AuthResult:
-        if refusal := server.answer("AUTH"):
-            return AuthResult(success=False, handled=False, message=refusal)
+        if reply := server.next_reply("AUTH"):
+            return AuthResult(success=False, handled=False, message=reply)
         good = isinstance(data, LoginPassword) and login == (data.login.decode(), data.password.decode())
         return AuthResult(success=good, handled=False, auth_data=data)
 

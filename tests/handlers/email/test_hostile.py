@@ -1,11 +1,8 @@
-"""Nothing that an event contains can add a header, a recipient or markup to a mail: over SMTP and over Azure.
+"""An event cannot add a header, a recipient or markup to a mail, over SMTP or over Azure.
 
-Whoever may tag a run or register a model writes these texts; so does anyone who can post to the function's URL.
+Everyone who may tag a run or register a model can write these texts, and so can everyone who can post to the function.
 """
 
-import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -16,12 +13,11 @@ from hypothesis import strategies as st
 from handlers.base import Action, CheckBack, Result, Succeeded
 from handlers.email.handler import Email
 from schemas import Context, Event, ModelDeployed, ModelRegistered, RunStatusChanged
-from tests.handlers.conftest import SetSettings
-from tests.handlers.email.test_content import Page
-from tests.kit.acs import KEY, MailService, mail_service
-from tests.kit.smtp import MailServer, mail_server
+from tests.handlers.email.received import Page, ReceivedMail, assert_harmless_mail, is_visible
+from tests.kit.acs import MailService
+from tests.kit.smtp import MailServer
 
-pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+pytestmark = pytest.mark.no_cover  # repeats lines that other tests cover
 
 HOSTILE = {
     "a header": "x\r\nBcc: victim@evil.example\r\nX-Evil: 1",
@@ -45,7 +41,7 @@ HOSTILE = {
     "an address": '"Boss" <boss@evil.example>, victim@evil.example',
     "a NUL": "a\x00b",
     "escape sequences": "\x1b]0;owned\x07\x1b[2J",
-    "an override of direction": "\u202egnp.exe\u2066x\u2069",
+    "a bidirectional override": "\u202egnp.exe\u2066x\u2069",
     "a lone surrogate": "a\ud800b\udfff\udc80",
     "a long line": "x" * 10_000,
     "spaces": " " * 10_000,
@@ -62,7 +58,6 @@ ALLOWED_HEADERS = {
     "Content-Type",
     "Content-Transfer-Encoding",
 }
-FORBIDDEN_TAGS = {"script", "img", "form", "style", "iframe", "link", "object", "input", "base"}
 
 DEFAULT = Email(to="ml-team@example.com")
 OWN = Email(
@@ -79,18 +74,8 @@ OWN_HTML = Email(
 )
 
 
-@dataclass
-class Seen:
-    """A mail as it came out at the other end, whichever way it took."""
-
-    recipients: set[str]
-    subject: str
-    text: str
-    html: str
-
-
 def run_with(text: str) -> Event:
-    """A run whose every free text, and the names of whose tags, are hostile."""
+    """A run with the text in each field, tag and tag name, in the workspace and in the result."""
     event = RunStatusChanged.example(
         id=text.strip() or "e",
         run_id=text[:5_000].strip() or "r",
@@ -104,88 +89,53 @@ def run_with(text: str) -> Event:
     return Context(event, {"name": text, "labels": {"team": text}}, result.view()).event_for_handler()
 
 
-@pytest.fixture
-def server(settings: SetSettings) -> Iterator[MailServer]:
-    with mail_server() as server:
-        settings(EMAIL_FROM="events@example.com", EMAIL_SMTP_HOST=server.host, EMAIL_SMTP_PORT=server.port)
-        settings(EMAIL_SMTP_SECURITY="none")
-        yield server
-
-
-@pytest.fixture
-def service(settings: SetSettings) -> Iterator[MailService]:
-    with mail_service() as service:
-        settings(EMAIL_FROM="events@example.com", EMAIL_ACS_ENDPOINT=service.url, EMAIL_ACS_KEY=KEY)
-        yield service
-
-
-def over_smtp(server: MailServer, email: Email, event: Event) -> Seen:
-    server.taken.clear()
+def over_smtp(server: MailServer, email: Email, event: Event) -> ReceivedMail:
+    server.accepted.clear()
     assert isinstance(email.run(event, Action()), Succeeded)
-    [mail] = server.taken
-    message = mail.message
+    [delivered] = server.accepted
+    message = delivered.message
     assert set(message.keys()) <= ALLOWED_HEADERS
     assert len(message.keys()) == len(set(message.keys()))
     assert not message.defects
-    assert mail.content.isascii()
+    assert delivered.content.isascii()
     assert [part.get_content_type() for part in message.iter_parts()] in (
         ["text/plain", "text/html"],
         ["text/plain"],
         [],
     )
-    subject = " ".join(str(message["Subject"]).split())  # without what folding added
-    return Seen(set(mail.recipients), subject, mail.part("plain"), mail.part("html"))
+    subject = " ".join(str(message["Subject"]).split())  # without the white space of folding
+    return ReceivedMail(set(delivered.recipients), subject, delivered.part("plain"), delivered.part("html"))
 
 
-def over_azure(service: MailService, email: Email, event: Event) -> Seen:
+def over_azure(service: MailService, email: Email, event: Event) -> ReceivedMail:
     service.sent.clear()
     assert isinstance(email.run(event, Action()), CheckBack)
     [message] = service.sent.values()
     assert set(message["headers"]) == {"Message-ID"}
     recipients = {a["address"] for some in message["recipients"].values() for a in some}
     content = message["content"]
-    return Seen(recipients, content["subject"], content["plainText"], content.get("html", ""))
-
-
-def is_visible(line: str) -> bool:
-    """On one line, without what hides or turns round the rest of it."""
-    hidden = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-    return not any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} or c in hidden for c in line)
-
-
-def is_harmless(seen: Seen) -> None:
-    assert seen.recipients == {"ml-team@example.com"}
-    assert len(seen.subject) <= 200
-    assert is_visible(seen.subject)
-    for part in (seen.text, seen.html):
-        assert not set(part) & {*map(chr, range(0xD800, 0xE000)), "\x00", "\x1b", "\u202e", "\u2066", "\r"}
-    page = Page(seen.html)
-    assert not {tag for tag, _ in page.tags} & FORBIDDEN_TAGS
-    attributes = {name for _, found in page.tags for name in found}
-    assert not {name for name in attributes if name.startswith("on")}
-    assert {"src", "action"}.isdisjoint(attributes)
-    assert all(link and link.startswith(("https://", "http://")) for link in page.links)
+    return ReceivedMail(recipients, content["subject"], content["plainText"], content.get("html", ""))
 
 
 @pytest.mark.parametrize("email", [DEFAULT, OWN, OWN_HTML], ids=["default", "own templates", "own html"])
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_run_over_smtp(server: MailServer, text: str, email: Email) -> None:
-    is_harmless(over_smtp(server, email, run_with(text)))
+def test_hostile_run_over_smtp(server: MailServer, text: str, email: Email) -> None:
+    assert_harmless_mail(over_smtp(server, email, run_with(text)))
 
 
 @pytest.mark.parametrize("email", [DEFAULT, OWN, OWN_HTML], ids=["default", "own templates", "own html"])
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_run_over_azure(service: MailService, text: str, email: Email) -> None:
-    is_harmless(over_azure(service, email, run_with(text)))
+def test_hostile_run_over_azure(service: MailService, text: str, email: Email) -> None:
+    assert_harmless_mail(over_azure(service, email, run_with(text)))
 
 
 @pytest.mark.parametrize("text", ["<" * 1_000_000, "\u202e" * 1_000_000, "https://e.example " * 50_000])
-def test_a_million_characters(server: MailServer, text: str) -> None:
-    """As many as Event Grid delivers."""
-    seen = over_smtp(server, OWN, run_with(text))
-    is_harmless(seen)
-    assert len(seen.text) <= 200_100
-    assert len(seen.html) <= 1_100_000
+def test_event_of_a_million_characters(server: MailServer, text: str) -> None:
+    """Event Grid delivers events of up to 1 MB."""
+    mail = over_smtp(server, OWN, run_with(text))
+    assert_harmless_mail(mail)
+    assert len(mail.text) <= 200_100
+    assert len(mail.html) <= 1_100_000
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
@@ -198,37 +148,37 @@ def test_a_million_characters(server: MailServer, text: str) -> None:
     ],
     ids=["model", "endpoint", "drift"],
 )
-def test_other_hostile_events(server: MailServer, text: str, event: Any) -> None:
-    is_harmless(over_smtp(server, DEFAULT, event(text[:5_000].strip() or "x")))
+def test_hostile_model_endpoint_and_drift(server: MailServer, text: str, event: Any) -> None:
+    assert_harmless_mail(over_smtp(server, DEFAULT, event(text[:5_000].strip() or "x")))
 
 
-def test_a_template_inside_a_tag_is_told_and_not_evaluated(server: MailServer) -> None:
-    seen = over_smtp(server, OWN, RunStatusChanged.example(run_status="s", run_tags={"note": "{{ id }} {{ 7 * 7 }}"}))
-    assert seen.subject == "s {{ id }} {{ 7 * 7 }}"
-    assert "{{ id }} {{ 7 * 7 }}" in seen.text
-    assert "49" not in seen.text.replace("{{ 7 * 7 }}", "")
+def test_template_in_a_tag_is_not_evaluated(server: MailServer) -> None:
+    mail = over_smtp(server, OWN, RunStatusChanged.example(run_status="s", run_tags={"note": "{{ id }} {{ 7 * 7 }}"}))
+    assert mail.subject == "s {{ id }} {{ 7 * 7 }}"
+    assert "{{ id }} {{ 7 * 7 }}" in mail.text
+    assert "49" not in mail.text.replace("{{ 7 * 7 }}", "")
 
 
-def test_an_encoded_word_in_a_tag_is_told_as_it_is(server: MailServer) -> None:
-    """It is not decoded into something else, and then into headers."""
+def test_encoded_word_in_a_tag_is_not_decoded(server: MailServer) -> None:
+    """Decoded, it would add a header."""
     word = "=?utf-8?q?x=0D=0ABcc:_victim=40evil.example?="
-    seen = over_smtp(server, OWN, RunStatusChanged.example(run_status="s", run_tags={"note": word}))
-    assert seen.subject == "s = ?utf-8?q?x=0D=0ABcc:_victim=40evil.example?="
+    mail = over_smtp(server, OWN, RunStatusChanged.example(run_status="s", run_tags={"note": word}))
+    assert mail.subject == "s = ?utf-8?q?x=0D=0ABcc:_victim=40evil.example?="
 
 
-def test_html_that_a_tag_holds_is_shown_as_text(server: MailServer) -> None:
+def test_html_in_a_tag_is_shown_as_text(server: MailServer) -> None:
     tag = "<b>bold</b> & <a href='https://evil.example'>x</a>"
-    seen = over_smtp(server, OWN_HTML, RunStatusChanged.example(run_tags={"note": tag}))
-    assert tag in Page(seen.html).text
-    assert Page(seen.html).links == []
+    mail = over_smtp(server, OWN_HTML, RunStatusChanged.example(run_tags={"note": tag}))
+    assert tag in Page(mail.html).text
+    assert Page(mail.html).links == []
 
 
 @hypothesis_settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(codec=None), max_size=200))
-def test_any_text_at_all(server: MailServer, text: str) -> None:
-    """Whatever a tag holds, exactly one mail goes to exactly one recipient, with the headers that are ours."""
+def test_any_text_in_a_tag(server: MailServer, text: str) -> None:
+    """Exactly one mail goes out, with the app's own headers, and only to allowed domains."""
     for email in (DEFAULT, OWN, OWN_HTML):
-        seen = over_smtp(server, email, run_with(text if text.strip() else "x"))
-        assert "ml-team@example.com" in seen.recipients
-        assert all(recipient.endswith("@example.com") for recipient in seen.recipients)
-        assert is_visible(seen.subject)
+        mail = over_smtp(server, email, run_with(text if text.strip() else "x"))
+        assert "ml-team@example.com" in mail.recipients
+        assert all(recipient.endswith("@example.com") for recipient in mail.recipients)
+        assert is_visible(mail.subject)

@@ -1,4 +1,4 @@
-"""The stand-ins themselves: they refuse what the real services refuse."""
+"""The emulated mail services in tests/kit reject what the real services reject."""
 
 import smtplib
 import ssl
@@ -29,8 +29,8 @@ def client(service: MailService, key: str = KEY) -> EmailClient:
     return EmailClient(service.url, AzureKeyCredential(key), retry_total=0)
 
 
-def test_the_sdks_own_sending_and_polling_works() -> None:
-    """As it is documented for azure-communication-email."""
+def test_sdk_can_send_and_poll() -> None:
+    """As the documentation of azure-communication-email shows."""
     with mail_service() as service, client(service) as sender:
         service.statuses = ["Running"]
         result = sender.begin_send(MESSAGE, polling_interval=0.01).result()
@@ -38,7 +38,7 @@ def test_the_sdks_own_sending_and_polling_works() -> None:
     assert list(service.sent.values()) == [MESSAGE]
 
 
-def test_an_operation_that_is_known_is_not_sent_again() -> None:
+def test_known_operation_is_not_sent_again() -> None:
     operation = str(uuid4())
     with mail_service() as service, client(service) as sender:
         for subject in ("first", "second"):
@@ -46,9 +46,9 @@ def test_an_operation_that_is_known_is_not_sent_again() -> None:
     assert [message["content"]["subject"] for message in service.sent.values()] == ["first"]
 
 
-def test_a_wrong_key_is_refused() -> None:
-    refused = pytest.raises(ClientAuthenticationError, match="the signature is invalid")
-    with mail_service() as service, client(service, "YW5vdGhlciBrZXk=") as sender, refused:
+def test_wrong_key_is_rejected() -> None:
+    error = pytest.raises(ClientAuthenticationError, match="the signature is invalid")
+    with mail_service() as service, client(service, "YW5vdGhlciBrZXk=") as sender, error:
         sender.begin_send(MESSAGE)
     assert service.sent == {}
 
@@ -64,15 +64,15 @@ def test_a_wrong_key_is_refused() -> None:
         ("Authorization", "Bearer nonsense", "no token for this service"),
     ],
 )
-def test_a_request_that_was_changed_on_its_way_is_refused(name: str, value: str | timedelta, reason: str) -> None:
+def test_tampered_request_is_rejected(name: str, value: str | timedelta, reason: str) -> None:
     """The signature covers verb, path, date, host and body."""
 
     def change(request: PipelineRequest[HttpRequest]) -> None:
         request.http_request.headers[name] = text
 
     text = value if isinstance(value, str) else format_datetime(datetime.now(UTC) + value, usegmt=True)
-    refused = pytest.raises(ClientAuthenticationError, match=reason)
-    with mail_service() as service, client(service) as sender, refused:
+    error = pytest.raises(ClientAuthenticationError, match=reason)
+    with mail_service() as service, client(service) as sender, error:
         sender.begin_send(MESSAGE, polling=False, raw_request_hook=change)
     assert service.sent == {}
 
@@ -81,15 +81,15 @@ def test_a_request_that_was_changed_on_its_way_is_refused(name: str, value: str 
     ("resource", "status"), [("https://communication.azure.com/", 404), ("https://storage.azure.com/", 401)]
 )
 @pytest.mark.usefixtures("trusted")
-def test_a_token_is_for_one_service(server_tls: ssl.SSLContext, resource: str, status: int) -> None:
-    """404: it was let in, and there is no such operation."""
+def test_token_is_valid_for_one_service(server_tls: ssl.SSLContext, resource: str, status: int) -> None:
+    """404 means that the token is valid: the operation does not exist."""
     with mail_service(server_tls) as service:
         url = f"{service.url}/emails/operations/x?api-version=2025-09-01"
         answer = requests.get(url, headers={"Authorization": f"Bearer {token(resource)}"}, timeout=5)
     assert answer.status_code == status
 
 
-def test_a_token_is_not_taken_over_plain_http() -> None:
+def test_token_over_plain_http_is_rejected() -> None:
     with mail_service() as service:
         answer = requests.get(
             f"{service.url}/emails/x", headers={"Authorization": f"Bearer {token(AUDIENCE)}"}, timeout=5
@@ -109,19 +109,18 @@ def test_a_token_is_not_taken_over_plain_http() -> None:
         {"sender": "events@example.com"},
     ],
 )
-def test_a_message_that_azure_would_refuse_is_refused(change: dict[str, object]) -> None:
-    with mail_service() as service, client(service) as sender, pytest.raises(HttpResponseError) as refused:
+def test_invalid_message_is_rejected(change: dict[str, object]) -> None:
+    with mail_service() as service, client(service) as sender, pytest.raises(HttpResponseError) as error:
         sender.begin_send(MESSAGE | change, operation_id=str(uuid4()))
-    assert refused.value.status_code == 400
+    assert error.value.status_code == 400
 
 
-def test_an_operation_id_is_a_guid() -> None:
+def test_operation_id_must_be_a_guid() -> None:
     with mail_service() as service, client(service) as sender, pytest.raises(HttpResponseError, match="GUID"):
         sender.begin_send(MESSAGE, operation_id="mine")
 
 
-def test_a_mail_server_wants_what_it_was_told_to_want() -> None:
-    """With STARTTLS and a login: neither is optional."""
+def test_mail_server_requires_starttls_and_login() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with (
         mail_server(starttls=context, login=("mailer", "right")) as server,
@@ -132,7 +131,7 @@ def test_a_mail_server_wants_what_it_was_told_to_want() -> None:
         assert plain.mail("a@example.com")[0] == 530
 
 
-def test_a_scripted_server_says_its_lines() -> None:
+def test_scripted_server_sends_its_replies() -> None:
     with (
         scripted_server("220 hi", "250 hello", "221 bye") as server,
         smtplib.SMTP(server.host, server.port, timeout=5) as client,

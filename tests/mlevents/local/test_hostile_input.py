@@ -25,7 +25,7 @@ from mlevents.local.app import LocalApp
 from mlevents.local.azurite import Azurite
 from mlevents.local.host.payloads import event_grid
 from schemas import EventError, RunStatusChanged, parse_event
-from tests.handlers.email.test_hostile import Seen, is_harmless
+from tests.handlers.email.received import ReceivedMail, assert_harmless_mail
 from tests.kit.hostile import CLOUD_EVENTS, HUGE, SAMPLES, TEXTS, altered, damaged, deep, deliveries
 from tests.kit.processes import EXAMPLE, settings_of
 from tests.kit.started import ROOT
@@ -153,9 +153,9 @@ def assert_harmless(target: Target) -> None:
     for mail in target.local.mails:
         page = mail.message.get_body(("html",))
         html = str(page.get_content()).replace("\r\n", "\n") if page else ""
-        seen = Seen(set(mail.recipients), mail.subject, mail.text, html)
+        seen = ReceivedMail(set(mail.recipients), mail.subject, mail.text, html)
         assert seen.recipients == {"ml-platform@example.com"}
-        is_harmless(replace(seen, recipients={"ml-team@example.com"}))
+        assert_harmless_mail(replace(seen, recipients={"ml-team@example.com"}))
 
 
 def event(**changes: Any) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def mail(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """Settings of a mail service that refuses mail, and quotes the credentials in its refusal."""
     if request.param == "smtp":
         with mail_server(login=("mailer", "another")) as server:
-            server.answers["AUTH"] = [f"535 5.7.8 mailer has not the password {PASSWORD}"] * 9
+            server.replies["AUTH"] = [f"535 5.7.8 mailer has not the password {PASSWORD}"] * 9
             yield {
                 "EMAIL_SMTP_HOST": server.host,
                 "EMAIL_SMTP_PORT": str(server.port),
