@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from handlers.base import RetryLater
 from handlers.email.address import Mailbox, parse_mailbox
 
-_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class EmailSettings(BaseSettings):
         """The server or service that mails are submitted to."""
         if self.acs_endpoint:
             return AcsService(self.acs_endpoint, self.acs_key)
-        port = self.smtp_port or _PORTS[self.smtp_security]
+        port = self.smtp_port or PORTS[self.smtp_security]
         return SmtpServer(self.smtp_host, port, self.smtp_security, self.smtp_username, self.smtp_password)
 
     @field_validator("*", mode="before")

@@ -19,7 +19,7 @@ from handlers.email.text import one_line
 Rejections: TypeAlias = dict[str, tuple[int, bytes]]
 
 _TIMEOUT = 10.0  # seconds to wait for each reply; smtplib has no timeout of its own
-_LOGIN_CODES = {530, 534, 535, 538}  # RFC 4954, section 6
+LOGIN_CODES = {530, 534, 535, 538}  # RFC 4954, section 6
 LOGIN_MAX_ELAPSED = timedelta(minutes=30)  # how long a rejected login is retried
 RETRY_DELAY = timedelta(minutes=2)  # of deferred recipients: greylisting and "too many recipients" pass quickly
 
@@ -81,7 +81,7 @@ def _session(server: SmtpServer) -> Iterator[smtplib.SMTP]:
 
 def _classify(server: SmtpServer, error: OSError) -> RetryLater | GiveUp:
     match error:
-        case smtplib.SMTPResponseException(smtp_code=code) if code in _LOGIN_CODES:
+        case smtplib.SMTPResponseException(smtp_code=code) if code in LOGIN_CODES:
             hint = "check EMAIL_SMTP_USERNAME and EMAIL_SMTP_PASSWORD"
             return RetryLater(f"{_name(server)} rejects the login ({code}): {hint}", max_elapsed=LOGIN_MAX_ELAPSED)
         case smtplib.SMTPResponseException(smtp_code=code, smtp_error=text):

@@ -1,8 +1,8 @@
 """An emulated email service of Azure Communication Services, on loopback.
 
-It verifies what the real one verifies: the HMAC-SHA256 signature of a request (learn.microsoft.com, "Authentication" of
-the Azure Communication Services REST reference) or the audience of a bearer token, the api-version, the body. A message
-with an Operation-Id that it knows is accepted and not sent again.
+Like the real service, it verifies the HMAC-SHA256 signature of a request (learn.microsoft.com, "Authentication" in the
+Azure Communication Services REST reference) or the audience of a bearer token, the api-version and the body. It accepts
+a message with a known Operation-Id, and does not send it again.
 """
 
 import hmac
@@ -37,7 +37,7 @@ class Reply:
 
 @dataclass
 class MailService:
-    """Its URL, the messages and requests that it received, and its scripted replies."""
+    """The service's URL, the messages and requests that it received, and its scripted replies."""
 
     url: str = ""
     sent: dict[str, Any] = field(default_factory=dict)  # Operation-Id -> the message
@@ -50,8 +50,8 @@ class MailService:
         if problem := _problem(operation, message):
             return Reply(400, {"error": {"code": "BadRequest", "message": problem}})
         self.sent.setdefault(operation, message)
-        where = f"{self.url}/emails/operations/{operation}?api-version=2025-09-01"
-        return Reply(202, {"id": operation, "status": "Running"}, {"Operation-Location": where, "Retry-After": "30"})
+        location = f"{self.url}/emails/operations/{operation}?api-version=2025-09-01"
+        return Reply(202, {"id": operation, "status": "Running"}, {"Operation-Location": location, "Retry-After": "30"})
 
     def status(self, operation: str) -> Reply:
         if operation not in self.sent:
@@ -66,21 +66,21 @@ def mail_service(tls: ssl.SSLContext | None = None) -> Iterator[MailService]:
     """Run the service within the block."""
     service = MailService()
 
-    class Answer(_Answer):
+    class Responder(_Responder):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             operation = self.headers.get("Operation-Id") or str(uuid4())
-            self.answer(self.checked(body) or service.send(operation, json.loads(body)))
+            self.respond(self.error_for(body) or service.send(operation, json.loads(body)))
 
         def do_GET(self) -> None:
             operation = urlsplit(self.path).path.rpartition("/")[2]
-            self.answer(self.checked(b"") or service.status(operation))
+            self.respond(self.error_for(b"") or service.status(operation))
 
-        def checked(self, body: bytes) -> Reply | None:
+        def error_for(self, body: bytes) -> Reply | None:
             url = urlsplit(self.path)
             service.requests.append(f"{self.command} {url.path}")
-            if refusal := _unauthorized(self.command, self.path, self.headers, body, encrypted=tls is not None):
-                return Reply(401, {"error": {"code": "Denied", "message": refusal}})
+            if reason := _unauthorized(self.command, self.path, self.headers, body, encrypted=tls is not None):
+                return Reply(401, {"error": {"code": "Denied", "message": reason}})
             if service.replies:
                 return service.replies.pop(0)
             expected = "/emails:send" if self.command == "POST" else "/emails/operations/"
@@ -88,12 +88,12 @@ def mail_service(tls: ssl.SSLContext | None = None) -> Iterator[MailService]:
                 return Reply(404, {"error": {"code": "NotFound", "message": f"no {self.command} {self.path}"}})
             return None
 
-    with _serving(Answer, tls) as service.url:
+    with _serving(Responder, tls) as service.url:
         yield service
 
 
-class _Answer(BaseHTTPRequestHandler):
-    def answer(self, reply: Reply) -> None:
+class _Responder(BaseHTTPRequestHandler):
+    def respond(self, reply: Reply) -> None:
         body = b"" if reply.body is None else json.dumps(reply.body).encode()
         self.send_response(reply.status)
         headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **reply.headers}
@@ -107,7 +107,7 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def _serving(handler: type[_Answer], tls: ssl.SSLContext | None) -> Iterator[str]:
+def _serving(handler: type[_Responder], tls: ssl.SSLContext | None) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
@@ -121,7 +121,7 @@ def _serving(handler: type[_Answer], tls: ssl.SSLContext | None) -> Iterator[str
 
 
 def _unauthorized(verb: str, path: str, headers: Any, body: bytes, *, encrypted: bool) -> str:
-    """Why a request is refused; "" if it is not."""
+    """The reason to reject a request, or "" to accept it."""
     credentials = headers.get("Authorization", "")
     if credentials.startswith("Bearer "):
         return (
@@ -140,7 +140,7 @@ def _unauthorized(verb: str, path: str, headers: Any, body: bytes, *, encrypted:
 
 
 def _audience(authorization: str) -> str:
-    """The audience of a bearer token; "" if it is invalid or has expired. Its signature is not verified."""
+    """The audience of a bearer token, or "" if it is invalid or has expired. Does not verify the signature."""
     try:
         claims = json.loads(b64decode(authorization.split(".")[1] + "=="))
         return str(claims["aud"]) if claims["exp"] > datetime.now(UTC).timestamp() else ""
@@ -149,17 +149,17 @@ def _audience(authorization: str) -> str:
 
 
 def _problem(operation: str, message: Any) -> str:
-    """Why the service refuses a message; "" if it does not."""
+    """The reason to reject a message, or "" to accept it."""
     try:
         UUID(operation)
     except ValueError:
         return "Operation-Id is not a GUID"
     known = {"senderAddress", "recipients", "content", "headers", "userEngagementTrackingDisabled"}
     if unknown := set(message) - known:
-        return f"unknown: {unknown}"
+        return f"unknown fields: {unknown}"
     if not message["recipients"].get("to") or not message["content"].get("subject"):
         return "no recipient, or no subject"
-    everyone = [a["address"] for some in message["recipients"].values() for a in some]
-    if len(everyone) > 50 or any(address.count("@") != 1 or not address.isascii() for address in everyone):
-        return f"recipients: {everyone}"
+    addresses = [entry["address"] for entries in message["recipients"].values() for entry in entries]
+    if len(addresses) > 50 or any(address.count("@") != 1 or not address.isascii() for address in addresses):
+        return f"recipients: {addresses}"
     return "" if "@" in message["senderAddress"] and "<" not in message["senderAddress"] else "senderAddress"

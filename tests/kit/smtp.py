@@ -1,4 +1,4 @@
-"""A mail server on loopback, plain or with TLS, that keeps the mails it accepts and can be scripted to refuse."""
+"""A mail server on loopback, with or without TLS. It keeps the mails that it accepts, and sends scripted replies."""
 
 import asyncio
 import socket
@@ -19,7 +19,7 @@ from emulator.background import Background
 
 @dataclass(frozen=True)
 class Delivered:
-    """An accepted mail, and how it was sent."""
+    """An accepted mail, with the login and encryption of its connection."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -41,7 +41,7 @@ class Delivered:
 
 @dataclass
 class MailServer:
-    """Its address, the accepted mails, and scripted replies by command: ``"RCPT a@example.com"``, ``"DATA"``."""
+    """The server's address, accepted mails, and scripted replies by command: ``"DATA"``, ``"RCPT a@example.com"``."""
 
     host: str
     port: int
@@ -49,9 +49,9 @@ class MailServer:
     replies: dict[str, list[str]] = field(default_factory=dict)
 
     def next_reply(self, command: str) -> str | None:
-        """The next scripted reply to a command."""
-        left = self.replies.get(command)
-        return left.pop(0) if left else None
+        """The next scripted reply to a command, or None if the server is to handle it."""
+        replies = self.replies.get(command)
+        return replies.pop(0) if replies else None
 
 
 class _Hooks:
@@ -103,8 +103,8 @@ def mail_server(
     def authenticate(_: SMTP, __: Session, ___: Envelope, ____: str, data: Any) -> AuthResult:
         if reply := server.next_reply("AUTH"):
             return AuthResult(success=False, handled=False, message=reply)
-        good = isinstance(data, LoginPassword) and login == (data.login.decode(), data.password.decode())
-        return AuthResult(success=good, handled=False, auth_data=data)
+        valid = isinstance(data, LoginPassword) and login == (data.login.decode(), data.password.decode())
+        return AuthResult(success=valid, handled=False, auth_data=data)
 
     def protocol() -> SMTP:
         return SMTP(
@@ -133,36 +133,36 @@ async def _listen(protocol: Callable[[], SMTP], tls: ssl.SSLContext | None) -> a
 
 async def _close(listening: asyncio.Server) -> None:
     listening.close()
-    others = asyncio.all_tasks() - {asyncio.current_task()}  # connections that are still open
-    for task in others:
+    connections = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in connections:
         task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.gather(*connections, return_exceptions=True)
 
 
 @contextmanager
 def scripted_server(*replies: str) -> Iterator[MailServer]:
-    """A server that sends these replies in turn, whatever the commands are, and then hangs up; "" sends nothing."""
+    """Run a server that sends these replies to any commands, and then hangs up. At "" it stops replying."""
     server = MailServer("localhost", 0)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server.port = listening.getsockname()[1]
-        thread = Thread(target=_play, args=(listening, replies))
+        thread = Thread(target=_send_replies, args=(listening, replies))
         thread.start()
         yield server
         thread.join(10)
 
 
-def _play(listening: socket.socket, replies: Sequence[str]) -> None:
+def _send_replies(listening: socket.socket, replies: Sequence[str]) -> None:
     connection, _ = listening.accept()
     with connection, connection.makefile("rb") as lines:
         for number, reply in enumerate(replies):
             if number:
-                _read(lines, after_data=replies[number - 1].startswith("354"))
+                _read_command(lines, after_data=replies[number - 1].startswith("354"))
             if not reply:
-                lines.read()  # until the other side gives up
+                lines.read()  # until the client hangs up
                 return
             connection.sendall(f"{reply}\r\n".encode())
 
 
-def _read(lines: Any, *, after_data: bool) -> None:
+def _read_command(lines: Any, *, after_data: bool) -> None:
     while (line := lines.readline()) and after_data and line != b".\r\n":
         continue

@@ -1,4 +1,4 @@
-"""docs/handlers/email.md agrees with the code: its rules, keys, app settings and numbers."""
+"""docs/handlers/email.md agrees with the code: its rules, keys, app settings, example mail and numbers."""
 
 import re
 from pathlib import Path
@@ -8,12 +8,15 @@ import pytest
 from ruamel.yaml import YAML
 
 from handlers.base import Action
-from handlers.email.content import SUBJECT_LIMIT
+from handlers.email import acs, smtp
+from handlers.email.content import HTML_LIMIT, SUBJECT_LIMIT, TEXT_LIMIT, Content
 from handlers.email.handler import MAX_RECIPIENTS, Email
-from handlers.email.settings import EmailSettings
-from schemas import EVENT_TYPES
+from handlers.email.settings import PORTS, EmailSettings
+from handlers.errors import DENIED, PERMANENT, PROPAGATION, THROTTLED
+from schemas import EVENT_TYPES, Context, RunStatusChanged
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs/handlers/email.md").read_text(encoding="utf-8")
+TEXT = " ".join(PAGE.split())  # without line breaks
 RULES: list[Any] = [
     rule for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) for rule in YAML(typ="safe").load(block)
 ]  # fmt: skip - a pipeline
@@ -30,6 +33,14 @@ def test_rules_on_the_page_work(rule: dict[str, Any]) -> None:
         assert email._content.render_html(event, Action())
 
 
+def test_page_shows_the_default_mail() -> None:
+    workspace = {"name": "churn-prod", "labels": {"env": "prod"}}
+    event = Context(RunStatusChanged.example(), workspace).event_for_handler()
+    [text] = re.findall(r"```text\n(.*?)\n```", PAGE, re.DOTALL)
+    assert Content().render_text(event, Action()).startswith(f"{text}\n\n{event.studio_url}\n\n-- \n")
+    assert f"`{Content().render_subject(event)}`" in TEXT
+
+
 def test_page_lists_every_key_of_a_rule() -> None:
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", PAGE.partition("## App settings")[0], re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"\w+", row)} == set(Email.model_fields)
@@ -41,6 +52,29 @@ def test_page_lists_every_app_setting() -> None:
     assert set(rows) == names
 
 
-def test_the_pages_numbers_are_the_codes() -> None:
-    assert f"At most {MAX_RECIPIENTS} recipients" in PAGE
-    assert f"at most {SUBJECT_LIMIT} characters" in PAGE
+def test_page_has_the_limits_of_the_code() -> None:
+    assert f"at most {MAX_RECIPIENTS} recipients" in TEXT
+    assert f"at most {SUBJECT_LIMIT} characters" in TEXT
+    assert f"A text part over {TEXT_LIMIT:,} characters is truncated" in TEXT
+    assert f"An HTML part over {HTML_LIMIT:,} characters is left out" in TEXT
+
+
+def test_page_has_the_ports_of_the_code() -> None:
+    assert ", ".join(f"{port} for `{security}`" for security, port in PORTS.items()) in TEXT
+
+
+def test_page_has_the_delays_of_the_code() -> None:
+    first, second = (int(delay.total_seconds()) for delay in acs.POLL_DELAYS)
+    assert f"polls for the result after {first} seconds, and again after {second}" in TEXT
+    assert f"retries these after {smtp.RETRY_DELAY.total_seconds() / 60:.0f} minutes" in TEXT
+    assert f"retries for {smtp.LOGIN_MAX_ELAPSED.total_seconds() / 60:.0f} minutes, since" in TEXT
+    assert f"retries 401 and 403 for {PROPAGATION.total_seconds() / 60:.0f} minutes" in TEXT
+
+
+def test_page_has_the_status_codes_of_the_code() -> None:
+    codes = [str(code) for code in sorted(smtp.LOGIN_CODES)]
+    assert f"rejects the login: {', '.join(codes[:-1])} or {codes[-1]} |" in TEXT
+    assert f"rejects the identity or the key: {' or '.join(map(str, sorted(DENIED)))} |" in TEXT
+    assert f"the service answers {' or '.join(map(str, sorted(THROTTLED)))} |" in TEXT
+    assert 400 in PERMANENT
+    assert "the service answers 400 | the action fails" in TEXT
