@@ -69,7 +69,7 @@ class Content:
         return header(f"[{event.view()['workspace']['name']}] {headline(event)}", SUBJECT_LIMIT)
 
     def render_text(self, event: Event, action: Action) -> str:
-        """Render the text part, at most `TEXT_LIMIT` characters long. Raises jinja2.TemplateError."""
+        """Render the text part, truncated to `TEXT_LIMIT` characters. Raises jinja2.TemplateError."""
         text = clean(self.body.render(event)) if self.body else _default_text(event, action)
         return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…\n\n(truncated: the text was too long)\n"
 

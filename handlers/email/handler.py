@@ -43,9 +43,7 @@ class Email(Handler[Event]):
         return self
 
     def run(self, event: Event, action: Action) -> Outcome:
-        """Send the mail, or continue sending it. Raises RetryLater, GiveUp, jinja2.TemplateError and azure-core's
-        errors.
-        """
+        """Send the mail, or poll for its result. Raises RetryLater, GiveUp, TemplateError and azure-core's errors."""
         settings = EmailSettings.read()
         transport = settings.transport
         if "operation" in action.state:  # Azure Communication Services has accepted the mail

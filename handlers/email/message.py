@@ -56,9 +56,7 @@ class Mail:
         return message.as_bytes()
 
     def sent(self, service: str, accepted: Sequence[str], rejected: Sequence[str] = ()) -> Succeeded:
-        """The outcome after `service` has accepted the mail for some recipients; `rejected` has the others, with the
-        reasons.
-        """
+        """The outcome after `service` accepted the mail. `rejected` has the rejected recipients, with the reasons."""
         details = {"to": ", ".join(accepted), "subject": self.subject, "message_id": self.message_id}
         if left_out := "; ".join([*self.left_out, *rejected]):
             details["left_out"] = left_out

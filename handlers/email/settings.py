@@ -103,8 +103,8 @@ class EmailSettings(BaseSettings):
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
         if bool(self.smtp_host) == bool(self.acs_endpoint):
-            both = "both EMAIL_SMTP_HOST and EMAIL_ACS_ENDPOINT are" if self.smtp_host else "no server is"
-            raise ValueError(f"{both} set; set either EMAIL_SMTP_HOST (SMTP) or EMAIL_ACS_ENDPOINT (Azure)")
+            problem = "both EMAIL_SMTP_HOST and EMAIL_ACS_ENDPOINT are" if self.smtp_host else "no server is"
+            raise ValueError(f"{problem} set; set either EMAIL_SMTP_HOST (SMTP) or EMAIL_ACS_ENDPOINT (Azure)")
         if bool(self.smtp_username) != bool(self.smtp_password):
             raise ValueError("EMAIL_SMTP_USERNAME and EMAIL_SMTP_PASSWORD belong together; set both or neither")
         secret = self.smtp_password.get_secret_value() if self.smtp_password else ""

@@ -16,7 +16,7 @@ from handlers.email.message import Mail
 from handlers.email.settings import SmtpServer
 from handlers.email.text import one_line
 
-Rejections: TypeAlias = dict[str, tuple[int, bytes]]
+NegativeReplies: TypeAlias = dict[str, tuple[int, bytes]]
 
 _TIMEOUT = 10.0  # seconds to wait for each reply; smtplib has no timeout of its own
 LOGIN_CODES = {530, 534, 535, 538}  # RFC 4954, section 6
@@ -32,10 +32,10 @@ def send(server: SmtpServer, mail: Mail, state: Mapping[str, Any]) -> Outcome:
     the reply (`never`).
     """
     recipients = [address for address in mail.recipients if address in state.get("left", mail.recipients)]
-    rejections = _submit(server, mail, recipients) if recipients else {}
-    deferred = {address: _reply(code, text) for address, (code, text) in rejections.items() if code < 500}
-    rejected = [f"{address}: {_reply(code, text)}" for address, (code, text) in rejections.items() if code >= 500]
-    accepted = [address for address in recipients if address not in rejections]
+    negative = _submit(server, mail, recipients) if recipients else {}
+    deferred = {address: _reply(code, text) for address, (code, text) in negative.items() if code < 500}
+    rejected = [f"{address}: {_reply(code, text)}" for address, (code, text) in negative.items() if code >= 500]
+    accepted = [address for address in recipients if address not in negative]
     if deferred and not accepted:
         raise RetryLater(f"{_name(server)} accepts no recipient yet: {_list(deferred)}")
     rejected, accepted = [*state.get("never", ()), *rejected], [*state.get("taken", ()), *accepted]
@@ -47,8 +47,8 @@ def send(server: SmtpServer, mail: Mail, state: Mapping[str, Any]) -> Outcome:
     return mail.sent(_name(server), accepted, rejected)
 
 
-def _submit(server: SmtpServer, mail: Mail, recipients: Sequence[str]) -> Rejections:
-    """Submit the mail for these recipients, and return those that the server did not accept."""
+def _submit(server: SmtpServer, mail: Mail, recipients: Sequence[str]) -> NegativeReplies:
+    """Submit the mail for these recipients. Return the replies for those that the server did not accept."""
     try:
         with _session(server) as smtp:
             return smtp.sendmail(mail.sender.address, recipients, mail.as_bytes())

@@ -142,8 +142,8 @@ def test_status_decides_whether_the_action_is_retried(
     """For a send and for a poll. Each makes one request."""
     state = TEAM.run(EVENT, Action()).state if polling else {}  # type: ignore[union-attr]  # it is a CheckBack
     service.requests.clear()
-    service.replies = [Reply(status, {"error": {"code": "Because", "message": "said the service"}})]
-    with pytest.raises(HttpResponseError, match="said the service") as error:
+    service.replies = [Reply(status, {"error": {"code": "Because", "message": "not today"}})]
+    with pytest.raises(HttpResponseError, match="not today") as error:
         TEAM.run(EVENT, Action(state=state))
     outcome = classify(error.value)
     assert isinstance(outcome, raised)

@@ -112,7 +112,7 @@ def over_azure(service: MailService, email: Email, event: Event) -> ReceivedMail
     assert isinstance(email.run(event, Action()), CheckBack)
     [message] = service.sent.values()
     assert set(message["headers"]) == {"Message-ID"}
-    recipients = {a["address"] for some in message["recipients"].values() for a in some}
+    recipients = {entry["address"] for entries in message["recipients"].values() for entry in entries}
     content = message["content"]
     return ReceivedMail(recipients, content["subject"], content["plainText"], content.get("html", ""))
 
