@@ -42,8 +42,8 @@ def run_with(scenario: Scenario, *faults: Fault) -> ScenarioRun:
 
 def pairs(scenario: Scenario) -> Iterator[tuple[Fault, Fault]]:
     """All pairs of faults; the second one is at a call of the run with the first one."""
-    for first in run_with(scenario).faults.different():
-        for second in run_with(scenario, first).faults.different(after=first.call):
+    for first in run_with(scenario).faults.distinct():
+        for second in run_with(scenario, first).faults.distinct(after=first.call):
             yield first, second
 
 
@@ -82,8 +82,8 @@ def test_a_fault_at_any_call_does_no_harm(scenario: Scenario) -> None:
 def test_two_faults_do_no_harm(scenario: Scenario) -> None:
     """A sample of the pairs; the soak has all of them."""
     chance = random.Random(SEED)
-    for first in chance.sample(run_with(scenario).faults.different(), FIRSTS):
-        seconds = run_with(scenario, first).faults.different(after=first.call)
+    for first in chance.sample(run_with(scenario).faults.distinct(), FIRSTS):
+        seconds = run_with(scenario, first).faults.distinct(after=first.call)
         for second in chance.sample(seconds, min(SECONDS, len(seconds))):
             run_with(scenario, first, second)
 

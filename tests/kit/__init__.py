@@ -1,1 +1,1 @@
-"""Stand-ins for services: what the code under test talks to over loopback."""
+"""What tests share: worlds, storage doubles, faults, scripted handlers, rules files, payloads and local services."""

@@ -1,6 +1,7 @@
 """Count the work that code does, so that a test can compare cost with size on any machine, however busy."""
 
 import sys
+import tracemalloc
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -21,3 +22,13 @@ def calls_of(run: Callable[[], object]) -> int:
     finally:
         sys.setprofile(previous)
     return count
+
+
+def peak_memory_of(run: Callable[[], object]) -> int:
+    """How many bytes Python has allocated at most at one time while `run` ran."""
+    tracemalloc.start()
+    try:
+        run()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

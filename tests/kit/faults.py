@@ -1,8 +1,8 @@
-"""Faults: crashes of a worker, and storage that fails, at numbered calls to storage and effects of handlers.
+"""Faults at numbered calls to storage and effects of handlers: crashes of a worker, failures of storage, conflicts.
 
-A worker may crash before a call or after it. Storage may be unavailable, so that a call is not applied; or the call is
-applied and the response is lost, which is Unavailable, too, after the SDK's own retries. Or another worker makes the
-same commit just before.
+A worker crashes before a call or after it. Storage is unavailable and does not apply a call, or it applies the call and
+the response is lost; the app gets Unavailable for both, after the SDK's own retries. Another worker commits the same
+rows just before, which is a conflict. tests/kit/faulty_proxy.py injects faults below the SDKs.
 """
 
 from collections import Counter
@@ -19,10 +19,10 @@ R = TypeVar("R")
 
 
 class WorkerDied(BaseException):
-    """The worker process has crashed. Not an Exception, because nothing in the process may handle it."""
+    """Raised where a worker process crashes. It is no Exception, because nothing in the process may handle it."""
 
 
-ERRORS = (WorkerDied, StorageError)  # that a worker's call may raise because of a fault or of stale reads
+ERRORS = (WorkerDied, StorageError)  # what a fault or a stale read may raise from a call in a worker
 
 
 class FaultKind(StrEnum):
@@ -32,7 +32,7 @@ class FaultKind(StrEnum):
     CRASH_AFTER = "the worker crashes after"
     UNAVAILABLE = "storage is unavailable for"
     RESPONSE_LOST = "the response is lost of"
-    CONFLICT = "another worker is faster at"  # commits only
+    CONFLICT = "another worker commits before"  # commits only
 
 
 class Fault(NamedTuple):
@@ -70,7 +70,7 @@ class Faults:
         self._by_call = {fault.call: fault.kind for fault in self.faults}
 
     def begin(self) -> None:
-        """Begin a call of a worker: a fault in it does not allow effects of earlier calls to be repeated."""
+        """Begin an invocation: a fault in it does not allow effects of earlier invocations to be repeated."""
         self._unrecorded = None
 
     def effect(self, effect: Effect) -> None:
@@ -102,7 +102,7 @@ class Faults:
         if kind == FaultKind.RESPONSE_LOST:
             raise self._inject(Unavailable("the response was lost"))
         if kind == FaultKind.CONFLICT:
-            raise self._inject(Conflict("another worker was faster"))
+            raise self._inject(Conflict("another worker has committed before"))
         if conflict:
             raise conflict
         return result
@@ -116,14 +116,14 @@ class Faults:
 
     def possible(self) -> list[Fault]:
         """A fault of each kind at each call so far. A read changes nothing: a crash before it equals one after it."""
+        all_but_conflict = tuple(kind for kind in FaultKind if kind != FaultKind.CONFLICT)
         kinds = {"read": (FaultKind.CRASH_AFTER, FaultKind.UNAVAILABLE), "commit": tuple(FaultKind)}
-        others = tuple(kind for kind in FaultKind if kind != FaultKind.CONFLICT)
-        return [Fault(n, kind) for n, name in enumerate(self.calls, 1) for kind in kinds.get(name, others)]
+        return [Fault(n, kind) for n, name in enumerate(self.calls, 1) for kind in kinds.get(name, all_but_conflict)]
 
-    def different(self, after: int = 0) -> list[Fault]:
+    def distinct(self, after: int = 0) -> list[Fault]:
         """The possible faults after a number of calls, without equivalent ones.
 
-        A crash before a call is equivalent to one after the previous call, or to not having begun.
+        A crash before a call is equivalent to one after the previous call, or to one before the first.
         """
         return [fault for fault in self.possible() if fault.call > after and fault.kind != FaultKind.CRASH_BEFORE]
 
@@ -146,29 +146,29 @@ class FaultyStorage:
         self.faults.call("send", lambda: self.queue.send(message, after))
 
 
-Place: TypeAlias = tuple[int, str]  # the number of a call, and "before" or "after" it
+CrashPoint: TypeAlias = tuple[int, str]  # the number of a call, and "before" or "after" it
 
 
 class CrashAt:
-    """Counts calls to storage and effects while it is `armed`, and crashes the worker at each of these places."""
+    """Counts calls while it is `armed`, and crashes the worker at each of these points."""
 
-    def __init__(self, *places: Place) -> None:
-        self.places = set(places)
+    def __init__(self, *points: CrashPoint) -> None:
+        self.points = set(points)
         self.calls = 0
         self.armed = True
 
     def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call, counted, with a crash if it is one of the places."""
+        """Wrap a call, so that it is counted and crashes at the points."""
 
         def counted(*args: Any, **kwargs: Any) -> Any:
             if not self.armed:
                 return call(*args, **kwargs)
             self.calls += 1
             number = self.calls
-            if (number, "before") in self.places:
+            if (number, "before") in self.points:
                 raise WorkerDied
             result = call(*args, **kwargs)
-            if (number, "after") in self.places:
+            if (number, "after") in self.points:
                 raise WorkerDied
             return result
 
@@ -189,4 +189,4 @@ class _Calls:
 
 
 def _unsupported(*_: Any) -> Any:
-    raise AssertionError("this double has no such call")
+    raise AssertionError("this double does not have this call")

@@ -1,6 +1,6 @@
-"""A proxy between the SDKs and Azurite that injects the faults of a network or a service.
+"""A proxy between the SDKs and Azurite that injects faults of the network and of the service.
 
-Nothing is patched: it really resets connections, leaves them silent, or closes them in the middle of a response.
+It patches nothing: it resets connections, does not respond, or closes a connection in the middle of a response.
 """
 
 import json
@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from emulator.state.storage_account import ACCOUNT, KEY
 from mlevents.local.azurite import Azurite
 
-COMMIT_ID = re.compile(rb'("commit": ?")[0-9a-f]{32}')  # by which dispatch/inbox/tables.py recognizes its commit
+COMMIT_ID = re.compile(rb'("commit": ?")[0-9a-f]{32}')  # dispatch/inbox/tables.py recognizes its own commits by it
 _KEYS = re.compile(r'"(?:RowKey|status)": ?"[^"]*"')
 _NAMES = re.compile(r"[0-9a-f-]{10,}|\|[a-z][a-z-]+")  # hashes, days and rules
 _MESSAGE = re.compile(rb"<MessageText>(.*)</MessageText>")
@@ -52,7 +52,7 @@ class Request:
 
     @property
     def shape(self) -> str:
-        """The request without ids: which kinds of rows in which states. Requests of one shape are equivalent."""
+        """The request without ids: kinds of rows and their states. Requests of one shape are equivalent."""
         match self.kind:
             case "commit":
                 about = "".join(_KEYS.findall(self.raw.decode()))
@@ -64,7 +64,7 @@ class Request:
 
     @property
     def message(self) -> str:
-        """The text of the queue message that it sends."""
+        """The text of the queue message in it, if there is one."""
         found = _MESSAGE.search(self.raw)
         return b64decode(found[1]).decode() if found else ""
 
@@ -75,16 +75,16 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """A fault at a request: is the request applied, and what is the response; at `times` consecutive requests.
+class NetworkFault:
+    """A fault at `times` consecutive requests, which are applied or not.
 
-    `answer` is a complete response, or ``reset``, ``hung up`` or ``silence``; without it, the real response is sent,
-    only half of it with `cut`. With `conflict`, another worker makes the same commit just before.
+    `response` is a complete response, or ``reset``, ``closed`` or ``silence``. Without it, the real response is sent;
+    with `cut`, the first half of that. With `conflict`, another worker commits the same rows just before.
     """
 
     name: str
     applied: bool = False
-    answer: str | bytes = ""
+    response: str | bytes = ""
     cut: bool = False
     conflict: bool = False
     times: int = 1
@@ -92,13 +92,13 @@ class Fault:
     @property
     def is_silent(self) -> bool:
         """Does the client wait for a response until its timeout?"""
-        return self.answer == "silence"
+        return self.response == "silence"
 
     def __str__(self) -> str:
         return self.name + (f" x{self.times}" if self.times > 1 else "")
 
 
-def refusal(status: str, code: str, *headers: str) -> bytes:
+def error_response(status: str, code: str, *headers: str) -> bytes:
     """An error response of Azure Storage (learn.microsoft.com, "Status and error codes")."""
     body = json.dumps({"odata.error": {"code": code, "message": {"lang": "en-US", "value": code}}}).encode()
     lines = [
@@ -111,42 +111,44 @@ def refusal(status: str, code: str, *headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-BUSY = refusal("503 Server Busy", "ServerBusy")
+BUSY = error_response("503 Server Busy", "ServerBusy")
 FAULTS = (
-    Fault("reset before", answer="reset"),
-    Fault("hung up before", answer="hung up"),
-    Fault("silence before", answer="silence"),
-    Fault("429", answer=refusal("429 Too Many Requests", "TooManyRequests")),
-    Fault("429 for an hour", answer=refusal("429 Too Many Requests", "TooManyRequests", "Retry-After: 3600")),
-    Fault("500 before", answer=refusal("500 Internal Server Error", "InternalError")),
-    Fault("503 before", answer=BUSY),
-    Fault("503 for a second", answer=refusal("503 Server Busy", "ServerBusy", "Retry-After: 1")),
-    Fault("reset after", applied=True, answer="reset"),
-    Fault("hung up after", applied=True, answer="hung up"),
-    Fault("silence after", applied=True, answer="silence"),
-    Fault("500 after", applied=True, answer=refusal("500 Internal Server Error", "OperationTimedOut")),
-    Fault("503 after", applied=True, answer=BUSY),
-    Fault("cut off", applied=True, answer="hung up", cut=True),
-    Fault("cut off, silence", applied=True, answer="silence", cut=True),
+    NetworkFault("reset before", response="reset"),
+    NetworkFault("closed before", response="closed"),
+    NetworkFault("silence before", response="silence"),
+    NetworkFault("429", response=error_response("429 Too Many Requests", "TooManyRequests")),
+    NetworkFault(
+        "429 for an hour", response=error_response("429 Too Many Requests", "TooManyRequests", "Retry-After: 3600")
+    ),
+    NetworkFault("500 before", response=error_response("500 Internal Server Error", "InternalError")),
+    NetworkFault("503 before", response=BUSY),
+    NetworkFault("503 for a second", response=error_response("503 Server Busy", "ServerBusy", "Retry-After: 1")),
+    NetworkFault("reset after", applied=True, response="reset"),
+    NetworkFault("closed after", applied=True, response="closed"),
+    NetworkFault("silence after", applied=True, response="silence"),
+    NetworkFault("500 after", applied=True, response=error_response("500 Internal Server Error", "OperationTimedOut")),
+    NetworkFault("503 after", applied=True, response=BUSY),
+    NetworkFault("cut off", applied=True, response="closed", cut=True),
+    NetworkFault("cut off, silence", applied=True, response="silence", cut=True),
 )
-CONFLICT = Fault("another worker was faster", applied=True, conflict=True)  # a true 409 or 412: of commits only
+CONFLICT = NetworkFault("another worker commits before", applied=True, conflict=True)  # a true 409 or 412; commits only
 
 
 @dataclass
 class FaultyProxy:
     """Injects the fault that `plan` returns for the number of a request.
 
-    With `conflicts`, another worker is faster at the first commit of each shape.
+    With `conflicts`, another worker commits the same rows before the first commit of each shape.
     """
 
     azurite: Azurite
     port: int
-    plan: Callable[[int], Fault | None] = lambda number: None
+    plan: Callable[[int], NetworkFault | None] = lambda number: None
     conflicts: bool = False
     requests: list[Request] = field(default_factory=list)
     injected: list[str] = field(default_factory=list)
     delivered: list[str] = field(default_factory=list)  # messages that are in a queue
-    _now: Fault | None = None
+    _current: NetworkFault | None = None
     _left: int = 0  # further requests with the current fault
 
     @property
@@ -159,13 +161,13 @@ class FaultyProxy:
         )
 
     @property
-    def coming(self) -> Fault | None:
+    def next_fault(self) -> NetworkFault | None:
         """The fault at the next request."""
-        return self._now if self._left else self.plan(len(self.requests))
+        return self._current if self._left else self.plan(len(self.requests))
 
-    def fault(self, request: Request) -> Fault | None:
-        """The fault at this request."""
-        fault = self.coming
+    def fault(self, request: Request) -> NetworkFault | None:
+        """Log a request, and return its fault."""
+        fault = self.next_fault
         if (
             self.conflicts
             and request.kind == "commit"
@@ -174,37 +176,37 @@ class FaultyProxy:
             fault = CONFLICT
         self.requests.append(request)
         self._left = (self._left or (fault.times if fault else 1)) - 1
-        self._now = fault
+        self._current = fault
         if fault:
             self.injected.append(f"{fault}: {request.kind}")
         return fault
 
     def upstream(self, request: Request) -> socket.socket:
-        """A connection to the service that the request is for."""
+        """Connect to the service that the request is for."""
         url = self.azurite.table_url if request.of_table else self.azurite.queue_url
         return socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=10)
 
     def apply(self, request: Request) -> bytes:
-        """The response of Azurite."""
+        """Send the request to Azurite, and return its response."""
         with self.upstream(request) as connection:
             connection.sendall(request.raw)
-            with HTTPResponse(connection, method=request.method) as answer:
-                answer.begin()
-                body = answer.read()
-                kept = [h for h in answer.getheaders() if h[0].lower() not in {"transfer-encoding", "content-length"}]
+            with HTTPResponse(connection, method=request.method) as response:
+                response.begin()
+                body = response.read()
+                kept = [h for h in response.getheaders() if h[0].lower() not in {"transfer-encoding", "content-length"}]
                 head = "".join(f"{name}: {value}\r\n" for name, value in kept)
-                start = f"HTTP/1.1 {answer.status} {answer.reason}\r\n{head}Content-Length: {len(body)}\r\n\r\n"
-                if answer.status == 201 and request.kind == "send":
+                start = f"HTTP/1.1 {response.status} {response.reason}\r\n{head}Content-Length: {len(body)}\r\n\r\n"
+                if response.status == 201 and request.kind == "send":
                     self.delivered.append(request.message)
         return start.encode("latin-1") + body
 
     def serve(self, client: socket.socket) -> None:
         """Serve all requests of one connection."""
         with client, suppress(ConnectionError):
-            while (request := _read(client)) is not None and self._answer(client, request):
+            while (request := _read(client)) is not None and self._respond(client, request):
                 pass
 
-    def _answer(self, client: socket.socket, request: Request) -> bool:
+    def _respond(self, client: socket.socket, request: Request) -> bool:
         """Respond to a request; False if the connection is closed."""
         fault = self.fault(request)
         if fault is None:
@@ -212,13 +214,13 @@ class FaultyProxy:
             return True
         if fault.conflict and request.kind == "commit":
             self.apply(replace(request, raw=COMMIT_ID.sub(OTHER_COMMIT_ID, request.raw)))
-        answer = self.apply(request) if fault.applied else b""
-        if isinstance(fault.answer, bytes):
-            client.sendall(fault.answer)
+        response = self.apply(request) if fault.applied else b""
+        if isinstance(fault.response, bytes):
+            client.sendall(fault.response)
             return True
-        if not fault.answer or fault.cut:
-            client.sendall(answer[: len(answer) // 2] if fault.cut else answer)
-        match fault.answer:
+        if not fault.response or fault.cut:
+            client.sendall(response[: len(response) // 2] if fault.cut else response)
+        match fault.response:
             case "":
                 return True
             case "reset":
@@ -248,7 +250,7 @@ def _read(client: socket.socket) -> Request | None:
 
 @contextmanager
 def running_proxy(azurite: Azurite) -> Iterator[FaultyProxy]:
-    """A proxy that is serving."""
+    """Run a proxy."""
     threads: list[Thread] = []
     clients: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:

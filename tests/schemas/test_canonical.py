@@ -15,7 +15,7 @@ from schemas.events.registry import registered
 from schemas.examples import MODEL_MONITOR_BREACH
 from schemas.fields import OptionalText, RequiredText
 from schemas.parse import parse_leniently
-from tests.kit.wires import MINIMAL, cloud_event, event_grid
+from tests.kit.payloads import MINIMAL, cloud_event, event_grid
 
 READER = CanonicalReader.of(EVENT_TYPES.values())
 repeatable = settings(max_examples=400)

@@ -14,7 +14,7 @@ from schemas import (
     RunStatusChanged,
     parse_event,
 )
-from tests.kit.wires import DRIFT, MODEL, RUN, SERVICE, event_grid
+from tests.kit.payloads import DRIFT, MODEL, RUN, SERVICE, event_grid
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

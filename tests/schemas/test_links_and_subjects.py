@@ -18,7 +18,7 @@ from schemas.events.dataset_drift_detected import DriftSubject
 from schemas.events.model_deployed import EndpointSubject
 from schemas.events.model_registered import ModelSubject
 from schemas.events.run import RunSubject
-from tests.kit.wires import MINIMAL, WORKSPACE, event_grid
+from tests.kit.payloads import MINIMAL, WORKSPACE, event_grid
 
 HOSTILE = [
     "../../x",

@@ -15,7 +15,7 @@ from schemas import (
     UnknownEventType,
     parse_event,
 )
-from tests.kit.wires import DRIFT, MODEL, RUN, SERVICE, WORKSPACE, cloud_event, delivered, event_grid, without
+from tests.kit.payloads import DRIFT, MODEL, RUN, SERVICE, WORKSPACE, cloud_event, delivered, event_grid, without
 
 
 def test_a_captured_registration_has_seven_digits_and_an_offset() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from schemas import ResourceId, RunCompleted, WorkspaceId, parse_event
 from schemas.events.registry import parse_resource, registered
-from tests.kit.wires import WORKSPACE, event_grid
+from tests.kit.payloads import WORKSPACE, event_grid
 
 
 def test_parse_reads_the_parts_of_an_id() -> None:

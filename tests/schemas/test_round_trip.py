@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas import EVENT_TYPES, Event, EventError, ModelRegistered, RunStatusChanged, parse_event
-from tests.kit.wires import MINIMAL, MODEL, RUN, cloud_event, delivered, event_grid
+from tests.kit.payloads import MINIMAL, MODEL, RUN, cloud_event, delivered, event_grid
 
 repeatable = settings(max_examples=60)
 

@@ -7,7 +7,7 @@ import pytest
 
 from schemas import EVENT_TYPES, Context, Event, ModelRegistered, RunStatusChanged, parse_event
 from schemas.examples import MODEL_MONITOR_BREACH
-from tests.kit.wires import RUN, WORKSPACE, event_grid
+from tests.kit.payloads import RUN, WORKSPACE, event_grid
 
 LABELS = {"env": "prod", "team": "churn"}
 

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 
 from handlers.base import Action, CheckBack, GiveUp, Handler, Outcome, RetryLater, Skipped, Succeeded
 from schemas import Event
-from tests.kit.faults import WorkerDied
+from tests.kit.faults import Effect, WorkerDied
 from tests.simulation.host import FunctionApp, Invocation
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.script import Script
@@ -22,15 +22,6 @@ PROPAGATION = 20.0  # seconds until all workers know of a 429
 SKEW = 60.0  # seconds by which two clocks differ at most
 
 
-class Effect(NamedTuple):
-    """An effect of a handler outside the app; equal to another one if the same stage of the action was repeated."""
-
-    rule: str
-    event: str
-    key: str
-    stage: int
-
-
 class Call(NamedTuple):
     """A call of a handler, which all guards have allowed."""
 
@@ -38,6 +29,7 @@ class Call(NamedTuple):
     rule: str
     event: str
     stage: int
+    by_frozen_worker: bool  # which may have been frozen between the guards and the call
 
 
 class Simulated(Handler[Event]):
@@ -99,7 +91,8 @@ class HandlerLog:
     def run(self, handler: Simulated, event: Event, action: Action) -> Outcome:
         """Make one call of a handler, by its script."""
         stage, key = int(action.state.get("stage", 0)), str(action.key)
-        self.calls.append(Call(self.scheduler.seconds, action.rule, event.id, stage))
+        frozen = self.function_app.current().worker.frozen_until > 0
+        self.calls.append(Call(self.scheduler.seconds, action.rule, event.id, stage, frozen))
         if lock := handler.lock(event):
             self._log_lock(lock, event)
         since = self.scheduler.seconds - self._throttled.get(service_of(event), -RETRY_AFTER)
@@ -112,7 +105,7 @@ class HandlerLog:
             self.scheduler.sleep(self.rng.expovariate(1 / 2))
             if call < len(script.faults):
                 self._inject(script.faults[call], event)
-            effect = Effect(action.rule, event.id, key, stage)
+            effect = Effect(action.rule, event.id, key, step=stage)
             self.effects[effect] += 1
             self.function_app.current().unrecorded = effect
             self.scheduler.sleep(self.rng.expovariate(1 / 2))

@@ -33,7 +33,7 @@ from dispatch.sweep import sweep
 from mlevents.local.azurite import Azurite
 from schemas import Event
 from tests.dispatch.test_receive import RAW
-from tests.kit.faulty_proxy import CONFLICT, FAULTS, Fault, FaultyProxy, Request, running_proxy
+from tests.kit.faulty_proxy import CONFLICT, FAULTS, FaultyProxy, NetworkFault, Request, running_proxy
 from tests.kit.world import LEASE, Scripted, World, rule, rules
 
 pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
@@ -135,7 +135,7 @@ class ScenarioRun:
         return self.direct.history.day(DAY)
 
 
-Plan = Callable[[int], Fault | None]
+Plan = Callable[[int], NetworkFault | None]
 
 
 class RunScenario(Protocol):
@@ -150,7 +150,7 @@ def quick() -> Iterator[list[FaultyProxy]]:
     proxy, send = list[FaultyProxy](), RequestsTransport.send
 
     def impatient(self: RequestsTransport, request: Any, **how: Any) -> Any:
-        fault = proxy[-1].coming if proxy and str(proxy[-1].port) in request.url else None
+        fault = proxy[-1].next_fault if proxy and str(proxy[-1].port) in request.url else None
         return send(self, request, **{**how, **({"read_timeout": 0.1} if fault and fault.is_silent else {})})
 
     with pytest.MonkeyPatch.context() as patch:
@@ -210,7 +210,7 @@ def check(run: ScenarioRun, proxy: FaultyProxy) -> None:
     assert len(keys) == len(CALLS), happened
 
 
-def at(place: int, fault: Fault) -> Plan:
+def at(place: int, fault: NetworkFault) -> Plan:
     """A fault at one request."""
     return lambda number: fault if number == place else None
 
@@ -232,7 +232,7 @@ def test_the_scenario_makes_every_kind_of_request(undisturbed: tuple[ScenarioRun
     assert kinds.keys() == {"create the table", "create the queue", "commit", "read", "send"}
 
 
-def possible(requests: list[Request], times: int) -> Iterator[tuple[int, Fault]]:
+def possible(requests: list[Request], times: int) -> Iterator[tuple[int, NetworkFault]]:
     """Each fault at the first request of each shape, and as many consecutive requests as `times` says."""
     first = {request.shape: place for place, request in reversed([*enumerate(requests)])}
     for place in sorted(first.values()):
@@ -242,7 +242,7 @@ def possible(requests: list[Request], times: int) -> Iterator[tuple[int, Fault]]
             yield place, CONFLICT
 
 
-def costs_nothing(run: ScenarioRun, fault: Fault) -> bool:
+def costs_nothing(run: ScenarioRun, fault: NetworkFault) -> bool:
     """Was the failed request repeated, so that no handler was called again and no worker was taken for dead?"""
     died = any("died" in entry for timeline in run.timelines.values() for entry in timeline)
     return not run.repeated and (fault.conflict or not died)
@@ -253,7 +253,7 @@ def test_a_lost_response_to_a_commit_changes_nothing(
     status: str, run_scenario: RunScenario, undisturbed: tuple[ScenarioRun, FaultyProxy]
 ) -> None:
     """Commits that claim an action, delay it and end it."""
-    lost = next(fault for fault in FAULTS if fault.name == "hung up after")
+    lost = next(fault for fault in FAULTS if fault.name == "closed after")
     requests = undisturbed[1].requests
     place = next(n for n, request in enumerate(requests) if f'"status": "{status}"' in request.shape)
     run, _ = run_scenario(at(place, lost))
@@ -287,7 +287,7 @@ def test_a_conflict_at_every_kind_of_commit_does_no_harm(run_scenario: RunScenar
 def frequent_faults(seed: int) -> Plan:
     """A random fault at one request in five."""
 
-    def plan(number: int) -> Fault | None:
+    def plan(number: int) -> NetworkFault | None:
         chance = random.Random(f"{seed} {number}")
         return chance.choice((*FAULTS, CONFLICT)) if chance.random() < 0.2 else None
 

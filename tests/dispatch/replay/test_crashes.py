@@ -19,7 +19,7 @@ from dispatch.replay.redeliver import redeliver_rejected
 from dispatch.replay.replay import ReplayOptions, find, replay, replay_unmatched
 from dispatch.sweep import sweep
 from schemas import RunStatusChanged
-from tests.kit.faults import CrashAt, Place, WorkerDied
+from tests.kit.faults import CrashAt, CrashPoint, WorkerDied
 from tests.kit.storage import NOW
 from tests.kit.world import WORKSPACES, World, rule, rules
 
@@ -38,15 +38,15 @@ class Scenario(NamedTuple):
     ends: Counter[tuple[str, str, str, int]]  # the event, rule, status and replay number of each action
     effects: Counter[str]  # of each rule
 
-    def run(self, folder: Path, *places: Place) -> World:
+    def run(self, folder: Path, *points: CrashPoint) -> World:
         """Replay, again after each crash; then run workers and sweeps until no work is left."""
-        crash = CrashAt(*places)
+        crash = CrashAt(*points)
         crash.armed = False
         world = World("rules: []\n", folder, crash)
         self.begin(world)
         world.calls.clear()
         crash.armed = True
-        for _ in range(1 + len(places)):
+        for _ in range(1 + len(points)):
             with suppress(WorkerDied):
                 self.replay(world.crashing_app)
                 break
@@ -128,8 +128,8 @@ SCENARIOS = {
 EACH_SCENARIO = pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=[*SCENARIOS])
 
 
-def places(scenario: Scenario) -> list[Place]:
-    """Every place at which it may crash."""
+def points(scenario: Scenario) -> list[CrashPoint]:
+    """Every point at which the worker may crash."""
     with TemporaryDirectory() as folder:
         world = scenario.run(Path(folder))
         scenario.check(world)
@@ -140,13 +140,13 @@ def places(scenario: Scenario) -> list[Place]:
 
 @EACH_SCENARIO
 def test_a_crash_anywhere_does_no_harm(scenario: Scenario, tmp_path: Path) -> None:
-    for place in places(scenario):
-        scenario.check(scenario.run(tmp_path, place), 1)
+    for point in points(scenario):
+        scenario.check(scenario.run(tmp_path, point), 1)
 
 
 @EACH_SCENARIO
 @pytest.mark.parametrize("step", [pytest.param(41, id="some"), pytest.param(1, id="all", marks=pytest.mark.soak)])
 def test_two_crashes_do_no_harm(scenario: Scenario, tmp_path: Path, step: int) -> None:
     """The second crash may be in the recovery from the first."""
-    for pair in list(combinations(places(scenario), 2))[::step]:
+    for pair in list(combinations(points(scenario), 2))[::step]:
         scenario.check(scenario.run(tmp_path, *pair), 2)

@@ -1,4 +1,4 @@
-"""Builders of events as plain data, in the forms that have been seen."""
+"""Payloads: events as plain data, in both envelopes."""
 
 import json
 from typing import Any
