@@ -29,6 +29,9 @@ def run_to_end(email: Email, action: Action) -> tuple[Outcome, list[timedelta]]:
     return outcome, delays
 
 
+# Sending and polling
+
+
 def test_mail_is_submitted_and_polled(service: MailService) -> None:
     """The operation's id is the action's key. The second call reads that the mail was sent."""
     action = Action(rule="mail-failed-runs")
@@ -100,6 +103,9 @@ def test_conflict_with_an_earlier_attempt_counts_as_accepted(service: MailServic
     assert isinstance(TEAM.run(EVENT, Action()), CheckBack)
 
 
+# Error responses
+
+
 @pytest.mark.parametrize("retry_after", ["120", None])
 def test_throttled_send_raises_at_once(service: MailService, retry_after: str | None) -> None:
     """The SDK does not retry it, and `classify` reads the delay from its Retry-After."""
@@ -168,6 +174,19 @@ def test_unreachable_service_is_retried(settings: SetSettings) -> None:
     assert isinstance(classify(error.value), RetryLater)
 
 
+def test_sdk_does_not_sleep_and_retry(monkeypatch: pytest.MonkeyPatch, service: MailService) -> None:
+    """A function must not sleep; the app retries the action."""
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    service.replies = [Reply(503, None, {"Retry-After": "30"})]
+    with pytest.raises(HttpResponseError):
+        TEAM.run(EVENT, Action())
+    assert slept == []
+
+
+# Authentication
+
+
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("user_assigned", [False, True])
 def test_managed_identity_is_used_without_a_key(
@@ -182,6 +201,9 @@ def test_managed_identity_is_used_without_a_key(
     assert len(service.sent) == 1
     assert len(identity.requests) <= 1  # an earlier test may have cached a token
     assert all(request.get("client_id", "") == client_id for request in identity.requests)
+
+
+# Changes between calls
 
 
 def test_final_outcome_lists_the_recipients_that_were_left_out(service: MailService) -> None:
@@ -209,13 +231,3 @@ def test_accepted_mail_is_not_sent_again_if_the_transport_changes(service: MailS
     outcome = TEAM.run(EVENT, Action(state=first.state))
     assert isinstance(outcome, Succeeded)
     assert "EMAIL_ACS_ENDPOINT is no longer set" in outcome.details["status"]
-
-
-def test_sdk_does_not_sleep_and_retry(monkeypatch: pytest.MonkeyPatch, service: MailService) -> None:
-    """A function must not sleep; the app retries the action."""
-    slept: list[float] = []
-    monkeypatch.setattr("time.sleep", slept.append)
-    service.replies = [Reply(503, None, {"Retry-After": "30"})]
-    with pytest.raises(HttpResponseError):
-        TEAM.run(EVENT, Action())
-    assert slept == []

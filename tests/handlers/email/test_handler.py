@@ -11,6 +11,8 @@ from tests.handlers.conftest import SetSettings
 from tests.handlers.email.test_recipients import OWNER, event
 from tests.kit.smtp import MailServer
 
+# Settings of a rule
+
 
 def test_to_is_one_recipient_or_a_list() -> None:
     assert Email(to="a@example.com").to == Email(to=["a@example.com"]).to
@@ -67,6 +69,9 @@ def test_rule_settings_survive_a_json_round_trip() -> None:
     assert Email.model_validate_json(email.model_dump_json()) == email
 
 
+# Runs
+
+
 def test_outcome_lists_the_recipients_that_were_left_out(server: MailServer) -> None:
     """The other recipients get the mail."""
     email = Email(to=["ml-team@example.com", OWNER], allowed_domains=["example.com"])
@@ -87,6 +92,9 @@ def test_action_without_a_recipient_fails(settings: SetSettings, owner: str, rea
     settings(EMAIL_FROM="events@example.com", EMAIL_SMTP_HOST="localhost")
     with pytest.raises(GiveUp, match=reason):
         Email(to=OWNER, bcc="archive@example.com", allowed_domains="example.com").run(event(owner), Action())
+
+
+# Plans
 
 
 def test_plan_names_recipients_and_subject() -> None:

@@ -20,6 +20,9 @@ EVENT = RunStatusChanged.example()
 TEAM = Email(to="ml-team@example.com")
 
 
+# Encryption
+
+
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("login", [None, ("mailer", "s3cret")])
 @pytest.mark.parametrize("security", ["starttls", "tls"])
@@ -76,6 +79,9 @@ def test_certificate_for_another_name_is_rejected(
             TEAM.run(EVENT, Action())
 
 
+# Replies
+
+
 @pytest.mark.parametrize("command", ["MAIL", "RCPT ml-team@example.com", "DATA"])
 @pytest.mark.parametrize(("code", "raised"), [(421, RetryLater), (451, RetryLater), (550, GiveUp), (552, GiveUp)])
 def test_reply_code_decides_whether_the_action_is_retried(
@@ -86,6 +92,9 @@ def test_reply_code_decides_whether_the_action_is_retried(
     with pytest.raises(raised, match=f"{code} .*no thanks"):
         TEAM.run(EVENT, Action())
     assert server.accepted == []
+
+
+# Login
 
 
 @pytest.mark.usefixtures("trusted")
@@ -127,6 +136,9 @@ def test_server_without_login_is_an_error_that_names_the_settings(server: MailSe
     settings(EMAIL_SMTP_USERNAME="mailer", EMAIL_SMTP_PASSWORD="right")
     with pytest.raises(RetryLater, match="EMAIL_SMTP_USERNAME"):
         TEAM.run(EVENT, Action())
+
+
+# Recipients
 
 
 def test_rejected_recipient_is_left_out_and_the_others_get_the_mail(server: MailServer) -> None:
@@ -196,6 +208,9 @@ def test_shutdown_at_rcpt_defers_all_recipients(use_server: UseServer) -> None:
         use_server(server)
         with pytest.raises(RetryLater, match="421"):
             Email(to=["a@example.com", "b@example.com"]).run(EVENT, Action())
+
+
+# Lost connections and timeouts
 
 
 @pytest.mark.parametrize("reply", ["421 going down", "500 what?"])
