@@ -13,7 +13,7 @@ from mlevents.console import Console
 from mlevents.local.app import LocalApp
 
 WORKSPACE = "churn-dev"
-LONGEST = 240.0  # seconds for each part; a minute is usual
+LONGEST = 240.0  # seconds for each part; fifteen are usual
 MODEL, ENDPOINT = "churn", "churn"
 _RUN = "Microsoft.MachineLearningServices.RunStatusChanged"
 

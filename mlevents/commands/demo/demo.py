@@ -1,8 +1,8 @@
 """``mlevents demo``: what the app does, as a user sees it.
 
-The app runs as `mlevents start` runs it, on free ports, with the rules in samples/rules. First, sample events are
-delivered over HTTP as Event Grid delivers them, and mails arrive. Then azure_ml.py plays a scenario in which the
-emulated Azure ML raises the events.
+The app runs as `mlevents start` runs it, on free ports, with the rules in samples/rules. First, the demo delivers
+sample events over HTTP, as Event Grid does, and the app sends mails. Then azure_ml.py plays a scenario in which the
+emulated Azure ML raises the events. The app's clock is fast (demo_app.py), so that a roll-out takes seconds.
 """
 
 import sys
@@ -26,6 +26,7 @@ from mlevents.local.running import FAILURES
 
 LONGEST = 120.0  # seconds until every action has settled; a second is usual
 LINES_SHOWN = 12  # of each mail
+CLOCK_SPEED = 10  # seconds of the app's clock in a real second: see demo_app.py
 STYLES = {"succeeded": "success", "skipped": "warning"}  # by status
 
 cli = command_line()
@@ -55,6 +56,8 @@ def _demo(app: Path, console: Console) -> int:
         "MLEVENTS_RULES": "samples/rules",
         "EMAIL_ACS_ENDPOINT": "",
         "MLEVENTS_ARM_ENDPOINT": "",
+        "PYTHON_SCRIPT_FILE_NAME": "demo_app.py",
+        "DEMO_CLOCK_SPEED": str(CLOCK_SPEED),
         "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",  # host.json has five seconds
     }
     console.print("Starting the function app, Azurite, a mailbox and an emulated Azure ML …")
@@ -98,16 +101,17 @@ def show_actions(
     rejected: list[Rejected],
     console: Console,
 ) -> None:
-    """Print each event with its actions, and what was rejected. Times are from the event's receipt to the action's end.
+    """Print each event with its actions, and each rejected event.
 
-    Events are in the order of their receipt, actions in the order of their start.
+    Times are real seconds from the event's receipt to the action's end. Events are in the order of their receipt,
+    actions in the order of their start.
     """
     console.print("Recorded events and actions", "bold")
     for key, event in sorted(events.items(), key=lambda item: item[1].received):
         console.print(f"  {event.event_type} {_short(event.object)}")
         of_this = [(id, record) for id, record in actions if id.event == key]
         for id, record in sorted(of_this, key=lambda action: action[1].started):
-            took = (record.timeline[-1].at - event.received).total_seconds()
+            took = (record.timeline[-1].at - event.received).total_seconds() / CLOCK_SPEED
             text = f"    {record.status:<9}  {id.rule}, {took:.2f} s: {_short(record.note)}"
             console.print(text, STYLES.get(record.status, "error"), indent=15)
     for one in rejected:
