@@ -6,45 +6,45 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 READY := $(VENV)/.ready node_modules/.ready
 
-# What runs on this machine is not behind a proxy.
+# Requests to this machine must not go through a proxy.
 export NO_PROXY := localhost,127.0.0.1,$(NO_PROXY),$(no_proxy)
 export no_proxy := $(NO_PROXY)
 
 .PHONY: help demo install start check test test-fast bench soak fuzz lint format clean
 
-help:  ## list the targets, as plain `make` does
+help:  ## list the targets; `make` alone does so, too
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY)  ## events in, mails out, models deployed, drift to deployment; fails if an effect is not as expected
+demo: $(READY)  ## run the app on sample events, and check its effects
 	@$(BIN)/mlevents demo
 
-install: $(READY)  ## Python packages and `mlevents` into .venv, Azurite into node_modules; the others do it first
+install: $(READY)  ## install everything that the other targets need; they do so, too
 
-start: $(READY)  ## run the app on this machine: the URLs of `func start`, Azurite, and a mailbox
+start: $(READY)  ## run the app on this machine, with Azurite and a mailbox
 	@$(BIN)/mlevents start
 
 check: $(READY)  ## find every error in rules/
 	@$(BIN)/mlevents check
 
-# Three at a time, also on two cores: many of the tests wait for processes that they have started.
-test: $(READY) lint  ## lint, types, and the tests; names the ten slowest
+# Three processes, even on two cores: many tests wait for processes that they have started.
+test: $(READY) lint  ## check style and types, and run all tests with coverage
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --durations 10
 
-test-fast: $(VENV)/.ready  ## the tests that need no Azurite, no emulated Azure and no other process: a minute
+test-fast: $(VENV)/.ready  ## run the tests that need no other process, in about a minute
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not services and not soak and not fuzz" --durations 10
 
-bench: $(READY)  ## what an event and a cold start cost, as ratios to peers
+bench: $(READY)  ## measure an event and a cold start, and compare with peers
 	@$(PIP) install -r requirements-bench.txt -c constraints.txt
 	@$(BIN)/python -m benchmarks.race
 	@$(BIN)/python -m benchmarks.cold_start
 
-soak: $(READY)  ## minutes of crashes, kills and simulated days
+soak: $(READY)  ## run minutes of crashes, kills and simulated days
 	$(BIN)/python -m pytest -m soak -s --timeout 1800
 
-fuzz: $(READY)  ## thousands of hostile inputs, from fixed seeds
+fuzz: $(READY)  ## try thousands of hostile inputs, from fixed seeds
 	$(BIN)/python -m pytest -m fuzz -s --timeout 1800
 
-lint: $(READY)  ## ruff and mypy
+lint: $(READY)  ## run ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -53,7 +53,7 @@ format: $(READY)  ## format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:  ## remove all that was installed or created here, also the mails and the storage of `make start`
+clean:  ## remove all that was installed, and the data of `make start`
 	rm -rf .venv .venv-* node_modules .mlevents .mypy_cache .ruff_cache .pytest_cache .coverage* *.egg-info
 
 $(VENV)/.ready: requirements.txt requirements-dev.txt requirements-local.txt constraints.txt mlevents/mlevents.sh

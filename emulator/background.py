@@ -48,5 +48,5 @@ class Background:
 
 
 async def _ended(tasks: set[asyncio.Task[Any] | None]) -> None:
-    if started_operation := {task for task in tasks if task}:
-        await asyncio.wait(started_operation)
+    if started := {task for task in tasks if task}:
+        await asyncio.wait(started)

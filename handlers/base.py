@@ -14,18 +14,18 @@ An action is one rule applied to one event. What `run` returns or raises decides
     outcome                 the action                               `run` is called again
     returns Succeeded       ends as succeeded                        no
     returns Skipped         ends as skipped                          no
-    returns CheckBack       waits with its state, forgets failures   after `CheckBack.after`
+    returns CheckBack       waits with its state; failures reset     after `CheckBack.after`
     raises RetryLater       waits, and counts a failure              after the rule's backoff, or `RetryLater.after`
-      which is throttled    waits with its `destination`             when the service's pause is over
+      which is throttled    waits with its `destination`             after the pause that the service needs
     raises GiveUp           ends as failed; can be replayed          no
     raises anything else    as RetryLater or GiveUp: see handlers.errors
 
 An action that keeps failing for longer than the rule's ``retry.for`` ends as failed, too. When an action ends, the
-rules whose ``after`` asks for this outcome start.
+rules whose ``after`` selects this outcome start.
 
 `run` may be called again for the same action although it has done its work: the worker may have died before the outcome
 was recorded. `Action.key` is the same on every call and `Action.interrupted` says that a call did not end, so that a
-handler can find out.
+handler can check what that call has done.
 """
 
 import json
@@ -110,9 +110,9 @@ Outcome: TypeAlias = Succeeded | Skipped | CheckBack
 class RetryLater(Exception):  # noqa: N818 - an outcome of a handler, not a bug
     """The work failed, and may succeed on another attempt.
 
-    `after` is the delay that the service asked for; it replaces the rule's backoff if it is longer. `throttled` says
-    that the service asks every client to pause (HTTP 429 or 503): all actions with the same `Handler.destination` wait,
-    and the wait does not count against the rule's ``retry.for``. `max_elapsed` limits how long errors of this kind are
+    `after` is the delay that the service requested; it replaces the rule's backoff if it is longer. `throttled` means
+    that the service throttles every client (HTTP 429 or 503): all actions with the same `Handler.destination` wait, and
+    the wait does not count against the rule's ``retry.for``. `max_elapsed` limits how long errors of this kind are
     retried; it can shorten ``retry.for``, and not extend it. Raises TypeError if a delay is not a timedelta.
     """
 
@@ -160,7 +160,7 @@ def _always(_: Event) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One rule applied to one event. Whatever it starts should have its `job_name`, its `tags`, or both."""
+    """One rule applied to one event. A run that it starts should have its `job_name`, its `tags`, or both."""
 
     rule: str = "a-rule"
     source: str = ""  # file and line of the rule: "rules/churn.yaml:12"
@@ -206,13 +206,13 @@ class Handler(BaseModel, Generic[E]):
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def lock(self, event: E) -> str | None:
-        """A name: of all actions with the same lock only one runs, on any machine, from its first call to its end."""
+        """The name of a lock, which one action at a time holds, on any machine, from its first call to its end."""
         return None
 
     def destination(self, event: E) -> str | None:
         """The name of the service that `run` calls: all actions that share it wait while it is throttled.
 
-        None if only the actions of the same rule shall wait.
+        If it is None, only the actions of the same rule wait.
         """
         return None
 

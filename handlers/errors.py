@@ -24,8 +24,8 @@ from jinja2 import TemplateError
 from handlers.base import GiveUp, RetryLater
 
 PERMANENT = frozenset({400, 405, 410, 413, 415, 422})  # the same request fails again
-THROTTLED = frozenset({429, 503})  # the service asks every client to pause
-DENIED = frozenset({401, 403})  # the identity lacks a role, or the service does not know of its new role yet
+THROTTLED = frozenset({429, 503})  # the service throttles every client
+DENIED = frozenset({401, 403})  # the identity has no role, or its new role has not reached the service yet
 PROPAGATING = DENIED | {404}  # what a new role, identity or resource can cause until every replica knows it
 NOT_PERMITTED = frozenset({403, 405})  # the identity, a lock or a policy rules out this operation
 # What a scoring request gets while its deployment starts; 5xx means the same (learn.microsoft.com, "Troubleshoot online
@@ -68,19 +68,19 @@ def _classify(error: Exception, now: datetime | None) -> RetryLater | GiveUp:
 
 
 def is_throttled(error: Exception) -> bool:
-    """Does the service ask every client to pause (HTTP 429 or 503)?"""
+    """Does the service throttle every client (HTTP 429 or 503)?"""
     verdict = classify(error)
     return isinstance(verdict, RetryLater) and verdict.throttled
 
 
 def is_rejected(error: Exception) -> bool:
-    """Did the service surely not carry out the request: 4xx? Not 408: a gateway may send it after the service acted."""
+    """Did the service certainly refuse the request (4xx)? A gateway may send 408 after the service acted."""
     status = _own_status(error)
     return status is not None and 400 <= status < 500 and status != HTTPStatus.REQUEST_TIMEOUT
 
 
 def is_conflict(error: Exception) -> bool:
-    """Does the state of the resource rule the request out, such as canceling a run that is ending (HTTP 409)?"""
+    """Does the resource's state forbid the request (HTTP 409), such as canceling a run that is ending?"""
     return _own_status(error) == HTTPStatus.CONFLICT
 
 

@@ -17,7 +17,7 @@ WHERE = "name one beside the rules file, or from the app's folder"
 
 
 class FileName(str):
-    """The name of a file or a folder, as the rule has it, with the path that it stands for."""
+    """The name of a file or a folder, as the rule has it, with the path that it resolves to."""
 
     __slots__ = ("folders", "path")
     path: Path
@@ -27,7 +27,7 @@ class FileName(str):
     def of(cls, name: str, info: ValidationInfo | None = None) -> Self:
         """Resolve a name, in a pydantic validator; a FileName without `info` is returned unchanged.
 
-        A file that exists in no folder gets a path in the last one, the app's.
+        If the file exists in no folder, its path is in the last folder, the app's.
         """
         if info is None and isinstance(name, cls):
             return name

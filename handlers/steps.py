@@ -1,7 +1,7 @@
 """Steps: a helper for handlers whose work takes many calls of `run`.
 
-A step is a small function with a name of its own, which gets a typed state. It reads how things are, does its work
-unless that is done already, and writes into the state what later steps need. What it returns decides what comes next:
+A step is a small function with a unique name, which gets a typed state. It reads the current situation, does its
+work unless that is done already, and saves in the state what later steps need. Its return value decides what follows:
 
     None         the step is done: continue with the next one
     timedelta    the step is not done: call it again after this delay
@@ -41,7 +41,7 @@ def take_step(steps: Sequence[Step[S]], saved: Mapping[str, Any], state_class: t
     named = {getattr(step, "__name__", ""): step for step in steps}
     names = list(named)
     if not names or len(names) < len(steps):
-        raise GiveUp(f"a handler needs steps, each a function with a name of its own, not {', '.join(names)}")
+        raise GiveUp(f"a handler needs steps, each a function with a unique name, not {', '.join(names)}")
     try:
         state = state_class.model_validate(saved)
     except ValidationError as error:

@@ -21,13 +21,13 @@ from handlers.template_limits import MAX_DIGITS, MAX_SOURCE, OPERATION, LimitedE
 from schemas import Event
 
 
-def _find(keys: Mapping[str, Any], wanted: str) -> str | None:
+def _find(keys: Mapping[str, Any], name: str) -> str | None:
     """The key in the spelling that it has there: an exact match, else the first match without regard to case."""
     spend(OPERATION)
-    if wanted in keys:
-        return wanted
+    if name in keys:
+        return name
     spend(len(keys) * 10)
-    folded = wanted.casefold()
+    folded = name.casefold()
     return next((key for key in keys if key.casefold() == folded), None)
 
 
@@ -88,7 +88,7 @@ class Template:
         return not any(mark in self.source for mark in ("{{", "{%", "{#"))
 
     def render(self, event: Event, **more: Any) -> str:
-        """Render the text for an event. Raises jinja2.TemplateError: UndefinedError for a key that the event lacks,
+        """Render the text for an event. Raises jinja2.TemplateError: UndefinedError for a key that is missing,
         TemplateRuntimeError for an operation that fails or takes too much work (handlers/template_limits.py).
         """
         try:

@@ -1,7 +1,7 @@
 """Limit the work of a template, so that no rule and no event can keep a worker busy or fill its memory.
 
 A rule is written by a team that is trusted, but sizes may come from the event: ``{{ '-' * data.width }}``,
-``{% for n in range(data.n) %}``. Rendering has no time limit of its own, and all functions of a process share its
+``{% for n in range(data.n) %}``. Jinja does not limit the time of a rendering, and all functions of a process share its
 memory. So each rendering has a budget of `MAX_WORK`. The same template on the same event always costs the same:
 
     each iteration of a loop, call, filter, test, lookup, arithmetic operation and output    OPERATION
@@ -9,7 +9,7 @@ memory. So each rendering has a budget of `MAX_WORK`. The same template on the s
     each character of such a value                                                           1; slow filters: more
 
 The budget is charged before the work is done: a repetition that would exceed it does not allocate anything. The prices
-follow from measurements: no template was found that makes the whole budget last longer than two seconds.
+come from measurements: no known template needs more than two seconds to spend the whole budget.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from handlers import template_filters
 
-MAX_WORK = 100_000_000  # units; the largest event, a million characters, is shown in several ways for a fifth of it
+MAX_WORK = 100_000_000  # units; a fifth is enough to render the largest event, a million characters, several times
 OPERATION, ITEM = 300, 80  # units
 MAX_SOURCE = 100_000  # characters of a template
 MAX_RANGE = 100_000  # numbers
@@ -43,7 +43,7 @@ _left: ContextVar[list[int]] = ContextVar("_left")
 
 @contextmanager
 def limited() -> Iterator[None]:
-    """Give the rendering in this block a budget of its own. Raises TemplateRuntimeError when it is used up."""
+    """Give the rendering in this block its own budget. Raises TemplateRuntimeError when it is used up."""
     token = _left.set([MAX_WORK])
     try:
         yield
@@ -65,7 +65,7 @@ def spend(work: int) -> None:
 def charge(value: Any, factor: int = 1, depth: int = 0) -> int:
     """Spend what it costs to handle a value and everything in it, and return how much that was.
 
-    `factor` is the price of a character. Raises TemplateRuntimeError, also for a value that no template may have.
+    `factor` is the price of a character. Raises TemplateRuntimeError, also for a value with too many levels or digits.
     """
     if depth > MAX_DEPTH:
         raise TemplateRuntimeError(f"a value in the template has more than {MAX_DEPTH} levels of nesting")
@@ -106,7 +106,7 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
         return value
 
     def iterated(self, values: Iterable[Any]) -> Iterable[Any]:
-        """What a loop goes through, after charging every iteration: a loop cannot be left early."""
+        """The values of a loop, after charging all of its iterations: Jinja's loops have no break."""
         if not isinstance(values, Undefined | Mapping | range | str | list | tuple):
             raise TemplateRuntimeError(f"a loop cannot go through {type(values).__name__}")
         spend(OPERATION * len(values))

@@ -4,8 +4,9 @@ Handlers do not read rules files: dispatch.rules.load passes the names as pydant
 
     Deploy.model_validate(settings, context={WORKSPACES: {"churn-prod": WorkspaceId.parse("/subscriptions/…")}})
 
-An unknown name is then an error in the rule's line, found when the rules load. None instead of the names says that
-they are unknown because workspaces.yaml is invalid: the rule is not loaded, and its actions wait until that is fixed.
+An unknown name is then an error in the rule's line, found when the rules load. None instead of the names means
+that they are unknown because workspaces.yaml is invalid: the rule is not loaded, and its actions wait until that is
+fixed.
 """
 
 from typing import Annotated, Any, TypeAlias

@@ -18,13 +18,13 @@ from mlevents.console import Console
 # Command -> its module, and the summary that `mlevents --help` shows without importing the module.
 COMMANDS = {
     "check": ("check", "Find every error in the rules, and show what each rule would do."),
-    "start": ("start", "Run the app on this machine, as `func start` does, with all that it needs."),
-    "demo": ("demo.demo", "Run the app on samples: events in, mails out, models deployed, drift to deployment."),
+    "start": ("start", "Run the app on this machine, like `func start`, with the services that it needs."),
+    "demo": ("demo.demo", "Run the app on sample events, and check that it sends mails and deploys models."),
     "azure": (
         "emulator",
         "Control the emulated Azure ML of a running `mlevents start`: models, jobs, drift, failures.",
     ),
-    "mailbox": ("mailbox", "Run a mail server on localhost:1025 that keeps every mail, beside `func start`."),
+    "mailbox": ("mailbox", "Run a mail server on localhost:1025 that keeps every mail, for `func start`."),
     "replay": ("replay", "Run recorded events again, or accept events that were rejected or dead-lettered."),
     "schema": ("schema", "Print the JSON Schema of rules files or of workspaces.yaml, for editors."),
     "try-deploy": ("try_deploy", "Run one deploy rule against real Azure from this machine, and print every step."),
@@ -60,10 +60,10 @@ def mlevents(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Work on the function app on this machine.
+    """Check, run and operate the app that acts on Azure Machine Learning events.
 
-    Exit code: 0 if all went well, 1 if not, 2 for invalid arguments, 130 if
-    Ctrl-C interrupted a command that ends by itself.
+    Exit code: 0 for success, 1 for failure, 2 for invalid arguments, 130 if
+    Ctrl-C interrupted a command other than `start` and `mailbox`.
     """
 
 
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         chosen = " ".join(["mlevents", *(name for name in arguments[:1] if name in COMMANDS)])
         command = getattr(getattr(error, "ctx", None), "command_path", chosen)
-        text = error.format_message().replace("Value error, ", "").rstrip(".")
+        text = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
         Console(sys.stderr).print(f"{text} (see {command} --help)", "error")
         return error.exit_code
 

@@ -29,7 +29,7 @@ _MOST_PAGES = 100
 
 
 class IncompleteList(GiveUp):
-    """A list has more pages than are read. Whether a resource is missing from it cannot be known."""
+    """A list has more pages than the client reads, so a resource that it did not find may still exist."""
 
 
 class Arm:

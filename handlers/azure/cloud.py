@@ -31,7 +31,7 @@ def arm_endpoint() -> str:
 
 
 def _from_metadata(url: str) -> str:
-    """The Resource Manager that serves the metadata. Microsoft's own describe all clouds: then it is the public one."""
+    """The Resource Manager that serves the metadata; the public one for Microsoft's URLs, which describe all clouds."""
     if not url:
         return PUBLIC
     parts = urlsplit(url)

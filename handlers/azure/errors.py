@@ -1,6 +1,6 @@
 """Translate errors of Azure Resource Manager and azure-ai-ml whose HTTP status alone is misleading.
 
-`translated_errors` goes around every call, and handlers.errors classifies what comes out of it:
+`translated_errors` wraps every call, and handlers.errors classifies the exceptions that it raises:
 
     raised inside                                                       raised instead
     ├── RetryLater, GiveUp                                              itself
@@ -77,7 +77,7 @@ def _translate_response(error: HttpResponseError) -> Exception:
 
 
 def with_quota_hint(text: str) -> str:
-    """A message of the service; one about quota gets advice in front."""
+    """Return the service's message, preceded by advice if it is about quota."""
     if text.startswith("no quota: ") or not _NO_QUOTA.search(text):
         return text
     return f"no quota: {QUOTA_HINT}. The service says: {text}"

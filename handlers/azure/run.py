@@ -8,14 +8,14 @@ from typing import Any
 
 
 class TooManyRuns(Exception):  # noqa: N818 - not a bug: the caller decides what it means
-    """There are more runs than are read. Whether a run is missing from them cannot be known."""
+    """There are more runs than the client reads, so a run that it did not find may still exist."""
 
 
 class ListUnavailable(Exception):  # noqa: N818 - as TooManyRuns
-    """The service does not list runs, now or at all: it need not be an outage."""
+    """The service does not list runs, at the moment or ever. This need not be an outage."""
 
 
-class NameTaken(Exception):  # noqa: N818 - not a bug: mostly an earlier call of the same action started the run
+class NameTaken(Exception):  # noqa: N818 - not a bug: usually an earlier call of the same action started the run
     """A run of that name exists already, and cannot be changed."""
 
 

@@ -14,7 +14,7 @@ CONNECT, READ = 5, 60  # timeouts in seconds; a function may run for five minute
 ONCE: dict[str, Any] = {"retry_status": 0, "retry_read": 0, "retry_connect": 2, "retry_total": 3}
 
 
-class PollerBlocked(Exception):  # noqa: N818 - not an error: it ends a thread that is not wanted
+class PollerBlocked(Exception):  # noqa: N818 - not an error: it ends a polling thread
     """A thread of azure-core's LROPoller tried to poll an operation. Handlers poll by themselves."""
 
 

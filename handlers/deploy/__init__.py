@@ -4,7 +4,7 @@ handler.py        the settings of a rule, and the handler itself
 steps.py          takes the step that is due; the order of all steps
 plan.py           what one roll-out has to do
 state.py          what a roll-out keeps between calls
-limits.py         how long each thing is waited for
+limits.py         how long a step waits, for what
 preconditions.py  steps: may this model version be deployed here, now?
 endpoint.py       step: create the endpoint, or delete it again if that fails
 deployment.py     steps: create the deployment and test it

@@ -31,7 +31,7 @@ class Cleanup:
             state.to_delete = self._outdated(state)
         except EndpointGone:
             raise
-        except Exception as error:  # whatever it is, the model serves
+        except Exception as error:  # of any kind: the model serves already
             answer = retry_step(self.plan, state, error, CLEANUP_RETRY)
             if not isinstance(answer, GiveUp):
                 return answer
@@ -40,8 +40,8 @@ class Cleanup:
 
     def _outdated(self, state: RolloutState) -> list[str]:
         plan, endpoint = self.plan, self.plan.read_endpoint(state)
-        ours = [d for d in plan.endpoints.deployments(plan.endpoint) if ACTION_TAG in d.tags and d.name != plan.name]
-        idle = [d for d in ours if not has_traffic(endpoint, d.name)]
+        created = [d for d in plan.endpoints.deployments(plan.endpoint) if ACTION_TAG in d.tags and d.name != plan.name]
+        idle = [d for d in created if not has_traffic(endpoint, d.name)]
         good = sorted((d for d in idle if d.state not in ENDED_BADLY), key=_age, reverse=True)
         failed = [] if plan.leave_failed else [d for d in idle if d.state in ENDED_BADLY]
         return [d.name for d in (*good[plan.keep :], *failed)]
@@ -59,7 +59,7 @@ class Cleanup:
     def _try_delete(self, name: str, state: RolloutState) -> Outcome | None:
         try:
             return self._delete(name, state)
-        except Exception as error:  # whatever it is, the model serves
+        except Exception as error:  # of any kind: the model serves already
             answer = retry_step(self.plan, state, error, CLEANUP_RETRY)
             if not isinstance(answer, GiveUp):
                 return answer

@@ -59,7 +59,7 @@ class EndpointCreation:
         return plan.poll_again(state, f"creating the endpoint {plan.endpoint}")
 
     def _fail(self, endpoint: Endpoint | None, reason: str, state: RolloutState) -> CheckBack:
-        """Have the endpoint deleted if this action created it and it is empty: it would block every later version.
+        """Start to delete the endpoint if this action created it and it is empty: it would block every later version.
 
         Raises GiveUp for any other endpoint.
         """

@@ -22,7 +22,7 @@ MAX_GAP = timedelta(minutes=5)
 REFUSAL_SETTLED = timedelta(seconds=45)  # a refused request had no effect, but its reason may need time to pass
 OUTCOME_KNOWN = timedelta(minutes=2)  # a request whose answer was lost, by a crash too, may have had an effect
 
-# Until something that is not found is taken for absent.
+# Until a resource that is not found counts as absent.
 MODEL_VISIBLE = timedelta(minutes=5)  # an event can arrive before every replica of Resource Manager has its model
 ENDPOINT_MISSING = timedelta(seconds=30)  # an endpoint that existed: creating it again would drop its traffic
 ENDPOINT_DELETED = timedelta(seconds=15)
@@ -31,7 +31,7 @@ DEPLOYMENT_ABSENT = timedelta(seconds=45)  # its creation may have been requeste
 DEPLOYMENT_DELETED = timedelta(seconds=15)  # Azure accepted its deletion
 
 # Until a change of traffic is confirmed, or has failed.
-TRAFFIC_SETTLED = timedelta(seconds=15)  # every read shows the split: a replica that is behind would not
+TRAFFIC_SETTLED = timedelta(seconds=15)  # every read shows the split; a stale replica would not
 TRAFFIC_VISIBLE = timedelta(minutes=10)  # a change takes 20 s (see above); one that never shows has failed
 TRAFFIC_RESTORED = timedelta(minutes=30)  # three requests, TRAFFIC_VISIBLE apart; then a person must act
 CONCURRENT_CHANGE = timedelta(seconds=30)  # every read shows traffic that this roll-out did not set
@@ -45,7 +45,7 @@ DELETION = timedelta(minutes=10)  # of an endpoint or an older deployment
 ROLLBACK_DELETION = timedelta(hours=2)  # of the new deployment, which may have to finish its creation first
 STUCK_CREATION = timedelta(minutes=5)  # a rollback waits this long for the creation to end before it deletes anyway
 
-# Until a step that keeps failing is given up. `timeout` is the limit for the steps that lead to more traffic.
+# For how long a failing step is retried. `timeout` is the limit for the steps that lead to more traffic.
 CLEANUP_RETRY = timedelta(minutes=30)  # the model serves already, and other roll-outs wait for the lock
 ROLLBACK_RETRY = timedelta(hours=2)  # meanwhile no other roll-out can change the endpoint
 ERROR_FREE = timedelta(hours=1)  # an error after a longer period without errors starts a new series

@@ -87,7 +87,7 @@ class Plan:
         return endpoint
 
     def is_gone(self, endpoint: Endpoint | None, state: RolloutState) -> bool:
-        """Have all reads for ENDPOINT_MISSING not found the endpoint? A shorter period can be a replica that is behind.
+        """Has no read found the endpoint for ENDPOINT_MISSING? Reads from a stale replica miss it for a shorter time.
 
         Call it with the result of every read.
         """
@@ -109,7 +109,7 @@ class Plan:
     def settled(self, state: RolloutState) -> bool:
         """May the step send its request now?
 
-        Yes in its first poll. After an error or a crash, polls without an error must first have passed for
+        Yes in its first poll. After an error or a crash, not before polls without an error have covered
         REFUSAL_SETTLED or OUTCOME_KNOWN: the failed request may have had an effect that reads do not show yet.
         """
         if self.action.failures:
@@ -125,15 +125,15 @@ class Plan:
             raise GiveUp(f"not done within {format_duration(self.timeout)}{cause}")
 
     def failure_reason(self, *operations: str) -> str:
-        """Why something failed, as the first of these operations that has a reason puts it, with advice if known."""
+        """The reason of the first of these failed operations that has one, with advice if it is about quota."""
         reasons = (self.endpoints.failure_reason(operation) for operation in operations if operation)
         return with_quota_hint(next(filter(None, reasons), "the service gives no reason"))
 
     def failure(self, operation: str, other: str = "") -> str:
         """Why the operation of this step has failed; empty if it has not.
 
-        Without `operation`, as after a crash, read `other`: some services advance an operation only when it is read.
-        Its failure is not this step's, so the answer is empty.
+        Without `operation`, as after a crash, read `other`, because some services advance an operation only when it is
+        read. The failure of `other` is not this step's, so the result is empty.
         """
         failure = self.endpoints.failure(operation or other)
         return with_quota_hint(failure) if operation else ""

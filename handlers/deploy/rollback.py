@@ -17,7 +17,7 @@ _REASON, _CAUSE, _LOG = 500, 300, 300  # characters of each part of a report, wh
 
 @dataclass(frozen=True)
 class Rollback:
-    """From wherever the roll-out stopped to where it began."""
+    """From the step at which the roll-out failed back to the original state."""
 
     plan: Plan
 

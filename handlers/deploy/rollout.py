@@ -101,7 +101,7 @@ class Rollout:
         return CheckBack(min(end - plan.now, BAKE_PAUSE), note=f"traffic: {format_traffic(state.target_traffic)}")
 
     def _check_traffic(self, state: RolloutState, endpoint: Endpoint, *expected: Mapping[str, int]) -> CheckBack | None:
-        """Wait if the traffic is none of the expected splits: the read can come from a replica that is behind.
+        """Wait if the traffic is none of the expected splits: the read may come from a stale replica.
 
         Raises ConcurrentChange when every read for CONCURRENT_CHANGE has shown an unexpected split.
         """
@@ -109,11 +109,11 @@ class Rollout:
         lasted = state.lasted(UNEXPECTED, unexpected, plan.now)
         if not unexpected:
             return None
-        found, wanted = format_traffic(endpoint.traffic), format_traffic(expected[0])
+        found, planned = format_traffic(endpoint.traffic), format_traffic(expected[0])
         if lasted < CONCURRENT_CHANGE:
-            return plan.wait(f"traffic: {found}, but {wanted} was expected")
+            return plan.wait(f"traffic: {found}, but {planned} was expected")
         raise ConcurrentChange(
-            f"the roll-out of {plan.model} stopped: someone else changed the traffic of {endpoint.name} from {wanted} "
+            f"the roll-out of {plan.model} stopped: someone else changed the traffic of {endpoint.name} from {planned} "
             f"to {found}. That traffic and the deployment {plan.name} were left as they are"
         )
 

@@ -1,7 +1,7 @@
 """Retry a failing step, and start the rollback when retrying has not helped.
 
-A rule's `retry` ends an action where it stands. A roll-out that has created something must end with it in service or
-removed, so its own limits replace the rule's.
+A rule's `retry` would end an action in the middle of its work. What a roll-out has created must either serve or be
+deleted in the end, so the roll-out's own limits replace the rule's.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def retry_step(plan: Plan, state: RolloutState, error: Exception, max_elapsed: t
     """Return a CheckBack that retries the step after a backoff, or a GiveUp after `max_elapsed` or a permanent error.
 
     Raises the error itself if the app must act on it: if the service is throttled, so that every action for this
-    workspace waits, and at the first exception that is no answer of a service, so that the app logs its traceback.
+    workspace waits, and at the first exception that is not a response of a service, so that the app logs its traceback.
     """
     if isinstance(error, GiveUp):
         return error

@@ -24,10 +24,11 @@ cli = command_line()
 def check(app: AppFolder = PROJECT) -> int:
     """Find every error in the rules, and show what each rule would do.
 
-    Settings are those that `mlevents start` would use. Each rule is shown with
-    one example per type of event. A template that fails there is a warning, for
-    the example may lack what your events have, such as a tag.
-    Exit code: 0 if the rules have no error, 1 if they have.
+    The settings are those of `mlevents start`. For each rule and each event type
+    that it handles, one line shows what the rule would do about an example event.
+    A template that fails on the example causes a warning, not an error: your own
+    events may have what the example has not, such as a tag.
+    Exit code: 0 if the rules have no errors, 1 if they have.
     """
     console = Console(sys.stdout, remember=0)
     if str(app) not in sys.path:

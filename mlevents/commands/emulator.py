@@ -25,9 +25,9 @@ cli = command_line()
 def azure() -> None:
     """Control the emulated Azure ML of a running `mlevents start`: models, jobs, drift, failures.
 
-    Each command prints what the emulator returns.
-    Exit code: 0 if it did what was asked, 1 if it refused or does not run, 2 for
-    invalid arguments.
+    Each command prints the response of the emulator.
+    Exit code: 0 for success, 1 if the emulator returns an error or is not
+    running, 2 for invalid arguments.
     """
 
 
@@ -55,7 +55,7 @@ def drift(
     workspace: Workspace = None,
     app: AppFolder = PROJECT,
 ) -> int:
-    """Let a model monitor find drift, which raises RunStatusChanged with the monitor's tag."""
+    """Run a model monitor that finds drift, which raises RunStatusChanged with a tag."""
     return _send("raise_drift", app, monitor=monitor, signal=signal, workspace=workspace)
 
 
@@ -66,7 +66,7 @@ def run(
     workspace: Workspace = None,
     app: AppFolder = PROJECT,
 ) -> int:
-    """Start a pipeline job that no rule started."""
+    """Start a pipeline job, as a user of the workspace would."""
     return _send("start_job", app, experiment=experiment, tags=pairs("--tag", tags), workspace=workspace)
 
 
@@ -77,7 +77,7 @@ def job_registers(
     tags: Tags = None,
     app: AppFolder = PROJECT,
 ) -> int:
-    """Let jobs register a model when they complete."""
+    """Make jobs register a model when they complete."""
     return _send("job_registers", app, glob=glob, model=model, tags=pairs("--tag", tags))
 
 
@@ -87,7 +87,7 @@ def fail_job(
     message: Annotated[str | None, typer.Option(help="The error message of the jobs.")] = None,
     app: AppFolder = PROJECT,
 ) -> int:
-    """Let jobs fail from now on."""
+    """Make jobs fail that end from now on."""
     return _send("fail_job", app, glob=glob, message=message)
 
 
@@ -175,7 +175,7 @@ def fail_deployment(
     logs: Annotated[str | None, typer.Option(help="The log of the container.")] = None,
     app: AppFolder = PROJECT,
 ) -> int:
-    """Let deployments fail from now on."""
+    """Make deployments fail that are created from now on."""
     return _send("fail_deployment", app, name=name, message=message, logs=logs)
 
 

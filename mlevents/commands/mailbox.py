@@ -17,10 +17,11 @@ cli = command_line()
 
 @cli.command(epilog=examples("mlevents mailbox"))
 def mailbox(app: AppFolder = PROJECT) -> int:
-    """Run a mail server on localhost:1025 that keeps every mail, beside `func start`.
+    """Run a mail server on localhost:1025 that keeps every mail, for `func start`.
 
-    local.settings.json.example sends mail there. Mails become files in the
-    app's folder, under .mlevents/mails, and are not delivered.
+    With the settings of local.settings.json.example, the app sends its mails
+    there. The server writes each mail to a file in .mlevents/mails, in the app's
+    folder, and delivers none.
     Exit code: 0 after Ctrl-C; 1 if the port or the folder cannot be used.
     """
     console = Console(sys.stdout, remember=0)

@@ -97,7 +97,7 @@ def _day(text: str) -> str:
     return text
 
 
-_EVENT, _OTHERS = "Options for an event", "Options for the others"
+_EVENT, _OTHERS = "Options for EVENT_ID", "Options for --unmatched, --rejected, --dead-letters"
 
 
 @cli.command(
@@ -110,9 +110,9 @@ _EVENT, _OTHERS = "Options for an event", "Options for the others"
 def replay(
     event: Annotated[str, typer.Argument(metavar="EVENT_ID", help="An event's Event Grid id, or its key.")] = "",
     *,
-    unmatched: Annotated[bool, typer.Option("--unmatched", help="Events of a span that matched no rule.")] = False,
+    unmatched: Annotated[bool, typer.Option("--unmatched", help="Events of a period that matched no rule.")] = False,
     rejected: Annotated[
-        bool, typer.Option("--rejected", help="Events that were rejected, and would not be today.")
+        bool, typer.Option("--rejected", help="Events that were rejected, and are valid with today's rules.")
     ] = False,
     dead_letters: Annotated[
         str, typer.Option(metavar="CONTAINER", help="Events in this blob container, by its name or URL.")
@@ -124,10 +124,16 @@ def replay(
         ),
     ] = "",
     rule: Annotated[str, typer.Option(rich_help_panel=_EVENT, help="Only this rule's action, however it ended.")] = "",
-    all: Annotated[bool, typer.Option("--all", rich_help_panel=_EVENT, help="Also what succeeded.")] = False,
+    all: Annotated[
+        bool, typer.Option("--all", rich_help_panel=_EVENT, help="Also replay actions that succeeded.")
+    ] = False,
     same_key: Annotated[
         bool,
-        typer.Option("--same-key", rich_help_panel=_EVENT, help="Keep the keys: finish what may be half done."),
+        typer.Option(
+            "--same-key",
+            rich_help_panel=_EVENT,
+            help="Keep the keys of the actions, to finish work that may be half done.",
+        ),
     ] = False,
     since: Annotated[
         datetime | None,
@@ -152,12 +158,12 @@ def replay(
 ) -> int:
     """Run recorded events again, or accept events that were rejected or dead-lettered.
 
-    Works on the storage that the environment names, that of a deployed app,
-    else on this machine's. Rules are those of the app's folder, as they are now.
-    Times are ISO 8601, in UTC unless they have an offset: 2026-11-22,
-    2026-11-22T08:00, 2026-11-22T08:00+01:00. A date is its first moment.
-    docs/replay.md explains what is repeated.
-    Exit code: 0 if all was done, 1 if something was not, 2 for invalid arguments.
+    Uses the storage account that the environment names, such as a deployed
+    app's; if it names none, this machine's. The rules are those in the app's
+    folder. Times are ISO 8601, in UTC unless they have an offset: 2026-11-22,
+    2026-11-22T08:00, 2026-11-22T08:00+01:00. A date alone means its midnight.
+    docs/replay.md explains which actions run again.
+    Exit code: 0 if everything was replayed, 1 if not, 2 for invalid arguments.
     """
     request = Request(
         event=event,

@@ -20,14 +20,16 @@ cli = command_line()
     )
 )
 def schema(
-    kind: Annotated[Kind, typer.Argument(help="`rules` for any rules file, `workspaces` for workspaces.yaml.")],
+    kind: Annotated[
+        Kind, typer.Argument(metavar="KIND", help="`rules` for any rules file, `workspaces` for workspaces.yaml.")
+    ],
 ) -> int:
     """Print the JSON Schema of rules files or of workspaces.yaml, for editors.
 
-    With it, an editor completes keys and underlines errors: see docs/rules.md.
-    It knows the settings of the built-in handlers, so print it again after you
-    have added one.
-    Exit code: 0 if it is printed, 2 for invalid arguments.
+    With the schema, an editor completes keys and underlines errors: see
+    docs/rules.md. The schema includes the settings of the built-in handlers, so
+    print it again after you have added one.
+    Exit code: 0 for success, 2 for invalid arguments.
     """
     console = Console(sys.stdout, remember=0)
     for line in as_text(SCHEMAS[f"{kind}.schema.json"]()).splitlines():

@@ -42,18 +42,18 @@ def start(
             help="The port of the app's URLs; 0 is any free one.",
         ),
     ] = None,
-    no_azurite: Annotated[bool, typer.Option("--no-azurite", help="Use a storage emulator that runs already.")] = False,
+    no_azurite: Annotated[bool, typer.Option("--no-azurite", help="Do not start Azurite: use a running one.")] = False,
     no_mail: Annotated[bool, typer.Option("--no-mail", help="Do not start a mailbox.")] = False,
-    no_azure: Annotated[bool, typer.Option("--no-azure", help="Do not emulate Azure ML: act in the real one.")] = False,
+    no_azure: Annotated[bool, typer.Option("--no-azure", help="Do not emulate Azure ML: use the real one.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Print every call and every log record.")] = False,
     app: AppFolder = PROJECT,
 ) -> int:
-    """Run the app on this machine, as `func start` does, with all that it needs.
+    """Run the app on this machine, like `func start`, with the services that it needs.
 
-    Azurite, a mailbox and an emulated Azure ML run beside it, where the settings
-    of local.settings.json, or of its example, leave room for them.
-    Exit code: 0 after Ctrl-C; 1 if the app cannot start or go on; 130 after a
-    second Ctrl-C, which does not wait for anything.
+    It starts Azurite, a mailbox and an emulated Azure ML, except those for which
+    local.settings.json (or else its example) names a real service.
+    Exit code: 0 after Ctrl-C; 1 if the app cannot start or continue; 130 after a
+    second Ctrl-C, which stops at once.
     """
     options = Options(
         app_dir=app,

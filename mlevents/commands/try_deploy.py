@@ -28,7 +28,7 @@ from schemas import ModelRegistered, WorkspaceId
 from schemas.context import Context
 
 MOST_FAILURES = 20  # consecutive, of one step
-RETRY_PAUSE = timedelta(seconds=30)  # if the service asks for none
+RETRY_PAUSE = timedelta(seconds=30)  # if the service requests none
 
 cli = command_line()
 
@@ -41,7 +41,7 @@ cli = command_line()
     )
 )
 def try_deploy(
-    rule: Annotated[str, typer.Argument(help="The name of a rule with do: deploy.")],
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="The name of a rule with do: deploy.")],
     model: Annotated[str, typer.Argument(metavar="NAME:VERSION", help="A registered model version.")],
     workspace: Annotated[
         str | None,
@@ -53,11 +53,10 @@ def try_deploy(
     """Run one deploy rule against real Azure from this machine, and print every step.
 
     The handler runs as in the function app, with the app settings of this machine
-    and your own login. There is no queue, so that you can watch, and no inbox, so
-    nothing continues the deployment if you interrupt it. Your login and the app's
-    identity may have different permissions.
-    Exit code: 0 if the model was deployed, or there was nothing to do; 1 if it
-    failed, or the rule does not match; 2 for invalid arguments.
+    and your own login, which may have other permissions than the app's identity.
+    If you interrupt the command, nothing continues the deployment.
+    Exit code: 0 if the model was deployed or needs no deployment, 1 if the
+    deployment failed or the rule does not match, 2 for invalid arguments.
     """
     console = Console(sys.stdout, remember=0)
     found, place = _find(app, rule, workspace, console)
@@ -65,16 +64,16 @@ def try_deploy(
     context = Context(event, place.view())
     console.print(found.handler.plan(context.event_for_handler()))
     if not found.when.matches(context):
-        console.print(f"but the rule's when does not hold: its tags are {dict(event.data.model_tags)}", "error")
+        console.print(f"the rule does not match this model, whose tags are {dict(event.data.model_tags)}", "error")
         return 1
     if not yes:
-        console.print("Add --yes to do it.")
+        console.print("Nothing was done. Add --yes to deploy.")
         return 0
     return _follow(found, context, console)
 
 
 def _follow(rule: Rule, context: Context, console: Console) -> int:
-    """Take step after step, with the pauses that the handler asks for; returns the exit code."""
+    """Take step after step, with the pauses that the handler requests; returns the exit code."""
     event = context.event_for_handler()
     action = Action(rule=rule.name, source=rule.source, event=event.id)
     action = replace(action, matches=lambda changed: rule.when.matches(replace(context, event=changed)))
@@ -98,7 +97,7 @@ def _follow(rule: Rule, context: Context, console: Console) -> int:
 
 
 def _after_pause(action: Action, pause: timedelta) -> Action:
-    """Sleep; return the action for the next call. Its time has moved by the pause at least, whatever the clock says."""
+    """Sleep; return the action for the next call. Its time advances by the pause, even if the clock is set back."""
     sleep(pause.total_seconds())
     return replace(action, now=max(datetime.now(UTC), action.now + pause))
 
@@ -117,7 +116,9 @@ def _find(app: Path, name: str, workspace: str | None, console: Console) -> tupl
     known = {each.name: each for each in rules.workspaces or () if rule.is_for(each)}
     chosen = known.get(workspace) if workspace else next(iter(known.values())) if len(known) == 1 else None
     if chosen is None:
-        raise UsageError(f"add --workspace and one of {', '.join(known) or 'none, for the rule is for none'}")
+        raise UsageError(
+            f"add --workspace with one of these: {', '.join(known) or 'none, because the rule matches no workspace'}"
+        )
     return rule, chosen
 
 

@@ -9,7 +9,7 @@
     jobs.py               starts, reads and cancels jobs
     components.py         registered components
     run_history.py        why a job failed
-    data_plane.py         requests to Azure ML's own services, beside Resource Manager
+    data_plane.py         requests to Azure ML's own services, which Resource Manager does not serve
     names.py              names of endpoints and deployments; the order of versions
     resources.py          what is read from Azure ML, as plain data
 

@@ -131,7 +131,7 @@ class Endpoints(ABC):
         with suppress(AzureError, GiveUp, RetryLater, ValueError):  # as above
             found = (self.azureml.arm.get_url(operation) if operation else None) or {}
             if str(found.get("status") or "").casefold() in _FAILED:
-                return error_text(found.get("error")) or f"it is {found['status']}, and the service does not say why"
+                return error_text(found.get("error")) or f"it is {found['status']}, and the service gives no reason"
         return ""
 
 

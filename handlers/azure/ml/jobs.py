@@ -32,7 +32,7 @@ _STATES = {  # learn.microsoft.com/rest/api/azureml, "Jobs - Get", JobStatus; al
 _TAKEN = re.compile("(?i)job with this name already exists|JobPropertyImmutable")
 _COMPONENT = re.compile("(?i)/components/([^/]+)/versions/([^/]+)$")
 _DISORDER = timedelta(hours=1)  # lists are almost sorted, newest first; that is not documented
-_OLD_ENOUGH = 200  # consecutive older jobs, after which all others are taken to be older, too
+_OLD_ENOUGH = 200  # consecutive older jobs, after which all others are assumed to be older, too
 _MOST, _MOST_PAGES = 5_000, 1_000  # jobs and pages of one list that are read
 
 

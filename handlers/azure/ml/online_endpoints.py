@@ -62,9 +62,9 @@ class OnlineEndpoints(Endpoints):
         if bool(cluster) == bool(self.compute):
             return ""
         kind = (
-            f"on the Kubernetes cluster {cluster}: the rule must say compute: {cluster}"
+            f"on the Kubernetes cluster {cluster}: the rule must have compute: {cluster}"
             if cluster
-            else (f"a managed one, and the rule says compute: {self.compute}")
+            else f"a managed one, but the rule has compute: {self.compute}"
         )
         return f"the endpoint {endpoint.name} is {kind}"
 
@@ -121,7 +121,7 @@ class OnlineEndpoints(Endpoints):
         """The end of the log of a deployment's container, or of the one that downloads its model; empty if none."""
         logs = self.azureml.client.online_deployments
         for container in (None, "storage-initializer"):
-            with suppress(Exception):  # the log is optional: the roll-back goes on without it
+            with suppress(Exception):  # the log is optional: the rollback continues without it
                 text = str(logs.get_logs(name, endpoint, LOG_LINES, container_type=container)).strip()
                 if text and text != "None":  # the client's text for an empty log
                     return text

@@ -78,7 +78,7 @@ class AzureML:
     def other_versions(self, model: Model) -> Iterator[Model]:
         """The other versions of a model of this workspace, in no order; none if this version is the newest.
 
-        The newest version is read first: mostly it is this one, which saves listing the others.
+        Reads the newest version first: usually it is this one, and the others need not be listed.
         """
         with translated_errors():
             models, ref = self.client.models, model.ref
@@ -142,7 +142,7 @@ def _client_class() -> "type[MLClient]":
         from azure.ai.ml import MLClient
     for name, logger in list(logging.Logger.manager.loggerDict.items()):
         if name.startswith("azure.ai.ml") and isinstance(logger, logging.Logger):
-            logger.handlers.clear()  # they write to stderr, beside the app's logging, that an endpoint exists
+            logger.handlers.clear()  # they write to stderr what the app's log has, too
             logger.propagate = True
             # Its activity log reports a missing resource as an error, for example.
             logger.setLevel(logging.CRITICAL if "._telemetry" in name else logging.WARNING)

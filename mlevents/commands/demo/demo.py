@@ -1,4 +1,4 @@
-"""``mlevents demo``: what the app does, as a user sees it.
+"""``mlevents demo``: run the app on samples, and check what it does.
 
 The app runs as `mlevents start` runs it, on free ports, with the rules in samples/rules. First, the demo delivers
 sample events over HTTP, as Event Grid does, and the app sends mails. Then azure_ml.py plays a scenario in which the
@@ -34,10 +34,11 @@ cli = command_line()
 
 @cli.command(epilog=examples("mlevents demo"))
 def demo(app: AppFolder = PROJECT) -> int:
-    """Run the app on samples: events in, mails out, models deployed, drift to deployment.
+    """Run the app on sample events, and check that it sends mails and deploys models.
 
-    Everything runs on this machine, on free ports, and ends by itself.
-    Exit code: 0 only if every effect was as expected.
+    Everything runs on this machine, on free ports, and needs no Azure. The demo
+    takes less than a minute.
+    Exit code: 0 if every effect was as expected, 1 if not.
     """
     console = Console(sys.stdout, remember=0)
     try:

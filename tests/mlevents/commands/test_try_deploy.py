@@ -80,7 +80,7 @@ def test_a_model_that_the_rule_does_not_match_is_not_deployed(
 ) -> None:
     azure.models.register("churn", "7", {"stage": "trial"})
     assert run(app, "deploy-it", "churn:7", "--yes")[0] == 1
-    assert "the rule's when does not hold" in capsys.readouterr().out
+    assert "the rule does not match this model" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_model_that_the_rule_does_not_match_is_not_deployed(
     [
         (["nothing", "churn:7"], "no rule 'nothing' deploys; these do: deploy-it"),
         (["log-it", "churn:7"], "no rule 'log-it' deploys"),
-        (["deploy-it", "churn:7", "--workspace", "churn-dev"], "add --workspace and one of churn-prod"),
+        (["deploy-it", "churn:7", "--workspace", "churn-dev"], "add --workspace with one of these: churn-prod"),
         (["deploy-it", "churn"], "write name:version"),
         (["deploy-it", "churn:8"], "there is no model churn:8"),
     ],
