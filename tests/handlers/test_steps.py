@@ -123,5 +123,5 @@ def test_invalid_state_gives_up() -> None:
 )
 def test_steps_without_distinct_names_give_up(steps: list[Step[Counting]]) -> None:
     """The state names the step that is due."""
-    with pytest.raises(GiveUp, match="each a function with a name of its own"):
+    with pytest.raises(GiveUp, match="each a function with a unique name"):
         take_step(steps, {}, Counting)

@@ -215,7 +215,7 @@ def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) 
         (["strat"], "No such command 'strat'. Did you mean 'start'? (see mlevents --help)"),
         (
             ["schema", "x"],
-            "Invalid value for 'kind': 'x' is not one of 'rules', 'workspaces' (see mlevents schema --help)",
+            "Invalid value for 'KIND': 'x' is not one of 'rules', 'workspaces' (see mlevents schema --help)",
         ),
         (["azure"], "Missing command (see mlevents azure --help)"),
         (["check", "--nothing"], "No such option: --nothing (see mlevents check --help)"),
