@@ -1,4 +1,4 @@
-"""Every Azure Function of the app. dispatch/ does the work; handlers/ has what rules can do about an event.
+"""Every Azure Function of the app. Each calls a function of dispatch/, which does the work.
 
 Triggers receive the event as text: `func.EventGridEvent` loses fields, becomes another class for CloudEvents, and
 raises for legal times before this code runs.
@@ -32,37 +32,37 @@ def text_of(message: func.QueueMessage) -> str:
 
 @app.event_grid_trigger(arg_name="event")
 def azureml_event(event: str) -> None:
-    """Receive an event of any of the five types: one event subscription per workspace is the normal setup."""
+    """Receive an event of any registered type: one event subscription per workspace is the normal setup."""
     receive(event, the_app())
 
 
 @app.event_grid_trigger(arg_name="event")
 def run_completed(event: str) -> None:
-    """Receive RunCompleted, where this type is to be subscribed to, scaled, disabled and monitored on its own."""
+    """Receive RunCompleted from a subscription of its own, to scale, disable and monitor this type separately."""
     receive(event, the_app(), RunCompleted)
 
 
 @app.event_grid_trigger(arg_name="event")
 def run_status_changed(event: str) -> None:
-    """Receive RunStatusChanged on its own."""
+    """Receive RunStatusChanged from a subscription of its own."""
     receive(event, the_app(), RunStatusChanged)
 
 
 @app.event_grid_trigger(arg_name="event")
 def model_registered(event: str) -> None:
-    """Receive ModelRegistered on its own."""
+    """Receive ModelRegistered from a subscription of its own."""
     receive(event, the_app(), ModelRegistered)
 
 
 @app.event_grid_trigger(arg_name="event")
 def model_deployed(event: str) -> None:
-    """Receive ModelDeployed on its own."""
+    """Receive ModelDeployed from a subscription of its own."""
     receive(event, the_app(), ModelDeployed)
 
 
 @app.event_grid_trigger(arg_name="event")
 def dataset_drift_detected(event: str) -> None:
-    """Receive DatasetDriftDetected on its own."""
+    """Receive DatasetDriftDetected from a subscription of its own."""
     receive(event, the_app(), DatasetDriftDetected)
 
 
@@ -74,13 +74,13 @@ def queued_event(message: func.QueueMessage) -> None:
 
 @app.queue_trigger(arg_name="message", queue_name=f"{names.events}-poison", connection=CONNECTION)
 def queued_event_poison(message: func.QueueMessage) -> None:
-    """Receive again an event that could not be recorded in ten attempts, because storage was away."""
+    """Retry an event that the host gave up: storage was unavailable in ten attempts to record it."""
     receive_or_requeue(text_of(message), the_app())
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
 def sweep(timer: func.TimerRequest) -> None:
-    """Finish, every five minutes, what the other functions have left unfinished."""
+    """Finish the work that the other functions left unfinished, every five minutes."""
     sweep_all(the_app())
 
 
@@ -92,5 +92,5 @@ def act(message: func.QueueMessage) -> None:
 
 @app.queue_trigger(arg_name="message", queue_name=f"{names.actions}-poison", connection=CONNECTION)
 def act_poison(message: func.QueueMessage) -> None:
-    """Replace a message that the host gave up, if its action has not ended."""
+    """Send a new message for an action whose message the host gave up, unless the action has ended."""
     rearm(text_of(message), the_app())

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 def act(text: str, app: App) -> None:
-    """Carry out the action that a queue message names. Raises storage's errors; the host then delivers it again."""
+    """Carry out the action that a queue message names. Raises StorageError; the host then redelivers the message."""
     message = _read(text)
     if message is None:
         return
@@ -54,9 +54,9 @@ def carry_out(claim: Claim, app: App) -> None:
     began, rule = app.now(), app.rules.get(claim.id.rule)
     context = app.rules.context(claim.event, claim.record.follows)
     crashed_too_often = claim.record.crashes >= MAX_CRASHES
-    event = claim.event if crashed_too_often else context.event_for_handler()  # the copy may be what kills workers
+    event = claim.event if crashed_too_often else context.event_for_handler()  # copying it may kill workers
     attempt = Attempt(claim, context, event, app.inbox, began)
-    secrets = app.secrets.and_of(rule.handler if rule else None)
+    secrets = app.secrets.including(rule.handler if rule else None)
     result = run(attempt, rule, secrets)
     if rule and isinstance(result, RetryLater) and result.throttled:
         result = _throttle_destination(result, attempt, rule, app)
@@ -108,7 +108,7 @@ def run(attempt: Attempt, rule: Rule | None, secrets: Secrets) -> Outcome | Hold
         outcome = rule.handler.run(attempt.event, action)
         if not isinstance(outcome, Outcome):
             raise GiveUp(f"{rule.do} returned {type(outcome).__name__}; Succeeded, Skipped or CheckBack was expected")
-    except Exception as error:  # whatever a handler raises is an answer
+    except Exception as error:  # every exception of a handler is an outcome
         if not isinstance(error, RetryLater | GiveUp):
             secrets.log_defect(f"rule {claim.id.rule} on event {claim.event.id}", error)
         return classify(error, attempt.now)
@@ -124,14 +124,14 @@ def _call_guard(guard: Guard, attempt: Attempt) -> Skipped | Hold | None:
 
 
 def _throttle_destination(result: RetryLater, attempt: Attempt, rule: Rule, app: App) -> RetryLater:
-    """Make every action with the handler's destination wait; return the same result with the shared delay."""
+    """Hold all actions with the handler's destination; return the same result with the delay that they share."""
     try:
         name, now = destination(rule.handler, attempt), app.now()
         until = _retry(lambda: app.inbox.throttles.begin(name, result.after, now), app, now + app.inbox.lease / 4)
     except StorageError:  # only this action waits, and its result is still recorded
         return result
     except Exception as error:  # a handler's `destination` may raise anything
-        app.secrets.and_of(rule.handler).log_defect(f"the destination of rule {rule.name}", error)
+        app.secrets.including(rule.handler).log_defect(f"finding the destination of rule {rule.name}", error)
         return result
     return RetryLater(str(result), until - app.now(), throttled=True, max_elapsed=result.max_elapsed)
 
@@ -143,17 +143,17 @@ def _mask(settlement: Settlement, secrets: Secrets) -> Settlement:
 
 
 def _settle(attempt: Attempt, settlement: Settlement, app: App) -> list[Message]:
-    """Record a settlement with the actions that follow it; return the messages to send. Raises storage's errors.
+    """Record a settlement with the actions that follow it; return the messages to send. Raises StorageError.
 
-    While storage is away this is retried for half a lease: no other worker can have the action yet, and if the next
-    worker found no outcome it would repeat the effect. If storage refuses the texts, they are left out.
+    Retries for half a lease while storage is unavailable: no other worker can claim the action in that time, and a
+    later worker that found no outcome would repeat the effect. Leaves out texts that storage refuses.
     """
     until = attempt.now + app.inbox.lease / 2
     follow_ups, unmatched = ([], []) if settlement.due else _following(attempt, settlement, app)
     without_results = [replace(action, follows=None) for action in follow_ups]
 
     def write(settlement: Settlement, follow_ups: list[NewAction]) -> list[Message]:
-        now = app.now()  # one time for all retries, by which a retry recognises what an earlier one has written
+        now = app.now()  # the same for all retries: a retry recognises by it the rows that an earlier one wrote
         return _retry(
             lambda: app.inbox.leases.settle(attempt.claim, settlement, follow_ups, now, unmatched), app, until
         )
@@ -169,7 +169,7 @@ def _settle(attempt: Attempt, settlement: Settlement, app: App) -> list[Message]
 
 
 def _retry(write: Callable[[], T], app: App, until: datetime) -> T:
-    """Call `write`, and again after a pause if storage is away, until `until`. Raises its last error."""
+    """Call `write`; while storage is unavailable, call it again after a pause, until `until`. Raises its last error."""
     for pause in _STORAGE_RETRIES:
         try:
             return write()
@@ -187,7 +187,7 @@ def _following(attempt: Attempt, settlement: Settlement, app: App) -> tuple[list
     try:
         rules = app.rules.following(rule, settlement.status, attempt.context.with_result(result.view()))
     except Exception as error:  # a defect in matching must not keep the outcome from being recorded
-        app.secrets.log_defect(f"what follows rule {rule} on event {event}", error)
+        app.secrets.log_defect(f"matching the rules that follow {rule} on event {event}", error)
         return [], app.rules.files
     unmatched = {rule.file for rule in rules[MAX_ACTIONS:]} | set(app.rules.refused)
     actions = [rule.action(result) for rule in rules[:MAX_ACTIONS]]
@@ -195,7 +195,7 @@ def _following(attempt: Attempt, settlement: Settlement, app: App) -> tuple[list
 
 
 def rearm(text: str, app: App) -> None:
-    """Replace a message that the host gave up, if its action has not ended. Needs no rules, and ends no action."""
+    """Send a new message for an action whose message the host gave up, unless it has ended. Needs no rules."""
     message = _read(text)
     if message is None:
         return
@@ -207,7 +207,7 @@ def rearm(text: str, app: App) -> None:
 
 
 def _read(text: str) -> Message | None:
-    """Parse a queue message. One that is not ours is logged and dropped, since the host would deliver it for ever."""
+    """Parse a queue message. Log and drop a message that the app did not write: the host would deliver it for ever."""
     try:
         return Message.parse(text)
     except ValueError as error:

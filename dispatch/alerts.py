@@ -1,6 +1,6 @@
 """Alert people that something is wrong with the app or its rules, through the handler that workspaces.yaml names.
 
-An alert is an event of our own with one action, or one more action on the event whose action failed: recorded, retried
+An alert is an event of the app with one action, or another action on the event whose action failed: recorded, retried
 and settled like any other. A failed alert raises no other alert.
 """
 
@@ -26,7 +26,7 @@ _LINES = 20  # errors in an alert about a rules file; the log and `make check` s
 
 
 def for_failure(result: Result, app: App) -> list[NewAction]:
-    """Return the action that alerts people of a failed action; none if workspaces.yaml names nobody to alert."""
+    """Return the action that alerts people of a failed action; none if workspaces.yaml has no `alerts`."""
     alert = app.rules.get(f"{ALERTS}-{result.rule}")
     if result.status != "failed" or app.rules.alerts is None or alert is None or result.rule.startswith(ALERTS):
         return []
@@ -55,8 +55,8 @@ def unreadable_event(id: ActionId, reason: str, app: App) -> None:
 def rule_missing(claim: Claim, app: App) -> None:
     """Alert people of a rule that is missing while actions wait for it, once for each rule and day. Raises nothing.
 
-    Not within the first hour, in which another version of the app may have the rule; nor while a rules file is refused:
-    the rule may be in that file, and `refused_files` alerts people of it.
+    Sends none within the first hour, because another version of the app may have the rule, and none while a rules file
+    is refused, because the rule may be in that file, of which `refused_files` alerts people.
     """
     since = claim.record.rule_missing_since
     if since is None or app.now() - since < TWO_VERSIONS or app.rules.refused:
@@ -65,8 +65,8 @@ def rule_missing(claim: Claim, app: App) -> None:
     summary = f"no rules file has the rule {rule}, and its actions wait"
     details = [
         "The rule was removed or renamed while actions were running; they wait until a rule has that name again.",
-        f"Add a rule with that name to continue them; one with do: log ends them: name: {rule}",
-        f"One of them is that on event {claim.event.id}, created on {claim.record.started:%Y-%m-%d %H:%M} UTC.",
+        f"Add a rule with that name to continue them, or one with do: log to end them: name: {rule}",
+        f"One of them acts on event {claim.event.id} and was created on {claim.record.started:%Y-%m-%d %H:%M} UTC.",
     ]
     _try_to_raise(Alert.of("rule is gone", f"{rule} {app.now():%Y-%m-%d}", summary, details), app)
 
@@ -74,7 +74,7 @@ def rule_missing(claim: Claim, app: App) -> None:
 def rejected(kind: str, reason: str, app: App) -> None:
     """Count a rejected event, and alert people once a day when there are several of its kind. Raises nothing.
 
-    Otherwise nobody would notice that a misspelled workspace in workspaces.yaml rejects all events of the workspace.
+    A misspelled workspace in workspaces.yaml rejects all events of the workspace, which could go unnoticed otherwise.
     """
     if app.rules.alerts is not None:
         with _log_storage_errors(kind):  # the event is recorded: Event Grid must not deliver it again because of this
@@ -110,7 +110,7 @@ def _try_to_raise(alert: Alert, app: App) -> None:
 
 @contextmanager
 def _log_storage_errors(kind: str) -> Iterator[None]:
-    """Log that storage did not take an alert of this kind, instead of raising its error."""
+    """Log that storage did not accept an alert of this kind, instead of raising its error."""
     try:
         yield
     except StorageError as error:

@@ -21,7 +21,7 @@ class RuleMissing(RetryLater):
 
 
 def decide(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater | GiveUp, now: datetime) -> Settlement:
-    """Return what is to be recorded of a call with this result, and when the action runs again."""
+    """Return the settlement of a call with this result: what to record, and when the action runs again."""
     settlement = _case(claim, rule, result, now)
     missing_since = (claim.record.rule_missing_since or now) if isinstance(result, RuleMissing) else None
     return replace(settlement, changes={**settlement.changes, "rule_missing_since": missing_since})
@@ -29,8 +29,8 @@ def decide(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater 
 
 def _case(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater | GiveUp, now: datetime) -> Settlement:
     record = claim.record
-    is_others = rule is None or (record.state and record.handler != rule.do)  # another handler started the action
-    ran = {} if rule is None or is_others else {"handler": rule.do, "settings": rule.settings_hash}
+    changed = rule is not None and record.state and record.handler != rule.do  # another handler started the action
+    ran = {} if rule is None or changed else {"handler": rule.do, "settings": rule.settings_hash}
     match result:
         case Succeeded():
             return Settlement("succeeded", result.summary, dict(result.details), changes=ran)
@@ -74,7 +74,7 @@ def _retry(record: ActionRecord, error: RetryLater, retry: Retry, now: datetime)
 
 
 def _throttled(record: ActionRecord, error: RetryLater, retry: Retry, now: datetime) -> Settlement:
-    """Wait as long as the service asks. That time does not count against `retry.for`; a week of it is the end."""
+    """Wait as long as the service requests, without counting it against `retry.for`; fail after a week of waits."""
     since = record.throttled_since or now
     delay = retry.pause(error)
     if now - since >= _LONGEST_THROTTLING:

@@ -1,9 +1,9 @@
-"""Receive one event: check it, record it with the actions that it leads to, and queue those.
+"""Receive one event: check it, record it with the actions of the rules that it matches, and queue these.
 
-    raw ─▶ parse ─▶ one of our workspaces? ─▶ match ─▶ inbox, in one transaction ─▶ queue
+    raw ─▶ parse ─▶ listed workspace? ─▶ match ─▶ inbox, in one transaction ─▶ queue
 
-Raises nothing but errors of storage; Event Grid then delivers the event again. What an event or a rule contains never
-raises an error: Event Grid would deliver the event again for a whole day.
+`receive` raises only errors of storage; Event Grid then delivers the event again. No content of an event or a rule
+raises an error, because Event Grid would deliver the event again for a whole day.
 """
 
 import logging
@@ -27,7 +27,7 @@ STORAGE_DEADLINE = timedelta(seconds=18)  # Event Grid waits 30 s for an answer;
 
 @within(STORAGE_DEADLINE)
 def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
-    """Receive one event of any of the five types; log a warning if it is not of the `expected` type.
+    """Receive one event of any registered type; log a warning if it is not of the `expected` type.
 
     Raises StorageError, within 20 seconds.
     """
@@ -55,9 +55,9 @@ def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
 
 
 def receive_or_requeue(raw: str, app: App) -> None:
-    """Receive an event that the host gave up; if storage is still away, put it back into the queue of events.
+    """Receive an event that the host gave up; if storage is still unavailable, put it back into the queue of events.
 
-    In a poison queue it would be lost: the host calls no function for a poison message that has failed often
+    In a poison queue the event would be lost: the host calls no function for a poison message that has failed often
     (azure-webjobs-sdk, QueueProcessor.cs). Raises StorageError if the app has no queue of events, or cannot reach it.
     """
     try:
@@ -90,7 +90,7 @@ def _record(event: Event, raw: str, app: App) -> list[Message]:
 
 
 def _matching(context: Context, app: App) -> tuple[list[NewAction], list[str]]:
-    """The actions that an event leads to, and the rules files that the sweep must match against it later."""
+    """The actions of the rules that match, and the rules files that the sweep must match against the event later."""
     try:
         rules = app.rules.matching(context)
     except Exception as error:  # a defect in matching must not lose the event

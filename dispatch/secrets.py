@@ -1,6 +1,6 @@
 """Mask secrets in texts that are logged or recorded.
 
-Libraries put their arguments into exceptions: requests names the whole URL, which is the secret of a chat's webhook. So
+Libraries put their arguments into exceptions: requests prints the whole URL, which for a chat's webhook is secret. So
 every text that comes from a handler passes through `Secrets.mask` before it is logged or recorded.
 """
 
@@ -41,13 +41,13 @@ class Secrets:
         )
         return cls(_longest_first(text for value in named for text in _spellings(value)))
 
-    def and_of(self, handler: BaseModel | None) -> "Secrets":
+    def including(self, handler: BaseModel | None) -> "Secrets":
         """These secrets and the values of a handler's secret fields."""
         found = [text for value in _secret_fields(handler) for text in _spellings(value)]
         return Secrets(_longest_first([*self.texts, *found])) if found else self
 
     def mask(self, text: str) -> str:
-        """The text with every secret replaced, also one that is cut off at the end of a shortened text."""
+        """Replace every secret in a text, including one that is cut off at the end of a shortened text."""
         for secret in self.texts:
             text = text.replace(secret, MASK)
         return self._mask_end(text) if text.endswith(_CUT) else text
@@ -60,9 +60,9 @@ class Secrets:
                     return kept[:-length] + MASK + _CUT
         return text
 
-    def log_defect(self, what: str, error: BaseException) -> None:
-        """Log an unexpected error with its traceback, masked; `what` says what raised it."""
-        _logger.error("%s\n%s", what, self.mask("".join(format_exception(error))))
+    def log_defect(self, activity: str, error: BaseException) -> None:
+        """Log an unexpected error with its traceback, masked; `activity` names what the app was doing."""
+        _logger.error("%s\n%s", activity, self.mask("".join(format_exception(error))))
 
 
 NO_SECRETS = Secrets()

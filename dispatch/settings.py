@@ -23,7 +23,7 @@ class SettingsError(Exception):
 
 
 class Environment:
-    """App settings by name. As in the host, names ignore case, ``__`` stands for ``:``, and empty means not set."""
+    """App settings by name. As in the host, names ignore case, ``__`` equals ``:``, and an empty setting is not set."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = {_normal(name): value.strip() for name, value in values.items()}
@@ -39,7 +39,7 @@ class Environment:
         return value or default
 
     def raw(self, name: str) -> str:
-        """The setting as it is; empty if it is not set. Raises nothing."""
+        """The setting, even if it is an unresolved Key Vault reference; empty if it is not set. Raises nothing."""
         return self._values.get(_normal(name), "")
 
 

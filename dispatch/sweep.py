@@ -1,4 +1,4 @@
-"""Finish what the other functions have left unfinished; the timer runs this every five minutes.
+"""Finish the work that the other functions left unfinished; a timer runs the sweep every five minutes.
 
 * An overdue action that no worker runs gets another message: the worker that settled its last call died before it sent
   one, or the queue lost it.
@@ -8,8 +8,8 @@
 * Once a day, rows older than the app's retention are deleted (dispatch/inbox/purge.py).
 
 The cost grows with the unfinished work and with the number of days, not with the history. An error in one item does not
-stop the others. A sweep ends before the host would kill it together with its process. It takes the items in random
-order, so that it does not always leave the same ones over.
+stop the others. A sweep ends before the host would kill it together with its process. It processes the items in random
+order, so that it does not always omit the same ones.
 """
 
 import json
@@ -31,14 +31,14 @@ from dispatch.log import log_event
 from dispatch.rules.models import WORKSPACES_FILE
 from dispatch.rules.rule import Rule
 
-GRACE = timedelta(minutes=10)  # after which an overdue action's message counts as lost; a busy queue takes half of it
-MAX_ERRORS = 5  # of storage in one sweep; after more, storage counts as away
+GRACE = timedelta(minutes=10)  # after which an overdue action's message counts as lost; a busy queue needs half of it
+MAX_ERRORS = 5  # of storage in one sweep; after more, storage counts as unavailable
 
 T = TypeVar("T")
 
 
 def sweep(app: App) -> None:
-    """Go once through all days. Raises the first error at the end; the next sweep does what this one has not done."""
+    """Sweep all days once. Raises the first error at the end; the next sweep does the rest of the work."""
     _Sweep(app).run()
 
 
@@ -92,7 +92,7 @@ class _Sweep:
         self.done["purged"] = purge.deleted
 
     def in_time(self, items: Sequence[T]) -> Iterator[T]:
-        """The items, until the sweep must end; counts those that are left over."""
+        """Yield items until the sweep must end; count those that remain."""
         for item in items:
             if self.app.now() > self.deadline:
                 self.done["left"] += 1

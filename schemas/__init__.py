@@ -1,6 +1,6 @@
-"""What can happen in an Azure ML workspace: the event types, and `parse_event`, which reads them.
+"""The event types of Azure ML workspaces, and `parse_event`, which reads events.
 
-Imports nothing else of this project, of Azure or of the templates, so it can be used on its own.
+The package imports nothing else of this project, nothing of Azure and no Jinja, so it can be used on its own.
 """
 
 from schemas.context import Context

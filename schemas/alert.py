@@ -63,5 +63,5 @@ class Alert(Event):
 
     @property
     def is_bad_news(self) -> bool:
-        """Every alert is."""
+        """True: every alert reports a problem."""
         return True

@@ -1,4 +1,4 @@
-"""`Drift`: what a monitor found, read from either of the two event types that report drift.
+"""`Drift`: the drift that a monitor found, read from either of the two event types that report drift.
 
 Data drift v1 raises DatasetDriftDetected. Model monitors, which replaced it, raise RunStatusChanged with the tag
 `azureml_modelmonitor_threshold_breached` (learn.microsoft.com, "Monitor the performance of models deployed to
@@ -32,7 +32,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What a monitor found. A field that the event does not report is None."""
+    """The drift that a monitor found. A field that the event does not report is None."""
 
     monitor: str | None = None  # data drift v1 only: a model monitor reports the name of its signal, not its own
     signal: str | None = None  # model monitors only

@@ -23,7 +23,7 @@ class Envelope:
 
     @property
     def summary(self) -> dict[str, str]:
-        """What an error reports of the event: its id, type and topic, where they are texts."""
+        """The fields that an error reports about the event: its id, type and topic, if they are texts."""
         fields = {"event_id": "id", "event_type": "eventType", "topic": "topic"}
         return {key: text for key, name in fields.items() if isinstance(text := self.event.get(name), str)}
 

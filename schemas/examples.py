@@ -41,7 +41,7 @@ def example_of(
 ) -> dict[str, Any]:
     """The plain data of an example with `changes` to its `envelope` and `data` fields, in any spelling.
 
-    `subject` is a format string over the data. Raises TypeError for the name of no field.
+    `subject` is a format string over the data. Raises TypeError for an unknown field.
     """
     fields = (*(name for name in envelope if name != "eventType"), *data)
     if unknown := [name for name in changes if fold(name) not in map(fold, fields)]:

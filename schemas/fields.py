@@ -1,7 +1,7 @@
 """The types of an event's fields. An invalid value raises a ValueError that describes what was expected.
 
 The service, its documentation and the SDKs' samples disagree on types: model versions can be integers, and absent
-values the text "null". Each type accepts every form that has been seen, and converts it to one.
+values the text "null". Each type accepts every observed form, and converts it to one.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ def _required_text(value: Any) -> str:
 
 
 def _absent(value: Any) -> bool:
-    """Null, which the service reportedly also writes as a text (Azure/azure-rest-api-specs, pull request 31182)."""
+    """Null, or the text "null", which the service reportedly writes, too (Azure/azure-rest-api-specs, PR 31182)."""
     return value is None or value == "null"
 
 
@@ -110,8 +110,8 @@ class Canonical:
     schema: CoreSchema
 
 
-# Rust's regular expressions have no lookahead, and its white space is not Python's: both patterns accept less than the
-# validators above, whose answer for what they accept is the value itself.
+# Rust's regular expressions have no lookahead, and its white space differs from Python's. So these patterns accept
+# fewer texts than the validators above, and only texts that those validators return unchanged.
 TEXT_SCHEMA = core_schema.str_schema(strict=True, pattern="[!-~]")
 NOT_NULL_SCHEMA = core_schema.str_schema(strict=True, pattern=r"(?s)\A(?:\z|[^n]|n[^u]|nu[^l]|nul[^l]|null.)")
 _VERSION_OR_EMPTY = core_schema.str_schema(strict=True, pattern=r"\A\z|[!-~]")

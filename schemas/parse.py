@@ -29,7 +29,7 @@ def parse_event(raw: str | bytes | Mapping[str, Any]) -> Event:
 
 
 def parse_leniently(raw: str | bytes | Mapping[str, Any]) -> Event:
-    """`parse_event` for every spelling and type of field that has been seen, with errors that explain themselves."""
+    """`parse_event` for every observed spelling and type of a field, with errors that describe each problem."""
     envelope = open_envelope(read_plain(raw))
     name = envelope.event.get("eventType")
     if not isinstance(name, str) or not name.strip():

@@ -1,4 +1,4 @@
-"""Read JSON within limits that keep everything after it safe: the result is plain data that can be written again."""
+"""Read JSON, within limits on its nesting and numbers, into plain data that every JSON library can write again."""
 
 import json
 import re
@@ -23,7 +23,7 @@ _Location: TypeAlias = "tuple[_Location, str | int] | None"
 def read_plain(raw: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
     """Copy the one event in a JSON text or in plain data into dict, list, str, int, float, bool and None.
 
-    Lone surrogates, which UTF-8 cannot encode, become U+FFFD. Raises MalformedEvent for what is not JSON, is not one
+    Lone surrogates, which UTF-8 cannot encode, become U+FFFD. Raises MalformedEvent if the input is not JSON or not one
     event, is nested too deeply, or contains a number that is not finite.
     """
     value = raw if isinstance(raw, Mapping | list) else _load(raw)

@@ -49,7 +49,7 @@ class Tags(dict[str, Any]):
 
     @classmethod
     def read(cls, value: Any) -> Self:
-        """Read plain data: null and the text "null" are no tags. Raises ValueError for anything else but an object."""
+        """Read an object; null and the text "null" become empty tags. Raises ValueError for any other value."""
         if value is None or value == "null":
             return cls()
         if not isinstance(value, Mapping):

@@ -80,7 +80,7 @@ class Condition:
 
 
 def _compile(key: str, operator: Operator, operands: Sequence[Any]) -> Callable[[EventValues], bool]:
-    """Return a function that answers as `Condition.matches`, of which a rule calls one per condition and event."""
+    """Compile a condition to a function with the result of `Condition.matches`, which rules call for every event."""
     compare, missing, negated = operator.compare, operator.missing, operator.negated
     mine = slot(key, operator.kind.read if operator.kind else None)
     if operator.kind is None:

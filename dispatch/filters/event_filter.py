@@ -105,7 +105,7 @@ class EventFilter(_ArmObject):
         )
 
     def limits(self) -> list[str]:
-        """The service's limits that the filter exceeds, a sentence each; here it can be evaluated all the same."""
+        """The service's limits that the filter exceeds, one sentence each; `matches` does not enforce them."""
         filters, values = len(self.advanced_filters), sum(advanced.size() for advanced in self.advanced_filters)
         longest = max((len(text) for advanced in self.advanced_filters for text in advanced.texts()), default=0)
         return [

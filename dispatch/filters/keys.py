@@ -1,4 +1,4 @@
-"""Keys: the names, with dots between them, that lead to a value in an event."""
+"""Keys of filters and conditions: names, separated by dots, that identify a value in an event."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ _SYNONYMS_OF = {name: group for group in _SYNONYMS for name in group}
 def check_key(key: str) -> str:
     """The key itself. Raises ValueError if it, or a name between its dots, is empty."""
     if not all(name.strip() for name in key.split(".")):
-        raise ValueError(f"{key!r} is not a key. Write the names that lead to a value, a dot between: data.runStatus")
+        raise ValueError(f"{key!r} is not a key. Write names separated by dots, such as data.runStatus")
     return key
 
 
 def step(holder: object, name: str) -> object:
-    """The member with this name, in this case or else in any; MISSING if `holder` is no object or lacks it."""
+    """The member with this name, in the same case, else in any; MISSING if `holder` is no object or lacks it."""
     if not isinstance(holder, Mapping):
         return MISSING
     if name in holder:
@@ -35,7 +35,7 @@ def step(holder: object, name: str) -> object:
 
 
 def find(event: Mapping[str, Any], key: str) -> object:
-    """The value that a filter's key leads to, or MISSING. A dot enters an object; `$` and `[0]` do nothing."""
+    """The value of a filter's key, or MISSING. A dot enters an object; `$` and `[0]` have no meaning."""
     found: object = event
     for name in key.split("."):
         found = step(found, name)
@@ -46,7 +46,7 @@ def find(event: Mapping[str, Any], key: str) -> object:
 
 
 def find_across_dots(event: Mapping[str, Any], key: str) -> object:
-    """The value that a condition's key leads to, or MISSING: as `find`, but a name may contain dots."""
+    """The value of a condition's key, or MISSING. Works as `find`, but a name may contain dots."""
     found = find(event, key)
     return _reach(event, key.split(".")) if found is MISSING else found
 
@@ -64,7 +64,7 @@ def _reach(holder: object, names: Sequence[str]) -> object:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slot:
-    """A place in `EventValues`: a key, and how the operators of one type read its value. See `slot`."""
+    """A key of `EventValues`: the key of a condition, and the reader of its operator's type. See `slot`."""
 
     key: str
     names: tuple[str, ...]  # the key, folded, and its synonyms
@@ -78,7 +78,7 @@ def slot(key: str, read: Callable[[object], Any] | None) -> Slot:
 
 
 class EventValues(dict[Slot, Any]):
-    """What the conditions of all rules read in one event: a slot is filled once, when a condition first asks for it.
+    """The values that the conditions of all rules read from one event. A slot is filled when it is first read.
 
     A slot holds MISSING, or the values of the operator's type: all such elements of an array, else one value or none.
     """
@@ -102,7 +102,7 @@ class EventValues(dict[Slot, Any]):
         return found
 
     def _index_for(self, slot: Slot) -> "_Index":
-        """Index the view; or the data alone if the key can lead nowhere else, since the whole view takes longer."""
+        """Index the view; or only the data if the key's value can only be there, since the whole view takes longer."""
         event = self._context.event
         if slot.names[0].startswith("DATA.") and not event.model_extra:
             self._data = _Index({"data": event.data.wire()})
@@ -115,7 +115,7 @@ class _Index:
     """All members of an event by their folded keys, so that one look-up replaces `find_across_dots`.
 
     Where two keys fold to the same one, which member comes first depends on the spelling of the condition's key, and on
-    the order of members: in such an event every key is followed with `find_across_dots` itself.
+    the order of members. In such an event, `find_across_dots` itself finds the value of every key.
     """
 
     def __init__(self, event: Mapping[str, Any]) -> None:

@@ -82,7 +82,7 @@ class Kind:
     noun: str
     read: Callable[[object], Any]  # a value in an event
     operand: Callable[[object], Any]  # a value in a filter
-    text: Callable[[str], object]  # a word of a command line, into a value for `operand`
+    text: Callable[[str], object]  # converts a word of a command line to a value for `operand`
 
 
 NUMBER = Kind("a number", number, number, _parse_number)
@@ -96,11 +96,11 @@ class Operator:
     """One row of the table."""
 
     name: str
-    kind: Kind | None = field(default=None, repr=False)  # None: asks only whether there is a value
+    kind: Kind | None = field(default=None, repr=False)  # None: tests only whether there is a value
     compare: Callable[[Any, Any], bool] = field(default=eq, repr=False)  # a value in the event with one in the filter
     many: bool = True  # takes ``values``, any of which may match; else one ``value``
     negated: bool = False  # matches if no comparison is true, rather than any
-    missing: bool = False  # the answer if the event lacks the key
+    missing: bool = False  # the result if the event lacks the key
 
     @property
     def takes(self) -> str | None:
@@ -108,7 +108,7 @@ class Operator:
         return None if self.kind is None else "values" if self.many else "value"
 
     def operands(self, given: Sequence[object]) -> tuple[Any, ...]:
-        """Read the values of a filter object. Raises ValueError for a wrong type or a wrong number of them."""
+        """Read the values of a filter object. Raises ValueError for an invalid type or number of values."""
         return self._read_operands(given, lambda kind, raw: kind.operand(raw))
 
     def parse(self, given: Sequence[str]) -> tuple[Any, ...]:
@@ -119,8 +119,8 @@ class Operator:
         kind, count = self.kind, len(given)
         fits = count == 0 if kind is None else count > 0 if self.many else count == 1
         if not fits:
-            wants = {None: "no value", "value": "one value", "values": "one value or more"}[self.takes]
-            raise ValueError(f"{self.name} takes {wants}; {count or 'none'} given")
+            expected = {None: "no value", "value": "one value", "values": "one value or more"}[self.takes]
+            raise ValueError(f"{self.name} takes {expected}; {count or 'none'} given")
         if kind is None:
             return ()
         operands = tuple(read(kind, raw) for raw in given)
@@ -130,7 +130,7 @@ class Operator:
         return operands
 
     def holds(self, found: object, operands: Sequence[Any], *, arrays: bool) -> bool:
-        """Does the operator match the value of a key, or MISSING? `arrays`: look into an array. Never raises."""
+        """Does the operator match the value of a key, or MISSING? `arrays`: compare their elements. Never raises."""
         if self.kind is None:
             return (found is MISSING or found is None) != self.negated
         if found is MISSING:
@@ -167,7 +167,7 @@ _BY_NAME: Final = {operator.name.lower(): operator for operator in OPERATORS}
 
 
 def operator_named(name: object) -> Operator:
-    """Return the operator with this name, in any case, as ARM and az do. Raises ValueError, with the likeliest name."""
+    """Return the operator with this name, in any case, as ARM and az do. Raises ValueError, with a suggestion."""
     wanted = str(name).lower()
     if wanted in _BY_NAME:
         return _BY_NAME[wanted]

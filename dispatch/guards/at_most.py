@@ -67,5 +67,5 @@ class AtMost:
 
 
 def _had_no_effect(holder: str, taken_at: str, attempt: Attempt) -> bool:
-    """Has the action that took a slot ended since then without an effect?"""
+    """Has the action that took the slot at this time ended since then, without an effect?"""
     return attempt.inbox.leases.had_no_effect(ActionId.parse(holder), datetime.fromisoformat(taken_at))

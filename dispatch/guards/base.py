@@ -1,9 +1,9 @@
 """Guards: may this action run now? Each is one key of a rule or a method of its handler, and depends on no other guard.
 
-A guard returns None (run), Skipped (never run) or Hold (ask again later). It may keep one record of shared state, which
-it changes by compare and swap (dispatch/inbox/shared_state.py). That record names the actions that the guard has let
-pass: an action that crashes finds itself there and passes again, and no guard ever has to release anything. An action
-whose handler has checked back has started; no guard stops it halfway.
+A guard returns None (run), Skipped (never run) or Hold (call the guard again later). It may keep one record of shared
+state, which it changes by compare and swap (dispatch/inbox/shared_state.py). The record names the actions that have
+passed the guard, so that an action passes again after a crash, and no guard has to release anything. An action whose
+handler has checked back has started; no guard stops it halfway.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class Attempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Not now: ask again after a while. The action stays as it was."""
+    """Do not run the action now, and call the guard again after a delay. Nothing else about the action changes."""
 
     after: timedelta
     note: str

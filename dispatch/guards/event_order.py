@@ -1,9 +1,9 @@
 """Compare the order of two events about one object: Event Grid delivers them in no order.
 
-If both events carry a `sequencer`, it decides. It is compared as text, as Event Grid's documentation asks
+If both events carry a `sequencer`, it decides. It is compared as text, as Event Grid's documentation requires
 (learn.microsoft.com, "Azure Blob Storage as an Event Grid source"), padded to one length, because its length is not
-promised. Otherwise the event type's `rank` decides, then the time. Events of Azure ML have no sequencer; the rank of a
-run's event is that of the run's status.
+guaranteed. Otherwise the event type's `rank` decides, then the time. Events of Azure ML have no sequencer; the rank of
+a run's event is that of the run's status.
 """
 
 from datetime import UTC, datetime

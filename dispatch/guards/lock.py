@@ -33,8 +33,8 @@ class Lock:
         me, record = attempt.claim.id, attempt.claim.record
 
         def take(held: dict[str, str]) -> dict[str, str]:
-            # Until this action has started it writes its own lock again: another action may have seen it ended, before
-            # a replay opened it again, and may be taking over the lock now.
+            # Until this action has checked back, it writes its lock again. Another action may be about to take the lock
+            # over, because it read the end of this action before a replay opened this action again.
             keep = record.checked_back if held and _holder(held) == me else held and not _is_over(held, attempt)
             return held if keep else {**me._asdict(), "at": attempt.now.isoformat()}
 
@@ -52,7 +52,7 @@ def _holder(held: Mapping[str, str]) -> ActionId:
 def _is_over(held: Mapping[str, str], attempt: Attempt) -> bool:
     """Has the holder of a lock ended, or lost its rule before it started?
 
-    A holder without a record has ended long ago, unless the read is stale and the holder is new.
+    A holder without a record ended long ago, unless the read is stale and the holder is new.
     """
     since = datetime.fromisoformat(held.get("at", LONG_AGO))
     over = attempt.inbox.leases.is_over(_holder(held), since)

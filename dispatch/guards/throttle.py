@@ -11,13 +11,13 @@ from handlers.base import Handler
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """Hold all actions with a destination that has answered 429 or 503: every request would count against its limit."""
+    """Hold all actions with a destination that returned 429 or 503: every request would count against its limit."""
 
     handler: Handler[Any]
     jitter: Callable[[], float] = random.random
 
     def __call__(self, attempt: Attempt) -> Hold | None:
-        """Hold the action until the throttling is over, plus up to half as long: so not all actions return at once."""
+        """Hold the action until the throttling ends, plus up to half that time, so that not all actions run at once."""
         until = attempt.inbox.throttles.until(destination(self.handler, attempt), attempt.now)
         if until is None:
             return None
@@ -25,5 +25,5 @@ class Throttle:
 
 
 def destination(handler: Handler[Any], attempt: Attempt) -> str:
-    """Return the name of the service that the handler calls; if the handler names none, the rule stands for it."""
+    """Return the name of the service that the handler calls; if the handler gives none, a name for the rule."""
     return handler.destination(attempt.event) or f"rule {attempt.claim.id.rule}"

@@ -71,9 +71,9 @@ class Backlog:
     def requeue_overdue(self, id: ActionId, grace: timedelta, now: datetime, queue: Queue) -> bool:
         """Send an action a new message if it was due longer than `grace` ago and has not been called; was it sent?
 
-        The grace doubles with each consecutive message, up to 32 times, so that a long queue does not grow by them. The
-        message is sent before the row records it: a crash in between, or a worker that claims the action meanwhile,
-        leaves one message too many, which is dropped in the end.
+        The grace doubles with each consecutive message, up to 32 times, so that they do not make a long queue longer.
+        The message is sent before the row records it: a crash in between, or a worker that claims the action meanwhile,
+        leaves an extra message, which is dropped later.
         """
         row, record = read_action(self._table, id)
         if row is None or record is None or record.ended:
@@ -136,9 +136,9 @@ class Backlog:
 
 
 def _result(marker: Row, record: ActionRecord) -> Result | None:
-    """The result of the end that a marker stands for.
+    """The result of the end to which a marker belongs.
 
-    A marker without one stands for the action's last end: None if the action was replayed and has not ended again.
+    A marker without a result belongs to the action's last end: None if the action was replayed and has not ended again.
     """
     if text := str(marker.values.get("result", "")):
         return read_result(text)

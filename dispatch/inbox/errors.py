@@ -1,4 +1,4 @@
-"""Errors of Azure Storage, as the rest of the app sees them: no module above the seam knows the SDKs' own.
+"""Errors of Azure Storage for the rest of the app: no module above the seam handles the SDKs' own.
 
     StorageError
     ├── Unavailable    the request may succeed later
@@ -15,7 +15,7 @@ from azure.core.exceptions import AzureError
 
 
 class StorageError(Exception):
-    """Base of all errors of storage; `Table`, `Queue` and all that is built on them raise nothing else of storage.
+    """Base of all errors of storage; `Table`, `Queue` and everything built on them raise no other errors of storage.
 
     `status` is the HTTP status, None if there was no response. `reason` is the service's error code, such as
     ``ServerBusy``, else the name of the SDK's error.
@@ -43,9 +43,9 @@ class Conflict(StorageError):  # noqa: N818 - the name of the HTTP status, 409
 def sdk_errors_translated(unreadable: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     """Raise the SDKs' errors as errors of this module.
 
-    The SDKs parse some responses outside the code that translates errors: `unreadable` names the exceptions of parsers
-    and of requests that then come out, which become `Unavailable`. A UnicodeError is raised as it is: it is about
-    characters in the request.
+    The SDKs parse some responses outside the code that translates errors. `unreadable` lists the exceptions of parsers
+    and of requests that the SDKs then raise; they become `Unavailable`. A UnicodeError is raised unchanged, because it
+    is about characters in the request.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What the inbox has recorded of events, for replays and for people."""
+"""The inbox's record of events, for replays and for people."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ class DayHistory(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event and its actions, as they were when they were read."""
+    """An event and its actions at the time of the read."""
 
     day: str
     key: str
@@ -38,7 +38,7 @@ class StoredEvent:
 
 
 class History:
-    """Reads the history of one table. Methods raise StorageError; what cannot be read is skipped, most of it logged."""
+    """Reads the history of one table. Methods raise StorageError, and skip unreadable rows, most of which they log."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -79,8 +79,7 @@ class History:
     def unmatched(self, day: str) -> Iterator[StoredEvent]:
         """The events of a day that matched no rule when they were received, and whose match is not deferred.
 
-        An event that has got its actions from a replay since is among them; one that got them from a deferred match is
-        not.
+        They include events whose actions a replay created later, but none whose actions a deferred match created.
         """
         deferred = {row.key for row in self._table.read(day, "!undecided|", "!undecided|~")}
         for event in self.events(day):

@@ -1,4 +1,4 @@
-"""The durable record of events and their actions: what was received, what is running, and how it ended.
+"""The durable record of events and their actions: received events, open actions, and outcomes.
 
 It is one table; dispatch/inbox/keys.py lists its rows. An event, its actions and their markers are written in one
 transaction, and so are the end of an action and the actions that follow it.
@@ -26,9 +26,9 @@ from schemas import Event
 
 
 class Inbox:
-    """The parts of one table's record, and the ways into it. Methods raise StorageError.
+    """The parts of one table's record, and the methods that add to it. Methods raise StorageError.
 
-    `lease` is for how long a worker has an action.
+    `lease` is the length of time for which a worker claims an action.
     """
 
     def __init__(self, table: Table, lease: timedelta) -> None:
@@ -101,10 +101,11 @@ class Inbox:
         return purge
 
     def _list_day(self, day: str, now: datetime) -> None:
-        """Write the row in ``days`` of a partition that is about to get rows, before these.
+        """Write the row in ``days`` of a partition, before rows are added to the partition.
 
-        Of a current day once per process, so that it costs an event nothing. Of any other day each time, to update when
-        the row was touched: a purge does not delete the row of a day that was touched lately.
+        Writes the row of a current day once per process, so that it costs an event nothing, and the row of any other
+        day each time, to update when it was touched: a purge does not delete the row of a day that was touched
+        recently.
         """
         current = is_current(day, now)
         if current and day in self._listed_days:

@@ -74,7 +74,7 @@ def event_key(event: Event) -> tuple[str, str]:
 
 
 def time_of(day: str, key: str) -> datetime:
-    """The time of an event, to the millisecond, from its key, which `event_key` made. `day` is not ``undated``."""
+    """The time of an event, to the millisecond, from the key that `event_key` returned. `day` is not ``undated``."""
     left = (int(key[:8]) + 1) * _MILLISECOND  # of the day
     return datetime.fromisoformat(day).replace(tzinfo=UTC) + _DAY - left
 

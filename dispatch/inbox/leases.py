@@ -1,7 +1,7 @@
-"""Lease an action to one worker at a time, and settle it: record how a call of its handler went.
+"""Lease an action to one worker at a time, and settle it: record the outcome of a call of its handler.
 
 A lease is a conditional update of the action's row, which only one worker wins. It lasts longer than a function may
-run, so that a worker whose lease has run out has died.
+run, so that a worker whose lease has expired has died.
 """
 
 import json
@@ -33,7 +33,7 @@ _CLOCK_SKEW = timedelta(minutes=2)  # between workers, at most; less than the sh
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """An action that no other worker may run until the lease runs out, at `record.due`."""
+    """An action that no other worker may run until the lease expires, at `record.due`."""
 
     id: ActionId
     record: ActionRecord
@@ -49,7 +49,7 @@ class Claim(Lease):
 
     @property
     def action(self) -> Action:
-        """The action as its handler gets it."""
+        """The action as its handler receives it."""
         record = self.record
         return Action(
             rule=self.id.rule,
@@ -74,7 +74,7 @@ class NotYet:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """The message needs no further handling, for this reason."""
+    """The message needs no further handling, for the given reason."""
 
     reason: str
     failed: bool = False  # the action has just failed, because its event cannot be read
@@ -105,8 +105,8 @@ class Leases:
     def claim(self, message: Message, now: datetime) -> Claim | NotYet | Dropped:
         """Lease the action that a message names.
 
-        A lease that has run out counts as a crash, after which the action backs off instead. The crash may be due to
-        the action or to another one that the worker was running; the delays, which are random, separate them.
+        An expired lease counts as a crash, after which the action backs off instead. The action or another one that the
+        worker was running may have caused the crash; random delays separate them.
         """
         id = message.id
         rows = {row.key: row for row in self._table.read(id.day, id.event, f"{id.event}~")}
@@ -136,7 +136,7 @@ class Leases:
         return Claim(id, leased, etag, siblings, event)
 
     def _fail_unreadable(self, lease: Lease, error: Exception, now: datetime) -> Dropped:
-        """End an action whose event cannot be read: its message would come again for ever."""
+        """End an action whose event cannot be read: otherwise its message would be delivered again for ever."""
         reason = f"the event as it is stored cannot be read: {error}"
         rule, handler = lease.id.rule, lease.record.handler
         log_event("action.settled", logging.ERROR, rule=rule, handler=handler, status="failed", note=reason)
@@ -165,12 +165,12 @@ class Leases:
         now: datetime,
         deferred_files: Sequence[str] = (),
     ) -> list[Message]:
-        """Record how a call went and, in the same transaction, the actions that follow; returns the messages to send.
+        """Record the outcome of a call and, in one transaction, the actions that follow; returns the messages to send.
 
-        A rule that follows several actions acts once per event and replay: the first end that leads to its action
-        creates it, or opens it again if it ended in an earlier replay. `deferred_files` are the rules files that
-        cannot be matched with this end yet. Calling this again with the same arguments, when the outcome of a call is
-        unknown, changes nothing. Raises LeaseLost.
+        A rule that follows several actions acts once per event and replay: the first end that it follows creates its
+        action, or opens it again if it ended in an earlier replay. `deferred_files` are the rules files that cannot be
+        matched with this end yet. Calling it again with the same arguments, when its success is unknown, changes
+        nothing. Raises LeaseLost.
         """
         id = lease.id
         wanted = [replace(action, replay_number=lease.record.replay_number) for action in follow_ups]
@@ -277,9 +277,9 @@ class _EventRows:
 
 
 def _dropped(message: Message, record: ActionRecord) -> Dropped | None:
-    """Why the message does not count, if it does not."""
+    """The reason to drop the message; None if it is current."""
     if record.ended:
         return Dropped("it has ended")
     if message.version < record.message_version:
-        return Dropped("another message has taken its place")
+        return Dropped("a newer message has replaced it")
     return None

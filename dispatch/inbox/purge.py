@@ -28,26 +28,26 @@ class Purge:
     table: Table
     before: datetime  # history that is older is deleted
     now: datetime
-    in_time: Callable[[], bool] = lambda: True  # may it go on? A sweep must end within functionTimeout
+    in_time: Callable[[], bool] = lambda: True  # is there time left? A sweep must end within functionTimeout
     deleted: int = 0
     done: bool = True  # False: some old history is left for the next purge
 
     def run(self) -> None:
         """Purge the days before the retention, days in the future, and shared state, until `MAX_ROWS` are deleted.
 
-        In random order: a day that cannot be purged costs reads each time, and must not keep others from their turn.
+        The order is random: a day that cannot be purged costs reads each time, and must not block the others.
         """
         kept = f"{self.before:%Y-%m-%d}", f"{self.now + timedelta(days=2):%Y-%m-%d}"
         days = [row for row in self.table.read(DAYS, "", "~") if not kept[0] < row.key <= kept[1]]
         for day in random.sample([*days, None], len(days) + 1):
-            if not self._may_go_on():
+            if not self._may_continue():
                 return
             if day:
                 self._day(day)
             else:
                 self._shared_state()
 
-    def _may_go_on(self) -> bool:
+    def _may_continue(self) -> bool:
         self.done = self.done and self.deleted < MAX_ROWS and self.in_time()
         return self.done
 
@@ -59,7 +59,7 @@ class Purge:
             rows = self.table.read(day, first, last)
             old = [group for group in _groups(rows) if self._is_old(group, unfinished)]
             left |= self._delete(day, old) < len(rows)
-            if not self._may_go_on():
+            if not self._may_continue():
                 return
         touched = str(listed.values.get("touched", ""))
         if not left and (not touched or datetime.fromisoformat(touched) < self.now - _MIN_DAY_AGE):
@@ -110,7 +110,7 @@ class Purge:
 
 
 def _ranges() -> Iterator[tuple[str, str]]:
-    """Ranges of keys: events by the first two digits of their time, so that no busy day is read at once; rejections."""
+    """Ranges of keys: events by two digits of their time, so that a busy day is read in parts; then rejections."""
     for n in range(87):
         yield f"{n:02d}", f"{n:02d}~"
     yield "x|", "x|~"

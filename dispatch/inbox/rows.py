@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, cast
 
 from dispatch.inbox.errors import Refused
 from dispatch.inbox.tables import Row, Value
@@ -172,8 +172,8 @@ class EventRecord:
     workspace: str
     object: str
     received: datetime
-    actions: int = 0  # how many it led to when it was received
-    deferred_files: tuple[str, ...] = ()  # rules files that it could not be matched with then
+    actions: int = 0  # the number created when it was received
+    deferred_files: tuple[str, ...] = ()  # rules files that were refused then, to match later
 
     @property
     def event(self) -> Event:
@@ -238,7 +238,8 @@ class Rejected:
     def of(cls, row: Row) -> Self:
         """Read a row. Raises LookupError, TypeError or ValueError if another version of the app wrote it."""
         v = row.values
-        return cls(str(v["kind"]), str(v["reason"]), unpacked(v), datetime.fromisoformat(str(v["received"])))  # type: ignore[arg-type]  # as `values` wrote it
+        kind = cast(RejectionKind, v["kind"])  # as `values` wrote it
+        return cls(kind, str(v["reason"]), unpacked(v), datetime.fromisoformat(str(v["received"])))
 
 
 def _stamp(time: datetime | None) -> str:

@@ -39,10 +39,10 @@ class SharedState:
         self._table = table
 
     def change(self, name: str, update: Update, now: datetime, keep: timedelta = timedelta()) -> dict[str, str]:
-        """Read, update and write a value, again until no other worker changed it meanwhile; returns it as written.
+        """Read, update and write a value, and repeat this after a conflict with another worker; returns the new value.
 
-        `update` gets an empty dict if there is no value. Nothing is written if it returns the very object that it got;
-        an equal one is written, since only a successful write proves that the value was read as it is now. A purge
+        `update` gets an empty dict if there is no value. If it returns the same object, nothing is written; an equal
+        object is written, since only a successful write proves that the value had not changed since the read. A purge
         deletes the value when it has not changed for the app's retention, and `keep` has passed. Raises Unavailable
         after 20 conflicts, so that no thread is held for long.
         """

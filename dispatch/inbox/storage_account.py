@@ -1,7 +1,7 @@
 """The app's storage account, and clients for its tables, queues and blobs.
 
-The account is found as the Functions host finds it for its triggers, so that what this app sends arrives where the host
-listens (learn.microsoft.com, "Guidance for developing Azure Functions", section "Connections").
+The account is found as the Functions host finds it for its triggers, so that the app sends to the queues that the host
+reads (learn.microsoft.com, "Guidance for developing Azure Functions", section "Connections").
 """
 
 import re
@@ -64,7 +64,7 @@ class Storage:
                 f"{connection}__queueServiceUri and {connection}__tableServiceUri, to use the app's identity"
             )
         if table == queue and not settings.get(f"{connection}__tableServiceUri"):
-            raise SettingsError(f"{connection}__tableServiceUri is not set, and cannot be told from {queue}")
+            raise SettingsError(f"{connection}__tableServiceUri is not set, and cannot be derived from {queue}")
         blob = _url(settings, f"{connection}__blobServiceUri")
         if not blob and ".queue." in queue:
             blob = queue.replace(".queue.", ".blob.", 1)
@@ -114,15 +114,15 @@ class Storage:
                 return ContainerClient.from_container_url(where, secret, **options)
             except ValueError:  # whose message contains the signature
                 url = where.partition("?")[0]
-                raise SettingsError(f"{url} is no container's URL; one is like {_CONTAINER_URL}") from None
+                raise SettingsError(f"{url} is not the URL of a container, such as {_CONTAINER_URL}") from None
         if not re.fullmatch("(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", where):
             raise SettingsError(
-                f"{where!r} is no container: write its name, of 3 to 63 lower-case letters, digits and single hyphens, "
-                f"or its URL, like {_CONTAINER_URL}"
+                f"{where!r} is not a container: write its name, of 3 to 63 lower-case letters, digits and single "
+                f"hyphens, or its URL, such as {_CONTAINER_URL}"
             )
         if not self.connection_string and not self.blob_url:
             raise SettingsError(
-                f"{CONNECTION}__blobServiceUri is not set, and cannot be told from {self.queue_url}: set it, "
+                f"{CONNECTION}__blobServiceUri is not set, and cannot be derived from {self.queue_url}: set it, "
                 "or name the container by its URL"
             )
         with _raised_as_settings_error():
@@ -136,7 +136,7 @@ def _raised_as_settings_error() -> Iterator[None]:
     try:
         yield
     except ValueError as error:  # the SDKs' messages do not name the setting
-        raise SettingsError(f"{CONNECTION} does not lead to a storage account: {error}") from error
+        raise SettingsError(f"{CONNECTION} does not identify a storage account: {error}") from error
 
 
 def _url(settings: Environment, name: str) -> str:
@@ -146,6 +146,6 @@ def _url(settings: Environment, name: str) -> str:
     url = value if "//" in value else f"https://{value}"
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
         raise SettingsError(
-            f"{name} is {value!r}; write the service's URL, like https://account.queue.core.windows.net"
+            f"{name} is {value!r}; write the service's URL, such as https://account.queue.core.windows.net"
         )
     return url.rstrip("/")

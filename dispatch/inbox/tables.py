@@ -1,7 +1,7 @@
 """The seam to Azure Storage: two calls on a table and one on a queue.
 
-The order of writes, leases and keys are decided above this seam, once for every implementation. What is below it is
-small enough for an honest double (tests/kit/storage.py): one suite of tests runs against the double and against
+The code above this seam decides on keys, leases and the order of writes, once for every implementation. The code below
+it is small enough for a faithful double (tests/kit/storage.py): one suite of tests runs against the double and against
 Azurite.
 
 A table or queue that does not exist is created when a call finds it missing, so that no call is spent on checking.
@@ -88,7 +88,7 @@ class AzureTable:
         """See `Table.commit`. Makes one request, and more after a conflict.
 
         When a response is lost, the SDK sends the commit again, which conflicts with its own rows. So a commit writes
-        an id into its rows: if the first of them has this id, the commit has succeeded, and the etags are read.
+        an id into its rows: if they have this id, the commit has succeeded, and their etags are read.
         """
         commit_id = uuid4().hex
         operations: list[Any] = [_operation(partition, row, commit_id) for row in rows]
@@ -106,7 +106,7 @@ class AzureTable:
         return [str(written["etag"]) for written in done[: len(rows)]]
 
     def _submit(self, operations: list[Any]) -> list[Mapping[str, Any]]:
-        """Send one transaction. One update, as a claim is, goes without its envelope, in a third of the CPU time.
+        """Send one transaction. A single update, such as a claim, is sent without one, in a third of the CPU time.
 
         The commit id makes it safe to repeat after a network error, unlike other POSTs. The most frequent such error is
         a connection that the service closed while it was idle.

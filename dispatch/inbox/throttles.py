@@ -1,4 +1,4 @@
-"""Which services have throttled the app, and until when: shared by all workers."""
+"""The services that throttle the app, and the end of each throttle, shared by all workers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from dispatch.inbox.shared_state import SharedState, hashed
 from handlers.errors import MAX_RETRY_AFTER
 
-_MAX_AGE = timedelta(seconds=10)  # of what was last read, so that the number of actions does not multiply reads
+_MAX_AGE = timedelta(seconds=10)  # of the last read, so that the number of reads does not grow with that of actions
 _MIN, _MAX = timedelta(minutes=1), timedelta(hours=1)  # of a throttle for which the service named no time
 
 
 @dataclass(slots=True)
 class Throttles:
-    """The services that are throttled now; all workers know it a few seconds after the first one was throttled."""
+    """The services that are throttled now; all workers see a throttle ten seconds after it began, at the latest."""
 
     shared: SharedState
     _read_at: datetime | None = None

@@ -49,7 +49,7 @@ class _Session(requests.Session):
         self._settings: dict[tuple[str, str, Any, Any], Any] = {}
 
     def merge_environment_settings(self, url, proxies, stream, verify, cert):  # type: ignore[no-untyped-def]
-        """As the base class answers for the URL's scheme and host."""
+        """The base class's result for the URL's scheme and host, computed once."""
         service = urlsplit(url)
         key = service.scheme, service.netloc, verify, cert
         if key not in self._settings:

@@ -1,1 +1,1 @@
-"""Run events again: those on record, those that were rejected, and dead letters."""
+"""Process events again: recorded events, rejected events and dead letters."""

@@ -48,7 +48,7 @@ class DeadLetter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BlobResult:
-    """What became of one blob: its events, or the problem with it."""
+    """The result of ingesting one blob: its events, or the problem with it."""
 
     name: str
     events: tuple[Ingested, ...] = ()
@@ -71,7 +71,7 @@ class Selection:
 
 
 def dead_letters(container: "ContainerClient", selection: Selection) -> tuple[list[DeadLetter], list[str]]:
-    """The selected blobs, oldest hour first, and the names of blobs that are not named like dead letters.
+    """The selected blobs, oldest hour first, and the names of blobs that do not have the form of a dead letter's name.
 
     Raises StorageError.
     """
@@ -90,10 +90,10 @@ def dead_letters(container: "ContainerClient", selection: Selection) -> tuple[li
 def ingest(
     letters: list[DeadLetter], container: "ContainerClient", app: App, *, delete: bool = False, dry_run: bool = False
 ) -> Iterator[BlobResult]:
-    """Ingest each event of each blob. The result of a blob that cannot be read names the problem; others follow.
+    """Ingest each event of each blob. The result of an unreadable blob names the problem; the next blob follows.
 
     With `delete`, deletes a blob whose events are all recorded, unless one was rejected: the blob may be the only
-    complete copy of that. Raises StorageError if the app's storage or the container is unavailable.
+    complete copy of that event. Raises StorageError if the app's storage or the container is unavailable.
     """
     for letter in letters:
         try:

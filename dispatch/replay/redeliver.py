@@ -1,6 +1,6 @@
 """Ingest events that were rejected, or that Event Grid could not deliver.
 
-Each goes through `receive`, as if it were delivered now. A duplicate changes nothing, so that all of this can be
+Each is passed to `receive`, as if Event Grid delivered it now. A duplicate changes nothing, so a redelivery can be
 repeated.
 """
 
@@ -21,7 +21,7 @@ IngestStatus: TypeAlias = Literal["new", "duplicate", "rejected"]
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What became of one event; of a dry run, what would become of it."""
+    """The result of ingesting one event; in a dry run, the expected result."""
 
     status: IngestStatus
     id: str

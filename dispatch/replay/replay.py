@@ -37,13 +37,11 @@ class ReplayOptions:
     rule: str = ""  # only the action of this rule, even if it succeeded
     all: bool = False  # also actions that succeeded
     missing: bool = False  # only rules that match today and have no action yet
-    same_key: bool = (
-        False  # keep replay numbers, and so keys: to finish what an idempotent target may have done already
-    )
+    same_key: bool = False  # keep replay numbers and so keys, for idempotent targets that may have the effect already
 
 
 class Step(NamedTuple):
-    """What a replay does about one rule of an event, and why. Without a rule it is about the whole event."""
+    """What a replay does with the action of one rule, and why. An empty `rule` stands for the whole event."""
 
     rule: str
     status: ReplayStatus
@@ -87,7 +85,7 @@ def replay(event: StoredEvent, app: App, options: ReplayOptions, *, dry_run: boo
 
 
 def replay_unmatched(app: App, since: datetime, until: datetime, *, dry_run: bool = False) -> Iterator[Replayed]:
-    """Match the events of a span that matched no rule when they were received; no steps: no rule matches today either.
+    """Match again the events of a span that matched no rule when received. No steps mean that none matches today.
 
     The span is ``since <= time < until``, of the event's own time, or of its receipt if it has none.
     """
@@ -144,7 +142,7 @@ class Plan:
             return Step(name, "unchanged", _ending(record))
         rule = self._app.rules.get(name)
         if rule is None:
-            return Step(name, "refused", self._why_missing())
+            return Step(name, "refused", self._missing_reason())
         if rule.after or name.startswith(f"{ALERTS}-"):
             return self._following(rule, record)
         if name not in self._matching:
@@ -166,10 +164,10 @@ class Plan:
 
     def _following(self, rule: Rule, record: ActionRecord | None) -> Step | None:
         """The step of a rule with ``after``: it follows the same end as before if it still may, else any end today."""
-        leaders = rule.after or {rule.name.removeprefix(f"{ALERTS}-")}
+        targets = rule.after or {rule.name.removeprefix(f"{ALERTS}-")}
         followed = record.follows.rule if record and record.follows else ""
         waits_for = ""
-        for name in [followed] if followed in leaders else sorted(leaders & self.records.keys()):
+        for name in [followed] if followed in targets else sorted(targets & self.records.keys()):
             end = self.records.get(name)
             if end is None:
                 continue
@@ -180,7 +178,7 @@ class Plan:
                 return self._opened(replace(action, replay_number=end.replay_number), record)
         if waits_for:
             self._awaiting_ends.add(rule.name)
-            return Step(rule.name, "unchanged", f"the end of {waits_for} decides") if record else None
+            return Step(rule.name, "unchanged", f"depends on the end of {waits_for}") if record else None
         if record is None and not self._options.rule:
             return None
         return Step(rule.name, "refused", "the rule follows no action that ended with its outcome")
@@ -199,10 +197,10 @@ class Plan:
         step = self._step(name)
         return name in self._awaiting_ends or (step is not None and step.status == "replayed")
 
-    def _why_missing(self) -> str:
+    def _missing_reason(self) -> str:
         refused = sorted(self._app.rules.refused)
         if refused:
-            return f"no rules file that can be read has this rule; refused: {', '.join(refused)}"
+            return f"no readable rules file has this rule; refused: {', '.join(refused)}"
         return "there is no such rule today"
 
 

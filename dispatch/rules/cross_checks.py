@@ -13,16 +13,14 @@ from dispatch.rules.workspaces import Workspaces
 from schemas import EVENT_NAMES, EVENT_TYPES, Event
 from schemas.errors import shown
 
-_WHY_SO_FEW = (
-    "They are written down in one transaction, which takes 100 operations, two of them for each. Combine some."
-)
+_COMBINE = "One transaction creates their actions, with at most 100 operations, two for each. Combine some rules."
 
 
 def check_together(entries: Sequence[RuleEntry], workspaces: Workspaces | None, *, all_readable: bool) -> None:
     """Report errors between rules, each with the later of them.
 
-    Rules of refused files count, because the files may become valid. If not all files are readable, a rule that is
-    named by `after` and not found may be in one of those, and is no error.
+    Rules of refused files count, because the files may become valid. If not all files are readable, a rule that `after`
+    names and that is not found is no error, because it may be in an unreadable file.
     """
     named = _unique(entries)
     if all_readable:
@@ -39,7 +37,7 @@ def _unique(entries: Iterable[RuleEntry]) -> dict[str, RuleEntry]:
         first = named.setdefault(entry.name, entry)
         if entry.name and first is not entry:
             at = entry.node.fields["name"]
-            message = f"a rule {entry.name} stands at {first.source}, too"
+            message = f"another rule has the name {entry.name}: {first.source}"
             entry.file.error(at, message, "Give this one another name.")
     return named
 
@@ -53,7 +51,7 @@ def _check_followed_exist(entries: Iterable[RuleEntry], named: Mapping[str, Rule
 
 
 def _in_order(named: Mapping[str, RuleEntry]) -> list[str]:
-    """The names of the rules, each after those that it follows; without those that are in a circle, or follow one."""
+    """The names of the rules, each after those that it follows; without rules in a circle and their followers."""
     followers: dict[str, list[str]] = {name: [] for name in named}
     left = dict.fromkeys(named, 0)  # how many rules that a rule follows are not in order yet
     for name, entry in named.items():
@@ -74,13 +72,13 @@ def _check_circles(named: Mapping[str, RuleEntry], order: Iterable[str]) -> None
     """Report each circle once, with the last of its rules."""
     index = {name: number for number, name in enumerate(named)}
     for name in sorted(named.keys() - set(order), key=index.__getitem__):
-        circle = _way_back(name, named)
+        circle = _circle_through(name, named)
         if circle and all(index[other] <= index[name] for other in circle):
-            message = f"these rules go round in a circle: {' after '.join(circle)}"
+            message = f"these rules follow each other in a circle: {' after '.join(circle)}"
             named[name].file.error(named[name].after[circle[1]], message, "One of them must have 'on' instead.")
 
 
-def _way_back(start: str, named: Mapping[str, RuleEntry]) -> list[str]:
+def _circle_through(start: str, named: Mapping[str, RuleEntry]) -> list[str]:
     """The shortest circle of followed rules through a rule, which comes first and last; empty if there is none."""
     came_from: dict[str, str] = {}
     for here in (reached := [start]):
@@ -90,10 +88,10 @@ def _way_back(start: str, named: Mapping[str, RuleEntry]) -> list[str]:
                 reached.append(name)
     if start not in came_from:
         return []
-    way = [start]
-    while len(way) == 1 or way[0] != start:
-        way.insert(0, came_from[way[0]])
-    return way
+    circle = [start]
+    while len(circle) == 1 or circle[0] != start:
+        circle.insert(0, came_from[circle[0]])
+    return circle
 
 
 def _check_handlers_accept(
@@ -124,7 +122,7 @@ def _events(named: Mapping[str, RuleEntry], order: Iterable[str]) -> dict[str, s
 
 
 def _check_numbers(entries: Iterable[RuleEntry], workspaces: Workspaces | None) -> None:
-    """Report every rule that is one too many for one event, or for the end of one action."""
+    """Report every rule above the limit of rules for one event, or for the end of one action."""
     counts: Counter[tuple[str, str]] = Counter()
     everywhere = frozenset(workspaces.by_name if workspaces else {"every workspace"})
     for entry in entries:
@@ -134,7 +132,7 @@ def _check_numbers(entries: Iterable[RuleEntry], workspaces: Workspaces | None) 
         crowded = next((key for key in keys if counts[key] > MAX_ACTIONS), None)
         if crowded:
             message = f"more than {MAX_ACTIONS} rules act on {crowded[0]} in {crowded[1]}"
-            entry.file.error(entry.node, message, _WHY_SO_FEW)
+            entry.file.error(entry.node, message, _COMBINE)
 
 
 def _triggers(entry: RuleEntry) -> list[str]:

@@ -47,8 +47,8 @@ def read_handler(node: Table, file: RuleFile) -> HandlerEntry | None:
         return None
     accepts = _accepted(handler_class)
     if not accepts:
-        hint = "Write class X(Handler[Event]), or the event types that it takes in place of Event."
-        file.error(at, f"{do} does not say which events it takes", hint)
+        hint = "Write class X(Handler[Event]), or its event types in place of Event."
+        file.error(at, f"{do} does not declare the event types that it accepts", hint)
         return None
     return _with_settings(handler_class, HandlerEntry(at, do, accepts), node, file)
 
@@ -66,7 +66,7 @@ def _with_settings(handler_class: type[Handler[Any]], entry: HandlerEntry, node:
     settings = node.fields.get("with")
     if settings is None or is_null(settings):
         settings = Table(entry.node.position, {}, {})
-    if not isinstance(settings, Table):  # which is reported
+    if not isinstance(settings, Table):  # this error is reported already
         return entry
     at = node.keys.get("with", entry.node.position)
     handler = validated(handler_class, settings, file, "with", at)

@@ -18,7 +18,7 @@ from handlers.file_field import APP_FOLDER, FOLDERS
 def load(folder: Path, settings: Mapping[str, str], app: Path = APP_FOLDER) -> Rules:
     """The rules of a folder's YAML files. They may read the app settings `settings`, and name files in `app`.
 
-    Errors in the files are in `Rules.errors`. Nothing that a file contains makes this raise.
+    Errors in the files are in `Rules.errors`. Loading raises no error, whatever a file contains.
     """
     folder = folder.absolute()  # for its name
     files = _read_all(folder, settings)

@@ -1,6 +1,6 @@
 """The shape of the files in ``rules/``: `RulesFile` and `WorkspacesFile`. Their JSON Schemas are generated from them.
 
-They say what a file may contain by itself. What depends on other files, on the workspaces or on a handler is checked in
+The models validate one file alone. Checks that depend on other files, on the workspaces or on a handler are in
 rule_entry.py, workspaces_file.py, handler_entry.py and cross_checks.py.
 """
 
@@ -38,7 +38,7 @@ from schemas import EVENT_NAMES, EVENT_TYPES, ResourceId
 
 WORKSPACES_FILE = "workspaces.yaml"
 
-_A_RULE = "Write - name: mail-failed-runs, and below it, indented as far, on, do and with."
+_A_RULE = "Write - name: mail-failed-runs, and below it, with the indentation of name, on, do and with."
 _AN_AFTER = "Write after: { rules: name-of-a-rule, outcome: failed }."
 _WORKSPACES = "Write workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }."
 
@@ -92,7 +92,7 @@ def tests_of(conditions: list[ConditionOrGroup]) -> tuple[Test, ...]:
 
 
 class HandlerKeys(Keys):
-    """The keys that say which handler acts, and how."""
+    """The keys for the handler and its settings."""
 
     do: Annotated[str, Named("do", needed=f"It names a handler: {', '.join(builtin())}, or package.module:Class.")] = (
         Field(description="The handler: a built-in one, or yours as package.module:Class.", examples=builtin())
@@ -114,12 +114,12 @@ class After(Keys):
 
 
 class Trigger(Keys):
-    """The keys that say what a rule is called, and what leads to it."""
+    """The keys for a rule's name and for the events or rules that trigger it."""
 
     name: Annotated[
         str,
         AfterValidator(rule_name),
-        Named("name", needed="Its name stands in the history, in mails and in 'after'."),
+        Named("name", needed="The history, mails and 'after' use its name."),
         WithJsonSchema({"type": "string", "pattern": f"^{RULE_NAME.pattern}$"}),
     ] = Field(description="The rule's name, in the history, in mails and in `after`.", examples=["mail-failed-runs"])
     on: OneOrMore[
@@ -129,7 +129,7 @@ class Trigger(Keys):
             Named("an event type"),
             WithJsonSchema({"enum": [*EVENT_NAMES, *EVENT_TYPES]}),
         ]
-    ] = Field([], description="The types of the events that lead to this rule.")
+    ] = Field([], description="The event types on which this rule acts.")
     in_: Annotated[
         Annotated[OneOrMore[Annotated[str, Named("the name of a workspace")]], Tag(OTHER)]
         | Annotated[
@@ -143,7 +143,7 @@ class Trigger(Keys):
     ] = Field(
         [],
         alias="in",
-        description="In which workspaces: a name, a list of names, or labels, all of which must fit. Left out: in all.",
+        description="The workspaces: a name, a list of names, or labels, all of which must match. Default: all.",
         examples=["churn-prod", {"env": "prod"}, {"team": "churn", "env": ["dev", "prod"]}],
     )
     when: OneOrMore[ConditionOrGroup] = Field([], description="Conditions on the event, all of which must hold.")
@@ -155,7 +155,7 @@ class Trigger(Keys):
 
 
 class RuleKeys(GuardKeys, HandlerKeys, Trigger):
-    """A rule: which events lead to it, or which rules it follows, and what it does."""
+    """A rule: the events on which it acts, or the rules that it follows, and its handler."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={"oneOf": [{"required": ["on"]}, {"required": ["after"]}]}
@@ -178,9 +178,9 @@ class RuleKeys(GuardKeys, HandlerKeys, Trigger):
         "Make it a rule of its own, with after: { rules: …, outcome: failed }.",
     )
 
-    retry: Retry = Field(default_factory=Retry, description="How long a failing action is tried again.")
-    allow_loops: bool = Field(False, strict=True, description="Act on events of what this rule itself has started.")
-    max_depth: int = Field(3, ge=1, le=20, strict=True, description="How long a chain of starts may get.")
+    retry: Retry = Field(default_factory=Retry, description="How long a failing action is retried.")
+    allow_loops: bool = Field(False, strict=True, description="Act also on events of runs that this rule started.")
+    max_depth: int = Field(3, ge=1, le=20, strict=True, description="The maximum length of a chain of starts.")
 
     @classmethod
     def subject(cls, node: Table, name: str) -> str:
@@ -195,7 +195,7 @@ class RuleKeys(GuardKeys, HandlerKeys, Trigger):
 
 
 class RulesFile(Keys):
-    """A rules file: rules that say which events lead to what."""
+    """A rules file: a list of rules."""
 
     named: ClassVar = Named("a rules file", f"Begin it with 'rules:'. {_A_RULE}")
     key_hints: ClassVar = dict.fromkeys(("workspaces", "alerts"), f"It belongs in {WORKSPACES_FILE}.")
@@ -225,7 +225,7 @@ class WorkspacesFile(Keys):
     model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra={"required": ["workspaces"]})
     named: ClassVar = Named(WORKSPACES_FILE, "Its keys are workspaces and alerts.")
     key_hints: ClassVar = {
-        "rules": "Rules go into files of their own, such as churn.yaml: a mistake in one takes no workspace away."
+        "rules": "Rules belong in separate files, such as churn.yaml: an error in one does not affect the workspaces."
     }
 
     workspaces: Annotated[

@@ -1,4 +1,4 @@
-"""A rule's ``retry:``: how long to wait before an action is tried again, and when to stop."""
+"""A rule's ``retry:``: the delay before an action is retried, and when to stop."""
 
 import random
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Retry(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     max_elapsed: Duration = Field(
-        timedelta(hours=24), alias="for", description="How long a failing action is tried again.", examples=["24h"]
+        timedelta(hours=24), alias="for", description="How long a failing action is retried.", examples=["24h"]
     )
     first_delay: Duration = Field(timedelta(seconds=10), description="The first delay, which then doubles.")
     max_delay: Duration = Field(timedelta(hours=1), description="The longest delay.")
@@ -39,7 +39,7 @@ class Retry(BaseModel):
         denied_for: timedelta = timedelta(),
         jitter: Callable[[], float] = random.random,
     ) -> timedelta | None:
-        """The delay after this many consecutive failures, the first of them `failing_for` ago; None: do not try again.
+        """The delay after a number of consecutive failures, the first of them `failing_for` ago; None: do not retry.
 
         `error.max_elapsed` may limit the retries of its own kind of error; `denied_for` is how long consecutive errors
         have been of that kind. Jitter covers the upper half of the delay, so that actions that failed together are
@@ -51,7 +51,7 @@ class Retry(BaseModel):
         return max(backoff * (0.5 + jitter() / 2), _asked(error))
 
     def pause(self, error: RetryLater, jitter: Callable[[], float] = random.random) -> timedelta:
-        """The pause for a service that throttles: as long as it asks for, at least a minute, plus jitter."""
+        """The pause for a service that throttles: as long as it requests, at least a minute, plus jitter."""
         return max(_asked(error), _THROTTLED) * (1 + jitter() / 2)
 
 

@@ -23,12 +23,12 @@ from schemas.events.registry import DRIFT_DETECTED
 
 K = TypeVar("K", bound=Hashable)
 
-ALERTS = "-alerts"  # the name of the rule that sends alerts; no name in a rules file begins so
+ALERTS = "-alerts"  # the name of the rule that sends alerts; no name in a rules file begins with "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An entry of a rules file: which events, or the end of which other rules' actions, lead to what."""
+    """An entry of a rules file: its handler, and the events on which it acts or the rules that it follows."""
 
     name: str
     handler: Handler[Any]
@@ -47,7 +47,7 @@ class Rule:
     max_depth: int = 3  # of a chain of starts
 
     def action(self, follows: Result | None = None) -> NewAction:
-        """What is written down of this rule for an event that it matches."""
+        """The action to create for an event that the rule matches."""
         return NewAction(self.name, self.do, self.settings_hash, follows)
 
     def takes(self, event: Event) -> bool:
@@ -55,9 +55,9 @@ class Rule:
         return type(event).__name__ in self.on or (DRIFT_DETECTED in self.on and event.drift is not None)
 
     def stopped(self, origin: Lineage) -> str:
-        """Why it must not act on an event that comes from one of our starts; empty if it may."""
+        """The reason why it must not act on an event of a run that rules started; empty if it may."""
         if origin.rule == rule_code(self.name) and not self.allow_loops:
-            return "this rule started what the event comes from, and has no allow_loops"
+            return "the event comes from a run that this rule started, and the rule has no allow_loops"
         if self.handler.starts_runs and origin.depth >= self.max_depth:
             return f"the event comes from a chain of {origin.depth} starts, and max_depth is {self.max_depth}"
         return ""
@@ -72,7 +72,7 @@ class Rules:
     """All rules, and the errors of the files whose rules are missing.
 
     A file with an error is refused alone. While workspaces.yaml is refused, the app does not know its workspaces: then
-    nothing matches, and `refused` has every file, because no rule could be asked. What is under way goes on.
+    nothing matches, and `refused` has every file, because no rule was matched. Actions that have started continue.
     """
 
     by_name: Mapping[str, Rule] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class Rules:
         return sorted({rule.file for rule in self.by_name.values()} | {*self.refused})
 
     def workspace(self, event: Event) -> Workspace | None:
-        """The workspace that raised the event; None if it is not one of ours, or if ours are not known."""
+        """The workspace that raised the event; None if it is not listed, or while workspaces.yaml is refused."""
         return self.workspaces.find(event.resource) if self.workspaces else None
 
     def context(self, event: Event, result: Result | None = None) -> Context:
@@ -118,7 +118,7 @@ class Rules:
         return Context(event, workspace.view() if workspace else None, result.view() if result else None)
 
     def get(self, name: str) -> Rule | None:
-        """The rule of this name; None if there is none now. The names that begin with `ALERTS` are those of alerts."""
+        """The rule of this name; None if no valid file has it. Names that begin with `ALERTS` belong to alerts."""
         return self._alerts(name) if name.startswith(ALERTS) else self.by_name.get(name)
 
     def _alerts(self, name: str) -> Rule | None:
@@ -128,8 +128,13 @@ class Rules:
             return Rule(name, alerts.handler, alerts.do, source=alerts.source, settings_hash=alerts.settings_hash)
         return Rule(name, Log(level="error"), "log") if self.knows_workspaces else None
 
-    def matching(self, context: Context) -> list[Rule]:
-        """The rules whose `on`, `in` and `when` match an event, in the order of their files; none if it is not ours."""
+    def matching(self, event_or_context: Event | Context) -> list[Rule]:
+        """The rules whose `on`, `in` and `when` match an event, in the order of their files.
+
+        An event from a workspace that is not listed matches none. The app passes a Context, which has the workspace
+        already; tests of rules can pass the event alone.
+        """
+        context = self.context(event_or_context) if isinstance(event_or_context, Event) else event_or_context
         if context.workspace is None:
             return []
         event = context.event
@@ -149,7 +154,7 @@ def _index(pairs: Iterable[tuple[K, Rule]]) -> dict[K, tuple[Rule, ...]]:
 
 
 def _matching(rules: Iterable[Rule], context: Context) -> list[Rule]:
-    """The rules whose `in` and `when` match, without those that must not act on what they started themselves."""
+    """The rules whose `in` and `when` match, without those that must not act on runs that rules started."""
     workspace, values = context.workspace["name"] if context.workspace else None, EventValues(context)
     matching = [
         rule for rule in rules if (rule.workspaces is None or workspace in rule.workspaces) and rule.when.holds(values)

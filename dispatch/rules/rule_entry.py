@@ -6,19 +6,19 @@ from dispatch.rules.handler_entry import HandlerEntry, read_handler
 from dispatch.rules.models import RuleKeys, RulesFile
 from dispatch.rules.reading.nodes import Node, RuleFile, Sequence, Table, field_of, is_null, items_of, text_of
 from dispatch.rules.reading.pydantic_errors import validated
-from dispatch.rules.reading.shapes import with_meant_keys
+from dispatch.rules.reading.shapes import with_intended_keys
 from dispatch.rules.values import OUTCOMES, event_name
 from dispatch.rules.workspaces import Workspaces
 from dispatch.rules.workspaces_file import choose
 from handlers.workspace_field import WORKSPACES
 from schemas import EVENT_NAMES, Event
 
-_EITHER = "'on' says which events lead to it, 'after' which rules it follows."
+_EITHER = "'on' lists the events on which it acts, 'after' the rules that it follows."
 
 
 @dataclass(slots=True)
 class RuleEntry:
-    """A rule as its file says it. Invalid parts are missing; the file has their errors."""
+    """A rule as written in its file. Invalid parts are missing; the file has their errors."""
 
     file: RuleFile
     node: Table
@@ -50,7 +50,7 @@ def read_rules(file: RuleFile, workspaces: Workspaces | None) -> list[RuleEntry]
     if file.root is None or is_null(file.root):
         return []
     file.context[WORKSPACES] = workspaces.ids() if workspaces else None
-    root = with_meant_keys(file.root, RulesFile)
+    root = with_intended_keys(file.root, RulesFile)
     valid = validated(RulesFile, root, file)
     listed = field_of(root, "rules")
     items = listed.items if isinstance(listed, Sequence) else ()

@@ -34,7 +34,7 @@ SCHEMAS = {"rules.schema.json": rules_schema, "workspaces.schema.json": workspac
 
 
 def as_text(schema: dict[str, Any]) -> str:
-    """A schema as its file has it."""
+    """The content of a schema's file."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -77,7 +77,7 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _settings(do: str, definitions: dict[str, Any], ref: JsonSchemaValue) -> JsonSchemaValue:
-    """What `with` must be if `do` names this handler."""
+    """The schema of `with` if `do` names this handler."""
     if definitions[_name(ref)].get("required"):
         then: JsonSchemaValue = {"properties": {"with": ref}, "required": ["with"]}
     else:
@@ -90,7 +90,7 @@ def _name(ref: JsonSchemaValue) -> str:
 
 
 def _cleaned(schema: Any) -> Any:
-    """Without generated titles and empty defaults; with settings where a text is constrained."""
+    """Remove generated titles and empty defaults, and allow a setting wherever a text is constrained."""
     if isinstance(schema, list):
         return [_cleaned(each) for each in schema]
     if not isinstance(schema, dict):

@@ -24,7 +24,7 @@ WORKSPACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 CONDITION_HINT = (
     "Write a condition, such as data.runStatus StringIn Failed, or a group: { any: [condition, condition] }."
 )
-ID_HINT = "It is what az ml workspace show --query id says."
+ID_HINT = "az ml workspace show --query id prints it."
 T = TypeVar("T")
 
 
@@ -56,7 +56,7 @@ def _not_empty_list(value: Any) -> list[Any]:
 def rule_name(value: str) -> str:
     """Check the name of a rule."""
     if not RULE_NAME.fullmatch(value):
-        hint = "Use at most 63 small letters, digits and '-', such as mail-failed-runs."
+        hint = "Use at most 63 lower-case letters, digits and '-', such as mail-failed-runs."
         raise invalid(f"{shown(value)} cannot be a rule's name", hint)
     return value
 
@@ -88,7 +88,7 @@ def outcome_name(value: str) -> str:
     """Check how an action has ended."""
     if value in OUTCOMES:
         return value
-    raise invalid(f"unknown outcome {shown(value)}", lambda: did_you_mean(value, OUTCOMES, "An outcome is"))
+    raise invalid(f"unknown outcome {shown(value)}", lambda: did_you_mean(value, OUTCOMES, "The outcomes are"))
 
 
 def _condition(value: str) -> Condition:

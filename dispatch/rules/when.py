@@ -1,4 +1,4 @@
-"""``when:``, evaluated: conditions, and their groups `any` and `all`."""
+"""Evaluate ``when:``: conditions, and their groups `any` and `all`."""
 
 from dataclasses import dataclass
 from typing import TypeAlias

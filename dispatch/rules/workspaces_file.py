@@ -20,13 +20,13 @@ from dispatch.rules.reading.nodes import (
     text_of,
 )
 from dispatch.rules.reading.pydantic_errors import validated
-from dispatch.rules.reading.shapes import with_meant_keys
+from dispatch.rules.reading.shapes import with_intended_keys
 from dispatch.rules.workspaces import Workspace, Workspaces
 from handlers.base import Handler
 from schemas import Event, ResourceId
 from schemas.errors import shown
 
-_SOME_AND_OTHERS = "Some have one and some another: leave one out, or write a rule for each."
+_COMBINATION = "Each label occurs, but not together with the others: remove one, or write a rule for each."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ class Alerts:
 
 
 def read_workspaces_file(file: RuleFile) -> tuple[Workspaces | None, Alerts | None]:
-    """The workspaces and the alerts; None in place of what is missing or has errors."""
+    """The workspaces and the alerts; None for a part that is missing or has errors."""
     if not file.readable:
         return None, None
     if file.root is None or is_null(file.root):
         root: Node = Table(START, {}, {})
     else:
-        root = with_meant_keys(file.root, WorkspacesFile)
+        root = with_intended_keys(file.root, WorkspacesFile)
     at = START if isinstance(root, Table) else root.position
     alerts, listed = field_of(root, "alerts"), field_of(root, "workspaces")
     valid = validated(WorkspacesFile, _without(root, "alerts"), file, at=at)
@@ -57,7 +57,7 @@ def read_workspaces_file(file: RuleFile) -> tuple[Workspaces | None, Alerts | No
 
 
 def choose(node: Node, file: RuleFile, workspaces: Workspaces | None) -> frozenset[str]:
-    """The names of the workspaces that ``in:`` chooses. Without `workspaces`, any name is taken, and no label."""
+    """The names of the workspaces that ``in:`` chooses. Without `workspaces`, any name matches, and no label."""
     if isinstance(node, Table):
         return _with_labels(node, file, workspaces)
     names = [(item, name) for item in items_of(node) if (name := text_of(item))]
@@ -88,7 +88,7 @@ def _workspaces(listed: Table, valid: WorkspacesFile, file: RuleFile) -> Workspa
         entry = listed.fields[name]
         if other != name and (at := field_of(entry, "id")):
             line = listed.keys[other].line
-            file.error(at, f"this is the id of {other}, too (line {line})", "List a workspace once.")
+            file.error(at, f"{other} has the same id (line {line})", "List each workspace once.")
         fields = entry.fields if isinstance(entry, Table) else {}
         labels = {label: text for label, node in fields.items() if label != "id" and (text := _label(node)) is not None}
         found.append(Workspace(name, keys.id, labels))
@@ -98,7 +98,7 @@ def _workspaces(listed: Table, valid: WorkspacesFile, file: RuleFile) -> Workspa
 def _alerts(node: Table, file: RuleFile) -> Alerts | None:
     entry = read_handler(node, file)
     if entry and entry.refuses([Event]):
-        file.error(entry.node, f"{entry.do} cannot carry alerts: it takes only {entry.takes}")
+        file.error(entry.node, f"{entry.do} cannot send alerts: it takes only {entry.takes}")
         return None
     if entry is None or entry.handler is None:
         return None
@@ -119,7 +119,7 @@ def _with_labels(node: Table, file: RuleFile, workspaces: Workspaces | None) -> 
         return frozenset()
     chosen = frozenset(workspace.name for workspace in workspaces if workspace.has(wanted))
     if not chosen:
-        file.error(node, "no workspace has all of these labels", _SOME_AND_OTHERS)
+        file.error(node, "no workspace has all of these labels", _COMBINATION)
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""`Event` and `EventData`: what all event types share. A file beside this one declares a type, registry.py lists it."""
+"""`Event` and `EventData`: the base classes of all event types. Each type has a file here and a line in registry.py."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -40,7 +40,7 @@ class Event(WireModel):
     publisher: ClassVar[str] = "Microsoft.MachineLearningServices"
     resource_id: ClassVar[type[ResourceId]] = WorkspaceId  # how to read `topic`
     reports_drift: ClassVar[bool] = False  # can `drift` be other than None?
-    example_fields: ClassVar[Mapping[str, Any]] = {}  # of `example`: id, eventTime and data, and what else differs
+    example_fields: ClassVar[Mapping[str, Any]] = {}  # of `example`: id, eventTime, data, and other changes
     example_subject: ClassVar[str] = ""  # a format string over the data of the example
 
     id: RequiredText
@@ -86,7 +86,7 @@ class Event(WireModel):
 
     @property
     def rank(self) -> int:
-        """The position of the event in the life of its object, which ``latest_only`` compares before the time."""
+        """The position of the event in its object's life cycle, which ``latest_only`` compares before the time."""
         return 0
 
     @property
@@ -168,8 +168,8 @@ class Event(WireModel):
     def example(cls, **changes: Any) -> Self:
         """A realistic event of this type. `changes` replace fields of the envelope and of the data, in any spelling.
 
-        ``data={...}`` replaces the data as a whole; the subject follows the data. Raises TypeError for the name of no
-        field, MalformedEvent for an invalid value.
+        ``data={...}`` replaces the data as a whole; the subject follows the data. Raises TypeError for an unknown
+        field, and MalformedEvent for an invalid value.
         """
         if not cls.example_fields:
             raise TypeError(f"{cls.__name__} has no example")
@@ -180,7 +180,7 @@ class Event(WireModel):
 
 
 def _problems(error: ValidationError, names: Mapping[str, str], missing: Mapping[str, str]) -> list[Problem]:
-    """Translate pydantic's errors. `names` has the sender's names of fields, `missing` what fields should hold."""
+    """Translate pydantic's errors. `names` has the sender's names of fields, `missing` what a missing one should be."""
     problems = []
     for detail in error.errors(include_url=False):
         top, *rest = (to_camel(str(part)) for part in detail["loc"])  # pydantic names a default by its attribute

@@ -1,4 +1,4 @@
-"""What the event types about runs share: RunCompleted and RunStatusChanged."""
+"""The base classes of the event types about runs: RunCompleted and RunStatusChanged."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,8 +11,8 @@ from schemas.links import run_link
 from schemas.subject import subject_parts
 from schemas.tags import Tags
 
-# A run's status goes one way and ends (azure-sdk-for-js, arm-machinelearning, JobStatus: "NotResponding is the only
-# state exempt from strict transition orders").
+# A run's status moves in one direction, to a final one (azure-sdk-for-js, arm-machinelearning, JobStatus:
+# "NotResponding is the only state exempt from strict transition orders").
 _STATUSES = (
     ("notstarted",),
     ("starting",),
@@ -43,7 +43,7 @@ EXAMPLE_RUN: Mapping[str, Any] = {
 
 
 def status_rank(status: str) -> int:
-    """The position of a status in the life of a run."""
+    """The position of a status in the life cycle of a run."""
     return _RANKS.get(status.casefold(), _RUNNING)
 
 
@@ -79,7 +79,7 @@ class RunEvent(Event):
 
     @property
     def object_kind(self) -> str:
-        """A run, whichever of the event types reports it."""
+        """``run``, for every event type about runs."""
         return "run"
 
     @property
@@ -115,5 +115,5 @@ class RunEvent(Event):
 
     @property
     def in_experiment(self) -> str:
-        """The end of a headline."""
+        """The experiment in parentheses, to end a headline with; empty if the event does not name it."""
         return f" (experiment {self.data.experiment_name})" if self.data.experiment_name else ""

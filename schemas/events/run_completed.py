@@ -23,7 +23,7 @@ class RunCompleted(RunEvent):
 
     @property
     def rank(self) -> int:
-        """That of the status Completed."""
+        """The rank of the status Completed."""
         return status_rank("completed")
 
     @property

@@ -13,7 +13,7 @@ _VERBS = {"failed", "completed", "canceled", "queued", "paused"}  # statuses tha
 
 
 class RunStatusChangedData(RunData):
-    """A run whose status changed. The service has written both ``Failed`` and ``failed``: ignore case to compare."""
+    """A run whose status changed. The service writes both ``Failed`` and ``failed``: compare without case."""
 
     run_status: RequiredText
 
@@ -37,7 +37,7 @@ class RunStatusChanged(RunEvent):
 
     @property
     def rank(self) -> int:
-        """That of the run's status."""
+        """The rank of the run's status."""
         return status_rank(self.data.run_status)
 
     @property

@@ -75,7 +75,7 @@ class Nested(BaseModel):
 
 @pytest.mark.parametrize("value", [{"inner": ["topsecret"]}, {"inner": {"a": b"topsecret"}}])
 def test_secrets_are_found_in_nested_fields(value: dict[str, object]) -> None:
-    secrets = Secrets().and_of(Nested.model_validate(value))
+    secrets = Secrets().including(Nested.model_validate(value))
     assert secrets.mask("is topsecret, is") == "is ***, is"
 
 

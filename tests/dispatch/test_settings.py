@@ -89,8 +89,8 @@ def test_the_error_names_a_missing_or_invalid_setting(settings: dict[str, str], 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"AzureWebJobsStorage": "AccountName=x"}, "does not lead to a storage account"),
-        ({"AzureWebJobsStorage__queueServiceUri": "http://a.queue.example.com"}, "does not lead to a storage account"),
+        ({"AzureWebJobsStorage": "AccountName=x"}, "does not identify a storage account"),
+        ({"AzureWebJobsStorage__queueServiceUri": "http://a.queue.example.com"}, "does not identify a storage account"),
     ],
 )
 def test_an_error_of_the_sdk_is_raised_as_a_settings_error(settings: dict[str, str], says: str) -> None:
@@ -131,7 +131,7 @@ class TestContainers:
 
     @pytest.mark.parametrize("name", ["", "ab", "Deadletter", "dead--letter", "-dead", "dead_letter", "a" * 64])
     def test_an_invalid_name_is_an_error(self, name: str) -> None:
-        with pytest.raises(SettingsError, match="is no container: write its name, of 3 to 63"):
+        with pytest.raises(SettingsError, match="is not a container: write its name, of 3 to 63"):
             resolved(AzureWebJobsStorage__accountName="acc").container(name)
 
     def test_their_url_cannot_be_derived_from_every_url_of_queues(self) -> None:
@@ -139,16 +139,16 @@ class TestContainers:
             AzureWebJobsStorage__queueServiceUri="https://q.example.com",
             AzureWebJobsStorage__tableServiceUri="https://t.example.com",
         )
-        with pytest.raises(SettingsError, match="blobServiceUri is not set, and cannot be told from https://q"):
+        with pytest.raises(SettingsError, match="blobServiceUri is not set, and cannot be derived from https://q"):
             storage.container("deadletter")
 
     def test_errors_of_the_sdk_are_raised_without_the_signature(self) -> None:
         with pytest.raises(
-            SettingsError, match="https:// is no container's URL; one is like https://account"
+            SettingsError, match="https:// is not the URL of a container, such as https://account"
         ) as raised:
             Storage().container("https://?sig=secret")
         assert "secret" not in str(raised.value)
-        with pytest.raises(SettingsError, match="AzureWebJobsStorage does not lead to a storage account"):
+        with pytest.raises(SettingsError, match="AzureWebJobsStorage does not identify a storage account"):
             resolved(AzureWebJobsStorage="nonsense").container("deadletter")
 
 

@@ -16,7 +16,7 @@ PREFIX = "RULES_"
 _MARK = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _NAME = re.compile(PREFIX + r"[A-Za-z0-9_]+")
 _KEY_VAULT = re.compile(r"\s*@Microsoft\.KeyVault\(", re.IGNORECASE)
-_WHERE = "Set it among the function app's settings in Azure, in local.settings.json on your machine."
+_WHERE = "Set it in the function app's settings in Azure, or in local.settings.json on your machine."
 
 
 Problem: TypeAlias = tuple[str, str | Callable[[], str]]  # a message, and a hint or the function that finds it
@@ -32,7 +32,7 @@ class Substituted:
 
 
 def substitute(text: str, settings: Mapping[str, str]) -> Substituted:
-    """Fill in the settings that a text names. A name that cannot be filled in stays as it is."""
+    """Fill in the settings that a text names. A placeholder of a setting that is not available remains."""
     errors: list[Problem] = []
     used: list[tuple[str, str]] = []
 
@@ -53,7 +53,7 @@ def substitute(text: str, settings: Mapping[str, str]) -> Substituted:
 
 
 _KEY_VAULT_IN_FILE = (
-    "a Key Vault reference means something only as the value of an app setting",
+    "a Key Vault reference works only as the value of an app setting",
     f"Give a setting {PREFIX}… this value and write ${{{PREFIX}…}} here.",
 )
 
@@ -62,14 +62,14 @@ def _problem(name: str | None, settings: Mapping[str, str]) -> Problem | None:
     if not name:
         return "'${' without the name of a setting", f"Write ${{{PREFIX}NAME}}, or $${{ for a literal ${{."
     if not name.startswith(PREFIX):
-        hint = f"Name the setting {PREFIX}{name}: the app's other settings, with its secrets, are closed to rules."
+        hint = f"Name the setting {PREFIX}{name}: rules cannot read the app's other settings and their secrets."
         return f"rules may only read settings whose names begin with {PREFIX}, not {shown(name)}", hint
     if not _NAME.fullmatch(name):
         return f"{shown(name)} is not the name of a setting", f"After {PREFIX} come letters, digits and underscores."
     if name not in settings:
         return f"the app setting {name} is not set", lambda: _similar(name, settings)
     if _KEY_VAULT.match(settings[name]):
-        hint = "Has the app's identity the role Key Vault Secrets User? On your machine, write the value itself."
+        hint = "Does the app's identity have the role Key Vault Secrets User? On your machine, write the value itself."
         return f"the app setting {name} is a Key Vault reference that was not resolved", hint
     return None
 

@@ -17,7 +17,7 @@ class Position(NamedTuple):
 
 
 START = Position(1, 1)
-MOST_ERRORS = 100  # of a file that are reported one by one; the others are counted
+MAX_ERRORS = 100  # of a file that are reported one by one; the others are counted
 SHORTEST_SECRET = 4  # characters; a shorter value occurs in any text
 
 
@@ -100,7 +100,7 @@ class RuleFile:
     def errors(self) -> list[RuleError]:
         """The first errors by position; if there are more, the last one counts them."""
         found = sorted(self._errors.items(), key=lambda item: item[0])
-        listed = [RuleError(self.name, *at, message, hint()) for (at, message), hint in found[:MOST_ERRORS]]
+        listed = [RuleError(self.name, *at, message, hint()) for (at, message), hint in found[:MAX_ERRORS]]
         more = len(found) - len(listed) + self.more_errors
         if more:
             last = listed[-1]
@@ -110,7 +110,7 @@ class RuleFile:
 
 
 def hide(text: str, values: Iterable[tuple[str, str]]) -> str:
-    """The text with each value that must not be shown replaced by its placeholder."""
+    """Replace each value that must not be shown by its placeholder."""
     for value, mark in values:
         if len(value) < SHORTEST_SECRET:
             continue
@@ -120,7 +120,7 @@ def hide(text: str, values: Iterable[tuple[str, str]]) -> str:
 
 
 def kind(node: Node) -> str:
-    """What a node is, as messages say it."""
+    """A noun for the node, as messages print it."""
     match node:
         case Table():
             return "a mapping"

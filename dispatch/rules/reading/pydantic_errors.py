@@ -1,6 +1,6 @@
 """Validate a part of a rules file with a pydantic model, and report pydantic's errors at their lines and columns.
 
-Messages keep secrets: they show nothing of a field that is typed as a secret, and only the name of an app setting.
+Messages reveal no secrets: they never show the value of a field that is typed as a secret, or of an app setting.
 """
 
 import re
@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from dispatch.rules.errors import closest, did_you_mean
 from dispatch.rules.reading.nodes import (
-    MOST_ERRORS,
+    MAX_ERRORS,
     Node,
     Position,
     RuleFile,
@@ -46,15 +46,15 @@ _EXPECTED = (  # pydantic's error types -> what to write
 
 
 def invalid(message: str, hint: Hint = "") -> PydanticCustomError:
-    """The error that a validator raises for a message of its own; ``{name}`` in it is what the value is called."""
+    """The error that a validator raises for its own message, in which ``{name}`` stands for the value's name."""
     return PydanticCustomError(_INVALID, "invalid", {"message": message, "hint": hint})
 
 
 def validated(model: type[M], node: Node, file: RuleFile, path: str = "", at: Position | None = None) -> M | None:
     """The model that a node describes; None if it has errors, or depends on workspaces that are not known.
 
-    `path` is what messages call the node ("with"; "" if its keys speak for themselves). What is missing in it, or
-    invalid about it as a whole, is reported `at` a position, by default its own.
+    `path` is the node's name in messages ("with"; "" if messages name only its keys). Errors about missing keys, or
+    about the node as a whole, are reported `at` a position, by default its own.
     """
     try:
         return model.model_validate(node.plain(), context=file.context)
@@ -62,8 +62,8 @@ def validated(model: type[M], node: Node, file: RuleFile, path: str = "", at: Po
         reader = _Reader(model, node, path, at or node.position)
         errors = error.errors(include_url=False, include_input=False)
         details = [detail for detail in errors if detail["type"] != NOT_KNOWN]
-        file.more_errors += sum(not reader.is_broken(detail["loc"]) for detail in details[MOST_ERRORS:])
-        complaints = [c for detail in details[:MOST_ERRORS] if (c := reader.complaint(detail))]
+        file.more_errors += sum(not reader.is_broken(detail["loc"]) for detail in details[MAX_ERRORS:])
+        complaints = [c for detail in details[:MAX_ERRORS] if (c := reader.complaint(detail))]
         for complaint in _merged(complaints):
             file.error(complaint.at, complaint.text, complaint.hint)
     except (Exception, SystemExit) as error:  # a handler's validator may raise anything
@@ -138,7 +138,7 @@ class _Reader:
         return _Complaint(at, (*found.loc, "[key]") if is_key else found.loc, f"{found.name} should be ", text, hint)
 
     def is_broken(self, loc: Loc) -> bool:
-        """Is the error only that an app setting is not available, which is reported?"""
+        """Does the error only come from an app setting that is not available, which is reported already?"""
         return is_broken(self._find(loc).node)
 
     def _find(self, loc: Loc) -> _Value:
@@ -157,7 +157,7 @@ class _Reader:
             return hide(context["message"].replace("{name}", found.name), settings), hidden_hint
         if error["type"] in _FREE:
             if found.shape.secret:
-                return f"{found.path} is not valid; why is not shown, because it is a secret", ""
+                return f"{found.path} is not valid; the reason is not shown, because the value is a secret", ""
             return f"{found.path}: {hide(error['msg'].split(', ', 1)[-1], self._hidden)}", ""
         expected = next((text for pattern, text in _EXPECTED if re.match(pattern, error["type"])), "")
         expected = expected or re.sub(r"^\w+ should ", "should ", hide(error["msg"], self._hidden))
@@ -176,12 +176,12 @@ class _Reader:
 def _unknown_key(key: str, found: _Value) -> _Complaint:
     at = found.node.keys.get(key, found.at) if isinstance(found.node, Table) else found.at
     ours = found.shape.keys
-    hint = partial(ours.hint, key) if ours else partial(did_you_mean, key, found.shape.fields, "Known are")
+    hint = partial(ours.hint, key) if ours else partial(did_you_mean, key, found.shape.fields, "The keys are")
     return _Complaint(at, (*found.loc, key), "", f"unknown key {shown(key)} in {found.name}", hint)
 
 
 def _missing_key(key: str, found: _Value) -> _Complaint | None:
-    """None if the key is misspelt, which is reported."""
+    """The error about a missing key; None if the key is misspelt, which is reported already."""
     node, named, ours, loc = found.node, found.shape.named, found.shape.keys, (*found.loc, key)
     keys: Mapping[str, Position] = node.keys if isinstance(node, Table) else {}
     if not ours or not isinstance(node, Table):
@@ -196,7 +196,7 @@ def _missing_key(key: str, found: _Value) -> _Complaint | None:
 def _merged(complaints: list[_Complaint]) -> Iterator[_Complaint]:
     """One complaint for each value: the alternatives of a union become one sentence.
 
-    What is invalid about a whole because of its parts, or as an alternative that was not meant, is left out.
+    Leaves out an error about a whole value if there are errors about its parts.
     """
     by_loc: dict[Loc, list[_Complaint]] = {}
     outer = {c.loc[:length] for c in complaints for length in range(len(c.loc))}

@@ -1,4 +1,4 @@
-"""`Shape`: the types that a file's pydantic model gives to its values, and what error messages call these values."""
+"""`Shape`: the types that a file's pydantic model gives to its values, and the names of these values in messages."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ from pydantic.fields import FieldInfo
 from dispatch.rules.errors import closest
 from dispatch.rules.reading.nodes import Node, Sequence, Table
 
-MAPPING, OTHER = "(mapping)", "(other)"  # the tags that `form` finds; no key of a rules file is called so
+MAPPING, OTHER = "(mapping)", "(other)"  # the tags that `form` returns; no key of a rules file has such a name
 
 _SECRET = (SecretStr, SecretBytes, Secret)
-_MOST_MISSPELT = 20  # unknown keys of one mapping that are compared with the known ones
+_MAX_MISSPELT = 20  # unknown keys of one mapping that are compared with the known ones
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What error messages call a value, in place of its path; metadata of a field or type.
+    """The name of a value in error messages, in place of its path; metadata of a field or type.
 
     In `name`, ``{key}`` is the value's key and ``{parent}`` the key above it. `hint` says what to write, `needed` why
-    the key is needed. `path` begins the paths of what is inside. `at_key`: what a mapping lacks is reported at its key.
+    the key is needed. `path` begins the paths of inner values. `at_key`: report missing keys of a mapping at its key.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Named:
 
 
 class Keys(BaseModel):
-    """A mapping of a rules file. A misspelt key is an error, and its value is checked under the key that is meant."""
+    """A mapping of a rules file. A misspelt key is an error, and its value is checked as that of the intended key."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,8 +43,8 @@ class Keys(BaseModel):
     key_hints: ClassVar[Mapping[str, str]] = {}  # what to write in place of a key that does not belong here
 
     @classmethod
-    def meant(cls, key: str) -> str | None:
-        """The known key that is meant by an unknown one."""
+    def intended(cls, key: str) -> str | None:
+        """The known key that an unknown one probably stands for."""
         return cls.synonyms.get(key.casefold()) or closest(key, keys_of(cls))
 
     @classmethod
@@ -52,12 +52,12 @@ class Keys(BaseModel):
         """What to write in place of an unknown key."""
         if key in cls.key_hints:
             return cls.key_hints[key]
-        meant = cls.meant(key)
-        return f"Did you mean {meant}?" if meant else f"Known are {', '.join(keys_of(cls))}."
+        meant = cls.intended(key)
+        return f"Did you mean {meant}?" if meant else f"The keys are {', '.join(keys_of(cls))}."
 
     @classmethod
     def subject(cls, node: Table, name: str) -> str:
-        """What messages call the mapping if it lacks a key."""
+        """The mapping's name in messages about a missing key."""
         return name
 
 
@@ -71,22 +71,22 @@ def form(value: Any) -> str:
     return MAPPING if isinstance(value, dict) else OTHER
 
 
-def with_meant_keys(node: Node, model: type[BaseModel]) -> Node:
-    """The node, in which the value of a misspelt key is also the value of the key that is meant."""
-    return _with_meant_keys(node, shape_of(model))
+def with_intended_keys(node: Node, model: type[BaseModel]) -> Node:
+    """The node, in which the value of a misspelt key is also the value of the intended key."""
+    return _with_intended_keys(node, shape_of(model))
 
 
-def _with_meant_keys(node: Node, shape: "Shape") -> Node:
+def _with_intended_keys(node: Node, shape: "Shape") -> Node:
     if isinstance(node, Sequence):
-        return Sequence(node.position, tuple(_with_meant_keys(item, shape.inner(0)) for item in node.items))
+        return Sequence(node.position, tuple(_with_intended_keys(item, shape.inner(0)) for item in node.items))
     if not isinstance(node, Table):
         return node
     fields, keys = dict(node.fields), dict(node.keys)
     if shape.keys:
-        for key in [key for key in node.fields if key not in shape.fields][:_MOST_MISSPELT]:
-            if (meant := shape.keys.meant(key)) and meant not in fields:
+        for key in [key for key in node.fields if key not in shape.fields][:_MAX_MISSPELT]:
+            if (meant := shape.keys.intended(key)) and meant not in fields:
                 fields[meant], keys[meant] = node.fields[key], node.keys[key]
-    return Table(node.position, {k: _with_meant_keys(child, shape.inner(k)) for k, child in fields.items()}, keys)
+    return Table(node.position, {k: _with_intended_keys(child, shape.inner(k)) for k, child in fields.items()}, keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def _annotations(type_: Any, part: int | str) -> Iterator[Any]:
 
 
 def _frontier(annotation: Any) -> tuple[list[Any], Named | None]:
-    """The types that a value may have, without what pydantic adds to them, and what messages call it."""
+    """The types that a value may have, without pydantic's metadata, and its name in messages."""
     metadata: list[Any] = []
     if isinstance(annotation, FieldInfo):
         metadata, annotation = annotation.metadata, annotation.annotation
@@ -164,7 +164,7 @@ def _key_of(name: str, info: FieldInfo) -> str:
 
 
 def _is_secret(types: list[Any], level: int = 0) -> bool:
-    """Is a secret among the types, or among those that they are made of?"""
+    """Is one of the types, or of their type arguments, a secret?"""
     return any(
         (isinstance(origin := get_origin(t) or t, type) and issubclass(origin, _SECRET))
         or (level < 10 and _is_secret([a for arg in get_args(t) for a in _frontier(arg)[0]], level + 1))  # recursive

@@ -1,7 +1,7 @@
 """Read a rules file: bytes -> nodes with positions.
 
-ruamel.yaml composes the document, within limits on size, depth and aliases. Everything else in it that rules files do
-not allow is reported at once. Scalars are those of YAML 1.2's core schema (yaml.org, YAML 1.2.2, section 10.3.2):
+ruamel.yaml composes the document, within limits on size, depth and aliases. `_Converter` reports everything else that
+rules files do not allow. Scalars are those of YAML 1.2's core schema (yaml.org, YAML 1.2.2, section 10.3.2):
 ``on``, ``yes`` and ``2026-11-22`` are texts.
 """
 
@@ -19,15 +19,15 @@ from ruamel.yaml.events import AliasEvent
 
 from dispatch.rules.reading.app_settings import substitute
 from dispatch.rules.reading.nodes import START, Node, Position, RuleFile, Scalar, Sequence, Table
-from dispatch.rules.reading.yaml_errors import MOST_LEVELS, MOST_NODES, explain
+from dispatch.rules.reading.yaml_errors import MAX_LEVELS, MAX_NODES, explain
 from schemas.errors import shown
 
-MOST_BYTES = 256 * 1024  # some thousand rules
+MAX_BYTES = 256 * 1024  # some thousand rules
 
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.2.2, 5.1
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as ruamel.yaml counts lines
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_HALF = "It comes of an escape such as \\ud83d, or of a setting that is not UTF-8."
+_HALF = "It comes from an escape such as \\ud83d, or from a setting that is not UTF-8."
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _WORD = re.compile(r"~?|null|Null|NULL|true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]{1,400}|0o[0-7]{1,400}|0x[0-9a-fA-F]{1,400}")
@@ -38,7 +38,7 @@ def read(path: Path, name: str, settings: Mapping[str, str]) -> RuleFile:
     """Read the file at `path`; errors call it `name`. A file that cannot be read has an error."""
     try:
         with path.open("rb") as stream:
-            raw = stream.read(MOST_BYTES + 1)
+            raw = stream.read(MAX_BYTES + 1)
     except OSError as error:
         file = RuleFile(name, digest="unreadable", readable=False)
         file.error(START, f"the file cannot be read: {error.strerror or type(error).__name__}")
@@ -57,8 +57,8 @@ def parse(raw: bytes, name: str, settings: Mapping[str, str]) -> RuleFile:
 
 
 def _decode(raw: bytes, file: RuleFile) -> str | None:
-    if len(raw) > MOST_BYTES:
-        file.error(START, f"the file is larger than {MOST_BYTES // 1024} KiB", "Make several files of it.")
+    if len(raw) > MAX_BYTES:
+        file.error(START, f"the file is larger than {MAX_BYTES // 1024} KiB", "Split it into several files.")
         return None
     try:
         text = raw.decode("utf-8-sig")
@@ -68,7 +68,7 @@ def _decode(raw: bytes, file: RuleFile) -> str | None:
         return None
     if strange := _NOT_PRINTABLE.search(text):
         code = f"U+{ord(strange[0]):04X}"
-        file.error(_end_of(text[: strange.start()]), f"the character {code} cannot stand in YAML", "Remove it.")
+        file.error(_end_of(text[: strange.start()]), f"YAML does not allow the character {code}", "Remove it.")
         return None
     return text
 
@@ -79,10 +79,10 @@ def _end_of(text: str) -> Position:
 
 
 def _compose(text: str, file: RuleFile, settings: Mapping[str, str]) -> Node | None:
-    """The root of the only document; None if it is empty, or has an error after which reading cannot go on."""
+    """The root of the only document; None if it is empty or has a syntax error."""
     yaml = YAML(typ="safe", pure=True)
     yaml.Composer = _Composer
-    yaml.max_depth = MOST_LEVELS + 1
+    yaml.max_depth = MAX_LEVELS + 1
     composer: _Composer = yaml.composer
     converter = _Converter(file, settings, composer)
     try:
@@ -107,8 +107,8 @@ class _Composer(Composer):
         self.warn_double_anchors = False
         self.tags: dict[nodes.Node, str] = {}
         self.dangling: dict[nodes.Node, str] = {}  # a placeholder for each invalid alias, with the reason
-        self.unfinished: list[nodes.Node] = []  # the mappings and lists around the position that has been reached
-        self._sizes: dict[str, int] = {}  # the number of nodes of each anchor that has been read to its end
+        self.unfinished: list[nodes.Node] = []  # the mappings and lists around the current position
+        self._sizes: dict[str, int] = {}  # the number of nodes of each anchor that is complete
         self._count = 0
 
     def compose_node(self, parent: Any, index: Any) -> nodes.Node:
@@ -141,12 +141,12 @@ class _Composer(Composer):
 
     def _add(self, count: int, mark: StreamMark) -> None:
         self._count += count
-        if self._count > MOST_NODES:
+        if self._count > MAX_NODES:
             raise MarkedYAMLError(None, None, "too many nodes", mark)
 
 
 class _Converter:
-    """Converts ruamel's nodes, reports what rules files do not allow, and fills in app settings."""
+    """Converts ruamel's nodes, reports content that rules files do not allow, and fills in app settings."""
 
     def __init__(self, file: RuleFile, settings: Mapping[str, str], composer: _Composer) -> None:
         self._file, self._settings = file, settings
@@ -154,13 +154,13 @@ class _Converter:
 
     def node(self, node: nodes.Node, level: int = 0) -> Node:
         at = _position(node)
-        if level > MOST_LEVELS:  # an alias adds the levels of its anchor
+        if level > MAX_LEVELS:  # an alias adds the levels of its anchor
             raise MarkedYAMLError(None, None, "maximum depth", node.start_mark)
         if node in self._dangling:
             self._file.error(at, self._dangling[node], "A text that begins with * needs quotes.")
             return Scalar(at, None, "", broken=True)
         if node in self._tags:
-            self._file.error(at, f"a tag ({shown(self._tags[node])}), which rules do not know", "Remove it.")
+            self._file.error(at, f"rules files do not allow a tag ({shown(self._tags[node])})", "Remove it.")
         if isinstance(node, nodes.SequenceNode):
             return Sequence(at, tuple(self.node(item, level + 1) for item in node.value))
         if isinstance(node, nodes.MappingNode):
@@ -176,15 +176,15 @@ class _Converter:
                 continue
             if key in keys:
                 first = keys[key].line
-                self._file.error(at, f"{shown(key)} stands here a second time", f"The first is in line {first}.")
+                self._file.error(at, f"duplicate key {shown(key)}", f"The first is in line {first}.")
                 continue
             if isinstance(value, Scalar) and not value.written and value.value is None:
-                value = Scalar(at, None, "", broken=value.broken)  # ruamel's position is that of what comes next
+                value = Scalar(at, None, "", broken=value.broken)  # ruamel gives the position of the next token
             fields[key], keys[key] = value, at
         return Table(_position(node), fields, keys)
 
     def _key(self, node: nodes.Node, table: nodes.MappingNode, level: int) -> str | None:
-        """The key's text; None if it is not allowed as a key, which is reported."""
+        """The key's text; reports a key that is not allowed, and returns None."""
         at = _position(node)
         if node in self._dangling or not isinstance(node, nodes.ScalarNode):
             self.node(node, level)
@@ -198,7 +198,7 @@ class _Converter:
             return None
         hint = ""
         if text == "<<" and node.style is None:
-            hint = "YAML 1.2 has no merge keys: repeat what is to be the same, or use an alias for all of a value."
+            hint = "YAML 1.2 has no merge keys: repeat the keys, or use an alias for a whole value."
         elif "${" in text:
             hint = "Only values can be read from app settings."
         if hint:
@@ -217,7 +217,7 @@ class _Converter:
         surrogate = _SURROGATE.search(filled.text)
         if surrogate:
             code = f"U+{ord(surrogate[0]):04X}"
-            self._file.error(at, f"half a character ({code}), which is no text", _HALF)
+            self._file.error(at, f"half of a surrogate pair ({code}), which is not a character", _HALF)
         return Scalar(at, filled.text, written, filled.settings, broken=bool(filled.errors or surrogate))
 
 

@@ -1,4 +1,4 @@
-"""Errors of ruamel.yaml in the words of people who write rules, with a position and a hint."""
+"""Errors of ruamel.yaml in plain words, each with a position and a hint."""
 
 import re
 
@@ -6,35 +6,35 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from dispatch.rules.errors import one_line
 
-MOST_NODES = 20_000  # with aliases expanded
-MOST_LEVELS = 40
+MAX_NODES = 20_000  # with aliases expanded
+MAX_LEVELS = 40
 
 _QUOTE = 'Put it in quotes: "…".'
-_INDENT = "Is it indented like its neighbours? A text with ': ' in it, or a quote first, needs quotes around it."
+_INDENT = "Is it indented like its neighbours? A text that contains ': ' or begins with a quote needs quotes around it."
 
 # ruamel.yaml's message (a regular expression), ours, and the hint
 _EXPLANATIONS = (
-    (r"found character '\\t'", "a tab, where YAML knows only spaces", "Indent with spaces."),
+    (r"found character '\\t'", "a tab, where YAML allows only spaces", "Indent with spaces."),
     (r"found character '(.)' that cannot start", r"a text cannot begin with \1 unless it is quoted", _QUOTE),
     (r"mapping values are not allowed here", "a ':' that does not fit here", _INDENT),
-    (r"could not find expected ':'", "a line that is no 'key: value' and no '- item'", _INDENT),
+    (r"could not find expected ':'", "a line that is neither 'key: value' nor '- item'", _INDENT),
     (
         r"expected ',' or '([\]}])'",
-        r"a list or mapping goes on here without ',' or \1",
+        r"a list or mapping continues here without ',' or \1",
         "Close it, or quote its texts.",
     ),
     (r"found unexpected end of stream", "a quote that is not closed", 'Close it; in double quotes, write \\" for ".'),
     (r"expected the node content", "something is missing or out of place here", _INDENT),
-    (r"expected <block end>", "this does not fit what stands above it", _INDENT),
+    (r"expected <block end>", "this does not match the lines above it", _INDENT),
     (
         r"found unknown escape character",
-        "a backslash means something in double quotes",
+        "in double quotes, a backslash begins an escape",
         "Use single quotes, or \\\\ for \\.",
     ),
     (r"found undefined tag handle|expected.*tag", "a text cannot begin with ! unless it is quoted", _QUOTE),
     (r"found another document", "a second document begins here", "Remove the line '---', or make two files."),
-    (r"maximum depth", f"more than {MOST_LEVELS} levels", ""),
-    (r"too many nodes", f"more than {MOST_NODES} entries, aliases written out", "Make several files of it."),
+    (r"maximum depth", f"more than {MAX_LEVELS} levels", ""),
+    (r"too many nodes", f"more than {MAX_NODES} entries, with aliases expanded", "Split it into several files."),
 )
 _BRACES = re.compile(r"(?<![\"'\w])\$\{\w*\}")
 

@@ -324,7 +324,7 @@ def test_a_filter_is_immutable() -> None:
             "there is no operator 'StringLike'. Did you mean",
         ),
         ({"operatorType": 5, "key": "a"}, "there is no operator 5. The operators are NumberIn"),
-        ({"operatorType": "StringIn", "key": "", "values": ["a"]}, "'' is not a key. Write the names"),
+        ({"operatorType": "StringIn", "key": "", "values": ["a"]}, "'' is not a key. Write names"),
         ({"operatorType": "StringIn", "key": " ", "values": ["a"]}, "' ' is not a key"),
         ({"operatorType": "StringIn", "key": "data..a", "values": ["a"]}, "'data..a' is not a key"),
         ({"operatorType": "StringIn", "key": "data.", "values": ["a"]}, "'data.' is not a key"),

@@ -34,8 +34,8 @@ def test_message_newer_than_its_row_counts(inbox: Inbox) -> None:
     [first, second] = (message._replace(version=5) for message in add(inbox, "ring", "next"))
     assert isinstance(inbox.leases.claim(first, NOW), Claim)
     assert inbox.leases.rearm(second, NOW) == second._replace(version=2, after=timedelta(minutes=1))
-    assert inbox.leases.claim(second._replace(version=1), NOW) == Dropped("another message has taken its place")
-    assert inbox.leases.rearm(second._replace(version=1), NOW) == Dropped("another message has taken its place")
+    assert inbox.leases.claim(second._replace(version=1), NOW) == Dropped("a newer message has replaced it")
+    assert inbox.leases.rearm(second._replace(version=1), NOW) == Dropped("a newer message has replaced it")
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ class TestFollowUps:
         world = ran(tmp_path, rule("ring", "give-up"), rule("next", "skip", after=FAILED))
         again(world)
         done = replay(stored(world), world.app, ReplayOptions())
-        assert reasons(done)["next"] == "the end of ring decides"
+        assert reasons(done)["next"] == "depends on the end of ring"
         world.run()
         assert called(world) == ["ring", "next"] * 2
 

@@ -142,7 +142,7 @@ class TestCurrentRules:
         world = ran(tmp_path, rule("ring", "give-up"))
         world.write(rules(rule("ring", when="[nonsense]")))
         done = replay(stored(world), world.app, ReplayOptions())
-        assert reasons(done) == {"ring": "no rules file that can be read has this rule; refused: rules/team.yaml"}
+        assert reasons(done) == {"ring": "no readable rules file has this rule; refused: rules/team.yaml"}
 
     def test_rule_that_does_not_match_the_event_is_refused(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("done"), rule("other", on="RunCompleted"))

@@ -57,16 +57,16 @@ def test_value_of_a_setting_is_a_text(tmp_path: Path) -> None:
 
 WRONG = {
     "${RULES_NOPE}": "the app setting RULES_NOPE is not set. "
-    "Set it among the function app's settings in Azure, in local.settings.json on your machine.",
+    "Set it in the function app's settings in Azure, or in local.settings.json on your machine.",
     "${RULES_WS_CHURN_DEF}": "the app setting RULES_WS_CHURN_DEF is not set. Did you mean RULES_WS_CHURN_DEV?",
     "${HOME}": "rules may only read settings whose names begin with RULES_, not 'HOME'. "
-    "Name the setting RULES_HOME: the app's other settings, with its secrets, are closed to rules.",
+    "Name the setting RULES_HOME: rules cannot read the app's other settings and their secrets.",
     "${RULES_A-B}": "'RULES_A-B' is not the name of a setting. After RULES_ come letters, digits and underscores.",
     "${": "'${' without the name of a setting. Write ${RULES_NAME}, or $${ for a literal ${.",
     "${{ data.cost }}": "'${' without the name of a setting. Write ${RULES_NAME}, or $${ for a literal ${.",
     "${RULES_KV}": "the app setting RULES_KV is a Key Vault reference that was not resolved. "
-    "Has the app's identity the role Key Vault Secrets User? On your machine, write the value itself.",
-    "@Microsoft.KeyVault(SecretUri=https://x)": "a Key Vault reference means something only as the value of an app "
+    "Does the app's identity have the role Key Vault Secrets User? On your machine, write the value itself.",
+    "@Microsoft.KeyVault(SecretUri=https://x)": "a Key Vault reference works only as the value of an app "
     "setting. Give a setting RULES_… this value and write ${RULES_…} here.",
 }
 
@@ -97,8 +97,8 @@ def test_setting_that_is_not_utf_8_is_an_error(tmp_path: Path) -> None:
     """Python reads such an environment variable with surrogates, which cannot be encoded."""
     loaded_rules = with_settings(tmp_path, '{ url: "${RULES_X}" }', {"RULES_X": "caf\udce9"})
     assert errors_of(loaded_rules) == [
-        "5:18: half a character (U+DCE9), which is no text. "
-        "It comes of an escape such as \\ud83d, or of a setting that is not UTF-8."
+        "5:18: half of a surrogate pair (U+DCE9), which is not a character. "
+        "It comes from an escape such as \\ud83d, or from a setting that is not UTF-8."
     ]
 
 
@@ -156,7 +156,7 @@ def test_messages_about_keys_of_a_rule_show_no_value_of_a_setting(key: str, tmp_
 def test_messages_show_values_that_are_not_secret(tmp_path: Path) -> None:
     assert errors_of(with_settings(tmp_path, "{ url: bad-url, password: bad }")) == [
         "5:18: with.url: 'bad-url' will not do",
-        "5:37: with.password is not valid; why is not shown, because it is a secret",
+        "5:37: with.password is not valid; the reason is not shown, because the value is a secret",
     ]
 
 

@@ -11,10 +11,10 @@ from tests.kit.cost import calls_of
 from tests.kit.rule_files import HERE, loaded, rule, rules
 from tests.kit.world import SETTINGS, WORKSPACES
 
-EITHER = "'on' says which events lead to it, 'after' which rules it follows."
+EITHER = "'on' lists the events on which it acts, 'after' the rules that it follows."
 GROUP = "Write a condition, such as data.runStatus StringIn Failed, or a group: { any: [condition, condition] }."
-ENTRY = "Write - name: mail-failed-runs, and below it, indented as far, on, do and with."
-ID = "It is what az ml workspace show --query id says."
+ENTRY = "Write - name: mail-failed-runs, and below it, with the indentation of name, on, do and with."
+ID = "az ml workspace show --query id prints it."
 ARM = (
     "a workspace's ARM id: /subscriptions/<id>/resourceGroups/<name>"
     "/providers/Microsoft.MachineLearningServices/workspaces/<name>"
@@ -57,7 +57,7 @@ IN_A_RULE = [
     (rule(after="{ rules: b }"), "4:21: there is no rule 'b' to follow"),
     (
         rule(after="{ rules: a }"),
-        "4:21: these rules go round in a circle: a after a. One of them must have 'on' instead.",
+        "4:21: these rules follow each other in a circle: a after a. One of them must have 'on' instead.",
     ),
     (
         rule() + rule(name="b", after="{ rules: a, outcome: fail }"),
@@ -85,12 +85,12 @@ IN_A_RULE = [
     # name
     (
         "- { on: RunCompleted, do: log }",
-        "2:5: this rule has no 'name'. Its name stands in the history, in mails and in 'after'.",
+        "2:5: this rule has no 'name'. The history, mails and 'after' use its name.",
     ),
     (
         rule(name="Mail_Runs"),
         "2:11: 'Mail_Runs' cannot be a rule's name. "
-        "Use at most 63 small letters, digits and '-', such as mail-failed-runs.",
+        "Use at most 63 lower-case letters, digits and '-', such as mail-failed-runs.",
     ),
     (rule(name="7"), '2:11: name should be a text, not the number 7. Put it in quotes: "7".'),
     # do
@@ -110,13 +110,13 @@ IN_A_RULE = [
     (rule(do="HERE:Pager"), f"4:9: {HERE} has 0 handlers Pager; one is needed"),
     (
         rule(do="HERE:Deaf"),
-        f"4:9: {HERE}:Deaf does not say which events it takes. "
-        "Write class X(Handler[Event]), or the event types that it takes in place of Event.",
+        f"4:9: {HERE}:Deaf does not declare the event types that it accepts. "
+        "Write class X(Handler[Event]), or its event types in place of Event.",
     ),
     (
         rule(do="HERE:Mute"),
-        f"4:9: {HERE}:Mute does not say which events it takes. "
-        "Write class X(Handler[Event]), or the event types that it takes in place of Event.",
+        f"4:9: {HERE}:Mute does not declare the event types that it accepts. "
+        "Write class X(Handler[Event]), or its event types in place of Event.",
     ),
     (
         rule(do="HERE:Sealed"),
@@ -140,7 +140,7 @@ IN_A_RULE = [
     ),
     # with
     (rule(**{"with": "{ levle: info }"}), "5:13: unknown key 'levle' in with. Did you mean level?"),
-    (rule(**{"with": "{ zzz: 1 }"}), "5:13: unknown key 'zzz' in with. Known are level, message."),
+    (rule(**{"with": "{ zzz: 1 }"}), "5:13: unknown key 'zzz' in with. The keys are level, message."),
     (
         rule(**{"with": "{ level: warn }"}),
         "5:20: with.level should be 'debug', 'info', 'warning' or 'error', not the text 'warn'. Did you mean warning?",
@@ -175,7 +175,7 @@ IN_A_RULE = [
         rule(retry="{ for: 24 hours }"),
         "5:19: retry.for: '24 hours' is not a duration; write 30s, 10m, 4h, 7d or 1h30m",
     ),
-    (rule(retry="{ zzz: 5 }"), "5:14: unknown key 'zzz' in retry. Known are first_delay, for, max_delay."),
+    (rule(retry="{ zzz: 5 }"), "5:14: unknown key 'zzz' in retry. The keys are first_delay, for, max_delay."),
     (rule(retry="{ first_delay: 2h }"), "5:12: retry: first_delay is at least 1s and at most max_delay"),
     (rule(retry="~"), "5:12: retry should be a mapping (key: value), not nothing"),
     (rule(dry_run="yes"), "5:14: dry_run should be true or false, not the text 'yes'"),
@@ -190,7 +190,8 @@ IN_A_RULE = [
     (
         rule(zzz="1"),
         "5:5: unknown key 'zzz' in a rule. "
-        "Known are name, on, in, when, after, do, with, dry_run, latest_only, at_most, retry, allow_loops, max_depth.",
+        "The keys are name, on, in, when, after, do, with, dry_run, latest_only, at_most, retry, allow_loops, "
+        "max_depth.",
     ),
     # the list
     ("- log", "2:5: a rule should be a mapping (key: value), not the text 'log'. " + ENTRY),
@@ -222,13 +223,13 @@ IN_WORKSPACES = [
     (
         'workspaces: { a: { id: "${RULES_NONE}" } }',
         "1:24: the app setting RULES_NONE is not set. "
-        "Set it among the function app's settings in Azure, in local.settings.json on your machine.",
+        "Set it in the function app's settings in Azure, or in local.settings.json on your machine.",
     ),
     ("workspaces: { a: { id: 5 } }", '1:24: the id of a should be a text, not the number 5. Put it in quotes: "5".'),
     (
         'workspaces: { a: { id: "${RULES_WS_CHURN_DEV}", env: "${RULES_NONE}" } }',
         "1:54: the app setting RULES_NONE is not set. "
-        "Set it among the function app's settings in Azure, in local.settings.json on your machine.",
+        "Set it in the function app's settings in Azure, or in local.settings.json on your machine.",
     ),
     ("workspaces: { a: { id: x } }", f"1:24: the id of a should be {ARM}. {ID}"),
     ('workspaces: { a: { id: "${RULES_NOT_AN_ID}" } }', f"1:24: the id of a should be {ARM}. {ID}"),
@@ -239,7 +240,7 @@ IN_WORKSPACES = [
     ),
     (
         'workspaces:\n  a: { id: "${RULES_WS_CHURN_DEV}" }\n  b: { id: "${RULES_LOUD}" }\n',
-        "3:12: this is the id of a, too (line 2). List a workspace once.",
+        "3:12: a has the same id (line 2). List each workspace once.",
     ),
     (
         'workspaces: { "a b": { id: "${RULES_WS_CHURN_DEV}" } }',
@@ -253,7 +254,7 @@ IN_WORKSPACES = [
     (
         WORKSPACES + "rules: []\n",
         "5:1: unknown key 'rules' in workspaces.yaml. "
-        "Rules go into files of their own, such as churn.yaml: a mistake in one takes no workspace away.",
+        "Rules belong in separate files, such as churn.yaml: an error in one does not affect the workspaces.",
     ),
     (
         WORKSPACES + "alerts: { do: emial }\n",
@@ -262,7 +263,7 @@ IN_WORKSPACES = [
     ),
     (
         WORKSPACES + "alerts: { do: HERE:Deploy }\n",
-        f"5:15: {HERE}:Deploy cannot carry alerts: it takes only ModelRegistered",
+        f"5:15: {HERE}:Deploy cannot send alerts: it takes only ModelRegistered",
     ),
     (WORKSPACES + "alerts: { do: log, wiht: {} }\n", "5:20: unknown key 'wiht' in alerts. Did you mean with?"),
 ]

@@ -39,7 +39,7 @@ def test_refused_file_is_identified_by_a_hash_of_its_content(tmp_path: Path) -> 
 def test_later_of_two_rules_with_one_name_is_refused(tmp_path: Path) -> None:
     loaded_rules = loaded(tmp_path, a=rules(rule(name="x")), b=rules(rule(name="y"), rule(name="x")))
     assert errors_of(loaded_rules) == [
-        "rules/b.yaml:5:11: a rule x stands at rules/a.yaml:2, too. Give this one another name."
+        "rules/b.yaml:5:11: another rule has the name x: rules/a.yaml:2. Give this one another name."
     ]
     assert matching(loaded_rules) == ["x"]
 
@@ -73,7 +73,7 @@ def test_circle_over_files_is_reported_once(tmp_path: Path) -> None:
         d=rules(rule(name="d", after="{ rules: c }")),
     )
     assert errors_of(loaded_rules) == [
-        "rules/c.yaml:4:21: these rules go round in a circle: c after b after a after c. "
+        "rules/c.yaml:4:21: these rules follow each other in a circle: c after b after a after c. "
         "One of them must have 'on' instead."
     ]
 
@@ -82,8 +82,8 @@ def test_two_circles_with_a_common_rule_are_both_reported(tmp_path: Path) -> Non
     a = rules(rule(name="a", after="{ rules: [b, c] }"))
     bc = rules(rule(name="b", after="{ rules: a }"), rule(name="c", after="{ rules: a }"))
     assert [m.message for m in loaded(tmp_path, a=a, b=bc).errors] == [
-        "these rules go round in a circle: b after a after b",
-        "these rules go round in a circle: c after a after c",
+        "these rules follow each other in a circle: b after a after b",
+        "these rules follow each other in a circle: c after a after c",
     ]
 
 
@@ -114,7 +114,7 @@ def test_labels_that_no_workspace_combines_are_an_error(tmp_path: Path) -> None:
     loaded_rules = loaded(tmp_path, workspaces=workspaces, a=rules(rule(**{"in": "{ env: prod, team: fraud }"})))
     assert errors_of(loaded_rules) == [
         "rules/a.yaml:5:9: no workspace has all of these labels. "
-        "Some have one and some another: leave one out, or write a rule for each."
+        "Each label occurs, but not together with the others: remove one, or write a rule for each."
     ]
 
 
@@ -162,8 +162,8 @@ class TestMostActions:
         assert len(matching(loaded_rules)) == MAX_ACTIONS
         loaded_rules = loaded(tmp_path, a=rules(*many), b=rules(rule(name="one"), rule(name="two", on="DriftDetected")))
         assert errors_of(loaded_rules) == [
-            f"rules/b.yaml:{line}:5: more than 48 rules act on RunStatusChanged in churn-dev. They are written down in "
-            "one transaction, which takes 100 operations, two of them for each. Combine some."
+            f"rules/b.yaml:{line}:5: more than 48 rules act on RunStatusChanged in churn-dev. One transaction creates "
+            "their actions, with at most 100 operations, two for each. Combine some rules."
             for line in (2, 5)
         ]
 

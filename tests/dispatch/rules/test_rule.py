@@ -31,7 +31,7 @@ def names(found: list[Rule]) -> list[str]:
 
 
 def matching(loaded_rules: Rules, event: Event) -> list[str]:
-    return names(loaded_rules.matching(loaded_rules.context(event)))
+    return names(loaded_rules.matching(event))
 
 
 def following(loaded_rules: Rules, name: str, status: str, event: Event) -> list[str]:
@@ -128,6 +128,16 @@ class TestIn:
         assert loaded_rules.knows_workspaces
         assert loaded_rules.workspace(foreign) is None
         assert matching(loaded_rules, foreign) == []
+
+
+def test_matching_an_event_equals_matching_its_context(tmp_path: Path) -> None:
+    """With the labels of its workspace, and none if its workspace is not listed."""
+    loaded_rules = loaded(tmp_path, churn=rules(rule(when="workspace.labels.env StringIn dev")))
+    for event, expected in ((in_dev(RunStatusChanged.example()), ["a"]), (RunStatusChanged.example(), [])):
+        assert names(loaded_rules.matching(event)) == expected
+        assert names(loaded_rules.matching(loaded_rules.context(event))) == expected
+    unlisted = RunStatusChanged.example().model_copy(update={"topic": ELSEWHERE})
+    assert loaded_rules.matching(unlisted) == loaded_rules.matching(loaded_rules.context(unlisted)) == []
 
 
 class TestWhen:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatch.rules.reading.nodes import Node, Position, RuleFile, Sequence, Table
-from dispatch.rules.reading.yaml import MOST_BYTES, parse
+from dispatch.rules.reading.yaml import MAX_BYTES, parse
 
-INDENT = "Is it indented like its neighbours? A text with ': ' in it, or a quote first, needs quotes around it."
+INDENT = "Is it indented like its neighbours? A text that contains ': ' or begins with a quote needs quotes around it."
 BRACES = 'A text that begins with {{ needs quotes: "{{ … }}".'
 HEAD = "rules:\n  - name: a\n"
 
@@ -94,16 +94,16 @@ def test_alias_has_the_value_and_position_of_its_anchor() -> None:
 
 
 SYNTAX_ERRORS = [
-    ("    on: x\n\tdo: y\n", "4:1: a tab, where YAML knows only spaces. Indent with spaces."),
+    ("    on: x\n\tdo: y\n", "4:1: a tab, where YAML allows only spaces. Indent with spaces."),
     (
         "    subject: {{ data.x }} failed\n",
         f"3:14: a key should be a text. {BRACES}",
-        f"3:27: this does not fit what stands above it. {BRACES}",
+        f"3:27: this does not match the lines above it. {BRACES}",
     ),
     ("    message: {{ subject }}\n", f"3:14: a key should be a text. {BRACES}"),
     (
         "    with: { id: ${RULES_X} }\n",
-        "3:18: a list or mapping goes on here without ',' or }. "
+        "3:18: a list or mapping continues here without ',' or }. "
         'Between { } or [ ], a setting needs quotes: "${RULES_X}".',
     ),
     (
@@ -114,29 +114,28 @@ SYNTAX_ERRORS = [
     ("    a: b: c\n", f"3:9: a ':' that does not fit here. {INDENT}"),
     ("      c: 3\n", f"3:8: a ':' that does not fit here. {INDENT}"),
     ('    a: "x\n    b: 1\n', '3:8: a quote that is not closed. Close it; in double quotes, write \\" for ".'),
-    ("    a: 'it's'\n", f"3:12: this does not fit what stands above it. {INDENT}"),
-    ("   c: 3\n", f"3:4: this does not fit what stands above it. {INDENT}"),
-    ("    b 2\n    c: 3\n", f"3:5: a line that is no 'key: value' and no '- item'. {INDENT}"),
-    ("    a: [x\n    b: 1\n", "4:6: a list or mapping goes on here without ',' or ]. Close it, or quote its texts."),
+    ("    a: 'it's'\n", f"3:12: this does not match the lines above it. {INDENT}"),
+    ("   c: 3\n", f"3:4: this does not match the lines above it. {INDENT}"),
+    ("    b 2\n    c: 3\n", f"3:5: a line that is neither 'key: value' nor '- item'. {INDENT}"),
+    ("    a: [x\n    b: 1\n", "4:6: a list or mapping continues here without ',' or ]. Close it, or quote its texts."),
     ("    a: }\n", f"3:8: something is missing or out of place here. {INDENT}"),
-    ('    a: "\\d"\n', "3:10: a backslash means something in double quotes. Use single quotes, or \\\\ for \\."),
+    ('    a: "\\d"\n', "3:10: in double quotes, a backslash begins an escape. Use single quotes, or \\\\ for \\."),
     ("    a: - b\n", "3:8: not YAML: sequence entries are not allowed here"),
-    ("    a: !!str x\n", "3:8: a tag ('tag:yaml.org,2002:str'), which rules do not know. Remove it."),
+    ("    a: !!str x\n", "3:8: rules files do not allow a tag ('tag:yaml.org,2002:str'). Remove it."),
     ("    a: !e!x y\n", '3:8: a text cannot begin with ! unless it is quoted. Put it in quotes: "…".'),
     ("    a: *q\n", "3:8: *q is not defined above. A text that begins with * needs quotes."),
     ("    a: &q [*q]\n", "3:12: *q contains itself. A text that begins with * needs quotes."),
-    ("    a: 1\n    a: 2\n", "4:5: 'a' stands here a second time. The first is in line 3."),
+    ("    a: 1\n    a: 2\n", "4:5: duplicate key 'a'. The first is in line 3."),
     (
         "    <<: {a: b}\n",
-        "3:5: '<<' cannot be a key. "
-        "YAML 1.2 has no merge keys: repeat what is to be the same, or use an alias for all of a value.",
+        "3:5: '<<' cannot be a key. YAML 1.2 has no merge keys: repeat the keys, or use an alias for a whole value.",
     ),
     ("    [a]: b\n", "3:5: a key should be a text"),
     ("    : x\n", "3:5: a key should be a text"),
     (
         '    a: "\\ud83d"\n',
-        "3:8: half a character (U+D83D), which is no text. "
-        "It comes of an escape such as \\ud83d, or of a setting that is not UTF-8.",
+        "3:8: half of a surrogate pair (U+D83D), which is not a character. "
+        "It comes from an escape such as \\ud83d, or from a setting that is not UTF-8.",
     ),
     ('    "\\ud83d": a\n', "3:5: a key should be a text"),
     ("    !x y: z\n", "3:5: a key should be a text"),
@@ -155,9 +154,9 @@ UNREADABLE = [
     (b"a: \xff", "1:4: byte 0xff is not UTF-8. Save the file as UTF-8."),
     ("ä: ö".encode("latin-1"), "1:1: byte 0xe4 is not UTF-8. Save the file as UTF-8."),
     ("a: b".encode("utf-16"), "1:1: byte 0xff is not UTF-8. Save the file as UTF-8."),
-    (b"a: 1\r\nb: \0", "2:4: the character U+0000 cannot stand in YAML. Remove it."),
-    (b"a: \x1b[0m", "1:4: the character U+001B cannot stand in YAML. Remove it."),
-    (b"#" * (MOST_BYTES + 1), "1:1: the file is larger than 256 KiB. Make several files of it."),
+    (b"a: 1\r\nb: \0", "2:4: YAML does not allow the character U+0000. Remove it."),
+    (b"a: \x1b[0m", "1:4: YAML does not allow the character U+001B. Remove it."),
+    (b"#" * (MAX_BYTES + 1), "1:1: the file is larger than 256 KiB. Split it into several files."),
     (b'a: "\\U99999999"', "1:1: the file cannot be read as YAML: OverflowError"),
     (b"[" * 1000, "1:42: more than 40 levels"),
     (b"- " * 1000, "1:83: more than 40 levels"),
@@ -176,7 +175,7 @@ def test_expanded_aliases_count_against_the_limit() -> None:
     lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]" for a, b in zip("abcdefghi", "bcdefghij", strict=True)]
     assert errors_of(read("\n".join(lines))) == [
-        "5:8: more than 20000 entries, aliases written out. Make several files of it."
+        "5:8: more than 20000 entries, with aliases expanded. Split it into several files."
     ]
 
 
@@ -190,9 +189,9 @@ def test_errors_above_a_syntax_error_are_reported() -> None:
     text = "a: ${RULES_NONE}\nb:\n  - c: !!str x\n    c: 1\n   d: 2\n"
     assert [error.partition(". ")[0] for error in errors_of(read(text))] == [
         "1:4: the app setting RULES_NONE is not set",
-        "3:8: a tag ('tag:yaml.org,2002:str'), which rules do not know",
-        "4:5: 'c' stands here a second time",
-        "5:4: this does not fit what stands above it",
+        "3:8: rules files do not allow a tag ('tag:yaml.org,2002:str')",
+        "4:5: duplicate key 'c'",
+        "5:4: this does not match the lines above it",
     ]
 
 

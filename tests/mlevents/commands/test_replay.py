@@ -278,7 +278,7 @@ class TestAnError:
         assert code == 1
         assert lines[0].startswith("storage: The specified container does not exist.")
         assert deployed.replay("--dead-letters", "No_Such")[1][0].startswith(
-            "'No_Such' is no container: write its name"
+            "'No_Such' is not a container: write its name"
         )
 
     def test_of_storage_is_reported(self, deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
