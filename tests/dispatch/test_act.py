@@ -259,7 +259,7 @@ def test_an_action_that_has_started_fails_if_its_rule_gets_another_handler(tmp_p
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "null", '{"day": "d"}', '{"day": 1, "event": "e", "rule": "r", "ticket": 1}', "a/b/c"]
 )
-def test_a_message_that_is_not_ours_is_dropped_and_logged(
+def test_a_message_of_another_app_is_dropped_and_logged(
     tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Otherwise the host would deliver it for ever."""

@@ -1,4 +1,4 @@
-"""Alerts: people learn once of what is wrong with the app or its rules."""
+"""Alerts notify people of each problem with the app or its rules, once."""
 
 import json
 import logging
@@ -83,7 +83,7 @@ class TestFailedActions:
         world.run()
         assert world.ends() == {"ring": "failed", "-alerts-ring": "failed"}
 
-    def test_a_failure_is_only_logged_if_workspaces_yaml_names_nobody(self, tmp_path: Path) -> None:
+    def test_a_failure_is_only_logged_if_workspaces_yaml_has_no_alerts(self, tmp_path: Path) -> None:
         world = World(rules(rule("ring", "give-up")), tmp_path)
         world.receive(EVENT)
         world.run()
@@ -119,7 +119,7 @@ class TestRefusedFiles:
         assert isinstance(event, Alert)
         assert event.data.summary.startswith("rules/workspaces.yaml has an error and is refused")
 
-    def test_a_refused_file_is_only_logged_if_workspaces_yaml_names_nobody(self, tmp_path: Path) -> None:
+    def test_a_refused_file_is_only_logged_if_workspaces_yaml_has_no_alerts(self, tmp_path: Path) -> None:
         world = World(rules(rule("ring", when="[nonsense]")), tmp_path)
         sweep(world.app)
         assert world.queue.messages == []
@@ -235,7 +235,7 @@ class TestRejectedEvents:
             self.reject(world, 1)
         assert world.queue.messages == []
 
-    def test_an_event_is_recorded_although_its_alert_is_lost(
+    def test_an_event_is_recorded_even_if_its_alert_is_lost(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         """An error would make Event Grid deliver it again."""
@@ -251,7 +251,7 @@ class TestRejectedEvents:
         assert "alert.lost" in caplog.text
 
 
-def test_pending_alerts_are_logged_if_workspaces_yaml_names_nobody_any_more(
+def test_pending_alerts_are_logged_once_workspaces_yaml_has_no_alerts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     world = alerting_world(tmp_path, rule("ring", when="[nonsense]"))

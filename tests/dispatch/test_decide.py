@@ -1,4 +1,4 @@
-"""What follows from an outcome: retries, throttling, crashes and changed rules; with the real inbox and rules."""
+"""Consequences of outcomes: retries, throttling, crashes and changed rules, with the real inbox and rules."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -41,7 +41,7 @@ def crash(world: World) -> None:
 
 
 def test_failures_are_counted_since_the_last_check_back(tmp_path: Path) -> None:
-    """Its state outlives later failures."""
+    """Later failures keep the action's state."""
     world = started(tmp_path, rule("ring", "retry", "retry", "wait", "retry", "succeed"))
     world.run()
     assert [call.action.failures for call in world.calls] == [0, 1, 2, 0, 1]

@@ -83,7 +83,7 @@ def test_a_redelivery_changes_nothing(world: World, caplog: pytest.LogCaptureFix
 def test_a_redelivery_costs_three_requests_however_many_rules_it_matches(
     tmp_path: Path, azurite_connection: str
 ) -> None:
-    """The transaction that conflicts, one row to see whose it is, and the range of its actions."""
+    """The transaction that conflicts, a read of one row for its commit id, and a read of the event's actions."""
     world = World(rules(*(rule(f"ring-{n}") for n in range(48))), tmp_path)
     transport = LosesResponse(lambda _: False)
     with TableClient.from_connection_string(azurite_connection, f"t{uuid4().hex}", transport=transport) as client:
@@ -283,7 +283,7 @@ def test_receiving_raises_errors_of_storage_only(world: World, error: Exception)
 
 
 def test_a_poison_event_is_requeued_until_it_can_be_recorded(world: World) -> None:
-    """However long the table is away: the host then makes ten more attempts."""
+    """However long the table is unavailable: the host then makes ten more attempts."""
     away = Inbox(Refusing(world.table, Unavailable("no route")), LEASE)
     events = MemoryQueue(world.clock)
     receive_or_requeue(RAW, replace(world.app, inbox=away, events=events))

@@ -113,15 +113,15 @@ class TestContainers:
             {"queueServiceUri": "https://q.example.com", "tableServiceUri": TABLE, "blobServiceUri": BLOB},
         ],
     )
-    def test_their_url_is_derived_from_the_account_or_the_queues(self, settings: dict[str, str]) -> None:
+    def test_container_url_is_derived_from_the_account_or_the_queues(self, settings: dict[str, str]) -> None:
         storage = resolved(**{f"AzureWebJobsStorage__{name}": value for name, value in settings.items()})
         assert storage.container("deadletter").url == f"{BLOB}/deadletter"
 
-    def test_a_connection_string_leads_to_them(self) -> None:
+    def test_container_is_found_by_a_connection_string(self) -> None:
         storage = resolved(AzureWebJobsStorage="UseDevelopmentStorage=true")
         assert storage.container("deadletter").url == "http://127.0.0.1:10000/devstoreaccount1/deadletter"
 
-    def test_they_may_be_named_by_url_with_or_without_a_signature(self) -> None:
+    def test_container_may_be_named_by_url_with_or_without_a_signature(self) -> None:
         """With a signature no token is requested."""
         storage = resolved(AzureWebJobsStorage="UseDevelopmentStorage=true")
         assert storage.container(f"{BLOB}/deadletter").url == f"{BLOB}/deadletter"
@@ -130,11 +130,11 @@ class TestContainers:
         assert signed.credential is None
 
     @pytest.mark.parametrize("name", ["", "ab", "Deadletter", "dead--letter", "-dead", "dead_letter", "a" * 64])
-    def test_an_invalid_name_is_an_error(self, name: str) -> None:
+    def test_invalid_container_name_is_an_error(self, name: str) -> None:
         with pytest.raises(SettingsError, match="is not a container: write its name, of 3 to 63"):
             resolved(AzureWebJobsStorage__accountName="acc").container(name)
 
-    def test_their_url_cannot_be_derived_from_every_url_of_queues(self) -> None:
+    def test_container_url_cannot_be_derived_from_every_queue_url(self) -> None:
         storage = resolved(
             AzureWebJobsStorage__queueServiceUri="https://q.example.com",
             AzureWebJobsStorage__tableServiceUri="https://t.example.com",
@@ -142,7 +142,7 @@ class TestContainers:
         with pytest.raises(SettingsError, match="blobServiceUri is not set, and cannot be derived from https://q"):
             storage.container("deadletter")
 
-    def test_errors_of_the_sdk_are_raised_without_the_signature(self) -> None:
+    def test_sdk_errors_about_containers_are_raised_without_the_signature(self) -> None:
         with pytest.raises(
             SettingsError, match="https:// is not the URL of a container, such as https://account"
         ) as raised:

@@ -1,4 +1,4 @@
-"""Recording an outcome with the actions that follow it: however many they are, and whatever storage refuses."""
+"""Record an outcome with the actions that follow it, for any number of them and any refusal of storage."""
 
 import json
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def test_a_rule_that_follows_two_rules_runs_once(tmp_path: Path) -> None:
 
 
 def test_two_actions_that_end_at_once_create_one_follow_up(tmp_path: Path) -> None:
-    """The second worker learns of the follow-up from the conflict."""
+    """The conflict shows the second worker that the follow-up exists."""
     world = started(tmp_path, rule("a"), rule("b"), rule("notify", after="{ rules: [a, b] }"))
     [a, b] = (Message.parse(message) for _, message in world.queue.messages)
     inbox = world.app.inbox
@@ -153,7 +153,7 @@ class Verbose(Scripted):
 
 
 def test_results_that_do_not_fit_the_transaction_are_left_out_of_follow_ups(tmp_path: Path) -> None:
-    """48 rows with the result are more than 4 MiB. The outcome itself is recorded whole."""
+    """48 rows with the result are larger than 4 MiB. The outcome itself is recorded in full."""
     followers = (rule(f"notify-{n}", after="{ rules: ring }") for n in range(48))
     text = rules(rule("ring").replace("SCRIPTED", "tests.dispatch.test_settle:Verbose"), *followers)
     world = World(text, tmp_path)
@@ -204,7 +204,7 @@ def test_an_outcome_that_storage_refuses_is_recorded_without_its_texts(tmp_path:
 
 
 def test_a_follow_up_that_storage_refuses_is_created_without_the_result(tmp_path: Path) -> None:
-    """The outcome itself is recorded whole."""
+    """The outcome itself is recorded in full."""
     world = started(tmp_path, rule("ring", "succeed well done"), rule("notify", after="{ rules: ring }"))
     table = world.table.table
     commit = table.commit
@@ -221,7 +221,7 @@ def test_a_follow_up_that_storage_refuses_is_created_without_the_result(tmp_path
     assert world.actions["notify"].follows is None
 
 
-def test_an_action_ends_although_its_open_marker_is_missing(tmp_path: Path) -> None:
+def test_an_action_ends_even_if_its_open_marker_is_missing(tmp_path: Path) -> None:
     """Deleting the marker is then a conflict without another worker."""
     world = started(tmp_path, rule("ring"))
     [(_, message)] = world.queue.messages
@@ -257,7 +257,7 @@ def ending(row: Row) -> bool:
 
 
 @pytest.mark.parametrize("applied", [False, True], ids=["not written", "response lost"])
-def test_an_outcome_is_recorded_although_storage_is_away_for_half_a_minute(tmp_path: Path, applied: bool) -> None:
+def test_an_outcome_is_recorded_if_storage_is_unavailable_for_half_a_minute(tmp_path: Path, applied: bool) -> None:
     """The worker keeps the action and retries; otherwise the effect would be repeated."""
     world = started(tmp_path, rule("ring"))
     errors: list[Exception] = [Unavailable("no answer") for _ in range(4)]
@@ -271,7 +271,7 @@ def test_an_outcome_is_recorded_although_storage_is_away_for_half_a_minute(tmp_p
 
 
 @pytest.mark.parametrize("applied", [False, True], ids=["not written", "response lost"])
-def test_a_follow_up_is_created_once_although_its_transaction_is_repeated(tmp_path: Path, applied: bool) -> None:
+def test_a_follow_up_is_created_once_if_its_transaction_is_repeated(tmp_path: Path, applied: bool) -> None:
     """Its message is sent, also if an earlier attempt has written its row."""
     world = started(tmp_path, rule("ring"), rule("notify", after="{ rules: ring }"))
     app = replace(world.app, inbox=Inbox(Faulty(world.table, ending, [Unavailable("?")], applied), LEASE))
@@ -282,7 +282,7 @@ def test_a_follow_up_is_created_once_although_its_transaction_is_repeated(tmp_pa
 
 @pytest.mark.parametrize("error", [Unavailable("busy"), Conflict("without a cause")])
 def test_an_action_runs_again_if_its_outcome_cannot_be_recorded(tmp_path: Path, error: Exception) -> None:
-    """The effect may be repeated, with the same key: no later worker can know of it."""
+    """The effect may be repeated, with the same key, because no later worker can see that it happened."""
     world = started(tmp_path, rule("ring"))
     app = replace(world.app, inbox=Inbox(Faulty(world.table, ending, [error] * 5), LEASE))
     [(_, message)] = world.queue.messages
@@ -301,7 +301,7 @@ def drain(world: World, app: App) -> None:
 
 
 @pytest.mark.parametrize("error", [TypeError("no"), ValueError("PropertyValueTooLarge"), refusal(400), refusal(413)])
-def test_follow_ups_are_created_although_the_outcome_is_refused(tmp_path: Path, error: Exception) -> None:
+def test_follow_ups_are_created_even_if_the_outcome_is_refused(tmp_path: Path, error: Exception) -> None:
     """They have no result then; a refused file is still matched later."""
     world = World(rules(rule("ring"), rule("notify", after="{ rules: ring }")), tmp_path)
     world.write(rules("  - { name: bad }\n"), "other.yaml")

@@ -32,7 +32,7 @@ def started(folder: Path, *texts: str) -> World:
 
 
 def test_an_overdue_action_gets_a_new_message(tmp_path: Path) -> None:
-    """Once it is overdue for longer than a message may take."""
+    """Once it is overdue for longer than the delivery of a message may take."""
     world = started(tmp_path, rule("ring"))
     world.queue.messages.clear()
     world.clock.time += GRACE
@@ -46,7 +46,7 @@ def test_an_overdue_action_gets_a_new_message(tmp_path: Path) -> None:
 
 
 def test_a_message_that_arrives_after_its_replacement_is_dropped(tmp_path: Path) -> None:
-    """Whichever of the two comes first: its version is the old one."""
+    """In either order of the two messages, because its version is the old one."""
     world = started(tmp_path, rule("ring"))
     [(_, late)] = world.queue.messages
     world.clock.forward(minutes=11)
@@ -58,7 +58,7 @@ def test_a_message_that_arrives_after_its_replacement_is_dropped(tmp_path: Path)
 
 
 def test_an_action_that_is_not_overdue_gets_no_message(tmp_path: Path) -> None:
-    """Nor does an action that has ended."""
+    """An action that has ended gets none either."""
     world = started(tmp_path, rule("ring", "wait 86400", "succeed"), rule("done"))
     for _ in range(2):
         act(world.queue.messages.pop(0)[1], world.app)
@@ -237,7 +237,7 @@ def test_a_marker_of_a_newer_version_does_not_stop_the_sweep(tmp_path: Path) -> 
     assert world.ends() == {"ring": "succeeded"}
 
 
-def test_a_long_queue_does_not_grow_by_the_messages_of_the_sweep(tmp_path: Path) -> None:
+def test_the_sweep_sends_fewer_messages_to_a_long_queue(tmp_path: Path) -> None:
     """The time to the next message doubles with each consecutive one; a call of the action resets it."""
     world = started(tmp_path, rule("ring", "wait 1", "succeed"))
     for _ in range(24):  # two hours
@@ -279,7 +279,7 @@ def test_two_concurrent_sweeps_create_an_action_once(tmp_path: Path) -> None:
     assert len(world.calls) == 1
 
 
-def test_the_cost_does_not_grow_with_the_history(tmp_path: Path) -> None:
+def test_the_cost_of_a_sweep_does_not_grow_with_the_history(tmp_path: Path) -> None:
     """A day on which everything has ended costs one read, beside the list of days and the state of the purge."""
     world = World(rules(rule("ring")), tmp_path)
     world.receive(*(EVENT.model_copy(update={"id": str(n)}) for n in range(50)))

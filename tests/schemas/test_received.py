@@ -69,7 +69,7 @@ def test_a_drift_event_may_lack_its_target_dataset() -> None:
     assert event.wire()["data"]["tarAsSystemEventDatasetId"] == "t"
 
 
-def test_a_deployment_of_two_models() -> None:
+def test_two_models_of_a_deployment_are_split_at_the_comma() -> None:
     """`modelIds` is one text, with a comma between the models."""
     data = {**SERVICE, "serviceComputeType": "ACI", "serviceTags": {"t": "x"}, "modelIds": "first:1,second:1"}
     event = parse_event(cloud_event("ModelDeployed", data, subject="endpoints/churn"))
@@ -77,7 +77,7 @@ def test_a_deployment_of_two_models() -> None:
     assert [model.name for model in event.data.models] == ["first", "second"]
 
 
-def test_an_event_from_the_log_of_a_python_worker() -> None:
+def test_an_event_from_the_log_of_a_python_worker_is_read() -> None:
     """It has ``event_type`` and no time; its id, scrubbed before publication, is no UUID."""
     raw = {
         "id": "9168ed-fb6f-5514-a60e-bb503a04",

@@ -1,4 +1,4 @@
-"""`Context.view` and `Event.view`: what conditions and templates see of an event."""
+"""`Context.view` and `Event.view`: the data that conditions and templates read."""
 
 import json
 from typing import Any

@@ -68,7 +68,7 @@ VIEW: dict[str, Any] = {
         ("data.runStatus StringIn # Failed", True),
     ],
 )
-def test_a_condition_is_true_or_false(text: str, expected: bool) -> None:
+def test_a_condition_reads_the_wire_and_what_the_app_adds(text: str, expected: bool) -> None:
     """Its operator reads the event as on the wire, and what the app adds to it."""
     assert Condition.parse(text).matches(VIEW) is expected
 
@@ -91,7 +91,7 @@ def test_a_name_in_a_key_may_contain_dots(key: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["data.runTags.azureml.pipeline", "data.runTags.azureml.node", "data.runTagsowner"])
-def test_a_part_of_a_dotted_name_is_not_the_name(key: str) -> None:
+def test_a_part_of_a_dotted_name_does_not_match(key: str) -> None:
     assert Condition.parse(f"{key} IsNullOrUndefined").matches(VIEW)
 
 
@@ -101,7 +101,7 @@ def test_the_longest_joined_name_wins() -> None:
     assert Condition.parse("a.b.c StringIn long").matches(view)
 
 
-def test_the_search_continues_after_a_name_that_leads_nowhere() -> None:
+def test_the_search_continues_after_a_name_without_the_next_member() -> None:
     """`a.b` is there but has no `c`; `a` has `b.c`."""
     assert Condition.parse("a.b.c StringIn found").matches({"a.b": {"x": 1}, "a": {"b.c": "found"}})
 
@@ -139,7 +139,7 @@ def test_the_search_continues_after_a_name_that_leads_nowhere() -> None:
         ("'' IsNotNull", "'' is not a key"),
     ],
 )
-def test_the_error_of_an_invalid_condition(text: str, message: str) -> None:
+def test_an_invalid_condition_raises_an_error_with_a_hint(text: str, message: str) -> None:
     """It says what is invalid and what to write."""
     with pytest.raises(ValueError, match=re.escape(message)):
         Condition.parse(text)

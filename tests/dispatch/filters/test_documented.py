@@ -190,7 +190,7 @@ def test_missing_keys_match_as_the_note_of_the_page_says() -> None:
 
 
 @pytest.mark.parametrize(("color", "delivered"), [("green", True), ("yellow", False)])
-def test_the_example_of_the_how_to_in_the_syntax_of_az(color: str, delivered: bool) -> None:
+def test_the_how_to_example_matches_in_the_syntax_of_az(color: str, delivered: bool) -> None:
     """`--advanced-filter data.color stringin blue red green`, and the two events that the how-to sends."""
     event = {
         "id": "29763",

@@ -91,7 +91,7 @@ def test_the_type_of_an_event_must_be_in_the_list(event: dict[str, Any], types: 
     assert matches(event, includedEventTypes=types) is expected
 
 
-def test_an_event_without_a_type_is_in_no_list() -> None:
+def test_an_event_without_a_type_matches_no_list_of_types() -> None:
     """Only a filter without event types delivers it."""
     assert not matches({"id": "1"}, includedEventTypes=[FAILED])
     assert matches({"id": "1"})
@@ -140,7 +140,7 @@ def test_a_subject_must_begin_and_end_as_the_filter_says(
     assert found is expected
 
 
-def test_a_subject_is_without_regard_to_case_by_default() -> None:
+def test_subjects_are_compared_without_regard_to_case_by_default() -> None:
     """isSubjectCaseSensitive defaults to false."""
     assert matches(SUBJECT, subjectBeginsWith="tHIS")
 
@@ -215,7 +215,7 @@ def test_a_key_matches_in_any_case_in_both_envelopes(event: dict[str, Any], key:
         "nothing.like.it",
     ],
 )
-def test_a_key_that_leads_nowhere_is_missing(key: str) -> None:
+def test_a_key_without_a_value_is_missing(key: str) -> None:
     """Scalars and arrays have no members, `$` and `[0]` have no meaning, and a name with a dot cannot be addressed."""
     assert passes(GRID, key, "IsNullOrUndefined")
     assert not passes(GRID, key, "IsNotNull")
@@ -231,7 +231,7 @@ def test_the_exact_name_of_a_member_comes_before_a_synonym() -> None:
     assert passes(event, "rootkey.deep.er.and.on", "NumberIn", 5)
 
 
-def test_null_counts_as_undefined_and_has_no_operators_type() -> None:
+def test_null_counts_as_undefined_and_as_a_value_of_another_type() -> None:
     """IsNullOrUndefined and IsNotNull treat null as missing; other operators ignore it, as a value of another type."""
     assert passes(GRID, "data.nothing", "IsNullOrUndefined")
     assert not passes(GRID, "data.nothing", "IsNotNull")
@@ -282,7 +282,7 @@ def test_type_subject_and_advanced_filters_must_all_match() -> None:
         ("NumberNotInRange", [[2, 2]], False),
     ],
 )
-def test_an_array_of_mixed_types(operator: str, values: list[Any], expected: bool) -> None:
+def test_array_elements_of_other_types_are_ignored(operator: str, values: list[Any], expected: bool) -> None:
     """Elements of other types are ignored, nested arrays and objects included."""
     event = {"data": {"mixed": ["urgent", 2, 5, True, None, [7, "five"], {"rg": 7}]}}
     assert passes(event, "data.mixed", operator, *values, arrays=True) is expected
@@ -416,7 +416,7 @@ def string_in(*values: str) -> dict[str, Any]:
         ([string_in("a" * 600)] * 26, ["26 advanced", "26 values", "600 characters"]),
     ],
 )
-def test_exceeded_limits_are_listed_and_do_not_stop_the_filter(
+def test_limits_lists_exceeded_limits_and_the_filter_still_matches(
     advanced: list[dict[str, Any]], sentences: list[str]
 ) -> None:
     """25 filters, 25 values over all of them, 512 characters in a string."""

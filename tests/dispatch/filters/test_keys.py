@@ -114,8 +114,8 @@ CONDITIONS = st.builds(condition, st.sampled_from(OPERATORS), st.sampled_from(KE
 
 @given(context=contexts(), conditions=st.lists(CONDITIONS, min_size=1, max_size=12))
 @settings(max_examples=500)
-def test_a_compiled_condition_answers_as_the_plain_evaluator(context: Context, conditions: list[Condition]) -> None:
-    """With values shared by many conditions, in whatever order they ask."""
+def test_a_compiled_condition_agrees_with_the_plain_evaluator(context: Context, conditions: list[Condition]) -> None:
+    """Many conditions share the values, in any order of evaluation."""
     view, values = context.view(), EventValues(context)
     expected = [condition.matches(view) for condition in conditions]
     assert [condition.holds(values) for condition in conditions] == expected
@@ -126,7 +126,7 @@ def holds(text: str, event: Event) -> bool:
     return Condition.parse(text).holds(EventValues(Context(event)))
 
 
-def test_a_key_of_the_data_may_lead_to_an_extra_member_of_the_envelope() -> None:
+def test_a_key_of_the_data_may_name_an_extra_member_of_the_envelope() -> None:
     """A custom publisher may send a member called `data.x`, or a second `data` in another case."""
     raw = RunStatusChanged.example().wire()
     assert holds("data.x NumberIn 5", parse_event(raw | {"data.x": 5}))
@@ -134,8 +134,8 @@ def test_a_key_of_the_data_may_lead_to_an_extra_member_of_the_envelope() -> None
     assert not holds("data.a NumberIn 5", parse_event(raw | {"DATA": {"a": 5}}))
 
 
-def test_of_names_that_differ_in_case_the_exact_one_is_read() -> None:
-    """An index by folded names alone could not tell them apart."""
+def test_the_exact_one_of_names_that_differ_in_case_is_read() -> None:
+    """An index by folded names alone could not distinguish them."""
     event = RunStatusChanged.example(run_tags={"Owner": "one", "owner": "two"})
     assert holds("data.runTags.owner StringIn two", event)
     assert holds("data.runTags.Owner StringIn one", event)

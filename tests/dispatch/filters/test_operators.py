@@ -2,7 +2,7 @@
 
 A cell is T or F, with the source of the answer:
 
-    T    the page ("Understand event filtering for Event Grid subscriptions"), in so many words
+    T    the page ("Understand event filtering for Event Grid subscriptions") says so explicitly
     T'   the page's pseudo-code, applied to a case that the page does not mention
     T=   Event Grid on IoT Edge, "Advanced filtering"
     T?   none: dispatch.filters.operators explains the choice
@@ -109,7 +109,7 @@ CELLS = [
 
 
 @pytest.mark.parametrize(("name", "column", "cell"), CELLS)
-def test_an_operator_answers_as_its_cell_of_the_table(name: str, column: str, cell: str) -> None:
+def test_an_operator_returns_the_value_in_its_cell_of_the_table(name: str, column: str, cell: str) -> None:
     values = values_for(name, column)
     matching = filter_for(name, arrays=column != "off")
     assert values
@@ -124,7 +124,7 @@ def test_the_table_has_every_operator_once() -> None:
     assert len({operator.name.lower() for operator in OPERATORS}) == 19
 
 
-def test_only_two_negated_operators_and_not_in_range_match_what_is_missing() -> None:
+def test_only_three_negated_operators_match_a_missing_key() -> None:
     """StringNotContains, StringNotBeginsWith and StringNotEndsWith do not, as a note of the page says."""
     assert [operator.name for operator in OPERATORS if operator.missing] == [
         "NumberNotIn",
@@ -199,7 +199,7 @@ def test_folding_keeps_the_length(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [True, False, None, "5", [], {}, float("nan"), float("-inf"), Decimal("sNaN")])
-def test_a_value_that_is_not_a_number(value: Any) -> None:
+def test_values_of_other_types_are_not_numbers(value: Any) -> None:
     """Nothing is converted; NaN and the infinities are not numbers either."""
     assert number(value) is None
 
@@ -215,7 +215,7 @@ JSON = st.recursive(
 
 @given(value=JSON | st.sampled_from(["contoso", "azure", 5, 3500]))
 @settings(max_examples=200)
-def test_a_negated_operator_is_the_opposite_of_the_plain_one_for_any_value(value: Any) -> None:
+def test_a_negated_operator_inverts_the_plain_one_for_any_value(value: Any) -> None:
     """They differ only for missing keys, and for arrays while filtering on arrays is disabled."""
     for plain, negated in PAIRS:
         matches = [filter_for(name).matches(event_with(value)) for name in (plain, negated)]

@@ -1,4 +1,4 @@
-"""Events in a given order, and what has become of them: shared by the tests of guards."""
+"""Events in a given order, and the outcomes of their actions, for the tests of guards."""
 
 from datetime import timedelta
 from typing import Any

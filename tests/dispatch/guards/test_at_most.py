@@ -115,8 +115,8 @@ def test_a_slot_that_was_taken_again_is_not_freed_for_an_earlier_failure(tmp_pat
 
 
 @pytest.mark.parametrize("order", [("e1", "e2"), ("e2", "e1")])
-def test_with_latest_only_beside_it_one_event_is_acted_on(order: tuple[str, str], tmp_path: Path) -> None:
-    """The earlier event holds the slot and is retried; the later one is skipped for that, so it supersedes nothing."""
+def test_at_most_beside_latest_only_acts_on_one_event(order: tuple[str, str], tmp_path: Path) -> None:
+    """The earlier event holds the slot and is retried; the later one is skipped, so it supersedes nothing."""
     keys = {"latest_only": "true", "at_most": "{ count: 1, every: 1d }"}
     world = World(rules(rule("ring", "retry", "succeed", **keys)), tmp_path)
     events = {id: run_event(id, "Failed", n) for n, id in enumerate(("e1", "e2"))}

@@ -27,7 +27,7 @@ def sequenced(seconds: float, sequencer: str) -> Event:
         (ModelRegistered.example(event_time="0001-01-01T00:00:00+02:00"), model_event("b", 1)),
     ],
 )
-def test_exactly_one_of_two_events_is_the_later(earlier: Event, later: Event) -> None:
+def test_exactly_one_of_two_events_is_later(earlier: Event, later: Event) -> None:
     assert Position.of(later).is_after(Position.of(earlier))
     assert not Position.of(earlier).is_after(Position.of(later))
 

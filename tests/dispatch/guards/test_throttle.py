@@ -59,7 +59,7 @@ def test_an_action_that_has_started_is_held_and_keeps_its_state(tmp_path: Path) 
     assert any("throttled until" in moment.note for moment in world.actions["long"].timeline)
 
 
-def test_being_held_does_not_count_against_the_retry_time(tmp_path: Path) -> None:
+def test_a_hold_does_not_count_against_the_retry_time(tmp_path: Path) -> None:
     """The clock of a failing action stops meanwhile."""
     texts = rule("a", "retry", "retry", "succeed", retry="{ for: 1h }"), rule("b", *["throttle 7200"] * 3, "succeed")
     world = World(rules(*map(posting, texts)), tmp_path)
@@ -105,7 +105,7 @@ def test_a_throttle_that_cannot_be_stored_counts_neither_as_failure_nor_as_crash
     assert (world.actions["ring"].crashes, len(world.calls)) == (0, 4)
 
 
-def test_a_throttle_that_is_long_enough_is_not_written_again() -> None:
+def test_a_throttle_that_ends_no_earlier_is_not_written_again() -> None:
     """However many actions are throttled."""
     storage = CountedCalls(MemoryTable(), MemoryQueue(Clock()))
     throttles = Throttles(SharedState(storage))
@@ -115,7 +115,7 @@ def test_a_throttle_that_is_long_enough_is_not_written_again() -> None:
 
 
 def test_an_action_fails_after_a_week_of_throttling(tmp_path: Path) -> None:
-    """Otherwise nobody would notice that the service is gone."""
+    """Otherwise a service that never recovers would go unnoticed."""
     world = World(rules(rule("a", "throttle 86400")), tmp_path)
     world.receive(RunStatusChanged.example())
     world.run()

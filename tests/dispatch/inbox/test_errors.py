@@ -84,7 +84,7 @@ def test_storage_that_never_responds_raises_in_time(world: World) -> None:
 
 @dataclass
 class Network:
-    """Behaves per service as told, takes no time, and adds up the time that requests could take at most."""
+    """Behaves as configured for each service, takes no time, and adds up the longest possible time of the requests."""
 
     table: str = "healthy"
     queue: str = "healthy"
@@ -131,7 +131,7 @@ class _Raw:
 
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> Network:
-    """A network below the SDKs, whose time their deadline is measured with."""
+    """A network below the SDKs, whose clock measures their deadline."""
     network, send = Network(), requests.Session.request
     monkeypatch.setattr(
         requests.Session, "request", lambda self, *a, **how: network.request(partial(send, self), *a, **how)
@@ -182,7 +182,7 @@ def test_calls_to_storage_have_few_retries_and_short_sleeps(
         ("healthy", "pause"),
     ],
 )
-def test_slowest_storage_responds_before_event_grid_redelivers(
+def test_event_grid_gets_a_response_in_time_however_slow_storage_is(
     table: str, queue: str, network: Network, azurite_connection: str, tmp_path: Path
 ) -> None:
     """Each of many requests may be answered at the last moment or at the last try. A redelivery completes the rest."""

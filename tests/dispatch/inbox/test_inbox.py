@@ -1,4 +1,4 @@
-"""The ways into the record."""
+"""Adding events and rejections to the record."""
 
 import pytest
 

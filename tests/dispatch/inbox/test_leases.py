@@ -29,7 +29,7 @@ def test_action_is_claimed_once(inbox: Inbox) -> None:
     assert inbox.leases.claim(message, NOW) == NotYet(NOW + LEASE)
 
 
-def test_message_newer_than_its_row_counts(inbox: Inbox) -> None:
+def test_message_with_a_newer_version_than_its_row_is_accepted(inbox: Inbox) -> None:
     """The row may come from a backup, and no other message would be sent."""
     [first, second] = (message._replace(version=5) for message in add(inbox, "ring", "next"))
     assert isinstance(inbox.leases.claim(first, NOW), Claim)
@@ -67,7 +67,7 @@ def test_row_of_another_version_is_not_changed(
     assert all(text.startswith("action.foreign") and reason in text for text in logged)
 
 
-def test_of_two_workers_that_read_the_same_row_one_claims_it(inbox: Inbox, table: AzureLimits) -> None:
+def test_one_of_two_workers_that_read_the_same_row_claims_it(inbox: Inbox, table: AzureLimits) -> None:
     """The commit of the other one conflicts."""
     [message] = add(inbox, "ring")
     read = table.read

@@ -233,7 +233,7 @@ class Slow:
 class TestSharedState:
     """The guards' shared state is purged, too."""
 
-    def test_of_an_object_without_recent_events_is_deleted(self, tmp_path: Path) -> None:
+    def test_latest_event_of_an_inactive_object_is_deleted(self, tmp_path: Path) -> None:
         world = world_with(tmp_path, rule("ring", latest_only="true"))
         world.receive(EVENT)
         world.run()
@@ -241,7 +241,7 @@ class TestSharedState:
         sweep(world.app)
         assert rows(world, "notes") == ["purged"]
 
-    def test_of_a_limit_that_still_counts_is_kept(self, tmp_path: Path) -> None:
+    def test_slots_of_a_limit_that_still_counts_are_kept(self, tmp_path: Path) -> None:
         """A limit of once in half a year outlives the retention."""
         world = world_with(tmp_path, rule("ring", at_most="{ count: 1, every: 180d }"))
         world.receive(EVENT)
@@ -255,7 +255,7 @@ class TestSharedState:
         sweep(world.app)
         assert rows(world, "notes") == ["purged"]
 
-    def test_of_a_lock_that_is_held_is_kept(self, tmp_path: Path) -> None:
+    def test_lock_that_is_held_is_kept(self, tmp_path: Path) -> None:
         """A deployment may take longer than the retention."""
         texts = (
             rule(name, "wait 800000", "succeed").replace("SCRIPTED", "tests.dispatch.inbox.test_purge:Alone")

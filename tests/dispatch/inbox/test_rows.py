@@ -97,7 +97,7 @@ def test_payload_that_no_row_holds_raises_refused() -> None:
 
 
 @pytest.mark.parametrize("values", [{}, {"raw0": b"junk"}, {"raw0": "text"}])
-def test_damaged_payload_raises(values: dict[str, str | int | bytes]) -> None:
+def test_damaged_payload_raises_key_error_or_value_error(values: dict[str, str | int | bytes]) -> None:
     with pytest.raises((KeyError, ValueError)):
         unpacked(values)
 

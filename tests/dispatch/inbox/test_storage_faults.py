@@ -301,7 +301,7 @@ def test_frequent_faults_do_no_harm(run_scenario: RunScenario) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("first", range(SEED, SEED + 100, 20))
-def test_frequent_faults_never_do_harm(first: int, run_scenario: RunScenario) -> None:
+def test_frequent_faults_do_no_harm_with_many_seeds(first: int, run_scenario: RunScenario) -> None:
     runs = [run_scenario(frequent_faults(seed))[1] for seed in range(first, first + 20)]
     injected, of = sum(len(one.injected) for one in runs), sum(len(one.requests) for one in runs)
     print(f"\n{injected} of {of} requests had a fault, in {len(runs)} runs")
@@ -309,7 +309,7 @@ def test_frequent_faults_never_do_harm(first: int, run_scenario: RunScenario) ->
 
 @pytest.mark.soak
 @pytest.mark.parametrize("times", [1, 3])
-def test_every_fault_of_storage_at_every_request(
+def test_every_fault_of_storage_at_every_request_changes_nothing(
     times: int, run_scenario: RunScenario, undisturbed: tuple[ScenarioRun, FaultyProxy]
 ) -> None:
     """A single fault changes nothing: the SDKs repeat the request, and the app recognizes its own commits."""

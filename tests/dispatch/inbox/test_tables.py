@@ -189,7 +189,7 @@ def test_table_is_created_only_when_it_is_missing(azurite_connection: str) -> No
         assert len(transport.sent) == 2
 
 
-def test_status_and_reason_of_an_error_are_the_service_s(azurite_connection: str) -> None:
+def test_error_has_the_status_and_reason_of_the_service(azurite_connection: str) -> None:
     wrong = azurite_connection.replace("AccountKey=", "AccountKey=AAAA")
     with storage_of(wrong).table("mlevents") as client, pytest.raises(Unavailable) as caught:
         AzureTable(client).commit("p", Row("a", {}))

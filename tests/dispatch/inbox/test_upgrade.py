@@ -82,7 +82,7 @@ def upgraded(golden: Path, folder: Path, rules: str = RULES, workspaces: str = W
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda path: path.stem)
 class TestUpgrade:
-    def test_continues_open_actions(self, golden: Path, tmp_path: Path) -> None:
+    def test_upgrade_continues_open_actions(self, golden: Path, tmp_path: Path) -> None:
         """Of two events, one is half done, and the other one, which is large, has just been received."""
         world = upgraded(golden, tmp_path)
         world.write(LATE, "late.yaml")
@@ -101,7 +101,7 @@ class TestUpgrade:
         assert world.app.inbox.backlog.open_actions(DAY) == []
         assert list(world.app.inbox.backlog.deferred_matches(DAY)) == []
 
-    def test_keeps_keys_states_and_failures(self, golden: Path, tmp_path: Path) -> None:
+    def test_upgrade_keeps_keys_states_and_failures(self, golden: Path, tmp_path: Path) -> None:
         """A job that was started with a key is found by it."""
         keys = rows_of(golden)["keys"]
         world = upgraded(golden, tmp_path)
@@ -112,7 +112,7 @@ class TestUpgrade:
         assert actions["failing"].failures == 2
         assert actions["polling"].state == {"call": 2}
 
-    def test_recognizes_earlier_events(self, golden: Path, tmp_path: Path) -> None:
+    def test_upgrade_recognizes_earlier_events(self, golden: Path, tmp_path: Path) -> None:
         """A redelivery is a duplicate, and an older event about an object is superseded."""
         world = upgraded(golden, tmp_path)
         first = RunStatusChanged.example(id="e1")
@@ -127,7 +127,7 @@ class TestUpgrade:
         ]
         assert "event e1" in notes
 
-    def test_writes_rows_that_the_earlier_release_can_read(self, golden: Path, tmp_path: Path) -> None:
+    def test_upgrade_writes_rows_that_the_earlier_release_can_read(self, golden: Path, tmp_path: Path) -> None:
         """Both run during a deployment: no column is missing or has another type."""
         earlier = rows_of(golden)["rows"]
         columns = {kind(row["key"]): row["values"] for row in earlier if row["partition"] == DAY}

@@ -98,7 +98,7 @@ def alerts(world: World) -> list[str]:
 
 
 def test_action_that_has_checked_back_keeps_its_lock(settled: World) -> None:
-    """The other action gets the lock afterwards, though it asked all day."""
+    """The other action gets the lock afterwards, although it tried all day."""
     assert [call.event.id for call in calls(settled, "turns")] == ["e1", "e2"]
     first, second = (call.action.now for call in calls(settled, "turns"))
     assert second > first

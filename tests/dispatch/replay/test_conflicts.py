@@ -63,7 +63,7 @@ class TestGuards:
         assert [call.event.id for call in world.calls] == ["e1", "e2"]
 
     def test_replay_of_a_dry_run_is_a_dry_run(self, tmp_path: Path) -> None:
-        """It acts once the rule does."""
+        """Once the rule has no `dry_run`, a replay acts."""
         world = ran(tmp_path, rule("ring", dry_run="true"))
         again(world)
         world.run()
@@ -133,7 +133,7 @@ class TestGuards:
 
 
 class TestConflicts:
-    def test_of_two_concurrent_replays_one_replays(self, tmp_path: Path) -> None:
+    def test_one_of_two_concurrent_replays_replays(self, tmp_path: Path) -> None:
         """The other one finds its actions open."""
         world = ran(tmp_path, rule("ring", "skip"), rule("done"))
         world.write(rules(rule("ring", "skip"), rule("done"), rule("new")))

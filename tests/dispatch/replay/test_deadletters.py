@@ -81,14 +81,14 @@ def blobs(container: ContainerClient) -> list[str]:
     return sorted(blob.name for blob in container.list_blobs())
 
 
-class TestABlobsEvents:
-    def test_are_read_as_they_were_published(self) -> None:
+class TestBlobEvents:
+    def test_events_are_read_as_they_were_published(self) -> None:
         """Without the members that Event Grid has added, and with all others."""
         odd = {**event("e1"), "mine": {"deadLetterReason": "kept: it is not in the envelope"}}
         [text] = events_of(letter(odd))
         assert json.loads(text) == odd
 
-    def test_may_be_cloud_events(self) -> None:
+    def test_blob_may_contain_cloud_events(self) -> None:
         """As in the documentation: members in lower case, and a trailing comma."""
         text = """[{
             "id": "ce1", "specversion": "1.0", "source": "%s", "subject": "models/churn:7",
@@ -105,11 +105,11 @@ class TestABlobsEvents:
             json.loads(text)
         )
 
-    def test_may_be_several_or_one_without_an_array(self) -> None:
+    def test_blob_may_contain_several_events_or_one_without_an_array(self) -> None:
         assert [json.loads(text)["id"] for text in events_of(letter(event("e1"), event("e2")))] == ["e1", "e2"]
         assert [json.loads(text)["id"] for text in events_of("\ufeff" + json.dumps(event("e3")))] == ["e3"]
 
-    def test_are_read_whatever_they_contain(self) -> None:
+    def test_events_are_read_whatever_they_contain(self) -> None:
         """`receive` classifies them: huge numbers, and values that are not objects."""
         assert len(events_of(f'[{{"id": {"9" * 5_000}}}, 5, {{"id": NaN}}]')) == 3
 
@@ -123,14 +123,14 @@ class TestABlobsEvents:
             ("[" * 100_000, "it is nested too deeply"),
         ],
     )
-    def test_that_cannot_be_read_raise_bad_blob(self, text: str, message: str) -> None:
+    def test_unreadable_blob_raises_bad_blob(self, text: str, message: str) -> None:
         with pytest.raises(BadBlob) as raised:
             events_of(text)
         assert str(raised.value) == message
 
 
 class TestSelectedBlobs:
-    def test_are_sorted_by_time(self, container: ContainerClient) -> None:
+    def test_blobs_are_sorted_by_time(self, container: ContainerClient) -> None:
         """Their names do not sort so, without leading zeros."""
         hours = ["2026/9/30/23", "2026/10/1/9", "2026/10/1/10", "2026/10/2/0", "2026/10/10/0"]
         for hour in hours:
@@ -144,7 +144,7 @@ class TestSelectedBlobs:
         ]
         assert others == []
 
-    def test_are_named_like_dead_letters(self, container: ContainerClient) -> None:
+    def test_blobs_with_other_names_are_listed_separately(self, container: ContainerClient) -> None:
         for odd in (
             "readme.json",
             "S/2026/13/1/0/1.json",
@@ -158,7 +158,7 @@ class TestSelectedBlobs:
         assert [one.name for one in found] == [good]
         assert len(others) == 5
 
-    def test_can_be_selected_by_subscription_and_span(self, container: ContainerClient) -> None:
+    def test_blobs_are_selected_by_subscription_and_span(self, container: ContainerClient) -> None:
         """An hour is selected if it overlaps the span."""
         for hour in (5, 6, 7, 8):
             put(container, "[]", f"2026/11/23/{hour}")
@@ -177,7 +177,7 @@ class TestSelectedBlobs:
 
 
 class TestIngest:
-    def test_runs_the_rules(self, world: World, container: ContainerClient) -> None:
+    def test_ingest_runs_the_rules(self, world: World, container: ContainerClient) -> None:
         """In the order of time."""
         put(container, letter(event("e2"), event("e3")), "2026/11/23/10")
         put(container, letter(event("e1")), "2026/11/23/9")
@@ -185,7 +185,7 @@ class TestIngest:
         world.run()
         assert sorted(call.event.id for call in world.calls) == ["e1", "e2", "e3"]
 
-    def test_of_a_duplicate_changes_nothing(self, world: World, container: ContainerClient) -> None:
+    def test_ingest_of_a_duplicate_changes_nothing(self, world: World, container: ContainerClient) -> None:
         """The event was delivered after all, or ingested before."""
         world.receive(EVENT)
         world.run()
@@ -195,20 +195,22 @@ class TestIngest:
         world.run()
         assert len(world.calls) == 2
 
-    def test_keeps_the_blobs_by_default(self, world: World, container: ContainerClient) -> None:
+    def test_ingest_keeps_the_blobs_by_default(self, world: World, container: ContainerClient) -> None:
         kept = put(container, letter(event("e1")))
         [result] = ingested(world, container)
         assert not result.deleted
         assert blobs(container) == [kept]
 
-    def test_with_delete_deletes_ingested_blobs(self, world: World, container: ContainerClient) -> None:
+    def test_ingest_with_delete_deletes_ingested_blobs(self, world: World, container: ContainerClient) -> None:
         put(container, letter(event("e1"), event("e2")))
         [result] = ingested(world, container, delete=True)
         assert result.deleted
         assert blobs(container) == []
         assert len(world.history().events) == 2
 
-    def test_with_delete_keeps_a_blob_with_a_rejected_event(self, world: World, container: ContainerClient) -> None:
+    def test_ingest_with_delete_keeps_blobs_with_rejected_events(
+        self, world: World, container: ContainerClient
+    ) -> None:
         """It may be the only complete copy."""
         foreign = event("e2") | {"topic": EVENT.topic.replace("churn-prod", "theirs")}
         kept = put(container, letter(event("e1"), foreign))
@@ -216,7 +218,7 @@ class TestIngest:
         assert blobs(container) == [kept]
         assert [one.kind for one in world.history().rejected] == ["foreign workspace"]
 
-    def test_continues_after_an_unreadable_blob(self, world: World, container: ContainerClient) -> None:
+    def test_ingest_continues_after_an_unreadable_blob(self, world: World, container: ContainerClient) -> None:
         """Its result names the problem."""
         bad = put(container, b"\xff[]", "2026/11/23/5")
         put(container, letter(event("e1")))
@@ -225,7 +227,7 @@ class TestIngest:
         assert statuses([second]) == ["e1 new"]
         assert blobs(container) == [bad]
 
-    def test_continues_after_a_blob_that_was_deleted(self, world: World, container: ContainerClient) -> None:
+    def test_ingest_continues_after_a_blob_that_was_deleted(self, world: World, container: ContainerClient) -> None:
         """Another process may be ingesting, too."""
         for id in ("1", "2"):
             put(container, letter(event(id)), id=id)
@@ -235,7 +237,7 @@ class TestIngest:
         assert first.problem == "BlobNotFound (HTTP 404)"
         assert statuses([second]) == ["2 new"]
 
-    def test_does_not_delete_a_blob_that_has_changed(self, world: World, container: ContainerClient) -> None:
+    def test_ingest_does_not_delete_a_blob_that_has_changed(self, world: World, container: ContainerClient) -> None:
         changed = put(container, letter(event("e1")))
         letters, _ = dead_letters(container, Selection())
         with Changing.from_container_url(container.url, container.credential) as changing:
@@ -244,7 +246,7 @@ class TestIngest:
         assert statuses([result]) == ["e1 new"]
         assert blobs(container) == [changed]
 
-    def test_in_a_dry_run_changes_nothing(self, world: World, container: ContainerClient) -> None:
+    def test_ingest_in_a_dry_run_changes_nothing(self, world: World, container: ContainerClient) -> None:
         world.receive(EVENT)
         kept = put(container, letter(event("e1"), event("e2"), event("e3") | {"data": 5}))
         assert statuses(ingested(world, container, dry_run=True, delete=True)) == [

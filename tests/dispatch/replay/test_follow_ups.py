@@ -14,7 +14,7 @@ from tests.kit.world import WORKSPACES, World, rule, rules
 
 
 class TestFollowUps:
-    def test_replayed_failure_leads_to_its_follow_up_again(self, tmp_path: Path) -> None:
+    def test_replayed_failure_opens_its_follow_up_again(self, tmp_path: Path) -> None:
         """With the result of the replay, not of the first failure."""
         world = ran(tmp_path, rule("ring", "give-up broken"), rule("next", after=FAILED))
         world.write(rules(rule("ring", "give-up still"), rule("next", after=FAILED)))
@@ -25,7 +25,7 @@ class TestFollowUps:
         assert follow_ups[0].key != follow_ups[1].key
         assert notes(world, "next")[3] == "ring was replayed"
 
-    def test_replayed_success_leads_to_its_follow_ups_again(self, tmp_path: Path) -> None:
+    def test_replayed_success_opens_its_follow_ups_again(self, tmp_path: Path) -> None:
         chain = (rule("train"), rule("deploy", after="{ rules: train }"), rule("next", after="{ rules: deploy }"))
         world = ran(tmp_path, *chain)
         assert again(world, ReplayOptions(all=True)) == {
@@ -74,7 +74,7 @@ class TestFollowUps:
         world.run()
         assert called(world) == ["ring", "next", "next", "ring", "next"]
 
-    def test_two_ends_of_one_replay_lead_to_a_follow_up_once(self, tmp_path: Path) -> None:
+    def test_two_ends_of_one_replay_create_a_follow_up_once(self, tmp_path: Path) -> None:
         """The first end leads to it."""
         after = "{ rules: [a, b], outcome: any }"
         world = ran(tmp_path, rule("a", "give-up"), rule("b", "wait 60", "skip"), rule("next", after=after))
@@ -151,7 +151,7 @@ class TestFollowUps:
             ("refused", "the rule follows no action that ended with its outcome")
         ]
 
-    def test_unreadable_end_leads_to_nothing(self, tmp_path: Path) -> None:
+    def test_unreadable_end_creates_no_follow_up(self, tmp_path: Path) -> None:
         world = ran(tmp_path, rule("ring", "give-up"), rule("next", "give-up", after=FAILED))
         row = stored(world).actions["ring"]
         world.table.commit(DAY, Row(row.key, {**row.values, "schema": 9}, row.etag))

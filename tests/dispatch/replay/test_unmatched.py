@@ -57,7 +57,7 @@ def test_replaying_twice_adds_nothing(tmp_path: Path) -> None:
 
 
 def test_action_that_failed_since_is_not_replayed(tmp_path: Path) -> None:
-    """Replay the event for that."""
+    """A replay of the event itself runs it again."""
     world = world_of(tmp_path, RunStatusChanged.example(id="e1"))
     world.write(rules(rule("ring", "give-up")))
     unmatched(world)

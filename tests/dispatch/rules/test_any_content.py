@@ -1,4 +1,4 @@
-"""Loading never raises, whatever the files contain, and its errors are fit for a log."""
+"""Loading raises no error, whatever the files contain, and each reported error is one line of a log."""
 
 import json
 import random

@@ -77,7 +77,7 @@ def test_unavailable_setting_is_the_only_error_about_its_value(written: str, tmp
     assert errors_of(with_settings(tmp_path, f"{{ login: '{written}' }}", settings)) == [f"5:20: {WRONG[written]}"]
 
 
-def test_in_reads_the_name_of_a_workspace_from_a_setting(tmp_path: Path) -> None:
+def test_workspace_name_in_a_rule_may_come_from_a_setting(tmp_path: Path) -> None:
     text = rules(rule(**{"in": '["${RULES_PLACE}", churn-dev]'}))
     loaded_rules = loaded(tmp_path, {"RULES_PLACE": "churn-prod"}, churn=text)
     assert loaded_rules.errors == ()
@@ -87,7 +87,7 @@ def test_in_reads_the_name_of_a_workspace_from_a_setting(tmp_path: Path) -> None
     ]
 
 
-def test_in_reads_a_label_from_a_setting(tmp_path: Path) -> None:
+def test_label_in_a_rule_may_come_from_a_setting(tmp_path: Path) -> None:
     text = rules(rule(**{"in": '{ env: "${RULES_ENV}" }'}))
     assert loaded(tmp_path, {"RULES_ENV": "prod"}, churn=text).by_name["a"].workspaces == frozenset({"churn-prod"})
     assert [error.message for error in loaded(tmp_path, churn=text).errors] == ["the app setting RULES_ENV is not set"]

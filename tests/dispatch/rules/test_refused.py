@@ -154,7 +154,7 @@ def test_file_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
 class TestMostActions:
     """One transaction has 100 operations, and needs two for each action."""
 
-    def test_limits_rules_on_one_event_type_in_one_workspace(self, tmp_path: Path) -> None:
+    def test_limit_applies_to_one_event_type_in_one_workspace(self, tmp_path: Path) -> None:
         """Every rule above the limit has an error."""
         many = [rule(name=f"r{n}", on="[RunCompleted, RunStatusChanged]") for n in range(MAX_ACTIONS)]
         loaded_rules = loaded(tmp_path, a=rules(*many))
@@ -167,7 +167,7 @@ class TestMostActions:
             for line in (2, 5)
         ]
 
-    def test_counts_each_workspace_separately(self, tmp_path: Path) -> None:
+    def test_limit_counts_each_workspace_separately(self, tmp_path: Path) -> None:
         def of(name: str) -> list[str]:
             return [rule(name=f"{name}{n}", **{"in": name}) for n in range(MAX_ACTIONS)]
 
@@ -175,7 +175,7 @@ class TestMostActions:
         assert loaded(tmp_path, a=text).errors == ()
         assert len(errors_of(loaded(tmp_path, a=text, b=rules(rule(name="one-more"))))) == 1
 
-    def test_limits_rules_that_follow_one_end_of_an_action(self, tmp_path: Path) -> None:
+    def test_limit_applies_to_rules_that_follow_one_end_of_an_action(self, tmp_path: Path) -> None:
         """An action ends in one way only."""
 
         def after(outcome: str, count: int) -> list[str]:

@@ -239,7 +239,7 @@ class TestTheSampleRules:
         assert loaded_rules.refused == {}
 
     @pytest.mark.parametrize("sample", sorted((ROOT / "samples").glob("*_*.json")), ids=lambda path: path.stem)
-    def test_every_sample_event_leads_to_a_log_line_and_a_mail(self, loaded_rules: Rules, sample: Path) -> None:
+    def test_sample_rules_log_and_mail_every_sample_event(self, loaded_rules: Rules, sample: Path) -> None:
         [raw] = json.loads(sample.read_text())
         event = parse_event(raw)
         context = loaded_rules.context(event)

@@ -179,7 +179,7 @@ def test_expanded_aliases_count_against_the_limit() -> None:
     ]
 
 
-def test_levels_of_aliases_count() -> None:
+def test_levels_of_aliases_count_against_the_limit() -> None:
     """Each anchor adds a list around the one before, which is many levels in few characters."""
     lines = ["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 60))]
     assert errors_of(read("\n".join(lines))) == ["1:10: more than 40 levels"]
