@@ -38,31 +38,31 @@ def azureml_event(event: str) -> None:
 
 @app.event_grid_trigger(arg_name="event")
 def run_completed(event: str) -> None:
-    """Receive RunCompleted from a subscription of its own, to scale, disable and monitor this type separately."""
+    """Receive RunCompleted from a separate subscription, to scale, disable and monitor this type separately."""
     receive(event, the_app(), RunCompleted)
 
 
 @app.event_grid_trigger(arg_name="event")
 def run_status_changed(event: str) -> None:
-    """Receive RunStatusChanged from a subscription of its own."""
+    """Receive RunStatusChanged from a separate subscription."""
     receive(event, the_app(), RunStatusChanged)
 
 
 @app.event_grid_trigger(arg_name="event")
 def model_registered(event: str) -> None:
-    """Receive ModelRegistered from a subscription of its own."""
+    """Receive ModelRegistered from a separate subscription."""
     receive(event, the_app(), ModelRegistered)
 
 
 @app.event_grid_trigger(arg_name="event")
 def model_deployed(event: str) -> None:
-    """Receive ModelDeployed from a subscription of its own."""
+    """Receive ModelDeployed from a separate subscription."""
     receive(event, the_app(), ModelDeployed)
 
 
 @app.event_grid_trigger(arg_name="event")
 def dataset_drift_detected(event: str) -> None:
-    """Receive DatasetDriftDetected from a subscription of its own."""
+    """Receive DatasetDriftDetected from a separate subscription."""
     receive(event, the_app(), DatasetDriftDetected)
 
 

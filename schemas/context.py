@@ -1,4 +1,4 @@
-"""`Context`: an event together with what the app knows about it."""
+"""`Context`: an event with its workspace and the result that it follows."""
 
 from __future__ import annotations
 

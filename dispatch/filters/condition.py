@@ -42,7 +42,7 @@ class Condition:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a condition, quoted as in a shell. Raises ValueError, which says what is invalid and what to write."""
+        """Read a condition, quoted as in a shell. Raises ValueError, whose message has the error and a hint."""
         try:
             words = shlex.split(text)
         except ValueError as error:
@@ -60,7 +60,7 @@ class Condition:
     def local_only(self) -> bool:
         """Can Event Grid not evaluate this condition?
 
-        It knows only keys of the event, no names with dots in them, and limits the number and the length of values.
+        It supports only keys of the event, no names with dots in them, and limits the number and the length of values.
         Tags and properties are flat: what follows ``data.runTags`` is one name, dots included. Any other condition
         needs ``enableAdvancedFilteringOnArrays`` to mean the same there if the value is an array.
         """
@@ -82,15 +82,15 @@ class Condition:
 def _compile(key: str, operator: Operator, operands: Sequence[Any]) -> Callable[[EventValues], bool]:
     """Compile a condition to a function with the result of `Condition.matches`, which rules call for every event."""
     compare, missing, negated = operator.compare, operator.missing, operator.negated
-    mine = slot(key, operator.kind.read if operator.kind else None)
+    own_slot = slot(key, operator.kind.read if operator.kind else None)
     if operator.kind is None:
-        return lambda values: ((found := values[mine]) is MISSING or found is None) != negated
+        return lambda values: ((found := values[own_slot]) is MISSING or found is None) != negated
     if compare is eq:
         no_operand_among = frozenset(operands).isdisjoint
-        return lambda values: missing if (found := values[mine]) is MISSING else no_operand_among(found) is negated
+        return lambda values: missing if (found := values[own_slot]) is MISSING else no_operand_among(found) is negated
 
     def holds(values: EventValues) -> bool:
-        found = values[mine]
+        found = values[own_slot]
         if found is MISSING:
             return missing
         for value in found:

@@ -41,7 +41,7 @@ class AtMost:
         """Skip the action if other actions have taken all slots of the span that ends now."""
         if attempt.claim.record.checked_back:
             return None
-        me, limit = str(attempt.claim.id), self.limit
+        own_id, limit = str(attempt.claim.id), self.limit
 
         def current(slots: Mapping[str, str]) -> dict[str, str]:
             since = attempt.now - limit.every
@@ -49,17 +49,17 @@ class AtMost:
 
         def take(slots: dict[str, str]) -> dict[str, str]:
             taken = current(slots)
-            if me not in taken and len(taken) >= limit.count:
+            if own_id not in taken and len(taken) >= limit.count:
                 taken = {other: at for other, at in taken.items() if not _had_no_effect(other, at, attempt)}
                 if len(taken) >= limit.count:
                     return slots
-            return taken | {me: attempt.now.isoformat()}  # a retry moves its slot to now: this is when it acts
+            return taken | {own_id: attempt.now.isoformat()}  # a retry moves its slot to now: this is when it acts
 
         value = find_across_dots(attempt.context.view(), limit.by) if limit.by else ""
         by = "" if value is MISSING else str(value)
         name = f"at-most|{attempt.claim.id.rule}|{hashed(by)}"
         slots = current(attempt.inbox.shared.change(name, take, attempt.now, limit.every))
-        if me in slots:
+        if own_id in slots:
             return None
         about = f" for {limit.by} {by!r}" if limit.by else ""
         acted = ", ".join(sorted(f"on {id.event} of {id.day}" for id in map(ActionId.parse, slots)))

@@ -30,16 +30,18 @@ class Lock:
         lock = self.handler.lock(attempt.event)
         if lock is None:
             return None
-        me, record = attempt.claim.id, attempt.claim.record
+        own_id, record = attempt.claim.id, attempt.claim.record
 
         def take(held: dict[str, str]) -> dict[str, str]:
             # Until this action has checked back, it writes its lock again. Another action may be about to take the lock
             # over, because it read the end of this action before a replay opened this action again.
-            keep = record.checked_back if held and _holder(held) == me else held and not _is_over(held, attempt)
-            return held if keep else {**me._asdict(), "at": attempt.now.isoformat()}
+            keep = (
+                record.checked_back if held and _holder(held) == own_id else held and not _has_lost_lock(held, attempt)
+            )
+            return held if keep else {**own_id._asdict(), "at": attempt.now.isoformat()}
 
         holder = _holder(attempt.inbox.shared.change(f"lock|{hashed(lock)}", take, attempt.now))
-        if holder == me:
+        if holder == own_id:
             return None
         pause = min(max(self.pause, (attempt.now - record.started) / 10), _LONGEST_PAUSE)
         return Hold(pause, f"waits for the lock of {holder.rule} on {holder.event}")
@@ -49,11 +51,11 @@ def _holder(held: Mapping[str, str]) -> ActionId:
     return ActionId(*(held[name] for name in ActionId._fields))
 
 
-def _is_over(held: Mapping[str, str], attempt: Attempt) -> bool:
-    """Has the holder of a lock ended, or lost its rule before it started?
+def _has_lost_lock(held: Mapping[str, str], attempt: Attempt) -> bool:
+    """Has the holder of a lock lost it: has it ended, or lost its rule before it started?
 
     A holder without a record ended long ago, unless the read is stale and the holder is new.
     """
     since = datetime.fromisoformat(held.get("at", LONG_AGO))
-    over = attempt.inbox.leases.is_over(_holder(held), since)
-    return attempt.now - since > _STALE_READ if over is None else over
+    lost = attempt.inbox.leases.has_lost_lock(_holder(held), since)
+    return attempt.now - since > _STALE_READ if lost is None else lost

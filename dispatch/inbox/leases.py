@@ -233,8 +233,8 @@ class Leases:
             return message._replace(after=_RIVAL_DELAY)
         return Message(id, again.message_version, due - now)
 
-    def is_over(self, id: ActionId, since: datetime) -> bool | None:
-        """Has the action ended, or lost its rule after `since`, before its handler had checked back?
+    def has_lost_lock(self, id: ActionId, since: datetime) -> bool | None:
+        """Has the action lost a lock taken at `since`: has it ended, or lost its rule later, before it checked back?
 
         None if there is no record of it: it ended long ago, or has just been created and is not visible yet.
         """

@@ -1,4 +1,4 @@
-"""`RuleError`: an error in a rules file: its position, what is invalid, and how to fix it."""
+"""`RuleError`: an error in a rules file, with its position, a message and a hint for the fix."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

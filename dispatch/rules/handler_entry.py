@@ -74,7 +74,7 @@ def _with_settings(handler_class: type[Handler[Any]], entry: HandlerEntry, node:
         return entry
     try:
         return replace(entry, handler=handler, settings_hash=_hash(entry.do, handler))
-    except Exception as error:  # a handler may have a serializer of its own
+    except Exception as error:  # a handler may define its own serializer
         file.error(at, f"the settings of {entry.do} cannot be written as JSON: {type(error).__name__}")
         return entry
 

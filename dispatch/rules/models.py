@@ -175,7 +175,7 @@ class RuleKeys(GuardKeys, HandlerKeys, Trigger):
     }
     key_hints: ClassVar = dict.fromkeys(
         ("on_failure", "on_error", "on_success"),
-        "Make it a rule of its own, with after: { rules: …, outcome: failed }.",
+        "Make it a separate rule, with after: { rules: …, outcome: failed }.",
     )
 
     retry: Retry = Field(default_factory=Retry, description="How long a failing action is retried.")

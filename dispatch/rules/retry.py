@@ -48,12 +48,12 @@ class Retry(BaseModel):
         if failing_for >= self.max_elapsed or (error.max_elapsed is not None and denied_for >= error.max_elapsed):
             return None
         backoff = min(self.first_delay * (1 << min(failures - 1, 30)), self.max_delay)
-        return max(backoff * (0.5 + jitter() / 2), _asked(error))
+        return max(backoff * (0.5 + jitter() / 2), _requested(error))
 
     def pause(self, error: RetryLater, jitter: Callable[[], float] = random.random) -> timedelta:
         """The pause for a service that throttles: as long as it requests, at least a minute, plus jitter."""
-        return max(_asked(error), _THROTTLED) * (1 + jitter() / 2)
+        return max(_requested(error), _THROTTLED) * (1 + jitter() / 2)
 
 
-def _asked(error: RetryLater) -> timedelta:
+def _requested(error: RetryLater) -> timedelta:
     return min(error.after or timedelta(), MAX_RETRY_AFTER)

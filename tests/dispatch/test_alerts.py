@@ -160,7 +160,7 @@ class TestMissingRules:
         assert ends == ["succeeded"] * 2
 
     def test_a_missing_rule_raises_no_alert_while_a_file_is_refused(self, tmp_path: Path) -> None:
-        """The rule may be in that file, which raises an alert of its own."""
+        """The rule may be in that file, which raises an alert itself."""
         world = alerting_world(tmp_path, rule("ring"))
         world.receive(EVENT)
         world.write(rules(rule("ring", when="[nonsense]")))

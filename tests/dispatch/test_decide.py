@@ -61,7 +61,7 @@ def test_an_action_that_keeps_failing_gives_up_after_retry_for(tmp_path: Path) -
 
 
 def test_throttling_does_not_count_against_retry_for(tmp_path: Path) -> None:
-    """A service that asks for pauses is not broken."""
+    """A service that requests pauses is not broken."""
     world = started(tmp_path, rule("ring", *["throttle 86400"] * 3, "succeed", retry="{ for: 1h }"))
     world.run()
     assert world.ends() == {"ring": "succeeded"}

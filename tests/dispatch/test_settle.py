@@ -109,7 +109,7 @@ def test_as_many_rules_as_fit_a_transaction_follow_one_end(tmp_path: Path) -> No
 
 
 def unmatched(world: World) -> dict[str, list[str]]:
-    """The rules files to match later, by what is to be matched: an event (""), or the end of an action."""
+    """The rules files of each deferred match: of an event (""), or of the end of an action."""
     markers = world.table.read("2026-11-22", "!undecided|", "!undecided|~")
     return {m.key.split("|", 2)[2] if m.key.count("|") > 1 else "": json.loads(str(m.values["files"])) for m in markers}
 

@@ -137,7 +137,7 @@ def test_an_sdk_sample_with_two_sources_is_refused() -> None:
 
 
 def test_a_dead_letter_is_read_as_its_event() -> None:
-    """Event Grid writes dead letters as arrays, and adds fields of its own."""
+    """Event Grid writes dead letters as arrays, and adds its own fields."""
     event = parse_event(delivered(event_grid(deadLetterReason="MaxDeliveryAttemptsExceeded", deliveryAttempts=11)))
     assert event.model_extra == {"deadLetterReason": "MaxDeliveryAttemptsExceeded", "deliveryAttempts": 11}
 

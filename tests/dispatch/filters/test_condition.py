@@ -140,7 +140,7 @@ def test_the_search_continues_after_a_name_without_the_next_member() -> None:
     ],
 )
 def test_an_invalid_condition_raises_an_error_with_a_hint(text: str, message: str) -> None:
-    """It says what is invalid and what to write."""
+    """The message has the invalid text, and a hint."""
     with pytest.raises(ValueError, match=re.escape(message)):
         Condition.parse(text)
 

@@ -362,7 +362,7 @@ def test_a_filter_is_immutable() -> None:
     ],
 )
 def test_an_invalid_advanced_filter_is_an_error(advanced: dict[str, Any], message: str) -> None:
-    """The message has the position, what is invalid, and what to write."""
+    """The message has the position, the error, and a hint."""
     with pytest.raises(ValidationError) as caught:
         EventFilter.model_validate({"advancedFilters": [advanced]})
     assert "advancedFilters.0" in str(caught.value)

@@ -153,9 +153,9 @@ def test_eight_workers_throttled_at_once_set_one_throttle() -> None:
     assert throttles.begin("chat", None, NOW) == NOW + 5 * MINUTE
 
 
-@pytest.mark.parametrize(("asked", "given"), [(timedelta(), MINUTE), (timedelta(days=900), MAX_RETRY_AFTER)])
-def test_retry_after_is_limited_to_a_minimum_and_a_maximum(asked: timedelta, given: timedelta) -> None:
-    assert Throttles(SharedState(MemoryTable())).begin("chat", asked, NOW) == NOW + given
+@pytest.mark.parametrize(("requested", "given"), [(timedelta(), MINUTE), (timedelta(days=900), MAX_RETRY_AFTER)])
+def test_retry_after_is_limited_to_a_minimum_and_a_maximum(requested: timedelta, given: timedelta) -> None:
+    assert Throttles(SharedState(MemoryTable())).begin("chat", requested, NOW) == NOW + given
 
 
 def test_other_workers_see_a_throttle_within_ten_seconds_with_one_read() -> None:

@@ -61,7 +61,7 @@ def test_row_of_another_version_is_not_changed(
     assert inbox.leases.rearm(message, NOW) == message._replace(after=timedelta(minutes=5))
     assert [id.rule for id, _ in inbox.history.day(message.id.day).actions] == ["next"]
     assert table.read(message.id.day, "", "~") == before
-    assert not inbox.leases.is_over(message.id, NOW)
+    assert not inbox.leases.has_lost_lock(message.id, NOW)
     logged = [record.getMessage() for record in caplog.records]
     assert len(logged) == 4
     assert all(text.startswith("action.foreign") and reason in text for text in logged)

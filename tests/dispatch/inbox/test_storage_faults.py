@@ -166,7 +166,7 @@ def _silent(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.fixture(scope="module")
 def run_scenario(quick: list[FaultyProxy], azurite: Azurite) -> RunScenario:
-    """Run the scenario with the faults of a plan, in a table and a queue of its own."""
+    """Run the scenario with the faults of a plan, in a new table and a new queue."""
 
     def run_scenario(plan: Plan, *, conflicts: bool = False) -> tuple[ScenarioRun, FaultyProxy]:
         name = f"t{uuid4().hex}"

@@ -110,18 +110,18 @@ class TestGuards:
         world.receive(EVENT.model_copy(update={"id": "e2"}))
         [(_, message)] = world.queue.messages
         world.queue.messages.clear()
-        is_over = Leases.is_over
+        has_lost_lock = Leases.has_lost_lock
 
         def slow(leases: Leases, id: ActionId, since: datetime) -> bool | None:
-            """Replay and run the other action between this read and the write that it leads to."""
-            seen = is_over(leases, id, since)
+            """Replay and run the other action between this read and the write that depends on it."""
+            seen = has_lost_lock(leases, id, since)
             if len(world.calls) == 1:
                 again(world, options)
                 act(world.queue.messages[0][1], world.app)
             return seen
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Leases, "is_over", slow)
+            patch.setattr(Leases, "has_lost_lock", slow)
             act(message, world.app)
         assert [call.event.id for call in world.calls] == ["e1", "e1"]
         assert [r.note[:19] for id, r in world.history().actions if id.event != stored(world).key] == [

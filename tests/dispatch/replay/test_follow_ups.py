@@ -75,7 +75,7 @@ class TestFollowUps:
         assert called(world) == ["ring", "next", "next", "ring", "next"]
 
     def test_two_ends_of_one_replay_create_a_follow_up_once(self, tmp_path: Path) -> None:
-        """The first end leads to it."""
+        """The first end creates it."""
         after = "{ rules: [a, b], outcome: any }"
         world = ran(tmp_path, rule("a", "give-up"), rule("b", "wait 60", "skip"), rule("next", after=after))
         assert called(world).count("next") == 1
@@ -106,7 +106,7 @@ class TestFollowUps:
         assert [call.action.result.rule for call in world.calls if call.action.result] == ["b", "b"]
 
     def test_follow_up_of_a_replayed_end_has_its_replay_number(self, tmp_path: Path) -> None:
-        """Another end of that replay does not lead to it again."""
+        """Another end of that replay does not open it again."""
         world = ran(tmp_path, rule("a"), rule("b"))
         slow = rule("b", "wait 86400", "succeed")
         world.write(rules(rule("a"), slow))
@@ -136,7 +136,7 @@ class TestFollowUps:
         assert called(world) == ["ring", "next"] * 2
 
     def test_same_key_replays_a_follow_up_with_the_result_that_it_followed(self, tmp_path: Path) -> None:
-        """An end with the same replay number does not lead to it again."""
+        """An end with the same replay number does not open it again."""
         world = ran(tmp_path, rule("ring", "give-up"), rule("next", "give-up", "succeed", after=FAILED))
         assert again(world, ReplayOptions(same_key=True)) == {"ring": "replayed", "next": "replayed"}
         world.run()
@@ -272,7 +272,7 @@ class TestDeferredEnds:
 
 
 class TestAlerts:
-    """The alert about a failed action is an action of its own."""
+    """The alert about a failed action is a separate action."""
 
     def alerted(self, folder: Path, *texts: str, script: str = "succeed") -> World:
         world = World(rules(*texts), folder)
@@ -302,7 +302,7 @@ class TestAlerts:
         assert len(world.calls) == 3
 
     def test_alert_about_a_refused_file_can_be_replayed(self, tmp_path: Path) -> None:
-        """An alert is an event of its own."""
+        """Such an alert is an event itself."""
         world = self.alerted(tmp_path, rule("ring"), script="give-up")
         world.write(rules(rule("bad", when="[nonsense]")), "other.yaml")
         sweep(world.app)

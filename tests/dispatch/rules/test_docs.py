@@ -29,7 +29,7 @@ def as_file(example: str) -> str:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.splitlines()[0])
 def test_every_example_loads_without_errors(example: str, tmp_path: Path) -> None:
-    """Each example is a file of its own."""
+    """Each example is loaded as a separate file."""
     name = re.match(r"# rules/(\S+)", example)
     (tmp_path / "workspaces.yaml").write_text(WORKSPACES)
     (tmp_path / (name[1] if name else "example.yaml")).write_text(as_file(example))

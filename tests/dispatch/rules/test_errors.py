@@ -184,8 +184,7 @@ IN_A_RULE = [
     (rule(**{"if": "data.runId IsNotNull"}), "5:5: unknown key 'if' in a rule. Did you mean when?"),
     (
         rule(on_failure="b"),
-        "5:5: unknown key 'on_failure' in a rule. "
-        "Make it a rule of its own, with after: { rules: …, outcome: failed }.",
+        "5:5: unknown key 'on_failure' in a rule. Make it a separate rule, with after: { rules: …, outcome: failed }.",
     ),
     (
         rule(zzz="1"),

@@ -52,8 +52,8 @@ def test_longer_retry_after_replaces_the_backoff_for_at_most_a_day() -> None:
 
 
 def test_throttled_action_pauses_between_a_minute_and_a_day_and_a_half() -> None:
-    for asked, least, most in ((1, 60, 90), (600, 600, 900), (10**8, 86_400, 129_600)):
-        throttled = RetryLater("429", timedelta(seconds=asked), throttled=True)
+    for requested, least, most in ((1, 60, 90), (600, 600, 900), (10**8, 86_400, 129_600)):
+        throttled = RetryLater("429", timedelta(seconds=requested), throttled=True)
         pauses = [Retry().pause(throttled, lambda jitter=jitter: jitter) for jitter in (0.0, 1.0)]  # type: ignore[misc]  # mypy cannot infer a lambda's default
         assert pauses == [timedelta(seconds=least), timedelta(seconds=most)]
 
