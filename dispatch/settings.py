@@ -19,7 +19,7 @@ KILL_GRACE = timedelta(seconds=60)  # from a function's timeout to the end of it
 
 
 class SettingsError(Exception):
-    """An app setting is missing or invalid. The message names it and says what to write."""
+    """An app setting is missing or invalid. The message names it and the value to write."""
 
 
 class Environment:

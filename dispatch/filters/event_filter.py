@@ -73,7 +73,7 @@ class AdvancedFilter(_ArmObject):
         return self
 
     def matches(self, event: Mapping[str, Any], *, arrays: bool = False) -> bool:
-        """Does the event match? `arrays`: search arrays, as ``enableAdvancedFilteringOnArrays`` says."""
+        """Does the event match? `arrays`: search arrays, as with ``enableAdvancedFilteringOnArrays``."""
         return self.operator_type.holds(find(event, self.key), self._operands, arrays=arrays)
 
     def texts(self) -> list[str]:

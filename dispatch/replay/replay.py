@@ -41,7 +41,7 @@ class ReplayOptions:
 
 
 class Step(NamedTuple):
-    """What a replay does with the action of one rule, and why. An empty `rule` stands for the whole event."""
+    """The effect of a replay on one rule's action, and the reason. An empty `rule` stands for the whole event."""
 
     rule: str
     status: ReplayStatus

@@ -154,7 +154,7 @@ def _index(pairs: Iterable[tuple[K, Rule]]) -> dict[K, tuple[Rule, ...]]:
 
 
 def _matching(rules: Iterable[Rule], context: Context) -> list[Rule]:
-    """The rules whose `in` and `when` match, without those that must not act on runs that rules started."""
+    """The rules whose `in` and `when` match, without those that the event's lineage stops."""
     workspace, values = context.workspace["name"] if context.workspace else None, EventValues(context)
     matching = [
         rule for rule in rules if (rule.workspaces is None or workspace in rule.workspaces) and rule.when.holds(values)

@@ -109,7 +109,7 @@ class Shape:
         return cls(tuple(types), named, fields, ours, _is_secret(types))
 
     def inner(self, part: int | str) -> "Shape":
-        """The shape of a key or index; this one if the types do not say."""
+        """The shape of a key or index; this one if the types do not define it."""
         part = 0 if isinstance(part, int) else part
         if part not in self._inner:
             found = [_frontier(annotation) for type_ in self.types for annotation in _annotations(type_, part)]
