@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -80,7 +80,7 @@ class Azure:
         self.ca_file = authority.bundle(folder)  # every authority trusted before, and this one
         self.own_ca_file = authority.alone(folder)  # quicker to read, for clients of the emulator only
         self.identity: IdentityEndpoint = self._stack.enter_context(identity_endpoint())
-        self._stack.enter_context(Server(self.service, authority.server(), commands.routes(self)))
+        self._stack.enter_context(Server(self.service, authority.server(), commands.routes(self._commands())))
         for id in self._ids:
             self.workspaces.add(id)
         for name in self._registries:
@@ -131,6 +131,22 @@ class Azure:
                 return AccessToken(token(scopes[0].removesuffix("/.default")), int(time.time()) + 3_600)
 
         return Credential()
+
+    def _commands(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "register_model": self.models.register,
+            "raise_drift": self.jobs.raise_drift,
+            "start_job": self.jobs.start,
+            "fail_job": self.jobs.fail,
+            "job_registers": self.jobs.register_model,
+            "cancel_job": self.jobs.cancel,
+            "job_takes": self.jobs.set_duration,
+            "add_component": self.assets.add_component,
+            "add_pipeline": self.factories.add_pipeline,
+            "add_batch_endpoint": self.endpoints.add_batch,
+            "fail_deployment": self.faults.fail_deployment,
+            "state": self.summary,
+        }
 
     def resource(self, id: str) -> Body | None:
         """The current body of a resource; None if it does not exist."""

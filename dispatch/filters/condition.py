@@ -53,7 +53,7 @@ class Condition:
         return cls(check_key(words[0]), operator, operator.parse(words[2:]), text)
 
     def matches(self, view: Mapping[str, Any]) -> bool:
-        """Is the condition true for this view of an event (`schemas.context.Context.view`)?"""
+        """Is the condition true for this view of an event (`schemas.events.base.Event.view_with`)?"""
         return self.operator.holds(find_across_dots(view, self.key), self.operands, arrays=True)
 
     @property

@@ -1,14 +1,12 @@
 """`Event` and `EventData`: the base classes of all event types. Each type has a file here and a line in registry.py."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar, Self, TypeAlias, cast
 
 from pydantic import PrivateAttr, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema
 
-from schemas.context import Context
 from schemas.drift import Drift
 from schemas.envelope import Envelope, open_envelope
 from schemas.errors import MalformedEvent, Problem, shown
@@ -52,7 +50,7 @@ class Event(WireModel):
     data_version: OptionalVersion = ""
     metadata_version: OptionalVersion = ""
 
-    _context: Context | None = PrivateAttr(default=None)
+    _known: tuple[Mapping[str, Any] | None, Mapping[str, Any] | None] | None = PrivateAttr(default=None)
 
     @field_validator("topic", mode="before")
     @classmethod
@@ -149,11 +147,43 @@ class Event(WireModel):
         return next((value for key, value in extras if key.lower() == name and isinstance(value, str)), None)
 
     def view(self) -> dict[str, Any]:
-        """The plain data that conditions and templates read: see `Context.view`.
+        """The plain data that conditions and templates read: see `view_with`.
 
-        Events that handlers receive have the context of their rule. An event alone has no labels and no result.
+        An event that a handler receives knows its workspace and the result that its rule follows; others know neither.
         """
-        return (replace(self._context, event=self) if self._context else Context(self)).view()
+        return self.view_with(*(self._known or (None, None)))
+
+    def view_with(self, workspace: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The plain data that conditions and templates read: the event's `wire`, and what the app adds.
+
+        Added are `workspace`, `drift`, `studio_url`, `object` and, if there is one, `result`. A field of the event with
+        one of these names, in any case, is left out: a sender must not be able to forge what the app adds.
+        """
+        id, drift = self.resource, self.drift
+        added: dict[str, Any] = {
+            "workspace": {
+                "name": id.name,
+                "labels": {},
+                **(workspace or {}),
+                "id": str(id),
+                "resource_group": id.resource_group,
+                "subscription": id.subscription,
+            },
+            "drift": drift.view() if drift else None,
+            "studio_url": self.studio_url or "",
+            "object": self.object,
+            "result": result,
+        }
+        view = {name: value for name, value in self.wire().items() if name.lower() not in added} | added
+        if result is None:
+            del view["result"]
+        return view
+
+    def for_handler(self, workspace: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> Self:
+        """A copy whose `view` has the `name` and `labels` of this workspace, and this result."""
+        copy = self.model_copy()
+        copy._known = workspace, result
+        return copy
 
     @classmethod
     def read(cls, envelope: Envelope) -> Self:

@@ -63,7 +63,7 @@ def test_a_changed_copy_keeps_the_context() -> None:
 
 def test_events_cannot_set_their_context() -> None:
     """Fields with the names of private attributes are unknown fields."""
-    forged: dict[str, Any] = {"_context": {"workspace": {"name": "forged"}, "result": {"status": "forged"}}}
+    forged: dict[str, Any] = {"_known": [{"name": "forged"}, {"status": "forged"}]}
     for event in (parse_event(event_grid(**forged)), parse_event(json.dumps(event_grid(**forged)))):
         assert event.view()["workspace"]["name"] == "churn"
         assert "result" not in event.view()

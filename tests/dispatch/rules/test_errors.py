@@ -345,5 +345,5 @@ MANY_ERRORS: dict[str, Callable[[int], str]] = {
 @pytest.mark.parametrize("text", MANY_ERRORS.values(), ids=MANY_ERRORS)
 def test_cost_of_reporting_errors_is_linear(text: Callable[[int], str], tmp_path: Path) -> None:
     """Four times as many errors cost about four times as many calls; comparing each with all others, sixteen times."""
-    few, many = (calls_of(lambda n=n: loaded(tmp_path, churn=text(n))) for n in (150, 600))  # type: ignore[misc]
+    few, many = (calls_of(lambda n=n: loaded(tmp_path, churn=text(n))) for n in (60, 240))  # type: ignore[misc]
     assert many < 6 * few
