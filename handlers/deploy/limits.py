@@ -15,8 +15,9 @@ DELETION_PAUSE = timedelta(minutes=1)  # of a deployment that is still being cre
 
 BAKE_PAUSE = timedelta(minutes=1)  # between health checks while a share bakes; `poll` does not shorten it
 
-# A longer time between two polls restarts the limits: no limit passes while the app does not poll, as in an outage.
-MAX_GAP = timedelta(minutes=5)
+# A longer time between two polls counts as GAP_COUNTED: no limit passes while the app does not poll, as in an outage.
+# It counts a little, so that a roll-out ends even if every poll is late.
+MAX_GAP, GAP_COUNTED = timedelta(minutes=5), timedelta(seconds=5)
 
 # Until the step sends its request again.
 REFUSAL_SETTLED = timedelta(seconds=45)  # a refused request had no effect, but its reason may need time to pass

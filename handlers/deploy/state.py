@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from handlers.deploy.limits import ERROR_FREE, MAX_GAP
+from handlers.deploy.limits import ERROR_FREE, GAP_COUNTED, MAX_GAP
 from handlers.steps import StepState
 
 # What consecutive polls of a step can observe.
@@ -76,12 +76,23 @@ class RolloutState(StepState):
 
 
 def resumed(saved: Mapping[str, Any], now: datetime, *, crashed: bool) -> dict[str, Any]:
-    """The saved state at the beginning of a call: a crash or a long gap since the last call restarts its limits."""
+    """The saved state at the beginning of a call.
+
+    A crash restarts its limits, and a long gap since the last call counts against them as GAP_COUNTED.
+    """
     if crashed:  # that call may have sent its request
         return {**saved, "polling_since": None, "since": {}, "outcome_unknown": True}
-    if (called_at := saved.get("called_at")) and now - datetime.fromisoformat(called_at) > MAX_GAP:
-        return {**saved, "polling_since": now if saved.get("polling_since") else None, "since": {}}
-    return dict(saved)
+    called_at = saved.get("called_at")
+    gap = now - datetime.fromisoformat(called_at) if called_at else timedelta()
+    if gap <= MAX_GAP:
+        return dict(saved)
+    polling_since = saved.get("polling_since")
+    since = {observation: _later(time, gap) for observation, time in saved.get("since", {}).items()}
+    return {**saved, "polling_since": polling_since and _later(polling_since, gap), "since": since}
+
+
+def _later(time: str, gap: timedelta) -> datetime:
+    return datetime.fromisoformat(time) + gap - GAP_COUNTED
 
 
 # Actions in progress outlive a deployment of the app: release 0.1 saved other names, and counted polls.

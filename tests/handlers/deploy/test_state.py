@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from handlers.deploy.limits import MAX_GAP
+from handlers.deploy.limits import GAP_COUNTED, MAX_GAP, TRAFFIC_SETTLED
 from handlers.deploy.state import CONFIRMED, MISSING, RolloutState, resumed, upgraded
 from handlers.deploy.steps import steps_of
 
@@ -41,14 +41,29 @@ def test_only_a_rejected_request_has_a_known_outcome() -> None:
     assert state.outcome_unknown
 
 
-def test_a_gap_between_two_calls_restarts_the_limits() -> None:
+def test_a_gap_between_two_calls_counts_against_the_limits_as_a_few_seconds() -> None:
     """No limit passes while the app does not poll."""
     state = RolloutState(called_at=NOW, polling_since=BEFORE, since={CONFIRMED: BEFORE})
     saved = state.model_dump(mode="json")
-    short, long = NOW + MAX_GAP, NOW + 2 * MAX_GAP
-    assert RolloutState.model_validate(resumed(saved, short, crashed=False)) == state
-    after_gap = RolloutState.model_validate(resumed(saved, long, crashed=False))
-    assert (after_gap.polling_since, after_gap.since, after_gap.outcome_unknown) == (long, {}, False)
+    assert RolloutState.model_validate(resumed(saved, NOW + MAX_GAP, crashed=False)) == state
+    now = NOW + 2 * MAX_GAP
+    after_gap = RolloutState.model_validate(resumed(saved, now, crashed=False))
+    expected = now - (NOW - BEFORE) - GAP_COUNTED
+    assert (after_gap.polling_since, after_gap.since) == (expected, {CONFIRMED: expected})
+    assert not after_gap.outcome_unknown
+    never_polled = RolloutState(called_at=NOW).model_dump(mode="json")
+    assert RolloutState.model_validate(resumed(never_polled, now, crashed=False)).polling_since is None
+
+
+def test_limits_end_even_if_every_call_is_late() -> None:
+    """Else a roll-out of an overloaded app would hold the endpoint's lock for ever."""
+    state, now = RolloutState(), NOW
+    for _ in range(TRAFFIC_SETTLED // GAP_COUNTED):
+        assert state.lasted(CONFIRMED, True, now) < TRAFFIC_SETTLED
+        state.called_at = now
+        now += 2 * MAX_GAP
+        state = RolloutState.model_validate(resumed(state.model_dump(mode="json"), now, crashed=False))
+    assert state.lasted(CONFIRMED, True, now) == TRAFFIC_SETTLED
 
 
 def test_a_crash_restarts_the_limits_and_leaves_the_outcome_unknown() -> None:
