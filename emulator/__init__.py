@@ -7,7 +7,7 @@
         assert azure.endpoints.traffic("churn") == {"churn-7-1a2b3c4d": 100}
         assert [call.line for call in azure.calls.all] == [...]
 
-It serves HTTPS on a free port of localhost, with a certificate of its own temporary authority:
+It serves HTTPS on a free port of localhost, with a certificate of a temporary authority:
 
 * Resource Manager's Microsoft.MachineLearningServices: workspaces, models, environments, code, data, components,
   datastores, computes, usages and machine sizes, online endpoints (managed and Kubernetes), batch endpoints, their
@@ -27,11 +27,11 @@ raise the events that Azure ML raises, and Event Grid delivers these to a URL::
         azure.clock.forward(minutes=2)
         assert [job["properties"]["status"] for job in azure.jobs.all] == ["Failed"]
 
-It refuses what Azure refuses, in Resource Manager's error envelope: an api-version that is not published for the
+It rejects what Azure rejects, in Resource Manager's error envelope: an api-version that is not published for the
 resource type, a body that violates the published schema, an invalid name, traffic that does not sum to 0 or 100, a
 missing deployment, an invalid token, a change during another one. Everything is in memory and thread-safe.
 
-App settings lead the app to it, `Azure.settings`:
+The app settings in `Azure.settings` direct the app to the emulator:
 
 * ``MLEVENTS_ARM_ENDPOINT``: Resource Manager's URL, ``https://localhost:PORT``, also for registry discovery;
 * ``IDENTITY_ENDPOINT`` and ``IDENTITY_HEADER``: as in a function app with an identity;

@@ -77,7 +77,7 @@ class Azure:
     def _start(self) -> None:
         folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="mlevents-azure-")))
         authority = Authority()
-        self.ca_file = authority.bundle(folder)  # every authority trusted before, and this one
+        self.ca_file = authority.bundle(folder)  # all authorities that are trusted without it, and this one
         self.own_ca_file = authority.alone(folder)  # quicker to read, for clients of the emulator only
         self.identity: IdentityEndpoint = self._stack.enter_context(identity_endpoint())
         self._stack.enter_context(Server(self.service, authority.server(), commands.routes(self._commands())))
@@ -98,7 +98,7 @@ class Azure:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The app settings that lead to it, as in the package's docstring."""
+        """The app settings that direct the app to the emulator: see the package's docstring."""
         bundle = str(self.ca_file)
         trust = {"REQUESTS_CA_BUNDLE": bundle, "SSL_CERT_FILE": bundle}
         return {"MLEVENTS_ARM_ENDPOINT": self.endpoint, **self.identity.settings, **trust}
@@ -114,7 +114,7 @@ class Azure:
             "storage_endpoint": "core.windows.net",
             "registry_discovery_endpoint": f"{self.endpoint}/",
         }
-        # A name of its own for each emulator: the client keeps clouds in a global table.
+        # A different name for each emulator: the client keeps clouds in a global table.
         cloud = {"cloud": f"local at {self.endpoint}", "cloud_metadata": metadata}
         return {**cloud, "show_progress": False, "enable_telemetry": False}
 

@@ -1,4 +1,4 @@
-"""An event loop on a thread of its own, for synchronous callers."""
+"""An event loop on a separate thread, for synchronous callers."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -4,7 +4,7 @@ import socket
 
 
 class PortTaken(Exception):  # noqa: N818 - the port's state
-    """A port is in use; the message says what to do."""
+    """A port is in use; the message has a hint."""
 
 
 def listen(port: int, instead: str) -> socket.socket:
@@ -16,7 +16,7 @@ def listen(port: int, instead: str) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
-        raise PortTaken(f"port {port} cannot be listened on: {error.strerror}; {instead}") from error
+        raise PortTaken(f"cannot listen on port {port}: {error.strerror}; {instead}") from error
     return listener
 
 

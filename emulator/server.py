@@ -1,4 +1,4 @@
-"""The HTTPS server, on a thread of its own."""
+"""The HTTPS server, on a separate thread."""
 
 import asyncio
 import ssl

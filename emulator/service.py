@@ -1,4 +1,4 @@
-"""The way of a request: fault injection, token, api-version, route, log."""
+"""The steps of handling a request: fault injection, token, api-version, route, log."""
 
 import copy
 from collections.abc import Callable
@@ -67,7 +67,7 @@ class Service:
     def handle(self, request: Request, route: Route | None, *, path_exists: bool = False) -> Response | None:
         """The response to send; None to close the connection without one.
 
-        Without a `route` the answer is an error; `path_exists` says that another method has a route on the path.
+        Without a `route` the answer is an error; `path_exists` means that another method has a route on the path.
         """
         for callback in self.before:
             callback(request)

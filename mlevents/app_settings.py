@@ -19,7 +19,7 @@ FILE = "local.settings.json"
 
 
 class BadFile(Exception):  # noqa: N818 - the name says which file is bad
-    """A configuration file cannot be used; the text says which, where and why."""
+    """A configuration file cannot be used; the message has its path, the position and the reason."""
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ AppFolder = Annotated[
 
 
 class UsageError(typer.TyperException):
-    """The arguments of a command are invalid; the text says which and why. The exit code is 2."""
+    """The arguments of a command are invalid; the message names the argument and the reason. The exit code is 2."""
 
     exit_code = 2
 

@@ -74,7 +74,7 @@ class Jobs:
         features: Sequence[str] = ("monthly_charges",),
         workspace: str | None = None,
     ) -> str:
-        """Run a model monitor that finds drift: a pipeline whose comparing step fails, with a tag that says why.
+        """Run a model monitor that finds drift: a pipeline whose comparing step fails, with a tag that has the reason.
 
         Returns the name of the monitor's job.
         """

@@ -1,4 +1,4 @@
-"""Requests: what was sent, and what its route makes of the path."""
+"""Requests: their content, and the names and ids in their paths."""
 
 import json
 from collections.abc import Iterable, Mapping

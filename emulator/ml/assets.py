@@ -105,7 +105,7 @@ def _versions(request: Request) -> Response:
 
 
 def _listed(request: Request, found: list[Resource]) -> Iterator[Resource]:
-    """The assets in a list: no anonymous ones, and archived ones only if the query wants them."""
+    """The assets in a list: no anonymous ones, and archived ones only if the query includes them."""
     view = request.query.get("listviewtype", "ActiveOnly").lower()
     for one in found:
         archived = bool(one.properties.get("isArchived"))

@@ -38,7 +38,7 @@ async def _serve(folder: Path, console: Console) -> int:
 
     box = Mailbox(folder, on_mail, remember=0)
     await box.start(PORT)
-    console.print(f"Mails to localhost:{PORT} are kept in {folder}, and go nowhere else. Ctrl-C ends it.")
+    console.print(f"Mails to localhost:{PORT} are written to {folder}, and not delivered. Ctrl-C stops it.")
     try:
         await asyncio.Event().wait()  # until it is cancelled
     finally:

@@ -98,9 +98,9 @@ def _introduce(running: Running) -> None:
     console.print()
     settings = Environment(running.environment)
     if running.services.mailbox is not None:
-        console.print(f"Mails are kept in {running.services.mailbox.folder}, and go nowhere else.")
+        console.print(f"Mails are written to {running.services.mailbox.folder}, and not delivered.")
     elif server := settings.get("EMAIL_SMTP_HOST") or settings.get("EMAIL_ACS_ENDPOINT"):
-        console.print(f"Mails are really sent, by {server}.", "warning")
+        console.print(f"Mails are really delivered, by {server}.", "warning")
     if (azure := running.services.azure) is not None:
         console.print(f"Azure ML is emulated at {azure.endpoint}. Control it with: mlevents azure --help")
         if settings.get("EMAIL_ACS_ENDPOINT") and not settings.get("EMAIL_ACS_KEY"):
@@ -109,7 +109,7 @@ def _introduce(running: Running) -> None:
                 "warning",
             )
     else:
-        console.print(f"Azure ML is the real one, at {settings.get(SETTING) or PUBLIC}.", "warning")
+        console.print(f"The app uses the real Azure ML, at {settings.get(SETTING) or PUBLIC}.", "warning")
     console.print("Ctrl-C stops everything.")
     console.print()
 

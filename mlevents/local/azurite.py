@@ -21,7 +21,7 @@ _LISTENING = re.compile(r"Azurite (\w+) service is successfully listening at (ht
 
 
 class AzuriteError(Exception):
-    """Azurite cannot start; the text says why and what to do."""
+    """Azurite cannot start; the message has the reason and a hint."""
 
 
 @dataclass(frozen=True, slots=True)

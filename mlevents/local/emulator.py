@@ -21,7 +21,7 @@ TWICE_EVERY = 10  # every tenth event is delivered twice, as Event Grid may do w
 
 
 def is_configured(environment: Mapping[str, str]) -> bool:
-    """Do the settings leave room for the emulator, by naming no Azure Resource Manager?"""
+    """Do the settings select the emulator, by not naming an Azure Resource Manager?"""
     return not Environment(environment).get(SETTING).strip()
 
 

@@ -1,4 +1,4 @@
-"""The function app with all that it needs on one machine: worker, triggers, URLs, and the services beside it."""
+"""A running function app on one machine: its worker, triggers and URLs, and the services that it needs."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The services beside the app: a mailbox, Azurite and an emulated Azure ML, each only if the settings lead to it."""
+"""The services that an app needs: a mailbox, Azurite and an emulated Azure ML, each only if the settings select it."""
 
 import asyncio
 import json
@@ -60,7 +60,7 @@ class Services:
             environment[CONNECTION] = self.azurite.connection_string
 
     async def _start_azure(self, environment: dict[str, str]) -> None:
-        """The worker gets the emulator's identity, and trusts its certificate authority beside the others."""
+        """The worker gets the emulator's identity, and trusts its certificate authority in addition to the others."""
         starting, loop = emulator.emulated_azure(environment), asyncio.get_running_loop()
         self.azure = await asyncio.to_thread(starting.__enter__)
         self._stack.push_async_callback(asyncio.to_thread, starting.__exit__, None, None, None)
@@ -72,7 +72,7 @@ class Services:
         self.azure.calls.after(on_call)
 
     async def connect_azure(self, port: int, functions: Container[str]) -> None:
-        """Have the emulator deliver its events to the app on `port`, and write down where `mlevents azure` finds it."""
+        """Make the emulator deliver its events to the app on `port`, and save its address for `mlevents azure`."""
         if self.azure is None:
             return
         if self._options.keep:  # else there may be several, and `mlevents azure` controls none of them

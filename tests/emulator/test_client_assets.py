@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 
-def test_models_of_a_workspace(azure: Azure, client: "MLClient") -> None:
+def test_client_reads_models_of_a_workspace(azure: Azure, client: "MLClient") -> None:
     azure.models.register("churn", "7", {"stage": "production"}, properties={"auc": "0.87"})
     azure.models.register("churn", "8", type="custom_model")
     model = client.models.get("churn", "7")
@@ -56,7 +56,7 @@ def test_late_reads_do_not_find_a_new_model(azure: Azure, client: "MLClient") ->
     assert client.models.get("churn", "7").version == "7"
 
 
-def test_models_of_a_registry(azure: Azure, registry: "MLClient") -> None:
+def test_client_reads_models_of_a_registry(azure: Azure, registry: "MLClient") -> None:
     """Discovery leads to the registry's data plane. Models there raise no events."""
     id = azure.models.register("churn", "7", {"stage": "production"}, registry="acme")
     assert id == "azureml://registries/acme/models/churn/versions/7"
@@ -67,14 +67,14 @@ def test_models_of_a_registry(azure: Azure, registry: "MLClient") -> None:
     assert azure.events.all == []
 
 
-def test_environments(azure: Azure, client: "MLClient", registry: "MLClient") -> None:
+def test_client_registers_and_reads_environments(azure: Azure, client: "MLClient", registry: "MLClient") -> None:
     from azure.ai.ml.entities import Environment
 
     azure.assets.add_environment("serving", "1", registry="acme")
-    made = client.environments.create_or_update(
+    created = client.environments.create_or_update(
         Environment(name="serving", version="1", image="acme/serving:1", conda_file={"name": "serving"})
     )
-    assert made.id == f"{WORKSPACE}/environments/serving/versions/1"
+    assert created.id == f"{WORKSPACE}/environments/serving/versions/1"
     assert client.environments.get("serving", label="latest").image == "acme/serving:1"
     assert registry.environments.get("serving", "1").name == "serving"
 
@@ -148,7 +148,7 @@ def test_asset_paths_cannot_change(azure: Azure, client: "MLClient") -> None:
         client.environments.create_or_update(Environment(name="serving", version="1", image="acme/serving:2"))
 
 
-def test_containers_ordering_and_deletion_without_the_client(azure: Azure, send: Send) -> None:
+def test_versions_are_listed_in_order_and_deleted_by_plain_requests(azure: Azure, send: Send) -> None:
     container = {"properties": {"tags": {"a": "b"}}}
     assert [send("PUT", "models/churn", container).status_code for _ in range(2)] == [201, 200]
     body = {"properties": {"modelUri": "azureml://x", "properties": {"auc": 0.9}}}

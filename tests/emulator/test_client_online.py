@@ -26,12 +26,12 @@ def targets(azure: Azure, match: str = "") -> list[str]:
 def test_endpoint_is_created_with_one_put(azure: Azure, client: "MLClient") -> None:
     from azure.ai.ml.entities import ManagedOnlineEndpoint
 
-    made = client.online_endpoints.begin_create_or_update(
+    created = client.online_endpoints.begin_create_or_update(
         ManagedOnlineEndpoint(name="churn", auth_mode="aad_token", tags={"team": "churn"})
     ).result()
-    assert (made.provisioning_state, made.auth_mode, made.location) == ("Succeeded", "aad_token", "westeurope")
-    assert made.scoring_uri.startswith(azure.endpoint)
-    assert made.identity.principal_id
+    assert (created.provisioning_state, created.auth_mode, created.location) == ("Succeeded", "aad_token", "westeurope")
+    assert created.scoring_uri.startswith(azure.endpoint)
+    assert created.identity.principal_id
     assert targets(azure) == [
         "GET workspaces/churn-prod 2024-10-01-preview",
         "PUT onlineEndpoints/churn 2022-02-01-preview",
@@ -57,12 +57,12 @@ def test_client_polls_the_operation(azure: Azure, client: "MLClient") -> None:
     assert [call.answer["status"] for call in polls] == ["InProgress"] * 3 + ["Succeeded"]
 
 
-def test_deployment_of_an_mlflow_model(azure: Azure, client: "MLClient", capfd: pytest.CaptureFixture[str]) -> None:
+def test_client_deploys_an_mlflow_model(azure: Azure, client: "MLClient", capfd: pytest.CaptureFixture[str]) -> None:
     """It needs no environment and no code."""
     azure.endpoints.add("churn")
     model = azure.models.register("churn", "7")
-    made = client.online_deployments.begin_create_or_update(managed(model, tags={"by": "mlevents"})).result()
-    assert (made.provisioning_state, made.model, made.instance_count) == ("Succeeded", model, 1)
+    created = client.online_deployments.begin_create_or_update(managed(model, tags={"by": "mlevents"})).result()
+    assert (created.provisioning_state, created.model, created.instance_count) == ("Succeeded", model, 1)
     assert targets(azure) == [
         "GET onlineEndpoints/churn 2023-04-01-preview",
         "GET workspaces/churn-prod 2024-10-01-preview",
@@ -78,7 +78,7 @@ def test_deployment_of_an_mlflow_model(azure: Azure, client: "MLClient", capfd: 
     capfd.readouterr()  # the client prints its progress
 
 
-def test_deployment_of_a_registry_model(azure: Azure, client: "MLClient") -> None:
+def test_client_deploys_a_registry_model(azure: Azure, client: "MLClient") -> None:
     """The client finds the registry by discovery, and reads the model there."""
     azure.endpoints.add("churn")
     model = azure.models.register("churn", "7", registry="acme")
@@ -88,7 +88,7 @@ def test_deployment_of_a_registry_model(azure: Azure, client: "MLClient") -> Non
     assert azure.events.all[-1]["data"]["modelIds"] == "churn:7"
 
 
-def test_deployment_of_a_custom_model_with_environment_and_code(azure: Azure, client: "MLClient") -> None:
+def test_client_deploys_a_custom_model_with_environment_and_code(azure: Azure, client: "MLClient") -> None:
     from azure.ai.ml.entities import CodeConfiguration
 
     azure.endpoints.add("churn")
@@ -153,7 +153,7 @@ def test_deleted_deployments_and_endpoints_are_not_found(azure: Azure, client: "
     assert {call.status for call in azure.calls.matching("DELETE *")} == {202}
 
 
-def test_logs_of_both_containers(azure: Azure, client: "MLClient") -> None:
+def test_client_reads_the_logs_of_both_containers(azure: Azure, client: "MLClient") -> None:
     azure.endpoints.add("churn")
     azure.endpoints.add_deployment("churn", "churn-7", azure.models.register("churn", "7"))
     azure.endpoints.set_logs("churn", "churn-7", "one\ntwo\nthree")
@@ -164,7 +164,7 @@ def test_logs_of_both_containers(azure: Azure, client: "MLClient") -> None:
 
 
 @pytest.mark.parametrize("mode", ["key", "aml_token"])
-def test_keys_and_tokens_of_endpoints(azure: Azure, client: "MLClient", mode: str) -> None:
+def test_client_reads_keys_and_tokens_of_endpoints(azure: Azure, client: "MLClient", mode: str) -> None:
     from azure.ai.ml.entities import ManagedOnlineEndpoint
 
     client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="churn", auth_mode=mode)).result()
@@ -172,7 +172,7 @@ def test_keys_and_tokens_of_endpoints(azure: Azure, client: "MLClient", mode: st
     assert getattr(found, "primary_key" if mode == "key" else "access_token")
 
 
-def test_endpoints_on_kubernetes(azure: Azure, client: "MLClient") -> None:
+def test_client_creates_endpoints_on_kubernetes(azure: Azure, client: "MLClient") -> None:
     from azure.ai.ml.entities import KubernetesOnlineDeployment, KubernetesOnlineEndpoint
 
     compute = azure.workspaces.add_compute("k8s", "Kubernetes")
@@ -180,10 +180,10 @@ def test_endpoints_on_kubernetes(azure: Azure, client: "MLClient") -> None:
     client.online_endpoints.begin_create_or_update(
         KubernetesOnlineEndpoint(name="churn", compute="k8s", auth_mode="aml_token")
     ).result()
-    made = client.online_deployments.begin_create_or_update(
+    created = client.online_deployments.begin_create_or_update(
         KubernetesOnlineDeployment(name="churn-7", endpoint_name="churn", model=model, instance_count=1)
     ).result()
-    assert made.provisioning_state == "Succeeded"
+    assert created.provisioning_state == "Succeeded"
     endpoint = azure.endpoints.get("churn")
     assert endpoint
     assert endpoint["properties"]["compute"] == compute

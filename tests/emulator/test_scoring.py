@@ -31,7 +31,7 @@ def score(azure: Azure, bearer: str | None = None, *, deployment: str = "", data
     )
 
 
-def test_endpoint_with_entra_tokens(azure: Azure, model: str) -> None:
+def test_endpoint_with_auth_mode_aadtoken_accepts_entra_tokens_only(azure: Azure, model: str) -> None:
     azure.endpoints.add("churn", traffic={"blue": 100})
     azure.endpoints.add_deployment("churn", "blue", model)
     answer = score(azure)
@@ -43,7 +43,7 @@ def test_endpoint_with_entra_tokens(azure: Azure, model: str) -> None:
     assert azure.scoring.calls[0].body == {"input_data": []}
 
 
-def test_endpoint_with_keys(azure: Azure, send: Send, model: str) -> None:
+def test_endpoint_with_auth_mode_key_accepts_its_keys_only(azure: Azure, send: Send, model: str) -> None:
     azure.endpoints.add("churn", traffic={"blue": 100}, auth_mode="Key")
     azure.endpoints.add_deployment("churn", "blue", model)
     keys = send("POST", "onlineEndpoints/churn/listKeys").json()
@@ -51,7 +51,7 @@ def test_endpoint_with_keys(azure: Azure, send: Send, model: str) -> None:
     assert score(azure, azure.token(ML)).status_code == 401
 
 
-def test_endpoint_with_tokens_of_azure_ml(azure: Azure, send: Send, model: str) -> None:
+def test_endpoint_with_auth_mode_amltoken_accepts_its_tokens(azure: Azure, send: Send, model: str) -> None:
     azure.endpoints.add("churn", traffic={"blue": 100}, auth_mode="AMLToken")
     azure.endpoints.add_deployment("churn", "blue", model)
     assert score(azure, send("POST", "onlineEndpoints/churn/token").json()["accessToken"]).status_code == 200

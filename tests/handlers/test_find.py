@@ -96,7 +96,7 @@ def test_class_that_is_no_handler_is_an_error(package: str, name: str) -> None:
         ("missing", "ModuleNotFoundError"),
     ],
 )
-def test_error_says_why_a_module_cannot_be_imported(package: str, module: str, reason: str) -> None:
+def test_error_has_the_reason_why_an_import_failed(package: str, module: str, reason: str) -> None:
     with pytest.raises(LookupError, match=f"importing '{package}.{module}' failed: {reason}"):
         find(f"{package}.{module}:Pager")
 

@@ -140,7 +140,7 @@ def test_every_filter_is_allowed_or_has_a_substitute() -> None:
         ("{{ 'x' | urlize(rel='y') }}", "trim_url_limit and nofollow only"),
     ],
 )
-def test_error_says_what_is_too_much(source: str, reason: str) -> None:
+def test_error_names_the_limit_that_was_exceeded(source: str, reason: str) -> None:
     with pytest.raises(TemplateRuntimeError, match=reason):
         Template(source).render(EVENT)
 
@@ -197,7 +197,7 @@ def test_each_rendering_has_a_budget_of_its_own() -> None:
         "{{ missing[1:] }}",
     ],
 )
-def test_missing_key_is_still_named(source: str) -> None:
+def test_error_names_the_missing_key(source: str) -> None:
     """Charging for a value does not hide that the event does not have it."""
     with pytest.raises(UndefinedError, match="'missing'"):
         Template(source).render(EVENT)

@@ -1,6 +1,6 @@
 """The scoring URIs of batch endpoints, which start jobs, and the lists of those jobs.
 
-learn.microsoft.com, "Create jobs and input data for batch endpoints"; as azure-ai-ml asks (its
+learn.microsoft.com, "Create jobs and input data for batch endpoints"; requests as azure-ai-ml sends them (its
 _batch_endpoint_operations.py and _batch_deployment_operations.py). A job of a batch endpoint is a pipeline with one
 step. Not documented: the answer to a second request with the same name; here it is that to a second job of one name.
 """

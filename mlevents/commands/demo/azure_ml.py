@@ -1,7 +1,6 @@
 """The scenario of `mlevents demo` in Azure ML: models are deployed by their tags, and drift leads to a deployment.
 
-Azure ML is emulated beside the app, which calls it with the real azure-ai-ml. Events and calls are printed as they
-happen.
+The app calls the emulated Azure ML with the real azure-ai-ml. The scenario prints events and calls as they happen.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""The functions of an app as the host knows them, and how calling them fails."""
+"""The functions of an app as the host sees them, and the errors of calling them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

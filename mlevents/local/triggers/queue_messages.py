@@ -3,12 +3,12 @@
 From Azure/azure-sdk-for-net, sdk/storage/Microsoft.Azure.WebJobs.Extensions.Storage.Common/src/Shared/Queues and
 …Extensions.Storage.Queues/src:
 
-- while its call runs, a message stays invisible: renewed when half of its time is over   (QueueListener.cs)
+- while its call runs, a message stays invisible: renewed after half of its time   (QueueListener.cs)
 - succeeded: deleted. Failed: visible again after `visibilityTimeout`; failed for the `maxDequeueCount`th time: copied
   to ``<queue>-poison``, which is created if it is missing, and deleted                            (QueueProcessor.cs)
 - not Base64: copied to the poison queue unchanged; the function never runs          (QueueServiceClientProvider.cs)
 - Base64 of bytes that are not UTF-8: a failed call, like any value that cannot be bound       (BinaryDataExtensions.cs)
-- a queue called ``…-poison`` has no poison queue: its failed messages stay invisible until their time is over
+- a queue called ``…-poison`` has no poison queue: its failed messages stay invisible until their visibility timeout
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _NAME = re.compile(r"(?!-)(?!.*--)[a-z0-9-]{3,63}(?<!-)")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _SPACE = str.maketrans("", "", " \t\r\n")  # .NET's Convert.FromBase64String ignores it
 
-# Storage's error codes for a message that is deleted, or whose time is over, so that another reader has it.
+# Storage's error codes for a message that is deleted, or that another reader received after its visibility timeout.
 _GONE = {"MessageNotFound", "PopReceiptMismatch", "QueueNotFound", "QueueBeingDeleted", "QueueDisabled"}
 
 
@@ -98,7 +98,7 @@ class Handling:
         return True
 
     async def _renew(self, message: QueueMessage) -> None:
-        """Renew the message whenever half of its time is over. Each time it gets another pop receipt."""
+        """Renew the message after each half of its visibility timeout. Each time it gets another pop receipt."""
         seconds = round(self.invisible.total_seconds())
         pause = half = self.invisible.total_seconds() / 2
         while True:
@@ -108,7 +108,7 @@ class Handling:
             except AzureError as error:
                 if getattr(error, "error_code", "") in _GONE:
                     return
-                pause = half / 5  # several tries before its time is over
+                pause = half / 5  # several attempts before the timeout
             else:
                 message.pop_receipt, message.next_visible_on = renewed.pop_receipt, renewed.next_visible_on
                 pause = half

@@ -163,7 +163,7 @@ def test_failed_pipeline_names_the_failed_step_which_has_the_reason(
     assert error_of(client, step.name) == "no such column: tenure"
 
 
-def test_job_canceled_by_another_client(azure: Azure, client: "MLClient", folder: Path) -> None:
+def test_job_is_canceled_by_another_client(azure: Azure, client: "MLClient", folder: Path) -> None:
     azure.jobs.set_duration(seconds=0)
     azure.jobs.cancel(times=1)
     client.jobs.create_or_update(pipeline(folder))
@@ -210,7 +210,7 @@ def test_different_job_of_the_same_name_is_refused(azure: Azure, client: "MLClie
     assert "JobPropertyImmutable" in str(refusal.value)
 
 
-def test_command_jobs(azure: Azure, client: "MLClient", folder: Path) -> None:
+def test_client_runs_command_jobs(azure: Azure, client: "MLClient", folder: Path) -> None:
     from azure.ai.ml import Input, command
 
     azure.assets.add_environment("train", "1")
@@ -283,7 +283,7 @@ def test_jobs_are_listed_newest_first_without_filters_by_status(
     capfd.readouterr()
 
 
-def test_registered_components_by_version_and_label(azure: Azure, client: "MLClient") -> None:
+def test_client_reads_components_by_version_and_label(azure: Azure, client: "MLClient") -> None:
     azure.assets.add_component("retrain", "3", nodes=("prepare", "train"))
     azure.assets.add_component("retrain", "4")
     assert client.components.get("retrain", "3").version == "3"

@@ -125,7 +125,7 @@ def test_plans_for_jobs_can_be_cleared(azure: Azure) -> None:
         azure.jobs.start("churn-training", name=azure.jobs.all[0]["name"])
 
 
-def test_summary(azure: Azure) -> None:
+def test_summary_lists_endpoints_models_and_jobs(azure: Azure) -> None:
     model = azure.models.register("churn", "7")
     azure.endpoints.add("churn", traffic={"churn-7": 100, "churn-6": 0})
     azure.endpoints.add_deployment("churn", "churn-7", model)

@@ -19,5 +19,5 @@ from handlers.azure.arm import is_same_server
         ("/x", False),
     ],
 )
-def test_same_server(url: str, same: bool) -> None:
+def test_is_same_server_compares_scheme_host_and_port(url: str, same: bool) -> None:
     assert is_same_server(url, "https://management.azure.com") is same

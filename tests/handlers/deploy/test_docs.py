@@ -95,7 +95,7 @@ def test_page_names_the_app_settings() -> None:
         assert f"| `{setting}` |" in SECTIONS["App settings"]
 
 
-def test_custom_role_has_every_action_whose_lack_is_not_reported() -> None:
+def test_custom_role_has_the_actions_whose_absence_causes_no_error() -> None:
     for action in (
         "deployments/getLogs/action",
         "listKeys/action",

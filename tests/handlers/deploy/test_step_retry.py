@@ -21,7 +21,7 @@ from tests.handlers.deploy.site import (
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_busy_service_is_asked_again_and_nothing_is_repeated(serving: MakeSite, azure: Azure, status: int) -> None:
+def test_throttled_requests_are_retried_and_no_write_is_repeated(serving: MakeSite, azure: Azure, status: int) -> None:
     azure.faults.fail("", status=status, times=3, after=4)
     azure.faults.fail("PUT *", status=status, times=2)
     azure.faults.fail("DELETE *", status=status, times=1)

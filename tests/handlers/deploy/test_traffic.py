@@ -33,7 +33,9 @@ def split_of(weights: dict[str, int]) -> dict[str, int]:
         ({"new": 100}, 10, {"new": 100}),
     ],
 )
-def test_split_with_a_share(before: dict[str, int], share: int, after: dict[str, int]) -> None:
+def test_with_share_returns_the_split_with_that_share(
+    before: dict[str, int], share: int, after: dict[str, int]
+) -> None:
     """Percents that rounding leaves over go to those that lose most by it."""
     assert with_share(before, "new", share) == after
 

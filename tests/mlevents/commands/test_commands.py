@@ -148,7 +148,7 @@ def test_the_mailbox_takes_mail_where_the_example_settings_send_it(tmp_path: Pat
     host, port = values["EMAIL_SMTP_HOST"], int(values["EMAIL_SMTP_PORT"])
     started = Started("mailbox", "--app", str(tmp_path))
     folder = tmp_path / ".mlevents/mails"
-    started.wait_for(re.escape(f"Mails to {host}:{port} are kept in {folder}, and go nowhere else. Ctrl-C ends it."))
+    started.wait_for(re.escape(f"Mails to {host}:{port} are written to {folder}, and not delivered. Ctrl-C stops it."))
     with smtplib.SMTP(host, port, timeout=10) as client:
         client.sendmail("app@example.com", ["team@example.com"], "Subject: It came\r\n\r\nhere\r\n")
     started.wait_for(r"mail +to team@example\.com  'It came'  .*/0001-it-came\.eml$")

@@ -98,7 +98,7 @@ def test_a_malformed_mail_is_kept(mailbox: Mailbox, received: list[Mail]) -> Non
     assert received[0].path.read_bytes().endswith(b"<p>\xff\r\n")
 
 
-def test_its_settings_send_mail_to_it(mailbox: Mailbox) -> None:
+def test_settings_of_the_mailbox_send_mail_to_it(mailbox: Mailbox) -> None:
     settings = mailbox.settings()
     assert settings["EMAIL_SMTP_PORT"] == str(mailbox.port)
     assert (settings["EMAIL_SMTP_HOST"], settings["EMAIL_SMTP_SECURITY"]) == ("127.0.0.1", "none")
@@ -114,7 +114,7 @@ def test_its_settings_send_mail_to_it(mailbox: Mailbox) -> None:
         ({}, False),
     ],
 )
-def test_it_is_used_only_if_the_settings_send_mail_to_localhost_1025(
+def test_mailbox_is_used_only_if_the_settings_send_mail_to_localhost_1025(
     settings: dict[str, str], *, configured: bool
 ) -> None:
     """A real mail server in the settings is used."""

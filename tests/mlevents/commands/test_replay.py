@@ -131,7 +131,7 @@ def refusing(status: int) -> Iterator[str]:
 
 
 class TestAnEvent:
-    def test_is_replayed_with_a_line_for_each_rule(self, deployed: Deployed) -> None:
+    def test_event_is_replayed_with_a_line_for_each_rule(self, deployed: Deployed) -> None:
         deployed.rules(rule("done"), rule("ring", "give-up broken"), rule("gone", "skip"))
         deployed.receive(EVENT)
         deployed.work()
@@ -154,7 +154,7 @@ class TestAnEvent:
             "ring 1": "succeeded",
         }
 
-    def test_that_is_replayed_completely_leads_to_exit_code_0(self, deployed: Deployed) -> None:
+    def test_exit_code_is_0_if_the_event_is_replayed_completely(self, deployed: Deployed) -> None:
         deployed.rules(rule("ring"))
         deployed.receive(EVENT)
         deployed.work()
@@ -166,7 +166,7 @@ class TestAnEvent:
         deployed.work()
         assert deployed.ends() == {"ring 1": "succeeded"}
 
-    def test_is_not_changed_by_a_dry_run(self, deployed: Deployed) -> None:
+    def test_dry_run_does_not_change_the_event(self, deployed: Deployed) -> None:
         deployed.rules(rule("ring", "skip"))
         deployed.receive(EVENT)
         deployed.work()
@@ -174,7 +174,7 @@ class TestAnEvent:
         assert (code, lines[0], lines[-1]) == (0, "dry run: this is what would be done", "1 events: 1 replayed")
         assert deployed.ends() == {"ring 0": "skipped"}
 
-    def test_that_is_missing_is_reported(self, deployed: Deployed) -> None:
+    def test_missing_event_is_reported(self, deployed: Deployed) -> None:
         """With a hint: the table has no events at all, or events of other days."""
         code, lines = deployed.replay("e2")
         assert (code, lines[0]) == (1, "there is no event e2; the table has no events at all")
@@ -182,7 +182,7 @@ class TestAnEvent:
         _, lines = deployed.replay("e1", "--day", "2026-11-21")
         assert lines[0] == "there is no event e1 of 2026-11-21; 1 days have events, the last is 2026-11-22"
 
-    def test_cannot_move_the_cursor(self, deployed: Deployed) -> None:
+    def test_text_of_an_event_cannot_move_the_cursor(self, deployed: Deployed) -> None:
         """Its control characters are printed as escapes."""
         deployed.rules(rule("ring", "give-up \\x1b[2J gone"))
         deployed.receive(EVENT.model_copy(update={"id": "\x1b[2J"}))
@@ -248,7 +248,7 @@ def test_dead_letters_are_accepted(deployed: Deployed, container: ContainerClien
 
 
 class TestAnError:
-    def test_in_the_rules_is_reported(self, deployed: Deployed) -> None:
+    def test_error_in_the_rules_is_reported(self, deployed: Deployed) -> None:
         """The rules of an invalid file are not matched; without workspaces, none are."""
         deployed.receive(EVENT)
         deployed.rules(rule("ring", when="[nonsense]"))
@@ -258,7 +258,7 @@ class TestAnError:
         assert code == 1
         assert lines == ["workspaces.yaml is invalid, so no rule matches; `mlevents check` lists its errors"]
 
-    def test_is_reported_once(self, deployed: Deployed) -> None:
+    def test_error_is_reported_once(self, deployed: Deployed) -> None:
         """By the command, and not by the app's log, too."""
         deployed.rules(rule("ring", when="[nonsense]"))
         deployed.receive(EVENT)
@@ -267,13 +267,13 @@ class TestAnError:
         assert [line.split()[0] for line in started.lines[:-2]] == ["settings", "storage", "rules/team.yaml"]
         assert started.lines[-1] == "1 events"
 
-    def test_in_the_settings_is_reported(self, deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_error_in_the_settings_is_reported(self, deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
         """With the file, the line and the column."""
         (deployed.folder / "local.settings.json").write_text("{")
         assert main(["replay", "--app", str(deployed.folder), "e1"]) == 1
         assert capsys.readouterr().out.startswith(f"{deployed.folder}/local.settings.json, line 1, column 2")
 
-    def test_in_the_container_s_name_is_reported(self, deployed: Deployed) -> None:
+    def test_invalid_container_name_is_reported(self, deployed: Deployed) -> None:
         code, lines = deployed.replay("--dead-letters", "nowhere")
         assert code == 1
         assert lines[0].startswith("storage: The specified container does not exist.")
@@ -281,7 +281,7 @@ class TestAnError:
             "'No_Such' is not a container: write its name"
         )
 
-    def test_of_storage_is_reported(self, deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_error_of_storage_is_reported(self, deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
         """Without the account's key."""
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
@@ -302,7 +302,7 @@ class TestAnError:
             (403, "storage refuses you: .*Your login needs the roles Storage Table Data Contributor and Storage Queue"),
         ],
     )
-    def test_of_the_login_is_reported(
+    def test_failed_login_is_reported(
         self, deployed: Deployed, capsys: pytest.CaptureFixture[str], status: int, message: str
     ) -> None:
         """With what to do about it."""
@@ -331,7 +331,7 @@ class TestAnError:
             (["e1", "--day", "22.11.2026"], "'22.11.2026' is not a day; write 2026-11-22, or undated"),
         ],
     )
-    def test_in_the_arguments_is_reported(
+    def test_invalid_arguments_are_reported(
         self, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main(["replay", *arguments]) == 2
@@ -355,20 +355,22 @@ def test_the_commands_of_the_page_are_valid(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 class TestSettings:
-    def test_of_the_environment_win_over_the_file(self, deployed: Deployed) -> None:
+    def test_settings_of_the_environment_override_the_file(self, deployed: Deployed) -> None:
         settings, notes = settings_of(deployed.folder, {"RULES_WS_CHURN_DEV": "mine"})
         assert settings["RULES_WS_CHURN_DEV"] == "mine"
         assert settings["AzureWebJobsStorage"] == deployed.settings["AzureWebJobsStorage"]
         assert notes[0] == "settings are those of local.settings.json"
 
     @pytest.mark.parametrize("name", ["AzureWebJobsStorage__accountName", "AZUREWEBJOBSSTORAGE:QUEUESERVICEURI"])
-    def test_of_storage_come_all_from_the_environment_or_all_from_the_file(self, deployed: Deployed, name: str) -> None:
+    def test_storage_settings_come_all_from_the_environment_or_all_from_the_file(
+        self, deployed: Deployed, name: str
+    ) -> None:
         """Otherwise a connection string in the file would win over an account's name in the environment."""
         settings, notes = settings_of(deployed.folder, {name: "https://acc.queue.core.windows.net"})
         assert "AzureWebJobsStorage" not in settings
         assert settings["MLEVENTS_TABLE"] == deployed.settings["MLEVENTS_TABLE"]
         assert "storage is as the environment has it, not as local.settings.json" in notes
 
-    def test_of_storage_that_are_empty_are_ignored(self, deployed: Deployed) -> None:
+    def test_empty_storage_settings_are_ignored(self, deployed: Deployed) -> None:
         settings, _ = settings_of(deployed.folder, {"AzureWebJobsStorage__accountName": ""})
         assert settings["AzureWebJobsStorage"] == deployed.settings["AzureWebJobsStorage"]

@@ -94,7 +94,7 @@ def test_an_event_is_received_a_mail_arrives_and_ctrl_c_stops_everything(
     started = start("--port", "0")
     url = started.wait_for(URL)[1]
     started.wait_for("Ctrl-C stops everything")
-    assert f"Mails are kept in {app}/.mlevents/mails, and go nowhere else." in started.lines
+    assert f"Mails are written to {app}/.mlevents/mails, and not delivered." in started.lines
     assert "    work: queueTrigger" in started.lines
     answer = requests.post(url, json=[{"id": "1"}], headers={"aeg-event-type": "Notification"}, timeout=30)
     assert answer.status_code == 202
@@ -194,7 +194,7 @@ def test_a_taken_port_is_reported(start: Callable[..., Started]) -> None:
         port = taken.getsockname()[1]
         started = start("--port", str(port), "--no-azurite")
         assert started.end() == 1
-    assert any(f"port {port} cannot be listened on" in line for line in started.lines)
+    assert any(f"cannot listen on port {port}" in line for line in started.lines)
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])
@@ -249,7 +249,7 @@ def test_unreadable_settings_are_reported(start: Callable[..., Started], app: Pa
     assert not any("Traceback" in line for line in started.lines)
 
 
-def test_it_ends_when_azurite_ends(start: Callable[..., Started]) -> None:
+def test_start_ends_when_azurite_ends(start: Callable[..., Started]) -> None:
     started = start("--port", "0")
     started.wait_for("Ctrl-C")
     listed = subprocess.run(["ps", "-ww", "-A", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
@@ -272,15 +272,15 @@ def verbose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
 
 
 def test_a_real_mail_server_is_used_and_named(verbose: Started) -> None:
-    verbose.wait_for(r"Mails are really sent, by smtp\.example\.com")
+    verbose.wait_for(r"Mails are really delivered, by smtp\.example\.com")
     verbose.wait_for("EMAIL_SMTP_HOST is as the environment has it")
 
 
 def test_azure_communication_services_is_used_and_named(start: Callable[..., Started], app: Path) -> None:
-    """A user must know that mails are really sent."""
+    """The console must warn that mails are really delivered."""
     values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "EMAIL_ACS_ENDPOINT": "https://acs.example.com"}
     (app / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
-    start("--port", "0", "--no-azurite").wait_for(r"Mails are really sent, by https://acs\.example\.com")
+    start("--port", "0", "--no-azurite").wait_for(r"Mails are really delivered, by https://acs\.example\.com")
 
 
 def test_the_emulated_or_real_azure_ml_is_named(start: Callable[..., Started], app: Path) -> None:
@@ -292,11 +292,11 @@ def test_the_emulated_or_real_azure_ml_is_named(start: Callable[..., Started], a
     started.wait_for("set EMAIL_ACS_KEY, or start with --no-azure")
     assert started.end(signal.SIGTERM) == 0
     started = start("--port", "0", "--no-azurite", "--no-azure")
-    started.wait_for(r"Azure ML is the real one, at https://management\.azure\.com\.")
+    started.wait_for(r"The app uses the real Azure ML, at https://management\.azure\.com\.")
     assert started.end(signal.SIGTERM) == 0
     values["MLEVENTS_ARM_ENDPOINT"] = "https://management.usgovcloudapi.net"
     (app / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
-    start("--port", "0", "--no-azurite").wait_for(r"Azure ML is the real one, at https://management\.usgov\S+\.")
+    start("--port", "0", "--no-azurite").wait_for(r"The app uses the real Azure ML, at https://management\.usgov\S+\.")
 
 
 def test_disabled_functions_are_marked(verbose: Started) -> None:

@@ -25,7 +25,7 @@ SETTINGS = {
 }
 
 
-def test_it_starts_storage_and_a_mailbox_on_free_ports(tmp_path: Path, notes: Notes) -> None:
+def test_local_app_starts_storage_and_a_mailbox_on_free_ports(tmp_path: Path, notes: Notes) -> None:
     settings = SETTINGS | {"NOTES": str(notes.path)}
     with LocalApp(APPS / "triggers", settings=settings, folder=tmp_path) as local:
         assert local.connection_string.startswith("DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;")
@@ -46,7 +46,7 @@ def test_it_starts_storage_and_a_mailbox_on_free_ports(tmp_path: Path, notes: No
     assert not (tmp_path / "azurite").exists()
 
 
-def test_its_settings_win_over_the_environment_and_the_file(
+def test_settings_of_local_app_override_the_environment_and_the_file(
     azurite: Azurite, tmp_path: Path, notes: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FROM_ENVIRONMENT", "environment")

@@ -24,7 +24,7 @@ def background() -> Iterator[Background]:
         yield background
 
 
-def test_it_serves_queues_and_tables(azurite: Azurite) -> None:
+def test_azurite_serves_queues_and_tables(azurite: Azurite) -> None:
     with QueueServiceClient.from_connection_string(azurite.connection_string) as queues:
         queues.create_queue("here")
         assert [queue.name for queue in queues.list_queues("here")] == ["here"]
@@ -60,7 +60,7 @@ def test_configured_ports_are_used_and_taken_ones_are_refused(background: Backgr
     background.run(azurite.stop())
 
 
-def test_its_unexpected_end_is_reported(background: Background) -> None:
+def test_unexpected_end_of_azurite_is_reported(background: Background) -> None:
     async def die() -> str:
         azurite = await Azurite.start()
         azurite._process.kill()
@@ -69,7 +69,7 @@ def test_its_unexpected_end_is_reported(background: Background) -> None:
     assert "listening" in background.run(die(), timeout=30)
 
 
-def test_it_can_be_stopped_twice(background: Background) -> None:
+def test_azurite_can_be_stopped_twice(background: Background) -> None:
     azurite = background.run(Azurite.start())
     background.run(azurite.stop())
     background.run(azurite.stop())

@@ -96,7 +96,7 @@ def test_without_it_the_settings_name_the_real_azure(run: Run, options: dict[str
         _ = local.azure
 
 
-def test_it_ends_with_the_app(azurite: Azurite, notes: Notes, tmp_path: Path) -> None:
+def test_emulator_ends_with_the_app(azurite: Azurite, notes: Notes, tmp_path: Path) -> None:
     settings = settings_of(azurite, notes, "nothing-in-it") | SETTINGS
     with LocalApp(APPS / "triggers", settings=settings, folder=tmp_path, azure=True) as local:
         azure = local.azure
@@ -104,7 +104,7 @@ def test_it_ends_with_the_app(azurite: Azurite, notes: Notes, tmp_path: Path) ->
         requests.get(azure.endpoint, timeout=5)
 
 
-def test_it_is_not_configured_if_the_settings_name_a_cloud() -> None:
+def test_emulator_is_not_configured_if_the_settings_name_a_cloud() -> None:
     assert emulator.is_configured({SETTING: " "})
     assert not emulator.is_configured({SETTING: "https://management.usgovcloudapi.net"})
 
@@ -120,7 +120,7 @@ def test_without_a_workspace_in_the_settings_there_is_one(azurite: Azurite) -> N
         assert azure.state.storage == azurite.connection_string
 
 
-def test_it_is_configured_by_the_example_settings() -> None:
+def test_emulator_is_configured_by_the_example_settings() -> None:
     """`mlevents start` needs no Azure without further set-up."""
     text = (Path(__file__).parents[3] / "local.settings.json.example").read_text(encoding="utf-8")
     assert emulator.is_configured(json.loads(text)["Values"])
