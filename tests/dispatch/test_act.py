@@ -133,7 +133,7 @@ def _cut(world: World):  # type: ignore[no-untyped-def]  # the type of a bound m
 
 
 def test_an_expired_lease_is_taken_over_and_counts_as_a_crash(tmp_path: Path) -> None:
-    """The key stays the same, so that the handler can recognise its earlier call."""
+    """The key stays the same, so that the handler can recognise an effect of its earlier call."""
     world = started(tmp_path, rule("ring"))
     [(_, message)] = world.queue.messages
     claim = world.app.inbox.leases.claim(Message.parse(message), world.clock())

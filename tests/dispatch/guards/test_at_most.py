@@ -13,7 +13,7 @@ from tests.kit.storage import NOW
 from tests.kit.world import World, rule, rules
 
 
-def test_actions_over_the_limit_are_skipped_until_the_span_is_over(tmp_path: Path) -> None:
+def test_actions_over_the_limit_are_skipped_until_the_span_has_passed(tmp_path: Path) -> None:
     world = World(rules(rule("ring", at_most="{ count: 2, every: 6h }")), tmp_path)
     for n in range(3):
         world.receive(run_event(f"e{n}", "Failed", n))

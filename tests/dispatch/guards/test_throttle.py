@@ -159,7 +159,7 @@ def test_retry_after_is_limited_to_a_minimum_and_a_maximum(requested: timedelta,
 
 
 def test_other_workers_see_a_throttle_within_ten_seconds_with_one_read() -> None:
-    """They read the table no more often than that, however many actions they run."""
+    """However many actions they run, they read the table at most every ten seconds."""
     table = MemoryTable()
     counting = CountedCalls(table, None)  # type: ignore[arg-type]  # no queue is used
     mine, other = Throttles(SharedState(counting)), Throttles(SharedState(table))

@@ -11,7 +11,7 @@ from tests.kit.world import LEASE
 
 
 def test_days_lists_the_partitions(inbox: Inbox, table: AzureLimits) -> None:
-    """Of events and of rejections; a second process finds the row that the first one wrote."""
+    """Partitions of events and of rejections; a second process finds the row that the first one wrote."""
     add(inbox, "ring")
     inbox.reject(Rejected("malformed", "no JSON", "{", datetime(2026, 11, 23, tzinfo=UTC)))
     add(Inbox(table, LEASE), "ring")

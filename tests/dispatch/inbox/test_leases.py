@@ -1,4 +1,4 @@
-"""Leases of actions; tests/dispatch/test_act.py has what happens to leased actions."""
+"""Leases of actions; tests/dispatch/test_act.py tests how leased actions are carried out."""
 
 from collections.abc import Callable
 from dataclasses import replace

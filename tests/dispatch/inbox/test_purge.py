@@ -68,7 +68,7 @@ def test_history_older_than_the_retention_is_deleted_with_its_day(tmp_path: Path
 
 
 def test_open_action_keeps_its_event_and_all_actions(tmp_path: Path) -> None:
-    """For any time."""
+    """However old it is."""
     world = world_with(tmp_path, rule("long", "wait 31000000", "succeed"), rule("ring"))
     world.receive(EVENT)
     for _ in range(2):

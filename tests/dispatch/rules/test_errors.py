@@ -200,7 +200,7 @@ IN_A_RULE = [
 
 @pytest.mark.parametrize(("text", "expected"), IN_A_RULE, ids=[expected for _, expected in IN_A_RULE])
 def test_error_in_a_rule_is_reported_once_at_its_position(text: str, expected: str, tmp_path: Path) -> None:
-    """Nothing that only follows from it is reported."""
+    """Errors that only result from it are not reported."""
     loaded_rules = loaded(tmp_path, churn="rules:\n" + (text if text.startswith("  ") else f"  {text}\n"))
     assert errors_of(loaded_rules) == [expected]
     assert loaded_rules.by_name == {}
