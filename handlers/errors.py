@@ -26,7 +26,7 @@ from handlers.base import GiveUp, RetryLater
 PERMANENT = frozenset({400, 405, 410, 413, 415, 422})  # the same request fails again
 THROTTLED = frozenset({429, 503})  # the service throttles every client
 DENIED = frozenset({401, 403})  # the identity has no role, or its new role has not reached the service yet
-PROPAGATING = DENIED | {404}  # what a new role, identity or resource can cause until every replica knows it
+PROPAGATING = DENIED | {404}  # what a new role, identity or resource can cause until it has reached every replica
 NOT_PERMITTED = frozenset({403, 405})  # the identity, a lock or a policy rules out this operation
 # What a scoring request gets while its deployment starts; 5xx means the same (learn.microsoft.com, "Troubleshoot online
 # endpoints deployment and scoring", HTTP status codes).

@@ -112,7 +112,7 @@ def replay(
     *,
     unmatched: Annotated[bool, typer.Option("--unmatched", help="Events of a period that matched no rule.")] = False,
     rejected: Annotated[
-        bool, typer.Option("--rejected", help="Events that were rejected, and are valid with today's rules.")
+        bool, typer.Option("--rejected", help="Events that the app rejected, and would accept now.")
     ] = False,
     dead_letters: Annotated[
         str, typer.Option(metavar="CONTAINER", help="Events in this blob container, by its name or URL.")

@@ -96,7 +96,7 @@ def _replace_environment(environment: dict[str, str]) -> None:
 
 
 def _send_logs_to(link: HostLink) -> None:
-    """Send records from INFO on, as Azure's worker does; the runtime's own only if the setting asks for debug logs."""
+    """Send records from INFO on, as Azure's worker does; and the runtime's own if the setting enables debug logs."""
     debug = os.environ.get("PYTHON_ENABLE_DEBUG_LOGGING", "").lower() in {"1", "true"}
     logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[LogHandler(link)])
     logging.getLogger("azure.functions").setLevel(logging.DEBUG if debug else logging.WARNING)

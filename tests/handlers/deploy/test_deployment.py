@@ -121,7 +121,7 @@ def test_log_of_the_storage_initializer_is_reported_if_the_container_never_ran(s
 def test_accepted_deployment_that_is_not_found_is_awaited(
     serving: MakeSite, azure: Azure, misses: int | None, status: str
 ) -> None:
-    """Not every replica knows the accepted deployment at once."""
+    """A stale replica does not have the accepted deployment yet."""
     asked: list[bool] = []
 
     def hide(call: Any) -> None:

@@ -173,7 +173,7 @@ def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
 
 
 def test_the_list_of_commands_has_their_own_summaries(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is written beside the commands, which are not imported for it."""
+    """mlevents.__main__ has the summaries, so that --help imports no command."""
     listed = help_of(capsys)
     for name, (_, summary) in COMMANDS.items():
         assert f"{name} {summary}" in listed

@@ -1,4 +1,4 @@
-"""The emulated Azure beside a running app: when it runs, and how the worker finds it."""
+"""The emulated Azure of a running app: when it starts, and how the worker finds it."""
 
 import json
 import subprocess

@@ -126,7 +126,7 @@ def test_output_and_log_records_of_functions_appear_on_the_console(local: LocalA
 
 
 def test_an_invalid_log_call_does_not_fail_the_function(local: LocalApp) -> None:
-    """Python's logging prints the error, and the function goes on."""
+    """Python's logging prints the error, and the function continues."""
     local.invoke("single", event("mislog three"))
     local.wait(printed(local, "--- Logging error ---"))
 

@@ -92,7 +92,7 @@ def test_a_long_call_s_message_is_kept_invisible(run: Run, queue: Queue, notes: 
 
 
 def test_a_deleted_message_is_not_renewed(run: Run, queue: Queue, notes: Notes) -> None:
-    """Its call goes on, and no error is printed."""
+    """Its call continues, and no error is printed."""
     local = run(invisible=timedelta(seconds=1))
     queue.put("sleep 2")
     local.wait(lambda: notes("work"))
@@ -148,7 +148,7 @@ def test_stopping_lets_a_call_end_within_its_grace_time(azurite: Azurite, queue:
 
 
 def test_an_outage_of_storage_is_reported(run: Run, notes: Notes) -> None:
-    """Reading goes on when storage is back, which then delivers an undeleted message again."""
+    """Reading continues when storage is available again, which then redelivers a message that was not deleted."""
     with Background() as background:
         first = background.run(Azurite.start())
         port = int(first.queue_url.split(":")[2].split("/")[0])
@@ -169,7 +169,7 @@ def test_an_outage_of_storage_is_reported(run: Run, notes: Notes) -> None:
 
 
 def test_unreachable_storage_is_reported_once(run: Run) -> None:
-    """The host goes on polling."""
+    """The host continues to poll."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
