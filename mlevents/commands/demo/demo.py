@@ -37,7 +37,7 @@ def demo(app: AppFolder = PROJECT) -> int:
     """Run the app on sample events, and check that it sends mails and deploys models.
 
     Everything runs on this machine, on free ports, and needs no Azure. The demo
-    takes less than a minute.
+    takes about a minute.
     Exit code: 0 if every effect was as expected, 1 if not.
     """
     console = Console(sys.stdout, remember=0)
