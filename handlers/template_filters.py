@@ -11,7 +11,7 @@ from typing import Any
 
 import jinja2.filters
 import jinja2.tests
-from jinja2 import TemplateRuntimeError, pass_eval_context
+from jinja2 import TemplateRuntimeError, Undefined, pass_eval_context
 from jinja2.nodes import EvalContext
 
 
@@ -56,8 +56,11 @@ def added_by_format(text: str, values: Any) -> int:
     """The most that ``text % values`` adds: for each specifier its width, and the length of all values.
 
     Raises TemplateRuntimeError for too many specifiers, for a width that has more than three digits or comes from the
-    values, and for a name that `_SPECIFIER` cannot parse.
+    values, and for a name that `_SPECIFIER` cannot parse; UndefinedError for a missing key, which %r would print.
     """
+    for value in values if isinstance(values, tuple) else ():
+        if isinstance(value, Undefined):
+            str(value)  # raises the error that names the key
     specifiers = 0
     for match in _SPECIFIER.finditer(text):
         specifiers += 1
@@ -71,7 +74,7 @@ def added_by_format(text: str, values: Any) -> int:
 
 
 def _format(text: str, *values: Any, **named: Any) -> int:
-    return added_by_format(str(text), (values, named))
+    return added_by_format(str(text), (*values, *named.values()))
 
 
 def _indent(text: str, width: int = 4, *_: Any, **__: Any) -> int:

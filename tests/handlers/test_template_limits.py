@@ -195,6 +195,9 @@ def test_each_rendering_has_a_budget_of_its_own() -> None:
         "{{ 'x' in missing }}",
         "{{ missing == 1 }}",
         "{{ missing[1:] }}",
+        "{{ '%r' | format(missing) }}",
+        "{{ '%(a)r' | format(a=missing) }}",
+        "{{ '%r %s' % (missing, 1) }}",
     ],
 )
 def test_error_names_the_missing_key(source: str) -> None:
