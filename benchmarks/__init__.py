@@ -1,1 +1,1 @@
-"""What a step costs, relative to a floor measured in the same run."""
+"""Benchmarks: the cost of a step as a ratio to a baseline that is measured in the same run."""

@@ -1,6 +1,6 @@
-"""What a cold start costs, each measured in a fresh process: `python -m benchmarks.cold_start`.
+"""Measure the cost of a cold start, each step in a new process: `python -m benchmarks.cold_start`.
 
-CPU time of the process and its peak memory, as ratios to `import azure.functions`, which every Functions app pays for.
+It prints CPU time and peak memory, and the ratio of CPU time to `import azure.functions`, which every app needs.
 """
 
 import json
@@ -37,7 +37,7 @@ import base64, os
 from azure.storage.queue import QueueClient
 queue = QueueClient.from_connection_string(os.environ["AzureWebJobsStorage"], function_app.names.actions)
 [message] = queue.receive_messages()
-function_app.carry_out(base64.b64decode(message.content).decode(), function_app.the_app())
+function_app.act_on(base64.b64decode(message.content).decode(), function_app.the_app())
 """
 MEASURE = """
 import resource
@@ -64,23 +64,23 @@ def main() -> None:
         (Path(temporary) / "rules.yaml").write_text(RULES)
         settings = {**SETTINGS, "AzureWebJobsStorage": azurite.connection_string, "MLEVENTS_RULES": temporary}
         try:
-            for _ in range(ROUNDS + 1):  # the first fills the caches of the disk
+            for _ in range(ROUNDS + 1):  # the first round fills the disk cache and is not counted
                 for name, code in STEPS.items():
-                    figures[name].append(fresh_process(code, settings | mailbox.settings()))
+                    figures[name].append(cost_in_new_process(code, settings | mailbox.settings()))
         finally:
             background.run(mailbox.stop())
             background.run(azurite.stop())
-    floor = figures["import azure.functions"]
-    print("\nCold start: CPU time and peak memory of a fresh process\n")
+    baseline = figures["import azure.functions"]
+    print("\nCold start: CPU time and peak memory of a new process\n")
     for name, values in figures.items():
-        counted = list(zip(values[1:], floor[1:], strict=True))
+        counted = list(zip(values[1:], baseline[1:], strict=True))
         cpu, memory = median(value[0] for value, _ in counted), median(value[1] for value, _ in counted)
-        ratio = median(value[0] / least[0] for value, least in counted)
+        ratio = median(value[0] / base[0] for value, base in counted)
         print(f"  {name:<60} {cpu:>6.2f} s {memory:>5.0f} MiB {ratio:>6.2f} x")
 
 
-def fresh_process(code: str, settings: dict[str, str]) -> tuple[float, float]:
-    """CPU seconds, and MiB of memory at most, of a new interpreter that runs this code."""
+def cost_in_new_process(code: str, settings: dict[str, str]) -> tuple[float, float]:
+    """The CPU time in seconds and the peak memory in MiB of a new interpreter that runs this code."""
     unique = uuid4().hex[:12]
     names = {"MLEVENTS_TABLE": f"t{unique}", "MLEVENTS_QUEUE": f"q{unique}"}
     event = json.dumps(RunStatusChanged.example(topic=SETTINGS["RULES_WS_CHURN_DEV"]).wire())

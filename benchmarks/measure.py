@@ -1,4 +1,4 @@
-"""Measure steps side by side, so that a machine whose speed drifts slows all of them alike."""
+"""Measure steps alternately, so that changes of the machine's speed affect all of them equally."""
 
 from collections.abc import Callable, Mapping
 from statistics import median
@@ -10,7 +10,7 @@ Step = Callable[[], object]
 
 
 def side_by_side(steps: Mapping[str, Step], calls: int, rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """CPU seconds per call of each step, one value per round; the steps take turns within a round."""
+    """Measure CPU seconds per call of each step, one value per round; each round runs every step."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for step in steps.values():
         step()
@@ -23,9 +23,9 @@ def side_by_side(steps: Mapping[str, Step], calls: int, rounds: int = ROUNDS) ->
     return seconds
 
 
-def print_ratios(title: str, seconds: Mapping[str, list[float]], floor: str) -> None:
-    """Print each step's median, and its ratio to the floor: the median over rounds of the ratio within a round."""
+def print_ratios(title: str, seconds: Mapping[str, list[float]], baseline: str) -> None:
+    """Print each step's median, and the median over all rounds of its ratio to the baseline within a round."""
     print(f"\n{title}\n")
     for name, values in seconds.items():
-        ratio = median(value / least for value, least in zip(values, seconds[floor], strict=True))
+        ratio = median(value / base for value, base in zip(values, seconds[baseline], strict=True))
         print(f"  {name:<58} {median(values) * 1e6:>9.1f} µs {ratio:>7.2f} x")

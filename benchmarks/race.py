@@ -1,6 +1,6 @@
-"""What an event costs, beside what comparable software takes for the same: `python -m benchmarks.race`.
+"""Measure the cost of an event beside comparable software: `python -m benchmarks.race`.
 
-CPU time of one thread, as ratios within one run. The peers are in requirements-bench.txt; storage is Azurite.
+It prints CPU time of one thread, and ratios within the run. requirements-bench.txt has the peers; storage is Azurite.
 """
 
 import json
@@ -71,20 +71,20 @@ FILTER = {
 
 
 def main() -> int:
-    """Run both races; returns the process's exit code."""
+    """Run both benchmarks, and return the exit code of the process."""
     try:
-        steps, floor = powertools_steps()
+        steps, baseline = powertools_steps()
     except ImportError:
         print("the peers are not installed: make bench, or pip install -r requirements-bench.txt", file=sys.stderr)
         return 1
-    print_ratios("Read and match an event", side_by_side(steps | cpu_steps(), calls=500), floor)
-    with storage_steps() as (steps, floor):
-        print_ratios("Receive an event and carry out its action", side_by_side(steps, calls=1, rounds=200), floor)
+    print_ratios("Read and match an event", side_by_side(steps | cpu_steps(), calls=500), baseline)
+    with storage_steps() as (steps, baseline):
+        print_ratios("Receive an event and carry out its action", side_by_side(steps, calls=1, rounds=200), baseline)
     return 0
 
 
 def powertools_steps() -> tuple[dict[str, Step], str]:
-    """AWS Powertools' parser on an EventBridge event that carries the same data; the second types the data, too."""
+    """The parser of AWS Powertools on an EventBridge event with the same data. The baseline types that data, too."""
     parser = import_module("aws_lambda_powertools.utilities.parser")
     models = import_module("aws_lambda_powertools.utilities.parser.models")
     detail = create_model(
@@ -99,15 +99,15 @@ def powertools_steps() -> tuple[dict[str, Step], str]:
     )
     raw = json.dumps(EVENT_BRIDGE | {"detail": RunStatusChanged.example().wire()["data"]})
     envelope = parser.envelopes.EventBridgeEnvelope
-    floor = "AWS Powertools: parse an EventBridge event, data typed"
+    baseline = "AWS Powertools: parse an EventBridge event, data typed"
     return {
         "AWS Powertools: parse an EventBridge event, data untyped": lambda: parser.parse(raw, models.EventBridgeModel),
-        floor: lambda: parser.parse(json.loads(raw), detail, envelope=envelope),
-    }, floor
+        baseline: lambda: parser.parse(json.loads(raw), detail, envelope=envelope),
+    }, baseline
 
 
 def cpu_steps() -> dict[str, Step]:
-    """Reading an event, and matching it, without storage."""
+    """Steps that read or match an event, without storage."""
     event = RunStatusChanged.example(topic=SETTINGS["RULES_WS_CHURN_PROD"], run_status="Failed")
     raw, wire = json.dumps(event.wire()), event.wire()
     union = discriminated_union()
@@ -125,43 +125,43 @@ def cpu_steps() -> dict[str, Step]:
 
 
 def discriminated_union() -> TypeAdapter[Any]:
-    """The least that pydantic does for typed events: five models, told apart by their type, without any rule."""
+    """The least that pydantic can do for typed events: five models without validators, discriminated by event type."""
     common: dict[str, Any] = {"id": str, "topic": str, "subject": str, "eventTime": datetime, "data": dict[str, Any]}
     literal: Any = Literal
     models = tuple(create_model(name, eventType=(literal[name], ...), **common) for name in EVENT_TYPES)
-    union: Any = Union[models]  # noqa: UP007 - its members are not known before
+    union: Any = Union[models]  # noqa: UP007 - its members are known only at run time
     return TypeAdapter(Annotated[union, Field(discriminator="eventType")])
 
 
 def hundred_rules(folder: Path) -> Rules:
-    """33 rules of the event's type with two conditions each, of which one holds of the event; 67 of other types."""
+    """33 rules for the event's type with two conditions each, one of which the event meets; 67 for other types."""
     texts = [RULE.format(n=n, on="RunStatusChanged") for n in range(33)]
     texts += [OTHER_RULE.format(n=n, on=("ModelRegistered", "ModelDeployed")[n % 2]) for n in range(33, 100)]
     (folder / "workspaces.yaml").write_text(WORKSPACES, encoding="utf-8")
     (folder / "rules.yaml").write_text("rules:" + "".join(texts), encoding="utf-8")
     rules = load(folder, SETTINGS)
     if len(rules.by_name) != 100:
-        raise SystemExit(f"the rules of the race have errors: {rules.errors}")
+        raise SystemExit(f"the benchmark's rules have errors: {rules.errors}")
     return rules
 
 
 @contextmanager
 def storage_steps() -> Iterator[tuple[dict[str, Step], str]]:
-    """One event with one `log` action, on Azurite, and the same five calls by Microsoft's SDKs alone."""
+    """Steps on Azurite: one event with one `log` action, and the same five storage calls by Microsoft's SDKs alone."""
     unique = uuid4().hex[:12]
     with Background() as background, TemporaryDirectory() as folder:
         azurite = background.run(Azurite.start())
         try:
             sdk = BareCalls(azurite.connection_string, unique)
             app = whole_app(azurite.connection_string, unique, Path(folder))
-            floor = "the five calls by Microsoft's SDKs"
-            yield {floor: sdk.run, "receive and act": lambda: app_run(*app)}, floor
+            baseline = "the five calls by Microsoft's SDKs"
+            yield {baseline: sdk.run, "receive and act": lambda: app_run(*app)}, baseline
         finally:
             background.run(azurite.stop())
 
 
 class BareCalls:
-    """What receiving an event and carrying out its action ask of storage, by the SDKs as they come."""
+    """The storage calls of receiving an event and carrying out its action, by the SDKs alone."""
 
     def __init__(self, connection_string: str, unique: str) -> None:
         self.table = TableClient.from_connection_string(connection_string, f"bare{unique}")
@@ -173,7 +173,7 @@ class BareCalls:
         self.payload = json.dumps(RunStatusChanged.example().wire()).encode()
 
     def run(self) -> None:
-        """One transaction, one message; one range query, one claim, one settlement."""
+        """Make one transaction, one queue put, one range query, one update and another transaction."""
         key = {"PartitionKey": "2026-11-22", "RowKey": uuid4().hex}
         action = key | {"RowKey": f"{key['RowKey']}|log-it", "status": "pending", "timeline": "[]"}
         marker = key | {"RowKey": f"!open|{key['RowKey']}|log-it"}
@@ -195,20 +195,20 @@ class BareCalls:
 
 
 class Sent(list[str]):
-    """A queue that also remembers what it sends."""
+    """A queue that keeps a list of the messages that it sends."""
 
     def __init__(self, app: App) -> None:
         super().__init__()
-        self.send_on = app.queue.send
+        self._send = app.queue.send
 
     def send(self, message: str, after: timedelta = timedelta()) -> None:
-        """Send a message."""
+        """Send a message, and keep it."""
         self.append(message)
-        self.send_on(message, after)
+        self._send(message, after)
 
 
 def whole_app(connection_string: str, unique: str, folder: Path) -> tuple[App, Sent]:
-    """The app with one rule that logs."""
+    """Return the app with one rule that logs, and its queue."""
     (folder / "rules").mkdir()
     (folder / "rules" / "workspaces.yaml").write_text(WORKSPACES, encoding="utf-8")
     (folder / "rules" / "rules.yaml").write_text("rules: [{ name: log-it, on: RunStatusChanged, do: log }]")

@@ -1,4 +1,4 @@
-"""What the documents say is run, imported and looked up."""
+"""The documents: their code and rules run, their names can be imported, and their links and paths exist."""
 
 import re
 import sys
@@ -18,7 +18,14 @@ from tests.kit.world import SETTINGS, WORKSPACES, World
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("samples/*.md")])
+DOCUMENTS = sorted(
+    path for pattern in ("*.md", "docs/**/*.md", "*/README.md", "tests/*/README.md") for path in ROOT.glob(pattern)
+)
+EACH_DOCUMENT = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+MAX_LINE = 120  # characters
+SOURCE = re.compile(
+    r"(?<![\w./-])(?:tests|dispatch|handlers|schemas|mlevents|emulator|benchmarks|samples)/[\w/-]+\.py\b"
+)
 
 
 def blocks(language: str, text: str = README) -> list[str]:
@@ -28,7 +35,7 @@ def blocks(language: str, text: str = README) -> list[str]:
 
 @pytest.fixture
 def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The README's handler, where the README says that it is."""
+    """The README's handler, in the package that its rule names."""
     [code] = blocks("python")
     (tmp_path / "acme").mkdir()
     (tmp_path / "acme" / "chat.py").write_text(code)
@@ -40,10 +47,10 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def channel() -> Iterator[tuple[str, list[bytes]]]:
-    """A chat channel's incoming webhook: its URL, and what was posted."""
+    """The incoming webhook of a chat channel: its URL, and the posts that it has received."""
     posted: list[bytes] = []
 
-    class Answer(BaseHTTPRequestHandler):
+    class Webhook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             posted.append(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(200)
@@ -52,7 +59,7 @@ def channel() -> Iterator[tuple[str, list[bytes]]]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = HTTPServer(("127.0.0.1", 0), Answer)
+    server = HTTPServer(("127.0.0.1", 0), Webhook)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/hook", posted
@@ -61,10 +68,10 @@ def channel() -> Iterator[tuple[str, list[bytes]]]:
     server.server_close()
 
 
-def test_the_readme_s_handler_runs(
+def test_handler_of_the_readme_runs(
     acme: Path, channel: tuple[str, list[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From the README's rule to the post."""
+    """The README's rule calls it."""
     url, posted = channel
     [_, rule] = blocks("yaml")
     monkeypatch.setitem(SETTINGS, "RULES_CHAT_URL", url)
@@ -76,13 +83,13 @@ def test_the_readme_s_handler_runs(
     assert posted == [b'{"text": "churn: bold_ant"}']
 
 
-def test_the_readme_s_handler_is_as_short_as_it_says() -> None:
-    """Twenty lines or so."""
+def test_handler_of_the_readme_is_short() -> None:
+    """The README says that it has about twenty lines."""
     [code] = blocks("python")
     assert len(code.splitlines()) <= 24
 
 
-def test_the_readme_s_rule_loads(tmp_path: Path) -> None:
+def test_rule_of_the_readme_loads(tmp_path: Path) -> None:
     [rules, _] = blocks("yaml")
     (tmp_path / "workspaces.yaml").write_text(WORKSPACES)
     (tmp_path / "churn.yaml").write_text(rules)
@@ -91,25 +98,23 @@ def test_the_readme_s_rule_loads(tmp_path: Path) -> None:
     assert [rule.name for rule in loaded.matching(loaded.context(RunStatusChanged.example()))] == ["mail-failed-runs"]
 
 
-def test_the_readme_s_mistake_is_what_check_prints(tmp_path: Path) -> None:
-    """Word for word."""
-    [said] = re.findall(r"^    (rules/churn.yaml:.*)$", README, re.MULTILINE)
+def test_error_in_the_readme_is_what_check_prints(tmp_path: Path) -> None:
+    [documented] = re.findall(r"^    (rules/churn.yaml:.*)$", README, re.MULTILINE)
     folder = tmp_path / "rules"
     folder.mkdir()
     [rules, _] = blocks("yaml")
     (folder / "workspaces.yaml").write_text(WORKSPACES)
     (folder / "churn.yaml").write_text(rules.replace("StringIn Failed", "StringIs Failed"))
-    [mistake] = load(folder, SETTINGS).errors
-    assert str(mistake) == said
+    [error] = load(folder, SETTINGS).errors
+    assert str(error) == documented
 
 
-def test_the_commands_of_the_readme_exist() -> None:
+def test_make_targets_of_the_readme_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"make ([a-z-]+)", README)) <= targets
 
 
-def test_the_settings_of_the_readme_are_the_code_s() -> None:
-    """Every name that the code reads is explained, and nothing else is."""
+def test_readme_explains_exactly_the_settings_that_the_code_reads() -> None:
     table = README[README.index("| setting |") :]
     explained = set(re.findall(r"`((?:EMAIL|MLEVENTS)_[A-Z_]+)`", table))
     files = [*ROOT.glob("dispatch/**/*.py"), *ROOT.glob("handlers/**/*.py")]
@@ -120,16 +125,39 @@ def test_the_settings_of_the_readme_are_the_code_s() -> None:
     assert explained == read
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(document: Path) -> None:
-    """Those to files of this repository."""
+@EACH_DOCUMENT
+def test_links_to_files_lead_to_files(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (document.parent / target).exists(), target
 
 
-def test_the_names_of_the_walk_can_be_imported() -> None:
-    """docs/architecture.md names modules, classes and methods; renaming one must change the page."""
+@EACH_DOCUMENT
+def test_source_files_that_a_document_names_exist(document: Path) -> None:
+    for path in SOURCE.findall(document.read_text(encoding="utf-8")):
+        assert (ROOT / path).is_file(), path
+
+
+def test_paths_of_source_files_are_found_in_a_document() -> None:
+    """Otherwise the previous test would check nothing."""
+    page = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
+    assert "tests/dispatch/test_crashes.py" in SOURCE.findall(page)
+
+
+@EACH_DOCUMENT
+def test_lines_outside_code_blocks_have_at_most_120_characters(document: Path) -> None:
+    prose = re.sub(r"^```.*?^```$", _blank, document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    lines = enumerate(prose.splitlines(), 1)
+    assert [number for number, line in lines if len(line) > MAX_LINE and not line.startswith("    ")] == []
+
+
+def _blank(block: re.Match[str]) -> str:
+    """As many empty lines as the block has, so that line numbers stay."""
+    return "\n" * block[0].count("\n")
+
+
+def test_names_in_the_architecture_can_be_imported() -> None:
+    """Modules, classes and methods."""
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     names = set(re.findall(r"`((?:dispatch|handlers|schemas|function_app)\.[A-Za-z_.]+)`", page))
     assert len(names) > 20
