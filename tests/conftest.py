@@ -1,4 +1,4 @@
-"""What tests of every part share: a storage account on this machine."""
+"""Fixtures for all tests: a storage account on this machine, and rules about processes and coverage."""
 
 import os
 import subprocess
@@ -10,8 +10,8 @@ from hypothesis import settings
 from emulator.background import Background
 from mlevents.local.azurite import Azurite
 
-MEASURED = "COVERAGE_PROCESS_CONFIG"  # in the environment of processes that coverage is to watch, too
-# The same examples on every run and machine, however busy it is.
+MEASURED = "COVERAGE_PROCESS_CONFIG"  # makes coverage measure child processes, too
+# The same examples in every run, and no deadline, which would depend on the machine.
 settings.register_profile("mlevents", deadline=None, derandomize=True, database=None)
 settings.load_profile("mlevents")
 
@@ -42,7 +42,7 @@ class _Refused:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """What coverage does not watch in a test it does not watch in the processes either that the test starts."""
+    """Measure the coverage of child processes in those tests only whose own coverage is measured."""
     if item.get_closest_marker("no_cover"):
         if MEASURED in os.environ:
             _kept[MEASURED] = os.environ.pop(MEASURED)
@@ -53,7 +53,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
-    """An Azurite on free ports, in memory, started when the first test asks for it."""
+    """An Azurite in memory on free ports; it starts when the first test needs it."""
     with Background() as background:
         azurite = background.run(Azurite.start())
         yield azurite

@@ -1,4 +1,4 @@
-"""function_app.py in Microsoft's runtime library: over HTTP, with Azurite and a mail server."""
+"""function_app.py in Microsoft's Python worker, over HTTP, with Azurite and a mail server."""
 
 import json
 import subprocess
@@ -102,11 +102,11 @@ SINGLE = {
 }
 
 
-def test_an_event_becomes_a_mail(local: LocalApp, inbox: Inbox) -> None:
-    """Over HTTP, the runtime, the rules, storage, the queue and SMTP."""
+def test_an_event_leads_to_a_mail(local: LocalApp, inbox: Inbox) -> None:
+    """By way of HTTP, the worker, the rules, the table, the queue and SMTP."""
     event = RunStatusChanged.example(id=uuid4().hex, run_id="bold_ant_42")
-    answer = post(local, event.wire())
-    assert (answer.status_code, answer.text) == (202, "")
+    response = post(local, event.wire())
+    assert (response.status_code, response.text) == (202, "")
     assert settled(local, inbox, event.id) == {
         "mail-failed-runs": "succeeded",
         "log-mail-about-failed-runs": "succeeded",
@@ -126,7 +126,7 @@ def test_each_type_has_its_own_function(local: LocalApp, inbox: Inbox, function:
 
 
 def test_an_event_can_be_received_from_a_queue(local: LocalApp, inbox: Inbox) -> None:
-    """Event Grid writes Base64 into it."""
+    """Event Grid encodes its messages in Base64."""
     event = ModelRegistered.example(id=uuid4().hex)
     storage = Storage.of(Environment(local.environment))
     with storage.queue(local.environment["MLEVENTS_EVENTS_QUEUE"]) as queue:
@@ -139,8 +139,8 @@ def test_the_sweep_can_be_invoked(local: LocalApp) -> None:
     assert [record for record in local.records if record["name"] == "sweep.done"]
 
 
-def test_a_malformed_event_is_answered_with_success_and_recorded(local: LocalApp, inbox: Inbox) -> None:
-    """Otherwise Event Grid would deliver it again for a day."""
+def test_a_malformed_event_is_accepted_and_recorded(local: LocalApp, inbox: Inbox) -> None:
+    """After a failure, Event Grid would deliver it again for a day."""
     id = uuid4().hex
     malformed = {"id": id, "eventType": "Microsoft.MachineLearningServices.RunCompleted", "data": {}}
     assert post(local, malformed).status_code == 202
@@ -156,8 +156,8 @@ def test_a_malformed_event_is_answered_with_success_and_recorded(local: LocalApp
     ],
 )
 @pytest.mark.services
-def test_an_invalid_setting_is_raised_at_every_call(setting: str, value: str, says: str, tmp_path: Path) -> None:
-    """The functions are indexed all the same, so that event subscriptions can be created."""
+def test_an_invalid_setting_fails_every_call(setting: str, value: str, says: str, tmp_path: Path) -> None:
+    """The functions are indexed nevertheless, so that event subscriptions can be created."""
     code = (
         "import function_app\n"
         "print(len(function_app.app.get_functions()))\n"
@@ -185,7 +185,7 @@ def test_the_demo_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown.count("Subject:") == 7
 
 
-def test_the_demo_lists_differences_from_what_is_expected(local: LocalApp) -> None:
+def test_the_demo_lists_differences_from_its_expectations(local: LocalApp) -> None:
     todo = list(deliveries(ROOT / "samples"))
     wrong = list(differences(todo, {}, [], local))
     assert any(line.startswith("a run failed: None instead of") for line in wrong)
@@ -206,7 +206,7 @@ def test_check_prints_what_each_rule_would_do(
 def test_check_warns_of_templates_that_fail_on_the_examples(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The example may lack a tag that the models of the user have."""
+    """The user's models may have a tag that the example lacks."""
     tour = (ROOT / "samples" / "rules" / "workspaces.yaml").read_text()
     (tmp_path / "workspaces.yaml").write_text(tour)
     text = "rules: [{ name: x, on: ModelRegistered, do: log, with: { message: '{{ data.modelTags.mine }}' } }]\n"

@@ -1,4 +1,4 @@
-"""host.json and the example settings have the values that the code relies on."""
+"""host.json and local.settings.json.example have the values that the code relies on."""
 
 import json
 import os
@@ -25,7 +25,7 @@ EXAMPLE: dict[str, Any] = json.loads((ROOT / "local.settings.json.example").read
 
 
 def test_the_queue_settings_are_explicit() -> None:
-    """Each default of the host would break a guarantee: see docs/architecture.md."""
+    """The defaults of the host would break guarantees; docs/architecture.md describes them."""
     assert HOST["extensions"]["queues"] == {
         "messageEncoding": "base64",  # as AzureQueue sends; tests/dispatch/inbox/test_tables.py checks the bytes
         "batchSize": 8,  # sync functions share PYTHON_THREADPOOL_THREAD_COUNT threads; receiving needs a free one
@@ -40,7 +40,7 @@ def test_the_queue_settings_are_explicit() -> None:
 def test_a_lease_is_a_minute_longer_than_the_function_timeout(
     azurite_connection: str, override: dict[str, str]
 ) -> None:
-    """It is derived from the timeout that applies; clocks may differ by a minute."""
+    """It is derived from the timeout in effect; clocks may differ by a minute."""
     values = {"AzureWebJobsStorage": azurite_connection, "MLEVENTS_TABLE": f"t{uuid4().hex}", **override}
     inbox = App.from_settings(EXAMPLE["Values"] | values).inbox
     event = RunStatusChanged.example()
@@ -53,8 +53,8 @@ def test_a_lease_is_a_minute_longer_than_the_function_timeout(
     assert inbox.leases.claim(message, NOW) == NotYet(claim.record.due)
 
 
-def test_the_extension_bundle_is_the_range_of_core_tools() -> None:
-    """The host does not find a narrower range."""
+def test_the_extension_bundle_has_the_range_of_core_tools() -> None:
+    """The host finds no bundle for a narrower range."""
     assert HOST["version"] == "2.0"
     assert HOST["extensionBundle"] == {
         "id": "Microsoft.Azure.Functions.ExtensionBundle",
@@ -63,7 +63,7 @@ def test_the_extension_bundle_is_the_range_of_core_tools() -> None:
 
 
 def test_the_example_settings_are_enough_to_start(tmp_path: Path) -> None:
-    """As local.settings.json they name storage, a mail server and the workspaces of the rules."""
+    """They have storage, a mail server and the workspaces of the rules."""
     values = EXAMPLE["Values"]
     assert EXAMPLE["IsEncrypted"] is False
     assert all(isinstance(value, str) for value in values.values())
@@ -77,6 +77,6 @@ def test_the_example_settings_are_enough_to_start(tmp_path: Path) -> None:
     assert set(app.rules.by_name) == set(loaded.by_name)
 
 
-def test_an_app_without_storage_raises_an_error_that_names_the_setting() -> None:
+def test_missing_storage_raises_an_error_that_names_the_setting() -> None:
     with pytest.raises(SettingsError, match="Set AzureWebJobsStorage to a connection string"):
         App.from_settings({name: value for name, value in os.environ.items() if "AzureWebJobs" not in name})

@@ -1,7 +1,7 @@
-"""Runs a scenario of events again and again, each time with other faults.
+"""Runs a scenario many times, each time with other faults, and checks its end.
 
-Event Grid and the host are minimal: they deliver everything twice, and again until it is handled, and run the sweep
-every few minutes. tests/simulation has larger ones.
+It has a minimal Event Grid and host: they deliver everything twice, repeat failed deliveries, and run the sweep every
+few minutes. tests/simulation has more realistic ones.
 """
 
 import heapq
@@ -36,9 +36,9 @@ DAY = "2026-11-22"  # of all events
 ENDED = {"succeeded", "skipped", "failed"}
 REDELIVERY = timedelta(seconds=30)  # Event Grid's second attempt
 RELEASED = timedelta(minutes=1)  # host.json's visibilityTimeout: a message whose call failed
-ABANDONED = timedelta(minutes=10)  # a message whose host is gone
+ABANDONED = timedelta(minutes=10)  # a message whose host has crashed
 SWEEPS = GRACE + timedelta(minutes=1)  # how often the timer runs
-MAX_SWEEPS = 100  # after which everything must have ended
+MAX_SWEEPS = 100  # all actions must end before
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Scenario:
             return load(folder, SETTINGS)
 
     def steps(self, rule: str) -> set[int]:
-        """The steps that the handler of a rule must take; those that only ask for a retry are optional."""
+        """The steps that the handler of a rule must take; those that raise RetryLater are optional."""
         found = self.rules(fixed=True).get(rule)
         assert found is not None
         assert isinstance(found.handler, ScriptedSteps)
@@ -95,7 +95,7 @@ class ScenarioRun:
         table = table or MemoryTable()
         self.inbox = Inbox(table, LEASE)  # reads without faults
         self._storage = FaultyStorage(self.faults, AzureLimits(reader or table), self)  # as the workers see it
-        self._agenda: list[tuple[datetime, int, Callable[[], None]]] = []
+        self._scheduled: list[tuple[datetime, int, Callable[[], None]]] = []
         self._next_sweep = self.clock.time + SWEEPS
         self._order = count()
         self._sent: set[str] = set()
@@ -111,10 +111,10 @@ class ScenarioRun:
         return self
 
     def _run(self) -> None:
-        for place, event in enumerate(self.scenario.events):
+        for position, event in enumerate(self.scenario.events):
             raw = json.dumps(event.wire())
             for again in (0, 5) if self._twice else (0,):
-                self._at(timedelta(seconds=place + again), partial(self._receive, raw))
+                self._at(timedelta(seconds=position + again), partial(self._receive, raw))
         self._until_empty()
         self._fixed = True
         self._start_worker()
@@ -131,7 +131,7 @@ class ScenarioRun:
 
     def is_over(self) -> bool:
         """Have all expected actions ended, with no open or deferred work left?"""
-        ended = {place for place, record in self.actions().items() if record.ended}
+        ended = {action for action, record in self.actions().items() if record.ended}
         return ended >= {*self.scenario.ends} and not self.inbox.backlog.open_actions(DAY) and not self.deferred()
 
     def deferred(self) -> list[object]:
@@ -144,23 +144,23 @@ class ScenarioRun:
         return {(history.events[id.event].id, id.rule): record for id, record in history.actions}
 
     def send(self, message: str, after: timedelta = timedelta()) -> None:
-        """Enqueue a message, twice if it is new; the scenario may lose one."""
+        """Enqueue a message, twice if it is new, unless the scenario loses it."""
         if message in self._sent:
             self._queue(message, after)
             return
         self._sent.add(message)
-        words = json.loads(message)
-        place = (self._ids[words["event"]], words["rule"])
-        first = words["ticket"] == 1
-        if not (first and place == self.scenario.loses):
+        content = json.loads(message)
+        action = (self._ids[content["event"]], content["rule"])
+        first = content["ticket"] == 1
+        if not (first and action == self.scenario.loses):
             self._queue(message, after)
             if self._twice:
                 self._queue(message, after + timedelta(seconds=1))
-        if first and place == self.scenario.poisons:
+        if first and action == self.scenario.poisons:
             self._at(after + timedelta(seconds=3), partial(self._rearm, message))
 
     def _start_worker(self) -> None:
-        """Start a worker process, with a clock of its own and nothing of the previous process in memory."""
+        """Start a worker process, with its own clock and without the memory of the previous one."""
         skew = self._skew()
         inbox = Inbox(self._storage, LEASE)
         self._app = App(
@@ -172,22 +172,22 @@ class ScenarioRun:
 
     def _until_empty(self) -> None:
         for _ in range(2_000):
-            if not self._agenda:
+            if not self._scheduled:
                 return
-            if self._agenda[0][0] > self._next_sweep:
+            if self._scheduled[0][0] > self._next_sweep:
                 self.clock.time = self._next_sweep
                 self._sweep()
                 continue
-            at, _, happens = heapq.heappop(self._agenda)
+            at, _, call = heapq.heappop(self._scheduled)
             self.clock.time = max(self.clock.time, at)
-            happens()
-        raise AssertionError("the queue never becomes empty")
+            call()
+        raise AssertionError("the queue does not become empty")
 
-    def _at(self, after: timedelta, happens: Callable[[], None]) -> None:
-        heapq.heappush(self._agenda, (self.clock.time + after, next(self._order), happens))
+    def _at(self, after: timedelta, call: Callable[[], None]) -> None:
+        heapq.heappush(self._scheduled, (self.clock.time + after, next(self._order), call))
 
     def _guarded(self, call: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
-        """Make a call in a worker, and start another worker if it crashes."""
+        """Make a call in a worker; if it crashes, start another worker."""
         self.faults.begin()
         try:
             call()
@@ -220,7 +220,7 @@ class ScenarioRun:
 
 
 def check(run: ScenarioRun) -> None:
-    """Check what must hold after every run, whatever the faults."""
+    """Check the record, and that effects are repeated only after a fault."""
     check_record(run)
     repeated = Counter(run.faults.effects) - Counter({*run.faults.effects})
     assert repeated <= run.faults.repeatable, "an effect is repeated only after a fault between it and its record"
@@ -229,11 +229,11 @@ def check(run: ScenarioRun) -> None:
 def check_record(run: ScenarioRun) -> None:
     """Check that each action ended once, with an allowed status and under one key."""
     actions = run.actions()
-    assert {place: record.status for place, record in actions.items() if record.status not in ENDED} == {}
+    assert {action: record.status for action, record in actions.items() if record.status not in ENDED} == {}
     assert {*actions} == {*run.scenario.ends}
-    for place, record in actions.items():
-        assert record.status in run.scenario.ends[place].split(), place
-        assert sum(moment.status in ENDED for moment in record.timeline) == 1, place
+    for action, record in actions.items():
+        assert record.status in run.scenario.ends[action].split(), action
+        assert sum(moment.status in ENDED for moment in record.timeline) == 1, action
     assert run.inbox.backlog.open_actions(DAY) == []
     assert run.deferred() == []
     history = run.inbox.history.day(DAY)
@@ -245,16 +245,16 @@ def check_record(run: ScenarioRun) -> None:
         keys[effect.event, effect.rule].add(effect.key)
         done[effect.event, effect.rule].add(effect.step)
     assert all(len(of_one) == 1 for of_one in keys.values()), "an action keeps its key"
-    for place, record in actions.items():
+    for action, record in actions.items():
         if record.status != "skipped":  # only guards skip here
-            assert run.scenario.steps(place[1]) <= done[place], f"{place} has {record.status} without its effects"
+            assert run.scenario.steps(action[1]) <= done[action], f"{action} has {record.status} without its effects"
     run.scenario.check(run)
 
 
 def swept(run: ScenarioRun) -> list[tuple[str, str]]:
     """The actions that the sweep has queued again."""
-    notes = {place: [moment.note for moment in record.timeline] for place, record in run.actions().items()}
-    return [place for place in notes if "queued again by the sweep" in notes[place]]
+    notes = {action: [moment.note for moment in record.timeline] for action, record in run.actions().items()}
+    return [action for action in notes if "queued again by the sweep" in notes[action]]
 
 
 def effects_of(run: ScenarioRun, rule: str) -> list[Effect]:

@@ -1,4 +1,4 @@
-"""A handler whose effect is a line in a file, to which any number of processes may append."""
+"""A handler whose effect is a line in a file that several processes may share."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from schemas import Event
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The effect of one call of the handler, and its process."""
+    """The effect of one call of the handler, with the id of its process."""
 
     key: str
     rule: str
@@ -23,7 +23,7 @@ class Effect:
 
 
 class Append(Handler[Event]):
-    """Appends a line, and takes a moment to end: time for a test to kill the worker."""
+    """Appends a line, and then takes 20 ms, in which a test can kill the worker before the outcome is recorded."""
 
     file: Path
     first_wait: int = 0  # seconds

@@ -1,4 +1,4 @@
-"""An emulator for one test, to which the test's environment variables lead."""
+"""An emulator for one test, with environment variables that point the app to it."""
 
 import os
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class _AppClock(Clock):
 
 
 def shared_clock(azure: Azure) -> kit.Clock:
-    """Make the emulator follow the app's clock, and return that clock: waiting in the app takes time in Azure, too.
+    """Make the emulator follow the app's clock, and return that clock, so that time passes in both alike.
 
     Call this before creating anything in Azure, so that creation times are by this clock.
     """
@@ -34,7 +34,7 @@ def shared_clock(azure: Azure) -> kit.Clock:
     return azure.state.clock.app
 
 
-_MACHINE = ("AZURE_CLIENT", "ARM_CLOUD")  # prefixes of variables that lead to the machine's own Azure
+_MACHINE = ("AZURE_CLIENT", "ARM_CLOUD")  # prefixes of variables that point to a real Azure
 
 
 @contextmanager
@@ -46,10 +46,10 @@ def emulated_azure(monkeypatch: pytest.MonkeyPatch, *workspaces: str, **options:
 
 
 def trust_only(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Point the app's settings to this emulator, and remove the machine's own."""
+    """Set the environment variables that point the app to this emulator, and unset those of a real Azure."""
     for name, value in azure.settings.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(azure.own_ca_file))  # small: each connection parses it
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(azure.own_ca_file))  # a small file, because each connection parses it
     for name in [name for name in os.environ if name.startswith(_MACHINE)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")

@@ -1,4 +1,4 @@
-"""Events and bodies of hostile senders and broken serializers, generated from samples with a seed."""
+"""Events and request bodies as hostile senders and broken serializers send them, generated with a seed."""
 
 import json
 import random
@@ -54,42 +54,42 @@ NUMBERS = (0, -1, 2**31, 2**63, HUGE, -HUGE, 1e308, 1e-400, float("inf"), float(
 
 
 def deep(levels: int, key: str = "") -> str:
-    """JSON with so many levels of arrays, or of objects with a key."""
+    """JSON with so many nested arrays, or with a key, nested objects."""
     return f'{{"{key}":' * levels + "1" + "}" * levels if key else "[" * levels + "]" * levels
 
 
-def values(chance: random.Random) -> Any:
+def values(rng: random.Random) -> Any:
     """An unexpected value."""
-    kind = chance.randrange(8)
+    kind = rng.randrange(8)
     match kind:
         case 0 | 1 | 2:
-            return chance.choice(TEXTS)
+            return rng.choice(TEXTS)
         case 3:
-            return chance.choice(NUMBERS)
+            return rng.choice(NUMBERS)
         case 4:
-            return json.loads(deep(chance.choice((2, 60, 63, 64, 65, 200)), chance.choice(("", "a"))))
+            return json.loads(deep(rng.choice((2, 60, 63, 64, 65, 200)), rng.choice(("", "a"))))
         case 5:
-            return {chance.choice(TEXTS): chance.choice(TEXTS) for _ in range(chance.choice((1, 50, 500)))}
+            return {rng.choice(TEXTS): rng.choice(TEXTS) for _ in range(rng.choice((1, 50, 500)))}
         case 6:
-            return [chance.choice((*TEXTS, *NUMBERS, None)) for _ in range(chance.choice((0, 1, 100)))]
+            return [rng.choice((*TEXTS, *NUMBERS, None)) for _ in range(rng.choice((0, 1, 100)))]
     return None
 
 
-def altered(event: dict[str, Any], chance: random.Random) -> dict[str, Any]:
-    """The event with one to three values replaced, deleted, renamed or added."""
+def altered(event: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+    """A copy of the event with one to three values replaced, deleted, renamed or added."""
     copy: dict[str, Any] = json.loads(json.dumps(event))
-    for _ in range(chance.randint(1, 3)):
-        target = chance.choice([each for each in _objects(copy) if each])
-        name = chance.choice(list(target))
-        match chance.randrange(6):
+    for _ in range(rng.randint(1, 3)):
+        target = rng.choice([each for each in _objects(copy) if each])
+        name = rng.choice(list(target))
+        match rng.randrange(6):
             case 0:
                 del target[name]
             case 1:
-                target[chance.choice((name.upper(), name.title(), f" {name}", chance.choice(TEXTS)))] = target.pop(name)
+                target[rng.choice((name.upper(), name.title(), f" {name}", rng.choice(TEXTS)))] = target.pop(name)
             case 2:
-                target[chance.choice(TEXTS)] = values(chance)
+                target[rng.choice(TEXTS)] = values(rng)
             case _:
-                target[name] = values(chance)
+                target[name] = values(rng)
         if not copy:
             break
     return copy
@@ -102,22 +102,20 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
             yield from _objects(item)
 
 
-def damaged(text: bytes, chance: random.Random) -> bytes:
-    """The bytes with some of them changed, deleted, repeated or inserted."""
+def damaged(text: bytes, rng: random.Random) -> bytes:
+    """A copy of the bytes, with some changed, deleted, repeated or inserted."""
     broken = bytearray(text)
-    for _ in range(chance.randint(1, 4)):
-        at = chance.randrange(len(broken) + 1)
-        match chance.randrange(5):
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(len(broken) + 1)
+        match rng.randrange(5):
             case 0:
-                broken[at : at + 1] = bytes([chance.randrange(256)])
+                broken[at : at + 1] = bytes([rng.randrange(256)])
             case 1:
-                del broken[at : at + chance.choice((1, 10, 400))]
+                del broken[at : at + rng.choice((1, 10, 400))]
             case 2:
-                broken[at:at] = broken[at : at + chance.choice((1, 30))]
+                broken[at:at] = broken[at : at + rng.choice((1, 30))]
             case 3:
-                broken[at:at] = chance.choice(
-                    (b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"\x00", b"\\u", b'"', b"}", b",,")
-                )
+                broken[at:at] = rng.choice((b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"\x00", b"\\u", b'"', b"}", b",,"))
             case _:
                 del broken[at:]
         if not broken:
@@ -125,27 +123,25 @@ def damaged(text: bytes, chance: random.Random) -> bytes:
     return bytes(broken)
 
 
-def with_duplicate_key(event: dict[str, Any], chance: random.Random) -> str:
+def with_duplicate_key(event: dict[str, Any], rng: random.Random) -> str:
     """The event as JSON with a duplicate key."""
-    name = chance.choice(list(event))
-    return json.dumps(event)[:-1] + f", {json.dumps(name)}: {json.dumps(values(chance))}}}"
+    name = rng.choice(list(event))
+    return json.dumps(event)[:-1] + f", {json.dumps(name)}: {json.dumps(values(rng))}}}"
 
 
 def deliveries(count: int, seed: int) -> Iterator[bytes]:
     """Bodies of requests: altered and damaged samples, one or several, in either envelope."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     for _ in range(count):
-        event = chance.choice((*SAMPLES, *CLOUD_EVENTS))
-        match chance.randrange(8):
+        event = rng.choice((*SAMPLES, *CLOUD_EVENTS))
+        match rng.randrange(8):
             case 0:
-                yield damaged(json.dumps([event]).encode(), chance)
+                yield damaged(json.dumps([event]).encode(), rng)
             case 1:
-                yield f"[{with_duplicate_key(event, chance)}]".encode()
+                yield f"[{with_duplicate_key(event, rng)}]".encode()
             case 2:
-                yield json.dumps(
-                    [altered(event, chance), altered(event, chance), chance.choice((event, 5, None, []))]
-                ).encode()
+                yield json.dumps([altered(event, rng), altered(event, rng), rng.choice((event, 5, None, []))]).encode()
             case 3:
-                yield json.dumps(altered(event, chance), ensure_ascii=False).encode("utf-8", "surrogatepass")
+                yield json.dumps(altered(event, rng), ensure_ascii=False).encode("utf-8", "surrogatepass")
             case _:
-                yield json.dumps([altered(event, chance)]).encode()
+                yield json.dumps([altered(event, rng)]).encode()

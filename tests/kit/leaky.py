@@ -1,4 +1,4 @@
-"""A handler that reveals its secrets in every way: itself, and through the libraries that it calls."""
+"""A handler that reveals its secrets, directly and through errors of libraries."""
 
 import json
 from datetime import timedelta
@@ -32,7 +32,7 @@ WAYS = (
 
 
 class Leaky(Handler[Event]):
-    """Reveals its secret and its URL in the way that the rule names."""
+    """Reveals its secret and its URL in one of `WAYS`."""
 
     secret: SecretStr
     url: SecretStr
@@ -50,15 +50,15 @@ class Leaky(Handler[Event]):
             case "returns JSON":
                 return Succeeded("done", {"request": {"headers": [secret], "url": url}})
             case "skips":
-                return Skipped(f"{secret} is not wanted at {url}")
+                return Skipped(f"{secret} is not accepted at {url}")
             case "waits":
                 return CheckBack(timedelta(), {"waited": True}, f"{url} has {secret}")
             case "retries":
-                raise RetryLater(f"{url} does not like {secret}")
+                raise RetryLater(f"{url} refuses {secret}")
             case "gives up":
-                raise GiveUp(f"{url} does not like {secret}")
+                raise GiveUp(f"{url} refuses {secret}")
             case "raises":
-                raise RuntimeError(f"{url} does not like {secret}")
+                raise RuntimeError(f"{url} refuses {secret}")
             case "raises a cause":
                 self._chain(secret, url)
             case "raises a key":

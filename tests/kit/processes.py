@@ -19,11 +19,11 @@ from mlevents.local.app import LocalApp
 from tests.kit.started import ROOT
 
 EXAMPLE = ROOT / "local.settings.json.example"
-MOST_DELIVERIES = 100  # of one event; if none succeeds, none ever will
+MAX_DELIVERIES = 100  # of one event
 
 
 def settings_of(connection_string: str, rules: Path, timeout: str = "00:00:20") -> dict[str, str]:
-    """Settings with the rules, and with a table and queues for one test."""
+    """Settings with these rules, and with a table and queues for one test."""
     name = uuid4().hex[:12]
     return {
         "AzureWebJobsStorage": connection_string,
@@ -37,46 +37,46 @@ def settings_of(connection_string: str, rules: Path, timeout: str = "00:00:20") 
 
 @dataclass
 class Hosts:
-    """The hosts, the killed workers, and the number of deliveries."""
+    """Running hosts, with the workers that were killed and the number of deliveries."""
 
     apps: Sequence[LocalApp]
-    chance: random.Random
+    rng: random.Random
     killed: set[int] = field(default_factory=set)
     deliveries: int = 0
-    failed: int = 0  # deliveries that were not answered 202
+    failed: int = 0  # deliveries whose response was not 202
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def deliver(self, event: dict[str, Any]) -> None:
-        """Deliver to any host, and again, as Event Grid would, until one answers 202."""
-        for _ in range(MOST_DELIVERIES):
-            app = self.chance.choice(self.apps)
+        """Deliver an event to random hosts, as Event Grid would, until one responds with 202."""
+        for _ in range(MAX_DELIVERIES):
+            app = self.rng.choice(self.apps)
             with self._lock:
                 self.deliveries += 1
             with suppress(requests.RequestException):
                 headers = {"aeg-event-type": "Notification"}
-                answer = requests.post(app.url_of("azureml_event"), json=[event], headers=headers, timeout=30)
-                if answer.status_code == 202:
+                response = requests.post(app.url_of("azureml_event"), json=[event], headers=headers, timeout=30)
+                if response.status_code == 202:
                     return
             with self._lock:
                 self.failed += 1
-        raise AssertionError(f"{event['id']} was delivered {MOST_DELIVERIES} times without success")
+        raise AssertionError(f"{event['id']} was delivered {MAX_DELIVERIES} times without success")
 
     def deliver_all(self, events: Sequence[dict[str, Any]], at_once: int) -> None:
-        """Deliver in this order, `at_once` at a time."""
+        """Deliver events in this order, `at_once` at the same time."""
         with ThreadPoolExecutor(at_once) as threads:
             list(threads.map(self.deliver, events))
 
     def kill_one(self) -> None:
-        """Kill a worker with SIGKILL, as a machine does that has no memory left."""
+        """Kill a random worker with SIGKILL, as a machine without free memory does."""
         alive = {pid for app in self.apps if (pid := app.worker_pid) is not None} - self.killed
         if alive:
-            self.killed.add(pid := self.chance.choice(sorted(alive)))
+            self.killed.add(pid := self.rng.choice(sorted(alive)))
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
     @contextmanager
     def kills(self, every: float, at_least: int) -> Iterator[None]:
-        """Kill a worker every so many seconds within the block, and after it until `at_least` are killed."""
+        """Kill a worker every so many seconds until the block ends and at least so many were killed."""
         ended = threading.Event()
 
         def kill() -> None:

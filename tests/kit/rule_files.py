@@ -1,4 +1,4 @@
-"""Rules files for tests, and handlers with special event types, settings and validators."""
+"""Rules files for tests, and handlers with unusual event types, settings and validators."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,7 +70,7 @@ class Login(BaseModel):
 
 
 class Call(_Succeeding):
-    """Has secrets, and validators that put their input into their messages."""
+    """Has secrets, and validators whose messages contain their input."""
 
     url: str = "https://example.com"
     method: Literal["get", "post"] = "get"

@@ -7,7 +7,7 @@ from tests.kit.crash_enumeration import Scenario, ScenarioRun, effects_of
 
 
 def entry(name: str, *script: str, do: str = "ScriptedSteps", on: str = "RunStatusChanged", **keys: str) -> str:
-    """A rule of a rules file; `file` fills in the name of the scenario."""
+    """A rule of a rules file; `file` inserts the name of the scenario."""
     head = [] if "after" in keys else [f"on: {on}"]
     more = [f"{key}: {value}" for key, value in keys.items()]
     words = ", ".join(f'"{word}"' for word in script or ("succeed",))
@@ -62,7 +62,7 @@ FOLLOWING = Scenario(
 
 
 def _in_order(run: ScenarioRun) -> None:
-    """The late event is not acted on after the latest one, and `at_most` lets one of the two pass."""
+    """The late event is not acted on after the latest one, and `at_most` allows one of the two."""
     acted = [effect.event for effect in effects_of(run, "latest")]
     assert "late" not in acted[acted.index("latest") :]
     counted = sorted(record.status for (_, rule), record in run.actions().items() if rule == "once")
@@ -93,8 +93,8 @@ GUARDED = Scenario(
 
 def _one_at_a_time(run: ScenarioRun) -> None:
     """Neither action starts before the other one has ended."""
-    turns = [event for event, _ in groupby(effect.event for effect in effects_of(run, "deploy"))]
-    assert sorted(turns) == ["v1", "v2"]
+    in_order = [event for event, _ in groupby(effect.event for effect in effects_of(run, "deploy"))]
+    assert sorted(in_order) == ["v1", "v2"]
 
 
 LOCKED = Scenario(
@@ -108,19 +108,19 @@ LOCKED = Scenario(
 REFUSED = Scenario(
     "refused",
     files={
-        "team.yaml": file("refused", entry("sound", "succeed")),
+        "team.yaml": file("refused", entry("valid", "succeed")),
         "other.yaml": file("refused", entry("late", when="[nonsense]")),
     },
     fixed={
         "other.yaml": file(
             "refused",
             entry("late", "retry", "succeed"),
-            entry("late-after", after="{ rules: sound }"),
-            entry("not-this", on="RunCompleted"),
+            entry("late-after", after="{ rules: valid }"),
+            entry("unmatched", on="RunCompleted"),
         )
     },
     events=(run_event("e1", "Failed", 1),),
-    ends={("e1", "sound"): "succeeded", ("e1", "late"): "succeeded", ("e1", "late-after"): "succeeded"},
+    ends={("e1", "valid"): "succeeded", ("e1", "late"): "succeeded", ("e1", "late-after"): "succeeded"},
     most_dequeues=1,
 )
 

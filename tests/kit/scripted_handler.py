@@ -1,4 +1,4 @@
-"""Scripted handlers that record each effect with its step, so that a repeated effect can be recognized."""
+"""Scripted handlers that record each effect with its step, so that tests recognize repeated effects."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,7 +10,7 @@ from tests.kit.faults import Effect
 
 
 class ScriptedSteps(Handler[Event]):
-    """Takes one step of its script per call. Its state has the number of the step; a retry shows in the failures."""
+    """Takes one step of its script per call. Its state has the number of the step; ``retry`` fails the first call."""
 
     scenario: str
     script: tuple[str, ...] = ("succeed",)

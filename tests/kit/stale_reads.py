@@ -1,7 +1,7 @@
 """Stale reads: a table that answers reads with the rows of some commits ago.
 
-Reads of Azure Tables are strongly consistent at the primary endpoint; a secondary endpoint or a cache would answer like
-this. Each read sees one point in time, because a secondary applies writes in their order; two reads may see two.
+Reads of Azure Tables are strongly consistent at the primary endpoint; a secondary endpoint or a cache would return
+old rows like this. Each read returns rows of one point in time, because a secondary applies writes in their order.
 """
 
 import random
@@ -12,7 +12,7 @@ from tests.kit.storage import MemoryTable, key_of
 
 
 class VersionedTable(MemoryTable):
-    """A table in memory that keeps its rows as they were after each commit."""
+    """A table in memory that keeps each version of its rows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class VersionedTable(MemoryTable):
         return etags
 
     def as_of(self, commit: int, partition: str, first: str, last: str) -> list[Row]:
-        """The rows that `read` returned after that many commits."""
+        """The rows that `read` would have returned after that many commits."""
         keys = sorted(key for key in self._ever[partition] if first <= key < last)
         then = ([row for n, row in self._history[partition, key] if n <= commit] for key in keys)
         return [rows[-1] for rows in then if rows and rows[-1]]
@@ -39,13 +39,13 @@ class VersionedTable(MemoryTable):
 class StaleReads:
     """A table half of whose reads are up to `most` commits old. Writes are not delayed."""
 
-    def __init__(self, table: VersionedTable, chance: random.Random, most: int) -> None:
+    def __init__(self, table: VersionedTable, rng: random.Random, most: int) -> None:
         self._table: Table = table
-        self._as_of, self._chance, self._most = table, chance, most
+        self._as_of, self._rng, self._most = table, rng, most
         self.stale = 0
 
     def read(self, partition: str, first: str, last: str) -> list[Row]:
-        age = self._chance.randint(0, self._most) if self._chance.random() < 0.5 else 0
+        age = self._rng.randint(0, self._most) if self._rng.random() < 0.5 else 0
         rows = self._as_of.as_of(self._as_of.commits - age, partition, first, last)
         self.stale += rows != self._table.read(partition, first, last)
         return rows

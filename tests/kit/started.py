@@ -1,4 +1,4 @@
-"""`mlevents` as a process."""
+"""The tool `mlevents` as a process, and its descendants."""
 
 import os
 import re
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Started:
-    """A running command, and its output."""
+    """A running `mlevents` command, and the lines that it has printed."""
 
     def __init__(self, *arguments: str, **environment: str) -> None:
         self.process = subprocess.Popen(
@@ -37,11 +37,13 @@ class Started:
             self.lines.append(line.rstrip("\n"))
 
     def wait_for(self, pattern: str, seconds: float = 30) -> re.Match[str]:
+        """Wait until a printed line matches the pattern."""
         found = until(lambda: next((m for line in self.lines if (m := re.search(pattern, line))), None), seconds, self)
         assert isinstance(found, re.Match)
         return found
 
     def end(self, number: signal.Signals | None = None, seconds: float = 30) -> int:
+        """Send a signal, if one is given, and wait for the exit code."""
         if number is not None and self.process.poll() is None:
             self.process.send_signal(number)
         code = self.process.wait(seconds)
@@ -52,6 +54,7 @@ class Started:
 
 
 def until(condition: Callable[[], Any], seconds: float = 30, started: Started | None = None) -> Any:
+    """Wait until the condition is true, and return its value. The time only ends a test that would hang."""
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "\n".join(started.lines if started else ["the condition did not become true"])
@@ -60,6 +63,7 @@ def until(condition: Callable[[], Any], seconds: float = 30, started: Started | 
 
 
 def descendants(pid: int) -> set[int]:
+    """The ids of all child processes of a process, and of theirs."""
     listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     parents = {int(child): int(parent) for child, parent in map(str.split, listed.splitlines())}
     found: set[int] = set()
@@ -69,7 +73,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def running(pids: set[int]) -> set[int]:
-    """The processes that run, without zombies, whose parents have not waited for them yet."""
+    """Those of these processes that run. Zombies, for which their parents have not waited, do not."""
     listed = subprocess.run(["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=True).stdout
     states = dict(line.split() for line in listed.splitlines())
     return {pid for pid in pids if not states.get(str(pid), "Z").startswith("Z")}

@@ -1,7 +1,7 @@
-"""Doubles of storage: a table and a queue in memory, the limits of Azure Tables, and a clock for tests to move.
+"""Doubles of storage: a table and a queue in memory, the limits of Azure Tables, and a clock that tests set.
 
 tests/dispatch/inbox/test_tables.py runs the same tests against these doubles and against Azurite. `AzureLimits` wraps
-either, and refuses what Azure refuses and Azurite accepts.
+either, and refuses requests that Azure refuses although Azurite accepts them.
 """
 
 import base64
@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
 @dataclass
 class Clock:
-    """The clock of the app; tests move it."""
+    """The clock of the app."""
 
     time: datetime = NOW
 
@@ -47,21 +47,22 @@ class MemoryTable:
         return [rows[key] for key in keys[bisect_left(keys, first) : bisect_left(keys, last)]]
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
-        there, keys = self._partitions[partition], self._keys[partition]
+        stored, keys = self._partitions[partition], self._keys[partition]
         for row in rows:
-            if (there[row.key].etag if row.key in there else "") != row.etag:
+            if (stored[row.key].etag if row.key in stored else "") != row.etag:
                 raise Conflict(row.key)
-        for gone in delete:
-            key, etag = (gone, "") if isinstance(gone, str) else (gone.key, gone.etag)
-            if key not in there or etag not in ("", there[key].etag):
+        for row_to_delete in delete:
+            etag = "" if isinstance(row_to_delete, str) else row_to_delete.etag
+            key = key_of(row_to_delete)
+            if key not in stored or etag not in ("", stored[key].etag):
                 raise Conflict(f"nothing to delete: {key}")
         written = [Row(row.key, row.values, str(next(self._etags))) for row in rows]
         for row in written:
-            if row.key not in there:
+            if row.key not in stored:
                 insort(keys, row.key)
-            there[row.key] = row
+            stored[row.key] = row
         for key in map(key_of, delete):
-            del there[key], keys[bisect_left(keys, key)]
+            del stored[key], keys[bisect_left(keys, key)]
         return [row.etag for row in written]
 
 
@@ -72,7 +73,7 @@ def key_of(deleted: str | Row) -> str:
 
 @dataclass
 class AzureLimits:
-    """A table that refuses what Azure Tables refuses.
+    """A table with the limits of Azure Tables.
 
     learn.microsoft.com, "Understanding the Table service data model" and "Performing entity group transactions".
     """
@@ -94,7 +95,7 @@ class AzureLimits:
                 raise Refused(f"PropertyValueTooLarge: {sizes}", 400)
             if sum(sizes.values()) > 1_000_000 or len(sizes) > 250:
                 raise Refused("EntityTooLarge", 400)
-        if sum(_sent(row) for row in rows) > 4_000_000:
+        if sum(_sent_size(row) for row in rows) > 4_000_000:
             raise Refused("RequestBodyTooLarge: a transaction's payload has at most 4 MiB", 413)
         return self.table.commit(partition, *rows, delete=delete)
 
@@ -102,7 +103,7 @@ class AzureLimits:
 def _size(value: Value) -> int:
     match value:
         case bool():
-            raise ValueError("a bool is read back as a bool, which no record expects")
+            raise ValueError("no record has a bool")
         case int():
             if not -(2**31) <= value < 2**31:
                 raise ValueError(f"{value} is not an Int32")
@@ -113,7 +114,7 @@ def _size(value: Value) -> int:
             return len(value)
 
 
-def _sent(row: Row) -> int:
+def _sent_size(row: Row) -> int:
     """The length of a row as the SDK sends it: JSON in ASCII, with bytes in Base64."""
     texts = {n: base64.b64encode(v).decode() if isinstance(v, bytes) else v for n, v in row.values.items()}
     return len(json.dumps(texts)) + 1_000  # for the headers of the part, the row's keys and the types of its values
@@ -130,9 +131,9 @@ class MemoryQueue:
         self.messages.append((self.clock.time + after, message))
 
     def drain(
-        self, handle: Callable[[str], None], died: tuple[type[BaseException], ...] = (), most: int = 1_000
+        self, handle: Callable[[str], None], crashes: tuple[type[BaseException], ...] = (), most: int = 1_000
     ) -> None:
-        """Deliver messages as the Functions host does, moving the clock: again after 10 minutes if `handle` died."""
+        """Deliver messages as the Functions host does, moving the clock: again 10 minutes after a crash."""
         for _ in range(most):
             if not self.messages:
                 return
@@ -140,7 +141,7 @@ class MemoryQueue:
             self.clock.time = max(at, self.clock.time)
             try:
                 handle(message)
-            except died:
+            except crashes:
                 self.messages.append((self.clock.time + timedelta(minutes=10), message))
             self.messages.remove((at, message))
         raise AssertionError(f"the queue is not empty after {most} deliveries: {self.messages}")
@@ -148,7 +149,7 @@ class MemoryQueue:
 
 @dataclass
 class CountedCalls:
-    """Storage that counts calls by name, to measure the cost of a step independently of the machine."""
+    """Storage that lists its calls by name: the cost of a step on any machine."""
 
     table: Table
     queue: Queue

@@ -1,4 +1,4 @@
-"""`World`: the app in one process over storage in memory, with a scripted handler and a clock that tests move."""
+"""`World`: the app in one process, over storage in memory, with a scripted handler and a clock that tests set."""
 
 import json
 from collections import defaultdict
@@ -41,9 +41,9 @@ class Call(NamedTuple):
 
 
 class Scripted(Handler[Event]):
-    """A handler with one outcome per call, in the order of its script; the last one repeats. `calls` records its calls.
+    """A handler with one outcome per call of an action, in the order of its script; the last one repeats.
 
-    `world` separates the calls of one test from those of another.
+    `calls` has the calls by `world`, which keeps tests apart.
     """
 
     world: str
@@ -57,9 +57,9 @@ class Scripted(Handler[Event]):
         if crash := self.crashes.get(self.world):
             record = crash.around(record)
         record(Call(event, action))
-        mine = [call for call in self.calls[self.world] if call.action.key == action.key]
-        word, _, rest = self.script[min(len(mine), len(self.script)) - 1].partition(" ")
-        return self._outcome(word, rest, len(mine))
+        of_action = [call for call in self.calls[self.world] if call.action.key == action.key]
+        word, _, rest = self.script[min(len(of_action), len(self.script)) - 1].partition(" ")
+        return self._outcome(word, rest, len(of_action))
 
     def _outcome(self, word: str, rest: str, calls: int) -> Outcome:
         match word:
@@ -80,13 +80,13 @@ class Scripted(Handler[Event]):
             case "break":
                 raise LookupError(rest or "no such thing")
             case "nothing":
-                return None  # type: ignore[return-value]  # as a careless handler may
+                return None  # type: ignore[return-value]  # a handler without type checks may
         raise AssertionError(word)
 
 
 @dataclass
 class World:
-    """An App over storage in memory, and the operations that tests need."""
+    """An App over storage in memory, and operations on it."""
 
     rules: str
     folder: Path
@@ -102,7 +102,7 @@ class World:
         Scripted.crashes[self.name] = self.crash
 
     def write(self, rules: str, file: str = "team.yaml") -> None:
-        """Write a rules file and load all. In it ``SCRIPTED`` is the scripted handler, ``WORLD`` this world's name."""
+        """Write a rules file and load all. ``SCRIPTED`` stands for the scripted handler, ``WORLD`` for this world."""
         folder = self.folder / "rules"
         folder.mkdir(exist_ok=True)
         (folder / "workspaces.yaml").write_text(self.workspaces)
@@ -121,7 +121,7 @@ class World:
 
     @property
     def crashing_app(self) -> App:
-        """The app with a worker that dies where `crash` says."""
+        """The app in a worker that crashes at the points of `crash`."""
         inbox = Inbox(self.crash.table(self.table), LEASE)
         return App(self.loaded, inbox, self.crash.queue(self.queue), self.clock, self.sleep)
 
@@ -131,12 +131,12 @@ class World:
             receive(json.dumps(event.wire()), self.app)
 
     def run(self, most: int = 1_000) -> None:
-        """Deliver messages until there are none, and move the clock to their times."""
+        """Deliver messages until there are none, moving the clock to the time of each."""
         app = self.crashing_app
-        self.queue.drain(lambda message: act(message, app), died=(WorkerDied,), most=most)
+        self.queue.drain(lambda message: act(message, app), crashes=(WorkerDied,), most=most)
 
     def step(self, times: int = 1) -> None:
-        """Deliver the next messages one by one, and move the clock to their times."""
+        """Deliver the next messages, moving the clock to the time of each."""
         for _ in range(times):
             first = min(self.queue.messages)
             self.queue.messages.remove(first)
@@ -149,12 +149,12 @@ class World:
         return Scripted.calls[self.name]
 
     def history(self, day: str = "2026-11-22") -> DayHistory:
-        """What the inbox holds of a day."""
+        """The record of a day."""
         return self.app.inbox.history.day(day)
 
     @property
     def actions(self) -> dict[str, ActionRecord]:
-        """The actions by rule; most tests have one event."""
+        """The actions by rule, of tests with one event."""
         return {id.rule: record for day in self.app.inbox.history.days() for id, record in self.history(day).actions}
 
     def ends(self) -> dict[str, str]:

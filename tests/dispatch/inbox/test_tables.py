@@ -238,7 +238,7 @@ def test_queue_in_memory_delivers_in_order_of_time() -> None:
             raise TimeoutError
 
     start = clock()
-    queue.drain(handle, died=(TimeoutError,))
+    queue.drain(handle, crashes=(TimeoutError,))
     assert seen == [
         ("early", start),
         ("late", start + timedelta(minutes=5)),
