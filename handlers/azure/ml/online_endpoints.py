@@ -12,6 +12,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from handlers.azure import cloud
 from handlers.azure.errors import translated_errors
 from handlers.azure.ml.endpoints import Code, Endpoints, code_arguments
+from handlers.azure.ml.quota import quota_problem
 from handlers.azure.ml.resources import Answer, Endpoint, NewDeployment
 
 LOG_LINES = 100
@@ -115,7 +116,7 @@ class OnlineEndpoints(Endpoints):
             return self._compute_problem(self.compute)
         if not self.instance_type:
             return ""
-        return self.azureml.quota_problem(self.instance_type, self.instance_count)
+        return quota_problem(self.azureml, self.instance_type, self.instance_count)
 
     def log(self, endpoint: str, name: str) -> str:
         """The end of the log of a deployment's container, or of the one that downloads its model; empty if none."""

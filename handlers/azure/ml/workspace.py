@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,22 +9,19 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import ResourceNotFoundError
 
 from handlers.azure import cloud
 from handlers.azure.arm import Arm
 from handlers.azure.credential import credential
-from handlers.azure.errors import QUOTA_HINT, translated_errors
+from handlers.azure.errors import translated_errors
 from handlers.azure.ml.resources import Model, ModelRef
 from handlers.azure.transport import ONCE, Transport
-from handlers.base import GiveUp
 from schemas import WorkspaceId
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.core.credentials import TokenCredential
-
-_ALL = "totalregional"  # as `_family` spells it: the quota of the whole region
 
 
 class AzureML:
@@ -98,28 +94,6 @@ class AzureML:
         """The region of the workspace. Raises LookupError if the service does not return it."""
         return str((self.arm.get(self.path) or {})["location"])
 
-    def quota_problem(self, instance_type: str, instances: int) -> str:
-        """Why the quota does not suffice for so many instances; empty if it does, or if that is unknown.
-
-        Azure ML needs a fifth more than the instances for upgrades, but not for all sizes: that is left to the service.
-        So is everything that is missing in the responses (learn.microsoft.com/rest/api/azureml, "Usages - List" and
-        "Virtual Machine Sizes - List").
-        """
-        try:
-            location = self.location
-            base = f"/subscriptions/{self.workspace.subscription}/providers/Microsoft.MachineLearningServices/locations"
-            sizes = (self.arm.get(f"{base}/{location}/vmSizes") or {}).get("value", ())
-            size = next(s for s in sizes if s["name"].casefold() == instance_type.casefold())
-            family, needed = _family(size["family"]), int(size["vCPUs"]) * instances
-            usages = list(self.arm.items(f"{base}/{location}/usages"))
-            full = next(u for u in usages if _family(u["name"]["value"]) in {family, _ALL} and _is_exceeded(u, needed))
-        except (HttpResponseError, GiveUp, LookupError, TypeError, ValueError, StopIteration):
-            return ""
-        return (
-            f"no quota: {instances} of {instance_type} need {needed} cores, and in {location} {full['currentValue']} "
-            f"of the {full['limit']} of {full['name']['value']} are in use; {QUOTA_HINT}"
-        )
-
 
 def connect(workspace: WorkspaceId) -> AzureML:
     """The client of a workspace, with the app's credential; always the same one, which keeps connections and tokens."""
@@ -156,13 +130,3 @@ def _model(found: Any, ref: ModelRef) -> Model:
     if created and not created.tzinfo:
         created = created.replace(tzinfo=UTC)
     return Model(ref, str(found.type or ""), dict(found.tags or {}), dict(found.properties or {}), created)
-
-
-def _is_exceeded(usage: dict[str, Any], needed: int) -> bool:
-    """Is less of a quota left than needed? A negative limit means that there is none."""
-    return 0 <= int(usage["limit"]) < int(usage["currentValue"]) + needed
-
-
-def _family(name: str) -> str:
-    """The common part of the service's spellings: standardDSv2Family, Standard DSv2 Family Cluster Dedicated vCPUs."""
-    return re.sub(r"[\s_]|family|cluster|dedicated|vcpus", "", name.casefold())
