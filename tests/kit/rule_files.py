@@ -11,7 +11,7 @@ from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from handlers.base import Action, Handler, Outcome, Succeeded
 from schemas import Event, ModelRegistered, RunStatusChanged
-from tests.kit.world import SETTINGS, WORKSPACES
+from tests.kit.world import SETTINGS, WORKSPACES, entry
 
 HERE = __name__
 
@@ -29,12 +29,7 @@ def loaded(folder: Path, settings: Mapping[str, str] = MappingProxyType({}), /, 
 def rule(**keys: str) -> str:
     """One rule of a rules file, with one line for each key, in this order."""
     keys = {"name": "a", **({} if "after" in keys else {"on": "RunStatusChanged"}), "do": "log", **keys}
-    return "  - " + "\n    ".join(f"{key}: {value}" for key, value in keys.items()) + "\n"
-
-
-def rules(*texts: str) -> str:
-    """A rules file with these rules."""
-    return "rules:\n" + "".join(texts)
+    return entry(keys)
 
 
 class _Succeeding(Handler[Event]):

@@ -4,21 +4,17 @@ from itertools import groupby
 
 from schemas import ModelRegistered, RunStatusChanged
 from tests.kit.crash_enumeration import Scenario, ScenarioRun, effects_of
+from tests.kit.world import entry
 
 
-def entry(name: str, *script: str, do: str = "ScriptedSteps", on: str = "RunStatusChanged", **keys: str) -> str:
+def scripted_rule(name: str, *script: str, do: str = "ScriptedSteps", on: str = "RunStatusChanged", **keys: str) -> str:
     """A rule of a rules file; `file` inserts the name of the scenario."""
-    head = [] if "after" in keys else [f"on: {on}"]
-    more = [f"{key}: {value}" for key, value in keys.items()]
     words = ", ".join(f'"{word}"' for word in script or ("succeed",))
-    lines = [
-        f"name: {name}",
-        *head,
-        *more,
-        f"do: tests.kit.scripted_handler:{do}",
-        f"with: {{ scenario: SCENARIO, script: [{words}] }}",
-    ]
-    return "  - " + "\n    ".join(lines) + "\n"
+    given = {
+        "do": f"tests.kit.scripted_handler:{do}",
+        "with": f"{{ scenario: SCENARIO, script: [{words}] }}",
+    }
+    return entry({"name": name, **({} if "after" in keys else {"on": on}), **keys, **given})
 
 
 def file(scenario: str, *entries: str) -> str:
@@ -42,11 +38,11 @@ FOLLOWING = Scenario(
     files={
         "team.yaml": file(
             "following",
-            entry("a", "retry", "wait 60", "succeed"),
-            entry("b", "give-up"),
-            entry("after-a", "wait 5", "succeed", after="{ rules: [a, b], outcome: any }"),
-            entry("after-after", after="{ rules: after-a }"),
-            entry("after-nothing", after="{ rules: a, outcome: failed }"),
+            scripted_rule("a", "retry", "wait 60", "succeed"),
+            scripted_rule("b", "give-up"),
+            scripted_rule("after-a", "wait 5", "succeed", after="{ rules: [a, b], outcome: any }"),
+            scripted_rule("after-after", after="{ rules: after-a }"),
+            scripted_rule("after-nothing", after="{ rules: a, outcome: failed }"),
         )
     },
     events=(run_event("e1", "Failed", 1),),
@@ -75,8 +71,8 @@ GUARDED = Scenario(
     files={
         "team.yaml": file(
             "guarded",
-            entry("latest", "retry", "succeed", latest_only="true"),
-            entry("once", "retry", "succeed", at_most="{ count: 1, every: 1d, by: data.runId }"),
+            scripted_rule("latest", "retry", "succeed", latest_only="true"),
+            scripted_rule("once", "retry", "succeed", at_most="{ count: 1, every: 1d, by: data.runId }"),
         )
     },
     events=(run_event("latest", "Failed", 2), run_event("late", "Running", 1)),
@@ -99,7 +95,11 @@ def _one_at_a_time(run: ScenarioRun) -> None:
 
 LOCKED = Scenario(
     "locked",
-    files={"team.yaml": file("locked", entry("deploy", "wait 20", "succeed", do="LockedSteps", on="ModelRegistered"))},
+    files={
+        "team.yaml": file(
+            "locked", scripted_rule("deploy", "wait 20", "succeed", do="LockedSteps", on="ModelRegistered")
+        )
+    },
     events=(model_event("v1", "1", 1), model_event("v2", "2", 2)),
     ends={("v1", "deploy"): "succeeded", ("v2", "deploy"): "succeeded"},
     check=_one_at_a_time,
@@ -108,15 +108,15 @@ LOCKED = Scenario(
 REFUSED = Scenario(
     "refused",
     files={
-        "team.yaml": file("refused", entry("valid", "succeed")),
-        "other.yaml": file("refused", entry("late", when="[nonsense]")),
+        "team.yaml": file("refused", scripted_rule("valid", "succeed")),
+        "other.yaml": file("refused", scripted_rule("late", when="[nonsense]")),
     },
     fixed={
         "other.yaml": file(
             "refused",
-            entry("late", "retry", "succeed"),
-            entry("late-after", after="{ rules: valid }"),
-            entry("unmatched", on="RunCompleted"),
+            scripted_rule("late", "retry", "succeed"),
+            scripted_rule("late-after", after="{ rules: valid }"),
+            scripted_rule("unmatched", on="RunCompleted"),
         )
     },
     events=(run_event("e1", "Failed", 1),),

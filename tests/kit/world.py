@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -164,11 +165,14 @@ class World:
 
 def rule(name: str, *script: str, on: str = "RunStatusChanged", **keys: Any) -> str:
     """A rule of a rules file, with a scripted handler."""
-    head = [] if "after" in keys else [f"on: {on}"]
-    more = [f"{key}: {value}" for key, value in keys.items()]
     words = ", ".join(f'"{word}"' for word in script or ("succeed",))
-    lines = [f"name: {name}", *head, *more, "do: SCRIPTED", f"with: {{ world: WORLD, script: [{words}] }}"]
-    return "  - " + "\n    ".join(lines) + "\n"
+    given = {"do": "SCRIPTED", "with": f"{{ world: WORLD, script: [{words}] }}"}
+    return entry({"name": name, **({} if "after" in keys else {"on": on}), **keys, **given})
+
+
+def entry(keys: Mapping[str, object]) -> str:
+    """A rule of a rules file, with one line for each key, in this order."""
+    return "  - " + "\n    ".join(f"{key}: {value}" for key, value in keys.items()) + "\n"
 
 
 def rules(*texts: str) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from dispatch.rules.rule import Rules
-from tests.kit.rule_files import Call, loaded, rule, rules
+from tests.kit.rule_files import Call, loaded, rule
+from tests.kit.world import rules
 
 SECRET = "hunter2-bad"
 

@@ -8,8 +8,8 @@ import pytest
 from dispatch.rules.rule import Rules
 from handlers import builtin
 from tests.kit.cost import calls_of
-from tests.kit.rule_files import HERE, loaded, rule, rules
-from tests.kit.world import SETTINGS, WORKSPACES
+from tests.kit.rule_files import HERE, loaded, rule
+from tests.kit.world import SETTINGS, WORKSPACES, rules
 
 EITHER = "'on' lists the events on which it acts, 'after' the rules that it follows."
 GROUP = "Write a condition, such as data.runStatus StringIn Failed, or a group: { any: [condition, condition] }."

@@ -8,8 +8,8 @@ from dispatch.inbox.actions import MAX_ACTIONS
 from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from schemas import RunStatusChanged
-from tests.kit.rule_files import loaded, rule, rules
-from tests.kit.world import SETTINGS, WORKSPACES
+from tests.kit.rule_files import loaded, rule
+from tests.kit.world import SETTINGS, WORKSPACES, rules
 
 BAD = rules(rule(name="bad", zzz="1"))
 

@@ -18,8 +18,8 @@ from schemas import (
     RunStatusChanged,
     parse_event,
 )
-from tests.kit.rule_files import loaded, rule, rules
-from tests.kit.world import SETTINGS
+from tests.kit.rule_files import loaded, rule
+from tests.kit.world import SETTINGS, rules
 
 ROOT = Path(__file__).parents[3]
 BREACH = {"runTags": {"azureml_modelmonitor_threshold_breached": "The signal 'churn' has failed"}}

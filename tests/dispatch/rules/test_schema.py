@@ -9,8 +9,8 @@ from jsonschema import Draft7Validator
 from dispatch.rules.reading.yaml import parse
 from dispatch.rules.schema import SCHEMAS, as_text, rules_schema, workspaces_schema
 from tests.dispatch.rules.test_docs import EXAMPLES, as_file
-from tests.kit.rule_files import rule, rules
-from tests.kit.world import WORKSPACES
+from tests.kit.rule_files import rule
+from tests.kit.world import WORKSPACES, rules
 
 ROOT = Path(__file__).parents[3]
 FILES = [*(ROOT / "rules").glob("*.yaml"), *(ROOT / "samples" / "rules").glob("*.yaml")]
