@@ -1,6 +1,7 @@
 """Fixtures for all tests: a storage account on this machine, and rules about processes and coverage."""
 
 import os
+import platform
 import subprocess
 from collections.abc import Iterator
 
@@ -14,6 +15,8 @@ MEASURED = "COVERAGE_PROCESS_CONFIG"  # makes coverage measure child processes, 
 # The same examples in every run, and no deadline, which would depend on the machine.
 settings.register_profile("mlevents", deadline=None, derandomize=True, database=None)
 settings.load_profile("mlevents")
+
+platform.processor()  # starts a process, once: the SDKs ask for it when they are first used
 
 SERVICES = {"azurite", "azure"}  # fixtures: an Azurite process; an emulated Azure that listens over HTTPS
 
