@@ -31,7 +31,7 @@ test: $(READY) lint  ## check style and types, and run all tests with coverage
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --durations 10
 
 test-fast: $(VENV)/.ready  ## run the tests that need no other process, in about a minute
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not services and not soak and not fuzz" --durations 10
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not services and not slow and not soak and not fuzz" --durations 10
 
 bench: $(READY)  ## measure an event and a cold start, and compare with peers
 	@$(PIP) install -r requirements-bench.txt -c constraints.txt

@@ -15,7 +15,7 @@ from tests.kit.crash_enumeration import Scenario, ScenarioRun, check, swept
 from tests.kit.faults import Fault, Faults
 from tests.kit.scenarios import SCENARIOS
 
-pytestmark = pytest.mark.no_cover  # other tests cover the same lines
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # other tests cover the same lines
 
 SEED = 20261122
 FIRSTS, SECONDS = 9, 4  # how many pairs of each scenario are in the default run

@@ -56,6 +56,7 @@ def test_more_than_a_hundred_hostile_templates_are_tried() -> None:
     assert len(set(HOSTILE)) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover  # slow with coverage, and other tests reach the same lines
 @pytest.mark.parametrize(
     ("source", "kind"),
@@ -78,6 +79,7 @@ def test_hostile_template_is_stopped(source: str, kind: type[Template], small_bu
     assert calls <= CALLS * small_budget // OPERATION
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover  # slow with coverage, and other tests reach the same lines
 @pytest.mark.parametrize("source", TOO_MUCH_OF_LARGE)
 def test_template_that_does_too_much_with_a_large_event_is_stopped(source: str) -> None:
@@ -85,6 +87,7 @@ def test_template_that_does_too_much_with_a_large_event_is_stopped(source: str) 
         Template(source).render(LARGE)
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover  # slow with coverage, and other tests reach the same lines
 @pytest.mark.parametrize("kind", [Template, HtmlTemplate])
 @pytest.mark.parametrize("source", WITHIN_LIMIT)

@@ -130,6 +130,7 @@ def written(members: list[list[str]]) -> str:
     return ", ".join(f'"{name}": {value}' for name, value in members)
 
 
+@pytest.mark.slow
 @repeatable
 @given(texts())
 def test_both_readers_agree_on_any_change_to_an_event(text: str) -> None:
@@ -138,6 +139,7 @@ def test_both_readers_agree_on_any_change_to_an_event(text: str) -> None:
     assert_identical(text.encode("utf-8", "surrogatepass"))
 
 
+@pytest.mark.slow
 @repeatable
 @given(st.sampled_from(EXAMPLES), st.text(max_size=6), st.sampled_from(["id", "subject", "topic", "eventTime"]))
 def test_both_readers_agree_on_any_text_in_the_envelope(wire: dict[str, Any], text: str, name: str) -> None:

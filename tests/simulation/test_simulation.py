@@ -9,7 +9,7 @@ from tests.kit.stale_reads import StaleReads, VersionedTable
 from tests.simulation.invariants import check
 from tests.simulation.simulation import Parameters, Simulation
 
-pytestmark = pytest.mark.no_cover  # other tests cover these lines
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # other tests cover the same lines
 
 SEED = 20261122
 SMALL = Parameters(SEED, events=100, days=0.25, refused=1, outage=0.5)

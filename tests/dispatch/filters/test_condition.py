@@ -198,6 +198,7 @@ def text_of(name: str, key: str) -> str:
     return " ".join([key, name, *(str(value).replace(" ", "").strip("[]") for value in given)])
 
 
+@pytest.mark.slow
 @given(operator=st.sampled_from(OPERATORS), key=KEYS.filter(lambda key: key.count(".") < 2), event=EVENTS)
 @settings(max_examples=300)
 def test_a_condition_matches_as_the_advanced_filter(operator: Operator, key: str, event: dict[str, Any]) -> None:

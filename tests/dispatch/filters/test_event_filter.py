@@ -449,6 +449,7 @@ NAMES = st.sampled_from(["id", "topic", "subject", "eventType", "type", "data", 
 EVENTS = st.dictionaries(NAMES, st.dictionaries(NAMES, JSON, max_size=4) | JSON, max_size=8)
 
 
+@pytest.mark.slow
 @given(members=FILTERS, event=EVENTS)
 @settings(max_examples=300)
 def test_a_valid_filter_can_be_evaluated_for_any_event(members: dict[str, Any], event: dict[str, Any]) -> None:

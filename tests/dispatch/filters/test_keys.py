@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,6 +113,7 @@ def condition(operator: Operator, key: str) -> Condition:
 CONDITIONS = st.builds(condition, st.sampled_from(OPERATORS), st.sampled_from(KEYS))
 
 
+@pytest.mark.slow
 @given(context=contexts(), conditions=st.lists(CONDITIONS, min_size=1, max_size=12))
 @settings(max_examples=500)
 def test_a_compiled_condition_agrees_with_the_plain_evaluator(context: Context, conditions: list[Condition]) -> None:

@@ -213,6 +213,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(value=JSON | st.sampled_from(["contoso", "azure", 5, 3500]))
 @settings(max_examples=200)
 def test_a_negated_operator_inverts_the_plain_one_for_any_value(value: Any) -> None:

@@ -23,7 +23,7 @@ from tests.kit.faults import CrashAt, CrashPoint, WorkerDied
 from tests.kit.storage import NOW
 from tests.kit.world import WORKSPACES, World, rule, rules
 
-pytestmark = pytest.mark.no_cover  # the same lines many times; that they are reached, other tests show
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # other tests cover the same lines
 
 EVENT = RunStatusChanged.example(id="e1")
 OTHER = EVENT.model_copy(update={"id": "e2"})

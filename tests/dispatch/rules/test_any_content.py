@@ -15,7 +15,7 @@ from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from schemas import EVENT_TYPES
 
-pytestmark = pytest.mark.no_cover  # runs the same lines many times; other tests cover them
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # other tests cover the same lines
 
 RULES = Path(__file__).parents[3] / "samples" / "rules"
 GOOD = {path.name: path.read_text() for path in RULES.glob("*.yaml")}

@@ -342,6 +342,7 @@ MANY_ERRORS: dict[str, Callable[[int], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", MANY_ERRORS.values(), ids=MANY_ERRORS)
 def test_cost_of_reporting_errors_is_linear(text: Callable[[int], str], tmp_path: Path) -> None:
     """Four times as many errors cost about four times as many calls; comparing each with all others, sixteen times."""

@@ -205,6 +205,7 @@ MARKS = "-:?[]{},#&*!|>%@`'\"\n\t ~<="
 WORDS = ["rules", "  ", "a", "1", "${", "${RULES_X}", "}", "\n  ", "- ", ": ", "---", "\r"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([*MARKS, *WORDS]), max_size=60).map("".join))
 @settings(max_examples=1000)
 def test_reading_never_raises_and_positions_are_in_the_text(text: str) -> None:

@@ -129,6 +129,7 @@ def test_hostile_run_over_azure(service: MailService, text: str, email: Email) -
     assert_harmless_mail(over_azure(service, email, run_with(text)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["<" * 1_000_000, "\u202e" * 1_000_000, "https://e.example " * 50_000])
 def test_event_of_a_million_characters(server: MailServer, text: str) -> None:
     """Event Grid delivers events of up to 1 MB."""
@@ -173,6 +174,7 @@ def test_html_in_a_tag_is_shown_as_text(server: MailServer) -> None:
     assert Page(mail.html).links == []
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(codec=None), max_size=200))
 def test_any_text_in_a_tag(server: MailServer, text: str) -> None:
