@@ -14,6 +14,9 @@ FOLDERS = "folders"
 APP_FOLDER = Path(__file__).resolve().parents[1]  # unless the context names others
 
 WHERE = "name one beside the rules file, or from the app's folder"
+MAX_BYTES = 1_000_000  # of a file that a handler reads
+
+_SETTINGS = "local.settings.json"  # the app settings of a developer's machine, with their secrets
 
 
 class FileName(str):
@@ -41,6 +44,45 @@ class FileName(str):
     def is_inside(self) -> bool:
         """Is the path in one of the folders, after following links and ``..``?"""
         return any(self.path.is_relative_to(folder) for folder in self.folders)
+
+    def read(self, limit: int = MAX_BYTES) -> bytes:
+        """The content of the file.
+
+        Raises ValueError, with the name, for a file outside of the folders, for ``local.settings.json``, for anything
+        that is not a regular file, and for a file that is missing, unreadable or larger than `limit` bytes.
+        """
+        self._check_inside("file")
+        try:
+            if self.path.exists() and not self.path.is_file():  # a read of a device or a pipe may never end
+                raise ValueError(f"{str(self)!r} is not a regular file; {WHERE}")
+            with self.path.open("rb") as stream:
+                content = stream.read(limit + 1)
+        except OSError as error:
+            raise ValueError(f"{str(self)!r} cannot be read: {error.strerror}; {WHERE}") from error
+        if len(content) > limit:
+            raise ValueError(f"{str(self)!r} is larger than {limit:,} bytes")
+        return content
+
+    def check_folder(self) -> None:
+        """Check that this is the name of a folder whose content may be uploaded.
+
+        Raises ValueError, with the name, if it is outside of the folders, is not a folder, or contains a
+        ``local.settings.json``, as the app's own folder does.
+        """
+        self._check_inside("folder")
+        if not self.path.is_dir():
+            raise ValueError(f"there is no folder {str(self)!r}; {WHERE}")
+        if (self.path / _SETTINGS).exists():
+            raise ValueError(
+                f"the folder {str(self)!r} contains {_SETTINGS}, whose settings are secret; name another one"
+            )
+
+    def _check_inside(self, noun: str) -> None:
+        if not self.is_inside:
+            example = "rules/jobs/retrain.yml" if noun == "file" else "rules/code"
+            raise ValueError(f"{str(self)!r} is outside of the app's folder; name a {noun} in it, like {example}")
+        if self.path.name.casefold() == _SETTINGS:
+            raise ValueError(f"{str(self)!r} is {_SETTINGS}, whose settings are secret; name another {noun}")
 
 
 def path_of(name: str) -> Path:

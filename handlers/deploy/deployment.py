@@ -98,6 +98,10 @@ def run_smoke_test(plan: Plan, endpoint: Endpoint) -> SmokeTestResult:
     if test is None:
         return SmokeTestResult(Verdict.PASSED)
     try:
-        return test.classify(plan.endpoints.score(endpoint, plan.name, test.body()), plan.event)
-    except (OSError, TemplateError) as error:
+        body = test.body()
+    except ValueError as error:
+        return SmokeTestResult(Verdict.FAILED, str(error))
+    try:
+        return test.classify(plan.endpoints.score(endpoint, plan.name, body), plan.event)
+    except TemplateError as error:
         return SmokeTestResult(Verdict.FAILED, f"{type(error).__name__}: {error}")

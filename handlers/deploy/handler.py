@@ -19,7 +19,7 @@ from handlers.deploy.plan import Plan
 from handlers.deploy.smoke_test import SmokeTest
 from handlers.deploy.steps import roll_out
 from handlers.duration import Duration, PollInterval, format_duration
-from handlers.file_field import WHERE, FileName
+from handlers.file_field import FileName
 from handlers.template import Template
 from handlers.workspace_field import TargetWorkspace
 from schemas import ModelRegistered, WorkspaceId
@@ -85,8 +85,11 @@ class Deploy(Handler[ModelRegistered]):
     def _code_must_exist(cls, value: str, info: ValidationInfo) -> str:
         if not value or value.startswith(("azureml:", "/subscriptions/")):
             return value
-        if not (folder := FileName.of(value, info)).path.is_dir():
-            raise ValueError(f"there is no folder {value!r}; {WHERE}, or a code asset: azureml:…")
+        folder = FileName.of(value, info)
+        try:
+            folder.check_folder()
+        except ValueError as error:
+            raise ValueError(f"{error}, or a code asset: azureml:…") from error
         return folder
 
     @model_validator(mode="after")

@@ -8,11 +8,23 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, mod
 
 from handlers.azure.ml.resources import Answer
 from handlers.errors import DENIED, NOT_READY_TO_SCORE
-from handlers.file_field import WHERE, FileName, path_of
+from handlers.file_field import FileName
 from handlers.template import Template
 from schemas import Event
 
 _MAX_TEXT = 300  # characters of an answer that a reason quotes
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text. Raises ValueError for any other text, also for NaN and for values nested too deeply."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("the values are nested too deeply") from error
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON value")
 
 
 class Verdict(Enum):
@@ -48,17 +60,16 @@ class SmokeTest(BaseModel):
     @classmethod
     def _must_be_json(cls, value: str, info: ValidationInfo) -> str:
         file = FileName.of(value, info)
+        content = file.read()
         try:
-            json.loads(file.path.read_bytes())
-        except OSError as error:
-            raise ValueError(f"{value!r} cannot be read: {error.strerror}; {WHERE}") from error
+            parse_json(content)
         except ValueError as error:
             raise ValueError(f"{value!r} is not JSON: {error}") from error
         return file
 
     def body(self) -> bytes:
-        """The request's body. Raises OSError if the file has been deleted."""
-        return path_of(self.request).read_bytes()
+        """The request's body. Raises ValueError if the file cannot be read any more."""
+        return FileName.of(self.request).read()
 
     def classify(self, answer: Answer, event: Event) -> SmokeTestResult:
         """Return the result of the test for this answer. Raises jinja2.TemplateError if `expect` cannot be rendered."""
@@ -71,7 +82,7 @@ class SmokeTest(BaseModel):
         if not 200 <= answer.status < 300:
             return SmokeTestResult(Verdict.FAILED, reason)
         try:
-            value = json.loads(answer.text)
+            value = parse_json(answer.text)
         except ValueError:
             return SmokeTestResult(Verdict.FAILED, f"the answer is not JSON: {quoted}")
         if self.expect is not None and self.expect.render(event, answer=value).strip().casefold() != "true":

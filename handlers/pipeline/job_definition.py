@@ -1,22 +1,24 @@
 """The job that a rule names: a job file of the Azure ML CLI beside the rules, or a registered component."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml import YAML, nodes
+from ruamel.yaml.error import MarkedYAMLError
 
 from handlers.azure.ml.components import Component, ComponentRef, Input
 from handlers.azure.ml.jobs import NewJob
-from handlers.file_field import WHERE, FileName
+from handlers.bounded_yaml import MAX_BYTES, MAX_LEVELS, BoundedComposer
+from handlers.file_field import FileName
 from handlers.pipeline.inputs import DEFAULT_DATA_TYPE, Value
 
 _REQUIRED = {"pipeline": ("jobs", "component"), "command": ("command",)}  # a job of each type needs one of these keys
-_MAX_BYTES = 1_000_000  # of a job file
 _LOCAL = "local"  # azure-ai-ml would start a container on the app's own machine
 
 
@@ -63,44 +65,73 @@ def is_component(job: str) -> bool:
 def read_job_file(name: str) -> JobFile:
     """Read a job file in the folder of the rules or of the app. Raises ValueError if it is missing or invalid."""
     file = FileName.of(name)
-    if not file.is_inside:
-        raise ValueError(f"{name!r} is outside of the app's folder; name a file in it, like rules/jobs/retrain.yml")
-    content = _read_yaml(file.path, name)
-    type_name = str(content.get("type") or "command")
+    return _parse(file.read(MAX_BYTES), name, file.path)
+
+
+@lru_cache(maxsize=64)  # the validators, `plan` and `run` read the same file
+def _parse(data: bytes, name: str, path: Path) -> JobFile:
+    content = _load(data, name)
+    type_name = _text(content.get("type") or "command", "type", name)
     if type_name not in _REQUIRED:
         types = " or ".join(_REQUIRED)
         raise ValueError(f"{name!r} is a job of type {type_name!r}; it must be {types}. Make it a step of a pipeline")
-    if _LOCAL in map(_compute_name, (content.get("compute"), _mapping(content, "settings").get("default_compute"))):
+    if _LOCAL in _computes(content, name):
         raise ValueError(f"{name!r} has compute: {_LOCAL}, which is the machine of this app; name another compute")
     if not any(content.get(key) for key in _REQUIRED[type_name]):
         raise ValueError(
             f"{name!r} is no {type_name} job: it has no {' and no '.join(map(repr, _REQUIRED[type_name]))}"
         )
-    inputs = _mapping(content, "inputs")
+    inputs = {_text(key, "inputs", name): value for key, value in _mapping(content, "inputs").items()}
+    tags = _mapping(content, "tags").items()
     return JobFile(
-        path=file.path,
+        path=path,
         type=type_name,
-        inputs={str(key): _declared(value) for key, value in inputs.items()},
-        data_inputs=frozenset(str(key) for key, value in inputs.items() if isinstance(value, Mapping)),
-        tags={str(key): str(value) for key, value in _mapping(content, "tags").items()},
-        experiment=str(content.get("experiment_name") or ""),
+        inputs={key: _declared(value, f"inputs.{key}.type", name) for key, value in inputs.items()},
+        data_inputs=frozenset(key for key, value in inputs.items() if isinstance(value, Mapping)),
+        tags={(tag := _text(key, "tags", name)): _text(value, f"tags.{tag}", name) for key, value in tags},
+        experiment=_text(content.get("experiment_name") or "", "experiment_name", name),
     )
 
 
-def _read_yaml(path: Path, name: str) -> Mapping[str, Any]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{name!r} cannot be read: {error.strerror}; {WHERE}") from error
+class _Composer(BoundedComposer):
+    """Also limits the levels, to which each alias adds those of its anchor."""
+
+    def get_single_node(self) -> Any:
+        root = super().get_single_node()
+        level = [root] if root is not None else []
+        for _ in range(MAX_LEVELS + 1):
+            level = [child for node in level for child in _children(node)]
+        if level:
+            raise MarkedYAMLError(None, None, f"more than {MAX_LEVELS} levels", level[0].start_mark)
+        return root
+
+
+def _children(node: nodes.Node) -> list[nodes.Node]:
+    if isinstance(node, nodes.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, nodes.SequenceNode) else []
+
+
+def _load(data: bytes, name: str) -> Mapping[str, Any]:
+    """The top-level mapping of a job file."""
     yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _Composer
+    yaml.max_depth = MAX_LEVELS + 1
     yaml.version = (1, 1)  # as azure-ai-ml reads it
     try:
-        content = yaml.load(data) if len(data) <= _MAX_BYTES else None
-    except YAMLError as error:
+        content = yaml.load(data)
+    except Exception as error:  # not only YAMLError: a date or an escape that does not exist raises others
         raise ValueError(f"{name!r} is not YAML: {' '.join(str(error).split())}") from error
     if isinstance(content, Mapping):
         return content
-    raise ValueError(f"{name!r} should contain a job: a mapping (key: value), of at most {_MAX_BYTES} bytes")
+    raise ValueError(f"{name!r} should contain a job: a mapping (key: value)")
+
+
+def _text(value: Any, key: str, name: str) -> str:
+    """The text of a scalar. Raises ValueError for a list or a mapping, whose text could be very long."""
+    if value is None or isinstance(value, str | int | float | date):
+        return str(value)
+    raise ValueError(f"{name!r}: {key} should be a text")
 
 
 def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -109,15 +140,18 @@ def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _compute_name(value: Any) -> str:
-    return str(value or "").removeprefix("azureml:").casefold()
+def _computes(content: Mapping[str, Any], name: str) -> Iterator[str]:
+    """The names of the computes for the whole job."""
+    own, default = content.get("compute"), _mapping(content, "settings").get("default_compute")
+    for key, value in (("compute", own), ("settings.default_compute", default)):
+        yield _text(value or "", key, name).removeprefix("azureml:").casefold()
 
 
-def _declared(value: Any) -> Input:
-    """The type of an input, inferred from its value in the file."""
+def _declared(value: Any, key: str, name: str) -> Input:
+    """The type of an input, inferred from its value in the file; `key` is the name of a data input's type."""
     match value:
         case Mapping():
-            return Input(str(value.get("type") or DEFAULT_DATA_TYPE))
+            return Input(_text(value.get("type") or DEFAULT_DATA_TYPE, key, name))
         case bool():
             return Input("boolean")
         case int() | float():

@@ -1,6 +1,7 @@
 """Files that a rule names, relative to the rules file or to the app's folder."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,55 @@ def test_missing_file_is_an_error_of_the_rule(
     assert reason in output
     if "outside" not in reason:
         assert "name one beside the rules file, or from the app's folder" in output
+
+
+OUTSIDE = {
+    "absolute": "{outside}",
+    "dots": "../outside/secret.json",
+    "link": "rules/link/secret.json",
+    "device": "/dev/zero",
+}
+
+
+@pytest.mark.parametrize("file", OUTSIDE.values(), ids=OUTSIDE)
+def test_smoke_test_outside_of_the_app_is_an_error(file: str, app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outside = app.parent / "outside"
+    outside.mkdir()
+    (outside / "secret.json").write_text("{}")
+    (app / "rules/link").symlink_to(outside)
+    write(app / "rules", "deploy", {"endpoint": "churn", "smoke_test": file.format(outside=outside / "secret.json")})
+    assert check(app) == 1
+    assert "is outside of the app's folder" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", ["/", "/etc", "../..", "/proc/self/root/etc", "rules/link"])
+def test_code_outside_of_the_app_is_an_error(folder: str, app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (app / "rules/link").symlink_to("/etc")
+    write(app / "rules", "deploy", {**DEPLOY, "code": folder})
+    assert check(app) == 1
+    assert f"'{folder}' is outside of the app's folder" in capsys.readouterr().out
+
+
+def test_local_settings_are_never_sent(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither as a request, under any name, nor with the folder that contains them."""
+    (app / "local.settings.json").write_text('{"IsEncrypted": false, "Values": {}}')
+    (app / "rules/request.json").symlink_to(app / "local.settings.json")
+    for name in ("local.settings.json", "request.json"):
+        write(app / "rules", "deploy", {"endpoint": "churn", "smoke_test": name})
+        assert check(app) == 1
+        assert f"'{name}' is local.settings.json, whose settings are secret" in capsys.readouterr().out
+    write(app / "rules", "deploy", {**DEPLOY, "code": ".."})
+    assert check(app) == 1
+    assert "'..' contains local.settings.json, whose settings are secret" in capsys.readouterr().out
+
+
+def test_file_that_cannot_be_read_to_an_end_is_an_error(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(app / "rules/pipe.json")
+    (app / "rules/large.json").write_text(json.dumps("x" * 1_000_000))
+    for name, reason in {"pipe.json": "is not a regular file", "large.json": "is larger than 1,000,000 bytes"}.items():
+        write(app / "rules", "deploy", {"endpoint": "churn", "smoke_test": name})
+        assert check(app) == 1
+        assert f"'{name}' {reason}" in capsys.readouterr().out
 
 
 def test_names_are_relative_to_the_project_without_a_context() -> None:

@@ -13,16 +13,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from ruamel.yaml import YAML, nodes
-from ruamel.yaml.composer import Composer
-from ruamel.yaml.error import MarkedYAMLError, StreamMark
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent
 
 from dispatch.rules.reading.app_settings import substitute
 from dispatch.rules.reading.nodes import START, Node, Position, RuleFile, Scalar, Sequence, Table
-from dispatch.rules.reading.yaml_errors import MAX_LEVELS, MAX_NODES, explain
+from dispatch.rules.reading.yaml_errors import explain
+from handlers.bounded_yaml import MAX_BYTES, MAX_LEVELS, BoundedComposer
 from schemas.errors import shown
-
-MAX_BYTES = 256 * 1024  # some thousand rules
 
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.2.2, 5.1
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as ruamel.yaml counts lines
@@ -99,50 +97,33 @@ def _compose(text: str, file: RuleFile, settings: Mapping[str, str]) -> Node | N
     return None
 
 
-class _Composer(Composer):
-    """Counts nodes, with aliases expanded, and keeps what composed nodes lack: tags, and aliases without an anchor."""
+class _Composer(BoundedComposer):
+    """Keeps what composed nodes lack: tags, and aliases without an anchor."""
 
     def __init__(self, loader: Any = None) -> None:
         super().__init__(loader)
-        self.warn_double_anchors = False
         self.tags: dict[nodes.Node, str] = {}
         self.dangling: dict[nodes.Node, str] = {}  # a placeholder for each invalid alias, with the reason
         self.unfinished: list[nodes.Node] = []  # the mappings and lists around the current position
-        self._sizes: dict[str, int] = {}  # the number of nodes of each anchor that is complete
-        self._count = 0
 
     def compose_node(self, parent: Any, index: Any) -> nodes.Node:
         event = self.parser.peek_event()
         if parent is not None:
             self.unfinished[self.depth - 1 :] = [parent]
-        if isinstance(event, AliasEvent):
-            return self._alias(event, parent, index)
-        self._add(1, event.start_mark)
-        before = self._count
-        if event.anchor:
-            self._sizes.pop(event.anchor, None)  # an anchor may be defined again
-        node: nodes.Node = super().compose_node(parent, index)
-        if event.anchor:
-            self._sizes[event.anchor] = self._count - before + 1
-        if event.tag is not None:
+        is_alias = isinstance(event, AliasEvent)
+        if is_alias and not self.is_complete(event.anchor):
+            return self._dangling(event)
+        node = super().compose_node(parent, index)
+        if not is_alias and event.tag is not None:
             self.tags[node] = str(event.tag)
         return node
 
-    def _alias(self, event: AliasEvent, parent: Any, index: Any) -> nodes.Node:
-        if event.anchor in self._sizes:
-            self._add(self._sizes[event.anchor] + 1, event.start_mark)
-            node: nodes.Node = super().compose_node(parent, index)
-            return node
+    def _dangling(self, event: AliasEvent) -> nodes.Node:
         self.parser.get_event()
         problem = "contains itself" if event.anchor in self.anchors else "is not defined above"
         placeholder = nodes.ScalarNode("", "", event.start_mark, event.end_mark)
         self.dangling[placeholder] = f"*{event.anchor} {problem}"
         return placeholder
-
-    def _add(self, count: int, mark: StreamMark) -> None:
-        self._count += count
-        if self._count > MAX_NODES:
-            raise MarkedYAMLError(None, None, "too many nodes", mark)
 
 
 class _Converter:

@@ -5,9 +5,7 @@ import re
 from ruamel.yaml.error import MarkedYAMLError
 
 from dispatch.rules.errors import one_line
-
-MAX_NODES = 20_000  # with aliases expanded
-MAX_LEVELS = 40
+from handlers.bounded_yaml import MAX_LEVELS, MAX_NODES
 
 _QUOTE = 'Put it in quotes: "…".'
 _INDENT = "Is it indented like its neighbours? A text that contains ': ' or begins with a quote needs quotes around it."

@@ -1,10 +1,16 @@
 """The smoke test of a new deployment."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from emulator import Azure
+from handlers.azure.ml.resources import Answer
+from handlers.deploy.smoke_test import SmokeTest, Verdict
+from handlers.file_field import FOLDERS
+from schemas import ModelRegistered
 from tests.handlers.deploy.conftest import MakeSite
 from tests.handlers.deploy.site import DELETE_EIGHT, EIGHT, PUT_EIGHT, REQUEST, SEVEN, deploy_eight, is_unchanged
 
@@ -29,6 +35,23 @@ def test_deployment_that_fails_the_smoke_test_gets_no_traffic(
     assert said in note
     assert is_unchanged(site)
     assert site.writes() == [PUT_EIGHT, DELETE_EIGHT]
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "NaN", "[-Infinity]", "9" * 10_000], ids=["nested", "nan", "inf", "int"]
+)
+def test_answer_that_is_not_json_fails_the_smoke_test(text: str) -> None:
+    """Also where Python's parser raises RecursionError, or accepts what JSON does not have."""
+    test = SmokeTest.model_validate({"request": REQUEST, "expect": "{{ answer | length }}"})
+    result = test.classify(Answer(200, text), ModelRegistered.example())
+    assert result.verdict is Verdict.FAILED
+    assert result.reason.startswith("the answer is not JSON: ")
+
+
+def test_request_nested_too_deeply_is_not_json(tmp_path: Path) -> None:
+    (tmp_path / "request.json").write_text("[" * 100_000)
+    with pytest.raises(ValidationError, match=r"'request.json' is not JSON: the values are nested too deeply"):
+        SmokeTest.model_validate("request.json", context={FOLDERS: [tmp_path]})
 
 
 def test_smoke_test_goes_to_the_new_deployment_only(serving: MakeSite, azure: Azure) -> None:
