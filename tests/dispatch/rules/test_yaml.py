@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatch.rules.reading.nodes import Node, Position, RuleFile, Sequence, Table
-from dispatch.rules.reading.yaml import MAX_BYTES, parse
+from dispatch.rules.reading.yaml import parse
+from handlers.bounded_yaml import MAX_BYTES
 
 INDENT = "Is it indented like its neighbours? A text that contains ': ' or begins with a quote needs quotes around it."
 BRACES = 'A text that begins with {{ needs quotes: "{{ … }}".'
