@@ -2,7 +2,7 @@
 
 The webhook answers as Microsoft.Azure.WebJobs.Extensions.EventGrid 3.4 does (Azure/azure-sdk-for-net,
 EventGridExtensionConfigProvider.cs, HttpRequestProcessor.cs), without keys, as under Core Tools. Python reads
-the JSON: single quotes and comments, which Newtonsoft.Json allows, are errors here.
+the JSON: single quotes and comments, which Newtonsoft.Json allows, are errors here. `guard` keeps web pages out.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from mlevents.local.host import payloads
 from mlevents.local.host.functions import CallFailed, Function
 from mlevents.local.host.host import Host
 from mlevents.local.host.payloads import Payload
+from mlevents.local.triggers.guard import local_requests_only
 
 LARGEST = 100 * 2**20  # bytes of a request: the real host's default
 _ORIGINS = {  # allowed in the CloudEvents handshake; any other is answered with the first
@@ -39,7 +40,7 @@ class WebApp:
 
     def application(self) -> web.Application:
         """The application for aiohttp to run."""
-        app = web.Application(client_max_size=LARGEST)
+        app = web.Application(client_max_size=LARGEST, middlewares=[local_requests_only])
         for method in ("GET", "PUT", "POST", "DELETE", "OPTIONS"):  # those of HostController.cs
             app.router.add_route(method, "/runtime/webhooks/{extension}", self._webhook)
         app.router.add_get("/admin/functions", self._list, allow_head=False)
@@ -117,7 +118,12 @@ class WebApp:
         await self._host.call(function, payloads.event_grid(event))
 
     async def _call_manually(self, request: web.Request) -> web.Response:
-        """Answer 202 before the function runs, whether it succeeds or not. Disabled functions run, too."""
+        """Answer 202 before the function runs, whether it succeeds or not. Disabled functions run, too.
+
+        As in the real host, the content must be declared as JSON, which a page of another site cannot do unasked.
+        """
+        if request.content_type != "application/json":
+            return web.Response(status=415, text="send the header Content-Type: application/json\n")
         if (function := self._named(request)) is None:
             return web.Response(status=404)
         try:

@@ -1,7 +1,6 @@
 """The URLs of `func start`, over HTTP, with functions in a real worker process behind them."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -9,48 +8,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from mlevents.local.app import LocalApp
-from mlevents.local.azurite import Azurite
-from tests.mlevents.conftest import APPS, NEVER, Notes
-
-EVENT = {"id": "1", "topic": "/t", "subject": "s", "eventType": "T", "eventTime": "2026-11-22T09:00:00Z", "data": {}}
-
-
-class Served:
-    """One running app for all tests of this file; each test has ids of its own."""
-
-    def __init__(self, local: LocalApp, notes: Notes) -> None:
-        self.local, self.notes = local, notes
-
-    def post(self, function: str, body: Any, kind: str = "Notification", **options: Any) -> requests.Response:
-        data = body if isinstance(body, bytes) else json.dumps(body)
-        headers = {"aeg-event-type": kind} if kind else {}
-        return requests.post(self.local.url_of(function), data, headers=headers, timeout=30, **options)
-
-    def events(self, function: str = "single") -> list[dict[str, Any]]:
-        return [json.loads(note["event"]) for note in self.notes(function)]
-
-    def ids(self, function: str = "single") -> list[str]:
-        return [event["id"] for event in self.events(function)]
-
-
-@pytest.fixture(scope="module")
-def served(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("web")
-    notes = Notes(folder / "notes.jsonl")
-    settings = {
-        "AzureWebJobsStorage": azurite.connection_string,
-        "NOTES": str(notes.path),
-        "WORK": f"web-{uuid4().hex[:12]}",
-        "TICKS": NEVER,
-        "AzureWebJobs.asynchronous.Disabled": "true",
-    }
-    with LocalApp(APPS / "triggers", settings=settings, folder=folder, grace=0.5) as local:
-        yield Served(local, notes)
-
-
-def event(do: str = "", **changes: Any) -> dict[str, Any]:
-    return EVENT | {"id": uuid4().hex, "data": {"do": do}} | changes
+from tests.mlevents.local.triggers.conftest import EVENT, Served, event
 
 
 def test_an_array_of_one_event_is_accepted_and_reaches_the_function(served: Served) -> None:
@@ -204,7 +162,8 @@ def test_the_case_of_the_extension_and_the_parameter_is_ignored(served: Served) 
 
 
 def call(served: Served, name: str, body: Any) -> requests.Response:
-    return requests.post(f"{served.local.url}/admin/functions/{name}", json=body, timeout=30)
+    headers = {"Content-Type": "application/json"}
+    return requests.post(f"{served.local.url}/admin/functions/{name}", json.dumps(body), headers=headers, timeout=30)
 
 
 def test_an_event_grid_function_can_be_called_directly(served: Served) -> None:
@@ -247,6 +206,20 @@ def test_an_invalid_event_in_a_direct_call_is_printed_only(served: Served, text:
 def test_a_direct_call_without_a_text_as_input_is_answered_400(served: Served, body: Any) -> None:
     assert call(served, "single", body).status_code == 400
     assert call(served, "nothing", body).status_code == 404
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_a_direct_call_that_does_not_declare_json_is_answered_415(served: Served, content_type: str) -> None:
+    """A page of another site can send these types without a preflight."""
+    sent = event()
+    body = json.dumps({"input": json.dumps(sent)}).encode()
+    headers = {"Content-Type": content_type} if content_type else {}
+    answer = requests.post(f"{served.local.url}/admin/functions/single", body, headers=headers, timeout=30)
+    assert (answer.status_code, answer.text) == (415, "send the header Content-Type: application/json\n")
+    accepted = call(served, "single", {"input": json.dumps(last := event())})
+    assert accepted.status_code == 202
+    served.local.wait(lambda: last["id"] in served.ids())
+    assert sent["id"] not in served.ids()
 
 
 def test_the_functions_are_listed(served: Served) -> None:
