@@ -174,14 +174,6 @@ def test_no_top_level_name_is_that_of_an_installed_package() -> None:
     assert not OURS & set(sys.stdlib_module_names)
 
 
-def test_funcignore_excludes_the_tool_the_tests_and_secrets() -> None:
-    """It excludes nothing that the app imports."""
-    ignored = {line.strip().rstrip("/") for line in (ROOT / ".funcignore").read_text().splitlines()}
-    assert {"mlevents", "tests", "local.settings.json", "node_modules", ".*"} <= ignored
-    # The rules of samples/ name files in it.
-    assert not ignored & {*DEPLOYED, "rules", "samples", "host.json", "requirements.txt"}
-
-
 def required() -> set[str]:
     """The distributions in requirements.txt, with their own requirements."""
     lines = (line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#"))
