@@ -19,6 +19,7 @@ class RuleError:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "message", one_line(self.message))
+        object.__setattr__(self, "hint", " ".join(self.hint.split()))  # it may quote a label, which may have lines
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.message}" + (f". {self.hint}" if self.hint else "")

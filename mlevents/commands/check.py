@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 
 from jinja2 import TemplateError
@@ -16,6 +17,11 @@ from mlevents.cli import AppFolder, command_line, examples
 from mlevents.console import Console
 from schemas import EVENT_TYPES, Context, Event, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
+
+_EXAMPLES: dict[str, Event] = {
+    **{event_class.__name__: event_class.example() for event_class in EVENT_TYPES.values()},
+    "a model monitor's breach": RunStatusChanged.example(**MODEL_MONITOR_BREACH),
+}
 
 cli = command_line()
 
@@ -42,9 +48,8 @@ def check(app: AppFolder = PROJECT) -> int:
         return 1
     for note in local.notes:
         console.print(note, "faint")
-    for rule in rules.by_name.values():
-        for event, plan in plans(rule, rules):
-            console.print(f"{rule.source}: {rule.name} on {event}: {plan}", indent=4)
+    for rule, event, plan in plans(rules):
+        console.print(f"{rule.source}: {rule.name} on {event}: {plan}", indent=4)
     for error in rules.errors:
         console.print(str(error), "error", indent=4)
     console.print(_verdict(rules), "error" if rules.errors else "success")
@@ -59,19 +64,28 @@ def _verdict(rules: Rules) -> str:
     return f"{len(rules.by_name)} rules in force, {errors}"
 
 
-def plans(rule: Rule, rules: Rules) -> Iterator[tuple[str, str]]:
-    """The name of each example event whose type the rule meets, and what the rule would do about it."""
-    events = {event_class.__name__: event_class.example() for event_class in EVENT_TYPES.values()}
-    events["a model monitor's breach"] = RunStatusChanged.example(**MODEL_MONITOR_BREACH)
-    for name, event in events.items():
-        if meets(rule, event, rules):
-            yield name, _plan(rule, rules, event)
+def plans(rules: Rules) -> Iterator[tuple[Rule, str, str]]:
+    """Each rule with each example event that reaches it: the rule, the event's name, and what the rule would do."""
+    examples_of = {name: (event, _reached(rules, event)) for name, event in _EXAMPLES.items()}
+    for rule in rules.by_name.values():
+        for name, (event, reached) in examples_of.items():
+            if rule.name in reached:
+                yield rule, name, _plan(rule, rules, event)
 
 
-def meets(rule: Rule, event: Event, rules: Rules) -> bool:
-    """Does the rule, or one that it follows, take events of this type?"""
-    followed = (found for name in rule.after if (found := rules.get(name)))
-    return rule.takes(event) or any(meets(other, event, rules) for other in followed)
+def _reached(rules: Rules, event: Event) -> set[str]:
+    """The names of the rules that take events of this type, and of those that follow them, however indirectly."""
+    followers = defaultdict(list)
+    for rule in rules.by_name.values():
+        for followed in rule.after:
+            followers[followed].append(rule.name)
+    reached = {rule.name for rule in rules.by_name.values() if rule.takes(event)}
+    waiting = [*reached]
+    while waiting:
+        found = set(followers[waiting.pop()]) - reached
+        reached |= found
+        waiting += found
+    return reached
 
 
 def _plan(rule: Rule, rules: Rules, event: Event) -> str:

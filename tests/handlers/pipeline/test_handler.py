@@ -141,8 +141,8 @@ def test_plan_is_one_line() -> None:
 def test_check_warns_if_the_example_event_cannot_start_the_job(tmp_path: Path) -> None:
     """Only a warning: the example may be the cause."""
     rules = world(tmp_path, {"job": JOB, "inputs": {"learning_rate": "{{ data.runId }}"}}).loaded
-    [(event, plan)] = plans(rules.by_name["retrain"], rules)
-    assert event == "RunCompleted"
+    [(rule, event, plan)] = plans(rules)
+    assert (rule.name, event) == ("retrain", "RunCompleted")
     assert plan == "warning: the input 'learning_rate' should be a number, not 'plucky_lime_h3k8wq2v1n'"
 
 

@@ -91,6 +91,36 @@ def test_check_finds_handlers_in_the_app_s_folder(
     assert (code, lines[-1]) == (0, "1 rules in force, no errors")
 
 
+@pytest.mark.parametrize("followed", ["all", "last"])
+def test_check_takes_linear_time_in_rules_that_follow_others(
+    app: Path, capsys: pytest.CaptureFixture[str], followed: str
+) -> None:
+    """Each rule is planned once for an event, however many ways lead to it, and a chain may be long."""
+    count = 40 if followed == "all" else 1300
+    rules = ["rules:", "  - { name: r0, on: RunCompleted, do: log, with: { message: fine } }"]
+    for number in range(1, count):
+        names = range(number) if followed == "all" else [number - 1]
+        after = ", ".join(f"r{name}" for name in names)
+        rules.append(f"  - {{ name: r{number}, after: {{ rules: [{after}], outcome: failed }}, do: log }}")
+    (app / "rules/a.yaml").write_text("\n".join(rules))
+    code, lines = check(app, capsys)
+    assert (code, lines[-1]) == (0, f"{count} rules in force, no errors")
+    assert len(lines) == count + 2
+    assert f"r{count - 1} on RunCompleted: log info: " in lines[-2]
+
+
+def test_check_escapes_control_characters_of_labels_in_errors(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They could clear the line, or print one that looks like the verdict."""
+    label = '"\\e[31mdev\\n\\n9 rules in force, no errors": x'
+    (app / "rules/workspaces.yaml").write_text(f"workspaces:\n  mine: {{ id: {WORKSPACE}, {label} }}\n")
+    (app / "rules/a.yaml").write_text(RULE.replace("    do: log", "    in: { team: a }\n    do: log"))
+    code, lines = check(app, capsys)
+    assert code == 1
+    assert [line for line in lines if "[31m" in line]
+    assert "\x1b" not in "".join(lines)
+    assert "9 rules in force, no errors" not in lines
+
+
 def test_check_names_the_invalid_settings_file(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (app / "local.settings.json").write_text("{")
     code, [line] = check(app, capsys)
