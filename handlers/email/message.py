@@ -1,18 +1,59 @@
 """`Mail`: a mail that is ready to send, and its form as a MIME message."""
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
+from textwrap import wrap
+from typing import Any
 from uuid import UUID
 
 from handlers.base import Succeeded
 from handlers.email.address import Mailbox
 
+_LINE = 66  # characters of a text on one line
+_WORD = 39  # bytes of text in an encoded word; as Base64, the word and "Subject: " fit into 76 characters (RFC 2047)
+
+
+class _Policy(EmailPolicy):
+    """Encodes subjects and the sender's name.
+
+    The email package loses or adds spaces when it folds a text that is not ASCII, or has a very long word, differently
+    in Python's patch releases.
+    """
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        """The header as the message has it, with its line end."""
+        if name == "Subject":
+            return f"Subject: {_folded(value)}\r\n".encode()
+        if name == "From" and not value.isascii():
+            [address] = value.addresses
+            return f"From: {_encoded(address.display_name)}\r\n <{address.addr_spec}>\r\n".encode()
+        return super().fold_binary(name, value)
+
+
 # Quoted-printable or Base64 where a part is not ASCII, for servers without 8BITMIME.
-_POLICY = SMTP.clone(cte_type="7bit")
+_POLICY = _Policy(cte_type="7bit", linesep="\r\n")
+
+
+def _folded(text: str) -> str:
+    """A text on lines that break at spaces; as encoded words, if it is not ASCII or has a very long word."""
+    lines = wrap(text, _LINE, break_long_words=False, break_on_hyphens=False)
+    fits = text.isascii() and " ".join(lines) == text and all(len(line) <= _LINE for line in lines)
+    return "\r\n ".join(lines) if fits else _encoded(text)
+
+
+def _encoded(text: str) -> str:
+    """A text as encoded words, one a line. Each has whole characters."""
+    words = [b""]
+    for character in text:
+        if len(words[-1] + character.encode()) > _WORD:
+            words.append(b"")
+        words[-1] += character.encode()
+    return "\r\n ".join(f"=?utf-8?b?{b64encode(word).decode()}?=" for word in words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Reply codes (RFC 5321, section 4.2.1): the same command may succeed later after 
 that is missing or wrong is 5yz as well, but the app settings can be fixed while the mail waits.
 """
 
+import json
 import smtplib
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +12,10 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from handlers.base import CheckBack, GiveUp, Outcome, RetryLater
+from handlers.base import CheckBack, GiveUp, Outcome, RetryLater, shorten
 from handlers.email.message import Mail
 from handlers.email.settings import SmtpServer
+from handlers.email.smtp_connection import Connection, TlsConnection
 from handlers.email.text import one_line
 
 NegativeReplies: TypeAlias = dict[str, tuple[int, bytes]]
@@ -21,24 +23,32 @@ NegativeReplies: TypeAlias = dict[str, tuple[int, bytes]]
 _TIMEOUT = 10.0  # seconds to wait for each reply; smtplib has no timeout of its own
 LOGIN_CODES = {530, 534, 535, 538}  # RFC 4954, section 6
 LOGIN_MAX_ELAPSED = timedelta(minutes=30)  # how long a rejected login is retried
+MAX_REJECTION = 550  # characters of JSON: a state has at most 30,000, and a mail 50 recipients
 RETRY_DELAY = timedelta(minutes=2)  # of deferred recipients: greylisting and "too many recipients" pass quickly
 
 
 def send(server: SmtpServer, mail: Mail, state: Mapping[str, Any]) -> Outcome:
     """Submit a mail. Recipients whom the server defers get it on a later call.
 
-    Raises RetryLater, or GiveUp if the server rejects every recipient. `state` is empty on the first call; later it has
-    the recipients that are `left`, the recipients that the server has accepted (`taken`), and the rejected ones with
-    the reply (`never`).
+    Raises RetryLater, or GiveUp if the server rejects every recipient. Once somebody got the mail, no rejection raises
+    GiveUp: the action would count as failed, and a replay would send the mail again. `state` is empty on the first
+    call; later it has the recipients that are `left`, the recipients that the server has accepted (`taken`), and the
+    rejected ones with the reply (`never`).
     """
     recipients = [address for address in mail.recipients if address in state.get("left", mail.recipients)]
-    negative = _submit(server, mail, recipients) if recipients else {}
+    try:
+        negative = _submit(server, mail, recipients) if recipients else {}
+    except GiveUp as error:
+        if not (taken := state.get("taken")):
+            raise
+        return mail.sent(_name(server), taken, [*state["never"], *(f"{address}: {error}" for address in recipients)])
     deferred = {address: _reply(code, text) for address, (code, text) in negative.items() if code < 500}
     rejected = [f"{address}: {_reply(code, text)}" for address, (code, text) in negative.items() if code >= 500]
     accepted = [address for address in recipients if address not in negative]
     if deferred and not accepted:
         raise RetryLater(f"{_name(server)} accepts no recipient yet: {_list(deferred)}")
-    rejected, accepted = [*state.get("never", ()), *rejected], [*state.get("taken", ()), *accepted]
+    rejected = [_fit(rejection) for rejection in (*state.get("never", ()), *rejected)]
+    accepted = [*state.get("taken", ()), *accepted]
     if deferred:
         note = f"mailed {len(accepted)}; to be retried: {_list(deferred)}"
         return CheckBack(RETRY_DELAY, {"left": list(deferred), "taken": accepted, "never": rejected}, note)
@@ -64,9 +74,9 @@ def _session(server: SmtpServer) -> Iterator[smtplib.SMTP]:
     """A connection, encrypted and logged in as the settings say. A server without STARTTLS is an error."""
     context = ssl.create_default_context()
     if server.security == "tls":
-        smtp: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=_TIMEOUT, context=context)
+        smtp: Connection = TlsConnection(server.host, server.port, _TIMEOUT, context=context)
     else:
-        smtp = smtplib.SMTP(server.host, server.port, timeout=_TIMEOUT)
+        smtp = Connection(server.host, server.port, _TIMEOUT)
     try:
         if server.security == "starttls":
             smtp.starttls(context=context)
@@ -95,6 +105,13 @@ def _classify(server: SmtpServer, error: OSError) -> RetryLater | GiveUp:
             return RetryLater(f"no secure connection to {_name(server)}: {error}; {hint}")
         case _:
             return RetryLater(f"no connection to {_name(server)}: {type(error).__name__}: {error}")
+
+
+def _fit(rejection: str) -> str:
+    """Shorten an address with a reply to `MAX_REJECTION` characters of JSON, in which one character can take six."""
+    while len(json.dumps(rejection)) > MAX_REJECTION:
+        rejection = shorten(rejection, len(rejection) * 9 // 10)
+    return rejection
 
 
 def _name(server: SmtpServer) -> str:

@@ -4,12 +4,12 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -166,3 +166,29 @@ def _send_replies(listening: socket.socket, replies: Sequence[str]) -> None:
 def _read_command(lines: Any, *, after_data: bool) -> None:
     while (line := lines.readline()) and after_data and line != b".\r\n":
         continue
+
+
+@contextmanager
+def trickling_server(piece: bytes, *, pause: float, times: int = 1_000_000) -> Iterator[MailServer]:
+    """Run a server that sends a piece again and again, and reads nothing, until the client hangs up."""
+    server = MailServer("localhost", 0)
+    done = Event()
+
+    def trickle(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            for _ in range(times):
+                connection.sendall(piece)
+                if done.wait(pause):
+                    return
+            done.wait()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server.port = listening.getsockname()[1]
+        thread = Thread(target=trickle, args=(listening,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            done.set()
+            thread.join(10)

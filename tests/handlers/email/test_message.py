@@ -1,7 +1,18 @@
 """The MIME message that recipients get."""
 
+import random
+from email import message_from_bytes
+from email.header import decode_header, make_header
+from email.policy import default
+from uuid import uuid4
+
+import pytest
+
 from handlers.base import Action, Succeeded
+from handlers.email.address import Mailbox
 from handlers.email.handler import Email
+from handlers.email.message import Mail
+from handlers.email.text import header
 from schemas import RunStatusChanged
 from tests.handlers.conftest import SetSettings
 from tests.kit.smtp import MailServer
@@ -58,6 +69,47 @@ def test_message_is_ascii_for_servers_without_8bitmime(server: MailServer) -> No
     assert mail.message["Subject"] == "Lauf „früh“ 🚀"
     assert mail.part("plain").strip() == body
     assert "Grüße 模型 🚀" in mail.part("html")
+
+
+WORDS = [
+    "lauf",
+    "früh",
+    "模型模型",
+    "🚀",
+    "x" * 90,
+    "ü" * 70,
+    "a=b",
+    "_",
+    "?",
+    "=20",
+    "é",
+    "-" * 40,
+    ",",
+    "(",
+    "<a@b.c>",
+]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_subject_and_sender_arrive_as_written(seed: int) -> None:
+    """Whatever the length of words, and their alphabet."""
+    choose = random.Random(seed)
+    subject = header(" ".join(choose.choices(WORDS, k=choose.randint(1, 20))), 200)
+    name = header(" ".join(choose.choices(WORDS[:4], k=choose.randint(1, 8))), 100)
+    content = Mail(uuid4(), Mailbox("a@example.com", name), ("b@example.com",), subject, "text").as_bytes()
+    message = message_from_bytes(content, policy=default)
+    assert message["Subject"] == subject
+    sender = message_from_bytes(content)["From"]  # the new parser of Python adds spaces between encoded words
+    assert str(make_header(decode_header(sender))).replace('"', "") == f"{name} <a@example.com>"
+    head = content.partition(b"\r\n\r\n")[0]
+    assert head.isascii()
+    assert max(map(len, head.split(b"\r\n"))) <= 78
+
+
+def test_ordinary_subject_is_readable_in_the_source() -> None:
+    subject = "[churn-prod] the run quick_lime_4 of the experiment churn-training has failed, after three hours"
+    content = Mail(uuid4(), Mailbox("a@example.com"), ("b@example.com",), subject, "text").as_bytes()
+    assert subject.encode() in content.replace(b"\r\n ", b" ")
 
 
 def test_sender_has_a_display_name(server: MailServer, settings: SetSettings) -> None:

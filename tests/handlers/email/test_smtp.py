@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from handlers.base import Action, CheckBack, GiveUp, RetryLater, Succeeded
-from handlers.email import smtp
+from handlers.email import smtp, smtp_connection
 from handlers.email.handler import Email
 from schemas import RunStatusChanged
 from tests.handlers.conftest import SetSettings
 from tests.handlers.email.conftest import UseServer
-from tests.kit.smtp import MailServer, mail_server, scripted_server
+from tests.kit.smtp import MailServer, mail_server, scripted_server, trickling_server
 
 EVENT = RunStatusChanged.example()
 TEAM = Email(to="ml-team@example.com")
@@ -183,6 +183,34 @@ def test_partly_delivered_mail_does_not_fail(server: MailServer) -> None:
     assert len(server.accepted) == 1
 
 
+@pytest.mark.parametrize("text", ["收件人不存在" * 40, "é" * 300, '"\\' * 200])
+def test_long_rejections_do_not_lose_the_deferred_recipient(text: str, server: MailServer) -> None:
+    """The state is ASCII, in which a Chinese character takes six."""
+    gone = [f"{'g' * 60}{n}@{'d' * 60}.{'e' * 60}.{'f' * 45}.example.com" for n in range(48)]
+    server.replies |= {f"RCPT {address}": [f"550 {text}"] for address in gone}
+    server.replies["RCPT slow@example.com"] = ["451 greylisted"]
+    email, action = Email(to=["ml-team@example.com", "slow@example.com"], cc=gone), Action()
+    first = email.run(EVENT, action)
+    assert isinstance(first, CheckBack)
+    last = email.run(EVENT, Action(key=action.key, state=first.state))
+    assert isinstance(last, Succeeded)
+    assert [mail.recipients for mail in server.accepted] == [("ml-team@example.com",), ("slow@example.com",)]
+
+
+def test_rejected_mail_for_the_rest_does_not_fail_if_somebody_got_it(server: MailServer) -> None:
+    """A replay of a failed action would mail them again."""
+    server.replies["RCPT slow@example.com"] = ["451 greylisted"]
+    email, action = Email(to=["ml-team@example.com", "slow@example.com"]), Action()
+    first = email.run(EVENT, action)
+    assert isinstance(first, CheckBack)
+    server.replies["DATA"] = ["554 5.7.1 looks like spam"]
+    last = email.run(EVENT, Action(key=action.key, state=first.state))
+    assert isinstance(last, Succeeded)
+    assert last.details["to"] == "ml-team@example.com"
+    assert "slow@example.com" in last.details["left_out"]
+    assert "554 5.7.1 looks like spam" in last.details["left_out"]
+
+
 def test_deferred_recipient_removed_from_the_rule_gets_no_mail(server: MailServer) -> None:
     state = {"left": ["former@example.com"], "taken": ["ml-team@example.com"], "never": []}
     outcome = TEAM.run(EVENT, Action(state=state))
@@ -253,14 +281,45 @@ def test_smtplib_gets_the_timeout(monkeypatch: pytest.MonkeyPatch, server: MailS
     """smtplib has none of its own."""
     given: list[float] = []
 
-    class Spy(smtplib.SMTP):
-        def connect(self, *args: Any, **kwargs: Any) -> Any:
-            given.append(self.timeout)
-            return super().connect(*args, **kwargs)
+    connect = smtplib.SMTP.connect
 
-    monkeypatch.setattr(smtplib, "SMTP", Spy)
+    def spy(self: smtplib.SMTP, *args: Any, **kwargs: Any) -> Any:
+        given.append(self.timeout)
+        return connect(self, *args, **kwargs)
+
+    monkeypatch.setattr(smtplib.SMTP, "connect", spy)
     TEAM.run(EVENT, Action())
     assert given == [10.0]
+
+
+@pytest.mark.parametrize("end", ["", "\r\n"], ids=["one line", "many lines"])
+def test_reply_without_end_is_cut_off(end: str, use_server: UseServer) -> None:
+    with trickling_server(b"220-" + b"a" * 1_000 + end.encode(), pause=0) as server:
+        use_server(server)
+        with pytest.raises(RetryLater, match="the server's reply is too long"):
+            TEAM.run(EVENT, Action())
+
+
+@pytest.mark.parametrize("piece", [b"220-a\r\n", b"a"])
+def test_slow_server_cannot_prolong_the_conversation(
+    piece: bytes, use_server: UseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each read ends in time, and there is no last one."""
+    monkeypatch.setattr(smtp_connection, "MAX_SECONDS", 0.5)
+    with trickling_server(piece, pause=0.02) as server:
+        use_server(server)
+        with pytest.raises(RetryLater, match="timed out"):
+            TEAM.run(EVENT, Action())
+
+
+def test_chunk_of_a_message_must_be_sent_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server reads nothing."""
+    monkeypatch.setattr(smtp_connection, "MAX_SECONDS", 0.5)
+    with trickling_server(b"220 hi\r\n", pause=0, times=1) as server:
+        connection = smtp_connection.Connection(server.host, server.port, 10.0)
+        with pytest.raises(smtplib.SMTPServerDisconnected):
+            connection.send(b"x" * 50_000_000)
+        connection.close()
 
 
 def test_refused_connection_is_retried(use_server: UseServer) -> None:
