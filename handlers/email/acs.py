@@ -10,7 +10,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from azure.core.exceptions import ResourceExistsError
+from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.core.rest import HttpRequest
 
 from handlers.azure.credential import credential
@@ -28,6 +28,7 @@ _API_VERSION = "2025-09-01"
 # The delay before each poll. There are two polls per mail, because the service allows twice as many polls as sends:
 # 60 and 30 a minute, 200 and 100 an hour ("Service limits for Azure Communication Services").
 POLL_DELAYS = (timedelta(seconds=10), timedelta(seconds=60))
+ERROR_DELAYS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=20))  # after each error of a poll
 
 
 def send(service: AcsService, mail: Mail) -> CheckBack:
@@ -45,26 +46,41 @@ def send(service: AcsService, mail: Mail) -> CheckBack:
 
 
 def poll(service: AcsService, state: Mapping[str, Any]) -> Outcome:
-    """Read the result of a send operation. Raises GiveUp if the mail could not be sent.
+    """Read the result of a send operation. Raises GiveUp if the service says that it could not send the mail.
 
-    A mail that is still on its way at the last poll counts as sent.
+    A mail that is still on its way at the last poll counts as sent. So does a mail whose result cannot be read: the
+    service has accepted it, and a replay of a failed action would send it again.
     """
-    request = HttpRequest("GET", f"/emails/operations/{state['operation']}", params={"api-version": _API_VERSION})
-    with _client(service) as client:
-        response = client.send_request(request)
-    if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        # The service has accepted the mail; further requests would only use up the quota for sending.
-        return accepted(state, "unknown: too many requests")
-    response.raise_for_status()
-    result = response.json()
+    try:
+        with _client(service) as client:
+            response = client.send_request(_status_request(state))
+        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            # The service has accepted the mail; further requests would only use up the quota for sending.
+            return accepted(state, "unknown: too many requests")
+        response.raise_for_status()
+        result = dict(response.json())
+    except (AzureError, TypeError, ValueError) as error:
+        return _poll_again(state, error)
     status, polls = str(result.get("status")), state.get("polls", 0) + 1
     if status in {"Failed", "Canceled"}:
-        error = result.get("error") or {}
-        reason = one_line(f"{error.get('code', status)}: {error.get('message', 'no reason given')}", 500)
+        problem = result.get("error") or {}
+        reason = one_line(f"{problem.get('code', status)}: {problem.get('message', 'no reason given')}", 500)
         raise GiveUp(f"{_SERVICE} could not send the mail: {reason}")
     if status == "Succeeded" or polls >= len(POLL_DELAYS):
         return accepted(state, status)
     return CheckBack(POLL_DELAYS[polls], {**state, "polls": polls}, f"accepted by {_SERVICE}: {status}")
+
+
+def _status_request(state: Mapping[str, Any]) -> HttpRequest:
+    return HttpRequest("GET", f"/emails/operations/{state['operation']}", params={"api-version": _API_VERSION})
+
+
+def _poll_again(state: Mapping[str, Any], error: Exception) -> Outcome:
+    """Wait after an error of a poll; after the last one, the result stays unknown."""
+    errors, problem = state.get("errors", 0), one_line(f"unknown: {error}", 300)
+    if errors >= len(ERROR_DELAYS):
+        return accepted(state, problem)
+    return CheckBack(ERROR_DELAYS[errors], {**state, "errors": errors + 1}, f"accepted by {_SERVICE}: {problem}")
 
 
 def accepted(state: Mapping[str, Any], status: str) -> Succeeded:

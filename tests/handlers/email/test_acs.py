@@ -141,20 +141,37 @@ def test_throttled_poll_counts_as_sent(service: MailService) -> None:
         (503, RetryLater, None),
     ],
 )
-@pytest.mark.parametrize("polling", [False, True])
 def test_status_decides_whether_the_action_is_retried(
-    service: MailService, status: int, raised: type[Exception], max_elapsed: timedelta | None, polling: bool
+    service: MailService, status: int, raised: type[Exception], max_elapsed: timedelta | None
 ) -> None:
-    """For a send and for a poll. Each makes one request."""
-    state = TEAM.run(EVENT, Action()).state if polling else {}  # type: ignore[union-attr]  # it is a CheckBack
-    service.requests.clear()
     service.replies = [Reply(status, {"error": {"code": "Because", "message": "not today"}})]
     with pytest.raises(HttpResponseError, match="not today") as error:
-        TEAM.run(EVENT, Action(state=state))
+        TEAM.run(EVENT, Action())
     outcome = classify(error.value)
     assert isinstance(outcome, raised)
     assert getattr(outcome, "max_elapsed", None) == max_elapsed
     assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 500, 503])
+def test_mail_whose_result_cannot_be_read_counts_as_sent(service: MailService, status: int) -> None:
+    """The service has accepted it: the action does not fail, so that a replay does not send it again."""
+    first = TEAM.run(EVENT, Action())
+    assert isinstance(first, CheckBack)
+    service.replies = [Reply(status, {"error": {"code": "Because", "message": "not today"}})] * 4
+    outcome, delays = run_to_end(TEAM, Action(state=first.state))
+    assert isinstance(outcome, Succeeded)
+    assert outcome.details["status"].startswith("unknown: ")
+    assert "not today" in outcome.details["status"]
+    assert delays == [timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=20)]
+
+
+def test_error_of_a_poll_does_not_hide_that_the_mail_could_not_be_sent(service: MailService) -> None:
+    first = TEAM.run(EVENT, Action())
+    assert isinstance(first, CheckBack)
+    service.replies, service.statuses = [Reply(404, {"error": {"code": "NotFound", "message": "no"}})], ["Failed"]
+    with pytest.raises(GiveUp, match="EmailDropped"):
+        run_to_end(TEAM, Action(state=first.state))
 
 
 def test_wrong_key_is_rejected_and_not_shown(service: MailService, settings: SetSettings) -> None:
