@@ -18,6 +18,9 @@ from schemas.fields import format_time
 from schemas.tags import Tags
 
 BREACH_TAG = "azureml_modelmonitor_threshold_breached"
+_LITERAL = re.compile(r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?:, )?""", re.DOTALL)  # a Python text in a list
+_READ = 100_000  # characters of a message; tags hold 1,000
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +70,62 @@ def monitor_breach(run_tags: Tags, run_id: str) -> Drift | None:
     if not breach:
         return None
     message = breach if isinstance(breach, str) else json.dumps(breach)
-    signal = re.search(r"The signal '([^'\n]{1,255})' has failed", message)
-    return Drift(
-        signal=signal[1] if signal else None, message=message, violations=tuple(_violations(message)), run_id=run_id
-    )
+    return Drift(signal=_signal(message), message=message, violations=tuple(_violations(message)), run_id=run_id)
 
 
-def _violations(message: str) -> Iterator[Violation]:
-    """Read the JSON objects in the message: one per feature and metric."""
-    for text in re.findall(r"\{[^{}]*\}", message):
-        try:
-            row = json.loads(text)
-        except (ValueError, RecursionError):
-            continue
-        yield Violation(
+def _signal(message: str) -> str | None:
+    """The signal's name; it may have quotes, which the message does not escape."""
+    name, found, _ = message.partition("The signal '")[2].partition("' has failed")
+    return name if found and 0 < len(name) <= 255 and "\n" not in name else None
+
+
+def _violations(message: str) -> list[Violation]:
+    """Read the violations: from the list of texts if it is whole, else from every JSON object in the message."""
+    message = message[:_READ]
+    listed = [row for text in _list_of_texts(message) if (row := _object(_unescaped(text)) or _object(text))]
+    loose = [row for text in re.findall(r"\{[^{}]*\}", message) if (row := _object(text)) is not None]
+    return [
+        Violation(
             feature=_text(row.get("group")),
             metric=_text(row.get("metric_name")),
             value=_number(row.get("metric_value")),
             threshold=_number(row.get("threshold_value")),
         )
+        for row in max(listed, loose, key=len)
+    ]
+
+
+def _list_of_texts(message: str) -> Iterator[str]:
+    """The texts of the list in the message, which Python wrote, without their quotes; a truncated one is left out."""
+    start = re.search(r"\[(?=['\"]\{)", message)
+    at = start.end() if start else len(message)
+    while found := _LITERAL.match(message, at):
+        yield found[0].removesuffix(", ")[1:-1]
+        at = found.end()
+
+
+def _unescaped(text: str) -> str:
+    """The value of a Python text, given without its quotes."""
+
+    def character(found: re.Match[str]) -> str:
+        return chr(int(found[1] or found[2], 16)) if found[1] or found[2] else _ESCAPES.get(found[3], found[3])
+
+    return re.sub(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", character, text, flags=re.DOTALL)
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    """The value if it is a text; its lone surrogates, which UTF-8 cannot encode, become U+FFFD."""
+    if not isinstance(value, str):
+        return None
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _number(value: Any) -> float | None:

@@ -73,6 +73,64 @@ def test_complete_violations_of_a_truncated_message_are_read() -> None:
     assert found.violations == (Violation("age", "JensenShannonDistance", 0.4, 0.1),)
 
 
+NAMES = [
+    "age",
+    "customer's age",
+    'the "age"',
+    """'a' or "b\"""",
+    "a\\b",
+    "{age}",
+    "a}, {b",
+    "ä",
+    "é\n\t",
+    "x', 'y",
+    "[0]",
+    "🎉",
+]
+
+
+@pytest.mark.parametrize("ensure_ascii", [True, False])
+@pytest.mark.parametrize("written", [str, json.dumps], ids=["Python", "JSON"])
+def test_features_of_any_name_are_read(written: Any, ensure_ascii: bool) -> None:
+    """The message is a list of JSON texts, as Python writes it: it escapes apostrophes and backslashes."""
+    rows = [
+        json.dumps({"group": name, "metric_value": 0.4, "metric_name": "m"}, ensure_ascii=ensure_ascii)
+        for name in NAMES
+    ]
+    found = breach(HEAD + written(rows))
+    assert found is not None
+    assert found.violations == tuple(Violation(name, "m", 0.4, None) for name in NAMES)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        """['{"group":"customer's age"}', '{"group":"b"}']""",
+        r"""['{"group":"customer\u0027s age"}', '{"group":"b"}']""",
+        """[{"group":"customer's age"}, {"group":"b"}]""",
+        """{"group":"customer's age"} and {"group":"b"}""",
+    ],
+    ids=["without escapes", "with JSON's escapes", "JSON objects", "no list"],
+)
+def test_json_objects_that_are_not_texts_of_a_python_list_are_read(listed: str) -> None:
+    found = breach(HEAD + listed)
+    assert found is not None
+    assert [violation.feature for violation in found.violations] == ["customer's age", "b"]
+
+
+def test_a_signal_s_name_may_have_quotes() -> None:
+    found = breach(HEAD.replace("'name'", "'customer's drift'"))
+    assert found is not None
+    assert found.signal == "customer's drift"
+
+
+def test_lone_surrogates_in_a_feature_are_replaced() -> None:
+    """UTF-8 could not encode the row of the event."""
+    found = breach(HEAD + r"""['{"group":"\\ud83d"}', '{"group":"\\ud83c\\udf89"}']""")
+    assert found is not None
+    assert [violation.feature for violation in found.violations] == ["\ufffd", "🎉"]
+
+
 def test_violations_may_lack_a_feature() -> None:
     """Not every signal is about features."""
     found = breach(HEAD + """['{"metric_value":4.6,"metric_name":"accuracy","threshold_value":5}']\n""")
@@ -91,6 +149,8 @@ def test_violations_may_lack_a_feature() -> None:
         '{"metric_value": %s}' % ("9" * 5_000),
         '{"metric_value": %s}' % ("[" * 100_000),
         "The signal '" * 80_000,
+        "['{" + "\\'" * 400_000,
+        "['{', " + "'{', " * 150_000,
         "{" * 900_000,
     ],
     ids=lambda message: message[:40],
