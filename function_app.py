@@ -6,6 +6,8 @@ raises for legal times before this code runs.
 
 import logging
 import os
+from base64 import b64decode
+from contextlib import suppress
 
 import azure.functions as func
 
@@ -26,8 +28,16 @@ the_app = LazyApp()
 
 
 def text_of(message: func.QueueMessage) -> str:
-    """Decode a queue message. Bytes that are not UTF-8 are replaced; `dispatch` then records and rejects the text."""
-    return message.get_body().decode(errors="replace")
+    """Decode a queue message: Base64, as Event Grid and this app send it, or plain text, as people and other tools do.
+
+    The host leaves that to the app (`messageEncoding` in host.json). It would put a message that is not Base64 into the
+    poison queue, and fail each call for bytes that are not UTF-8. Here they are replaced; `dispatch` then records and
+    rejects the text unless it is an event.
+    """
+    body = message.get_body()
+    with suppress(ValueError):
+        body = b64decode(b"".join(body.split()), validate=True)
+    return body.decode(errors="replace")
 
 
 @app.event_grid_trigger(arg_name="event")

@@ -10,12 +10,15 @@ from uuid import uuid4
 
 import pytest
 import requests
+from azure.functions import QueueMessage
+from azure.storage.queue import QueueClient
 
 from dispatch.app import App
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.storage_account import Storage
 from dispatch.inbox.tables import AzureQueue
 from dispatch.settings import CONNECTION, Environment
+from function_app import text_of
 from mlevents.commands import check
 from mlevents.commands.demo import demo
 from mlevents.commands.demo.deliveries import deliveries, differences
@@ -132,6 +135,33 @@ def test_an_event_can_be_received_from_a_queue(local: LocalApp, inbox: Inbox) ->
     with storage.queue(local.environment["MLEVENTS_EVENTS_QUEUE"]) as queue:
         AzureQueue(queue).send(json.dumps(event.wire()))
         assert settled(local, inbox, event.id)["log-everything"] == "succeeded"
+
+
+def test_an_event_in_plain_text_can_be_received_from_a_queue(local: LocalApp, inbox: Inbox) -> None:
+    """Storage Explorer and `az storage message put` send messages as they are."""
+    event = ModelRegistered.example(id=uuid4().hex)
+    name = local.environment["MLEVENTS_EVENTS_QUEUE"]
+    with QueueClient.from_connection_string(local.connection_string, name) as queue:
+        queue.send_message(json.dumps(event.wire(), indent=2, ensure_ascii=False))
+        assert settled(local, inbox, event.id)["log-everything"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'{"id": 1}', '{"id": 1}'),
+        (b"eyJpZCI6IDF9", '{"id": 1}'),
+        (b"eyJp\r\n ZCI6IDF9\n", '{"id": 1}'),
+        ("ä".encode(), "ä"),
+        (b"w6Q=", "ä"),
+        (b"/w==", "\ufffd"),
+        (b"\xff", "\ufffd"),
+        (b"eyJpZCI6IDF", "eyJpZCI6IDF"),
+        (b"", ""),
+    ],
+)
+def test_queue_messages_are_decoded_whether_they_are_base64_or_not(body: bytes, text: str) -> None:
+    assert text_of(QueueMessage(body=body)) == text
 
 
 def test_the_sweep_can_be_invoked(local: LocalApp) -> None:

@@ -27,7 +27,7 @@ EXAMPLE: dict[str, Any] = json.loads((ROOT / "local.settings.json.example").read
 def test_the_queue_settings_are_explicit() -> None:
     """The defaults of the host would break guarantees; docs/architecture.md describes them."""
     assert HOST["extensions"]["queues"] == {
-        "messageEncoding": "base64",  # as AzureQueue sends; tests/dispatch/inbox/test_tables.py checks the bytes
+        "messageEncoding": "none",  # the app decodes: with base64, the host calls no function for other messages
         "batchSize": 8,  # sync functions share PYTHON_THREADPOOL_THREAD_COUNT threads; receiving needs a free one
         "newBatchThreshold": 4,
         "maxPollingInterval": "00:00:05",  # the default of a minute would delay every action of an idle app

@@ -84,7 +84,7 @@ class Storage:
             return TableClient(self.table_url, name, credential=credential(self.client_id), **options)
 
     def queue(self, name: str) -> QueueClient:
-        """A client whose retries end in time for Event Grid, and which encodes messages as host.json configures.
+        """A client whose retries end in time for Event Grid, and which encodes messages in Base64.
 
         Makes no request. Raises SettingsError.
         """

@@ -132,7 +132,7 @@ class AzureTable:
 
 
 class AzureQueue:
-    """`Queue` on azure-storage-queue. The client must encode messages as host.json configures, in Base64."""
+    """`Queue` on azure-storage-queue. The client encodes messages in Base64, as Event Grid does."""
 
     def __init__(self, client: QueueClient) -> None:
         self._client = client

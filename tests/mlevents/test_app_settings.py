@@ -154,7 +154,7 @@ def test_an_empty_host_json_leads_to_the_host_s_defaults(tmp_path: Path) -> None
 def test_the_project_s_host_json_is_read_completely() -> None:
     read = HostJson.load(ROOT, {})
     assert read.function_timeout == timedelta(minutes=5)
-    assert read.queues == QueueOptions(8, 4, timedelta(seconds=5), timedelta(minutes=1), 10, base64=True)
+    assert read.queues == QueueOptions(8, 4, timedelta(seconds=5), timedelta(minutes=1), 10, base64=False)
 
 
 def test_the_case_of_names_is_ignored(tmp_path: Path) -> None:

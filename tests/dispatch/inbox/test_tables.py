@@ -203,7 +203,7 @@ def azure_queue(azurite_connection: str) -> Iterator[QueueClient]:
 
 
 def test_message_is_base64_and_never_expires(azure_queue: QueueClient, azurite_connection: str) -> None:
-    """host.json expects Base64: the host would put any other message into the poison queue without a call."""
+    """Event Grid encodes its messages so, too."""
     AzureQueue(azure_queue).send("grüße")
     with QueueClient.from_connection_string(azurite_connection, azure_queue.queue_name) as plain:
         [message] = plain.peek_messages()

@@ -422,16 +422,22 @@ def test_hostile_messages_in_the_queue_of_actions_do_no_harm(target: Target, suf
     assert target.works()
 
 
-def test_undecodable_messages_are_moved_to_the_poison_queue(target: Target) -> None:
-    """Those that are not Base64 or not UTF-8, as by the real host."""
-    for setting in ("MLEVENTS_EVENTS_QUEUE", "MLEVENTS_QUEUE"):
-        with target.queue(setting) as queue, target.queue(setting, "-poison") as poison:
-            _create(queue)
-            _create(poison)
-            put(queue, b"\xff\xfe", b"\xed\xa0\x80")
-            queue.send_message("not Base64!")
-            wait_until_empty(target, queue)
-            kept = poison.get_queue_properties().approximate_message_count
-            assert kept == 3
-            poison.clear_messages()
+@pytest.mark.parametrize("suffix", ["", "-poison"])
+@pytest.mark.parametrize("setting", ["MLEVENTS_EVENTS_QUEUE", "MLEVENTS_QUEUE"])
+def test_undecodable_messages_reach_the_app(target: Target, setting: str, suffix: str) -> None:
+    """Those that are not Base64 or not UTF-8 are recorded as rejected events, or logged, and then deleted."""
+    names = {"event.rejected"} if setting == "MLEVENTS_EVENTS_QUEUE" else {"action.unreadable"}
+    before = sum(record["name"] in names for record in target.local.records)
+    with (
+        target.queue(setting) as queue,
+        target.queue(setting, suffix) as sent,
+        target.queue(setting, "-poison") as poison,
+    ):
+        _create(queue)
+        _create(poison)
+        put(sent, f"{setting}{suffix}".encode() + b"\xff\xfe", f"{setting}{suffix}".encode() + b"\xed\xa0\x80")
+        sent.send_message(f"not Base64! {setting}{suffix}")
+        wait_until_empty(target, queue, poison)
+    assert sum(record["name"] in names for record in target.local.records) == before + 3
+    assert target.raised() == []
     assert target.works()
