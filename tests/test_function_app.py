@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import requests
+from azure.core.exceptions import ResourceExistsError
 from azure.functions import QueueMessage
 from azure.storage.queue import QueueClient
 
@@ -142,6 +144,8 @@ def test_an_event_in_plain_text_can_be_received_from_a_queue(local: LocalApp, in
     event = ModelRegistered.example(id=uuid4().hex)
     name = local.environment["MLEVENTS_EVENTS_QUEUE"]
     with QueueClient.from_connection_string(local.connection_string, name) as queue:
+        with suppress(ResourceExistsError):
+            queue.create_queue()
         queue.send_message(json.dumps(event.wire(), indent=2, ensure_ascii=False))
         assert settled(local, inbox, event.id)["log-everything"] == "succeeded"
 
