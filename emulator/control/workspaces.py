@@ -32,10 +32,11 @@ class Workspaces:
             id = f"{self._lookup.scope(workspace)}/computes/{name}"
             return self._state.add(id, {"location": LOCATION, "properties": {**about, **own}, "tags": {}}).id
 
-    def set_quota(self, family: str, limit: int, *, used: int = 0) -> None:
+    def set_quota(self, family: str, limit: int, *, used: int = 0, owner: str = "") -> None:
         """Limit the cores of a machine family (DSv2, FSv2, ...) in each region; `used` of them are taken by others.
 
-        The family ``total`` is the limit of all families together.
+        The family ``total`` is the limit of all families together. `owner` is the id of a workspace or of a compute
+        whose quota this is; by default, it is that of the subscription.
         """
         with self._state.lock:
-            self._state.quotas[family.lower()] = (limit, used)
+            self._state.quotas[f"{owner}/{family}".lower() if owner else family.lower()] = (limit, used)

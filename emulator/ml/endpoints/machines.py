@@ -55,10 +55,17 @@ FAMILIES = sorted({size.family for size in SIZES.values()})
 TOTAL = "Total Cluster Dedicated Regional vCPUs"
 
 
-def used(state: State, subscription: str, location: str, family: str, but: str = "") -> int:
-    """The cores of a family in use in a region, by deployments other than `but` and by others."""
-    total = state.quotas.get(family.lower(), (UNLIMITED, 0))[1]
+def used(  # noqa: PLR0913 - the last two are keywords that most calls leave out
+    state: State, subscription: str, location: str, family: str, *, but: str = "", owner: str = ""
+) -> int:
+    """The cores of a family in use in a region, by deployments other than `but` and by others.
+
+    With an `owner`, the id of a workspace or a compute, only those inside of it.
+    """
+    total = _quota(state, family, owner)[1]
     for deployment in state.of_type("workspaces/onlineEndpoints/deployments"):
+        if owner and not deployment.id.lower().startswith(f"{owner}/".lower()):
+            continue
         here = deployment.id.split("/")[2].lower() == subscription.lower() and deployment.body["location"] == location
         size = SIZES.get(str(deployment.properties.get("instanceType", "")).lower())
         if here and size and size.family == family and deployment.id.lower() != but.lower():
@@ -66,9 +73,15 @@ def used(state: State, subscription: str, location: str, family: str, but: str =
     return total
 
 
+def _quota(state: State, family: str, owner: str = "") -> tuple[int, int]:
+    """The limit of a family, and the cores that others use; without a quota of the owner, that of the subscription."""
+    limit, others = state.quotas.get(family.lower(), (UNLIMITED, 0))
+    return state.quotas.get(f"{owner}/{family}".lower(), (limit, 0)) if owner else (limit, others)
+
+
 def total(state: State, subscription: str, location: str, but: str = "") -> int:
     """The cores of all families in use in a region."""
-    return sum(used(state, subscription, location, family, but) for family in FAMILIES)
+    return sum(used(state, subscription, location, family, but=but) for family in FAMILIES)
 
 
 def total_limit(state: State) -> int:
@@ -96,6 +109,10 @@ def check(request: Request, body: Body) -> None:
     more = cores(size, body["sku"]["capacity"])
     if total(request.state, subscription, location, but=request.id) + more > total_limit(request.state):
         raise _invalid("VmSize", f"Not enough quota available: {TOTAL} of {total_limit(request.state)} are in use.")
+    workspace = request.id.partition("/onlineEndpoints/")[0]
+    own = used(request.state, subscription, location, size.family, but=request.id, owner=workspace)
+    if own + more > (own_limit := _quota(request.state, size.family, workspace)[0]):
+        now, limit = own, own_limit
     if now + more > limit:
         raise _invalid(
             "VmSize",
@@ -120,9 +137,21 @@ def _usages(request: Request) -> Response:
     found = [_usage(base, "dedicatedCores/usages", TOTAL, sum(now.values()), total_limit(request.state))]
     for family in FAMILIES:
         name = f"Standard {family} Family Cluster Dedicated vCPUs"
-        id = f"{base}/{name.replace(' ', '_')}"
-        found.append(_usage(id, "vmFamily/usages", name, now[family], limits[family]))
+        id = name.replace(" ", "_")
+        found.append(_usage(f"{base}/{id}", "vmFamily/usages", name, now[family], limits[family]))
+        for owner in _owners(request.state, subscription, location):
+            type = "workspaces/computes/usages" if "/computes/" in owner else "workspaces/usages"
+            current = used(request.state, subscription, location, family, owner=owner)
+            limit = _quota(request.state, family, owner)[0]
+            found.append(_usage(f"{owner}/usages/{id}", type, name, current, limit))
     return Response(200, {"value": found})
+
+
+def _owners(state: State, subscription: str, location: str) -> list[str]:
+    """The ids of the workspaces of a region, and of the clusters in them."""
+    clusters = [r for r in state.of_type("workspaces/computes") if r.properties.get("computeType") == "AmlCompute"]
+    ids = [r.id for r in (*state.of_type("workspaces"), *clusters) if r.body.get("location") == location]
+    return [id for id in ids if id.split("/")[2].lower() == subscription.lower()]
 
 
 def _usage(id: str, type: str, name: str, current: int, limit: int) -> Body:

@@ -7,10 +7,12 @@ from azure.core.exceptions import HttpResponseError
 
 from handlers.azure.errors import QUOTA_HINT
 from handlers.base import GiveUp
+from schemas import WorkspaceId
 
 if TYPE_CHECKING:
     from handlers.azure.ml.workspace import AzureML
 
+_OF_SUBSCRIPTION = ("/vmfamily/usages", "/dedicatedcores/usages")  # the ends of types
 _ALL = "totalregional"  # as `_family` spells it: the quota of the whole region
 
 
@@ -28,7 +30,7 @@ def quota_problem(azureml: "AzureML", instance_type: str, instances: int) -> str
         sizes = (arm.get(f"{base}/vmSizes") or {}).get("value", ())
         size = next(s for s in sizes if s["name"].casefold() == instance_type.casefold())
         family, needed = _family(size["family"]), int(size["vCPUs"]) * instances
-        usages = list(arm.items(f"{base}/usages"))
+        usages = [u for u in arm.items(f"{base}/usages") if _concerns(u, azureml.workspace)]
         full = next(u for u in usages if _family(u["name"]["value"]) in {family, _ALL} and _is_exceeded(u, needed))
     except (HttpResponseError, GiveUp, LookupError, TypeError, ValueError, StopIteration):
         return ""
@@ -36,6 +38,16 @@ def quota_problem(azureml: "AzureML", instance_type: str, instances: int) -> str
         f"no quota: {instances} of {instance_type} need {needed} cores, and in {location} {full['currentValue']} "
         f"of the {full['limit']} of {full['name']['value']} are in use; {QUOTA_HINT}"
     )
+
+
+def _concerns(usage: dict[str, Any], workspace: WorkspaceId) -> bool:
+    """Is the quota that of the subscription, or of this workspace?
+
+    The list also has, under the same names, those of other workspaces and of each compute (Azure/azure-rest-api-specs,
+    specification/machinelearningservices, the example of Usages_List).
+    """
+    kind, id = str(usage["type"]).casefold(), str(usage["id"]).casefold()
+    return kind.endswith(_OF_SUBSCRIPTION) or id.startswith(f"{workspace}/usages/".casefold())
 
 
 def _is_exceeded(usage: dict[str, Any], needed: int) -> bool:

@@ -31,6 +31,35 @@ def test_lack_of_quota_fails_the_action_before_anything_is_created(
     assert "choose another instance_type" in note
 
 
+@pytest.mark.parametrize("owner", ["another workspace", "a cluster"])
+def test_quotas_of_other_workspaces_and_of_computes_do_not_count(serving: MakeSite, azure: Azure, owner: str) -> None:
+    """The list has them under the same names."""
+    other = azure.workspaces.add(PROD.replace("churn-prod", "other"))
+    cluster = azure.workspaces.add_compute("cpu-cluster")
+    azure.workspaces.set_quota("DSv2", 6, used=6, owner=other if owner == "another workspace" else cluster)
+    assert deploy_eight(serving())[0] == "succeeded"
+
+
+def test_quota_of_the_own_workspace_counts(serving: MakeSite, azure: Azure) -> None:
+    azure.workspaces.set_quota("DSv2", 6, owner=PROD)
+    status, note = deploy_eight(serving(instance_count=2))
+    assert status == "failed"
+    assert "no quota: 2 of Standard_DS3_v2 need 8 cores" in note
+    assert "of the 6 of Standard DSv2 Family" in note
+
+
+@pytest.mark.parametrize(("name", "version"), [("..", "1"), (".", "1"), ("churn", "..")])
+def test_model_whose_name_consists_of_dots_is_not_read(make: MakeSite, azure: Azure, name: str, version: str) -> None:
+    """Its path would be that of another resource."""
+    site = make()
+    site.send(version, name, stage="production")
+    site.run()
+    status, note = site.outcome(f"{name}-{version}")
+    assert status == "failed"
+    assert f"{name}:{version} is not a model: a name cannot consist of dots" in note
+    assert azure.calls.all == []
+
+
 def test_custom_model_without_code_fails_with_advice(make: MakeSite, azure: Azure) -> None:
     site = make()
     azure.models.register("churn", "7", {"stage": "production"}, type="custom_model")
