@@ -1,17 +1,25 @@
 """`Transport`: sends each request to Azure once, with timeouts, and blocks the polling threads of azure-core."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from azure.core.pipeline.transport import HttpTransport, RequestsTransport
+
+from handlers.base import GiveUp, shorten
 
 CONNECT, READ = 5, 60  # timeouts in seconds; a function may run for five minutes, and a step makes a few requests
 
 # A request that may have arrived is not sent again: dispatch retries the action, which first reads what has been done.
 # Only a connection that could not be opened is tried again at once.
 ONCE: dict[str, Any] = {"retry_status": 0, "retry_read": 0, "retry_connect": 2, "retry_total": 3}
+
+
+# "Remove dot segments" (RFC 3986, section 5.2.4) applies to %2E as well: clients decode it first (section 6.2.2.2).
+_DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?=/|$)", re.IGNORECASE)
 
 
 class PollerBlocked(Exception):  # noqa: N818 - not an error: it ends a polling thread
@@ -44,7 +52,13 @@ class Transport(HttpTransport[Any, Any]):
             self._thread.errors = None
 
     def send(self, request: Any, **kwargs: Any) -> Any:
-        """Send a request. Raises azure.core.exceptions.AzureError, and PollerBlocked in a thread of a poller."""
+        """Send a request.
+
+        Raises azure.core.exceptions.AzureError, PollerBlocked in a thread of a poller, and GiveUp for a path with a
+        segment ``.`` or ``..``: a name from an event would address another resource.
+        """
+        if _DOT_SEGMENT.search(urlsplit(request.url).path):
+            raise GiveUp(f"a name that consists of dots cannot be part of a path: {shorten(request.url, 500)}")
         # begin_create_or_update has no option not to poll: its thread would print dots and outlive the call.
         if threading.current_thread().name.startswith("LROPoller("):
             raise PollerBlocked

@@ -12,7 +12,7 @@ from handlers.azure.ml.batch_endpoints import BatchEndpoints
 from handlers.azure.ml.endpoints import Code, Endpoints
 from handlers.azure.ml.names import check_endpoint_name
 from handlers.azure.ml.online_endpoints import OnlineEndpoints
-from handlers.azure.ml.resources import ModelRef
+from handlers.azure.ml.resources import DOTS, ModelRef
 from handlers.azure.ml.workspace import AzureML
 from handlers.base import Action, GiveUp, Handler, Outcome
 from handlers.deploy.plan import Plan
@@ -130,6 +130,8 @@ class Deploy(Handler[ModelRegistered]):
     def run(self, event: ModelRegistered, action: Action) -> Outcome:
         """Take the next step. Raises RetryLater, GiveUp, jinja2.TemplateError, and azure-core's errors."""
         registered = ModelRef(event.data.model_name, event.data.model_version, workspace=str(event.workspace))
+        if not DOTS.isdisjoint({registered.name, registered.version}):
+            raise GiveUp(f"{registered} is not a model: a name cannot consist of dots")
         plan = Plan(
             event=event,
             action=action,

@@ -2,7 +2,8 @@
 
 A command refers to an input as ${{inputs.x}} (learn.microsoft.com, "CLI (v2) command job YAML schema"). Azure ML pastes
 its text into the command line, which a shell reads. Anyone who may tag a run can write the texts of an event. So a text
-that depends on the event loses every character with a meaning to a shell, and its data must be in Azure: azure-ai-ml
+that depends on the event loses every character with a meaning to a shell, and the hyphens by which a command would take
+a word for an option. Its data must be in Azure: azure-ai-ml
 would upload a local file.
 """
 
@@ -27,6 +28,8 @@ _DATA_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_mode
 
 _SAFE = r"\w.,:=@%+/\-"  # characters without a meaning to a shell
 _UNSAFE = re.compile(rf"[^{_SAFE}]+")
+_OPTION = re.compile(r"(?<!\S)-+(?![0-9.]+(?!\S))")
+_DOT_SEGMENT = re.compile(r"(?:^|[/:])(?:\.|%2e){1,2}(?=$|[/:@?])", re.IGNORECASE)
 _SAFE_PATH = re.compile(rf"[{_SAFE}?]+")
 _REMOTE = re.compile(r"(?:azureml:|https?://|abfss?://|wasbs?://|adl://|/subscriptions/)\S+")
 _INTEGER = re.compile("[+-]?[0-9]{1,18}")
@@ -173,7 +176,12 @@ def _convert_text(text: str, declared: str, depends_on_event: bool) -> Value:
             return number
         case "integer" | "number":
             raise ValueError
-    return " ".join(_UNSAFE.sub(" ", text).split()) if depends_on_event else text
+    return _safe(text) if depends_on_event else text
+
+
+def _safe(text: str) -> str:
+    """The text without unsafe characters, and without hyphens at the start of a word that is not a number."""
+    return " ".join(_OPTION.sub("", _UNSAFE.sub(" ", text)).split())
 
 
 def _check_path(name: str, path: str, depends_on_event: bool) -> str:
@@ -183,4 +191,6 @@ def _check_path(name: str, path: str, depends_on_event: bool) -> str:
             f"the input {name!r} should name data in Azure (azureml:churn@latest, azureml://datastores/…, https://…), "
             f"not {path[:100]!r}; only the job's own YAML can name a local file"
         )
+    if _DOT_SEGMENT.search(path):
+        raise GiveUp(f"the input {name!r} should name data without . and .. as parts of its path, not {path[:100]!r}")
     return path

@@ -8,7 +8,7 @@ five times (Azure/azure-sdk-for-python#31166).
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from handlers.azure.ml.data_plane import DataPlane
@@ -17,7 +17,8 @@ from handlers.azure.ml.workspace import AzureML
 from handlers.base import GiveUp, RetryLater
 from handlers.errors import PROPAGATION
 
-_DATA = re.compile(r"azureml:([^/:@]+)(?::([^/:@]+)|@latest)")
+_ASSET = re.compile(r"azureml:([^/:@]+)(?::([^/:@]+)|@latest)")
+_MODELS = "models"  # the collection
 # The API's names of the CLI's types: azure-ai-ml, _schema/_deployment/batch/batch_job.py.
 _TYPES = {
     "uri_file": "UriFile",
@@ -72,9 +73,13 @@ class Invocations:
         return RetryLater(f"there is no {what} in {self.azureml.workspace.name}", max_elapsed=PROPAGATION)
 
     def latest_versions(self, inputs: Mapping[str, Any]) -> dict[str, str]:
-        """The latest version of each data asset that an input names without one. Raises RetryLater if it has none."""
-        found = (_DATA.fullmatch(str(value["path"])) for value in inputs.values() if isinstance(value, Mapping))
-        return {name: self._latest(name) for name in {match[1]: None for match in found if match and not match[2]}}
+        """The latest version of each asset that an input names without one. Raises RetryLater if it has none.
+
+        A key is the name of a data asset, or ``models/`` and the name of a model.
+        """
+        found = (_Asset.parse(value) for value in inputs.values() if isinstance(value, Mapping))
+        unversioned = {asset.key: asset for asset in found if asset and not asset.version}
+        return {key: self._latest(asset) for key, asset in unversioned.items()}
 
     def invoke(
         self,
@@ -106,18 +111,41 @@ class Invocations:
     def _input(self, value: Any, versions: Mapping[str, str]) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             return {"jobInputType": "Literal", "value": value}
-        return {"jobInputType": _TYPES[str(value["type"])], "uri": self._uri(str(value["path"]), versions)}
+        return {"jobInputType": _TYPES[str(value["type"])], "uri": self._uri(value, versions)}
 
-    def _uri(self, path: str, versions: Mapping[str, str]) -> str:
-        """The URI of data: the id of a data asset, or the path itself."""
-        if not (found := _DATA.fullmatch(path)):
+    def _uri(self, value: Mapping[str, Any], versions: Mapping[str, str]) -> str:
+        """The URI of data: the id of an asset, or the path itself."""
+        path = str(value["path"])
+        if not (asset := _Asset.parse(value)):
             return path.removeprefix("azureml:") if path.startswith("azureml:/subscriptions/") else path
-        return f"{self.azureml.path}/data/{found[1]}/versions/{found[2] or versions[found[1]]}"
+        version = asset.version or versions[asset.key]
+        return f"{self.azureml.path}/{asset.collection}/{asset.name}/versions/{version}"
 
-    def _latest(self, name: str) -> str:
+    def _latest(self, asset: "_Asset") -> str:
         query = {"$orderBy": "createdtime desc", "$top": "1"}
-        newest = self.azureml.arm.get(f"{self.azureml.path}/data/{name}/versions", query)
+        newest = self.azureml.arm.get(f"{self.azureml.path}/{asset.collection}/{asset.name}/versions", query)
         found = next(iter((newest or {}).get("value") or ()), None)
         if found is None:
-            raise self._missing(f"data asset {name}")
+            raise self._missing(f"{'model' if asset.collection == _MODELS else 'data asset'} {asset.name}")
         return str(found["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Asset:
+    """A data asset or a model of the workspace, as an input names it."""
+
+    collection: str
+    name: str
+    version: str  # empty for the latest
+
+    @classmethod
+    def parse(cls, value: Mapping[str, Any]) -> Self | None:
+        """The asset of an input; None if its path is of another kind. The input's type says what the asset is."""
+        if not (found := _ASSET.fullmatch(str(value["path"]))):
+            return None
+        return cls(_MODELS if str(value["type"]).endswith("_model") else "data", found[1], found[2] or "")
+
+    @property
+    def key(self) -> str:
+        """The key of its latest version. Saved states have it."""
+        return f"{_MODELS}/{self.name}" if self.collection == _MODELS else self.name

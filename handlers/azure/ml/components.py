@@ -8,6 +8,7 @@ from typing import Any, Self
 from azure.core.exceptions import ResourceNotFoundError
 
 from handlers.azure.errors import translated_errors
+from handlers.azure.ml.resources import DOTS
 from handlers.azure.ml.workspace import AzureML
 from handlers.base import RetryLater
 from handlers.errors import PROPAGATION
@@ -37,6 +38,8 @@ class ComponentRef:
             version, label = (found[4], "") if found[3].casefold() == "versions" else ("", found[4])
         else:
             raise ValueError(f"{text!r} names no component; write azureml:retrain:3 or azureml:retrain@latest")
+        if not DOTS.isdisjoint({name, version, registry}):
+            raise ValueError(f"{text!r} names no component: a name cannot consist of dots")
         if label not in ("", LATEST):
             raise ValueError(f"{text!r}: the only label is {LATEST}; or write a version")
         return cls(name, version, registry)

@@ -12,6 +12,8 @@ SUCCEEDED, DELETING = "Succeeded", "Deleting"
 ENDED_BADLY = ("Failed", "Canceled")
 NO_CODE = ("mlflow_model", "triton_model")  # learn.microsoft.com, "Deploy models for scoring": these types need no code
 
+DOTS = frozenset({".", ".."})  # no names: in a URL's path, they address another resource
+
 _REGISTRY_MODEL = re.compile(r"azureml://registries/([^/]+)/models/([^/]+)/versions/([^/]+)", re.IGNORECASE)
 _WORKSPACE_MODEL = re.compile(r"(?:azureml:)?(/subscriptions/.+?)/models/([^/]+)/versions/([^/]+)", re.IGNORECASE)
 _SHORT_MODEL = re.compile(r"azureml:([^:/@]+):([^:/@]+)", re.IGNORECASE)
@@ -33,6 +35,8 @@ class ModelRef:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Parse the id of a model version. Raises ValueError for any other text."""
+        if not DOTS.isdisjoint(text.split("/")):
+            raise ValueError(f"{text!r} is not the id of a model version: a name cannot consist of dots")
         if match := _REGISTRY_MODEL.fullmatch(text):
             registry, name, version = match.groups()
             return cls(name, version, registry=registry)

@@ -62,6 +62,29 @@ def test_experiment_of_a_pipeline_component_contains_the_job_name(make: MakeSite
     assert [*site.actions] == ["e1"]
 
 
+@pytest.mark.parametrize("name", ["churn:7", "churn@latest"])
+@pytest.mark.parametrize(
+    ("type", "api_type", "collection"),
+    [
+        ("mlflow_model", "MLFlowModel", "models"),
+        ("custom_model", "CustomModel", "models"),
+        ("triton_model", "TritonModel", "models"),
+        ("uri_file", "UriFile", "data"),
+        ("mltable", "MLTable", "data"),
+    ],
+)
+def test_type_of_an_input_decides_between_models_and_data(
+    make: MakeSite, type: str, api_type: str, collection: str, name: str
+) -> None:
+    """A model and a data asset may have the same name."""
+    site = make(**SCORE | {"inputs": {"x": {"type": type, "path": f"azureml:{name}"}}})
+    site.handle()
+    assert site.outcome[0] == "succeeded", site.outcome
+    version = "7" if collection == "models" or name == "churn:7" else "3"
+    uri = f"{PROD}/{collection}/churn/versions/{version}"
+    assert posted(site)[-1]["inputData"] == {"x": {"jobInputType": api_type, "uri": uri}}
+
+
 def test_default_deployment_is_named_in_the_request(make: MakeSite) -> None:
     site = make(batch_endpoint="churn", inputs={"data": {"type": "uri_file", "path": "https://x.example/a.csv"}})
     headers: list[str] = []

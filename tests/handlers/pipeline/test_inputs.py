@@ -33,6 +33,10 @@ def converted(declared: str, value: Any, *, depends_on_event: bool = True) -> An
         ("string", "a  b\n\tc", "a b c"),
         ("string", "größer=1,2:3@x/y%20+z-_", "größer=1,2:3@x/y%20+z-_"),
         ("string", "`$(;|&<>)'\"\\#!*?[]{}~^", None),
+        ("string", "-rf /", "rf /"),
+        ("string", "a --upload=x - --5 b-c", "a upload=x -5 b-c"),
+        ("string", "-0.5", "-0.5"),
+        ("", "--reason -3", "reason -3"),
         ("uri_file", "azureml:churn:3", {"type": "uri_file", "path": "azureml:churn:3"}),
         ("mltable", "https://x.example/t?v=1", {"type": "mltable", "path": "https://x.example/t?v=1"}),
         ("", "12", "12"),
@@ -92,6 +96,30 @@ def test_constant_is_converted_to_the_declared_type(declared: str, constant: Any
 def test_constant_of_another_type_is_an_error(declared: str, constant: Any) -> None:
     with pytest.raises(GiveUp, match=f"the input 'x' should be a {declared}, not "):
         converted(declared, constant, depends_on_event=False)
+
+
+@pytest.mark.parametrize("depends_on_event", [False, True])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "azureml://datastores/x/paths/features/../../secret/",
+        "azureml://datastores/x/paths/..",
+        "https://x.example/a/./b",
+        "https://x.example/a/%2E%2e/b",
+        "azureml:..:1",
+        "azureml:churn:..",
+        "azureml:..@latest",
+        "/subscriptions/x/../y",
+    ],
+)
+def test_path_with_dots_as_a_part_is_an_error(path: str, depends_on_event: bool) -> None:
+    with pytest.raises(GiveUp, match=r"the input 'x' should name data without \. and \.\."):
+        converted("uri_folder", path, depends_on_event=depends_on_event)
+
+
+def test_path_with_dots_in_a_name_is_valid() -> None:
+    path = "azureml://datastores/x/paths/a..b/.hidden/c.csv"
+    assert converted("uri_file", path) == {"type": "uri_file", "path": path}
 
 
 def test_text_of_the_rule_is_unchanged() -> None:
