@@ -42,7 +42,15 @@ class App:
 
     @classmethod
     def from_settings(cls, values: Mapping[str, str], folder: Path = APP_FOLDER) -> Self:
-        """Build the app from app settings and the app's folder, and log each error in the rules. Makes no request.
+        """Build the app, and log each error in the rules. Raises SettingsError."""
+        app = cls.build(values, folder)
+        for error in app.rules.errors:
+            log_event("rules.mistake", logging.ERROR, mistake=str(error))
+        return app
+
+    @classmethod
+    def build(cls, values: Mapping[str, str], folder: Path = APP_FOLDER) -> Self:
+        """Build the app from app settings and the app's folder. Makes no request.
 
         Raises SettingsError, which names the setting.
         """
@@ -51,8 +59,6 @@ class App:
         names.check()
         lease = function_timeout(settings, folder / "host.json") + KILL_GRACE
         loaded = load(folder / settings.get("MLEVENTS_RULES", "rules"), values, folder)
-        for error in loaded.errors:
-            log_event("rules.mistake", logging.ERROR, mistake=str(error))
         inbox = Inbox(AzureTable(storage.table(names.table)), lease)
         queue = AzureQueue(storage.queue(names.actions))
         events = AzureQueue(storage.queue(names.events))

@@ -21,6 +21,7 @@ platform.processor()  # starts a process, once: the SDKs ask for it when they ar
 SERVICES = {"azurite", "azure"}  # fixtures: an Azurite process; an emulated Azure that listens over HTTPS
 
 _kept: dict[str, str] = {}
+platform.processor()  # starts `uname` and caches its output, before tests that may start no process: the SDKs need it
 
 
 @pytest.hookimpl(tryfirst=True)

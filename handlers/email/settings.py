@@ -1,5 +1,6 @@
 """The app settings ``EMAIL_*``: the sender and the transport. They are read for each mail, and never cached."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, ClassVar, Literal, Self
@@ -56,12 +57,22 @@ class EmailSettings(BaseSettings):
     acs_key: SecretStr | None = None
 
     @classmethod
-    def read(cls) -> Self:
-        """Read the current settings. Raises RetryLater that names each invalid one: mail waits until they are fixed."""
+    def read(cls, values: Mapping[str, str] | None = None) -> Self:
+        """Read the settings among `values`, or else those of the environment.
+
+        Raises RetryLater that names each invalid one: mail waits until they are fixed.
+        """
         try:
-            return cls()
+            return cls() if values is None else cls.model_validate(cls._fields(values))
         except ValidationError as error:
             raise RetryLater(f"mail cannot be sent: {'; '.join(_describe(e) for e in error.errors())}") from error
+
+    @classmethod
+    def _fields(cls, values: Mapping[str, str]) -> dict[str, str]:
+        """The values of the fields, by the names that pydantic knows; empty ones are left out."""
+        given = {name.upper(): value for name, value in values.items() if value}
+        names = {f"EMAIL_{name.upper()}": name for name in cls.model_fields} | {"EMAIL_FROM": "EMAIL_FROM"}
+        return {field: given[name] for name, field in names.items() if name in given}
 
     @property
     def mailbox(self) -> Mailbox:

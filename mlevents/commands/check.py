@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from jinja2 import TemplateError
 
-from dispatch.rules import load
 from dispatch.rules.rule import Rule, Rules
-from dispatch.settings import Environment, SettingsError
+from dispatch.settings import SettingsError
 from handlers.base import GiveUp, Result
 from mlevents import PROJECT
+from mlevents.app_rules import load_rules, print_rules
 from mlevents.app_settings import BadFile, LocalSettings
 from mlevents.cli import AppFolder, command_line, examples
 from mlevents.console import Console
@@ -34,15 +34,12 @@ def check(app: AppFolder = PROJECT) -> int:
     that it handles, one line shows what the rule would do about an example event.
     A template that fails on the example causes a warning, not an error: your own
     events may have what the example has not, such as a tag.
-    Exit code: 0 if the rules have no errors, 1 if they have.
+    Exit code: 0 if there are no errors; 1 if rules, settings or host.json have some.
     """
     console = Console(sys.stdout, remember=0)
-    if str(app) not in sys.path:
-        sys.path.append(str(app))  # for the app's own handlers
     try:
         local = LocalSettings.load(app)
-        settings, _ = local.environment(os.environ)
-        rules = load(app / Environment(settings).get("MLEVENTS_RULES", "rules"), settings, app)
+        rules = load_rules(app, local.environment(os.environ)[0])
     except (BadFile, SettingsError) as failure:
         console.print(str(failure), "error")
         return 1
@@ -50,18 +47,8 @@ def check(app: AppFolder = PROJECT) -> int:
         console.print(note, "faint")
     for rule, event, plan in plans(rules):
         console.print(f"{rule.source}: {rule.name} on {event}: {plan}", indent=4)
-    for error in rules.errors:
-        console.print(str(error), "error", indent=4)
-    console.print(_verdict(rules), "error" if rules.errors else "success")
+    print_rules(rules, console)
     return 1 if rules.errors else 0
-
-
-def _verdict(rules: Rules) -> str:
-    count = len(rules.errors)
-    errors = "no errors" if not count else "1 error" if count == 1 else f"{count} errors"
-    if rules.workspaces is None:
-        return f"no rule acts until workspaces.yaml is valid; {errors}"
-    return f"{len(rules.by_name)} rules in force, {errors}"
 
 
 def plans(rules: Rules) -> Iterator[tuple[Rule, str, str]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ import typer
 from dispatch.settings import Environment
 from handlers.azure.cloud import PUBLIC, SETTING
 from mlevents import PROJECT
-from mlevents.app_settings import BadFile
+from mlevents.app_rules import has_rules, load_rules, print_rules
+from mlevents.app_settings import BadFile, LocalSettings
 from mlevents.cli import AppFolder, command_line, examples
 from mlevents.console import Console
 from mlevents.local.options import Options
@@ -67,10 +69,18 @@ def start(
     console = Console(sys.stdout, verbose=verbose, remember=options.remember)
     try:
         with _lock(options):
+            _check(options, console)
             return asyncio.run(run_until_signal(_run(options, console), console))
     except FAILURES as error:
         console.problem(str(error), getattr(error, "stack", ""))
         return 1
+
+
+def _check(options: Options, console: Console) -> None:
+    """Report the errors in the app's rules, which do not stop it. Raises BadFile and SettingsError, which do."""
+    environment, _ = LocalSettings.load(options.app_dir).environment(os.environ)
+    if has_rules(options.app_dir, environment):
+        print_rules(load_rules(options.app_dir, environment), console)
 
 
 async def _run(options: Options, console: Console) -> int:

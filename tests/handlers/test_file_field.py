@@ -28,7 +28,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (rules / "workspaces.yaml").write_text(WORKSPACES)
     (rules / "jobs/retrain.yml").write_text(JOB)
     (rules / "jobs/request.json").write_text("{}")
-    for name, value in SETTINGS.items():
+    for name, value in ({"AzureWebJobsStorage": "UseDevelopmentStorage=true"} | SETTINGS).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("MLEVENTS_RULES", raising=False)
     return app

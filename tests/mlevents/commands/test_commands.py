@@ -35,7 +35,9 @@ def app(tmp_path: Path) -> Path:
     folder = tmp_path / "app"
     (folder / "rules").mkdir(parents=True)
     (folder / "rules/workspaces.yaml").write_text(WORKSPACES)
-    (folder / "local.settings.json").write_text('{"IsEncrypted": false, "Values": {"RULES_WORD": "hello"}}')
+    (folder / "host.json").write_text('{"functionTimeout": "00:05:00"}')
+    values = {"RULES_WORD": "hello", "AzureWebJobsStorage": "UseDevelopmentStorage=true"}
+    (folder / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
     return folder
 
 
@@ -119,6 +121,46 @@ def test_check_escapes_control_characters_of_labels_in_errors(app: Path, capsys:
     assert [line for line in lines if "[31m" in line]
     assert "\x1b" not in "".join(lines)
     assert "9 rules in force, no errors" not in lines
+
+
+INVALID_SETTINGS = [
+    ("MLEVENTS_RETENTION", "1d", "MLEVENTS_RETENTION is 1d; it must be at least 2d"),
+    ("MLEVENTS_TABLE", "my_table", "MLEVENTS_TABLE is 'my_table'; write 3 to 63 letters and digits, a letter first"),
+    ("AzureWebJobsStorage", "garbage", "AzureWebJobsStorage "),
+    ("AzureFunctionsJobHost__functionTimeout", "-1", "functionTimeout"),
+    ("EMAIL_FROM", "nobody", "mail cannot be sent: EMAIL_FROM: "),
+    ("EMAIL_SMTP_PORT", "abc", "mail cannot be sent: EMAIL_FROM is not set; EMAIL_SMTP_PORT: Input should be a valid"),
+    ("EMAIL_SMTP_SECURITY", "ssl", "EMAIL_SMTP_SECURITY: Input should be 'starttls', 'tls' or 'none'"),
+]
+
+
+@pytest.mark.parametrize("command", ["check", "start"])
+@pytest.mark.parametrize("setting", INVALID_SETTINGS, ids=lambda setting: str(setting[0]))
+def test_check_and_start_end_with_the_invalid_setting(
+    app: Path, capsys: pytest.CaptureFixture[str], command: str, setting: tuple[str, str, str]
+) -> None:
+    """In one line, before anything is started."""
+    name, value, message = setting
+    (app / "rules/a.yaml").write_text(RULE)
+    settings = json.loads((app / "local.settings.json").read_text())
+    settings["Values"][name] = value
+    (app / "local.settings.json").write_text(json.dumps(settings))
+    assert main([command, "--app", str(app)]) == 1
+    [line] = capsys.readouterr().out.splitlines()
+    assert message in line
+
+
+@pytest.mark.parametrize("command", ["check", "start"])
+@pytest.mark.parametrize(
+    "content", ["{", '{"extensions": {"queues": {"batchSize": 0}}}', '{"functionTimeout": "soon"}']
+)
+def test_check_and_start_end_with_the_invalid_host_json(
+    app: Path, capsys: pytest.CaptureFixture[str], command: str, content: str
+) -> None:
+    (app / "host.json").write_text(content)
+    assert main([command, "--app", str(app)]) == 1
+    [line] = capsys.readouterr().out.splitlines()
+    assert "host.json" in line
 
 
 def test_check_names_the_invalid_settings_file(app: Path, capsys: pytest.CaptureFixture[str]) -> None:

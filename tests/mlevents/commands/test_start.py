@@ -107,6 +107,21 @@ def test_an_event_is_received_a_mail_arrives_and_ctrl_c_stops_everything(
     assert not running(children)
 
 
+def test_errors_in_the_rules_are_reported_before_the_functions(start: Callable[..., Started], app: Path) -> None:
+    """They do not stop it: the rules of the other files are in force."""
+    (app / "host.json").write_text('{"functionTimeout": "00:05:00"}')
+    settings = {"IsEncrypted": False, "Values": {**SETTINGS, "EMAIL_FROM": "app@example.com"}}
+    (app / "local.settings.json").write_text(json.dumps(settings))
+    (app / "rules").mkdir()
+    (app / "rules/workspaces.yaml").write_text("workspaces: {}\n")
+    (app / "rules/a.yaml").write_text("rules:\n  - { name: a, on: RunCompleted, do: lgo }\n")
+    started = start("--port", "0", "--no-azurite")
+    started.wait_for("Ctrl-C stops everything")
+    [error] = [number for number, line in enumerate(started.lines) if line.startswith("rules/a.yaml:2:")]
+    assert "Did you mean log?" in started.lines[error]
+    assert error < started.lines.index("Functions:")
+
+
 def test_ctrl_c_ends_it_while_it_starts(start: Callable[..., Started], app: Path) -> None:
     (app / "function_app.py").write_text("import time\nprint('loading')\ntime.sleep(60)\n")
     started = start("--port", "0", "--no-azurite")
