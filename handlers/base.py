@@ -37,7 +37,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from handlers import lineage
 from handlers.template import Template
@@ -196,6 +196,14 @@ class Handler(BaseModel, Generic[E]):
 
     starts_runs: ClassVar[bool] = False  # if true, a rule's `max_depth` limits chains of runs
 
+    @field_validator("*")
+    @classmethod
+    def _only_templates_have_expressions(cls, value: Any) -> Any:
+        """Reject an expression where it would not be rendered, but be used as it is."""
+        if _has_expression(value):
+            raise ValueError("this setting is not a template, so {{ … }} and {% … %} have no effect in it")
+        return value
+
     @abstractmethod
     def run(self, event: E, action: Action) -> Outcome:
         """Do the work, or its next step. May be called again for the same action: use `action.key` to do it once."""
@@ -224,6 +232,20 @@ class Handler(BaseModel, Generic[E]):
                 if not isinstance(given, TypeVar):
                     return get_args(given) or (given,)
         return (Event,)
+
+
+def _has_expression(value: Any) -> bool:
+    """Does a text in the value have a template's expression, without being a template?"""
+    match value:
+        case str():
+            return "{{" in value or "{%" in value
+        case BaseModel():
+            return any(_has_expression(inner) for _, inner in value)
+        case Mapping():
+            return any(_has_expression(inner) for inner in (*value.keys(), *value.values()))
+        case list() | tuple() | set() | frozenset():
+            return any(_has_expression(inner) for inner in value)
+    return False
 
 
 def shorten(text: str, limit: int = TEXT_LIMIT) -> str:

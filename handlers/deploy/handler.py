@@ -62,7 +62,7 @@ class Deploy(Handler[ModelRegistered]):
     environment: str = ""
     code: str = ""
     scoring_script: str = ""
-    environment_variables: Mapping[str, str] = Field(default_factory=dict)
+    environment_variables: Mapping[str, Template] = Field(default_factory=dict)
     batch: Batch | None = None
     smoke_test: SmokeTest | None = None
     traffic: tuple[int, ...] = (10, 50, 100)
@@ -136,7 +136,7 @@ class Deploy(Handler[ModelRegistered]):
             event=event,
             action=action,
             source=self._azureml(event.workspace),
-            endpoints=self._endpoints(self._azureml(self._target(event))),
+            endpoints=self._endpoints(self._azureml(self._target(event)), event),
             endpoint=self._endpoint(event),
             registered=registered,
             model=self._model(event) or registered,
@@ -209,7 +209,7 @@ class Deploy(Handler[ModelRegistered]):
     def _azureml(self, workspace: WorkspaceId) -> AzureML:
         return gateway.connect(workspace)
 
-    def _endpoints(self, azureml: AzureML) -> Endpoints:
+    def _endpoints(self, azureml: AzureML, event: ModelRegistered) -> Endpoints:
         code = str(self.code.path) if isinstance(self.code, FileName) else self.code
         with_code = Code(self.environment, code, self.scoring_script) if self.code else None
         if self.batch:
@@ -223,5 +223,5 @@ class Deploy(Handler[ModelRegistered]):
             public=self.public_network_access,
             compute=self.compute.removeprefix("azureml:"),
             code=with_code,
-            environment_variables=self.environment_variables,
+            environment_variables={name: value.render(event) for name, value in self.environment_variables.items()},
         )

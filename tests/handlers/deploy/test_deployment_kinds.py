@@ -42,6 +42,14 @@ def test_custom_model_is_deployed_with_its_environment_and_code(make: MakeSite, 
     assert len([call for call in azure.calls.all if call.method == "PUT" and "/codes/" in call.path]) == 1
 
 
+def test_environment_variables_are_templates(make: MakeSite, azure: Azure) -> None:
+    site = make(environment_variables={"MODEL_VERSION": "{{ data.modelVersion }}", "MODE": "fast"})
+    site.register("7")
+    site.run()
+    assert site.outcome()[0] == "succeeded", site.outcome()
+    assert deployment_properties(azure)["environmentVariables"] == {"MODEL_VERSION": "7", "MODE": "fast"}
+
+
 def test_registered_code_asset_is_used(make: MakeSite, azure: Azure) -> None:
     azure.assets.add_environment("serving", "3")
     code = azure.assets.add_code("scoring", "1")

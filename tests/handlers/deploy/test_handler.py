@@ -102,6 +102,10 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"batch": {"compute": "c"}, "traffic": [100]}, "a batch endpoint has no traffic"),
     ({"batch": {"compute": "c"}, "compute": "k8s"}, "a batch endpoint has no compute"),
     ({"endpont": "churn"}, "Extra inputs"),
+    ({"scoring_script": "{{ data.modelName }}.py"}, "this setting is not a template"),
+    ({"allowed_endpoints": ["{% if x %}"]}, "this setting is not a template"),
+    ({"batch": {"compute": "{{ data.modelName }}"}}, "this setting is not a template"),
+    ({"environment_variables": {"{{ data.modelName }}": "x"}}, "this setting is not a template"),
 ]
 
 

@@ -92,6 +92,9 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ),
     ({"data_factory": "adf-churn", "pipeline": "copy"}, "'adf-churn' is not the resource id of a data factory"),
     ({"data_factory": FACTORY}, "data_factory needs a pipeline"),
+    ({"data_factory": FACTORY, "pipeline": "{{ data.runId }}"}, "with.pipeline: this setting is not a template"),
+    ({"batch_endpoint": "{{ data.runId }}"}, "with.batch_endpoint: this setting is not a template"),
+    ({"job": "jobs/{{ data.runId }}.yml"}, "with.job: this setting is not a template"),
     (FACTORY_RUN | {"inputs": {"a": "b"}}, "data_factory has no inputs: it is a setting of job and batch_endpoint"),
     (
         FACTORY_RUN | {"workspace": "churn-dev"},
