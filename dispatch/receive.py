@@ -7,13 +7,14 @@ raises an error, because Event Grid would deliver the event again for a whole da
 """
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from dispatch import alerts
 from dispatch.app import App
 from dispatch.inbox.actions import MAX_ACTIONS, NewAction
 from dispatch.inbox.errors import Refused, StorageError
-from dispatch.inbox.messages import Message
 from dispatch.inbox.rows import EventRecord, Rejected, RejectionKind
 from dispatch.inbox.transport import within
 from dispatch.log import log_event
@@ -25,33 +26,15 @@ REQUEUE_DELAY = timedelta(minutes=10)
 STORAGE_DEADLINE = timedelta(seconds=18)  # Event Grid waits 30 s for an answer; this way it gets one within 20 s
 
 
-@within(STORAGE_DEADLINE)
 def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
     """Receive one event of any registered type; log a warning if it is not of the `expected` type.
 
-    Raises StorageError, within 20 seconds.
+    Raises StorageError once storage has not answered for `STORAGE_DEADLINE`. Parsing and matching do not count against
+    that time, or a slow event could never be recorded, and Event Grid would deliver it again for a whole day.
     """
-    try:
-        event = parse_event(raw)
-    except EventError as error:
-        kind: RejectionKind = "unknown type" if isinstance(error, UnknownEventType) else "malformed"
-        _reject(kind, str(error), raw, app, id=error.event_id, type=error.event_type)
-        return
-    if expected and not isinstance(event, expected):
-        log_event(
-            "event.unexpected", logging.WARNING, id=event.id, type=type(event).__name__, expected=expected.__name__
-        )
-    try:
-        messages = _record(event, raw, app)
-    except StorageError:
-        raise
-    except Exception as error:  # a defect of the app must not lose the event
-        app.secrets.log_defect(f"receiving event {event.id}", error)
-        reason = app.secrets.mask(f"{type(error).__name__}: {error}")
-        _reject("defect", reason, raw, app, id=event.id, type=type(event).__name__)
-        return
-    for message in messages:
-        app.queue.send(str(message))
+    write = _checked(raw, app, expected)
+    with within(STORAGE_DEADLINE):
+        write()
 
 
 def receive_or_requeue(raw: str, app: App) -> None:
@@ -69,24 +52,58 @@ def receive_or_requeue(raw: str, app: App) -> None:
         app.events.send(raw, REQUEUE_DELAY)
 
 
-def _record(event: Event, raw: str, app: App) -> list[Message]:
-    """Record the event with its actions, or its rejection; return the messages to send."""
+def _checked(raw: str, app: App, expected: type[Event] | None) -> Callable[[], None]:
+    """Parse and match an event; return the function that records it, or its rejection. Makes no request."""
+    try:
+        event = parse_event(raw)
+    except EventError as error:
+        kind: RejectionKind = "unknown type" if isinstance(error, UnknownEventType) else "malformed"
+        return partial(_reject, kind, str(error), raw, app, id=error.event_id, type=error.event_type)
+    if expected and not isinstance(event, expected):
+        log_event(
+            "event.unexpected", logging.WARNING, id=event.id, type=type(event).__name__, expected=expected.__name__
+        )
+    try:
+        return _matched(event, raw, app)
+    except Exception as error:  # a defect of the app must not lose the event
+        return partial(_reject_for_defect, error, event, raw, app)
+
+
+def _matched(event: Event, raw: str, app: App) -> Callable[[], None]:
+    """Match an event; return the function that records it, or its rejection if its workspace is not listed."""
     context, type_name = app.rules.context(event), type(event).__name__
     if context.workspace is None and app.rules.knows_workspaces:
-        _reject("foreign workspace", f"{event.topic} is not in workspaces.yaml", raw, app, id=event.id, type=type_name)
-        return []
+        reason = f"{event.topic} is not in workspaces.yaml"
+        return partial(_reject, "foreign workspace", reason, raw, app, id=event.id, type=type_name)
     workspace = context.workspace["name"] if context.workspace else event.resource.name
     actions, unmatched = _matching(context, app)
     record = EventRecord(raw, event.id, type_name, workspace, event.object, app.now(), len(actions), tuple(unmatched))
+    return partial(_record, event, record, actions, app)
+
+
+def _record(event: Event, record: EventRecord, actions: list[NewAction], app: App) -> None:
+    """Record the event with its actions, and queue these; reject an event that storage cannot hold."""
     try:
         new, messages = app.inbox.add(event, record, actions, app.now())
     except Refused as error:
-        _reject("too large", f"storage cannot hold it: {error}", raw, app, id=event.id, type=type_name)
-        return []
-    rules = ",".join(action.rule for action in actions)
-    name = "event.received" if new else "event.duplicate"
-    log_event(name, id=event.id, type=type_name, workspace=workspace, object=event.object, rules=rules)
-    return messages
+        reason = f"storage cannot hold it: {error}"
+        _reject("too large", reason, record.raw, app, id=event.id, type=record.event_type)
+        return
+    except StorageError:
+        raise
+    except Exception as error:  # a defect of the app must not lose the event
+        _reject_for_defect(error, event, record.raw, app)
+        return
+    log_event(
+        "event.received" if new else "event.duplicate",
+        id=event.id,
+        type=record.event_type,
+        workspace=record.workspace,
+        object=event.object,
+        rules=",".join(action.rule for action in actions),
+    )
+    for message in messages:
+        app.queue.send(str(message))
 
 
 def _matching(context: Context, app: App) -> tuple[list[NewAction], list[str]]:
@@ -98,6 +115,13 @@ def _matching(context: Context, app: App) -> tuple[list[NewAction], list[str]]:
         return [], app.rules.files
     unmatched = {rule.file for rule in rules[MAX_ACTIONS:]} | set(app.rules.refused)
     return [rule.action() for rule in rules[:MAX_ACTIONS]], sorted(unmatched)
+
+
+def _reject_for_defect(error: Exception, event: Event, raw: str, app: App) -> None:
+    """Log a defect of the app, and record the event as rejected because of it."""
+    app.secrets.log_defect(f"receiving event {event.id}", error)
+    reason = app.secrets.mask(f"{type(error).__name__}: {error}")
+    _reject("defect", reason, raw, app, id=event.id, type=type(event).__name__)
 
 
 def _reject(kind: RejectionKind, reason: str, raw: str, app: App, **keys: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,12 +15,14 @@ from azure.data.tables import TableClient
 
 from dispatch.act import act
 from dispatch.app import App
+from dispatch.inbox import transport
 from dispatch.inbox.errors import Refused, StorageError, Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.rows import unpacked
 from dispatch.inbox.tables import AzureTable, Row
-from dispatch.receive import receive, receive_or_requeue
-from schemas import ModelRegistered, RunCompleted, RunStatusChanged
+from dispatch.receive import STORAGE_DEADLINE, receive, receive_or_requeue
+from dispatch.rules.rule import Rules
+from schemas import ModelRegistered, RunCompleted, RunStatusChanged, parse_event
 from tests.dispatch.inbox.test_tables import LosesResponse
 from tests.kit.storage import NOW, CountedCalls, MemoryQueue
 from tests.kit.world import LEASE, World, rule, rules
@@ -187,6 +190,30 @@ def test_a_rejected_event_can_be_received_later(world: World) -> None:
     receive(RAW, world.app)
     world.run()
     assert world.ends() == {"ring": "succeeded"}
+
+
+@pytest.mark.parametrize("raw", [RAW, "{"])
+def test_slow_parsing_leaves_storage_its_full_time(world: World, raw: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large event may take longer to parse than storage has to answer; so may its match."""
+    seconds, left, commit = [0.0], set(), world.table.commit
+
+    def slow(call: Callable[..., Any]) -> Callable[..., Any]:
+        def delayed(*args: Any) -> Any:
+            seconds[0] += 60
+            return call(*args)
+
+        return delayed
+
+    def timed(*args: Any, **kwargs: Any) -> list[str]:
+        left.add(transport._left())
+        return commit(*args, **kwargs)
+
+    monkeypatch.setattr(transport, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr("dispatch.receive.parse_event", slow(parse_event))
+    monkeypatch.setattr(Rules, "matching", slow(Rules.matching))
+    monkeypatch.setattr(world.table, "commit", timed)
+    receive(raw, world.app)
+    assert left == {STORAGE_DEADLINE.total_seconds()}
 
 
 @pytest.mark.parametrize("broken", ["workspaces.yaml", "broken.yaml"])
