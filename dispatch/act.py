@@ -116,9 +116,14 @@ def run(attempt: Attempt, rule: Rule | None, secrets: Secrets) -> Outcome | Hold
 
 
 def _call_guard(guard: Guard, attempt: Attempt) -> Skipped | Hold | None:
-    """Call a guard. An error of storage holds the action and does not count as a failure of its handler."""
+    """Call a guard. An error of storage holds the action and does not count as a failure of its handler.
+
+    Raises GiveUp if storage refuses the guard's state for its content: it would refuse it every time.
+    """
     try:
         return guard(attempt)
+    except Refused as error:
+        raise GiveUp(f"storage cannot hold the state of the rule's guard: {error.reason}") from error
     except StorageError as error:
         return Hold(_GUARD_RETRY, f"storage does not answer: {error.reason}")
 
@@ -146,7 +151,8 @@ def _settle(attempt: Attempt, settlement: Settlement, app: App) -> list[Message]
     """Record a settlement with the actions that follow it; return the messages to send. Raises StorageError.
 
     Retries for half a lease while storage is unavailable: no other worker can claim the action in that time, and a
-    later worker that found no outcome would repeat the effect. Leaves out texts that storage refuses.
+    later worker that found no outcome would repeat the effect. Leaves out texts that storage refuses; if it also
+    refuses the state with which the action would run again, the action fails.
     """
     until = attempt.now + app.inbox.lease / 2
     follow_ups, unmatched = ([], []) if settlement.due else _following(attempt, settlement, app)
@@ -165,7 +171,12 @@ def _settle(attempt: Attempt, settlement: Settlement, app: App) -> list[Message]
         except (Refused, TypeError, ValueError) as error:
             refusal = type(error).__name__
     bare = replace(settlement, note=f"the outcome could not be recorded: {refusal}", details={})
-    return write(bare, without_results)
+    try:
+        return write(bare, without_results)
+    except Refused:
+        if not settlement.due:
+            raise
+    return _settle(attempt, Settlement("failed", bare.note), app)
 
 
 def _retry(write: Callable[[], T], app: App, until: datetime) -> T:

@@ -11,6 +11,9 @@ from typing import NamedTuple, Self
 
 from schemas import Event
 
+# Characters. A longer sequencer is ignored: a property of a row holds 32 K characters, and JSON writes up to 12 for one
+# of a text (learn.microsoft.com, "Understanding the Table service data model"). Those of Event Grid have 64.
+_LONGEST_SEQUENCER = 2_000
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -25,7 +28,9 @@ class Position(NamedTuple):
     def of(cls, event: Event) -> Self:
         """The position of an event."""
         time = (event.event_time or _BEGINNING).astimezone(UTC) if _has_utc(event) else _BEGINNING
-        return cls(event.sequencer or "", f"{event.rank:02d}", time.isoformat(timespec="microseconds"))
+        sequencer = event.sequencer or ""
+        known = sequencer if len(sequencer) <= _LONGEST_SEQUENCER else ""
+        return cls(known, f"{event.rank:02d}", time.isoformat(timespec="microseconds"))
 
     def is_after(self, other: "Position") -> bool:
         """Is this position later than the other? Of two equal positions, neither is."""

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from dispatch.guards.base import Attempt
 from dispatch.guards.event_order import Position, object_of
 from dispatch.inbox.shared_state import hashed
-from handlers.base import Skipped
+from handlers.base import Skipped, shorten
+
+_ID_LIMIT = 300  # characters of an event's id, which only the reason of a skipped event shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class LatestOnly:
         def update(latest: dict[str, str]) -> dict[str, str]:
             if not self.record or (latest and _position(latest).is_after(position)):
                 return latest
-            return {**position._asdict(), "event": event.id}
+            return {**position._asdict(), "event": shorten(event.id, _ID_LIMIT)}
 
         name = f"latest|{attempt.claim.id.rule}|{hashed(*object_of(event))}"
         latest = attempt.inbox.shared.change(name, update, attempt.now)

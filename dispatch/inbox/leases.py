@@ -14,7 +14,7 @@ from uuid import uuid5
 
 from dispatch.inbox.actions import NewAction, is_missing, opened, read_action
 from dispatch.inbox.backlog import deferred_marker
-from dispatch.inbox.errors import Conflict
+from dispatch.inbox.errors import Conflict, Refused
 from dispatch.inbox.keys import NAMESPACE, ActionId
 from dispatch.inbox.messages import Message
 from dispatch.inbox.rows import ENDED, ActionRecord, EventRecord, Status, written_result
@@ -77,7 +77,7 @@ class Dropped:
     """The message needs no further handling, for the given reason."""
 
     reason: str
-    failed: bool = False  # the action has just failed, because its event cannot be read
+    failed: bool = False  # the action has just failed, because it can never run
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +128,18 @@ class Leases:
             [etag] = self._table.commit(id.day, Row(row.key, leased.values(), row.etag))
         except Conflict:
             return NotYet(now + _RIVAL_DELAY)
+        except Refused as error:
+            return self._fail(Lease(id, record, row.etag, {}), f"storage cannot hold the action: {error.reason}", now)
         siblings = {key.partition("|")[2]: row for key, row in rows.items() if "|" in key and key != id.row}
         try:
             event = EventRecord.of(rows[id.event]).event
         except (LookupError, ValueError) as error:
-            return self._fail_unreadable(Lease(id, leased, etag, siblings), error, now)
+            reason = f"the event as it is stored cannot be read: {error}"
+            return self._fail(Lease(id, leased, etag, siblings), reason, now)
         return Claim(id, leased, etag, siblings, event)
 
-    def _fail_unreadable(self, lease: Lease, error: Exception, now: datetime) -> Dropped:
-        """End an action whose event cannot be read: otherwise its message would be delivered again for ever."""
-        reason = f"the event as it is stored cannot be read: {error}"
+    def _fail(self, lease: Lease, reason: str, now: datetime) -> Dropped:
+        """End an action that can never run: otherwise its message would be delivered again for ever."""
         rule, handler = lease.id.rule, lease.record.handler
         log_event("action.settled", logging.ERROR, rule=rule, handler=handler, status="failed", note=reason)
         self.settle(lease, Settlement("failed", reason), (), now)

@@ -329,3 +329,24 @@ def test_an_outcome_keeps_its_texts_if_storage_fails_for_another_reason(tmp_path
     world.clock.forward(minutes=10)
     world.run()
     assert world.actions["ring"].note == "it rang"
+
+
+def test_an_action_whose_state_storage_refuses_fails(tmp_path: Path) -> None:
+    """Without its state it would repeat what it has done. The rules that follow the failure run."""
+    world = World(rules(rule("ring", "wait 60"), rule("notify", after="{ rules: ring, outcome: failed }")), tmp_path)
+    world.receive(EVENT)
+    waiting = Faulty(world.table, lambda row: row.values.get("status") == "waiting", [refusal(400), refusal(400)])
+    drain(world, replace(world.app, inbox=Inbox(waiting, LEASE)))
+    assert world.ends() == {"ring": "failed", "notify": "succeeded"}
+    assert world.actions["ring"].note == "the outcome could not be recorded: Refused"
+    assert [call.action.rule for call in world.calls] == ["ring", "notify"]
+
+
+def test_an_action_whose_claim_storage_refuses_fails(tmp_path: Path) -> None:
+    """Its message would be delivered again for ever."""
+    world = started(tmp_path, rule("ring"))
+    running = Faulty(world.table, lambda row: row.values.get("status") == "running", [refusal(413)])
+    drain(world, replace(world.app, inbox=Inbox(running, LEASE)))
+    assert world.ends() == {"ring": "failed"}
+    assert world.actions["ring"].note == "storage cannot hold the action: Refused"
+    assert world.calls == []

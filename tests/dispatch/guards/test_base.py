@@ -1,4 +1,4 @@
-"""Guards and storage: a guard that cannot reach it is called again."""
+"""Guards and storage: a guard that cannot reach it is called again; one whose state it refuses fails the action."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,10 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.inbox.errors import Unavailable
+from dispatch.inbox.errors import Refused, Unavailable
 from dispatch.inbox.tables import Row, Table
 from tests.dispatch.guards.kit import outcomes, run_event
+from tests.dispatch.test_settle import Faulty
 from tests.kit.world import World, rule, rules
+
+
+@pytest.mark.parametrize("key", ["latest_only", "at_most"])
+def test_an_action_fails_if_storage_refuses_the_state_of_its_guard(key: str, tmp_path: Path) -> None:
+    """Storage would refuse it every time."""
+    world = World(rules(rule("ring", **{key: "true" if key == "latest_only" else "{ count: 1, every: 1d }"})), tmp_path)
+    world.receive(run_event("e1", "Failed", 1))
+    error = Refused("too large", 400, "PropertyValueTooLarge")
+    world.table = Faulty(world.table, lambda row: "note" in row.values and "keep" in row.values, [error])  # type: ignore[assignment]  # it wraps the table
+    world.run()
+    assert outcomes(world) == {"e1": "failed: storage cannot hold the state of the rule's guard: PropertyValueTooLarge"}
+    assert world.calls == []
 
 
 @dataclass

@@ -32,6 +32,12 @@ def test_exactly_one_of_two_events_is_later(earlier: Event, later: Event) -> Non
     assert not Position.of(earlier).is_after(Position.of(later))
 
 
+def test_a_sequencer_too_long_to_store_is_ignored() -> None:
+    """The time decides. The longest one that is stored still decides."""
+    assert Position.of(sequenced(2, "8" * 2_001)).is_after(Position.of(sequenced(1, "9" * 2_001)))
+    assert Position.of(sequenced(1, "9" * 2_000)).is_after(Position.of(sequenced(2, "8" * 2_000)))
+
+
 def test_a_sequencer_decides_only_if_both_events_have_one() -> None:
     """Otherwise the time decides."""
     with_one, without = sequenced(1, "99"), model_event("b", 2)

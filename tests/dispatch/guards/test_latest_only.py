@@ -3,9 +3,11 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from dispatch.act import act
 from dispatch.inbox.messages import Message
-from schemas import ModelDeployed, ModelRegistered, RunCompleted
+from schemas import ModelDeployed, ModelRegistered, RunCompleted, parse_event
 from tests.dispatch.guards.kit import acted_on, model_event, outcomes, run_event
 from tests.kit.faults import CrashAt
 from tests.kit.storage import NOW
@@ -23,6 +25,30 @@ def test_an_earlier_event_that_arrives_late_is_skipped(tmp_path: Path) -> None:
     world.run()
     assert acted_on(world) == ["new"]
     assert outcomes(world)["old"] == "skipped: superseded by event new of 2026-11-22T09:00:09.000000+00:00"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "i" * 33_000},
+        {"id": "ü" * 6_000},
+        {"id": "\U0001f600" * 6_000},
+        {"sequencer": "\U0001f600" * 2_000, "id": "\U0001f600" * 900},
+        {"sequencer": "9" * 40_000},
+    ],
+    ids=["long", "not ASCII", "emoji", "both", "sequencer"],
+)
+def test_a_long_id_or_sequencer_fits_the_shared_state(changes: dict[str, str], tmp_path: Path) -> None:
+    """A later event is still recognised, and an earlier one is skipped."""
+    world = World(LATEST, tmp_path)
+    for n in (5, 9, 7):
+        wire = model_event(f"e{n}", n).wire() | changes
+        if "sequencer" in changes:
+            wire["sequencer"] = f"{changes['sequencer'][1:]}{n}"
+        world.receive(parse_event(wire))
+        world.run()
+    ends = sorted(record.status for _, record in world.history().actions)
+    assert ends == ["skipped", "succeeded", "succeeded"]
 
 
 def test_events_that_arrive_in_order_are_all_acted_on(tmp_path: Path) -> None:
