@@ -15,6 +15,8 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
+from schemas.errors import printable
+
 _logger = logging.getLogger("mlevents")
 
 MASK = "***"
@@ -61,8 +63,13 @@ class Secrets:
         return text
 
     def log_defect(self, activity: str, error: BaseException) -> None:
-        """Log an unexpected error with its traceback, masked; `activity` names what the app was doing."""
-        _logger.error("%s\n%s", activity, self.mask("".join(format_exception(error))))
+        """Log an unexpected error with its traceback, masked; `activity` names what the app was doing.
+
+        Each line of the traceback is marked as a continuation, and control characters are escaped: text of an event can
+        neither look like another record nor control a terminal.
+        """
+        lines = self.mask("".join(format_exception(error))).rstrip("\n").split("\n")
+        _logger.error("%s", "\n".join([printable(activity), *(f"  | {printable(line)}" for line in lines)]))
 
 
 NO_SECRETS = Secrets()

@@ -6,6 +6,7 @@ from typing import Literal
 from handlers.base import Action, Handler, Outcome, Succeeded, shorten
 from handlers.template import Template
 from schemas import Event
+from schemas.errors import printable
 
 MESSAGE_LIMIT = 10_000  # characters; Application Insights keeps 32,768 of a trace ("Application Insights limits")
 
@@ -32,5 +33,4 @@ class Log(Handler[Event]):
         return f"log {self.level}: {self._line(event)}"
 
     def _line(self, event: Event) -> str:
-        text = shorten(self.message.render(event).strip(), MESSAGE_LIMIT)
-        return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+        return printable(shorten(self.message.render(event).strip(), MESSAGE_LIMIT))

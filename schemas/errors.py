@@ -23,6 +23,11 @@ def shown(value: Any) -> str:
         return f"a huge {type(value).__name__}"
 
 
+def printable(text: str) -> str:
+    """Escape line breaks and every other character that is not printable: the text stays on one line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One problem: the field as the sender spells it (``data.runId``), the value found, and what was expected."""

@@ -15,6 +15,7 @@ from dispatch.rules.rule import Rules
 from dispatch.secrets import Secrets
 from handlers.base import Action, GiveUp, Handler, Outcome, RetryLater, Skipped, Succeeded
 from schemas import Event, RunStatusChanged
+from schemas.errors import printable
 from tests.kit.world import SETTINGS, World, rule, rules
 
 URL = "https://user:pa55word-long@chat.invalid/services/T0123456/B0123456/s3cr3ts3cr3t?sig=abc%2Bdef%3D0123"
@@ -95,6 +96,21 @@ def test_the_traceback_of_a_defect_contains_no_secret(
     world.queue.drain(lambda message: act(message, app))
     assert "LookupError" in caplog.text
     assert "open-sesame" not in caplog.text
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028", "\x0b", "\x1b[2K", "\u202e"])
+def test_text_of_an_event_cannot_forge_a_log_record(end: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither its id nor the text of an exception; the traceback keeps its lines."""
+    forged = f"e1{end}2026-11-22 INFO mlevents action.settled status=succeeded"
+    try:
+        raise LookupError(forged)
+    except LookupError as error:
+        Secrets().log_defect(f"rule ring on event {forged}", error)
+    first, *rest = caplog.records[0].getMessage().split("\n")
+    assert first == f"rule ring on event {printable(forged)}"
+    assert rest[0] == "  | Traceback (most recent call last):"
+    assert all(line.startswith("  | ") and line.isprintable() for line in rest)
+    assert len(rest) == (5 if end == "\n" else 4)
 
 
 def test_settings_with_secret_names_are_masked() -> None:
