@@ -23,10 +23,19 @@ MASK = "***"
 
 _CUT = "…"  # at the end of a text that handlers.base.shorten has cut
 _SHORTEST = 4  # characters; shorter secrets occur in ordinary words by chance
-_SHORTEST_PART = 8  # characters of a part of a secret
+_SHORTEST_PART = _SHORTEST_WORD = 8  # characters of a part of a secret, and of a secret that consists of letters only
+# Names of app settings by which Azure and libraries pass secrets: exact names and endings, since TOKENIZERS_PARALLELISM
+# and PWD, the current folder of a shell, are none.
 _SECRET_NAMES = re.compile(
-    r"AzureWebJobsStorage$|KEY$|PASSWORD|PWD|SECRET|TOKEN|CONNECTION_?STRING|_SAS$", re.IGNORECASE
+    r"AzureWebJobsStorage|IDENTITY_HEADER|[A-Z]+CONNSTR_.+|.*RUN_FROM_(PACKAGE|ZIP)|.+_(PWD|PASS|SAS)"
+    r"|.*(KEY|PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CONNECTION_?STRING)(_?\d+)?",
+    re.IGNORECASE,
 )
+# Values and parts of URLs that also occur in paths, ids and names.
+_ORDINARY = re.compile(
+    "production|development|disabled|enabled|kubernetes|keyvault|UseDevelopmentStorage=true", re.IGNORECASE
+)
+_ORDINARY_PART = re.compile(r"[A-Za-z]?[a-z]{0,15}|\d{4}-\d\d-\d\d")  # "workflows"; an API version
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +46,9 @@ class Secrets:
 
     @classmethod
     def of_settings(cls, values: Mapping[str, str]) -> Self:
-        """The values of app settings with names like SECRET or PASSWORD, without those for rules files (RULES_…)."""
+        """The values of app settings with names like API_KEY or DB_PASSWORD, except those for rules files (RULES_…)."""
         named = (
-            value for name, value in values.items() if _SECRET_NAMES.search(name) and not name.startswith("RULES_")
+            value for name, value in values.items() if _SECRET_NAMES.fullmatch(name) and not name.startswith("RULES_")
         )
         return cls(_longest_first(text for value in named for text in _spellings(value)))
 
@@ -95,7 +104,7 @@ def _secret_fields(value: Any) -> Iterator[str]:
 def _spellings(secret: str) -> Iterator[str]:
     """The spellings in which a secret, or a secret part of it, may occur in a text."""
     secret = secret.strip()
-    if len(secret) < _SHORTEST or secret.casefold() == "usedevelopmentstorage=true":
+    if len(secret) < (_SHORTEST_WORD if secret.isalpha() else _SHORTEST) or _ORDINARY.fullmatch(secret):
         return
     yield secret
     for part in _parts(secret):
@@ -109,9 +118,12 @@ def _spellings(secret: str) -> Iterator[str]:
 def _parts(secret: str) -> Iterator[str]:
     if "://" in secret:
         url = urlsplit(secret)
-        yield from (url.path + (f"?{url.query}" if url.query else ""), url.path, url.query, url.password or "")
-        yield from url.path.split("/")
-        yield from (value for _, value in parse_qsl(url.query))
+        values = [value for _, value in parse_qsl(url.query)]
+        yield from (f"{url.path}?{url.query}" if url.query else "", url.query, url.password or "")
+        secret_parts = [part for part in (*url.path.split("/"), *values) if not _ORDINARY_PART.fullmatch(part)]
+        yield from secret_parts
+        if any(part in url.path for part in secret_parts):
+            yield url.path
     for field in secret.split(";"):
         name, equals, value = field.partition("=")
         if equals and re.search("key|signature|password|token|secret", name, re.IGNORECASE):

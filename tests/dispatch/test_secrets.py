@@ -129,6 +129,70 @@ def test_settings_with_secret_names_are_masked() -> None:
     assert secrets.mask(text) == "*** '***' *** *** not-masked ml@example.com churn"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AZURE_TOKEN_CREDENTIALS",
+        "AzureWebJobsSecretStorageType",
+        "TOKENIZERS_PARALLELISM",
+        "PWD",
+        "OLDPWD",
+        "SSH_ASKPASS",
+        "AZURE_FEDERATED_TOKEN_FILE",
+        "AzureWebJobsStorage__accountName",
+        "EMAIL_FROM",
+    ],
+)
+def test_an_ordinary_setting_is_not_masked(name: str) -> None:
+    """A shell's folder occurs in ARM ids and in tracebacks."""
+    secrets = Secrets.of_settings({name: "/workspaces"})
+    assert secrets.mask("azureml:/workspaces/churn-prod") == "azureml:/workspaces/churn-prod"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "IDENTITY_HEADER",
+        "SQLAZURECONNSTR_main",
+        "CUSTOMCONNSTR_x",
+        "POSTGRESQLCONNSTR_x",
+        "DB_PWD",
+        "BLOB_SAS",
+        "SMTP_PASS",
+        "WEBSITE_AUTH_ENCRYPTION_KEY",
+        "MSI_SECRET",
+        "api_key",
+        "API_KEY_2",
+        "MyDb__Password",
+        "GITHUB_TOKEN",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING",
+        "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING",
+        "WEBSITE_RUN_FROM_PACKAGE",
+    ],
+)
+def test_a_setting_that_azure_or_a_library_keeps_secret_is_masked(name: str) -> None:
+    assert Secrets.of_settings({name: "5up3r/53cr3t"}).mask("got 5up3r/53cr3t") == "got ***"
+
+
+@pytest.mark.parametrize("value", ["true", "prod", "files", "Production", "development", "disabled", "None"])
+def test_a_plain_word_is_not_masked(value: str) -> None:
+    """It also occurs in paths and names, whatever its setting is called."""
+    assert Secrets.of_settings({"FEATURE_KEY": value}).mask(f"churn-{value}/x") == f"churn-{value}/x"
+
+
+def test_ordinary_parts_of_a_secret_url_are_not_masked() -> None:
+    """They occur in every ARM id; the secret parts do not."""
+    url = (
+        "https://prod-1.logic.invalid/workflows/0123456789abcdef/triggers/manual?api-version=2016-06-01&sig=Ab-cd_efgh1"
+    )
+    secrets = Secrets.of_settings({"HOOK_SECRET": url})
+    text = "/providers/Microsoft.Logic/workflows/x/triggers/y?api-version=2016-06-01"
+    assert secrets.mask(text) == text
+    assert secrets.mask("workflows/0123456789abcdef Ab-cd_efgh1") == "workflows/*** ***"
+    plain = Secrets.of_settings({"HOOK_SECRET": "https://x.invalid/workspaces/models?code=open-sesame"})
+    assert plain.mask("/workspaces/models/1 open-sesame") == "/workspaces/models/1 ***"
+
+
 def test_a_secret_of_three_characters_is_not_masked() -> None:
     """It would mask parts of ordinary words. Nor is the connection string of Azurite a secret."""
     settings = {"EMAIL_SMTP_PASSWORD": "the", "AzureWebJobsStorage": "UseDevelopmentStorage=true"}
