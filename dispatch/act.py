@@ -7,6 +7,7 @@ This module names no guard and no handler. A new key of a rule is a guard (may t
 """
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,6 +30,8 @@ from handlers.errors import classify
 
 _GUARD_RETRY = timedelta(seconds=30)  # until a guard that could not reach storage is called again
 _STORAGE_RETRIES = (2.0, 5.0, 10.0, 20.0)  # seconds between attempts to write
+
+_EXITS = (SystemExit, GeneratorExit, CancelledError)  # no Exceptions: they would end the worker and its other actions
 
 T = TypeVar("T")
 
@@ -84,7 +87,10 @@ def carry_out(claim: Claim, app: App) -> None:
 
 
 def run(attempt: Attempt, rule: Rule | None, secrets: Secrets) -> Outcome | Hold | RetryLater | GiveUp:
-    """Call the guards, then the handler. Any exception is returned as RetryLater or GiveUp."""
+    """Call the guards, then the handler. Any exception is returned as RetryLater or GiveUp.
+
+    An exception that would end the worker, such as SystemExit, is a GiveUp: it would end the worker at each retry.
+    """
     claim = attempt.claim
     try:
         if claim.record.crashes >= MAX_CRASHES:
@@ -112,6 +118,9 @@ def run(attempt: Attempt, rule: Rule | None, secrets: Secrets) -> Outcome | Hold
         if not isinstance(error, RetryLater | GiveUp):
             secrets.log_defect(f"rule {claim.id.rule} on event {claim.event.id}", error)
         return classify(error, attempt.now)
+    except _EXITS as error:
+        secrets.log_defect(f"rule {claim.id.rule} on event {claim.event.id}", error)
+        return GiveUp(f"the rule's handler raised {type(error).__name__}: {error}")
     return outcome
 
 
@@ -135,7 +144,7 @@ def _throttle_destination(result: RetryLater, attempt: Attempt, rule: Rule, app:
         until = _retry(lambda: app.inbox.throttles.begin(name, result.after, now), app, now + app.inbox.lease / 4)
     except StorageError:  # only this action waits, and its result is still recorded
         return result
-    except Exception as error:  # a handler's `destination` may raise anything
+    except (Exception, *_EXITS) as error:  # a handler's `destination` may raise anything
         app.secrets.including(rule.handler).log_defect(f"finding the destination of rule {rule.name}", error)
         return result
     return RetryLater(str(result), until - app.now(), throttled=True, max_elapsed=result.max_elapsed)

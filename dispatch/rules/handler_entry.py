@@ -41,7 +41,9 @@ def read_handler(node: Table, file: RuleFile) -> HandlerEntry | None:
         return None
     try:
         handler_class = find(do)
-    except (Exception, SystemExit) as error:  # importing runs any code
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # importing runs any code, which may also raise SystemExit
         why = str(error) if isinstance(error, LookupError) else f"importing {do!r} failed: {type(error).__name__}"
         file.error(at, why, lambda: did_you_mean(do, builtin()))
         return None
@@ -58,7 +60,9 @@ def _accepted(handler_class: type[Handler[Any]]) -> tuple[type[Event], ...]:
     try:
         named = tuple(handler_class.accepts())
         return named if all(issubclass(each, Event) for each in named) else ()
-    except Exception:  # `accepts` may be overridden
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # `accepts` may be overridden
         return ()
 
 
@@ -74,7 +78,9 @@ def _with_settings(handler_class: type[Handler[Any]], entry: HandlerEntry, node:
         return entry
     try:
         return replace(entry, handler=handler, settings_hash=_hash(entry.do, handler))
-    except Exception as error:  # a handler may define its own serializer
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a handler may define its own serializer
         file.error(at, f"the settings of {entry.do} cannot be written as JSON: {type(error).__name__}")
         return entry
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from asyncio import CancelledError
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,11 +15,12 @@ from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.leases import NotYet
 from dispatch.inbox.messages import Message
 from dispatch.inbox.tables import Row
+from handlers.base import Action, Outcome
 from schemas import Event, RunStatusChanged
 from schemas.context import Context
 from tests.dispatch.test_settle import Faulty
 from tests.kit.faults import WorkerDied
-from tests.kit.world import LEASE, World, rule, rules
+from tests.kit.world import LEASE, Scripted, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")
 
@@ -88,6 +90,33 @@ def test_an_unexpected_exception_is_retried_and_logged(tmp_path: Path, caplog: p
     assert world.actions["ring"].timeline[2].note == "LookupError: no such thing"
     assert "Traceback" in caplog.text
     assert "in _outcome" in caplog.text
+
+
+EXITS = {"exit": SystemExit, "close": GeneratorExit, "cancel": CancelledError}
+
+
+class Exiting(Scripted):
+    """Tries to end the worker, in `run` or, after a call that was throttled, in `destination`."""
+
+    def run(self, event: Event, action: Action) -> Outcome:
+        if error := EXITS.get(self.script[0]):
+            raise error("3")
+        return super().run(event, action)
+
+    def destination(self, event: Event) -> str | None:
+        if self.calls[self.world]:
+            raise SystemExit("3")
+        return None
+
+
+@pytest.mark.parametrize("word", ["exit", "close", "cancel", "throttle 60"])
+def test_a_handler_that_exits_fails_its_action(word: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Otherwise the worker would end, with everything that runs beside the action."""
+    world = started(tmp_path, rule("ring", word).replace("SCRIPTED", "tests.dispatch.test_act:Exiting"))
+    world.run()
+    ring, name = world.actions["ring"], EXITS.get(word, SystemExit).__name__
+    assert (ring.status, ring.crashes, ring.note) == ("failed", 0, f"the rule's handler raised {name}: 3")
+    assert f"{name}: 3" in caplog.text
 
 
 def test_only_the_failed_action_of_an_event_is_retried(tmp_path: Path) -> None:

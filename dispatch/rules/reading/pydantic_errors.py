@@ -66,7 +66,9 @@ def validated(model: type[M], node: Node, file: RuleFile, path: str = "", at: Po
         complaints = [c for detail in details[:MAX_ERRORS] if (c := reader.complaint(detail))]
         for complaint in _merged(complaints):
             file.error(complaint.at, complaint.text, complaint.hint)
-    except (Exception, SystemExit) as error:  # a handler's validator may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a handler's validator may raise anything
         file.error(at or node.position, f"{model.__name__} cannot check its settings: {type(error).__name__}")
     return None
 

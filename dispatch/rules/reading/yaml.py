@@ -8,8 +8,10 @@ rules files do not allow. Scalars are those of YAML 1.2's core schema (yaml.org,
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from errno import EINVAL
 from hashlib import sha256
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, cast
 
 from ruamel.yaml import YAML, nodes
@@ -35,6 +37,8 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\
 def read(path: Path, name: str, settings: Mapping[str, str]) -> RuleFile:
     """Read the file at `path`; errors call it `name`. A file that cannot be read has an error."""
     try:
+        if not S_ISREG(path.stat().st_mode):
+            raise OSError(EINVAL, "it is not a regular file")  # reading a pipe could wait for ever
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except OSError as error:

@@ -1,5 +1,6 @@
 """A file with an error is refused alone; the rules of other files stay in force."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from dispatch.inbox.actions import MAX_ACTIONS
 from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from schemas import RunStatusChanged
-from tests.kit.rule_files import loaded, rule
+from tests.kit.rule_files import Anything, loaded, rule
 from tests.kit.world import SETTINGS, WORKSPACES, rules
 
 BAD = rules(rule(name="bad", zzz="1"))
@@ -149,6 +150,74 @@ def test_file_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     loaded_rules = loaded(tmp_path, a=rules(rule()))
     assert errors_of(loaded_rules) == ["rules/gone.yaml:1:1: the file cannot be read: No such file or directory"]
     assert matching(loaded_rules) == ["a"]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["pipe.yaml", "workspaces.yaml"])
+def test_pipe_is_an_error(name: str, tmp_path: Path) -> None:
+    """Reading it would wait for ever."""
+    loaded(tmp_path, a=rules(rule()))
+    (tmp_path / "rules" / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / "rules" / name)
+    [error] = load(tmp_path / "rules", SETTINGS).errors
+    assert str(error) == f"rules/{name}:1:1: the file cannot be read: it is not a regular file"
+
+
+class Stop(BaseException):
+    """An exception that is no Exception, as some test runners and schedulers use."""
+
+
+@pytest.mark.parametrize("error", [SystemExit, GeneratorExit, Stop])
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("accepts", "does not declare the event types"),
+        ("model_validate", "Anything cannot check its settings"),
+        ("model_dump_json", "cannot be written as JSON"),
+    ],
+)
+def test_handler_that_raises_no_exception_refuses_its_file_only(
+    where: str, message: str, error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loading raises no error, whatever a handler does."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise error(3)
+
+    monkeypatch.setattr(Anything, where, broken)
+    loaded_rules = loaded(tmp_path, a=rules(rule(do="HERE:Anything")), b=rules(rule(name="b")))
+    [found] = errors_of(loaded_rules)
+    assert message in found
+    assert matching(loaded_rules) == ["b"]
+
+
+@pytest.mark.parametrize("raised", ["SystemExit(3)", "GeneratorExit", "type('Stop', (BaseException,), {})"])
+def test_handler_whose_import_raises_no_exception_refuses_its_file_only(
+    raised: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "exiting_module.py").write_text(f"raise {raised}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    loaded_rules = loaded(tmp_path, a=rules(rule(do="exiting_module:X")), b=rules(rule(name="b")))
+    [found] = errors_of(loaded_rules)
+    assert "importing 'exiting_module:X' failed: " in found
+    assert matching(loaded_rules) == ["b"]
+
+
+def test_ctrl_c_ends_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mlevents check` may wait long for an import."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for where in ("accepts", "model_validate", "model_dump_json"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Anything, where, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                loaded(tmp_path, a=rules(rule(do="HERE:Anything")))
+    (tmp_path / "interrupted_module.py").write_text("raise KeyboardInterrupt\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        loaded(tmp_path, a=rules(rule(do="interrupted_module:X")))
 
 
 class TestMostActions:
