@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dispatch.guards.base import Attempt, Hold
+from dispatch.rules.retry import spread
 from handlers.base import Handler
 
 
@@ -17,11 +18,11 @@ class Throttle:
     jitter: Callable[[], float] = random.random
 
     def __call__(self, attempt: Attempt) -> Hold | None:
-        """Hold the action until the throttling ends, plus up to half that time, so that not all actions run at once."""
+        """Hold the action until the throttling ends, and a little longer, so that not all actions run at once."""
         until = attempt.inbox.throttles.until(destination(self.handler, attempt), attempt.now)
         if until is None:
             return None
-        return Hold((until - attempt.now) * (1 + self.jitter() / 2), f"throttled until {until:%H:%M:%S} UTC")
+        return Hold(spread(until - attempt.now, self.jitter), f"throttled until {until:%H:%M:%S} UTC")
 
 
 def destination(handler: Handler[Any], attempt: Attempt) -> str:

@@ -31,7 +31,8 @@ class Throttles:
     def begin(self, destination: str, retry_after: timedelta | None, now: datetime) -> datetime:
         """Throttle a destination for the time that the service named; returns the end of the throttle.
 
-        Without such a time it lasts a minute, and each consecutive one twice as long as the last, up to an hour.
+        Without such a time, or with zero, it lasts a minute, and each consecutive one twice as long as the last, up to
+        an hour.
         """
 
         def extended(before: dict[str, str]) -> dict[str, str]:
@@ -40,7 +41,7 @@ class Throttles:
             if last is None or now >= last:  # else this throttle has just begun for other actions, too
                 consecutive = last is not None and now - last < length
                 length = min(length * 2, _MAX) if consecutive else _MIN
-            wanted = length if retry_after is None else min(max(retry_after, _MIN), MAX_RETRY_AFTER)
+            wanted = min(retry_after, MAX_RETRY_AFTER) if retry_after and retry_after > timedelta() else length
             end = max(now + wanted, last or now)
             if end == last:
                 return before

@@ -11,7 +11,8 @@ from handlers.base import RetryLater
 from handlers.duration import Duration
 from handlers.errors import MAX_RETRY_AFTER
 
-_THROTTLED = timedelta(seconds=60)  # the shortest pause after a 429: rejected requests count against the limit, too
+_SPREAD = timedelta(seconds=2)  # at least; a queue delays a message by whole seconds
+_THROTTLED = timedelta(seconds=60)  # the pause after a 429 without Retry-After: each request counts against the limit
 
 
 class Retry(BaseModel):
@@ -51,9 +52,14 @@ class Retry(BaseModel):
         return max(backoff * (0.5 + jitter() / 2), _requested(error))
 
     def pause(self, error: RetryLater, jitter: Callable[[], float] = random.random) -> timedelta:
-        """The pause for a service that throttles: as long as it requests, at least a minute, plus jitter."""
-        return max(_requested(error), _THROTTLED) * (1 + jitter() / 2)
+        """The pause for a service that throttles: as long as it requests, or else a minute; `spread`."""
+        return spread(_requested(error) or _THROTTLED, jitter)
+
+
+def spread(pause: timedelta, jitter: Callable[[], float]) -> timedelta:
+    """The pause, longer by up to a tenth, so that actions that wait for the same service do not all run at once."""
+    return pause + max(pause / 10, _SPREAD) * jitter()
 
 
 def _requested(error: RetryLater) -> timedelta:
-    return min(error.after or timedelta(), MAX_RETRY_AFTER)
+    return min(max(error.after or timedelta(), timedelta()), MAX_RETRY_AFTER)

@@ -49,6 +49,16 @@ def test_other_actions_with_the_same_destination_are_held(tmp_path: Path) -> Non
     assert set(world.ends().values()) == {"succeeded"}
 
 
+def test_a_short_retry_after_delays_all_actions_by_a_few_seconds_only(tmp_path: Path) -> None:
+    """Azure Resource Manager often requests a few seconds; a minute would delay every action of the workspace."""
+    world = World(rules(posting(rule("a", "throttle 3", "succeed") + rule("b"))), tmp_path)
+    world.receive(RunStatusChanged.example())
+    world.run()
+    assert world.ends() == {"a": "succeeded", "b": "succeeded"}
+    assert any("throttled until" in moment.note for moment in world.actions["b"].timeline)
+    assert world.clock() - NOW < timedelta(seconds=8)
+
+
 def test_an_action_that_has_started_is_held_and_keeps_its_state(tmp_path: Path) -> None:
     world = World(rules(posting(rule("long", "wait 60", "succeed") + rule("b", "throttle 600", "succeed"))), tmp_path)
     world.receive(RunStatusChanged.example())
@@ -153,8 +163,11 @@ def test_eight_workers_throttled_at_once_set_one_throttle() -> None:
     assert throttles.begin("chat", None, NOW) == NOW + 5 * MINUTE
 
 
-@pytest.mark.parametrize(("requested", "given"), [(timedelta(), MINUTE), (timedelta(days=900), MAX_RETRY_AFTER)])
-def test_retry_after_is_limited_to_a_minimum_and_a_maximum(requested: timedelta, given: timedelta) -> None:
+@pytest.mark.parametrize(
+    ("requested", "given"),
+    [(timedelta(), MINUTE), (timedelta(seconds=3), timedelta(seconds=3)), (timedelta(days=900), MAX_RETRY_AFTER)],
+)
+def test_a_throttle_lasts_as_long_as_the_service_requests_up_to_a_day(requested: timedelta, given: timedelta) -> None:
     assert Throttles(SharedState(MemoryTable())).begin("chat", requested, NOW) == NOW + given
 
 

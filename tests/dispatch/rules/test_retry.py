@@ -51,8 +51,9 @@ def test_longer_retry_after_replaces_the_backoff_for_at_most_a_day() -> None:
     assert wait(Retry(), 1, 1.0, RetryLater("503", timedelta())) == timedelta(seconds=10)
 
 
-def test_throttled_action_pauses_between_a_minute_and_a_day_and_a_half() -> None:
-    for requested, least, most in ((1, 60, 90), (600, 600, 900), (10**8, 86_400, 129_600)):
+def test_throttled_action_pauses_as_long_as_the_service_requests() -> None:
+    """Plus a tenth or two seconds, at most; for a minute if the service requests no time, and for a day at most."""
+    for requested, least, most in ((0, 60, 66), (3, 3, 5), (600, 600, 660), (10**8, 86_400, 95_040)):
         throttled = RetryLater("429", timedelta(seconds=requested), throttled=True)
         pauses = [Retry().pause(throttled, lambda jitter=jitter: jitter) for jitter in (0.0, 1.0)]  # type: ignore[misc]  # mypy cannot infer a lambda's default
         assert pauses == [timedelta(seconds=least), timedelta(seconds=most)]
@@ -60,12 +61,12 @@ def test_throttled_action_pauses_between_a_minute_and_a_day_and_a_half() -> None
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 @pytest.mark.parametrize("value", ["0", "1", "Sun, 22 Nov 2020 09:00:00 GMT"])
-def test_short_retry_after_does_not_shorten_the_delay(status: int, value: str) -> None:
-    """The shortest delay is half of `first_delay`; the shortest pause is a minute."""
+def test_short_retry_after_shortens_only_a_throttle(status: int, value: str) -> None:
+    """The shortest delay is half of `first_delay`; a throttle without a time, or with a past one, lasts a minute."""
     verdict = classify(refused(status, **{"Retry-After": value}))
     assert isinstance(verdict, RetryLater)
     least = Retry().pause(verdict, lambda: 0.0) if verdict.throttled else wait(Retry(), 1, 0.0, verdict)
-    assert least == timedelta(seconds=5 if status == 500 else 60)
+    assert least == timedelta(seconds=5 if status == 500 else 1 if value == "1" else 60)
 
 
 @pytest.mark.parametrize("keys", [{"after": 30}, {"after": "30s"}, {"max_elapsed": 1.5}, {"after": 0}])
