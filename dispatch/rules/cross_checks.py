@@ -43,10 +43,11 @@ def _unique(entries: Iterable[RuleEntry]) -> dict[str, RuleEntry]:
 
 
 def _check_followed_exist(entries: Iterable[RuleEntry], named: Mapping[str, RuleEntry]) -> None:
+    written = {name: entry.written_name for name, entry in named.items()}
     for entry in entries:
         for name, at in entry.after.items():
             if name not in named:
-                hint = partial(did_you_mean, name, named.keys() - {"", entry.name}, "The rules are")
+                hint = partial(did_you_mean, name, named.keys() - {"", entry.name}, "The rules are", written)
                 entry.file.error(at, f"there is no rule {shown(name)} to follow", hint)
 
 
@@ -74,7 +75,8 @@ def _check_circles(named: Mapping[str, RuleEntry], order: Iterable[str]) -> None
     for name in sorted(named.keys() - set(order), key=index.__getitem__):
         circle = _circle_through(name, named)
         if circle and all(index[other] <= index[name] for other in circle):
-            message = f"these rules follow each other in a circle: {' after '.join(circle)}"
+            names = " after ".join(named[other].written_name for other in circle)
+            message = f"these rules follow each other in a circle: {names}"
             named[name].file.error(named[name].after[circle[1]], message, "One of them must have 'on' instead.")
 
 
@@ -104,11 +106,11 @@ def _check_handlers_accept(
         for name, at in entry.on.items():
             if refused := handler.refuses(EVENT_NAMES[name]):
                 what = name if refused == [name] else f"{name}, which can be {' or '.join(refused)}"
-                entry.file.error(at, f"{handler.do} cannot act on {what}", f"It takes {handler.takes}.")
+                entry.file.error(at, f"{handler.written} cannot act on {what}", f"It takes {handler.takes}.")
         for name in entry.after:
             if refused := handler.refuses(event for event in EVENT_TYPES.values() if event in events.get(name, ())):
-                followed = f"{name} ({named[name].source})"
-                message = f"{handler.do} cannot act on {' or '.join(refused)}, on which {followed} acts"
+                followed = f"{named[name].written_name} ({named[name].source})"
+                message = f"{handler.written} cannot act on {' or '.join(refused)}, on which {followed} acts"
                 entry.file.error(handler.node, message, f"It takes {handler.takes}.")
 
 

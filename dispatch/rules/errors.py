@@ -1,8 +1,9 @@
 """`RuleError`: an error in a rules file, with its position, a message and a hint for the fix."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import MappingProxyType
 
 _LIMIT = 500  # characters of a message: it is one line of a log
 
@@ -38,9 +39,15 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     return folded[close[0]] if close else None
 
 
-def did_you_mean(word: str, known: Iterable[str], all_of: str = "") -> str:
-    """A hint that names the similar word; if none is similar, it lists all words after the text `all_of`."""
-    words = sorted(set(known))
-    if meant := closest(word, words):
-        return f"Did you mean {meant}?"
-    return f"{all_of} {', '.join(words)}." if all_of and words else ""
+def did_you_mean(
+    word: str, known: Iterable[str], all_of: str = "", written: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """A hint that names the similar word; if none is similar, it lists all words after the text `all_of`.
+
+    `written` has the words that came from app settings, with the text to show in their place.
+    """
+    words = set(known)
+    if meant := closest(word, sorted(words)):
+        return f"Did you mean {written.get(meant, meant)}?"
+    listed = sorted({written.get(each, each) for each in words})
+    return f"{all_of} {', '.join(listed)}." if all_of and listed else ""

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from dispatch.rules.errors import did_you_mean
-from dispatch.rules.reading.nodes import Node, RuleFile, Table, is_broken, is_null, text_of
+from dispatch.rules.reading.nodes import Node, RuleFile, Scalar, Table, is_broken, is_null, text_of
 from dispatch.rules.reading.pydantic_errors import validated
 from handlers import builtin, find
 from handlers.base import Handler
@@ -26,6 +26,11 @@ class HandlerEntry:
     def refuses(self, events: Iterable[type[Event]]) -> list[str]:
         """The names of those event types that the handler cannot act on."""
         return [event.__name__ for event in events if not issubclass(event, self.accepts)]
+
+    @property
+    def written(self) -> str:
+        """Its name for messages: as the file writes it, since it may come from an app setting."""
+        return self.node.written if isinstance(self.node, Scalar) else self.do
 
     @property
     def takes(self) -> str:
@@ -81,7 +86,7 @@ def _with_settings(handler_class: type[Handler[Any]], entry: HandlerEntry, node:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a handler may define its own serializer
-        file.error(at, f"the settings of {entry.do} cannot be written as JSON: {type(error).__name__}")
+        file.error(at, f"the settings of {entry.written} cannot be written as JSON: {type(error).__name__}")
         return entry
 
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator,
 from typing_extensions import TypeAliasType
 
 from dispatch.guards.keys import GuardKeys
-from dispatch.rules.reading.nodes import Table, text_of
+from dispatch.rules.reading.nodes import Scalar, Table, text_of
 from dispatch.rules.reading.pydantic_errors import invalid
 from dispatch.rules.reading.shapes import MAPPING, OTHER, Keys, Named, form
 from dispatch.rules.retry import Retry
@@ -184,9 +184,9 @@ class RuleKeys(GuardKeys, HandlerKeys, Trigger):
 
     @classmethod
     def subject(cls, node: Table, name: str) -> str:
-        """The rule by its name, if it has one."""
-        own_name = text_of(node.fields.get("name"))
-        return f"rule {own_name}" if own_name else "this rule"
+        """The rule by its name, if it has one, as the file writes it: it may come from an app setting."""
+        own_name = node.fields.get("name")
+        return f"rule {own_name.written}" if isinstance(own_name, Scalar) and text_of(own_name) else "this rule"
 
     @property
     def conditions(self) -> AllOf:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dispatch.rules.handler_entry import HandlerEntry, read_handler
 from dispatch.rules.models import RuleKeys, RulesFile
-from dispatch.rules.reading.nodes import Node, RuleFile, Sequence, Table, field_of, is_null, items_of, text_of
+from dispatch.rules.reading.nodes import Node, RuleFile, Scalar, Sequence, Table, field_of, is_null, items_of, text_of
 from dispatch.rules.reading.pydantic_errors import validated
 from dispatch.rules.reading.shapes import with_intended_keys
 from dispatch.rules.values import OUTCOMES, event_name
@@ -34,6 +34,12 @@ class RuleEntry:
     def source(self) -> str:
         """The rule's file and line: ``rules/churn.yaml:12``."""
         return f"{self.file.name}:{self.node.position.line}"
+
+    @property
+    def written_name(self) -> str:
+        """Its name for messages of other rules: as the file writes it, since it may come from an app setting."""
+        node = self.node.fields.get("name")
+        return node.written if isinstance(node, Scalar) else self.name
 
     @property
     def events(self) -> set[type[Event]]:

@@ -15,6 +15,7 @@ class Workspace:
     name: str
     id: ResourceId
     labels: Mapping[str, str] = field(default_factory=dict)
+    written: Mapping[str, str] = field(default_factory=dict)  # labels as the file writes them, with names of settings
 
     def view(self) -> dict[str, Any]:
         """The keys of ``workspace`` in conditions and templates, without those that come from its id."""
@@ -46,6 +47,10 @@ class Workspaces:
     def values_of(self, label: str) -> set[str]:
         """The values that a label has, over all workspaces."""
         return {workspace.labels[label] for workspace in self if label in workspace.labels}
+
+    def written(self, label: str) -> dict[str, str]:
+        """How the file writes each of these values; values may come from app settings, which messages do not show."""
+        return {workspace.labels[label]: workspace.written[label] for workspace in self if label in workspace.written}
 
     def labels(self) -> set[str]:
         """The names of all labels."""

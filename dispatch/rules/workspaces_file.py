@@ -91,7 +91,8 @@ def _workspaces(listed: Table, valid: WorkspacesFile, file: RuleFile) -> Workspa
             file.error(at, f"{other} has the same id (line {line})", "List each workspace once.")
         fields = entry.fields if isinstance(entry, Table) else {}
         labels = {label: text for label, node in fields.items() if label != "id" and (text := _label(node)) is not None}
-        found.append(Workspace(name, keys.id, labels))
+        written = {label: node.written for label in labels if isinstance(node := fields[label], Scalar)}
+        found.append(Workspace(name, keys.id, labels, written))
     return Workspaces(*found)
 
 
@@ -135,7 +136,8 @@ def _values(label: str, node: Table, file: RuleFile, workspaces: Workspaces | No
     known = workspaces.values_of(label) if workspaces else {value for _, value in items if value is not None}
     for item, value in items:
         if value is not None and value not in known and not is_broken(item):
-            hint = partial(did_you_mean, value, known, f"The values of {label} are")
+            written = workspaces.written(label) if workspaces else {}
+            hint = partial(did_you_mean, value, known, f"The values of {label} are", written)
             file.error(item, f"no workspace has {label}: {shown(value)}", hint)
     values = frozenset(value for _, value in items if value is not None)
     return values if values <= known and all(value is not None for _, value in items) else frozenset()

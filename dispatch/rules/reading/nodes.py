@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, NamedTuple, TypeAlias
 
 from dispatch.rules.errors import RuleError
@@ -19,6 +20,8 @@ class Position(NamedTuple):
 START = Position(1, 1)
 MAX_ERRORS = 100  # of a file that are reported one by one; the others are counted
 SHORTEST_SECRET = 4  # characters; a shorter value occurs in any text
+_LONG_PART = 20  # characters of a value that no other text begins or ends with by chance
+_ELLIPSES = ("...", "…", ascii("…")[1:-1], ascii("…")[-2:0:-1])  # the last one as reversed texts have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +113,33 @@ class RuleFile:
 
 
 def hide(text: str, values: Iterable[tuple[str, str]]) -> str:
-    """Replace each value that must not be shown by its placeholder."""
+    """Replace each value that must not be shown by its placeholder, also where the text has only a part of it."""
     for value, mark in values:
         if len(value) < SHORTEST_SECRET:
             continue
-        for form in {value, repr(value)[1:-1]}:
+        for form in {value, repr(value)[1:-1], ascii(value)[1:-1]}:
             text = re.sub(re.escape(form), mark.replace("\\", r"\\"), text, flags=re.IGNORECASE)
+            text = _hide_beginning(text, form, mark)
+            text = _hide_beginning(text[::-1], form[::-1], mark[::-1])[::-1]
     return text
+
+
+def _hide_beginning(text: str, value: str, mark: str) -> str:
+    """Replace what is left of a value that was shortened: its beginning before an ellipsis, or a long beginning.
+
+    For reversed arguments, that is the value's end, after an ellipsis.
+    """
+    hidden, end = "", 0
+    for match in re.finditer(f"(?={re.escape(value[:SHORTEST_SECRET])})", text, re.IGNORECASE):
+        start = match.start()
+        pairs = zip(text[start : start + len(value)], value, strict=False)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0].lower() == pair[1].lower(), pairs))
+        cut = next((n for n in range(same, SHORTEST_SECRET - 1, -1) if text.startswith(_ELLIPSES, start + n)), 0)
+        length = same if same >= _LONG_PART else cut
+        if length and start >= end:
+            hidden += text[end:start] + mark
+            end = start + length
+    return hidden + text[end:]
 
 
 def kind(node: Node) -> str:

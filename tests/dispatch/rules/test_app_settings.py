@@ -154,6 +154,62 @@ def test_messages_about_keys_of_a_rule_show_no_value_of_a_setting(key: str, tmp_
     assert "hunter" not in repr(loaded_rules.errors).lower()
 
 
+LONG = "https://prod-00.westeurope.logic.azure.com/workflows/0123456789/PLANTED?code='\"\\" + "x1Y2" * 40 + "END-OF-IT"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        'name: "${RULES_LONG}"',
+        'on: "${RULES_LONG}"',
+        'in: "${RULES_LONG}"',
+        'in: { env: "${RULES_LONG}" }',
+        'after: { rules: "${RULES_LONG}" }',
+        'after: { rules: b, outcome: "${RULES_LONG}" }',
+        'when: "${RULES_LONG}"',
+        'do: email\n    with: { to: "${RULES_LONG}" }',
+        'do: email\n    with: { to: "é${RULES_LONG}" }',
+        'do: email\n    with: { to: a@example.com, cc: "x ${RULES_LONG} y" }',
+        'do: email\n    with: { to: a@example.com, allowed_domains: ["${RULES_LONG}"] }',
+        'do: HERE:Call\n    with: { method: "${RULES_LONG}" }',
+        'do: HERE:Call\n    with: { url: "bad${RULES_LONG}" }',
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "a prefix that is long enough to move the value: "])
+def test_messages_show_no_part_of_a_long_setting(key: str, prefix: str, tmp_path: Path) -> None:
+    """They are shortened: to their beginning, or to their beginning and their end."""
+    keys = dict(part.split(": ", 1) for part in key.split("\n    "))
+    value = LONG.removeprefix("https://") if prefix else LONG
+    text = rule(**{name: each.replace("${", f"{prefix}${{") for name, each in keys.items()})
+    errors = str(errors_of(loaded(tmp_path, {"RULES_LONG": value}, churn=rules(text, rule(name="b")))))
+    assert "RULES_LONG" in errors
+    for part in (value[:8], "PLANT", "x1Y2", "END-OF", "OF-IT"):
+        assert part.lower() not in errors.lower()
+
+
+def test_hints_show_no_value_of_a_setting_in_another_file(tmp_path: Path) -> None:
+    """Neither a label of a workspace nor the name of a rule."""
+    workspaces = 'workspaces:\n  churn: { id: "${RULES_WS_CHURN_PROD}", env: "x-${RULES_SECRET}" }\n'
+    texts = (rule(**{"in": "{ env: dev }"}), rule(name="b", **{"in": "{ env: x-hunter-2 }"}))
+    named = rules(rule(name='"${RULES_SECRET}"'))
+    follow = rules(rule(name="c", after="{ rules: zzz }"), rule(name="d", after="{ rules: hunter3-bad }"))
+    loaded_rules = loaded(tmp_path, {"RULES_SECRET": SECRET}, workspaces=workspaces, a=rules(*texts), n=named, z=follow)
+    assert [str(error).partition(": ")[2] for error in loaded_rules.errors] == [
+        "no workspace has env: 'dev'. The values of env are x-${RULES_SECRET}.",
+        "no workspace has env: 'x-hunter-2'. Did you mean x-${RULES_SECRET}?",
+        "there is no rule 'zzz' to follow. The rules are ${RULES_SECRET}, a, b, d.",
+        "there is no rule 'hunter3-bad' to follow. Did you mean ${RULES_SECRET}?",
+    ]
+
+
+def test_messages_about_other_keys_of_a_rule_show_its_name_as_it_is_written(tmp_path: Path) -> None:
+    name = '"${RULES_SECRET}"'
+    text = rules(rule(name=name, after=f"{{ rules: {name} }}"), f"  - {{ name: {name}, do: log }}\n", rule(name="Z"))
+    found = loaded(tmp_path, {"RULES_SECRET": SECRET}, churn=text)
+    assert "hunter" not in str(errors_of(found))
+    assert any("rule ${RULES_SECRET} needs either" in error for error in errors_of(found))
+
+
 def test_messages_show_values_that_are_not_secret(tmp_path: Path) -> None:
     assert errors_of(with_settings(tmp_path, "{ url: bad-url, password: bad }")) == [
         "5:18: with.url: 'bad-url' will not do",
