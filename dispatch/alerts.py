@@ -18,7 +18,7 @@ from dispatch.inbox.rows import EventRecord
 from dispatch.inbox.shared_state import hashed
 from dispatch.log import log_event
 from dispatch.rules.rule import ALERTS
-from handlers.base import Result
+from handlers.base import Result, shorten
 from schemas.alert import Alert
 
 BURST = 5  # rejected events of one kind on one day; fewer raise no alert
@@ -95,7 +95,7 @@ def _count_rejected(kind: str, reason: str, app: App) -> None:
     summary = f"at least {BURST} events were rejected today: {kind}"
     configured = ", ".join(workspace.name for workspace in app.rules.workspaces or ())
     details = [
-        f"Reason of the latest rejection: {reason}",
+        f"Reason of the latest rejection: {shorten(reason)}",
         f"Configured workspaces: {configured}",
         "The inbox keeps each rejected event.",
     ]

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import random
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from handlers.base import Action
 from handlers.email.content import Content
 from schemas import Event, RunStatusChanged, UnknownEventType, parse_event
 from schemas.alert import Alert
+from tests.kit.storage import NOW
 from tests.kit.world import SETTINGS, WORKSPACES, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")
@@ -234,6 +236,19 @@ class TestRejectedEvents:
         for _ in range(2 * BURST):
             self.reject(world, 1)
         assert world.queue.messages == []
+
+    def test_the_alert_about_a_huge_event_fits_its_row(self, tmp_path: Path) -> None:
+        """The reason of the rejection has the event's topic, which may be larger than a row. No event is a defect."""
+        world = alerting_world(tmp_path, rule("ring"))
+        generator = random.Random(1)
+        name = "".join(chr(generator.randrange(0x10000, 0x1FFFF)) for _ in range(400_000))
+        for n in range(BURST):
+            wire = EVENT.wire() | {"id": str(n), "topic": EVENT.topic.replace("churn-prod", name)}
+            receive(json.dumps(wire, ensure_ascii=False), world.app)
+        assert {rejected.kind for rejected in world.history(f"{NOW:%Y-%m-%d}").rejected} == {"foreign workspace"}
+        world.run()
+        [(event, _)] = alerts(world)
+        assert "Reason of the latest rejection: " in str(event.view()["data"]["details"])
 
     def test_an_event_is_recorded_even_if_its_alert_is_lost(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
