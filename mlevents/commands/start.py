@@ -128,12 +128,16 @@ def _introduce(running: Running) -> None:
 def _lock(options: Options) -> Iterator[None]:
     """Lock the folder, because two apps would overwrite each other's storage.
 
-    Raises BadFile if another one has locked it, or if there is no app.
+    Raises BadFile if another one has locked it, if it is a file, or if there is no app.
     """
     if not (options.app_dir / "host.json").is_file():
         raise BadFile(f"there is no host.json in {options.app_dir}: that is not a function app")
     folder = options.state_folder
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise BadFile(f"{folder} is a file; mails and storage are kept in a folder of that name: rename it") from error
+    folder.chmod(0o700)  # mails and events are for nobody else on this machine
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,7 @@
 """A mailbox on this machine: keeps every mail of the app as a file, and delivers none."""
 
 import asyncio
+import os
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -61,7 +62,7 @@ class Mailbox:
 
     async def start(self, port: int = 0) -> None:
         """Listen on a port; 0 is any free one. Raises PortTaken, and OSError if the folder cannot be created."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         numbers = (int(found[1]) for path in self.folder.iterdir() if (found := _NUMBER.fullmatch(path.name)))
         self._numbers = count(max(numbers, default=0) + 1)
         listener = listen(port, "is a mailbox running already?")
@@ -94,7 +95,7 @@ class Mailbox:
         """Write the mail under the next number, and never over the file of another mailbox in the same folder."""
         for number in self._numbers:
             path = self.folder / f"{number:04d}-{slug}.eml"
-            with suppress(FileExistsError), path.open("xb") as file:
+            with suppress(FileExistsError), open(path, "xb", opener=_private) as file:
                 file.write(raw)
                 return path
         raise AssertionError  # numbers do not end
@@ -113,6 +114,11 @@ def is_configured(environment: Mapping[str, str]) -> bool:
     settings = Environment(environment)
     host, port = settings.get("EMAIL_SMTP_HOST").lower(), settings.get("EMAIL_SMTP_PORT")
     return host in {"localhost", "127.0.0.1", "::1"} and port == str(PORT)
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that only this user can read."""
+    return os.open(path, flags, 0o600)
 
 
 def _slug(message: EmailMessage) -> str:

@@ -163,6 +163,13 @@ def test_check_and_start_end_with_the_invalid_host_json(
     assert "host.json" in line
 
 
+def test_start_ends_if_the_folder_for_its_files_is_a_file(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (app / ".mlevents").write_text("")
+    assert main(["start", "--app", str(app)]) == 1
+    [line] = capsys.readouterr().out.splitlines()
+    assert f"{app}/.mlevents is a file; mails and storage are kept in a folder of that name: rename it" in line
+
+
 def test_check_names_the_invalid_settings_file(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (app / "local.settings.json").write_text("{")
     code, [line] = check(app, capsys)

@@ -100,7 +100,10 @@ def test_an_event_is_received_a_mail_arrives_and_ctrl_c_stops_everything(
     assert answer.status_code == 202
     started.wait_for(r"event +T  w  o  → r$")
     started.wait_for(r"mail +to team@example\.com  'It came'  .*/0001-it-came\.eml$")
-    assert (app / ".mlevents/mails/0001-it-came.eml").exists()
+    modes = {
+        name: (app / ".mlevents" / name).stat().st_mode & 0o777 for name in ("", "mails", "mails/0001-it-came.eml")
+    }
+    assert modes == {"": 0o700, "mails": 0o700, "mails/0001-it-came.eml": 0o600}
     children = descendants(started.process.pid)
     assert len(children) >= 2
     assert started.end(signal.SIGINT) == 0
