@@ -78,6 +78,7 @@ def test_type_of_an_input_decides_between_models_and_data(
 ) -> None:
     """A model and a data asset may have the same name."""
     site = make(**SCORE | {"inputs": {"x": {"type": type, "path": f"azureml:{name}"}}})
+    site.azure.assets.add_data("churn", "3")
     site.handle()
     assert site.outcome[0] == "succeeded", site.outcome
     version = "7" if collection == "models" or name == "churn:7" else "3"
