@@ -42,10 +42,12 @@ class App:
 
     @classmethod
     def from_settings(cls, values: Mapping[str, str], folder: Path = APP_FOLDER) -> Self:
-        """Build the app, and log each error in the rules. Raises SettingsError."""
+        """Build the app, and log each error and each warning about the rules. Raises SettingsError."""
         app = cls.build(values, folder)
         for error in app.rules.errors:
             log_event("rules.mistake", logging.ERROR, mistake=str(error))
+        for warning in app.rules.warnings:
+            log_event("rules.warning", logging.WARNING, warning=str(warning))
         return app
 
     @classmethod

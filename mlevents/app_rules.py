@@ -37,13 +37,20 @@ def load_rules(app_dir: Path, environment: Mapping[str, str]) -> Rules:
 
 
 def print_rules(rules: Rules, console: Console) -> None:
-    """Print the errors of the rules, and how many rules are in force."""
+    """Print the errors and warnings about the rules, and how many rules are in force."""
     for error in rules.errors:
         console.print(str(error), "error", indent=4)
-    count = len(rules.errors)
-    errors = "no errors" if not count else "1 error" if count == 1 else f"{count} errors"
+    for warning in rules.warnings:
+        console.print(f"warning: {warning}", "warning", indent=4)
+    found = _count(len(rules.errors), "error") if rules.errors else "no errors"
+    if rules.warnings:
+        found += f", {_count(len(rules.warnings), 'warning')}"
     if rules.workspaces is None:
-        verdict = f"no rule acts until workspaces.yaml is valid; {errors}"
+        verdict = f"no rule acts until workspaces.yaml is valid; {found}"
     else:
-        verdict = f"{len(rules.by_name)} rules in force, {errors}"
+        verdict = f"{_count(len(rules.by_name), 'rule')} in force, {found}"
     console.print(verdict, "error" if rules.errors else "success")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -155,10 +155,16 @@ def _rule_error(keys: _Keys) -> tuple[str, str, str]:
     return "rules", error, "error"
 
 
+def _rule_warning(keys: _Keys) -> tuple[str, str, str]:
+    (warning,) = keys("warning")
+    return "rules", f"warning: {warning}", "warning"
+
+
 _LINES: dict[str, Callable[[_Keys], tuple[str, str, str]]] = {
     "event.received": _received,
     "event.duplicate": _duplicate,
     "event.rejected": _rejected,
     "action.settled": _settled,
     "rules.mistake": _rule_error,
+    "rules.warning": _rule_warning,
 }

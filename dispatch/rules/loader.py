@@ -1,10 +1,11 @@
 """Load the rules of a folder."""
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from dispatch.rules.cross_checks import check_together
-from dispatch.rules.errors import did_you_mean
+from dispatch.rules.errors import RuleError, did_you_mean
 from dispatch.rules.models import WORKSPACES_FILE
 from dispatch.rules.reading.nodes import START, RuleFile
 from dispatch.rules.reading.yaml import read
@@ -14,11 +15,14 @@ from dispatch.rules.when import ALWAYS
 from dispatch.rules.workspaces_file import read_workspaces_file
 from handlers.file_field import APP_FOLDER, FOLDERS
 
+_SUFFIXES = (".yaml", ".yml")
+
 
 def load(folder: Path, settings: Mapping[str, str], app: Path = APP_FOLDER) -> Rules:
     """The rules of a folder's YAML files. They may read the app settings `settings`, and name files in `app`.
 
-    Errors in the files are in `Rules.errors`. Loading raises no error, whatever a file contains.
+    Errors in the files are in `Rules.errors`, and what is probably not meant in `Rules.warnings`. Loading raises no
+    error, whatever a file contains.
     """
     folder = folder.absolute()  # for its name
     files = _read_all(folder, settings)
@@ -32,11 +36,13 @@ def load(folder: Path, settings: Mapping[str, str], app: Path = APP_FOLDER) -> R
     entries = [entry for file in files if file is not workspaces_file for entry in read_rules(file, workspaces)]
     check_together(entries, workspaces, all_readable=all(file.readable for file in files))
     known = None if workspaces_file.refused else workspaces
+    in_order = sorted(files, key=lambda file: file.name)
     return Rules(
         by_name={entry.name: rule for entry in entries if (rule := _rule(entry)) is not None},
         workspaces=known,
         alerts=alerts,
-        errors=tuple(error for file in sorted(files, key=lambda file: file.name) for error in file.errors),
+        errors=tuple(error for file in in_order for error in file.errors),
+        warnings=(*_ignored(folder), *(warning for file in in_order for warning in file.warnings)),
         refused={file.name: file.digest for file in files if file.refused or known is None},
         read=frozenset(file.name for file in files),
     )
@@ -44,11 +50,33 @@ def load(folder: Path, settings: Mapping[str, str], app: Path = APP_FOLDER) -> R
 
 def _read_all(folder: Path, settings: Mapping[str, str]) -> list[RuleFile]:
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".yaml", ".yml"))
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
     except OSError:
         return []
     paths = [path for path in paths if not path.name.startswith(".") and not path.is_dir()]
     return [read(path, f"{folder.name}/{_printable(path.name)}", settings) for path in paths]
+
+
+def _ignored(folder: Path) -> list[RuleError]:
+    """A warning for each file that is not read as a rules file, but whose name looks like one's."""
+    try:
+        names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    except OSError:
+        return []
+    hint = "Rules files end in .yaml or .yml: rename it, or move it out of this folder."
+    return [
+        RuleError(f"{folder.name}/{_printable(name)}", 1, 1, "the file is ignored because of its name", hint)
+        for name in names
+        if _looks_like_yaml(Path(name.lower()))
+    ]
+
+
+def _looks_like_yaml(name: Path) -> bool:
+    """Does the name end in a misspelt ``.yaml``, or in ``.yaml.txt``, as Windows Explorer shows it as ``.yaml``?"""
+    if name.suffix in _SUFFIXES or name.suffix.endswith("~"):  # the latter is an editor's backup
+        return False
+    suffix = name.with_suffix("").suffix if name.suffix == ".txt" else name.suffix
+    return bool(get_close_matches(suffix, _SUFFIXES, n=1, cutoff=0.8))
 
 
 def _missing(folder: Path, files: Iterable[RuleFile]) -> RuleFile:

@@ -79,6 +79,7 @@ class Rules:
     workspaces: Workspaces | None = field(default_factory=Workspaces)  # None: they are not known
     alerts: Alerts | None = None
     errors: tuple[RuleError, ...] = ()
+    warnings: tuple[RuleError, ...] = ()  # what is probably not meant, and refuses no file
     refused: Mapping[str, str] = field(default_factory=dict)  # file name -> a short hash of its content
     read: frozenset[str] = frozenset()  # the names of all files, also of those without rules
 

@@ -31,6 +31,14 @@ def test_errors_in_rules_are_logged_and_do_not_stop_the_app(folder: Path, caplog
     assert all(m.startswith('rules.mistake mistake="rules/team.yaml:') for m in mistakes)
 
 
+def test_warnings_about_rules_are_logged_as_such(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "rules" / "team.yamll").write_text("rules: []")
+    app = App.from_settings({"AzureWebJobsStorage": "UseDevelopmentStorage=true", **SETTINGS}, folder)
+    assert (app.rules.errors, len(app.rules.warnings)) == ((), 1)
+    [warning] = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert warning.startswith('rules.warning warning="rules/team.yamll:1:1: the file is ignored because of its name.')
+
+
 def test_the_rules_folder_is_a_setting(folder: Path) -> None:
     (folder / "rules").rename(folder / "mine")
     values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "MLEVENTS_RULES": "mine", **SETTINGS}

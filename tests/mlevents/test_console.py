@@ -55,6 +55,7 @@ EVENT = {"id": "e1", "type": "RunCompleted", "workspace": "churn-prod", "object"
             "action    a  email  skipped  (0 ms)",
         ),
         ({"name": "rules.mistake", "mistake": "rules/a.yaml:3"}, "rules     rules/a.yaml:3"),
+        ({"name": "rules.warning", "warning": "rules/a.yaml:3"}, "rules     warning: rules/a.yaml:3"),
         (
             {"name": "action.rearmed", "rule": "a", "event": "e1"},
             "action    action.rearmed  rule=a  event=e1",

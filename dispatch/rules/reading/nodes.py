@@ -69,11 +69,15 @@ class Table:
 
 
 Node: TypeAlias = Scalar | Sequence | Table
+_Reports: TypeAlias = dict[tuple[Position, str], Callable[[], str]]  # position and message -> the hint
 
 
 @dataclass(slots=True)
 class RuleFile:
-    """One file while it is being loaded; errors are added to it. `root` is None if it is empty or cannot be read."""
+    """One file while it is being loaded; errors and warnings are added to it.
+
+    `root` is None if it is empty or cannot be read.
+    """
 
     name: str
     digest: str = ""  # a short hash of its content
@@ -81,18 +85,19 @@ class RuleFile:
     readable: bool = True
     context: dict[str, Any] = field(default_factory=dict)  # pydantic's validation context for handlers' settings
     more_errors: int = 0  # that are counted, not shown
-    _errors: dict[tuple[Position, str], Callable[[], str]] = field(default_factory=dict)
+    _errors: _Reports = field(default_factory=dict)
+    _warnings: _Reports = field(default_factory=dict)
 
     def error(self, at: Node | Position, message: str, hint: str | Callable[[], str] = "") -> None:
         """Report an error, once. A hint that is expensive is a function, called only if the error is shown.
 
         If the error is about a text, values of settings in it are replaced by the settings' names.
         """
-        position = at if isinstance(at, Position) else at.position
-        settings = at.settings if isinstance(at, Scalar) else ()
-        self._errors.setdefault(
-            (position, hide(message, settings)), lambda: hide(hint if isinstance(hint, str) else hint(), settings)
-        )
+        _add(self._errors, at, message, hint)
+
+    def warning(self, at: Node | Position, message: str, hint: str | Callable[[], str] = "") -> None:
+        """Report something that is probably not meant, but does not refuse the file; as `error` does."""
+        _add(self._warnings, at, message, hint)
 
     @property
     def refused(self) -> bool:
@@ -102,14 +107,30 @@ class RuleFile:
     @property
     def errors(self) -> list[RuleError]:
         """The first errors by position; if there are more, the last one counts them."""
-        found = sorted(self._errors.items(), key=lambda item: item[0])
+        return self._listed(self._errors, "error", self.more_errors)
+
+    @property
+    def warnings(self) -> list[RuleError]:
+        """The first warnings by position; if there are more, the last one counts them."""
+        return self._listed(self._warnings, "warning")
+
+    def _listed(self, reports: _Reports, noun: str, more: int = 0) -> list[RuleError]:
+        found = sorted(reports.items(), key=lambda item: item[0])
         listed = [RuleError(self.name, *at, message, hint()) for (at, message), hint in found[:MAX_ERRORS]]
-        more = len(found) - len(listed) + self.more_errors
+        more += len(found) - len(listed)
         if more:
             last = listed[-1]
-            message = f"{more} more error{'s' if more > 1 else ''} in this file"
+            message = f"{more} more {noun}{'s' if more > 1 else ''} in this file"
             listed.append(RuleError(self.name, last.line, last.column, message, "Fix the ones above first."))
         return listed
+
+
+def _add(reports: _Reports, at: Node | Position, message: str, hint: str | Callable[[], str]) -> None:
+    position = at if isinstance(at, Position) else at.position
+    settings = at.settings if isinstance(at, Scalar) else ()
+    reports.setdefault(
+        (position, hide(message, settings)), lambda: hide(hint if isinstance(hint, str) else hint(), settings)
+    )
 
 
 def hide(text: str, values: Iterable[tuple[str, str]]) -> str:

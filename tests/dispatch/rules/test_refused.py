@@ -7,6 +7,7 @@ import pytest
 
 from dispatch.inbox.actions import MAX_ACTIONS
 from dispatch.rules import load
+from dispatch.rules.reading.nodes import MAX_ERRORS, Position, RuleFile
 from dispatch.rules.rule import Rules
 from schemas import RunStatusChanged
 from tests.kit.rule_files import Anything, loaded, rule
@@ -256,3 +257,41 @@ class TestMostActions:
         )
         [error] = loaded(tmp_path, a=rules(rule(), *after("failed", MAX_ACTIONS), *after("any", 1))).errors
         assert error.message == "more than 48 rules act on the end (failed) of a in churn-dev"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_warned_of"),
+    [
+        ("team.yamll", True),
+        ("team.YAMLL", True),
+        ("team.yam", True),
+        ("team.ymal", True),
+        ("team.yaml.txt", True),
+        ("team.yml.TXT", True),
+        ("team.yaml~", False),
+        ("team.yaml.bak", False),
+        ("notes.txt", False),
+        ("rules.schema.json", False),
+        (".team.yamll", False),
+    ],
+)
+def test_files_whose_names_look_like_those_of_rules_files_cause_a_warning(
+    name: str, is_warned_of: bool, tmp_path: Path
+) -> None:
+    """They are ignored. Backups and other kinds of files are meant to be."""
+    hint = "Rules files end in .yaml or .yml: rename it, or move it out of this folder."
+    loaded_rules = loaded(tmp_path, **{name: "rules: []"})
+    assert [str(warning) for warning in loaded_rules.warnings] == (
+        [f"rules/{name}:1:1: the file is ignored because of its name. {hint}"] if is_warned_of else []
+    )
+    assert loaded_rules.errors == ()
+
+
+def test_warnings_of_a_file_are_counted_beyond_a_limit() -> None:
+    """As errors are; a warning does not refuse the file."""
+    file = RuleFile("rules/a.yaml")
+    for line in range(MAX_ERRORS + 2):
+        file.warning(Position(line + 1, 1), "odd", "Do it otherwise.")
+    assert (len(file.warnings), file.refused, file.errors) == (MAX_ERRORS + 1, False, [])
+    assert str(file.warnings[0]) == "rules/a.yaml:1:1: odd. Do it otherwise."
+    assert file.warnings[-1].message == "2 more warnings in this file"

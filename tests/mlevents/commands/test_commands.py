@@ -54,7 +54,7 @@ def test_check_prints_what_each_rule_would_do(app: Path, capsys: pytest.CaptureF
     assert lines == [
         "settings are those of local.settings.json",
         "rules/a.yaml:3: log-runs on RunCompleted: log info: hello mine",
-        "1 rules in force, no errors",
+        "1 rule in force, no errors",
     ]
 
 
@@ -64,7 +64,19 @@ def test_check_ends_with_the_errors(app: Path, capsys: pytest.CaptureFixture[str
     code, lines = check(app, capsys)
     assert code == 1
     assert "Did you mean log?" in lines[-2]
-    assert lines[-1] == "1 rules in force, 1 error"
+    assert lines[-1] == "1 rule in force, 1 error"
+
+
+def test_check_counts_warnings_beside_errors(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They do not change the exit code."""
+    (app / "rules/a.yaml").write_text(RULE)
+    (app / "rules/b.yamll").write_text("")
+    (app / "rules/c.yaml.txt").write_text("")
+    code, lines = check(app, capsys)
+    assert code == 0
+    assert lines[-3].startswith("warning: rules/b.yamll:1:1: the file is ignored because of its name.")
+    assert lines[-2].startswith("warning: rules/c.yaml.txt:1:1: ")
+    assert lines[-1] == "1 rule in force, no errors, 2 warnings"
 
 
 def test_check_warns_of_a_template_that_fails_on_an_example(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +102,7 @@ def test_check_finds_handlers_in_the_app_s_folder(
     shutil.copytree(ROOT / "handlers", app / "acme_checked", ignore=shutil.ignore_patterns("__pycache__", "mail"))
     (app / "rules/a.yaml").write_text(RULE.replace("do: log", "do: acme_checked.log:Log"))
     code, lines = check(app, capsys)
-    assert (code, lines[-1]) == (0, "1 rules in force, no errors")
+    assert (code, lines[-1]) == (0, "1 rule in force, no errors")
 
 
 @pytest.mark.parametrize("followed", ["all", "last"])
