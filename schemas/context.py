@@ -23,6 +23,14 @@ class Context:
         """The plain data that conditions and templates read: see `Event.view_with`."""
         return self.event.view_with(self.workspace, self.result)
 
+    def view_of(self, name: str) -> dict[str, Any]:
+        """The part of `view` that has this member, spelled in lower case, without building the others.
+
+        Members of the envelope are one part; it is also the part for a name that no member has. The event has no
+        unknown members in its envelope.
+        """
+        return self.event.view_of(name, self.workspace, self.result)
+
     def event_for_handler(self) -> Event:
         """A copy of the event whose `view` is this context's: handlers receive an event and an action, no context."""
         return self.event.for_handler(self.workspace, self.result)

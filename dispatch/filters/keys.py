@@ -7,6 +7,8 @@ from typing import Any
 
 from dispatch.filters.operators import MISSING, fold
 from schemas.context import Context
+from schemas.errors import shown
+from schemas.events.base import ADDED
 
 _SYNONYMS = (
     ("id", "eventid"),
@@ -14,13 +16,21 @@ _SYNONYMS = (
     ("eventtype", "type"),
     ("dataversion", "dataschema", "eventtypeversion"),
 )
+_APART = {"data", *ADDED}  # the members that `Context.view_of` builds alone
+_ENVELOPE, _WHOLE = "envelope", "whole"  # names of the other parts
 _SYNONYMS_OF = {name: group for group in _SYNONYMS for name in group}
 
 
+MAX_NAMES = 64  # in a key: an event has no deeper levels, and joining the names of a longer key would take long
+
+
 def check_key(key: str) -> str:
-    """The key itself. Raises ValueError if it, or a name between its dots, is empty."""
-    if not all(name.strip() for name in key.split(".")):
+    """The key itself. Raises ValueError if it, or a name between its dots, is empty, or if it has too many names."""
+    names = key.split(".")
+    if not all(name.strip() for name in names):
         raise ValueError(f"{key!r} is not a key. Write names separated by dots, such as data.runStatus")
+    if len(names) > MAX_NAMES:
+        raise ValueError(f"the key {shown(key)} has {len(names)} names between dots; at most {MAX_NAMES} are allowed")
     return key
 
 
@@ -66,15 +76,17 @@ def _reach(holder: object, names: Sequence[str]) -> object:
 class Slot:
     """A key of `EventValues`: the key of a condition, and the reader of its operator's type. See `slot`."""
 
-    key: str
-    names: tuple[str, ...]  # the key, folded, and its synonyms
+    names: tuple[str, ...]  # between the key's dots
+    folded: tuple[str, ...]  # the same names
+    synonyms: tuple[str, ...]  # of the key
     read: Callable[[object], Any] | None  # of `dispatch.filters.operators.Kind`; None: the value as it is
 
 
 @cache  # conditions share a slot, so it can be found by identity, which is the fastest
 def slot(key: str, read: Callable[[object], Any] | None) -> Slot:
     """The slot of all conditions with this key and operators of this type."""
-    return Slot(key, (fold(key) or "", *(name.upper() for name in _SYNONYMS_OF.get(key.lower(), ()))), read)
+    names = tuple(key.split("."))
+    return Slot(names, tuple(fold(name) or "" for name in names), _SYNONYMS_OF.get(key.lower(), ()), read)
 
 
 class EventValues(dict[Slot, Any]):
@@ -83,17 +95,16 @@ class EventValues(dict[Slot, Any]):
     A slot holds MISSING, or the values of the operator's type: all such elements of an array, else one value or none.
     """
 
-    __slots__ = ("_context", "_data", "_view")
+    __slots__ = ("_context", "_members", "_parts")
 
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
-        self._data: _Index | None = None
-        self._view: _Index | None = None
+        self._members = _Members()
+        self._parts: dict[str, dict[str, Any]] = {}
 
     def __missing__(self, slot: Slot) -> Any:
-        index = self._view or (slot.names[0].startswith("DATA.") and self._data) or self._index_for(slot)
-        found = index.find(slot)
+        found = self._members.find(self._part(slot.folded[0]), slot)
         read = slot.read
         if read is not None and found is not MISSING:
             elements = found if isinstance(found, list | tuple) else (found,)
@@ -101,43 +112,64 @@ class EventValues(dict[Slot, Any]):
         self[slot] = found
         return found
 
-    def _index_for(self, slot: Slot) -> "_Index":
-        """Index the view; or only the data if the key's value can only be there, since the whole view takes longer."""
-        event = self._context.event
-        if slot.names[0].startswith("DATA.") and not event.model_extra:
-            self._data = _Index({"data": event.data.wire()})
-            return self._data
-        self._view = _Index(self._context.view())
-        return self._view
+    def _part(self, folded: str) -> dict[str, Any]:
+        """The part of the view in which a key can be whose first name is `folded`: the whole view takes longer."""
+        name = folded.lower() if folded.lower() in _APART else _ENVELOPE
+        if self._context.event.model_extra:  # their names may have dots, or differ from others in case only
+            name = _WHOLE
+        part = self._parts.get(name)
+        if part is None:
+            part = self._parts[name] = self._context.view() if name == _WHOLE else self._context.view_of(name)
+        return part
 
 
-class _Index:
-    """All members of an event by their folded keys, so that one look-up replaces `find_across_dots`.
+class _Members:
+    """Finds the members of one event as `find_across_dots` does, but folds the names of each object only once.
 
-    Where two keys fold to the same one, which member comes first depends on the spelling of the condition's key, and on
-    the order of members. In such an event, `find_across_dots` itself finds the value of every key.
+    It identifies an object by its address: the event must exist, unchanged, as long as this instance.
     """
 
-    def __init__(self, event: Mapping[str, Any]) -> None:
-        self._event = event
-        self._members: dict[str, object] = {}
-        self._is_ambiguous = False
-        self._add(event, "")
+    __slots__ = ("_folded",)
 
-    def _add(self, holder: Mapping[str, Any], prefix: str) -> None:
-        for name, value in holder.items():
-            key = prefix + (name.upper() if name.isascii() else fold(name) or "")
-            if key in self._members:
-                self._is_ambiguous = True
-            self._members[key] = value
-            if isinstance(value, dict):  # a view is plain data
-                self._add(value, key + ".")
+    def __init__(self) -> None:
+        self._folded: dict[int, dict[str, object]] = {}
 
-    def find(self, slot: Slot) -> object:
+    def find(self, event: Mapping[str, Any], slot: Slot) -> object:
         """The value of a key, or MISSING."""
-        if self._is_ambiguous:
-            return find_across_dots(self._event, slot.key)
-        for name in slot.names:
-            if name in self._members:
-                return self._members[name]
+        found: object = event
+        for name, folded in zip(slot.names, slot.folded, strict=True):
+            found = self._step(found, name, folded)
+        if found is not MISSING:
+            return found
+        for name in slot.synonyms:
+            if (found := self._step(event, name, name.upper())) is not MISSING:
+                return found
+        return self._reach(event, slot, 0)
+
+    def _step(self, holder: object, name: str, folded: str) -> object:
+        """As `step`, for a name that is folded already."""
+        if not isinstance(holder, dict):  # a view is plain data
+            return MISSING
+        return holder[name] if name in holder else self._by_folded_name(holder).get(folded, MISSING)
+
+    def _reach(self, holder: object, slot: Slot, start: int) -> object:
+        """As the function of this name, for the names of a key from the one at `start`."""
+        end = len(slot.names)
+        if start == end:
+            return holder
+        for stop in range(end, start, -1):
+            inner = self._step(holder, ".".join(slot.names[start:stop]), ".".join(slot.folded[start:stop]))
+            if inner is not MISSING and (found := self._reach(inner, slot, stop)) is not MISSING:
+                return found
         return MISSING
+
+    def _by_folded_name(self, holder: dict[str, Any]) -> dict[str, object]:
+        """The members of an object by their folded names. Of those with the same one, the first counts."""
+        found = self._folded.get(id(holder))
+        if found is None:
+            found = {
+                (name.upper() if name.isascii() else fold(name) or ""): value
+                for name, value in reversed(holder.items())
+            }
+            self._folded[id(holder)] = found
+        return found

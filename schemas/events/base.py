@@ -19,6 +19,8 @@ from schemas.wire import WireModel
 
 Rows: TypeAlias = tuple[tuple[str, Any], ...]
 
+ADDED = ("workspace", "drift", "studio_url", "object", "result")  # what a view has beside the members of the event
+
 
 class EventData(WireModel):
     """The data of an event."""
@@ -159,25 +161,36 @@ class Event(WireModel):
         Added are `workspace`, `drift`, `studio_url`, `object` and, if there is one, `result`. A field of the event with
         one of these names, in any case, is left out: a sender must not be able to forge what the app adds.
         """
-        id, drift = self.resource, self.drift
-        added: dict[str, Any] = {
-            "workspace": {
-                "name": id.name,
-                "labels": {},
-                **(workspace or {}),
-                "id": str(id),
-                "resource_group": id.resource_group,
-                "subscription": id.subscription,
-            },
-            "drift": drift.view() if drift else None,
-            "studio_url": self.studio_url or "",
-            "object": self.object,
-            "result": result,
-        }
+        added = {name: self._added(name, workspace, result) for name in ADDED}
         view = {name: value for name, value in self.wire().items() if name.lower() not in added} | added
         if result is None:
             del view["result"]
         return view
+
+    def view_of(
+        self, name: str, workspace: Mapping[str, Any] | None, result: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """The part of `view_with` that has the member `name`: see `schemas.context.Context.view_of`."""
+        if name == "data":
+            return {"data": self.data.wire()}
+        if name in ADDED:
+            return {} if name == "result" and result is None else {name: self._added(name, workspace, result)}
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"data"})
+
+    def _added(self, name: str, workspace: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> Any:
+        """The value of a member that the app adds to the view."""
+        match name:
+            case "workspace":
+                id = self.resource
+                place = {"id": str(id), "resource_group": id.resource_group, "subscription": id.subscription}
+                return {"name": id.name, "labels": {}, **(workspace or {}), **place}
+            case "drift":
+                return drift.view() if (drift := self.drift) else None
+            case "studio_url":
+                return self.studio_url or ""
+            case "object":
+                return self.object
+        return result
 
     def for_handler(self, workspace: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> Self:
         """A copy whose `view` has the `name` and `labels` of this workspace, and this result."""

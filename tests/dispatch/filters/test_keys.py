@@ -1,5 +1,6 @@
 """`EventValues` and compiled conditions give the answers of the plain evaluator, for any event."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatch.filters.condition import Condition
-from dispatch.filters.keys import EventValues
+from dispatch.filters.keys import MAX_NAMES, EventValues
 from dispatch.filters.operators import OPERATORS, Operator
 from schemas import DatasetDriftDetected, Event, ModelRegistered, RunStatusChanged, parse_event
 from schemas.context import Context
 from schemas.examples import MODEL_MONITOR_BREACH
 from tests.dispatch.filters.test_operators import JSON, samples_of
+from tests.kit.cost import calls_of, peak_memory_of
 
 EXAMPLES = [
     RunStatusChanged.example().wire(),
@@ -142,3 +144,50 @@ def test_the_exact_one_of_names_that_differ_in_case_is_read() -> None:
     assert holds("data.runTags.owner StringIn two", event)
     assert holds("data.runTags.Owner StringIn one", event)
     assert holds("data.runTags.OWNER StringIn one", event)
+
+
+def reading(keys: list[str], event: Event) -> Callable[[], None]:
+    """Test one event for these keys, as the conditions of rules do."""
+    conditions = [Condition.parse(f"{key} IsNotNull") for key in keys]
+
+    def run() -> None:
+        values = EventValues(Context(event))
+        for condition in conditions:
+            condition.holds(values)
+
+    return run
+
+
+@pytest.mark.parametrize("twins", [{}, {"Owner": "one", "owner": "two"}])
+def test_another_condition_costs_the_same_for_any_number_of_tags(twins: dict[str, str]) -> None:
+    """Also if two tags differ in case only."""
+
+    def cost_of_96_keys(tags: int) -> int:
+        event = RunStatusChanged.example(run_tags={f"tag{n}": n for n in range(tags)} | twins)
+        keys = [f"data.runTags.missing.{n}" for n in range(96)]
+        return calls_of(reading(keys, event)) - calls_of(reading(keys[:1], event))
+
+    assert cost_of_96_keys(2_000) == cost_of_96_keys(20)
+
+
+def test_names_of_members_are_not_repeated_for_each_inner_member() -> None:
+    """A path of names for each member would take gigabytes for an event of 1 MB."""
+
+    def memory(name: str) -> int:
+        event = RunStatusChanged.example(run_tags={name: {f"m{n}": n for n in range(1_000)}})
+        return peak_memory_of(reading(["data.runTags.x"], event))
+
+    assert memory("x" * 100_000 + "é") < memory("x") + 5_000_000
+
+
+@pytest.mark.parametrize("key", ["workspace.labels.env", "object", "drift.signal", "result.status", "subject", "no"])
+def test_a_key_outside_of_the_data_costs_the_same_for_any_size_of_the_data(key: str) -> None:
+    """The whole view takes several times as long as what such a condition reads."""
+    small, large = (RunStatusChanged.example(run_tags={f"t{n}": [n] for n in range(count)}) for count in (1, 1_000))
+    assert peak_memory_of(reading([key], large)) < peak_memory_of(reading([key], small)) + 10_000
+
+
+def test_a_key_has_at_most_64_names() -> None:
+    Condition.parse(f"{'.'.join('a' * MAX_NAMES)} IsNotNull")
+    with pytest.raises(ValueError, match="has 65 names between dots; at most 64 are allowed"):
+        Condition.parse(f"{'.'.join('a' * (MAX_NAMES + 1))} IsNotNull")
