@@ -43,8 +43,9 @@ def fold(value: object) -> str | None:
     """Return a string in upper case, with its length unchanged; None for any other value."""
     if not isinstance(value, str):
         return None
-    if value.isascii():
-        return value.upper()
+    folded = value.upper()
+    if len(folded) == len(value):  # no letter becomes two, and none becomes fewer than one
+        return folded
     return "".join(upper if len(upper := letter.upper()) == 1 else letter for letter in value)
 
 
