@@ -12,7 +12,7 @@ class Context:
     """An event, its workspace as rules/workspaces.yaml configures it, and the result of the rule that it follows."""
 
     event: Event
-    workspace: Mapping[str, Any] | None = None  # `name` and `labels`; None: the workspace is not configured
+    workspace: Mapping[str, Any] | None = None  # `name`, `labels`, `timezone`; None: the workspace is not configured
     result: Mapping[str, Any] | None = None  # None: the rule follows no other rule
 
     def with_result(self, result: Mapping[str, Any] | None) -> Self:

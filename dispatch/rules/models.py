@@ -4,7 +4,7 @@ The models validate one file alone. Checks that depend on other files, on the wo
 rule_entry.py, workspaces_file.py, handler_entry.py and cross_checks.py.
 """
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 from typing_extensions import TypeAliasType
@@ -31,10 +31,12 @@ from dispatch.rules.values import (
     resource_id,
     rule_name,
     workspace_name,
+    zone_name,
 )
 from dispatch.rules.when import AllOf, AnyOf, Test
 from handlers import builtin
 from schemas import EVENT_NAMES, EVENT_TYPES, ResourceId
+from schemas.events.base import DEFAULT_ZONE
 
 WORKSPACES_FILE = "workspaces.yaml"
 
@@ -205,6 +207,10 @@ class RulesFile(Keys):
     )
 
 
+Zone: TypeAlias = Annotated[str, AfterValidator(zone_name), Named("timezone")]
+_ZONES = ["Europe/Berlin", "America/New_York"]
+
+
 class WorkspaceKeys(Keys):
     """A workspace: its id, and labels."""
 
@@ -217,13 +223,14 @@ class WorkspaceKeys(Keys):
         Named("the id of {parent}", needed=ID_HINT),
         WithJsonSchema({"type": "string"}),
     ] = Field(description="The ARM id: az ml workspace show --query id", examples=["${RULES_WS_CHURN_DEV}"])
+    timezone: Zone = Field("", description="The time zone of its people; default: that of the file.", examples=_ZONES)
 
 
 class WorkspacesFile(Keys):
     """rules/workspaces.yaml: the workspaces whose events are handled, and who is alerted."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra={"required": ["workspaces"]})
-    named: ClassVar = Named(WORKSPACES_FILE, "Its keys are workspaces and alerts.")
+    named: ClassVar = Named(WORKSPACES_FILE, "Its keys are workspaces, timezone and alerts.")
     key_hints: ClassVar = {
         "rules": "Rules belong in separate files, such as churn.yaml: an error in one does not affect the workspaces."
     }
@@ -241,6 +248,11 @@ class WorkspacesFile(Keys):
         min_length=1,
         description="The workspaces by name, each with its ARM id and labels.",
         json_schema_extra={"propertyNames": {"pattern": f"^{WORKSPACE_NAME.pattern}$"}},
+    )
+    timezone: Zone = Field(
+        DEFAULT_ZONE,
+        description="The time zone of times in mails and templates: an IANA name. A workspace may have its own.",
+        examples=_ZONES,
     )
     alerts: Annotated[HandlerKeys, Named("alerts", "Write alerts: { do: email, with: { … } }.")] = Field(  # type: ignore[assignment]
         None,  # absent or a mapping, but not null

@@ -17,6 +17,7 @@ from dispatch.rules.reading.shapes import Named
 from schemas import EVENT_NAMES, EVENT_TYPES, ResourceId
 from schemas.errors import shown
 from schemas.events.registry import parse_resource
+from schemas.time_zone import suggested_zone, time_zone
 
 OUTCOMES = ("succeeded", "failed", "skipped", "any")
 RULE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -104,6 +105,15 @@ def resource_id(value: str) -> ResourceId:
         return parse_resource(value)
     except ValueError as error:
         raise invalid(f"{{name}} should be {error}", ID_HINT) from error
+
+
+def zone_name(value: str) -> str:
+    """Check the IANA name of a time zone."""
+    try:
+        time_zone(value)
+    except ValueError as error:
+        raise invalid(f"{{name}}: {error}", lambda: suggested_zone(value)) from error
+    return value
 
 
 def _label(value: Any) -> Any:

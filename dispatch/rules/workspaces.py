@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from schemas import ResourceId, WorkspaceId
+from schemas.events.base import DEFAULT_ZONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +16,12 @@ class Workspace:
     name: str
     id: ResourceId
     labels: Mapping[str, str] = field(default_factory=dict)
+    timezone: str = DEFAULT_ZONE
     written: Mapping[str, str] = field(default_factory=dict)  # labels as the file writes them, with names of settings
 
     def view(self) -> dict[str, Any]:
         """The keys of ``workspace`` in conditions and templates, without those that come from its id."""
-        return {"name": self.name, "labels": dict(self.labels)}
+        return {"name": self.name, "labels": dict(self.labels), "timezone": self.timezone}
 
     def has(self, labels: Mapping[str, frozenset[str]]) -> bool:
         """Does it have all of these labels, each with one of the values?"""

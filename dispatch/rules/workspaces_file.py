@@ -92,7 +92,7 @@ def _workspaces(listed: Table, valid: WorkspacesFile, file: RuleFile) -> Workspa
         fields = entry.fields if isinstance(entry, Table) else {}
         labels = {label: text for label, node in fields.items() if label != "id" and (text := _label(node)) is not None}
         written = {label: node.written for label in labels if isinstance(node := fields[label], Scalar)}
-        found.append(Workspace(name, keys.id, labels, written))
+        found.append(Workspace(name, keys.id, labels, keys.timezone or valid.timezone, written))
     return Workspaces(*found)
 
 

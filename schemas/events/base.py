@@ -1,6 +1,7 @@
 """`Event` and `EventData`: the base classes of all event types. Each type has a file here and a line in registry.py."""
 
 from collections.abc import Mapping
+from datetime import tzinfo
 from typing import Any, ClassVar, Self, TypeAlias, cast
 
 from pydantic import PrivateAttr, ValidationError, field_validator
@@ -15,11 +16,13 @@ from schemas.fields import TEXT, OptionalVersion, RequiredText, Text, Time
 from schemas.plain import read_plain
 from schemas.resource import ResourceId, WorkspaceId
 from schemas.tags import Tags
+from schemas.time_zone import time_zone
 from schemas.wire import WireModel
 
 Rows: TypeAlias = tuple[tuple[str, Any], ...]
 
 ADDED = ("workspace", "drift", "studio_url", "object", "result")  # what a view has beside the members of the event
+DEFAULT_ZONE = "UTC"  # of a workspace without ``timezone``
 
 
 class EventData(WireModel):
@@ -144,6 +147,15 @@ class Event(WireModel):
         """The event's `sequencer`, from the envelope or the data; events of Azure ML have none."""
         return self._extra("sequencer")
 
+    @property
+    def time_zone(self) -> tzinfo:
+        """The time zone for people who read about the event: the ``timezone`` of its workspace, by default UTC.
+
+        Like the rest of `view`, it is known in events that a handler receives; in others it is UTC.
+        """
+        workspace, _ = self._known or (None, None)
+        return time_zone((workspace or {}).get("timezone", DEFAULT_ZONE))
+
     def _extra(self, name: str) -> str | None:
         extras = [*(self.model_extra or {}).items(), *(self.data.model_extra or {}).items()]
         return next((value for key, value in extras if key.lower() == name and isinstance(value, str)), None)
@@ -183,7 +195,7 @@ class Event(WireModel):
             case "workspace":
                 id = self.resource
                 place = {"id": str(id), "resource_group": id.resource_group, "subscription": id.subscription}
-                return {"name": id.name, "labels": {}, **(workspace or {}), **place}
+                return {"name": id.name, "labels": {}, "timezone": DEFAULT_ZONE, **(workspace or {}), **place}
             case "drift":
                 return drift.view() if (drift := self.drift) else None
             case "studio_url":
@@ -193,7 +205,7 @@ class Event(WireModel):
         return result
 
     def for_handler(self, workspace: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> Self:
-        """A copy whose `view` has the `name` and `labels` of this workspace, and this result."""
+        """A copy whose `view` has the `name`, `labels` and `timezone` of this workspace, and this result."""
         copy = self.model_copy()
         copy._known = workspace, result
         return copy

@@ -8,9 +8,9 @@ from pydantic_core import CoreSchema, core_schema
 
 from schemas.drift import Drift
 from schemas.events.base import Event, EventData
+from schemas.events.subject import subject_parts
 from schemas.fields import NOT_NULL_SCHEMA, TEXT, TEXT_SCHEMA, Number, OptionalText, Time
 from schemas.links import run_link
-from schemas.subject import subject_parts
 
 
 class DriftSubject(NamedTuple):

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic import Field
 
 from schemas.events.base import Event, EventData, Rows
+from schemas.events.subject import subject_parts
 from schemas.fields import ModelIds, OptionalText, RequiredText
 from schemas.links import quoted, studio_link
-from schemas.subject import subject_parts
 from schemas.tags import Tags
 
 

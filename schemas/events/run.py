@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from pydantic import Field
 
 from schemas.events.base import Event, EventData, Rows
+from schemas.events.subject import subject_parts
 from schemas.fields import OptionalText, RequiredText
 from schemas.links import run_link
-from schemas.subject import subject_parts
 from schemas.tags import Tags
 
 # A run's status moves in one direction, to a final one (azure-sdk-for-js, arm-machinelearning, JobStatus:

@@ -1,7 +1,9 @@
 """`Context.view` and `Event.view`: the data that conditions and templates read."""
 
 import json
+from datetime import UTC
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -29,9 +31,12 @@ def test_view_has_the_configured_name_and_labels_of_the_workspace() -> None:
     """A workspace that is not configured has its name in Azure and no labels. The ids are always those of Azure."""
     event = parse_event(event_grid())
     arm = {"id": WORKSPACE, "resource_group": "rg-ml", "subscription": "5d1f"}
-    assert event.view()["workspace"] == {"name": "churn", "labels": {}, **arm}
-    context = Context(event, {"name": "churn-prod", "labels": LABELS, "id": "/not/this"})
-    assert context.view()["workspace"] == {"name": "churn-prod", "labels": LABELS, **arm}
+    assert event.view()["workspace"] == {"name": "churn", "labels": {}, "timezone": "UTC", **arm}
+    context = Context(event, {"name": "churn-prod", "labels": LABELS, "timezone": "Asia/Tokyo", "id": "/"})
+    expected = {"name": "churn-prod", "labels": LABELS, "timezone": "Asia/Tokyo", **arm}
+    assert context.view()["workspace"] == expected
+    assert context.event_for_handler().time_zone == ZoneInfo("Asia/Tokyo")
+    assert event.time_zone is UTC
 
 
 def test_view_has_a_result_if_the_rule_follows_another() -> None:

@@ -218,7 +218,11 @@ IN_WORKSPACES = [
         "Write workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }.",
     ),
     ("workspaces: { a: { env: dev } }", f"1:15: workspace a has no 'id'. {ID}"),
-    ("- a", "1:1: workspaces.yaml should be a mapping (key: value), not a list. Its keys are workspaces and alerts."),
+    (
+        "- a",
+        "1:1: workspaces.yaml should be a mapping (key: value), not a list. "
+        "Its keys are workspaces, timezone and alerts.",
+    ),
     (
         'workspaces: { a: { id: "${RULES_NONE}" } }',
         "1:24: the app setting RULES_NONE is not set. "
@@ -248,6 +252,15 @@ IN_WORKSPACES = [
     (
         'workspaces: { a: { id: "${RULES_WS_CHURN_DEV}", env: [x] } }',
         "1:54: label env should have one value: a text, a number, true or false",
+    ),
+    (
+        WORKSPACES + "timezone: Europa/Berlin\n",
+        "5:11: timezone: there is no time zone 'Europa/Berlin'. Did you mean Europe/Berlin?",
+    ),
+    (WORKSPACES + "timezone:\n", "5:1: timezone should be a text, not nothing"),
+    (
+        'workspaces: { a: { id: "${RULES_WS_CHURN_DEV}", timezone: berlin } }',
+        "1:59: timezone: there is no time zone 'berlin'. Did you mean Europe/Berlin?",
     ),
     (WORKSPACES + "alert: { do: log }\n", "5:1: unknown key 'alert' in workspaces.yaml. Did you mean alerts?"),
     (

@@ -19,7 +19,7 @@ from schemas import (
     parse_event,
 )
 from tests.kit.rule_files import loaded, rule
-from tests.kit.world import SETTINGS, rules
+from tests.kit.world import SETTINGS, WORKSPACES, rules
 
 ROOT = Path(__file__).parents[3]
 BREACH = {"runTags": {"azureml_modelmonitor_threshold_breached": "The signal 'churn' has failed"}}
@@ -120,7 +120,8 @@ class TestIn:
         loud = event.model_copy(update={"topic": event.topic.upper()})
         workspace = loaded(tmp_path).workspace(loud)
         assert workspace
-        assert workspace.view() == {"name": "churn-prod", "labels": {"env": "prod", "team": "churn"}}
+        labels = {"env": "prod", "team": "churn"}
+        assert workspace.view() == {"name": "churn-prod", "labels": labels, "timezone": "UTC"}
 
     def test_events_of_unlisted_workspaces_match_no_rule(self, tmp_path: Path) -> None:
         loaded_rules = loaded(tmp_path, churn=rules(rule()))
@@ -128,6 +129,17 @@ class TestIn:
         assert loaded_rules.knows_workspaces
         assert loaded_rules.workspace(foreign) is None
         assert matching(loaded_rules, foreign) == []
+
+
+def test_a_workspace_has_its_own_time_zone_else_that_of_the_file(tmp_path: Path) -> None:
+    """`timezone` of a workspace is a label, too: `in` can choose by it."""
+    text = WORKSPACES.replace("env: dev", "env: dev, timezone: Asia/Tokyo") + "timezone: Europe/Berlin\n"
+    by_zone = rules(rule(**{"in": "{ timezone: Asia/Tokyo }"}))
+    loaded_rules = loaded(tmp_path, workspaces=text, churn=by_zone)
+    assert loaded_rules.errors == ()
+    zones = {workspace.name: workspace.view()["timezone"] for workspace in loaded_rules.workspaces or ()}
+    assert zones == {"churn-dev": "Asia/Tokyo", "churn-prod": "Europe/Berlin"}
+    assert loaded_rules.by_name["a"].workspaces == frozenset({"churn-dev"})
 
 
 def test_matching_an_event_equals_matching_its_context(tmp_path: Path) -> None:
