@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from jinja2 import StrictUndefined, TemplateError, TemplateRuntimeError, TemplateSyntaxError, Undefined
+from jinja2 import StrictUndefined, TemplateError, TemplateRuntimeError, TemplateSyntaxError, Undefined, meta
 from jinja2.runtime import Context, LoopContext
 from jinja2.utils import missing
 from pydantic import GetCoreSchemaHandler
@@ -86,6 +86,12 @@ class Template:
     def is_constant(self) -> bool:
         """Is the text the same for every event?"""
         return not any(mark in self.source for mark in ("{{", "{%", "{#"))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The top-level names that it reads from the view of an event, in lower case, such as ``workspace``."""
+        parsed = self._environment.parse(self.source)
+        return frozenset(name.lower() for name in meta.find_undeclared_variables(parsed))
 
     def render(self, event: Event, **more: Any) -> str:
         """Render the text for an event. Raises jinja2.TemplateError: UndefinedError for a key that is missing,

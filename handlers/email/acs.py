@@ -103,6 +103,7 @@ def _payload(mail: Mail) -> dict[str, Any]:
     # No display name: the service takes it from the sender username in the Azure resource. No Auto-Submitted header:
     # Message-ID is the only standard header that Microsoft documents as supported ("Adding Reserved Custom headers").
     recipients = {"to": mail.to, "cc": mail.cc, "bcc": mail.bcc}
+    reply_to = {"replyTo": [{"address": address} for address in mail.reply_to]} if mail.reply_to else {}
     content = {"subject": mail.subject, "plainText": mail.text, "html": mail.html}
     return {
         "senderAddress": mail.sender.address,
@@ -112,4 +113,5 @@ def _payload(mail: Mail) -> dict[str, Any]:
         "content": {part: text for part, text in content.items() if text},
         "headers": {"Message-ID": mail.message_id},
         "userEngagementTrackingDisabled": True,
+        **reply_to,
     }

@@ -8,12 +8,19 @@ from handlers.base import Action, GiveUp, Handler, Outcome
 from handlers.email import acs, smtp
 from handlers.email.content import Content
 from handlers.email.message import Mail
-from handlers.email.recipients import AllowedDomains, Recipients, RecipientTemplates, parse_recipient, resolve
+from handlers.email.recipients import (
+    MAX_RECIPIENTS,
+    Addressees,
+    AllowedDomains,
+    Recipients,
+    RecipientTemplates,
+    constant_addresses,
+    is_trusted,
+    parse_recipient,
+)
 from handlers.email.settings import AcsService, EmailSettings
 from handlers.template import HtmlTemplate, Template
 from schemas import Event
-
-MAX_RECIPIENTS = 50  # learn.microsoft.com, "Service limits for Azure Communication Services", size limits for email
 
 
 class Email(Handler[Event]):
@@ -22,6 +29,8 @@ class Email(Handler[Event]):
     to: RecipientTemplates = Field(min_length=1)
     cc: RecipientTemplates = ()
     bcc: RecipientTemplates = ()
+    to_fallback: RecipientTemplates = ()
+    reply_to: RecipientTemplates = ()
     allowed_domains: AllowedDomains = ()
     subject: Template | None = None
     body: Template | None = None
@@ -29,15 +38,18 @@ class Email(Handler[Event]):
 
     @model_validator(mode="after")
     def _recipients_are_allowed(self) -> Self:
-        templates = self.to + self.cc + self.bcc
-        if len(templates) > MAX_RECIPIENTS:
-            raise ValueError(f"{len(templates)} recipients; a mail has at most {MAX_RECIPIENTS}: use a mailing list")
-        for template in templates:
+        templates = [*self.to, *self.cc, *self.bcc]
+        count = sum(len(constant_addresses(t)) if t.is_constant else 1 for t in templates)
+        if count > MAX_RECIPIENTS:
+            raise ValueError(f"{count} recipients; a mail has at most {MAX_RECIPIENTS}: use a mailing list")
+        for template in (*templates, *self.to_fallback, *self.reply_to):
             if template.is_constant:
-                parse_recipient(template.source.strip(), self.allowed_domains, constant=True)
-            elif not self.allowed_domains:
+                for address in constant_addresses(template):
+                    parse_recipient(address, self.allowed_domains, trusted=True)
+            elif not self.allowed_domains and not is_trusted(template):
+                what = "result of another rule" if template.names == {"result"} else "event"
                 raise ValueError(
-                    f"the recipient {template.source!r} depends on the event: list the domains that may get mail "
+                    f"the recipient {template.source!r} depends on the {what}: list the domains that may get mail "
                     "in allowed_domains, like [example.com]"
                 )
         return self
@@ -72,7 +84,8 @@ class Email(Handler[Event]):
         return Content(self.subject, self.body, self.html)
 
     def _recipients(self, event: Event) -> Recipients:
-        return resolve({"to": self.to, "cc": self.cc, "bcc": self.bcc}, self.allowed_domains, event)
+        templates = self.to, self.cc, self.bcc, self.to_fallback, self.reply_to
+        return Addressees(*templates, self.allowed_domains).resolve(event)
 
     def _mail(self, event: Event, action: Action, settings: EmailSettings) -> Mail:
         recipients, content = self._recipients(event), self._content
@@ -85,7 +98,9 @@ class Email(Handler[Event]):
             to=recipients.to,
             cc=recipients.cc,
             bcc=recipients.bcc,
+            reply_to=recipients.reply_to,
             left_out=recipients.left_out,
+            fallback=recipients.fallback,
             subject=content.render_subject(event),
             text=content.render_text(event, action),
             html=content.render_html(event, action),

@@ -68,7 +68,9 @@ class Mail:
     html: str = ""
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()
+    reply_to: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()  # invalid or forbidden recipients, with the reasons
+    fallback: str = ""  # why `to_fallback` was used; empty if it was not
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -84,7 +86,7 @@ class Mail:
         """The MIME message in ASCII, with a text and an HTML part, and without the recipients in `bcc`."""
         message = EmailMessage(_POLICY)
         message["From"] = Address(self.sender.name, addr_spec=self.sender.address)
-        for header, addresses in (("To", self.to), ("Cc", self.cc)):
+        for header, addresses in (("To", self.to), ("Cc", self.cc), ("Reply-To", self.reply_to)):
             if addresses:
                 message[header] = [Address(addr_spec=address) for address in addresses]
         message["Subject"] = self.subject
@@ -101,4 +103,6 @@ class Mail:
         details = {"to": ", ".join(accepted), "subject": self.subject, "message_id": self.message_id}
         if left_out := "; ".join([*self.left_out, *rejected]):
             details["left_out"] = left_out
+        if self.fallback:
+            details["fallback"] = self.fallback
         return Succeeded(f"mailed {', '.join(accepted)} via {service}", details)

@@ -154,7 +154,7 @@ def _problem(operation: str, message: Any) -> str:
         UUID(operation)
     except ValueError:
         return "Operation-Id is not a GUID"
-    known = {"senderAddress", "recipients", "content", "headers", "userEngagementTrackingDisabled"}
+    known = {"senderAddress", "recipients", "content", "headers", "replyTo", "userEngagementTrackingDisabled"}
     if unknown := set(message) - known:
         return f"unknown fields: {unknown}"
     if not message["recipients"].get("to") or not message["content"].get("subject"):

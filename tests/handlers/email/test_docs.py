@@ -10,7 +10,8 @@ from ruamel.yaml import YAML
 from handlers.base import Action
 from handlers.email import acs, smtp
 from handlers.email.content import HTML_LIMIT, SUBJECT_LIMIT, TEXT_LIMIT, Content
-from handlers.email.handler import MAX_RECIPIENTS, Email
+from handlers.email.handler import Email
+from handlers.email.recipients import MAX_RECIPIENTS
 from handlers.email.settings import PORTS, EmailSettings
 from handlers.errors import DENIED, PERMANENT, PROPAGATION, THROTTLED
 from schemas import EVENT_TYPES, Context, RunStatusChanged

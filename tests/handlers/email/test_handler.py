@@ -5,7 +5,8 @@ from jinja2 import TemplateError
 from pydantic import ValidationError
 
 from handlers.base import Action, GiveUp, Succeeded
-from handlers.email.handler import MAX_RECIPIENTS, Email
+from handlers.email.handler import Email
+from handlers.email.recipients import MAX_RECIPIENTS
 from schemas import RunStatusChanged
 from tests.handlers.conftest import SetSettings
 from tests.handlers.email.test_recipients import OWNER, event
@@ -69,6 +70,33 @@ def test_rule_settings_survive_a_json_round_trip() -> None:
     assert Email.model_validate_json(email.model_dump_json()) == email
 
 
+@pytest.mark.parametrize("part", ["to_fallback", "reply_to"])
+def test_fallback_and_reply_to_are_checked_as_recipients_are(part: str) -> None:
+    with pytest.raises(ValidationError, match="'bob' is not one mail address"):
+        Email.model_validate({"to": "a@example.com", part: "bob"})
+    with pytest.raises(ValidationError, match="depends on the event: list the domains"):
+        Email.model_validate({"to": "a@example.com", part: OWNER})
+
+
+def test_constant_can_have_several_addresses() -> None:
+    assert Email(to="Ann <a@example.com>; b@example.com", allowed_domains="example.com")
+    with pytest.raises(ValidationError, match=r"'b@other\.example' is not in allowed_domains"):
+        Email(to="a@example.com; b@other.example", allowed_domains="example.com")
+    with pytest.raises(ValidationError, match=r"'a@example\.com b' is not one mail address"):
+        Email(to="a@example.com b")
+    with pytest.raises(ValidationError, match="51 recipients; a mail has at most 50"):
+        Email(to=",".join(f"a{number}@example.com" for number in range(51)))
+
+
+def test_recipient_from_a_label_requires_no_allowed_domains() -> None:
+    assert Email(to="{{ workspace.labels.mail }}", reply_to="{{ workspace.labels.team }}@example.com")
+
+
+def test_recipient_from_a_result_requires_allowed_domains() -> None:
+    with pytest.raises(ValidationError, match="depends on the result of another rule: list the domains"):
+        Email(to="{{ result.details.owner }}")
+
+
 # Runs
 
 
@@ -79,6 +107,21 @@ def test_outcome_lists_the_recipients_that_were_left_out(server: MailServer) -> 
     assert isinstance(outcome, Succeeded)
     assert outcome.details["left_out"] == "to: 'x@evil.example' is not in allowed_domains (example.com)"
     assert server.accepted[0].recipients == ("ml-team@example.com",)
+
+
+def test_outcome_says_why_the_fallback_was_used(server: MailServer) -> None:
+    email = Email(to=OWNER, to_fallback="team@example.com", allowed_domains="example.com")
+    outcome = email.run(event("alice"), Action())
+    assert isinstance(outcome, Succeeded)
+    assert outcome.details["fallback"].startswith("to_fallback is used: to: 'alice' is not one mail address")
+    assert server.accepted[0].recipients == ("team@example.com",)
+    assert email.plan(event("alice")).startswith("mail to team@example.com (to_fallback is used: to: 'alice' is not")
+
+
+def test_replies_go_to_reply_to(server: MailServer) -> None:
+    Email(to="a@example.com", reply_to="b@example.com; c@example.com").run(event(""), Action())
+    assert server.accepted[0].message["Reply-To"] == "b@example.com, c@example.com"
+    assert server.accepted[0].recipients == ("a@example.com",)
 
 
 @pytest.mark.parametrize(

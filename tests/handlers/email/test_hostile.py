@@ -63,7 +63,8 @@ DEFAULT = Email(to="ml-team@example.com")
 OWN = Email(
     to=["ml-team@example.com", "{{ data.runTags.note | default('') }}"],
     cc="{{ data.runStatus | default('') }}",
-    bcc="{{ data.runTags.note | default('') }}@example.com",
+    bcc="{{ data.runTags.note | default('') }}",
+    reply_to="{{ data.runTags.note | default('') }}",
     allowed_domains=["example.com"],
     subject="{{ data.runStatus }} {{ data.runTags.note }}",
     body="{{ data.runTags.note }}\n{{ data.runTags | tojson }}",
@@ -127,6 +128,16 @@ def test_hostile_run_over_smtp(server: MailServer, text: str, email: Email) -> N
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_run_over_azure(service: MailService, text: str, email: Email) -> None:
     assert_harmless_mail(over_azure(service, email, run_with(text)))
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_part_of_an_address(server: MailServer, text: str) -> None:
+    """Its words can add recipients in allowed domains, as a tag with several owners can, and no others."""
+    email = Email(to=["ml-team@example.com", "{{ data.runTags.note }}@example.com"], allowed_domains="example.com")
+    mail = over_smtp(server, email, run_with(text))
+    assert "ml-team@example.com" in mail.recipients
+    assert all(recipient.endswith("@example.com") for recipient in mail.recipients)
+    assert not any("victim" in recipient for recipient in mail.recipients)
 
 
 @pytest.mark.slow
