@@ -66,11 +66,16 @@ class Content:
         if self.subject:
             line = header(self.subject.render(event), SUBJECT_LIMIT)
             return line or header(headline(event), SUBJECT_LIMIT)
-        return header(f"[{event.view()['workspace']['name']}] {headline(event)}", SUBJECT_LIMIT)
+        return header(f"[{event.added('workspace')['name']}] {headline(event)}", SUBJECT_LIMIT)
+
+    def render(self, event: Event, action: Action) -> tuple[str, str]:
+        """Render the text part and the HTML part. The text says if the HTML part had to be left out."""
+        text, html = self.render_text(event, action), self.render_html(event, action)
+        return (text if html else f"{text}\n\n(the HTML part was too long, and is left out)\n"), html
 
     def render_text(self, event: Event, action: Action) -> str:
         """Render the text part, truncated to `TEXT_LIMIT` characters. Raises jinja2.TemplateError."""
-        text = clean(self.body.render(event)) if self.body else _default_text(event, action)
+        text = _clean(self.body.render(event), TEXT_LIMIT) if self.body else _default_text(event, action)
         return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…\n\n(truncated: the text was too long)\n"
 
     def render_html(self, event: Event, action: Action) -> str:
@@ -80,12 +85,17 @@ class Content:
         Raises jinja2.TemplateError.
         """
         if self.html:
-            page = clean(self.html.render(event))
+            page = _clean(self.html.render(event), HTML_LIMIT)
         elif self.body:
             page = _page(event, paragraphs(self.render_text(event, action)))
         else:
             page = _page(event, _default_content(event, action))
         return page if len(page) <= HTML_LIMIT else ""
+
+
+def _clean(text: str, limit: int) -> str:
+    """As `clean`, but a text that stays longer than the limit may be cut: the limit drops the rest of it anyway."""
+    return clean(text[: 2 * limit + 2])  # cleaning at most halves a text: CR LF becomes one character
 
 
 def _default_text(event: Event, action: Action) -> str:

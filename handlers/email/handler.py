@@ -75,8 +75,7 @@ class Email(Handler[Event]):
     def plan(self, event: Event) -> str:
         """The recipients and the subject. Raises jinja2.TemplateError if any part cannot be rendered, as `run` does."""
         content = self._content
-        content.render_text(event, Action())
-        content.render_html(event, Action())
+        content.render(event, Action())
         return f"mail {self._recipients(event)}: {content.render_subject(event)!r}"
 
     @property
@@ -92,6 +91,7 @@ class Email(Handler[Event]):
         if not recipients.to:
             reason = "; ".join(recipients.left_out) or "`to` and `cc` are empty for this event"
             raise GiveUp(f"the mail has no recipient: {reason}")
+        text, html = content.render(event, action)
         return Mail(
             key=action.key,
             sender=settings.mailbox,
@@ -102,6 +102,6 @@ class Email(Handler[Event]):
             left_out=recipients.left_out,
             fallback=recipients.fallback,
             subject=content.render_subject(event),
-            text=content.render_text(event, action),
-            html=content.render_html(event, action),
+            text=text,
+            html=html,
         )

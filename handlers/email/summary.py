@@ -9,7 +9,7 @@ from handlers.base import shorten
 from handlers.email.text import one_line
 from schemas import Drift, Event
 from schemas.alert import Alert
-from schemas.drift import BREACH_TAG
+from schemas.drift import BREACH_TAG, Violation
 
 _VALUE_LIMIT = 300  # characters of a value
 _ROWS_LIMIT = 25  # rows of a section
@@ -27,13 +27,13 @@ class Section:
 
 def headline(event: Event) -> str:
     """What happened, in a few words. In a rule with ``after``, it begins with how the followed rule ended."""
-    result = event.view().get("result")
+    result = event.added("result")
     return f"{result['rule']} {result['status']}: {_event_headline(event)}" if result else _event_headline(event)
 
 
 def is_bad_news(event: Event) -> bool:
     """Does the event, or the result of the followed rule, report a failure or drift?"""
-    return event.is_bad_news or (event.view().get("result") or {}).get("status") == "failed"
+    return event.is_bad_news or (event.added("result") or {}).get("status") == "failed"
 
 
 def event_name(event: Event) -> str:
@@ -59,15 +59,20 @@ def _event_headline(event: Event) -> str:
 
 
 def _section(title: str, rows: Iterable[tuple[str, Any]]) -> Section:
-    filled = [(one_line(name, 100), one_line(_text(value), _VALUE_LIMIT)) for name, value in rows if value is not None]
-    kept = [row for row in filled if row[1]]
-    if len(kept) > _ROWS_LIMIT:
-        kept[_ROWS_LIMIT:] = [("…", f"and {len(kept) - _ROWS_LIMIT} more")]
-    return Section(title, tuple(kept))
+    kept: list[Row] = []
+    more = 0
+    for name, value in rows:
+        if value is None or value == "":
+            continue
+        if len(kept) >= _ROWS_LIMIT:
+            more += 1  # an event can have 100,000 rows: format only those that are shown
+        elif text := one_line(_text(value), _VALUE_LIMIT):
+            kept.append((one_line(name, 100), text))
+    return Section(title, (*kept, ("…", f"and {more} more")) if more else tuple(kept))
 
 
 def _workspace_and_time(event: Event) -> Iterator[tuple[str, Any]]:
-    workspace = event.view()["workspace"]
+    workspace = event.added("workspace")
     labels = ", ".join(f"{name} {value}" for name, value in workspace["labels"].items())
     yield "Workspace", f"{workspace['name']} ({labels})" if labels else workspace["name"]
     yield "Resource group", workspace["resource_group"]
@@ -75,7 +80,7 @@ def _workspace_and_time(event: Event) -> Iterator[tuple[str, Any]]:
 
 
 def _followed_rule(event: Event) -> Iterator[tuple[str, Any]]:
-    if result := event.view().get("result"):
+    if result := event.added("result"):
         yield from (("Rule", result["rule"]), ("Outcome", result["status"]), ("Summary", result["summary"]))
         yield from result["details"].items()
 
@@ -85,8 +90,7 @@ def _drift(drift: Drift) -> Iterator[tuple[str, Any]]:
     yield "Monitor", drift.monitor
     yield "Coefficient", drift.coefficient
     for violation in drift.violations:
-        measured = f"{violation.metric or 'metric'} {_text(violation.value)}, threshold {_text(violation.threshold)}"
-        yield violation.feature or "Feature", measured
+        yield violation.feature or "Feature", violation
     yield "Message", None if drift.violations else drift.message  # the message repeats the violations
     yield "Baseline", drift.baseline_dataset
     yield "Target", drift.target_dataset
@@ -109,4 +113,6 @@ def _drift_headline(drift: Drift) -> str:
 def _text(value: Any) -> str:
     if value is None:
         return "unknown"
+    if isinstance(value, Violation):
+        return f"{value.metric or 'metric'} {_text(value.value)}, threshold {_text(value.threshold)}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

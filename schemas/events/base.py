@@ -1,6 +1,7 @@
 """`Event` and `EventData`: the base classes of all event types. Each type has a file here and a line in registry.py."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any, ClassVar, Self, TypeAlias, cast
 
@@ -23,6 +24,16 @@ Rows: TypeAlias = tuple[tuple[str, Any], ...]
 
 ADDED = ("workspace", "drift", "studio_url", "object", "result")  # what a view has beside the members of the event
 DEFAULT_ZONE = "UTC"  # of a workspace without ``timezone``
+
+
+@dataclass(slots=True)
+class _Known:
+    """What an event that a handler receives knows: its workspace, and the result that its rule follows."""
+
+    workspace: Mapping[str, Any] | None = None
+    result: Mapping[str, Any] | None = None
+    # The fields of the event and its view, from the first call of `view`. A changed copy of the event has other fields.
+    viewed: tuple[dict[str, Any], dict[str, Any]] | None = field(default=None, compare=False, repr=False)
 
 
 class EventData(WireModel):
@@ -55,7 +66,7 @@ class Event(WireModel):
     data_version: OptionalVersion = ""
     metadata_version: OptionalVersion = ""
 
-    _known: tuple[Mapping[str, Any] | None, Mapping[str, Any] | None] | None = PrivateAttr(default=None)
+    _known: _Known | None = PrivateAttr(default=None)
 
     @field_validator("topic", mode="before")
     @classmethod
@@ -153,7 +164,7 @@ class Event(WireModel):
 
         Like the rest of `view`, it is known in events that a handler receives; in others it is UTC.
         """
-        workspace, _ = self._known or (None, None)
+        workspace = self._known.workspace if self._known else None
         return time_zone((workspace or {}).get("timezone", DEFAULT_ZONE))
 
     def _extra(self, name: str) -> str | None:
@@ -164,8 +175,19 @@ class Event(WireModel):
         """The plain data that conditions and templates read: see `view_with`.
 
         An event that a handler receives knows its workspace and the result that its rule follows; others know neither.
+        It keeps the view: do not change what is in it.
         """
-        return self.view_with(*(self._known or (None, None)))
+        known = self._known
+        if known is None:
+            return self.view_with(None, None)
+        if known.viewed is None or known.viewed[0] is not self.__dict__:
+            known.viewed = self.__dict__, self.view_with(known.workspace, known.result)
+        return dict(known.viewed[1])
+
+    def added(self, name: str) -> Any:
+        """A member of `view` that the app adds (`ADDED`), without building the others."""
+        known = self._known or _Known()
+        return self._added(name, known.workspace, known.result)
 
     def view_with(self, workspace: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
         """The plain data that conditions and templates read: the event's `wire`, and what the app adds.
@@ -207,7 +229,7 @@ class Event(WireModel):
     def for_handler(self, workspace: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> Self:
         """A copy whose `view` has the `name`, `labels` and `timezone` of this workspace, and this result."""
         copy = self.model_copy()
-        copy._known = workspace, result
+        copy._known = _Known(workspace, result)
         return copy
 
     @classmethod

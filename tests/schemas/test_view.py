@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas import EVENT_TYPES, Context, Event, ModelRegistered, RunStatusChanged, parse_event
+from schemas.events.base import ADDED
 from schemas.examples import MODEL_MONITOR_BREACH
+from tests.kit.cost import peak_memory_of
 from tests.kit.payloads import RUN, WORKSPACE, event_grid
 
 LABELS = {"env": "prod", "team": "churn"}
@@ -62,8 +64,26 @@ def test_a_changed_copy_keeps_the_context() -> None:
     received = Context(
         ModelRegistered.example(), {"name": "ws", "labels": LABELS}, {"status": "failed"}
     ).event_for_handler()
+    assert received.view()["id"] != "e2"
     view = received.model_copy(update={"id": "e2"}).view()
     assert (view["id"], view["workspace"]["name"], view["result"]) == ("e2", "ws", {"status": "failed"})
+
+
+def test_the_view_of_an_event_for_a_handler_is_built_once() -> None:
+    """A mail renders up to fifty templates."""
+    small, large = (RunStatusChanged.example(run_tags={f"t{n}": n for n in range(count)}) for count in (1, 5_000))
+    received = Context(large).event_for_handler()
+    first = received.view()
+    first["id"] = "changed"
+    assert peak_memory_of(received.view) < peak_memory_of(small.view)
+    assert received.view() == large.view()
+
+
+def test_what_the_app_adds_is_in_the_view() -> None:
+    context = Context(RunStatusChanged.example(**MODEL_MONITOR_BREACH), {"name": "ws", "labels": LABELS}, {"rule": "r"})
+    received = context.event_for_handler()
+    assert {name: received.added(name) for name in ADDED}.items() <= received.view().items()
+    assert RunStatusChanged.example().added("result") is None
 
 
 def test_events_cannot_set_their_context() -> None:

@@ -87,6 +87,21 @@ def test_templates_of_a_follow_up_rule_can_read_the_result() -> None:
     assert content.render_text(event, ACTION) == "no quota"
 
 
+def test_mail_says_that_its_html_is_left_out() -> None:
+    event = RunStatusChanged.example()
+    long = Content(body=Template("text"), html=HtmlTemplate("{{ 'x' * 1_000_001 }}"))
+    assert long.render(event, ACTION) == ("text\n\n(the HTML part was too long, and is left out)\n", "")
+    short = Content(body=Template("text"), html=HtmlTemplate("<p>x</p>"))
+    assert short.render(event, ACTION) == ("text", "<p>x</p>")
+
+
+def test_parts_that_fit_after_their_line_ends_are_normalized_are_kept() -> None:
+    event = RunStatusChanged.example(run_tags={"lines": "\r\n" * 199_990})
+    assert Content(body=Template("{{ data.runTags.lines }}end")).render_text(event, ACTION).endswith("\n\nend")
+    html = HtmlTemplate("{{ data.runTags.lines * 5 }}end")
+    assert Content(html=html).render_html(event, ACTION).endswith("\n\nend")
+
+
 def test_template_that_names_a_missing_key_is_an_error() -> None:
     with pytest.raises(TemplateError, match="modelName"):
         Content(subject=Template("{{ data.modelName }}")).render_subject(RunStatusChanged.example())

@@ -18,6 +18,7 @@ from schemas import (
 from schemas.drift import BREACH_TAG
 from schemas.examples import MODEL_MONITOR_BREACH
 from tests.handlers.email.received import Page
+from tests.kit.cost import calls_of
 
 ACTION = Action(rule="mail-failed-runs", source="rules/churn.yaml:12")
 WORKSPACE = {"name": "churn-prod", "labels": {"env": "prod", "team": "churn"}}
@@ -113,6 +114,31 @@ def test_missing_values_of_a_violation_are_unknown() -> None:
     breach = 'The signal \'s\' has failed [\'{"group":"age","metric_value":null}\']'
     event = RunStatusChanged.example(run_tags={BREACH_TAG: breach})
     assert "age     metric unknown, threshold unknown" in DEFAULT.render_text(event, ACTION)
+
+
+def violations(count: int) -> Event:
+    """A breach with so many violations."""
+    listed = ", ".join(f'\'{{"group":"f{n}"}}\'' for n in range(count))
+    event = RunStatusChanged.example(run_tags={BREACH_TAG: f"The signal 's' has failed [{listed}]"})
+    return Context(event, WORKSPACE).event_for_handler()
+
+
+def test_mail_counts_the_violations_that_it_does_not_list() -> None:
+    text = DEFAULT.render_text(violations(2_000), ACTION)
+    assert "f23 " in text
+    assert "f24 " not in text
+    assert "and 1976 more" in text
+
+
+def test_mail_about_many_violations_reads_and_formats_few() -> None:
+    """The message was parsed for every part of the mail, and every violation formatted: 14,000 took four seconds."""
+
+    def cost(count: int) -> int:
+        event = violations(count)
+        assert event.drift  # parsed once, here
+        return calls_of(lambda: [DEFAULT.render_subject(event), *DEFAULT.render(event, ACTION)])
+
+    assert cost(1_000) - cost(100) < 15 * 900
 
 
 # Tags, and events with little data

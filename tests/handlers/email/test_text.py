@@ -4,6 +4,7 @@ import pytest
 
 from handlers.email.text import clean, one_line, paragraphs
 from tests.handlers.email.received import Page
+from tests.kit.cost import calls_of
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,15 @@ def test_clean_replaces_harmful_characters_and_line_ends() -> None:
 def test_one_line_has_at_most_limit_characters() -> None:
     assert one_line("abcdef", 4) == "abc…"
     assert one_line("a   b", 4) == "a b"
+
+
+def test_blank_lines_separate_paragraphs() -> None:
+    """Text that looks like the markup stays text."""
+    expected = "<p>a<br>\nb &lt;br&gt;</p>\n<p>c&lt;br&gt;<br>\n&lt;br&gt;</p>\n<p>d</p>"
+    assert paragraphs("\na\nb <br>\n\nc<br>\n<br>\n\n\n\nd\n\n") == expected
+    assert paragraphs("\n\n") == ""
+
+
+def test_many_paragraphs_are_formatted_at_once() -> None:
+    """200,000 characters of short paragraphs took more than a second, each with calls of its own."""
+    assert calls_of(lambda: paragraphs("a\n\n" * 10_000)) == calls_of(lambda: paragraphs("a\n\n" * 10))
