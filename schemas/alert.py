@@ -52,6 +52,11 @@ class Alert(Event):
         return self.data.kind
 
     @property
+    def about(self) -> str:
+        """What the alert is about, such as a file or a rule."""
+        return self.subject
+
+    @property
     def headline(self) -> str:
         """The alert's summary."""
         return self.data.summary

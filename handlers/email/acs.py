@@ -9,13 +9,14 @@ from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
 
-from azure.core.exceptions import AzureError, ResourceExistsError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
 from azure.core.rest import HttpRequest
 
 from handlers.azure.credential import credential
 from handlers.base import CheckBack, GiveUp, Outcome, Succeeded
-from handlers.email.message import Mail
+from handlers.email.message import Mail, header_value
 from handlers.email.settings import AcsService
 from handlers.email.text import one_line
 
@@ -36,13 +37,29 @@ def send(service: AcsService, mail: Mail) -> CheckBack:
 
     The action's key is the id of the send operation: the service does not send an operation again that it has accepted
     (Azure/azure-sdk-for-net#40779).
+
+    If it rejects the mail, it gets the mail once more as another operation, with documented headers only: Message-ID
+    and those of one's own ("Adding Reserved Custom headers"). A mail without its thread is better than none.
     """
-    # 409: the service is still processing an earlier attempt of this action ("Repeatability of requests").
-    with _client(service) as client, suppress(ResourceExistsError):
-        client.begin_send(_payload(mail), operation_id=str(mail.key), polling=False)
+    operation = mail.key
+    with _client(service) as client:
+        try:
+            _submit(client, mail, operation, mail.headers)
+        except HttpResponseError as error:
+            documented = {name: value for name, value in mail.headers.items() if name.startswith("X-")}
+            if error.status_code != HTTPStatus.BAD_REQUEST or documented == mail.headers:
+                raise
+            operation = uuid5(mail.key, "documented headers")
+            _submit(client, mail, operation, documented)
     sent = mail.sent(_SERVICE, mail.recipients)
-    state = {"operation": str(mail.key), "summary": sent.summary, "details": dict(sent.details)}
+    state = {"operation": str(operation), "summary": sent.summary, "details": dict(sent.details)}
     return CheckBack(POLL_DELAYS[0], state, f"accepted by {_SERVICE}")
+
+
+def _submit(client: "EmailClient", mail: Mail, operation: UUID, headers: Mapping[str, str]) -> None:
+    # 409: the service is still processing an earlier attempt of this action ("Repeatability of requests").
+    with suppress(ResourceExistsError):
+        client.begin_send(_payload(mail, headers), operation_id=str(operation), polling=False)
 
 
 def poll(service: AcsService, state: Mapping[str, Any]) -> Outcome:
@@ -99,9 +116,8 @@ def _client(service: AcsService) -> "EmailClient":
     )
 
 
-def _payload(mail: Mail) -> dict[str, Any]:
-    # No display name: the service takes it from the sender username in the Azure resource. No Auto-Submitted header:
-    # Message-ID is the only standard header that Microsoft documents as supported ("Adding Reserved Custom headers").
+def _payload(mail: Mail, headers: Mapping[str, str]) -> dict[str, Any]:
+    # No display name: the service takes it from the sender username in the Azure resource.
     recipients = {"to": mail.to, "cc": mail.cc, "bcc": mail.bcc}
     reply_to = {"replyTo": [{"address": address} for address in mail.reply_to]} if mail.reply_to else {}
     content = {"subject": mail.subject, "plainText": mail.text, "html": mail.html}
@@ -111,7 +127,10 @@ def _payload(mail: Mail) -> dict[str, Any]:
             field: [{"address": a} for a in addresses] for field, addresses in recipients.items() if addresses
         },
         "content": {part: text for part, text in content.items() if text},
-        "headers": {"Message-ID": mail.message_id},
+        "headers": {
+            "Message-ID": mail.message_id,
+            **{name: header_value(name, value) for name, value in headers.items()},
+        },
         "userEngagementTrackingDisabled": True,
         **reply_to,
     }

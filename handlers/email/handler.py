@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from handlers.base import Action, GiveUp, Handler, Outcome
 from handlers.email import acs, smtp
 from handlers.email.content import Content
+from handlers.email.headers import headers_of
 from handlers.email.message import Mail
 from handlers.email.recipients import (
     MAX_RECIPIENTS,
@@ -99,6 +100,7 @@ class Email(Handler[Event]):
             cc=recipients.cc,
             bcc=recipients.bcc,
             reply_to=recipients.reply_to,
+            headers=headers_of(event, action, settings.mailbox.domain),
             left_out=recipients.left_out,
             fallback=recipients.fallback,
             subject=content.render_subject(event),

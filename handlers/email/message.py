@@ -1,8 +1,8 @@
 """`Mail`: a mail that is ready to send, and its form as a MIME message."""
 
 from base64 import b64encode
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -14,12 +14,11 @@ from uuid import UUID
 from handlers.base import Succeeded
 from handlers.email.address import Mailbox
 
-_LINE = 66  # characters of a text on one line
-_WORD = 39  # bytes of text in an encoded word; as Base64, the word and "Subject: " fit into 76 characters (RFC 2047)
+_LINE = 76  # characters of a line with an encoded word (RFC 2047, section 2); RFC 5322 recommends at most 78 of any
 
 
 class _Policy(EmailPolicy):
-    """Encodes subjects and the sender's name.
+    """Encodes and folds subjects, the sender's name, and the headers of `Mail.headers`.
 
     The email package loses or adds spaces when it folds a text that is not ASCII, or has a very long word, differently
     in Python's patch releases.
@@ -27,30 +26,40 @@ class _Policy(EmailPolicy):
 
     def fold_binary(self, name: str, value: Any) -> bytes:
         """The header as the message has it, with its line end."""
-        if name == "Subject":
-            return f"Subject: {_folded(value)}\r\n".encode()
+        if name in _FOLDED or name.startswith("X-"):
+            return f"{name}: {_folded(name, value)}\r\n".encode()
         if name == "From" and not value.isascii():
             [address] = value.addresses
-            return f"From: {_encoded(address.display_name)}\r\n <{address.addr_spec}>\r\n".encode()
+            return f"From: {_encoded(name, address.display_name)}\r\n <{address.addr_spec}>\r\n".encode()
         return super().fold_binary(name, value)
 
 
+_FOLDED = {"Subject", "In-Reply-To", "References", "List-Id", "Auto-Submitted"}
 # Quoted-printable or Base64 where a part is not ASCII, for servers without 8BITMIME.
 _POLICY = _Policy(cte_type="7bit", linesep="\r\n")
 
 
-def _folded(text: str) -> str:
-    """A text on lines that break at spaces; as encoded words, if it is not ASCII or has a very long word."""
-    lines = wrap(text, _LINE, break_long_words=False, break_on_hyphens=False)
-    fits = text.isascii() and " ".join(lines) == text and all(len(line) <= _LINE for line in lines)
-    return "\r\n ".join(lines) if fits else _encoded(text)
+def header_value(name: str, text: str) -> str:
+    """A header's value in ASCII, on one line: of encoded words, if the text is not ASCII or has a very long word."""
+    return _folded(name, text).replace("\r\n", "")
 
 
-def _encoded(text: str) -> str:
-    """A text as encoded words, one a line. Each has whole characters."""
+def _folded(name: str, text: str) -> str:
+    """A header's value on lines that break at spaces; as encoded words, if it is not ASCII or has a very long word."""
+    if name in {"In-Reply-To", "References", "List-Id"}:
+        return text  # one id, which cannot be folded
+    width = _LINE - len(f"{name}: ")
+    lines = wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    fits = text.isascii() and " ".join(lines) == text and all(len(line) <= width for line in lines)
+    return "\r\n ".join(lines) if fits else _encoded(name, text)
+
+
+def _encoded(name: str, text: str) -> str:
+    """A text as encoded words, one a line. Each has whole characters, and fits beside the header's name."""
+    size = (_LINE - len(f"{name}: ") - len("=?utf-8?b??=")) // 4 * 3  # bytes, of which Base64 makes four for three
     words = [b""]
     for character in text:
-        if len(words[-1] + character.encode()) > _WORD:
+        if len(words[-1] + character.encode()) > size:
             words.append(b"")
         words[-1] += character.encode()
     return "\r\n ".join(f"=?utf-8?b?{b64encode(word).decode()}?=" for word in words)
@@ -70,6 +79,7 @@ class Mail:
     bcc: tuple[str, ...] = ()
     reply_to: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()  # invalid or forbidden recipients, with the reasons
+    headers: Mapping[str, str] = field(default_factory=dict)  # further headers: one line of text each
     fallback: str = ""  # why `to_fallback` was used; empty if it was not
 
     @property
@@ -92,7 +102,8 @@ class Mail:
         message["Subject"] = self.subject
         message["Date"] = datetime.now(UTC)
         message["Message-ID"] = self.message_id
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses automatic replies
+        for name, value in self.headers.items():
+            message[name] = value
         message.set_content(self.text)
         if self.html:
             message.add_alternative(self.html, subtype="html")

@@ -99,6 +99,11 @@ class Event(WireModel):
         return type(self).__name__
 
     @property
+    def about(self) -> str:
+        """What the event is about, in words: ``run plucky_lime``, ``model churn:7``. Mails about it form a thread."""
+        return self.object
+
+    @property
     def rank(self) -> int:
         """The position of the event in its object's life cycle, which ``latest_only`` compares before the time."""
         return 0

@@ -77,6 +77,11 @@ class DatasetDriftDetected(Event):
         return self.data.monitor
 
     @property
+    def about(self) -> str:
+        """The monitor."""
+        return f"monitor {self.data.monitor}"
+
+    @property
     def subject_parts(self) -> DriftSubject | None:
         """The ids of the monitor and of its run.
 

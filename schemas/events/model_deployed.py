@@ -65,6 +65,12 @@ class ModelDeployed(Event):
         return self.data.service_name
 
     @property
+    def about(self) -> str:
+        """The model version, as for the event that registered it; of several models, the endpoint."""
+        models = self.data.models
+        return f"model {self._model_list}" if len(models) == 1 else f"endpoint {self.data.service_name}"
+
+    @property
     def subject_parts(self) -> EndpointSubject | None:
         """The endpoint's id."""
         return subject_parts(EndpointSubject, r"endpoints/([^/]+)", self.subject)

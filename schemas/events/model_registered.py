@@ -51,6 +51,11 @@ class ModelRegistered(Event):
         return self.data.model_name
 
     @property
+    def about(self) -> str:
+        """The model version."""
+        return f"model {self.data.model_name}:{self.data.model_version}"
+
+    @property
     def subject_parts(self) -> ModelSubject | None:
         """The model's name and version."""
         return subject_parts(ModelSubject, r"models/([^/]+):([^/:]+)", self.subject)

@@ -83,6 +83,11 @@ class RunEvent(Event):
         return "run"
 
     @property
+    def about(self) -> str:
+        """The run."""
+        return f"run {self.data.run_id}"
+
+    @property
     def subject_parts(self) -> RunSubject | None:
         """The ids of the experiment and of the run."""
         return subject_parts(RunSubject, r"experiments/([^/]+)/runs/([^/]+)", self.subject)

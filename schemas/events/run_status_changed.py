@@ -36,6 +36,12 @@ class RunStatusChanged(RunEvent):
         return monitor_breach(self.data.run_tags, self.data.run_id)
 
     @property
+    def about(self) -> str:
+        """The signal that found drift, whose runs have a new id each time, or the run."""
+        drift = self.drift
+        return f"monitor {drift.signal}" if drift and drift.signal else super().about
+
+    @property
     def rank(self) -> int:
         """The rank of the run's status."""
         return status_rank(self.data.run_status)

@@ -44,14 +44,19 @@ class MailService:
     requests: list[str] = field(default_factory=list)  # "POST /emails:send", "GET /emails/operations/<id>"
     replies: list[Reply] = field(default_factory=list)  # for the next requests
     statuses: list[str] = field(default_factory=list)  # of the next status requests; then Succeeded
+    custom_headers_only: bool = False  # reject headers that Microsoft does not document
     error: dict[str, str] = field(default_factory=lambda: {"code": "EmailDropped", "message": "dropped after attempts"})
 
     def send(self, operation: str, message: Any) -> Reply:
-        if problem := _problem(operation, message):
+        if problem := _problem(operation, message) or self._undocumented(message["headers"]):
             return Reply(400, {"error": {"code": "BadRequest", "message": problem}})
         self.sent.setdefault(operation, message)
         location = f"{self.url}/emails/operations/{operation}?api-version=2025-09-01"
         return Reply(202, {"id": operation, "status": "Running"}, {"Operation-Location": location, "Retry-After": "30"})
+
+    def _undocumented(self, headers: Any) -> str:
+        others = [name for name in headers if name != "Message-ID" and not name.startswith("X-")]
+        return f"headers: {others}" if self.custom_headers_only and others else ""
 
     def status(self, operation: str) -> Reply:
         if operation not in self.sent:
@@ -159,7 +164,10 @@ def _problem(operation: str, message: Any) -> str:
         return f"unknown fields: {unknown}"
     if not message["recipients"].get("to") or not message["content"].get("subject"):
         return "no recipient, or no subject"
+    if not all(value.isprintable() and value.isascii() for value in message["headers"].values()):
+        return f"headers: {message['headers']}"
     addresses = [entry["address"] for entries in message["recipients"].values() for entry in entries]
+    addresses += [entry["address"] for entry in message.get("replyTo", ())]
     if len(addresses) > 50 or any(address.count("@") != 1 or not address.isascii() for address in addresses):
         return f"recipients: {addresses}"
     return "" if "@" in message["senderAddress"] and "<" not in message["senderAddress"] else "senderAddress"

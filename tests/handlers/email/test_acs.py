@@ -2,6 +2,7 @@
 
 import ssl
 from datetime import UTC, datetime, timedelta
+from email.header import decode_header, make_header
 from uuid import uuid4
 
 import pytest
@@ -48,11 +49,41 @@ def test_mail_is_submitted_and_polled(service: MailService) -> None:
         "cc": [{"address": "boss@example.com"}],
         "bcc": [{"address": "archive@example.com"}],
     }
-    assert message["headers"] == {"Message-ID": f"<{action.key}@mail.example.com>"}
+    assert message["headers"]["Message-ID"] == f"<{action.key}@mail.example.com>"
+    assert message["headers"]["X-AzureML-Rule"] == "mail-failed-runs"
+    assert message["headers"]["References"].endswith("@mail.example.com>")
     assert "failed" in message["content"]["subject"]
     assert "Sent by rule mail-failed-runs" in message["content"]["plainText"]
     assert message["content"]["html"].startswith("<!DOCTYPE html>")
     assert service.requests == ["POST /emails:send", f"GET /emails/operations/{action.key}"]
+
+
+def test_replies_go_to_reply_to(service: MailService) -> None:
+    Email(to="a@example.com", reply_to="b@example.com").run(EVENT, Action())
+    [message] = service.sent.values()
+    assert message["replyTo"] == [{"address": "b@example.com"}]
+
+
+def test_headers_are_ascii(service: MailService) -> None:
+    Email(to="a@example.com").run(RunStatusChanged.example(run_id="模型" * 60), Action())
+    [message] = service.sent.values()
+    encoded = message["headers"]["X-AzureML-Object"]
+    assert encoded.isascii()
+    assert str(make_header(decode_header(encoded))) == f"run {'模型' * 60}"
+
+
+def test_mail_goes_without_headers_that_the_service_rejects(service: MailService) -> None:
+    """As another operation, whose result later calls read."""
+    service.custom_headers_only = True
+    action = Action()
+    outcome, _ = run_to_end(TEAM, action)
+    assert isinstance(outcome, Succeeded)
+    [(operation, message)] = service.sent.items()
+    assert set(message["headers"]) >= {"Message-ID", "X-AzureML-Rule"}
+    assert not {"References", "List-Id"} & set(message["headers"])
+    assert service.requests == ["POST /emails:send"] * 2 + [f"GET /emails/operations/{operation}"]
+    run_to_end(TEAM, action)
+    assert len(service.sent) == 1
 
 
 def test_each_call_makes_one_request(service: MailService) -> None:
@@ -144,13 +175,13 @@ def test_throttled_poll_counts_as_sent(service: MailService) -> None:
 def test_status_decides_whether_the_action_is_retried(
     service: MailService, status: int, raised: type[Exception], max_elapsed: timedelta | None
 ) -> None:
-    service.replies = [Reply(status, {"error": {"code": "Because", "message": "not today"}})]
+    service.replies = [Reply(status, {"error": {"code": "Because", "message": "not today"}})] * 2
     with pytest.raises(HttpResponseError, match="not today") as error:
         TEAM.run(EVENT, Action())
     outcome = classify(error.value)
     assert isinstance(outcome, raised)
     assert getattr(outcome, "max_elapsed", None) == max_elapsed
-    assert len(service.requests) == 1
+    assert len(service.requests) == (2 if status == 400 else 1)  # after 400, once more with fewer headers
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 500, 503])

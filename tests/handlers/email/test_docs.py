@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from handlers.base import Action
+from handlers.base import Action, Result
 from handlers.email import acs, smtp
 from handlers.email.content import HTML_LIMIT, SUBJECT_LIMIT, TEXT_LIMIT, Content
 from handlers.email.handler import Email
+from handlers.email.headers import headers_of
 from handlers.email.recipients import MAX_RECIPIENTS
 from handlers.email.settings import PORTS, EmailSettings
 from handlers.errors import DENIED, PERMANENT, PROPAGATION, THROTTLED
@@ -78,4 +79,12 @@ def test_page_has_the_status_codes_of_the_code() -> None:
     assert f"rejects the identity or the key: {' or '.join(map(str, sorted(DENIED)))} |" in TEXT
     assert f"the service answers {' or '.join(map(str, sorted(THROTTLED)))} |" in TEXT
     assert 400 in PERMANENT
-    assert "the service answers 400 | the action fails" in TEXT
+    assert "the service answers 400 | the app sends the mail again with fewer headers; after another 400," in TEXT
+
+
+def test_page_lists_every_header() -> None:
+    workspace = {"name": "churn-prod", "labels": {"env": "prod"}}
+    result = Result("a-rule", "failed", "reason")
+    event = Context(RunStatusChanged.example(), workspace, result.view()).event_for_handler()
+    rows = re.findall(r"^\| ((?:`[A-Z][\w-]+`(?:, )?)+) \|", PAGE.partition("## App settings")[0], re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"[\w-]+", row)} == set(headers_of(event, Action(), "x.com"))

@@ -53,7 +53,19 @@ ALLOWED_HEADERS = {
     "Subject",
     "Date",
     "Message-ID",
+    "Reply-To",
+    "In-Reply-To",
+    "References",
+    "List-Id",
     "Auto-Submitted",
+    "X-Auto-Response-Suppress",
+    "X-AzureML-App",
+    "X-AzureML-Rule",
+    "X-AzureML-Event-Type",
+    "X-AzureML-Workspace",
+    "X-AzureML-Labels",
+    "X-AzureML-Object",
+    "X-AzureML-Outcome",
     "MIME-Version",
     "Content-Type",
     "Content-Transfer-Encoding",
@@ -97,6 +109,7 @@ def over_smtp(server: MailServer, email: Email, event: Event) -> ReceivedMail:
     message = delivered.message
     assert set(message.keys()) <= ALLOWED_HEADERS
     assert len(message.keys()) == len(set(message.keys()))
+    assert all(is_visible(" ".join(str(value).split())) and len(value) <= 300 for value in message.values())
     assert not message.defects
     assert delivered.content.isascii()
     assert [part.get_content_type() for part in message.iter_parts()] in (
@@ -112,7 +125,8 @@ def over_azure(service: MailService, email: Email, event: Event) -> ReceivedMail
     service.sent.clear()
     assert isinstance(email.run(event, Action()), CheckBack)
     [message] = service.sent.values()
-    assert set(message["headers"]) == {"Message-ID"}
+    assert set(message["headers"]) <= ALLOWED_HEADERS
+    assert all(value.isascii() and value.isprintable() for value in message["headers"].values())
     recipients = {entry["address"] for entries in message["recipients"].values() for entry in entries}
     content = message["content"]
     return ReceivedMail(recipients, content["subject"], content["plainText"], content.get("html", ""))
