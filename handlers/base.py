@@ -31,7 +31,7 @@ handler can check what that call has done.
 import json
 import reprlib
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args
@@ -189,6 +189,15 @@ class Action:
         return lineage.tags(self.rule, self.depth, self.event)
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An error in what the settings of a rule name, such as a file. Without a `file`, its position is the rule's."""
+
+    message: str
+    file: str = ""  # as the reader of `mlevents check` finds it: "rules/jobs/retrain.yml"
+    line: int = 0  # from 1; 0 if it is unknown
+
+
 class Handler(BaseModel, Generic[E]):
     """The base of all handlers, for events of type `E`. A rule has one instance, frozen because threads share it."""
 
@@ -212,6 +221,13 @@ class Handler(BaseModel, Generic[E]):
         """What `run` would do, as one line without secrets: for ``dry_run`` and ``mlevents check``."""
         shown = (f"{name}={v.render(event) if isinstance(v, Template) else v!r}" for name, v in self)
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    def findings(self) -> Iterable[Finding]:
+        """Errors that take too long to find while the rules load, for ``mlevents check``; no worker calls it.
+
+        It may import anything, and should send no request.
+        """
+        return ()
 
     def lock(self, event: E) -> str | None:
         """The name of a lock, which one action at a time holds, on any machine, from its first call to its end."""

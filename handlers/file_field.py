@@ -45,13 +45,19 @@ class FileName(str):
         """Is the path in one of the folders, after following links and ``..``?"""
         return any(self.path.is_relative_to(folder) for folder in self.folders)
 
+    @property
+    def shown(self) -> str:
+        """The path from the app's folder if it is in it, else the name as the rule has it."""
+        app = self.folders[-1]
+        return self.path.relative_to(app).as_posix() if self.path.is_relative_to(app) else str(self)
+
     def read(self, limit: int = MAX_BYTES) -> bytes:
         """The content of the file.
 
         Raises ValueError, with the name, for a file outside of the folders, for ``local.settings.json``, for anything
         that is not a regular file, and for a file that is missing, unreadable or larger than `limit` bytes.
         """
-        self._check_inside("file")
+        self.check_inside("file")
         try:
             if self.path.exists() and not self.path.is_file():  # a read of a device or a pipe may never end
                 raise ValueError(f"{str(self)!r} is not a regular file; {WHERE}")
@@ -69,7 +75,7 @@ class FileName(str):
         Raises ValueError, with the name, if it is outside of the folders, is not a folder, or contains a
         ``local.settings.json``, as the app's own folder does.
         """
-        self._check_inside("folder")
+        self.check_inside("folder")
         if not self.path.is_dir():
             raise ValueError(f"there is no folder {str(self)!r}; {WHERE}")
         if (self.path / _SETTINGS).exists():
@@ -77,7 +83,14 @@ class FileName(str):
                 f"the folder {str(self)!r} contains {_SETTINGS}, whose settings are secret; name another one"
             )
 
-    def _check_inside(self, noun: str) -> None:
+    def beside(self, name: str) -> Self:
+        """The file or folder of a name that this file contains: relative to its folder."""
+        named = type(self)(name)
+        named.folders, named.path = self.folders, (self.path.parent / name).resolve()
+        return named
+
+    def check_inside(self, noun: str) -> None:
+        """Check that the path is in one of the folders, and is no ``local.settings.json``. Raises ValueError."""
         if not self.is_inside:
             example = "rules/jobs/retrain.yml" if noun == "file" else "rules/code"
             raise ValueError(f"{str(self)!r} is outside of the app's folder; name a {noun} in it, like {example}")

@@ -1,7 +1,7 @@
 """The check of an app before it runs: `mlevents start` and `mlevents check` report the same errors."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dispatch.app import App
@@ -36,20 +36,21 @@ def load_rules(app_dir: Path, environment: Mapping[str, str]) -> Rules:
     return rules
 
 
-def print_rules(rules: Rules, console: Console) -> None:
-    """Print the errors and warnings about the rules, and how many rules are in force."""
-    for error in rules.errors:
-        console.print(str(error), "error", indent=4)
+def print_rules(rules: Rules, console: Console, findings: Sequence[str] = ()) -> None:
+    """Print the errors and warnings about the rules, further errors in `findings`, and how many rules are in force."""
+    errors = [*map(str, rules.errors), *findings]
+    for error in errors:
+        console.print(error, "error", indent=4)
     for warning in rules.warnings:
         console.print(f"warning: {warning}", "warning", indent=4)
-    found = _count(len(rules.errors), "error") if rules.errors else "no errors"
+    found = _count(len(errors), "error") if errors else "no errors"
     if rules.warnings:
         found += f", {_count(len(rules.warnings), 'warning')}"
     if rules.workspaces is None:
         verdict = f"no rule acts until workspaces.yaml is valid; {found}"
     else:
         verdict = f"{_count(len(rules.by_name), 'rule')} in force, {found}"
-    console.print(verdict, "error" if rules.errors else "success")
+    console.print(verdict, "error" if errors else "success")
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,7 +1,7 @@
 """``do: pipeline``: the settings of a rule (docs/handlers/pipeline.md), and the handler that takes the next step."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Self
 
@@ -10,17 +10,25 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 from handlers.azure import data_factory
 from handlers.azure.data_factory import DataFactory
 from handlers.azure.ml import workspace as gateway
+from handlers.azure.ml.cli_yaml import CliYaml
 from handlers.azure.ml.components import ComponentRef
 from handlers.azure.ml.names import check_endpoint_name
 from handlers.azure.ml.workspace import AzureML
-from handlers.base import Action, Handler, Outcome, shorten
+from handlers.base import Action, Finding, Handler, Outcome, shorten
+from handlers.bounded_yaml import MAX_BYTES
 from handlers.duration import Duration, PollInterval, format_duration
 from handlers.file_field import FileName
 from handlers.lineage import DEPTH_TAG, EVENT_TAG, RULE_TAG
 from handlers.pipeline.azureml_jobs import BatchTarget, JobRequest, JobTarget
 from handlers.pipeline.data_factory import FactoryTarget
-from handlers.pipeline.inputs import Inputs, Value, convert_inputs, render_inputs
-from handlers.pipeline.job_definition import compute_reference, is_component, read_job_file
+from handlers.pipeline.inputs import Inputs, Value, convert_inputs, example_input, render_inputs
+from handlers.pipeline.job_definition import (
+    JobOverrides,
+    check_files,
+    compute_reference,
+    is_component,
+    read_job_file,
+)
 from handlers.pipeline.parameters import Parameter, render_parameter
 from handlers.pipeline.plan import Plan
 from handlers.pipeline.steps import start_and_follow
@@ -78,7 +86,7 @@ class Pipeline(Handler[Event]):
             ComponentRef.parse(value)
         elif value:
             value = FileName.of(value, info)
-            read_job_file(value)
+            check_files(read_job_file(value), value)
         return value
 
     @field_validator("batch_endpoint", "deployment")
@@ -138,9 +146,11 @@ class Pipeline(Handler[Event]):
     @model_validator(mode="after")
     def _inputs_must_be_declared(self) -> Self:
         if self.job and not is_component(self.job):
-            declared = read_job_file(self.job).inputs
-            if unknown := [name for name in self.inputs if name not in declared]:
-                raise ValueError(f"{self.job} has no input {unknown[0]!r}; it has {', '.join(declared) or 'none'}")
+            file = read_job_file(self.job)
+            if unknown := [name for name in self.inputs if name not in file.inputs]:
+                raise ValueError(f"{self.job} has no input {unknown[0]!r}; it has {', '.join(file.inputs) or 'none'}")
+            if unusable := [reason for name, reason in file.unusable.items() if name not in self.inputs]:
+                raise ValueError(unusable[0])
         return self
 
     def run(self, event: Event, action: Action) -> Outcome:
@@ -174,6 +184,18 @@ class Pipeline(Handler[Event]):
         shown = ", ".join(f"{name}={shorten(_one_line(value), _MAX_VALUE)}" for name, value in values.items())
         wait = f"; wait at most {format_duration(self.timeout)} for its end" if self.wait else ""
         return f"start {what} in {location}{f' with {shown}' if shown else ''}{wait}"
+
+    def findings(self) -> Iterator[Finding]:
+        """What azure-ai-ml refuses in the job file, with an example for each template."""
+        if self.job and not is_component(self.job):
+            name = FileName.of(self.job)
+            file, text = read_job_file(name), name.read(MAX_BYTES)
+            from handlers.azure.ml.job_check import job_findings
+
+            inputs = {name: example_input(value, file.inputs[name]) for name, value in self.inputs.items()}
+            compute = compute_reference("example") if self.compute else ""
+            job = file.job(JobOverrides("check", {}, "check", inputs, compute))
+            yield from job_findings(job, CliYaml.parse(text, name.shown))
 
     def destination(self, event: Event) -> str:
         """The workspace or the factory: when it is throttled, every action for it waits."""

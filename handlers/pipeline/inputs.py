@@ -111,6 +111,18 @@ def _render(value: InputValue, event: Event) -> RenderedInput:
     return RenderedInput(value)
 
 
+def example_input(value: InputValue, declared: Input) -> Value:
+    """A value of the type that an input will have, for a check without an event."""
+    data_type: str = declared.type if declared.type in _DATA_TYPES else ""
+    if isinstance(value, DataInput):
+        mode = {"mode": value.mode} if value.mode else {}
+        return {"type": value.type or data_type or DEFAULT_DATA_TYPE, "path": "azureml:example:1", **mode}
+    if data_type:
+        return {"type": data_type, "path": "azureml:example:1"}
+    examples: Mapping[str, Value] = {"boolean": True, "integer": 1, "number": 1.0}
+    return examples.get(declared.type.casefold(), "example")
+
+
 def convert_inputs(
     rendered: Mapping[str, RenderedInput], declared: Mapping[str, Input] | None, owner: str
 ) -> ConvertedInputs:

@@ -6,19 +6,22 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from keyword import iskeyword
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, nodes
-from ruamel.yaml.error import MarkedYAMLError
-
+from handlers.azure.ml.cli_yaml import CliYaml
 from handlers.azure.ml.components import Component, ComponentRef, Input
 from handlers.azure.ml.jobs import NewJob
-from handlers.bounded_yaml import MAX_BYTES, MAX_LEVELS, BoundedComposer
+from handlers.bounded_yaml import MAX_BYTES
 from handlers.file_field import FileName
 from handlers.pipeline.inputs import DEFAULT_DATA_TYPE, Value
 
-_REQUIRED = {"pipeline": ("jobs", "component"), "command": ("command",)}  # a job of each type needs one of these keys
+_REQUIRED = {  # a job of each type needs one of these keys
+    "pipeline": ("jobs", "component"),
+    "command": ("command",),
+}
+_REMOTE = re.compile(r"(?i)azureml:|git\+|[a-z]+://|/subscriptions/")  # what azure-ai-ml does not upload
 _LOCAL = "local"  # azure-ai-ml would start a container on the app's own machine
 
 
@@ -43,6 +46,8 @@ class JobFile:
     data_inputs: frozenset[str]  # the inputs that the file defines as mappings
     tags: Mapping[str, str] = field(default_factory=dict)
     experiment: str = ""
+    unusable: Mapping[str, str] = field(default_factory=dict)  # why azure-ai-ml refuses the file's value of an input
+    code: Mapping[str, str] = field(default_factory=dict)  # local code, by its position in the file
 
     def job(self, overrides: JobOverrides) -> NewJob:
         """The job of the file, with the overrides."""
@@ -65,98 +70,114 @@ def is_component(job: str) -> bool:
 def read_job_file(name: str) -> JobFile:
     """Read a job file in the folder of the rules or of the app. Raises ValueError if it is missing or invalid."""
     file = FileName.of(name)
-    return _parse(file.read(MAX_BYTES), name, file.path)
+    return _parse(file.read(MAX_BYTES), str(file), file.path)
 
 
 @lru_cache(maxsize=64)  # the validators, `plan` and `run` read the same file
 def _parse(data: bytes, name: str, path: Path) -> JobFile:
-    content = _load(data, name)
-    type_name = _text(content.get("type") or "command", "type", name)
+    file = CliYaml.parse(data, name)
+    type_name = _text(file, "type") or "command"
     if type_name not in _REQUIRED:
-        types = " or ".join(_REQUIRED)
-        raise ValueError(f"{name!r} is a job of type {type_name!r}; it must be {types}. Make it a step of a pipeline")
-    if _LOCAL in _computes(content, name):
-        raise ValueError(f"{name!r} has compute: {_LOCAL}, which is the machine of this app; name another compute")
-    if not any(content.get(key) for key in _REQUIRED[type_name]):
+        types = ", ".join(_REQUIRED)
+        raise ValueError(f"{file.at(['type'])} is a job of type {type_name!r}; it must be one of {types}")
+    for key in (("compute",), ("settings", "default_compute")):
+        if _text(file, *key).removeprefix("azureml:").casefold() == _LOCAL:
+            raise ValueError(
+                f"{file.at(key)} has compute: {_LOCAL}, which is the machine of this app; name another compute"
+            )
+    if not any(file.content.get(key) for key in _REQUIRED[type_name]):
         raise ValueError(
             f"{name!r} is no {type_name} job: it has no {' and no '.join(map(repr, _REQUIRED[type_name]))}"
         )
-    inputs = {_text(key, "inputs", name): value for key, value in _mapping(content, "inputs").items()}
-    tags = _mapping(content, "tags").items()
+    inputs, tags = (_mapping(file.content, key) for key in ("inputs", "tags"))
+    if other := [key for key in inputs if not isinstance(key, str)]:
+        raise ValueError(f"{file.at(['inputs'])}: YAML reads the name of an input as {other[0]!r}; put it in quotes")
     return JobFile(
         path=path,
         type=type_name,
-        inputs={key: _declared(value, f"inputs.{key}.type", name) for key, value in inputs.items()},
+        inputs={key: _declared(file, key, value) for key, value in inputs.items()},
         data_inputs=frozenset(key for key, value in inputs.items() if isinstance(value, Mapping)),
-        tags={(tag := _text(key, "tags", name)): _text(value, f"tags.{tag}", name) for key, value in tags},
-        experiment=_text(content.get("experiment_name") or "", "experiment_name", name),
+        unusable={
+            key: f"{file.at(['inputs', key])}: {why}"
+            for key, value in inputs.items()
+            if (why := _unusable(value, path))
+        },
+        tags={str(key): _text(file, "tags", key) for key in tags},
+        experiment=_text(file, "experiment_name"),
+        code=dict(_code(file)),
     )
 
 
-class _Composer(BoundedComposer):
-    """Also limits the levels, to which each alias adds those of its anchor."""
-
-    def get_single_node(self) -> Any:
-        root = super().get_single_node()
-        level = [root] if root is not None else []
-        for _ in range(MAX_LEVELS + 1):
-            level = [child for node in level for child in _children(node)]
-        if level:
-            raise MarkedYAMLError(None, None, f"more than {MAX_LEVELS} levels", level[0].start_mark)
-        return root
-
-
-def _children(node: nodes.Node) -> list[nodes.Node]:
-    if isinstance(node, nodes.MappingNode):
-        return [part for pair in node.value for part in pair]
-    return list(node.value) if isinstance(node, nodes.SequenceNode) else []
+def check_files(file: JobFile, name: FileName) -> None:
+    """Check the local folders and files that azure-ai-ml would upload as code. Raises ValueError."""
+    for where, code in file.code.items():
+        found = name.beside(code)
+        if not found.path.exists():
+            raise ValueError(f"{where}: there is no {code!r} beside the job file")
+        try:
+            found.check_inside("file") if found.path.is_file() else found.check_folder()
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
+        if found.path.is_dir() and not any(found.path.iterdir()):
+            raise ValueError(f"{where}: the folder {code!r} is empty")
 
 
-def _load(data: bytes, name: str) -> Mapping[str, Any]:
-    """The top-level mapping of a job file."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Composer = _Composer
-    yaml.max_depth = MAX_LEVELS + 1
-    yaml.version = (1, 1)  # as azure-ai-ml reads it
-    try:
-        content = yaml.load(data)
-    except Exception as error:  # not only YAMLError: a date or an escape that does not exist raises others
-        raise ValueError(f"{name!r} is not YAML: {' '.join(str(error).split())}") from error
-    if isinstance(content, Mapping):
-        return content
-    raise ValueError(f"{name!r} should contain a job: a mapping (key: value)")
+def _code(file: CliYaml) -> Iterator[tuple[str, str]]:
+    """Where the job and its steps name local code, and what they name."""
+    steps = _mapping(file.content, "jobs")
+    for path in ((), *(("jobs", step) for step in steps)):
+        job = steps[path[1]] if path else file.content
+        for owner in ((), ("trial",), ("task",)):  # of a sweep and of a parallel step
+            place = _mapping(job, owner[0]) if owner and isinstance(job, Mapping) else job
+            code = place.get("code") if isinstance(place, Mapping) else None
+            if isinstance(code, str) and not _REMOTE.match(code):
+                yield file.at((*path, *owner, "code")), code
 
 
-def _text(value: Any, key: str, name: str) -> str:
-    """The text of a scalar. Raises ValueError for a list or a mapping, whose text could be very long."""
-    if value is None or isinstance(value, str | int | float | date):
+def _text(file: CliYaml, *path: Any) -> str:
+    """The text of a scalar; empty if the file has none. Raises ValueError for a list or a mapping: it can be long."""
+    value: Any = file.content
+    for part in path:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    if value is None:
+        return ""
+    if isinstance(value, str | int | float | date):
         return str(value)
-    raise ValueError(f"{name!r}: {key} should be a text")
+    raise ValueError(f"{file.at(path)}: {'.'.join(map(str, path))} should be a text")
 
 
-def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def _mapping(content: Mapping[str, Any], key: str) -> Mapping[Any, Any]:
     """The mapping under a key; empty if the value is no mapping, an error that azure-ai-ml reports."""
     value = content.get(key)
     return value if isinstance(value, Mapping) else {}
 
 
-def _computes(content: Mapping[str, Any], name: str) -> Iterator[str]:
-    """The names of the computes for the whole job."""
-    own, default = content.get("compute"), _mapping(content, "settings").get("default_compute")
-    for key, value in (("compute", own), ("settings.default_compute", default)):
-        yield _text(value or "", key, name).removeprefix("azureml:").casefold()
-
-
-def _declared(value: Any, key: str, name: str) -> Input:
-    """The type of an input, inferred from its value in the file; `key` is the name of a data input's type."""
+def _declared(file: CliYaml, name: str, value: Any) -> Input:
+    """The type of an input, inferred from its value in the file."""
     match value:
         case Mapping():
-            return Input(_text(value.get("type") or DEFAULT_DATA_TYPE, key, name))
+            return Input(_text(file, "inputs", name, "type") or DEFAULT_DATA_TYPE)
         case bool():
             return Input("boolean")
         case int() | float():
             return Input("number")
     return Input("string")
+
+
+def _unusable(value: Any, file: Path) -> str:
+    """Why azure-ai-ml refuses a value of an input (Schema of inputs: a text, a number, a boolean or data)."""
+    match value:
+        case None:
+            return "the input has no value"
+        case date():
+            return f'YAML reads a date, which an input cannot be; put it in quotes: "{value}"'
+        case float() if not isfinite(value):
+            return f"YAML reads {value}, which is no number for an input; put it in quotes, to pass a text"
+        case list() | set():
+            return "the input is a list; it should be a text, a number, true or false, or data with a path"
+        case {"path": str(path)} if not _REMOTE.match(path) and not (file.parent / path).exists():
+            return f"there is no {path!r} beside the job file"
+    return ""
 
 
 def component_job(component: Component, ref: ComponentRef, overrides: JobOverrides) -> NewJob:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from jinja2 import TemplateError
 
+from dispatch.rules.errors import one_line
 from dispatch.rules.rule import Rule, Rules
 from dispatch.settings import SettingsError
 from handlers.base import GiveUp, Result
@@ -47,8 +48,20 @@ def check(app: AppFolder = PROJECT) -> int:
         console.print(note, "faint")
     for rule, event, plan in plans(rules):
         console.print(f"{rule.source}: {rule.name} on {event}: {plan}", indent=4)
-    print_rules(rules, console)
-    return 1 if rules.errors else 0
+    found = list(dict.fromkeys(findings(rules)))
+    print_rules(rules, console, found)
+    return 1 if rules.errors or found else 0
+
+
+def findings(rules: Rules) -> Iterator[str]:
+    """What the handlers of the rules find in the files and other things that their settings name."""
+    for rule in rules.by_name.values():
+        try:
+            for finding in rule.handler.findings():
+                at = f"{finding.file}:{finding.line}" if finding.line else finding.file
+                yield one_line(f"{at or rule.source}: {finding.message} (rule {rule.name}, {rule.source})")
+        except Exception as error:  # of a handler of the app's own, too
+            yield one_line(f"{rule.source}: {rule.do} cannot check the settings: {type(error).__name__}: {error}")
 
 
 def plans(rules: Rules) -> Iterator[tuple[Rule, str, str]]:

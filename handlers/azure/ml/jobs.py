@@ -14,7 +14,8 @@ from azure.core.exceptions import HttpResponseError
 
 from handlers.azure.arm import IncompleteList
 from handlers.azure.errors import translated_errors
-from handlers.azure.ml.workspace import AzureML
+from handlers.azure.ml.client_errors import describe_client_error
+from handlers.azure.ml.workspace import AzureML, client_class
 from handlers.azure.run import NameTaken, Run, RunState, TooManyRuns
 from handlers.base import GiveUp, RetryLater
 from handlers.errors import PROPAGATION
@@ -82,7 +83,11 @@ class Jobs:
 
         Raises NameTaken if a job of that name exists, and GiveUp if the definition cannot be read.
         """
-        job = self._load(new)
+        try:
+            job = load_definition(new)
+        except Exception as error:  # of marshmallow, azure-ai-ml or Python, for the file, the schema or a reference
+            where = new.source if isinstance(new.source, Path) else self.azureml.workspace.name
+            raise GiveUp(f"the job in {where} cannot be read: {describe_client_error(error)}") from error
         with self.azureml.transport.recorded_errors() as errors:
             try:
                 with translated_errors():
@@ -93,24 +98,25 @@ class Jobs:
                     raise
                 raise cause from error
 
-    def _load(self, new: NewJob) -> "Job":
-        client = self.azureml.client  # imports azure.ai.ml quietly
-        from azure.ai.ml import load_job
-
-        source: Any = new.source if isinstance(new.source, Path) else io.StringIO(json.dumps(dict(new.source)))
-        overrides = [{"name": new.name}, *({path: value} for path, value in new.overrides.items())]
-        try:
-            return load_job(source, params_override=overrides)
-        except Exception as error:  # of marshmallow, azure-ai-ml or Python, for the file, the schema or a reference
-            where = new.source if isinstance(new.source, Path) else client.workspace_name
-            raise GiveUp(f"the job in {where} cannot be read: {' '.join(str(error).split())}") from error
-
     def cancel(self, name: str) -> None:
         """Request the cancellation of a job."""
         self.azureml.arm.post(f"{self._path(name)}/cancel")
 
     def _path(self, name: str) -> str:
         return f"{self.azureml.path}/jobs/{name}"
+
+
+def load_definition(new: NewJob) -> "Job":
+    """Load a job as azure-ai-ml's `create_or_update` takes it, without a request.
+
+    Raises exceptions of azure-ai-ml, marshmallow and Python if the definition is invalid.
+    """
+    client_class()  # imports azure.ai.ml quietly
+    from azure.ai.ml import load_job
+
+    source: Any = new.source if isinstance(new.source, Path) else io.StringIO(json.dumps(dict(new.source)))
+    overrides = [{"name": new.name}, *({path: value} for path, value in new.overrides.items())]
+    return load_job(source, params_override=overrides)
 
 
 def skip_old(jobs: Iterable[Run], since: datetime) -> Iterator[Run]:

@@ -49,12 +49,12 @@ class AzureML:
         """azure-ai-ml's client of the workspace. The first in a process takes two or three seconds and 100 MB."""
         workspace = self.workspace
         names = (workspace.subscription, workspace.resource_group, workspace.name)
-        return _client_class()(self.credential, *names, **self._options)
+        return client_class()(self.credential, *names, **self._options)
 
     def registry(self, name: str) -> "MLClient":
         """azure-ai-ml's client of a registry. Its creation sends a request for the registry's location."""
         if name not in self._registries:
-            self._registries[name] = _client_class()(self.credential, registry_name=name, **self._options)
+            self._registries[name] = client_class()(self.credential, registry_name=name, **self._options)
         return self._registries[name]
 
     @property
@@ -107,7 +107,8 @@ def _connected(workspace: WorkspaceId, endpoint: str, credential: Any) -> AzureM
 
 
 @cache
-def _client_class() -> "type[MLClient]":
+def client_class() -> "type[MLClient]":
+    """azure-ai-ml's client class. The first call in a process imports azure.ai.ml, and makes it quiet."""
     with warnings.catch_warnings():  # marshmallow raises some hundred of them
         warnings.simplefilter("ignore")
         # A client leaves its cloud in the environment, also for child processes. azure-ai-ml cannot be imported with an
@@ -118,8 +119,9 @@ def _client_class() -> "type[MLClient]":
         if name.startswith("azure.ai.ml") and isinstance(logger, logging.Logger):
             logger.handlers.clear()  # they write to stderr what the app's log has, too
             logger.propagate = True
-            # Its activity log reports a missing resource as an error, for example.
-            logger.setLevel(logging.CRITICAL if "._telemetry" in name else logging.WARNING)
+            # Its activity log reports a missing resource as an error, for example, and it warns of its own classes.
+            quiet = "._telemetry" in name or name.endswith("._experimental")
+            logger.setLevel(logging.CRITICAL if quiet else logging.WARNING)
     return MLClient
 
 

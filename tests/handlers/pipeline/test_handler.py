@@ -49,7 +49,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"job": "samples/none.yml"}, "'samples/none.yml' cannot be read: No such file or directory"),
     ({"job": "../main.yml"}, "'../main.yml' is outside of the app's folder"),
     ({"job": "/etc/passwd"}, "'/etc/passwd' is outside of the app's folder"),
-    ({"job": "README.md"}, "'README.md' is not YAML"),
+    ({"job": "README.md"}, "with.job: README.md:5:1 is not YAML"),
     ({"job": "samples/rules/workspaces.yaml"}, "is no command job: it has no 'command'"),
     (
         {"job": "azureml:retrain"},

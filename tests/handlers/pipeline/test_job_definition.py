@@ -1,24 +1,22 @@
 """Job files: what is an error when the rules load. tests/handlers/pipeline/test_azureml_jobs.py submits them."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from handlers.pipeline import job_definition
+from handlers.azure.ml.cli_yaml import CliYaml
 from schemas import RunCompleted
 from tests.handlers.pipeline.test_handler import world
 
 INVALID: list[tuple[str, str]] = [
-    ("type: sweep", "is a job of type 'sweep'; it must be pipeline or command"),
+    ("a: 1\ntype: import", "job.txt:2 is a job of type 'import'; it must be one of pipeline, command"),
     ("type: pipeline\nsettings: { default_compute: azureml:local }", "has compute: local"),
     ("command: x\ncompute: local", "has compute: local"),
     ("type: pipeline", "is no pipeline job: it has no 'jobs' and no 'component'"),
-    ("- a list", "should contain a job: a mapping"),
+    ("- a list", "job.txt should contain a mapping (key: value)"),
     ("a: [", "is not YAML"),
-    ("command: x\na: &a [*a]", "*a contains itself"),
-    ("command: x\ninputs: { d: 2026-02-31 }", "is not YAML: day is out of range"),
+    ("command: x\na: &a [*a]", "job.txt:2:4 is not YAML: an anchor contains an alias of itself"),
+    ("command: x\ninputs: { d: 2026-02-31 }", "job.txt:2:14 is not YAML: day is out of range"),
     (f"command: x\na: {'[' * 60}{']' * 60}", "is not YAML"),
     ("command: x\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}' if n else 1}]\n" for n in range(60)), "more than 40 levels"),
     (f"command: x\nlist: [{'a, ' * 20_000}]", "too many nodes"),
@@ -46,18 +44,18 @@ def test_expansion_of_aliases_is_limited(use: str, tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules/job.txt").write_text(f"{BOMB}command: echo\n{use}\n")
     [error] = world(tmp_path, {"job": "job.txt"}).loaded.errors
-    assert "'job.txt' is not YAML: too many nodes" in str(error)
+    assert " is not YAML: too many nodes" in str(error)
 
 
 def test_job_file_is_parsed_again_only_after_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loads: list[bytes] = []
-    load = job_definition._load
+    parse = CliYaml.parse
 
-    def counted(data: bytes, name: str) -> Mapping[str, Any]:
+    def counted(data: bytes, name: str) -> CliYaml:
         loads.append(data)
-        return load(data, name)
+        return parse(data, name)
 
-    monkeypatch.setattr(job_definition, "_load", counted)
+    monkeypatch.setattr(CliYaml, "parse", counted)
     (tmp_path / "rules").mkdir()
     file = tmp_path / "rules/job.txt"
     for text in ("command: one", "command: two"):
@@ -74,3 +72,63 @@ def test_symbolic_link_out_of_the_app_s_folder_is_an_error(tmp_path: Path) -> No
     (tmp_path / "rules/jobs/job.yml").symlink_to(tmp_path / "outside.yml")
     [error] = world(tmp_path, {"job": "jobs/job.yml"}).loaded.errors
     assert "is outside of the app's folder" in str(error)
+
+
+VALUES = [
+    ("2026-01-01", 'job.txt:4: YAML reads a date, which an input cannot be; put it in quotes: "2026-01-01"'),
+    ("2026-01-01 10:00:00", 'put it in quotes: "2026-01-01 10:00:00"'),
+    ("", "job.txt:4: the input has no value"),
+    ("[1]", "job.txt:4: the input is a list"),
+    ("!!set {a}", "job.txt:4: the input is a list"),
+    (".inf", "job.txt:4: YAML reads inf, which is no number for an input"),
+    ("{ type: uri_folder, path: ../data }", "job.txt:4: there is no '../data' beside the job file"),
+    ("{ path: data.csv }", "job.txt:4: there is no 'data.csv' beside the job file"),
+]
+
+
+@pytest.mark.parametrize(("value", "message"), VALUES)
+def test_input_that_azure_ai_ml_refuses_is_an_error_with_its_line(value: str, message: str, tmp_path: Path) -> None:
+    """Unless the rule has another value for it."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/job.txt").write_text(f"command: x\ninputs:\n  a: 1\n  d: {value}\n")
+    [error] = world(tmp_path, {"job": "job.txt"}).loaded.errors
+    assert message in str(error)
+    data = {"path": "azureml:churn:1"} if "path" in value else "{{ eventTime }}"
+    assert world(tmp_path, {"job": "job.txt", "inputs": {"d": data}}).loaded.errors == ()
+
+
+def test_name_of_an_input_that_yaml_reads_as_another_value_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/job.txt").write_text("command: x\ninputs:\n  on: 1\n")
+    [error] = world(tmp_path, {"job": "job.txt"}).loaded.errors
+    assert "job.txt:2: YAML reads the name of an input as True; put it in quotes" in str(error)
+
+
+CODE = [
+    ("command: x\ncode: src", "job.txt:2: there is no 'src' beside the job file"),
+    ("command: x\ncode: empty", "job.txt:2: the folder 'empty' is empty"),
+    ("command: x\ncode: ../..", "job.txt:2: '../..' is outside of the app's folder"),
+    ("command: x\ncode: secret", "job.txt:2: the folder 'secret' contains local.settings.json"),
+    ("command: x\ncode: secret/local.settings.json", "is local.settings.json, whose settings are secret"),
+    ("type: pipeline\njobs:\n  a: { command: x, code: src }", "job.txt:3: there is no 'src'"),
+    ("type: pipeline\njobs:\n  a:\n    type: sweep\n    trial: { code: src }", "job.txt:5: there is no 'src'"),
+    ("type: pipeline\njobs:\n  a:\n    type: parallel\n    task:\n      code: ./src", "job.txt:6: there is no './src'"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), CODE)
+def test_code_that_cannot_be_uploaded_is_an_error_with_its_line(text: str, message: str, tmp_path: Path) -> None:
+    for folder in ("rules/empty", "rules/secret"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "rules/secret/local.settings.json").write_text("{}")
+    (tmp_path / "rules/job.txt").write_text(text)
+    [error] = world(tmp_path, {"job": "job.txt"}).loaded.errors
+    assert message in str(error)
+
+
+@pytest.mark.parametrize("code", ["src", "src/train.py", "azureml:code:1", "git+https://example.com/x", "[a]"])
+def test_other_code_is_left_to_azure_ai_ml(code: str, tmp_path: Path) -> None:
+    (tmp_path / "rules/src").mkdir(parents=True)
+    (tmp_path / "rules/src/train.py").touch()
+    (tmp_path / "rules/job.txt").write_text(f"command: x\ncode: {code}\njobs: [1]\ntrial: [1]\n")
+    assert world(tmp_path, {"job": "job.txt"}).loaded.errors == ()

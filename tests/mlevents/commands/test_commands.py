@@ -105,6 +105,58 @@ def test_check_finds_handlers_in_the_app_s_folder(
     assert (code, lines[-1]) == (0, "1 rule in force, no errors")
 
 
+FINDING_HANDLERS = """
+from collections.abc import Iterator
+from handlers.base import Action, Finding, Handler, Outcome, Skipped
+from schemas import Event
+
+class Finds(Handler[Event]):
+    def run(self, event: Event, action: Action) -> Outcome:
+        return Skipped("")
+
+    def findings(self) -> Iterator[Finding]:
+        yield Finding("the file\\nis wrong", "rules/file.yml", 3)
+        yield Finding("nobody knows where")
+
+class Fails(Finds):
+    def findings(self) -> Iterator[Finding]:
+        raise LookupError("defect")
+"""
+
+
+def test_check_reports_findings_of_handlers_with_their_positions(
+    app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if finding them fails. Rules load without them."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (app / "acme_finding.py").write_text(FINDING_HANDLERS)
+    (app / "rules/a.yaml").write_text(
+        "rules:\n  - {name: a, on: RunCompleted, do: 'acme_finding:Finds'}\n"
+        "  - {name: b, on: RunCompleted, do: 'acme_finding:Fails'}\n"
+    )
+    code, lines = check(app, capsys)
+    assert code == 1
+    assert lines[-4:] == [
+        "rules/file.yml:3: the file is wrong (rule a, rules/a.yaml:2)",
+        "rules/a.yaml:2: nobody knows where (rule a, rules/a.yaml:2)",
+        "rules/a.yaml:3: acme_finding:Fails cannot check the settings: LookupError: defect",
+        "2 rules in force, 3 errors",
+    ]
+
+
+def test_check_loads_job_files_as_azure_ai_ml_does(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (app / "rules/jobs").mkdir()
+    (app / "rules/jobs/job.yml").write_text("command: echo\nenvironment: azureml:e:1\ncompute: azureml:c\nfoo: 1\n")
+    (app / "rules/a.yaml").write_text(
+        RULE.replace("do: log", "do: pipeline").replace('message: "fine"', "job: jobs/job.yml")
+    )
+    code, lines = check(app, capsys)
+    assert (code, lines[2:]) == (
+        1,
+        ["rules/jobs/job.yml:4: foo: Unknown field (rule log-runs, rules/a.yaml:3)", "1 rule in force, 1 error"],
+    )
+
+
 @pytest.mark.parametrize("followed", ["all", "last"])
 def test_check_takes_linear_time_in_rules_that_follow_others(
     app: Path, capsys: pytest.CaptureFixture[str], followed: str
