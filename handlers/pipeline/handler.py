@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 from handlers.azure import data_factory
 from handlers.azure.data_factory import DataFactory
 from handlers.azure.ml import workspace as gateway
-from handlers.azure.ml.cli_yaml import CliYaml
+from handlers.azure.ml.cli.cli_yaml import CliYaml
 from handlers.azure.ml.components import ComponentRef
 from handlers.azure.ml.names import check_endpoint_name
 from handlers.azure.ml.workspace import AzureML
@@ -190,7 +190,7 @@ class Pipeline(Handler[Event]):
         if self.job and not is_component(self.job):
             name = FileName.of(self.job)
             file, text = read_job_file(name), name.read(MAX_BYTES)
-            from handlers.azure.ml.job_check import job_findings
+            from handlers.azure.ml.cli.job_check import job_findings
 
             inputs = {name: example_input(value, file.inputs[name]) for name, value in self.inputs.items()}
             compute = compute_reference("example") if self.compute else ""

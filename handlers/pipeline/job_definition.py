@@ -10,7 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from handlers.azure.ml.cli_yaml import CliYaml
+from handlers.azure.ml.cli.cli_yaml import CliYaml
 from handlers.azure.ml.components import Component, ComponentRef, Input
 from handlers.azure.ml.jobs import NewJob
 from handlers.bounded_yaml import MAX_BYTES

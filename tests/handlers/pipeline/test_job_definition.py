@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.azure.ml.cli_yaml import CliYaml
+from handlers.azure.ml.cli.cli_yaml import CliYaml
 from schemas import RunCompleted
 from tests.handlers.pipeline.test_handler import world
 

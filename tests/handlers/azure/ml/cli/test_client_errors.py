@@ -1,10 +1,10 @@
-"""azure-ai-ml's errors become sentences without JSON. tests/handlers/azure/ml/test_job_check.py has real ones."""
+"""azure-ai-ml's errors become sentences without JSON. tests/handlers/azure/ml/cli/test_job_check.py has real ones."""
 
 import json
 
 import pytest
 
-from handlers.azure.ml.client_errors import client_errors, describe_client_error
+from handlers.azure.ml.cli.client_errors import client_errors, describe_client_error
 
 LISTED = {"message": "Missing data for required field.", "path": "jobs.a.component", "location": "x.yml#line 3"}
 _NESTED = 'Validation for CommandJobSchema failed:\n\n {"code": [{"_schema": ["Can\'t find x."]}]} \n\nVisit this link'

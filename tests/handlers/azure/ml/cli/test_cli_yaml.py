@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handlers.azure.ml.cli_yaml import CliYaml
+from handlers.azure.ml.cli.cli_yaml import CliYaml
 from handlers.azure.ml.workspace import client_class
 
 # Scalars and structures that YAML 1.1 and 1.2 read differently, or that only one of them has.

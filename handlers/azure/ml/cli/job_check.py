@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from handlers.azure.ml.cli_yaml import CliYaml
-from handlers.azure.ml.client_errors import ClientError, client_errors
+from handlers.azure.ml.cli.cli_yaml import CliYaml
+from handlers.azure.ml.cli.client_errors import ClientError, client_errors
 from handlers.azure.ml.jobs import NewJob, load_definition
 from handlers.base import Finding
 

@@ -1,0 +1,1 @@
+"""YAML files of the Azure ML CLI: read and checked as azure-ai-ml does."""
