@@ -5,12 +5,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 READY := $(VENV)/.ready node_modules/.ready
+LOCKS := requirements.txt requirements-dev.txt requirements-local.txt
+COMPILE = $(BIN)/uv pip compile --quiet --no-strip-extras --generate-hashes $(UPGRADE)
 
 # Requests to this machine must not go through a proxy.
 export NO_PROXY := localhost,127.0.0.1,$(NO_PROXY),$(no_proxy)
 export no_proxy := $(NO_PROXY)
 
-.PHONY: help demo install start check test test-fast bench soak fuzz lint format clean
+.PHONY: help demo install start check test test-fast bench soak fuzz lint format lock audit sbom clean
 
 help:  ## list the targets; `make` alone does so, too
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +36,6 @@ test-fast: $(VENV)/.ready  ## run the tests that need no other process, in about
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not services and not slow and not soak and not fuzz" --durations 10
 
 bench: $(READY)  ## measure an event and a cold start, and compare with peers
-	@$(PIP) install -r requirements-bench.txt -c constraints.txt
 	@$(BIN)/python -m benchmarks.race
 	@$(BIN)/python -m benchmarks.cold_start
 
@@ -53,15 +54,28 @@ format: $(READY)  ## format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The command that uv writes into a lock file tells Dependabot how to compile it.
+lock: $(VENV)/.ready  ## renew the lock files after a change of requirements*.in; all versions: make lock UPGRADE=--upgrade
+	$(COMPILE) --universal --python-version 3.11 requirements.in -o requirements.txt
+	$(COMPILE) --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) --no-deps --python-version 3.13 requirements-local.in -o requirements-local.txt
+
+audit: $(VENV)/.ready  ## compare the lock files with published advisories, if their services can be reached
+	@$(BIN)/python .ci/advisories.py
+
+sbom: $(VENV)/.ready  ## write sbom.json, the CycloneDX list of what is deployed
+	@$(BIN)/python .ci/sbom.py > sbom.json
+
 clean:  ## remove all that was installed, and the data of `make start`
 	rm -rf .venv .venv-* node_modules .mlevents .mypy_cache .ruff_cache .pytest_cache .coverage* *.egg-info
 
-$(VENV)/.ready: requirements.txt requirements-dev.txt requirements-local.txt constraints.txt mlevents/mlevents.sh
+# Wheels only: building a package would install build tools that no lock file has.
+$(VENV)/.ready: $(LOCKS) mlevents/mlevents.sh
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(PYTHON) is older than Python 3.11: name another, as in `make PYTHON=python3.12`")'
 	@echo "installing the Python packages into $(VENV) (this takes minutes, once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --no-compile -r requirements.txt -r requirements-dev.txt azurefunctions-extensions-base -c constraints.txt
-	@$(PIP) install --no-compile --no-deps --ignore-requires-python -r requirements-local.txt
+	@$(PIP) install --no-compile --require-hashes --only-binary :all: -r requirements.txt -r requirements-dev.txt
+	@$(PIP) install --no-compile --require-hashes --no-deps --ignore-requires-python -r requirements-local.txt
 	@install -m 755 mlevents/mlevents.sh $(BIN)/mlevents
 	@touch $@
 

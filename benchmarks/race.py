@@ -1,6 +1,6 @@
 """Measure the cost of an event beside comparable software: `python -m benchmarks.race`.
 
-It prints CPU time of one thread, and ratios within the run. requirements-bench.txt has the peers; storage is Azurite.
+It prints CPU time of one thread, and ratios within the run. requirements-dev.in has the peers; storage is Azurite.
 """
 
 import json
@@ -75,7 +75,7 @@ def main() -> int:
     try:
         steps, baseline = powertools_steps()
     except ImportError:
-        print("the peers are not installed: make bench, or pip install -r requirements-bench.txt", file=sys.stderr)
+        print("the peers are not installed: make install", file=sys.stderr)
         return 1
     print_ratios("Read and match an event", side_by_side(steps | cpu_steps(), calls=500), baseline)
     with storage_steps() as (steps, baseline):

@@ -92,6 +92,11 @@ def test_the_app_and_the_rules_are_deployed_and_nothing_else_of_this_project(rea
         "__blobstorage__/0d3b",
         "azureml_events.egg-info/PKG-INFO",
         "local.settings.json",
+        "requirements.in",
+        "requirements-dev.txt",
+        "requirements-local.in",
+        "sbom.json",
+        ".ci/locks.py",
         "tests/test_layout.py",
         "mlevents/local/host/host.py",
         "emulator/__init__.py",
@@ -104,7 +109,7 @@ def test_local_files_are_not_deployed(reader: Reader, tmp_path: Path, path: str)
 @READERS
 def test_files_beside_the_rules_and_in_packages_of_handlers_are_deployed(reader: Reader, tmp_path: Path) -> None:
     """Even if they are called like a file or folder of this project that is not deployed."""
-    names = ["tests/test_train.py", "README.md", "docs/x.md", "pyproject.toml", "constraints.txt", ".amlignore"]
+    names = ["tests/test_train.py", "README.md", "docs/x.md", "pyproject.toml", "requirements-dev.txt", ".amlignore"]
     names += ["mlevents/x.py", "Makefile", "node_modules/x.js", "emulator/x.py"]
     paths = [f"{folder}/{name}" for folder in ("rules", "rules/jobs/train", "acme") for name in names]
     assert reader([*paths, "tests/x"], tmp_path) == {"tests/x"}

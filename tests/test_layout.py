@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 from dispatch.settings import CONNECTION
 from handlers import builtin, find
+from locks import read_input
 from schemas import RunStatusChanged
 from tests.kit.smtp import mail_server
 
@@ -175,10 +176,9 @@ def test_no_top_level_name_is_that_of_an_installed_package() -> None:
 
 
 def required() -> set[str]:
-    """The distributions in requirements.txt, with their own requirements."""
-    lines = (line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#"))
+    """The distributions in requirements.in, with their own requirements."""
     found: set[str] = set()
-    todo = [Requirement(line) for line in lines if line]
+    todo = read_input((ROOT / "requirements.in").read_text(encoding="utf-8"))
     while todo:
         requirement = todo.pop()
         name = canonicalize_name(requirement.name)

@@ -1,0 +1,77 @@
+"""The lock files: requirements*.txt, which ``make lock`` compiles from requirements*.in."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+LOCKS = {
+    "requirements.in": "requirements.txt",
+    "requirements-dev.in": "requirements-dev.txt",
+    "requirements-local.in": "requirements-local.txt",
+}
+_PIN = re.compile(
+    r"^(?P<name>[\w.-]+)(?:\[[^]]*])?==(?P<version>[^\s;\\]+)(?: ; (?P<marker>[^\\]+?))?(?: \\)?$", re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One distribution in a lock file."""
+
+    name: str  # canonical
+    version: Version
+    marker: str  # "" if it is installed everywhere
+    hashes: tuple[str, ...]  # sha256, of each of its files
+    inputs: tuple[str, ...]  # the input files that name it; empty if only other distributions need it
+
+    @property
+    def applies(self) -> bool:
+        """Is it installed with this Python, on this platform?"""
+        return not self.marker or Marker(self.marker).evaluate()
+
+
+def read_lock(text: str) -> list[Pin]:
+    """The pins of a lock file."""
+    found = list(_PIN.finditer(text))
+    ends = [*(each.start() for each in found[1:]), len(text)]
+    return [_pin(each, text[each.end() : end]) for each, end in zip(found, ends, strict=False)]
+
+
+def _pin(head: re.Match[str], rest: str) -> Pin:
+    return Pin(
+        name=canonicalize_name(head["name"]),
+        version=Version(head["version"]),
+        marker=(head["marker"] or "").strip(),
+        hashes=tuple(re.findall(r"--hash=sha256:([0-9a-f]{64})\b", rest)),
+        inputs=tuple(re.findall(r"-r (\S+)", rest)),
+    )
+
+
+def read_input(text: str) -> list[Requirement]:
+    """The requirements of an input file, without comments and options."""
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith("-")]
+
+
+def problems(name: str, wanted: list[Requirement], pins: list[Pin]) -> Iterator[str]:
+    """What a lock file lacks, or has too much, after the input file `name` was changed without ``make lock``."""
+    for requirement in wanted:
+        if not any(_answers(pin, requirement) for pin in pins):
+            yield f"{name}: {requirement} has no pin in {LOCKS[name]} that it allows. Run `make lock`"
+    names = {canonicalize_name(requirement.name) for requirement in wanted}
+    for pin in pins:
+        if name in pin.inputs and pin.name not in names:
+            yield f"{LOCKS[name]}: {pin.name} is pinned for {name}, which does not name it now. Run `make lock`"
+        if not pin.hashes:
+            yield f"{LOCKS[name]}: {pin.name} has no hash. Run `make lock`"
+
+
+def _answers(pin: Pin, requirement: Requirement) -> bool:
+    return pin.name == canonicalize_name(requirement.name) and pin.version in requirement.specifier
