@@ -44,8 +44,7 @@ def act(text: str, app: App) -> None:
     claim = app.inbox.leases.claim(message, app.now())
     if isinstance(claim, Dropped):
         log_event("action.dropped", logging.DEBUG, rule=message.id.rule, reason=claim.reason)
-        if claim.failed:
-            alerts.unreadable_event(message.id, claim.reason, app)
+        alerts.unreadable_event(message.id, claim, app)
     elif isinstance(claim, NotYet):
         app.queue.send(text, claim.until - app.now())
     else:
@@ -165,6 +164,10 @@ def _settle(attempt: Attempt, settlement: Settlement, app: App) -> list[Message]
     """
     until = attempt.now + app.inbox.lease / 2
     follow_ups, unmatched = ([], []) if settlement.due else _following(attempt, settlement, app)
+    if not (settlement.due or follow_ups):
+        result = _result(attempt, settlement)
+        follow_ups, failure = alerts.at_failure(result, attempt.claim, app)
+        settlement = replace(settlement, failure=failure)
     without_results = [replace(action, follows=None) for action in follow_ups]
 
     def write(settlement: Settlement, follow_ups: list[NewAction]) -> list[Message]:
@@ -203,15 +206,18 @@ def _retry(write: Callable[[], T], app: App, until: datetime) -> T:
 def _following(attempt: Attempt, settlement: Settlement, app: App) -> tuple[list[NewAction], list[str]]:
     """Return the actions that follow this one's end, and the rules files that must be matched against it later."""
     rule, event = attempt.claim.id.rule, attempt.claim.event.id
-    result = Result(rule, settlement.status, settlement.note, settlement.details)
+    result = _result(attempt, settlement)
     try:
         rules = app.rules.following(rule, settlement.status, attempt.context.with_result(result.view()))
     except Exception as error:  # a defect in matching must not keep the outcome from being recorded
         app.secrets.log_defect(f"matching the rules that follow {rule} on event {event}", error)
         return [], app.rules.files
     unmatched = {rule.file for rule in rules[MAX_ACTIONS:]} | set(app.rules.refused)
-    actions = [rule.action(result) for rule in rules[:MAX_ACTIONS]]
-    return actions or alerts.for_failure(result, app), sorted(unmatched)
+    return [rule.action(result) for rule in rules[:MAX_ACTIONS]], sorted(unmatched)
+
+
+def _result(attempt: Attempt, settlement: Settlement) -> Result:
+    return Result(attempt.claim.id.rule, settlement.status, settlement.note, settlement.details)
 
 
 def rearm(text: str, app: App) -> None:

@@ -1,21 +1,25 @@
 """Alert people that something is wrong with the app or its rules, through the handler that workspaces.yaml names.
 
 An alert is an event of the app with one action, or another action on the event whose action failed: recorded, retried
-and settled like any other. A failed alert raises no other alert.
+and settled like any other. A failed alert raises no other alert. Of a rule whose actions fail again and again, the
+first failure is reported at once, and the others by dispatch/digests.py.
 """
 
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from dispatch.app import TWO_VERSIONS, App
+from dispatch.failures import takes_alert
 from dispatch.inbox.actions import NewAction
+from dispatch.inbox.backlog import failed_marker
 from dispatch.inbox.errors import StorageError
 from dispatch.inbox.keys import ActionId
-from dispatch.inbox.leases import Claim
+from dispatch.inbox.leases import Claim, Dropped
 from dispatch.inbox.rows import EventRecord
 from dispatch.inbox.shared_state import hashed
+from dispatch.inbox.tables import Row
 from dispatch.log import log_event
 from dispatch.rules.rule import ALERTS
 from handlers.base import Result, shorten
@@ -33,6 +37,24 @@ def for_failure(result: Result, app: App) -> list[NewAction]:
     return [alert.action(result)]
 
 
+def at_failure(result: Result, claim: Claim, app: App) -> tuple[list[NewAction], Row | None]:
+    """Return the action that alerts people of a failed action at once, or else the marker for the next digest.
+
+    While workspaces.yaml is refused there is always a marker, since it may have `alerts` once it is valid again. It
+    makes no request unless an alert is due. Raises nothing.
+    """
+    if result.status != "failed" or result.rule.startswith(ALERTS):
+        return [], None
+    if app.rules.alerts is None and app.rules.knows_workspaces:
+        return [], None
+    number = claim.record.replay_number
+    if actions := for_failure(result, app):
+        with suppress(StorageError):  # then the digest reports it
+            if takes_alert(claim.id, number, app):
+                return actions, None
+    return [], failed_marker(claim.id, number, at=app.now().isoformat(), reason=result.summary, **claim.about)
+
+
 def refused_files(app: App) -> None:
     """Alert people of each refused rules file, once for every version of it. Raises storage's errors."""
     for file, digest in app.rules.refused.items():
@@ -41,15 +63,25 @@ def refused_files(app: App) -> None:
             count = f"{len(errors)} errors" if len(errors) > 1 else "an error"
             summary = f"{file} has {count} and is refused: its rules do not run"
             version = f"{digest} {hashed(*errors)[:8]}"  # another version of the app may find other errors in the file
-            _raise(Alert.of("refused rules", f"{file} {version}", summary, errors[:_LINES]), app)
+            to_do = [f"Correct {file}, run mlevents check, and deploy again. Events that came meanwhile are not lost."]
+            about = f"{file} {version}"
+            raise_alert(Alert.of("refused rules", about, summary, errors[:_LINES], to_do).naming(app.name), app)
 
 
-def unreadable_event(id: ActionId, reason: str, app: App) -> None:
-    """Alert people of an action that failed because its stored event cannot be read. Raises nothing."""
-    if id.rule.startswith(ALERTS):
+def unreadable_event(id: ActionId, dropped: Dropped, app: App) -> None:
+    """Alert people of an action that failed because its stored event cannot be read, or let the digest report it.
+
+    Its end has left a marker for the digest, which is deleted once an alert is recorded. Raises nothing.
+    """
+    rule = id.rule
+    if dropped.failure is None or rule.startswith(ALERTS) or app.rules.alerts is None:
         return
-    summary = f"rule {id.rule} has failed, and the rules that follow it did not run: {reason}"
-    _try_to_raise(Alert.of("unreadable event", f"{id.day} {id.event} {id.rule}", summary), app)
+    summary = f"rule {rule} has failed, and the rules that follow it did not run: {dropped.reason}"
+    alert = Alert.of("unreadable event", f"{id.day} {id.event} {rule}", summary).naming(app.name, rule)
+    with _log_storage_errors(alert.object):
+        if takes_alert(id, dropped.replay_number, app):
+            raise_alert(alert, app)
+            app.inbox.backlog.delete_failures(id.day, [dropped.failure])
 
 
 def rule_missing(claim: Claim, app: App) -> None:
@@ -65,10 +97,20 @@ def rule_missing(claim: Claim, app: App) -> None:
     summary = f"no rules file has the rule {rule}, and its actions wait"
     details = [
         "The rule was removed or renamed while actions were running; they wait until a rule has that name again.",
-        f"Add a rule with that name to continue them, or one with do: log to end them: name: {rule}",
         f"One of them acts on event {claim.event.id} and was created on {claim.record.started:%Y-%m-%d %H:%M} UTC.",
     ]
-    _try_to_raise(Alert.of("rule is gone", f"{rule} {app.now():%Y-%m-%d}", summary, details), app)
+    about = f"{rule} {app.now():%Y-%m-%d}"
+    alert = Alert.of("rule is gone", about, summary, details, [to_end_actions(rule)]).naming(app.name, rule)
+    with _log_storage_errors(alert.object):
+        raise_alert(alert, app)
+
+
+def to_end_actions(rule: str) -> str:
+    """How to end or continue the actions of a rule that is missing."""
+    return (
+        f"If the rule was renamed or removed, add a rule with name: {rule} and its on (or after) and do to continue "
+        f"them, or with do: log to end them; remove it when they have ended"
+    )
 
 
 def rejected(kind: str, reason: str, app: App) -> None:
@@ -99,13 +141,10 @@ def _count_rejected(kind: str, reason: str, app: App) -> None:
         f"Configured workspaces: {configured}",
         "The inbox keeps each rejected event.",
     ]
-    _raise(Alert.of("rejected events", f"{kind} {now:%Y-%m-%d}", summary, details), app)
+    about = f"{kind} {now:%Y-%m-%d}"
+    to_do = [f"Correct the cause, deploy, and then run mlevents replay --rejected --from {now:%Y-%m-%d}"]
+    raise_alert(Alert.of("rejected events", about, summary, details, to_do).naming(app.name), app)
     app.inbox.shared.change(name, lambda note: {**note, "told": "yes"}, now)
-
-
-def _try_to_raise(alert: Alert, app: App) -> None:
-    with _log_storage_errors(alert.object):
-        _raise(alert, app)
 
 
 @contextmanager
@@ -117,8 +156,8 @@ def _log_storage_errors(kind: str) -> Iterator[None]:
         log_event("alert.lost", logging.WARNING, kind=kind, reason=f"{error.reason}: {error}")
 
 
-def _raise(alert: Alert, app: App) -> None:
-    """Record an alert, unless it is recorded already, and queue its action."""
+def raise_alert(alert: Alert, app: App) -> None:
+    """Record an alert, unless it is recorded already, and queue its action. Raises StorageError."""
     rule = app.rules.get(ALERTS)
     if app.rules.alerts is None or rule is None:
         return

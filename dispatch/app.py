@@ -39,6 +39,7 @@ class App:
     secrets: Secrets = NO_SECRETS
     retention: timedelta = timedelta(days=90)  # of history
     events: Queue | None = None  # of events, where Event Grid delivers into a queue
+    name: str = ""  # of the function app; on one machine its address, "localhost:7071"
 
     @classmethod
     def from_settings(cls, values: Mapping[str, str], folder: Path = APP_FOLDER) -> Self:
@@ -65,7 +66,8 @@ class App:
         queue = AzureQueue(storage.queue(names.actions))
         events = AzureQueue(storage.queue(names.events))
         secrets = Secrets.of_settings(values)
-        return cls(loaded, inbox, queue, secrets=secrets, retention=retention(settings), events=events)
+        name = settings.get("WEBSITE_SITE_NAME") or settings.get("WEBSITE_HOSTNAME")
+        return cls(loaded, inbox, queue, secrets=secrets, retention=retention(settings), events=events, name=name)
 
 
 class LazyApp:

@@ -12,7 +12,7 @@ from handlers.base import CheckBack, GiveUp, Outcome, RetryLater, Skipped, Succe
 from handlers.duration import format_duration
 
 _CLOCKS = ("failing_since", "denied_since")  # run while an action fails, against `retry.for` and the error's own limit
-_LONGEST_THROTTLING = timedelta(days=7)  # after that long with nothing but 429s, an action fails
+LONGEST_THROTTLING = timedelta(days=7)  # after that long with nothing but 429s, an action fails
 _MISSING_RULE_DELAY = timedelta(minutes=5), timedelta(hours=1)  # the shortest and the longest
 
 
@@ -37,16 +37,17 @@ def _case(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater |
         case Skipped():
             return Settlement("skipped", result.reason, changes=ran)
         case CheckBack():
-            reset = {"failures": 0, "crashes": 0, **dict.fromkeys((*_CLOCKS, "throttled_since"))}
+            reset = {"attempts": 0, "failures": 0, "crashes": 0, **dict.fromkeys((*_CLOCKS, "throttled_since"))}
             progress = {"state": result.state, "checked_back": True, **reset, **ran}
             return Settlement("waiting", result.note, due=now + result.after, changes=progress)
         case Hold():
-            clocks = _stop_clocks(record, result.after)
-            return Settlement("waiting", result.note, due=now + result.after, changes=clocks)
+            held = {**_stop_clocks(record, result.after), "attempts": record.attempts - 1}
+            return Settlement("waiting", result.note, due=now + result.after, changes=held)
         case RuleMissing():
             shortest, longest = _MISSING_RULE_DELAY
             delay = min(max(shortest, now - record.started), longest)
-            return Settlement("waiting", str(result), due=now + delay)
+            held = {"attempts": record.attempts - 1}
+            return Settlement("waiting", str(result), due=now + delay, changes=held)
         case RetryLater():
             again = _retry(record, result, rule.retry if rule else Retry(), now)
             return replace(again, changes={**again.changes, **ran})
@@ -77,7 +78,7 @@ def _throttled(record: ActionRecord, error: RetryLater, retry: Retry, now: datet
     """Wait as long as the service requests, without counting it against `retry.for`; fail after a week of waits."""
     since = record.throttled_since or now
     delay = retry.pause(error)
-    if now - since >= _LONGEST_THROTTLING:
+    if now - since >= LONGEST_THROTTLING:
         elapsed = format_duration(now - since)
         return Settlement("failed", f"gave up: the service has throttled the action for {elapsed}: {error}")
     changes = {**_stop_clocks(record, delay), "throttled_since": since}

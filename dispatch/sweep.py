@@ -2,7 +2,7 @@
 
 * An overdue action that no worker runs gets another message: the worker that settled its last call died before it sent
   one, or the queue lost it.
-* `alerts` reports refused rules files.
+* `alerts` reports refused rules files, rules with many failures, and actions that are retried without success.
 * An event that was received, or an action that ended, while a rules file was refused is matched against that file's
   rules once the file is valid. If the file is missing by then it is matched against all rules: they may have moved.
 * Once a day, rows older than the app's retention are deleted (dispatch/inbox/purge.py).
@@ -21,10 +21,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
-from dispatch import alerts
+from dispatch import alerts, digests, failures
 from dispatch.app import TWO_VERSIONS, App
+from dispatch.digests import FailingAction
 from dispatch.inbox.actions import MAX_ACTIONS
-from dispatch.inbox.backlog import DeferredMatch
+from dispatch.inbox.backlog import DeferredMatch, rule_of
 from dispatch.inbox.errors import StorageError
 from dispatch.inbox.tables import Row
 from dispatch.log import log_event
@@ -47,6 +48,7 @@ class _Sweep:
         self.app = app
         self.done: Counter[str] = Counter()
         self.errors: list[Exception] = []
+        self.failing: defaultdict[str, list[FailingAction]] = defaultdict(list)  # by rule
         began, lease = app.now(), app.inbox.lease  # a lease is a minute longer than functionTimeout
         self.purge_deadline, self.deadline = began + lease / 4, began + lease / 2
 
@@ -59,6 +61,11 @@ class _Sweep:
         for day in self.in_time(random.sample(days, len(days))):
             with self.collected_errors():
                 self.sweep_day(day)
+        for rule, actions in self.failing.items():
+            with self.collected_errors():
+                digests.failing_actions(rule, actions, self.app)
+        with self.collected_errors():
+            digests.failed_actions(self.app)
         done = {name: self.done[name] for name in ("requeued", "decided", "purged")}
         refused = len(self.app.rules.refused)
         log_event("sweep.done", **done, refused=refused, left=self.done["left"], errors=len(self.errors))
@@ -73,9 +80,15 @@ class _Sweep:
                 if self.has_valid_file(marker):
                     for match in backlog.deferred_matches(day, [marker]):
                         self.done["decided"] += match_deferred(match, app)
+        for rule in sorted({rule_of(marker) for marker in unfinished.failed}):
+            with self.collected_errors():
+                failures.count(day, rule, app)
         for id in self.in_time(random.sample(unfinished.open, len(unfinished.open))):
             with self.collected_errors():
-                self.done["requeued"] += backlog.requeue_overdue(id, GRACE, app.now(), app.queue)
+                record, sent = backlog.requeue_overdue(id, GRACE, app.now(), app.queue)
+                self.done["requeued"] += sent
+                if record and (failing := FailingAction.of(id, record)):
+                    self.failing[id.rule].append(failing)
 
     def has_valid_file(self, marker: Row) -> bool:
         """Is one of the files of a deferred match valid now? If not, the match costs no request."""

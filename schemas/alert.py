@@ -11,7 +11,9 @@ from schemas.events.base import Event, EventData, Rows
 from schemas.fields import RequiredText
 from schemas.plain import read_plain
 
-Kind = Literal["refused rules", "rejected events", "rule is gone", "unreadable event"]
+Kind = Literal[
+    "refused rules", "rejected events", "rule is gone", "unreadable event", "failed actions", "failing actions"
+]
 
 _TOPIC = (  # an event has the id of a workspace as its topic; this one does not exist
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/azureml-events"
@@ -20,11 +22,17 @@ _TOPIC = (  # an event has the id of a workspace as its topic; this one does not
 
 
 class AlertData(EventData):
-    """The alert: a summary in one line, and more lines of details."""
+    """The alert: a summary in one line, more lines of details, and lines that say what to do.
+
+    `app` is the name of the function app that raised it, and `rule` the rule that it is about; each may be empty.
+    """
 
     kind: RequiredText
     summary: RequiredText
     details: tuple[str, ...] = ()
+    app: str = ""
+    rule: str = ""
+    to_do: tuple[str, ...] = ()
 
 
 class Alert(Event):
@@ -35,11 +43,15 @@ class Alert(Event):
     data: AlertData
 
     @classmethod
-    def of(cls, kind: Kind, about: str, summary: str, details: Iterable[str] = ()) -> Self:
+    def of(cls, kind: Kind, about: str, summary: str, details: Iterable[str] = (), to_do: Iterable[str] = ()) -> Self:
         """An alert. Alerts of one kind with the same `about` have one id, so they are sent once."""
-        data = {"kind": kind, "summary": summary, "details": tuple(details)}
+        data = {"kind": kind, "summary": summary, "details": tuple(details), "toDo": tuple(to_do)}
         event = {"id": f"{kind}: {about}", "topic": _TOPIC, "subject": about, "eventType": cls.type_name()}
         return cls.read(open_envelope({**event, "data": data}))
+
+    def naming(self, app: str, rule: str = "") -> Self:
+        """The alert with the name of the app that raises it and of the rule that it is about."""
+        return self.model_copy(update={"data": self.data.model_copy(update={"app": app, "rule": rule})})
 
     @classmethod
     def recorded(cls, raw: str) -> Self:
@@ -63,8 +75,10 @@ class Alert(Event):
 
     @property
     def rows(self) -> Rows:
-        """The kind of the alert, and its details line by line."""
-        return ("Alert", self.data.kind), *(("", line) for line in self.data.details)
+        """The kind of the alert, its app and its rule, its details and what to do, line by line."""
+        data = self.data
+        named = ("Alert", data.kind), ("App", data.app), ("Rule", data.rule)
+        return *named, *(("", line) for line in data.details), *(("What to do", line) for line in data.to_do)
 
     @property
     def is_bad_news(self) -> bool:

@@ -12,12 +12,15 @@ from dispatch.inbox.actions import NewAction, is_missing, opened, read_action
 from dispatch.inbox.errors import Conflict
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.messages import Message
-from dispatch.inbox.rows import LONG_AGO, ActionRecord, EventRecord, read_result
-from dispatch.inbox.tables import Queue, Row, Table
+from dispatch.inbox.rows import LONG_AGO, ActionRecord, EventRecord, clean, read_result
+from dispatch.inbox.tables import MAX_OPERATIONS, Queue, Row, Table
 from dispatch.log import log_event
 from handlers.base import Result
 from schemas import Event
 
+FAILED = "!failed|"  # begins the keys of markers of failed actions
+
+_FAILED_TEXT = 200  # characters of each text in the marker of a failed action
 _MAX_DOUBLINGS = 5  # of the grace of an action that is requeued again and again
 
 
@@ -41,15 +44,26 @@ class DeferredMatch:
 
 
 class Markers(NamedTuple):
-    """The unfinished work of a day: its open actions, and the marker rows of its deferred matches."""
+    """The unfinished work of a day: its open actions, and the marker rows of its deferred matches and failures."""
 
     open: list[ActionId]
     deferred: list[Row]
+    failed: list[Row]
 
 
 def deferred_marker(key: str, files: Sequence[str], now: datetime) -> Row:
     """The row that marks an event or the end of an action, by its key, as not yet matched against these files."""
     return Row(f"!undecided|{key}", {"files": json.dumps(list(files)), "since": now.isoformat()})
+
+
+def failed_marker(id: ActionId, replay_number: int, **values: str) -> Row:
+    """The row that marks a failed action until an alert reports it; `values` are texts for the alert."""
+    return Row(f"{FAILED}{id.row}|{replay_number}", {name: clean(text, _FAILED_TEXT) for name, text in values.items()})
+
+
+def rule_of(failed: Row) -> str:
+    """The rule of an action, from the marker of its failure."""
+    return failed.key.split("|")[2]
 
 
 class Backlog:
@@ -62,14 +76,37 @@ class Backlog:
         """The unfinished work of a day, with one range query, however long the history is."""
         rows = self._table.read(day, "!", '"')
         open = [ActionId(day, *row.key.split("|", 2)[1:]) for row in rows if row.key.startswith("!open|")]
-        return Markers(open, [row for row in rows if row.key.startswith("!undecided|")])
+        deferred, failed = ([r for r in rows if r.key.startswith(prefix)] for prefix in ("!undecided|", FAILED))
+        return Markers(open, deferred, failed)
+
+    def failures(self, day: str, rule: str) -> list[Row]:
+        """The markers of a rule's failed actions of a day that no alert reports yet."""
+        return [row for row in self._table.read(day, FAILED, f"{FAILED}~") if rule_of(row) == rule]
+
+    def has_failures(self, day: str, markers: Sequence[Row]) -> bool:
+        """Do up to 100 markers of failed actions still exist as they were read? Proved by rewriting them."""
+        try:
+            self._table.commit(day, *markers)
+        except Conflict:
+            return False
+        return True
+
+    def delete_failures(self, day: str, markers: Sequence[Row]) -> None:
+        """Delete markers of failed actions; those that another sweep has deleted as well are left to the next sweep."""
+        for start in range(0, len(markers), MAX_OPERATIONS):
+            with suppress(Conflict):
+                self._table.commit(day, delete=tuple(row.key for row in markers[start : start + MAX_OPERATIONS]))
 
     def open_actions(self, day: str) -> list[ActionId]:
         """The actions of a day that have not ended."""
         return self.markers(day).open
 
-    def requeue_overdue(self, id: ActionId, grace: timedelta, now: datetime, queue: Queue) -> bool:
-        """Send an action a new message if it was due longer than `grace` ago and has not been called; was it sent?
+    def requeue_overdue(
+        self, id: ActionId, grace: timedelta, now: datetime, queue: Queue
+    ) -> tuple[ActionRecord | None, bool]:
+        """Send an action a new message if it was due longer than `grace` ago and has not been called.
+
+        Returns the action as it was read, None if it has ended or cannot be read, and whether a message was sent.
 
         The grace doubles with each consecutive message, up to 32 times, so that they do not make a long queue longer.
         The message is sent before the row records it: a crash in between, or a worker that claims the action meanwhile,
@@ -77,15 +114,15 @@ class Backlog:
         """
         row, record = read_action(self._table, id)
         if row is None or record is None or record.ended:
-            return False
+            return None, False
         if record.due + grace * 2 ** min(record.requeued, _MAX_DOUBLINGS) >= now:
-            return False
+            return record, False
         again = record.then(now, note="queued again by the sweep", due=now, requeued=record.requeued + 1)
         again = again.with_new_message()
         queue.send(str(Message(id, again.message_version)))
         with suppress(Conflict):  # a worker has claimed it meanwhile
             self._table.commit(id.day, Row(id.row, again.values(), row.etag))
-        return True
+        return record, True
 
     def deferred_matches(self, day: str, markers: Iterable[Row] | None = None) -> Iterator[DeferredMatch]:
         """The deferred matches of a day, or of these markers. Logs and skips an event that cannot be read."""

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid5
 
 from dispatch.inbox.actions import NewAction, is_missing, opened, read_action
-from dispatch.inbox.backlog import deferred_marker
+from dispatch.inbox.backlog import deferred_marker, failed_marker
 from dispatch.inbox.errors import Conflict, Refused
 from dispatch.inbox.keys import NAMESPACE, ActionId
 from dispatch.inbox.messages import Message
@@ -39,13 +39,14 @@ class Lease:
     record: ActionRecord
     etag: str
     siblings: Mapping[str, Row]  # the event's other actions, by rule
+    about: Mapping[str, str] = field(default_factory=dict)  # the event's id, object and workspace, for people
 
 
 @dataclass(frozen=True, slots=True)
 class Claim(Lease):
     """A leased action with its event."""
 
-    event: Event
+    event: Event = field(kw_only=True)
 
     @property
     def action(self) -> Action:
@@ -77,7 +78,8 @@ class Dropped:
     """The message needs no further handling, for the given reason."""
 
     reason: str
-    failed: bool = False  # the action has just failed, because it can never run
+    failure: Row | None = None  # the marker of the action's failure, if it has just failed because it can never run
+    replay_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Settlement:
     details: dict[str, str] = field(default_factory=dict)
     due: datetime | None = None
     changes: dict[str, Any] = field(default_factory=dict)  # of the record: state, failures, failing_since
+    failure: Row | None = None  # the marker of a failed action that no alert reports yet
 
 
 class LeaseLost(Exception):  # noqa: N818 - a fact about the lease, not a defect
@@ -123,27 +126,33 @@ class Leases:
         crashes = record.crashes + (record.status == "running")
         if record.crashes < crashes < MAX_CRASHES:
             return self._back_off(id, row, replace(record, crashes=crashes), now)
-        leased = record.then(now, status="running", note="", due=now + self.length, crashes=crashes, requeued=0)
+        about = _about(rows.get(id.event))
+        calls = {"attempts": record.attempts + 1, "crashes": crashes, "requeued": 0}
+        leased = record.then(now, status="running", note="", due=now + self.length, **calls)
         try:
             [etag] = self._table.commit(id.day, Row(row.key, leased.values(), row.etag))
         except Conflict:
             return NotYet(now + _RIVAL_DELAY)
         except Refused as error:
-            return self._fail(Lease(id, record, row.etag, {}), f"storage cannot hold the action: {error.reason}", now)
+            return self._fail(
+                Lease(id, record, row.etag, {}, about), f"storage cannot hold the action: {error.reason}", now
+            )
         siblings = {key.partition("|")[2]: row for key, row in rows.items() if "|" in key and key != id.row}
         try:
             event = EventRecord.of(rows[id.event]).event
         except (LookupError, ValueError) as error:
             reason = f"the event as it is stored cannot be read: {error}"
-            return self._fail(Lease(id, leased, etag, siblings), reason, now)
-        return Claim(id, leased, etag, siblings, event)
+            return self._fail(Lease(id, leased, etag, siblings, about), reason, now)
+        return Claim(id, leased, etag, siblings, about, event=event)
 
     def _fail(self, lease: Lease, reason: str, now: datetime) -> Dropped:
         """End an action that can never run: otherwise its message would be delivered again for ever."""
-        rule, handler = lease.id.rule, lease.record.handler
-        log_event("action.settled", logging.ERROR, rule=rule, handler=handler, status="failed", note=reason)
-        self.settle(lease, Settlement("failed", reason), (), now)
-        return Dropped(reason, failed=True)
+        id, number, about = lease.id, lease.record.replay_number, lease.about
+        names = {"rule": id.rule, "handler": lease.record.handler, "status": "failed", "note": reason, **about}
+        log_event("action.settled", logging.ERROR, **names, attempt=lease.record.attempts)
+        failure = failed_marker(id, number, at=now.isoformat(), reason=reason, **about)
+        self.settle(lease, Settlement("failed", reason, failure=failure), (), now)
+        return Dropped(reason, failure, number)
 
     def _back_off(self, id: ActionId, row: Row, record: ActionRecord, now: datetime) -> NotYet:
         """Delay by up to half a minute after the first crash, up to half an hour after the fourth.
@@ -187,6 +196,7 @@ class Leases:
             new = [known.opened(id._replace(rule=a.rule), a, now) for a in wanted if known.lacks(a)]
             rows = [row for its_rows, _ in new for row in its_rows]
             markers = [known.marker(lease, after, deferred_files, now)] if deferred_files else []
+            markers += [settlement.failure] if settlement.failure else []
             delete = (id.open_marker,) if after.ended and id.open_marker in known.open_markers else ()
             try:
                 self._table.commit(id.day, Row(id.row, after.values(), lease.etag), *rows, *markers, delete=delete)
@@ -276,6 +286,12 @@ class _EventRows:
         result = written_result(Result(after.rule, after.status, after.note, after.details))
         etag = self.deferred.etag if self.deferred else ""
         return replace(marker, values={**marker.values, "result": result}, etag=etag)
+
+
+def _about(event: Row | None) -> dict[str, str]:
+    """The event's id, object and workspace, from the columns of its row."""
+    columns = {"event": "id", "object": "object", "workspace": "workspace"}
+    return {name: str(event.values.get(column, "")) if event else "" for name, column in columns.items()}
 
 
 def _dropped(message: Message, record: ActionRecord) -> Dropped | None:

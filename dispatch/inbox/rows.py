@@ -56,6 +56,7 @@ class ActionRecord:
     due: datetime
     status: Status = "pending"
     message_version: int = 1  # messages of an older version are dropped; see Message
+    attempts: int = 0  # calls since its handler last checked back, without those that a guard held
     failures: int = 0
     failing_since: datetime | None = None
     denied_since: datetime | None = None  # when consecutive errors with a max elapsed time of their own began
@@ -103,6 +104,7 @@ class ActionRecord:
             "started": self.started.isoformat(),
             "due": self.due.isoformat(),
             "ticket": self.message_version,
+            "attempts": self.attempts,
             "failures": self.failures,
             "failing_since": _stamp(self.failing_since),
             "denied_since": _stamp(self.denied_since),
@@ -113,9 +115,9 @@ class ActionRecord:
             "generation": self.replay_number,
             "begun": int(self.checked_back),
             "state": json.dumps(dict(self.state)),
-            "note": _clean(self.note),
+            "note": clean(self.note),
             "details": _json(_fitting(self.details)),
-            "timeline": _json([[e.at.isoformat(), e.status, _clean(e.note, _TIMELINE_NOTE)] for e in self.timeline]),
+            "timeline": _json([[e.at.isoformat(), e.status, clean(e.note, _TIMELINE_NOTE)] for e in self.timeline]),
             "follows": written_result(self.follows),
         }
 
@@ -143,6 +145,7 @@ class ActionRecord:
             started=datetime.fromisoformat(v["started"]),
             due=datetime.fromisoformat(v["due"]),
             message_version=int(v["ticket"]),
+            attempts=int(v.get("attempts", v["failures"])),
             failures=int(v["failures"]),
             failing_since=_time(v["failing_since"]),
             denied_since=_time(v["denied_since"]),
@@ -184,10 +187,10 @@ class EventRecord:
         """The values of its row. Raises Refused if no row can hold the payload."""
         return {
             "schema": SCHEMA,
-            "id": _clean(self.id),
-            "event_type": _clean(self.event_type),
-            "workspace": _clean(self.workspace),
-            "object": _clean(self.object),
+            "id": clean(self.id),
+            "event_type": clean(self.event_type),
+            "workspace": clean(self.workspace),
+            "object": clean(self.object),
             "received": self.received.isoformat(),
             "actions": self.actions,
             "undecided": json.dumps(self.deferred_files),
@@ -228,7 +231,7 @@ class Rejected:
         return {
             "schema": SCHEMA,
             "kind": self.kind,
-            "reason": _clean(self.reason, _REASON),
+            "reason": clean(self.reason, _REASON),
             "received": self.received.isoformat(),
             "length": len(self.raw),
             **payload,
@@ -255,7 +258,7 @@ def packed(text: str) -> dict[str, Value]:
 
     Raises Refused if the chunks do not fit a row.
     """
-    if _units(text) <= _TEXT and _clean(text, _TEXT) == text:
+    if _units(text) <= _TEXT and clean(text, _TEXT) == text:
         return {"raw": text}
     data = zlib.compress(text.encode("utf-8", "surrogatepass"))
     if len(data) > _ROW:
@@ -280,7 +283,7 @@ def _fitting(details: Mapping[str, str]) -> dict[str, str]:
     """The first details, as many as fit a property."""
     kept: dict[str, str] = {}
     for name, text in details.items():
-        more = kept | {_clean(name): _clean(text)}
+        more = kept | {clean(name): clean(text)}
         if _units(_json(more)) > _TEXT - 3_000:  # the rest of a result needs space, too
             break
         kept = more
@@ -291,7 +294,7 @@ def written_result(result: Result | None) -> str:
     """A result as JSON that fits a property; an empty text for None."""
     if result is None:
         return ""
-    return _json(result.view() | {"summary": _clean(result.summary), "details": _fitting(result.details)})
+    return _json(result.view() | {"summary": clean(result.summary), "details": _fitting(result.details)})
 
 
 def read_result(text: str) -> Result | None:
@@ -307,7 +310,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _clean(text: str, limit: int = TEXT_LIMIT) -> str:
+def clean(text: str, limit: int = TEXT_LIMIT) -> str:
     """Truncate a text, and replace what the service or its tools refuse: control characters and lone surrogates."""
     text = shorten(text, limit)
     if text.isprintable():  # the usual case

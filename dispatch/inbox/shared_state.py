@@ -5,6 +5,8 @@
     lock|<what>               the action that holds a lock
     pause|<destination>       until when a service is throttled
     rejected|<day>|<kind>     how many events of a kind were rejected on a day
+    failed|<rule>             when its last alert was sent, and the failed actions that the next one reports
+    failing|<rule>            when the last alert said that its actions are being retried without success
     purged                    the day of the last purge
 
 Nothing has to be released: a value names the action that it lets pass, or the time until which it counts. The names of

@@ -16,28 +16,13 @@ from dispatch.rules import load
 from dispatch.sweep import sweep
 from handlers.base import Action
 from handlers.email.content import Content
-from schemas import Event, RunStatusChanged, UnknownEventType, parse_event
+from schemas import RunStatusChanged, UnknownEventType, parse_event
 from schemas.alert import Alert
 from tests.kit.storage import NOW
-from tests.kit.world import SETTINGS, WORKSPACES, World, rule, rules
+from tests.kit.world import SETTINGS, WORKSPACES, World, alerting_world, alerts, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")
 FOREIGN = EVENT.topic.replace("churn-prod", "somebody-s")
-
-
-def alerting_world(folder: Path, *texts: str, script: str = "succeed") -> World:
-    """A world with a scripted handler for alerts."""
-    world = World(rules(*texts), folder)
-    handler = "tests.kit.world:Scripted"
-    alerts = f'alerts: {{ do: "{handler}", with: {{ world: {world.name}, script: ["{script}"] }} }}\n'
-    world.workspaces = WORKSPACES + alerts
-    world.write(world.rules)
-    assert world.loaded.alerts
-    return world
-
-
-def alerts(world: World) -> list[tuple[Event, Action]]:
-    return [call for call in world.calls if call.action.rule.startswith("-alerts")]
 
 
 class TestFailedActions:

@@ -19,14 +19,15 @@ from dispatch.act import act, rearm
 from dispatch.app import App
 from dispatch.inbox.errors import Conflict, Unavailable
 from dispatch.inbox.inbox import Inbox
-from dispatch.inbox.keys import event_key
+from dispatch.inbox.keys import UNDATED, event_key
 from dispatch.inbox.rows import ActionRecord
 from dispatch.inbox.tables import Table
 from dispatch.receive import receive
 from dispatch.rules import load
-from dispatch.rules.rule import Rules
+from dispatch.rules.rule import ALERTS, Rules
 from dispatch.sweep import GRACE, sweep
 from schemas import Event
+from schemas.alert import Alert
 from tests.kit.faults import ERRORS, Effect, Faults, FaultyStorage, WorkerDied
 from tests.kit.scripted_handler import ScriptedSteps
 from tests.kit.storage import AzureLimits, Clock, MemoryTable, seeded
@@ -132,14 +133,31 @@ class ScenarioRun:
     def is_over(self) -> bool:
         """Have all expected actions ended, with no open or deferred work left?"""
         ended = {action for action, record in self.actions().items() if record.ended}
-        return ended >= {*self.scenario.ends} and not self.inbox.backlog.open_actions(DAY) and not self.deferred()
+        states = self.inbox.shared.all("failed|").values()
+        unreported = self.inbox.backlog.markers(DAY).failed or any(
+            {"tally", "alert"} & state.keys() for state in states
+        )
+        open = [id for day in (DAY, UNDATED) for id in self.inbox.backlog.open_actions(day)]
+        return ended >= {*self.scenario.ends} and not (open or unreported or self.deferred())
 
     def deferred(self) -> list[object]:
         """The deferred matches."""
         return list(self.inbox.backlog.deferred_matches(DAY))
 
     def actions(self) -> dict[tuple[str, str], ActionRecord]:
-        """The records of all actions, by event and rule."""
+        """The records of all actions but alerts, by event and rule."""
+        return {place: record for place, record in self._actions().items() if not place[1].startswith(ALERTS)}
+
+    def alerts(self) -> list[ActionRecord]:
+        """The records of the alerts about failed actions of `DAY`."""
+        return [record for (_, rule), record in self._actions().items() if rule.startswith(ALERTS)]
+
+    def digests(self) -> list[Alert]:
+        """The alerts that report several failures."""
+        events = [record.event for record in self.inbox.history.day(UNDATED).events.values()]
+        return [event for event in events if isinstance(event, Alert)]
+
+    def _actions(self) -> dict[tuple[str, str], ActionRecord]:
         history = self.inbox.history.day(DAY)
         return {(history.events[id.event].id, id.rule): record for id, record in history.actions}
 
@@ -150,7 +168,7 @@ class ScenarioRun:
             return
         self._sent.add(message)
         content = json.loads(message)
-        action = (self._ids[content["event"]], content["rule"])
+        action = (self._ids.get(content["event"], "an alert"), content["rule"])
         first = content["ticket"] == 1
         if not (first and action == self.scenario.loses):
             self._queue(message, after)

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from dispatch.inbox.errors import Conflict, StorageError, Unavailable
+from dispatch.inbox.shared_state import PARTITION
 from dispatch.inbox.tables import Queue, Row, Table
 
 R = TypeVar("R")
@@ -82,8 +84,8 @@ class Faults:
 
         self.call("effect", take_effect)
 
-    def call(self, name: str, call: Callable[[], R]) -> R:
-        """Make a call, with the fault for its number, if there is one."""
+    def call(self, name: str, call: Callable[[], R], *, records: bool = True) -> R:
+        """Make a call, with the fault for its number, if there is one; does it record the effect of the handler?"""
         self.calls.append(name)
         kind = self._by_call.get(len(self.calls))
         if kind == FaultKind.CRASH_BEFORE:
@@ -93,7 +95,7 @@ class Faults:
         conflict: Conflict | None = None
         try:
             result = call()
-            if name == "commit":
+            if name == "commit" and records:
                 self._unrecorded = None
         except Conflict as error:
             conflict = error
@@ -140,7 +142,8 @@ class FaultyStorage:
         return self.faults.call("read", lambda: self.inner.read(partition, first, last))
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
-        return self.faults.call("commit", lambda: self.inner.commit(partition, *rows, delete=delete))
+        commit = partial(self.inner.commit, partition, *rows, delete=delete)
+        return self.faults.call("commit", commit, records=partition != PARTITION)  # of shared state
 
     def send(self, message: str, after: timedelta = timedelta()) -> None:
         self.faults.call("send", lambda: self.queue.send(message, after))

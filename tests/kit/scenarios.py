@@ -4,7 +4,7 @@ from itertools import groupby
 
 from schemas import ModelRegistered, RunStatusChanged
 from tests.kit.crash_enumeration import Scenario, ScenarioRun, effects_of
-from tests.kit.world import entry
+from tests.kit.world import WORKSPACES, entry
 
 
 def scripted_rule(name: str, *script: str, do: str = "ScriptedSteps", on: str = "RunStatusChanged", **keys: str) -> str:
@@ -124,4 +124,26 @@ REFUSED = Scenario(
     most_dequeues=1,
 )
 
-SCENARIOS = (FOLLOWING, GUARDED, LOCKED, REFUSED)
+
+def _reported_once(run: ScenarioRun) -> None:
+    """Every failure is reported: by an alert of its own, or in the number of a digest."""
+    assert {record.status for record in run.alerts()} <= {"succeeded"}
+    assert len(run.alerts()) <= 1
+    in_digests = [int(digest.data.summary.split()[0]) for digest in run.digests()]
+    assert len(run.alerts()) + sum(in_digests) == len(run.scenario.events)
+    assert len(in_digests) <= 2
+
+
+ALERTED = Scenario(
+    "alerted",
+    files={
+        "workspaces.yaml": WORKSPACES
+        + 'alerts: { do: "tests.kit.scripted_handler:ScriptedSteps", with: { scenario: alerted } }\n',
+        "team.yaml": file("alerted", scripted_rule("ring", "give-up")),
+    },
+    events=tuple(run_event(f"e{n}", "Failed", n) for n in range(3)),
+    ends={(f"e{n}", "ring"): "failed" for n in range(3)},
+    check=_reported_once,
+)
+
+SCENARIOS = (FOLLOWING, GUARDED, LOCKED, REFUSED, ALERTED)

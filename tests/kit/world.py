@@ -178,3 +178,19 @@ def entry(keys: Mapping[str, object]) -> str:
 def rules(*texts: str) -> str:
     """A rules file."""
     return "rules:\n" + "".join(texts)
+
+
+def alerting_world(folder: Path, *texts: str, script: str = "succeed") -> World:
+    """A world with a scripted handler for alerts."""
+    world = World(rules(*texts), folder)
+    handler = "tests.kit.world:Scripted"
+    alerts = f'alerts: {{ do: "{handler}", with: {{ world: {world.name}, script: ["{script}"] }} }}\n'
+    world.workspaces = WORKSPACES + alerts
+    world.write(world.rules)
+    assert world.loaded.alerts
+    return world
+
+
+def alerts(world: World) -> list[Call]:
+    """The calls of the handler for alerts."""
+    return [call for call in world.calls if call.action.rule.startswith("-alerts")]
