@@ -47,12 +47,12 @@ def at_failure(result: Result, claim: Claim, app: App) -> tuple[list[NewAction],
         return [], None
     if app.rules.alerts is None and app.rules.knows_workspaces:
         return [], None
-    number = claim.record.replay_number
     if actions := for_failure(result, app):
         with suppress(StorageError):  # then the digest reports it
-            if takes_alert(claim.id, number, app):
+            if takes_alert(claim.id, app):
                 return actions, None
-    return [], failed_marker(claim.id, number, at=app.now().isoformat(), reason=result.summary, **claim.about)
+    at, number = app.now().isoformat(), claim.record.replay_number
+    return [], failed_marker(claim.id, number, at=at, reason=result.summary, **claim.about)
 
 
 def refused_files(app: App) -> None:
@@ -79,7 +79,7 @@ def unreadable_event(id: ActionId, dropped: Dropped, app: App) -> None:
     summary = f"rule {rule} has failed, and the rules that follow it did not run: {dropped.reason}"
     alert = Alert.of("unreadable event", f"{id.day} {id.event} {rule}", summary).naming(app.name, rule)
     with _log_storage_errors(alert.object):
-        if takes_alert(id, dropped.replay_number, app):
+        if takes_alert(id, app):
             raise_alert(alert, app)
             app.inbox.backlog.delete_failures(id.day, [dropped.failure])
 

@@ -67,9 +67,12 @@ def is_over(value: Mapping[str, str], now: datetime) -> bool:
     return "alerted" not in value or now - datetime.fromisoformat(value["alerted"]) >= SPAN
 
 
-def takes_alert(id: ActionId, replay_number: int, app: App) -> bool:
-    """Does this failure get an alert of its own? It is the same after a crash. Raises StorageError."""
-    now, by = app.now(), f"{id} {replay_number}"
+def takes_alert(id: ActionId, app: App) -> bool:
+    """Does the failure of this action get an alert of its own? Raises StorageError.
+
+    The action to which an alert has been given gets it again: its worker may have died, or somebody has replayed it.
+    """
+    now, by = app.now(), str(id)
 
     def take(value: dict[str, str]) -> dict[str, str]:
         if is_over(value, now):

@@ -79,7 +79,6 @@ class Dropped:
 
     reason: str
     failure: Row | None = None  # the marker of the action's failure, if it has just failed because it can never run
-    replay_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ class Leases:
         log_event("action.settled", logging.ERROR, **names, attempt=lease.record.attempts)
         failure = failed_marker(id, number, at=now.isoformat(), reason=reason, **about)
         self.settle(lease, Settlement("failed", reason, failure=failure), (), now)
-        return Dropped(reason, failure, number)
+        return Dropped(reason, failure)
 
     def _back_off(self, id: ActionId, row: Row, record: ActionRecord, now: datetime) -> NotYet:
         """Delay by up to half a minute after the first crash, up to half an hour after the fourth.
