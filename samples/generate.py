@@ -1,13 +1,15 @@
 """Write the samples beside this file from the examples in `schemas`: run ``.venv/bin/python -m samples.generate``.
 
 Each event type has a file, and so has the breach of a model monitor, in the form in which Event Grid delivers events:
-an array with one event. `tests/schemas/test_samples.py` fails if a sample differs from what this module would write.
+an array with one event. docs/events.md is written, too. `tests/schemas/test_samples.py` fails if a file differs from
+what this module would write.
 """
 
 import json
 import re
 from pathlib import Path
 
+from samples.reference import PAGE, reference
 from schemas import EVENT_TYPES, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
 
@@ -28,3 +30,4 @@ def _snake_case(name: str) -> str:
 if __name__ == "__main__":
     for name, text in samples().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
+    PAGE.write_text(reference(), encoding="utf-8")

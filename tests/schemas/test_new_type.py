@@ -13,6 +13,7 @@ from dispatch.guards.event_order import Position, object_of
 from handlers.email.summary import headline, sections
 from handlers.lineage import lineage_of
 from samples.generate import samples
+from samples.reference import reference
 from schemas import EVENT_NAMES, EVENT_TYPES, Event, MalformedEvent, RunCompleted, UnknownEventType, parse_event
 from schemas.canonical import CanonicalReader
 from schemas.events.registry import DRIFT_DETECTED, registered
@@ -43,6 +44,15 @@ def test_the_sample_of_a_new_type_parses(blob_created: type[Event]) -> None:
     assert event == blob_created.example() == CanonicalReader.of(EVENT_TYPES.values()).read(json.dumps(wire))
     assert event.event_type == "Microsoft.Storage.BlobCreated"
     assert event.view()["workspace"]["name"] == event.resource.name == "churnlanding"
+
+
+def test_the_page_of_events_describes_a_new_type(blob_created: type[Event]) -> None:
+    """With its fields, and those that only the example has."""
+    section = reference().partition("\n## BlobCreated\n")[2].partition("\n## ")[0]
+    assert section.startswith("\nA blob was created.\n\n| key | holds | example |")
+    assert "| `data.contentType` | text or null | `text/csv` |" in section
+    assert "| `data.contentLength` | number | `524288` |" in section
+    assert blob_created.example().object in section
 
 
 def test_the_topic_of_a_new_type_is_read_by_its_resource_id(blob_created: type[Event]) -> None:

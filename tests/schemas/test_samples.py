@@ -1,6 +1,7 @@
 """Examples of events, and the samples that are generated from them."""
 
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from samples.generate import FOLDER, samples
+from samples.reference import PAGE, reference
 from schemas import (
     EVENT_TYPES,
     DatasetDriftDetected,
@@ -22,6 +24,7 @@ from schemas import (
     RunStatusChanged,
     parse_event,
 )
+from schemas.events.run import status_rank
 from schemas.examples import MODEL_MONITOR_BREACH
 
 ROOT = Path(__file__).parent.parent.parent
@@ -33,6 +36,35 @@ def test_samples_match_their_examples(name: str) -> None:
     text = (FOLDER / name).read_text(encoding="utf-8")
     assert text == samples()[name]
     assert parse_event(text).wire() == json.loads(text)[0]
+
+
+def test_the_page_of_events_is_written_from_the_schemas() -> None:
+    """To fix a failure, run .venv/bin/python -m samples.generate."""
+    assert PAGE.read_text(encoding="utf-8") == reference()
+
+
+def test_the_page_of_events_has_every_field_with_its_value() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for event_class in EVENT_TYPES.values():
+        section = page.partition(f"\n## {event_class.__name__}\n")[2].partition("\n## ")[0]
+        for name, value in event_class.example().wire()["data"].items():
+            [row] = re.findall(rf"^\| `data\.{name}` \| .*$", section, re.MULTILINE)
+            assert str(next(iter(value.values()), "")) in row if isinstance(value, dict) else str(value)[:60] in row
+    assert "| `data.runTags` | texts by name | `team`: `churn`, `stage`: `production` |" in page
+    assert "| `data.driftCoefficient` | number or null | `0.4271` |" in page
+
+
+def test_the_page_of_events_lists_statuses_in_their_order() -> None:
+    """As `latest_only` compares them."""
+    page = PAGE.read_text(encoding="utf-8")
+    [table] = re.findall(r"^\| status \| meaning \|\n\|---\|---\|\n((?:\|.*\n)+)", page, re.MULTILINE)
+    statuses = re.findall(r"`(\w+)`", table)
+    ranks = [status_rank(status) for status in statuses]
+    equal = {"NotResponding", "Paused", "Unknown"}
+    assert equal < set(statuses)
+    assert {status_rank(status) for status in equal} == {status_rank("Running")}
+    ordered = [rank for status, rank in zip(statuses, ranks, strict=True) if status not in equal]
+    assert ordered == sorted(ordered)
 
 
 def test_each_type_has_a_sample_and_so_has_a_breach() -> None:
