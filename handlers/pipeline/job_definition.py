@@ -20,6 +20,9 @@ from handlers.pipeline.inputs import DEFAULT_DATA_TYPE, Value
 _REQUIRED = {  # a job of each type needs one of these keys
     "pipeline": ("jobs", "component"),
     "command": ("command",),
+    "sweep": ("trial",),
+    "automl": ("task",),
+    "spark": ("entry",),
 }
 _REMOTE = re.compile(r"(?i)azureml:|git\+|[a-z]+://|/subscriptions/")  # what azure-ai-ml does not upload
 _LOCAL = "local"  # azure-ai-ml would start a container on the app's own machine

@@ -37,6 +37,15 @@ def command(**changes: Any) -> dict[str, Any]:
     return {"properties": {**own, **changes}}
 
 
+AUTO_ML = {"taskType": "Classification", "trainingData": {"jobInputType": "mltable", "uri": "azureml://x"}}
+
+
+def sweep(**objective: Any) -> dict[str, Any]:
+    trial = {"command": "python train.py", "environmentId": f"{ID}/environments/e/versions/1"}
+    own = {"jobType": "Sweep", "samplingAlgorithm": {"samplingAlgorithmType": "Random"}, "searchSpace": {"a": []}}
+    return {"properties": {**own, "trial": trial, "objective": {"goal": "x", "primaryMetric": "loss", **objective}}}
+
+
 @pytest.mark.parametrize(
     ("schema", "body"),
     [
@@ -57,7 +66,9 @@ def command(**changes: Any) -> dict[str, Any]:
         ("component", {"properties": {"componentSpec": [None]}}),
         ("job", command(resources={"shmSize": "2g", "instanceCount": 1})),
         ("job", command(inputs={"data": {"jobInputType": "uri_folder", "uri": "azureml://x"}})),
-        ("job", {"properties": {"jobType": "AutoML", "taskDetails": {"taskType": "Classification"}}}),
+        ("job", {"properties": {"jobType": "AutoML", "taskDetails": AUTO_ML}}),
+        ("job", sweep(goal="Minimize")),
+        ("job", sweep(goal="minimize")),
         ("batch_job", {"properties": {"inputData": {"n": {"jobInputType": "Literal", "value": 1}}}}),
     ],
 )
@@ -69,6 +80,16 @@ def test_valid_bodies(schema: str, body: Any) -> None:
     ("schema", "body", "expected"),
     [
         ("online_endpoint", [], ["the body must be an object, not an array"]),
+        (
+            "job",
+            sweep(goal="less"),
+            ["properties.objective.goal 'less' is not one of Minimize, Maximize, minimize, maximize"],
+        ),
+        (
+            "job",
+            {"properties": {"jobType": "Spark", "codeId": "x", "entry": {}}},
+            ["properties.entry.sparkJobEntryType is required"],
+        ),
         ("online_endpoint", endpoint(location=1), ["location must be a string, not a number"]),
         ("online_endpoint", endpoint(location=""), ["location must have at least 1 character(s)"]),
         ("online_endpoint", endpoint(location=None), ["location is required"]),
