@@ -11,7 +11,7 @@ from asyncio import CancelledError
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dispatch import alerts
 from dispatch.app import App
@@ -26,7 +26,8 @@ from dispatch.log import log_event
 from dispatch.rules.rule import Rule
 from dispatch.secrets import Secrets
 from handlers.base import GiveUp, Outcome, Result, RetryLater, Skipped
-from handlers.errors import classify
+from handlers.duration import format_duration
+from handlers.errors import classify, is_expected
 
 _GUARD_RETRY = timedelta(seconds=30)  # until a guard that could not reach storage is called again
 _STORAGE_RETRIES = (2.0, 5.0, 10.0, 20.0)  # seconds between attempts to write
@@ -43,7 +44,7 @@ def act(text: str, app: App) -> None:
         return
     claim = app.inbox.leases.claim(message, app.now())
     if isinstance(claim, Dropped):
-        log_event("action.dropped", logging.DEBUG, rule=message.id.rule, reason=claim.reason)
+        log_event("action.dropped", logging.DEBUG, rule=message.id.rule, reason=claim.reason, **claim.about)
         alerts.unreadable_event(message.id, claim, app)
     elif isinstance(claim, NotYet):
         app.queue.send(text, claim.until - app.now())
@@ -66,22 +67,39 @@ def carry_out(claim: Claim, app: App) -> None:
     try:
         messages = _settle(attempt, settlement, app)
     except LeaseLost as error:
-        log_event("action.overtaken", logging.WARNING, rule=claim.id.rule, event=claim.event.id, reason=str(error))
+        log_event("action.overtaken", logging.WARNING, rule=claim.id.rule, **claim.about, reason=str(error))
         return
     for message in messages:
         app.queue.send(str(message), message.after)
     if isinstance(result, RuleMissing):
         alerts.rule_missing(claim, app)
+    _log_settled(attempt, rule, settlement, result, app)
+
+
+def _log_settled(attempt: Attempt, rule: Rule | None, settlement: Settlement, result: Any, app: App) -> None:
+    """Log the outcome of a call: an end, progress, or an attempt that failed and when the next one is."""
+    claim, now, level = attempt.claim, app.now(), logging.INFO
+    if settlement.status == "failed":
+        level = logging.ERROR
+    elif isinstance(result, RetryLater):
+        level = logging.WARNING
+    waits = {}
+    if settlement.due:
+        waits = {"due": settlement.due.isoformat(timespec="seconds"), "wait": format_duration(settlement.due - now)}
     log_event(
         "action.settled",
-        logging.ERROR if settlement.status == "failed" else logging.INFO,
+        level,
         rule=claim.id.rule,
         handler=rule.do if rule else claim.record.handler,
         status=settlement.status,
         note=settlement.note,
         event=claim.event.id,
         type=type(claim.event).__name__,
-        ms=(app.now() - began) // timedelta(milliseconds=1),
+        ms=(now - attempt.now) // timedelta(milliseconds=1),
+        object=claim.about["object"],
+        workspace=claim.about["workspace"],
+        attempt=claim.record.attempts,
+        **waits,
     )
 
 
@@ -95,7 +113,7 @@ def run(attempt: Attempt, rule: Rule | None, secrets: Secrets) -> Outcome | Hold
         if claim.record.crashes >= MAX_CRASHES:
             raise GiveUp(f"the worker died {MAX_CRASHES} times while it ran this action")
         if rule is None:
-            raise RuleMissing("no readable rules file has this rule; the action waits for it")
+            raise RuleMissing(f"no readable rules file has this rule. {alerts.to_end_actions(claim.id.rule)}")
         if claim.record.state and claim.record.handler != rule.do:
             raise GiveUp(
                 f"the rule does {rule.do!r} now, but did {claim.record.handler!r} when this action started; replay it"
@@ -114,13 +132,24 @@ def run(attempt: Attempt, rule: Rule | None, secrets: Secrets) -> Outcome | Hold
         if not isinstance(outcome, Outcome):
             raise GiveUp(f"{rule.do} returned {type(outcome).__name__}; Succeeded, Skipped or CheckBack was expected")
     except Exception as error:  # every exception of a handler is an outcome
-        if not isinstance(error, RetryLater | GiveUp):
-            secrets.log_defect(f"rule {claim.id.rule} on event {claim.event.id}", error)
+        _log_defect(error, claim, secrets)
         return classify(error, attempt.now)
     except _EXITS as error:
-        secrets.log_defect(f"rule {claim.id.rule} on event {claim.event.id}", error)
+        _log_defect(error, claim, secrets)
         return GiveUp(f"the rule's handler raised {type(error).__name__}: {error}")
     return outcome
+
+
+def _log_defect(error: BaseException, claim: Claim, secrets: Secrets) -> None:
+    """Log the traceback of an unexpected error of a handler, once for each action and type of error.
+
+    All other errors, and later attempts, are lines of `action.settled` only, whose note has the error's text.
+    """
+    record = claim.record
+    notes = (entry.note for entry in record.timeline if entry.at >= record.started)
+    if not is_expected(error) and not any(note.startswith(type(error).__name__) for note in notes):
+        about = {name: claim.about[name] for name in ("object", "workspace")}
+        secrets.log_defect(f"rule {claim.id.rule} on event {claim.event.id}", error, **about, attempt=record.attempts)
 
 
 def _call_guard(guard: Guard, attempt: Attempt) -> Skipped | Hold | None:

@@ -106,10 +106,10 @@ def rule_missing(claim: Claim, app: App) -> None:
 
 
 def to_end_actions(rule: str) -> str:
-    """How to end or continue the actions of a rule that is missing."""
+    """How to continue or end the actions of a rule that is missing."""
     return (
-        f"If the rule was renamed or removed, add a rule with name: {rule} and its on (or after) and do to continue "
-        f"them, or with do: log to end them; remove it when they have ended"
+        f"To continue its actions, give a rule the name {rule} again. To end them, add a rule "
+        f"{{ name: {rule}, on: RunCompleted, when: id StringIn none, do: log }} until they have ended"
     )
 
 

@@ -10,7 +10,9 @@ from dispatch.rules.retry import Retry
 from dispatch.rules.rule import Rule
 from handlers.base import CheckBack, GiveUp, Outcome, RetryLater, Skipped, Succeeded
 from handlers.duration import format_duration
+from handlers.errors import DEFECT_ATTEMPTS, Defect
 
+_COUNTS = ("attempts", "failures", "defects", "crashes")  # of consecutive calls without progress
 _CLOCKS = ("failing_since", "denied_since")  # run while an action fails, against `retry.for` and the error's own limit
 LONGEST_THROTTLING = timedelta(days=7)  # after that long with nothing but 429s, an action fails
 _MISSING_RULE_DELAY = timedelta(minutes=5), timedelta(hours=1)  # the shortest and the longest
@@ -37,7 +39,7 @@ def _case(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater |
         case Skipped():
             return Settlement("skipped", result.reason, changes=ran)
         case CheckBack():
-            reset = {"attempts": 0, "failures": 0, "crashes": 0, **dict.fromkeys((*_CLOCKS, "throttled_since"))}
+            reset = {**dict.fromkeys(_COUNTS, 0), **dict.fromkeys((*_CLOCKS, "throttled_since"))}
             progress = {"state": result.state, "checked_back": True, **reset, **ran}
             return Settlement("waiting", result.note, due=now + result.after, changes=progress)
         case Hold():
@@ -60,12 +62,17 @@ def _retry(record: ActionRecord, error: RetryLater, retry: Retry, now: datetime)
     if error.throttled:
         return _throttled(record, error, retry, now)
     since, denied, failures = record.failing_since or now, record.denied_since or now, record.failures + 1
+    defects = record.defects + 1 if isinstance(error, Defect) else 0
+    if isinstance(error, Defect) and defects >= DEFECT_ATTEMPTS:
+        where = f" at {error.where}" if error.where else ""
+        return Settlement("failed", f"gave up after {defects} attempts: an error in code{where}: {error}")
     delay = retry.delay(error, failures, now - since, now - denied)
     if delay is None:
         elapsed = format_duration(now - since)
         return Settlement("failed", f"gave up after {failures} attempts in {elapsed}: {error}")
     failing = {
         "failures": failures,
+        "defects": defects,
         "crashes": 0,
         "failing_since": since,
         "denied_since": denied if error.max_elapsed else None,
@@ -81,7 +88,7 @@ def _throttled(record: ActionRecord, error: RetryLater, retry: Retry, now: datet
     if now - since >= LONGEST_THROTTLING:
         elapsed = format_duration(now - since)
         return Settlement("failed", f"gave up: the service has throttled the action for {elapsed}: {error}")
-    changes = {**_stop_clocks(record, delay), "throttled_since": since}
+    changes = {**_stop_clocks(record, delay), "throttled_since": since, "defects": 0}
     return Settlement("waiting", str(error), due=now + delay, changes=changes)
 
 

@@ -6,6 +6,7 @@ The names and keys are part of the interface, because people set alerts on them.
 
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 _logger = logging.getLogger("mlevents")
@@ -15,8 +16,12 @@ def log_event(name: str, /, level: int = logging.INFO, **keys: Any) -> None:
     """Log one named event. Values are quoted as needed, so that none can end the line or look like another key."""
     if not _logger.isEnabledFor(level):
         return
-    pairs = " ".join(f"{key}={_quoted(value)}" for key, value in keys.items())
-    _logger.log(level, "%s %s", name, pairs, extra={"mlevents": {"name": name, **keys}})
+    _logger.log(level, "%s %s", name, pairs(keys), extra={"mlevents": {"name": name, **keys}})
+
+
+def pairs(keys: Mapping[str, Any]) -> str:
+    """``key=value key="other value"``."""
+    return " ".join(f"{key}={_quoted(value)}" for key, value in keys.items())
 
 
 def _quoted(value: Any) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
+from dispatch.log import pairs
 from schemas.errors import printable
 
 _logger = logging.getLogger("mlevents")
@@ -71,14 +72,17 @@ class Secrets:
                     return kept[:-length] + MASK + _CUT
         return text
 
-    def log_defect(self, activity: str, error: BaseException) -> None:
+    def log_defect(self, activity: str, error: BaseException, **keys: Any) -> None:
         """Log an unexpected error with its traceback, masked; `activity` names what the app was doing.
+
+        `keys` follow it as they do in named events (dispatch/log.py).
 
         Each line of the traceback is marked as a continuation, and control characters are escaped: text of an event can
         neither look like another record nor control a terminal.
         """
         lines = self.mask("".join(format_exception(error))).rstrip("\n").split("\n")
-        _logger.error("%s", "\n".join([printable(activity), *(f"  | {printable(line)}" for line in lines)]))
+        first = f"{printable(activity)} {pairs(keys)}" if keys else printable(activity)
+        _logger.error("%s", "\n".join([first, *(f"  | {printable(line)}" for line in lines)]))
 
 
 NO_SECRETS = Secrets()

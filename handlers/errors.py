@@ -10,6 +10,7 @@ This is the one module that knows HTTP statuses. `classify` turns every exceptio
     │   ├── THROTTLED     429, 503                             RetryLater, throttled
     │   ├── PROPAGATING   401, 403, 404                        RetryLater, for at most PROPAGATION
     │   └── any other     408, 409, 412, 500, 502, 504 …       RetryLater
+    ├── a programming error: TypeError, AttributeError …       Defect: RetryLater, for at most DEFECT_ATTEMPTS
     └── any other exception: a timeout, a lost connection …    RetryLater
 """
 
@@ -17,9 +18,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from http.client import HTTPException
+from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from jinja2 import TemplateError
+from pydantic import ValidationError
 
 from handlers.base import GiveUp, RetryLater
 
@@ -38,6 +43,29 @@ NO_SUCH_OPERATION = frozenset({400, 404, 405, 410, 501})  # what services answer
 PROPAGATION = timedelta(minutes=30)
 
 MAX_RETRY_AFTER = timedelta(hours=24)  # a longer Retry-After is cut to this
+
+DEFECT_ATTEMPTS = 3  # with a programming error; the first may be due to an answer that a service gives only once
+# Errors of code, which fail again with the same input. KeyError, IndexError and ValueError are none: a service whose
+# answer lacks something for an hour causes them in correct code.
+_PROGRAMMING_ERRORS = (
+    TypeError,
+    AttributeError,  # and dataclasses.FrozenInstanceError
+    NameError,
+    ImportError,
+    SyntaxError,
+    NotImplementedError,
+    AssertionError,
+    RecursionError,
+)
+_FROZEN = frozenset({"frozen_instance", "frozen_field"})  # pydantic's errors for changing a frozen model
+
+
+class Defect(RetryLater):
+    """A programming error. `where` is the file and line of the handler's code that raised it, or called what did."""
+
+    def __init__(self, reason: str, where: str) -> None:
+        super().__init__(reason)
+        self.where = where
 
 
 def classify(error: Exception, now: datetime | None = None) -> RetryLater | GiveUp:
@@ -58,13 +86,50 @@ def _classify(error: Exception, now: datetime | None) -> RetryLater | GiveUp:
         return GiveUp(f"template: {error}")
     status = _own_status(error)
     if status is None:
-        return RetryLater(f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {error}"
+        return Defect(reason, _position(error)) if _is_programming_error(error) else RetryLater(reason)
     reason = f"HTTP {status}: {error}"
     if status in PERMANENT:
         return GiveUp(reason)
     after = retry_after(getattr(_response(error), "headers", None) or {}, now or datetime.now(UTC))
     max_elapsed = PROPAGATION if status in PROPAGATING else None
     return RetryLater(reason, after, throttled=status in THROTTLED, max_elapsed=max_elapsed)
+
+
+def is_expected(error: BaseException) -> bool:
+    """Is it something that correct code may raise, such as an error response or a lost connection?
+
+    Its text says it all. A traceback helps with any other error.
+    """
+    known = (RetryLater, GiveUp, TemplateError, OSError, HTTPException)  # requests' and smtplib's are OSErrors
+    is_azures = any(base.__name__ == "AzureError" for base in type(error).__mro__)  # without an import of azure.core
+    return isinstance(error, known) or is_azures or _own_status(error) is not None
+
+
+def _is_programming_error(error: Exception) -> bool:
+    if isinstance(error, ValidationError):
+        return {problem["type"] for problem in error.errors(include_context=False, include_input=False)} <= _FROZEN
+    return isinstance(error, _PROGRAMMING_ERRORS)
+
+
+def _position(error: Exception) -> str:
+    """The last line of the handler's package in a traceback, as "acme/chat.py:41"; empty without a traceback.
+
+    The handler's package is that of the first frame beyond `dispatch`, which calls handlers.
+    """
+    frames = [
+        (str(frame.f_globals.get("__name__", "")), frame, line)
+        for frame, line in walk_tb(error.__traceback__)
+        if not frame.f_code.co_filename.startswith("<")  # generated code, such as that of a dataclass
+    ]
+    called = [found for found in frames if not found[0].startswith("dispatch.")] or frames
+    if not called:
+        return ""
+    package = called[0][0].partition(".")[0]
+    module, frame, line = [found for found in called if found[0].partition(".")[0] == package][-1]
+    path = Path(frame.f_code.co_filename)
+    depth = module.count(".") + 1 + (path.stem == "__init__")
+    return f"{'/'.join(path.parts[-depth:])}:{line}"
 
 
 def is_throttled(error: Exception) -> bool:

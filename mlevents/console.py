@@ -82,13 +82,15 @@ class Console:
             self.records.append(keys)
             self.event(*_line(keys, record["level"]))
         elif self.verbose or not _is_noise(record):
-            text = f"{record['logger']}: {record['message']}"
-            self.event(record["level"].lower(), text, _LEVELS.get(record["level"], ""))
+            first, _, rest = record["message"].partition("\n")
+            self.event(record["level"].lower(), f"{record['logger']}: {first}", _LEVELS.get(record["level"], ""))
+            self._details(rest)
         else:
             return
         self._details(str(record["error"]))
 
     def _details(self, text: str) -> None:
+        """Print more lines of a record, indented, so that none looks like a record of its own."""
         for line in text.rstrip().splitlines():
             self.print(f"          {line}", "faint", indent=10)
 
@@ -147,7 +149,10 @@ def _rejected(keys: _Keys) -> tuple[str, str, str]:
 def _settled(keys: _Keys) -> tuple[str, str, str]:
     rule, handler, status = keys("rule", "handler", "status")
     took = f"({ms} ms)" if (ms := keys.get("ms")) else ""
-    return "action", "  ".join(filter(None, (rule, handler, status, keys.get("note"), took))), _STATUS.get(status, "")
+    about = " in ".join(filter(None, (keys.get("object"), keys.get("workspace"))))
+    again = f"attempt {keys.get('attempt')}, again in {keys.get('wait')}" if keys.get("wait") else ""
+    parts = rule, handler, status, about, keys.get("note"), again, took
+    return "action", "  ".join(filter(None, parts)), _STATUS.get(status, "")
 
 
 def _rule_error(keys: _Keys) -> tuple[str, str, str]:

@@ -79,6 +79,7 @@ class Dropped:
 
     reason: str
     failure: Row | None = None  # the marker of the action's failure, if it has just failed because it can never run
+    about: Mapping[str, str] = field(default_factory=dict)  # see `Lease`
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +119,14 @@ class Leases:
         record = ActionRecord.read(row)
         if record is None:
             return NotYet(now + _VERSION_DELAY)
+        about = _about(rows.get(id.event))
         if dropped := _dropped(message, record):
-            return dropped
+            return replace(dropped, about=about)
         if record.due > now:
             return NotYet(record.due)
         crashes = record.crashes + (record.status == "running")
         if record.crashes < crashes < MAX_CRASHES:
             return self._back_off(id, row, replace(record, crashes=crashes), now)
-        about = _about(rows.get(id.event))
         calls = {"attempts": record.attempts + 1, "crashes": crashes, "requeued": 0}
         leased = record.then(now, status="running", note="", due=now + self.length, **calls)
         try:
@@ -151,7 +152,7 @@ class Leases:
         log_event("action.settled", logging.ERROR, **names, attempt=lease.record.attempts)
         failure = failed_marker(id, number, at=now.isoformat(), reason=reason, **about)
         self.settle(lease, Settlement("failed", reason, failure=failure), (), now)
-        return Dropped(reason, failure)
+        return Dropped(reason, failure, about)
 
     def _back_off(self, id: ActionId, row: Row, record: ActionRecord, now: datetime) -> NotYet:
         """Delay by up to half a minute after the first crash, up to half an hour after the fourth.

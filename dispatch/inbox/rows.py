@@ -58,6 +58,7 @@ class ActionRecord:
     message_version: int = 1  # messages of an older version are dropped; see Message
     attempts: int = 0  # calls since its handler last checked back, without those that a guard held
     failures: int = 0
+    defects: int = 0  # consecutive failures with a programming error
     failing_since: datetime | None = None
     denied_since: datetime | None = None  # when consecutive errors with a max elapsed time of their own began
     throttled_since: datetime | None = None  # when consecutive throttling began
@@ -106,6 +107,7 @@ class ActionRecord:
             "ticket": self.message_version,
             "attempts": self.attempts,
             "failures": self.failures,
+            "defects": self.defects,
             "failing_since": _stamp(self.failing_since),
             "denied_since": _stamp(self.denied_since),
             "throttled_since": _stamp(self.throttled_since),
@@ -147,6 +149,7 @@ class ActionRecord:
             message_version=int(v["ticket"]),
             attempts=int(v.get("attempts", v["failures"])),
             failures=int(v["failures"]),
+            defects=int(v.get("defects", "0")),
             failing_since=_time(v["failing_since"]),
             denied_since=_time(v["denied_since"]),
             throttled_since=_time(v.get("throttled_since", "")),
@@ -158,9 +161,7 @@ class ActionRecord:
             state=json.loads(v["state"]),
             note=v["note"],
             details=json.loads(v["details"]),
-            timeline=tuple(
-                TimelineEntry(datetime.fromisoformat(at), s, note) for at, s, note in json.loads(v["timeline"])
-            ),
+            timeline=tuple(TimelineEntry(datetime.fromisoformat(at), *rest) for at, *rest in json.loads(v["timeline"])),
             follows=read_result(v["follows"]),
         )
 
@@ -241,8 +242,8 @@ class Rejected:
     def of(cls, row: Row) -> Self:
         """Read a row. Raises LookupError, TypeError or ValueError if another version of the app wrote it."""
         v = row.values
-        kind = cast(RejectionKind, v["kind"])  # as `values` wrote it
-        return cls(kind, str(v["reason"]), unpacked(v), datetime.fromisoformat(str(v["received"])))
+        received = datetime.fromisoformat(str(v["received"]))
+        return cls(cast(RejectionKind, v["kind"]), str(v["reason"]), unpacked(v), received)
 
 
 def _stamp(time: datetime | None) -> str:
@@ -285,7 +286,7 @@ def _fitting(details: Mapping[str, str]) -> dict[str, str]:
     for name, text in details.items():
         more = kept | {clean(name): clean(text)}
         if _units(_json(more)) > _TEXT - 3_000:  # the rest of a result needs space, too
-            break
+            return kept
         kept = more
     return kept
 

@@ -60,6 +60,11 @@ EVENT = {"id": "e1", "type": "RunCompleted", "workspace": "churn-prod", "object"
             {"name": "action.rearmed", "rule": "a", "event": "e1"},
             "action    action.rearmed  rule=a  event=e1",
         ),
+        (
+            {"name": "action.settled", "rule": "a", "handler": "email", "status": "waiting", "note": "HTTP 500: busy"}
+            | {"object": "run-1", "workspace": "churn-dev", "attempt": 3, "wait": "40s", "due": "2026-11-22T09:00:40"},
+            "action    a  email  waiting  run-1 in churn-dev  HTTP 500: busy  attempt 3, again in 40s",
+        ),
         ({"name": "event.received", "id": "e1"}, "event     event.received  id=e1"),
     ],
 )
@@ -90,6 +95,16 @@ def test_records_without_a_name_are_printed_with_their_stack_trace() -> None:
     console.log(record("ERROR", "Traceback\nValueError: x") | {"logger": "acme", "message": "it broke"})
     assert console.lines[0].endswith("error     acme: it broke")
     assert list(console.lines)[1:] == ["          Traceback", "          ValueError: x"]
+
+
+def test_a_record_of_several_lines_is_printed_on_several_lines() -> None:
+    """A traceback, for example. No line looks like a record of its own, and none has control characters."""
+    console = Console()
+    console.log(
+        record("ERROR") | {"logger": "mlevents", "message": "rule a on event e1\n  | Traceback\n10:00:00  \x1b[2J"}
+    )
+    assert console.lines[0].endswith("error     mlevents: rule a on event e1")
+    assert list(console.lines)[1:] == ["            | Traceback", r"          10:00:00  \x1b[2J"]
 
 
 @pytest.mark.parametrize("logger", ["azure.core.pipeline.policies.http_logging_policy", "azure", "asyncio"])

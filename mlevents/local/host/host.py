@@ -19,6 +19,8 @@ from mlevents.local.host.worker_process import WorkerProcess
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds before a worker is replaced that died without finishing a call
 MOST_DEATHS = 20  # consecutive, without one finished call
+# Errors of the app whose sentence says it all: storage is unavailable, or a setting is invalid.
+_CLEAR = ("Unavailable: ", "SettingsError: ")
 MOST_FAILED_STARTS = 3  # consecutive deaths before the functions were indexed
 
 
@@ -61,7 +63,8 @@ class Host:
         try:
             await self._call(function, payload)
         except CallFailed as error:
-            self._console.problem(f"{function.name} failed: {error}", error.stack)
+            stack = error.stack if self._console.verbose or not str(error).startswith(_CLEAR) else ""
+            self._console.problem(f"{function.name} failed: {error}", stack)
             raise
         if self._console.verbose:
             self._console.event("called", f"{function.name}  ({(time.monotonic() - started) * 1000:.0f} ms)", "faint")
