@@ -1,15 +1,19 @@
-"""Read JSON, within limits on its nesting and numbers, into plain data that every JSON library can write again."""
+"""Read JSON, within limits on its nesting and numbers, into plain data that every JSON library can write again.
+
+`step` and `reach` find the members of plain data by the names in a key, for conditions and templates alike.
+"""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from schemas.envelope import open_envelope
 from schemas.errors import MalformedEvent, Problem, shown
 
+MISSING: Final = object()  # the value of a key that the data lacks; null is None
 DEPTH_LIMIT = 64  # levels of nesting: the default of Newtonsoft.Json, with which the Functions host reads events
 _DIGITS_LIMIT = 309  # before the decimal point; no double, and so no number of most JSON libraries, has more
 _PROBLEMS_LIMIT = 10
@@ -57,6 +61,37 @@ def _load(raw: str | bytes) -> Any:
 
 def _integer(digits: str) -> float:
     return int(digits) if len(digits.removeprefix("-")) <= _DIGITS_LIMIT else float("inf")
+
+
+def fold(value: object) -> str | None:
+    """Return a string in upper case, with its length unchanged; None for any other value."""
+    if not isinstance(value, str):
+        return None
+    folded = value.upper()
+    if len(folded) == len(value):  # no letter becomes two, and none becomes fewer than one
+        return folded
+    return "".join(upper if len(upper := letter.upper()) == 1 else letter for letter in value)
+
+
+def step(holder: object, name: str) -> object:
+    """The member with this name, in the same case, else in any; MISSING if `holder` is no object or lacks it."""
+    if not isinstance(holder, Mapping):
+        return MISSING
+    if name in holder:
+        return holder[name]
+    folded = fold(name)
+    return next((value for key, value in holder.items() if fold(key) == folded), MISSING)
+
+
+def reach(holder: object, names: Sequence[str], step: Callable[[object, str], object]) -> object:
+    """Follow the names, any of which may be joined by dots to one name; the longest join comes first."""
+    if not names:
+        return holder
+    for count in range(len(names), 0, -1):
+        inner = step(holder, ".".join(names[:count]))
+        if inner is not MISSING and (found := reach(inner, names[count:], step)) is not MISSING:
+            return found
+    return MISSING
 
 
 def _plain(value: Any, location: _Location, depth: int, problems: list[Problem]) -> Any:

@@ -20,7 +20,8 @@ from typing import Any, Self
 
 from dispatch.filters.event_filter import MAX_CHARACTERS, MAX_VALUES
 from dispatch.filters.keys import EventValues, check_key, find_across_dots, slot
-from dispatch.filters.operators import MISSING, Operator, operator_named
+from dispatch.filters.operators import Operator, operator_named
+from schemas.plain import MISSING
 
 _EXAMPLE = "Write KEY OPERATOR VALUE..., such as data.runStatus StringIn Failed NotResponding"
 _MEMBERS = {"id", "topic", "subject", "eventtype", "dataversion"}  # the keys beside `data` that Event Grid can filter

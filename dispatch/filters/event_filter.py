@@ -31,8 +31,9 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from dispatch.filters.keys import check_key, find, step
-from dispatch.filters.operators import MISSING, Operator, fold, operator_named
+from dispatch.filters.keys import check_key, find
+from dispatch.filters.operators import Operator, operator_named
+from schemas.plain import MISSING, fold, step
 
 # From the page, "Limitations": advanced filters of a subscription, values of all of them, characters of a string value.
 MAX_FILTERS, MAX_VALUES, MAX_CHARACTERS = 25, 25, 512

@@ -1,14 +1,14 @@
 """Keys of filters and conditions: names, separated by dots, that identify a value in an event."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from dispatch.filters.operators import MISSING, fold
 from schemas.context import Context
 from schemas.errors import shown
 from schemas.events.base import ADDED
+from schemas.plain import MISSING, fold, reach, step
 
 _SYNONYMS = (
     ("id", "eventid"),
@@ -34,16 +34,6 @@ def check_key(key: str) -> str:
     return key
 
 
-def step(holder: object, name: str) -> object:
-    """The member with this name, in the same case, else in any; MISSING if `holder` is no object or lacks it."""
-    if not isinstance(holder, Mapping):
-        return MISSING
-    if name in holder:
-        return holder[name]
-    folded = fold(name)
-    return next((value for key, value in holder.items() if fold(key) == folded), MISSING)
-
-
 def find(event: Mapping[str, Any], key: str) -> object:
     """The value of a filter's key, or MISSING. A dot enters an object; `$` and `[0]` have no meaning."""
     found: object = event
@@ -58,18 +48,7 @@ def find(event: Mapping[str, Any], key: str) -> object:
 def find_across_dots(event: Mapping[str, Any], key: str) -> object:
     """The value of a condition's key, or MISSING. Works as `find`, but a name may contain dots."""
     found = find(event, key)
-    return _reach(event, key.split(".")) if found is MISSING else found
-
-
-def _reach(holder: object, names: Sequence[str]) -> object:
-    """Follow the names, any of which may be joined by dots to one name; the longest join comes first."""
-    if not names:
-        return holder
-    for count in range(len(names), 0, -1):
-        inner = step(holder, ".".join(names[:count]))
-        if inner is not MISSING and (found := _reach(inner, names[count:])) is not MISSING:
-            return found
-    return MISSING
+    return reach(event, key.split("."), step) if found is MISSING else found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,7 +26,7 @@ from difflib import get_close_matches
 from operator import contains, eq, ge, gt, le, lt
 from typing import Any, Final
 
-MISSING: Final = object()  # the value of a key that the event lacks; null is None
+from schemas.plain import MISSING, fold
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 
@@ -37,16 +37,6 @@ def number(value: object) -> Decimal | None:
         return None
     exact = Decimal(float.__repr__(value)) if isinstance(value, float) else Decimal(value)
     return exact if exact.is_finite() else None
-
-
-def fold(value: object) -> str | None:
-    """Return a string in upper case, with its length unchanged; None for any other value."""
-    if not isinstance(value, str):
-        return None
-    folded = value.upper()
-    if len(folded) == len(value):  # no letter becomes two, and none becomes fewer than one
-        return folded
-    return "".join(upper if len(upper := letter.upper()) == 1 else letter for letter in value)
 
 
 def _boolean(value: object) -> bool | None:

@@ -8,12 +8,12 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dispatch.filters.keys import check_key, find_across_dots
-from dispatch.filters.operators import MISSING
 from dispatch.guards.base import Attempt
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.shared_state import hashed
 from handlers.base import Skipped
 from handlers.duration import Duration, format_duration
+from schemas.plain import MISSING
 
 
 class Limit(BaseModel):

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatch.filters.event_filter import EventFilter
-from dispatch.filters.operators import MISSING, OPERATORS, fold, number, operator_named
+from dispatch.filters.operators import OPERATORS, number, operator_named
+from schemas.plain import MISSING, fold
 
 TABLE = """
                            passes  fails  missing  null  other  [any]  [none]  []  [other]  off
