@@ -17,8 +17,10 @@ from jinja2.utils import missing
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from handlers.template_limits import MAX_DIGITS, MAX_SOURCE, OPERATION, LimitedEnvironment, limited, spend
+from handlers.templates.budget import MAX_DIGITS, OPERATION, limited, spend
+from handlers.templates.limits import MAX_SOURCE, LimitedEnvironment
 from schemas import Event
+from schemas.plain import MISSING, fold, reach
 
 
 def _find(keys: Mapping[str, Any], name: str) -> str | None:
@@ -27,8 +29,15 @@ def _find(keys: Mapping[str, Any], name: str) -> str | None:
     if name in keys:
         return name
     spend(len(keys) * 10)
-    folded = name.casefold()
-    return next((key for key in keys if key.casefold() == folded), None)
+    folded = fold(name)
+    return next((key for key in keys if fold(key) == folded), None)
+
+
+def _step(holder: object, name: str) -> object:
+    """The member with this name, as `schemas.plain.step` finds it; MISSING if `holder` is no mapping or lacks it."""
+    if not isinstance(holder, Mapping) or (key := _find(holder, name)) is None:
+        return MISSING
+    return holder[key]
 
 
 class _Context(Context):
@@ -55,6 +64,20 @@ class _Environment(LimitedEnvironment):
         if isinstance(obj, Mapping) and (key := _find(obj, str(argument))) is not None:
             return obj[key]
         return self.undefined(hint=f"the event has no {argument!r} here")
+
+    def member(self, obj: Any, names: list[str]) -> Any:
+        """What several names in a row find. As in conditions, a name may have dots: `data.runTags.azureml.pipelineid`.
+
+        A nested member comes first, then the longest name (`schemas.plain.reach`).
+        """
+        nested = obj
+        for name in names:
+            nested = self.getattr(nested, name)
+        if isinstance(nested, Undefined) and not isinstance(obj, Undefined):
+            spend(OPERATION * len(names))
+            found = reach(obj, names, _step)
+            return nested if found is MISSING else found
+        return nested
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """As `getitem`: a template reaches no attributes, except those of ``loop``."""
@@ -95,7 +118,7 @@ class Template:
 
     def render(self, event: Event, **more: Any) -> str:
         """Render the text for an event. Raises jinja2.TemplateError: UndefinedError for a key that is missing,
-        TemplateRuntimeError for an operation that fails or takes too much work (handlers/template_limits.py).
+        TemplateRuntimeError for an operation that fails or takes too much work (handlers/templates/limits.py).
         """
         try:
             with limited():

@@ -15,6 +15,7 @@ from schemas.errors import MalformedEvent, Problem, shown
 
 MISSING: Final = object()  # the value of a key that the data lacks; null is None
 DEPTH_LIMIT = 64  # levels of nesting: the default of Newtonsoft.Json, with which the Functions host reads events
+MAX_NAMES = 64  # in a key: no event has deeper levels, and joining the names of a longer key would take long
 _DIGITS_LIMIT = 309  # before the decimal point; no double, and so no number of most JSON libraries, has more
 _PROBLEMS_LIMIT = 10
 _SURROGATE = re.compile("[\ud800-\udfff]")

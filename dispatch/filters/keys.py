@@ -8,7 +8,7 @@ from typing import Any
 from schemas.context import Context
 from schemas.errors import shown
 from schemas.events.base import ADDED
-from schemas.plain import MISSING, fold, reach, step
+from schemas.plain import MAX_NAMES, MISSING, fold, reach, step
 
 _SYNONYMS = (
     ("id", "eventid"),
@@ -19,9 +19,6 @@ _SYNONYMS = (
 _APART = {"data", *ADDED}  # the members that `Context.view_of` builds alone
 _ENVELOPE, _WHOLE = "envelope", "whole"  # names of the other parts
 _SYNONYMS_OF = {name: group for group in _SYNONYMS for name in group}
-
-
-MAX_NAMES = 64  # in a key: an event has no deeper levels, and joining the names of a longer key would take long
 
 
 def check_key(key: str) -> str:

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatch.filters.condition import Condition
-from dispatch.filters.keys import MAX_NAMES, EventValues
+from dispatch.filters.keys import EventValues
 from dispatch.filters.operators import OPERATORS, Operator
 from schemas import DatasetDriftDetected, Event, ModelRegistered, RunStatusChanged, parse_event
 from schemas.context import Context
 from schemas.examples import MODEL_MONITOR_BREACH
+from schemas.plain import MAX_NAMES
 from tests.dispatch.filters.test_operators import JSON, samples_of
 from tests.kit.cost import calls_of, peak_memory_of
 

@@ -1,7 +1,7 @@
-"""The filters and tests that a template may use: those of Jinja whose work can be limited.
+"""The filters and tests that a template may use: those of Jinja whose work can be limited, and text_filters.py.
 
 `ADDED` computes the work of a filter beyond reading its arguments, mostly the characters that it adds to them. `SLOW`
-has the price of a character for filters that need more than about 10 ns per character. handlers/template_limits.py
+has the price of a character for filters that need more than about 10 ns per character. handlers/templates/limits.py
 charges both.
 """
 
@@ -13,6 +13,8 @@ import jinja2.filters
 import jinja2.tests
 from jinja2 import TemplateRuntimeError, Undefined, pass_eval_context
 from jinja2.nodes import EvalContext
+
+from handlers.templates import text_filters
 
 
 @pass_eval_context
@@ -30,7 +32,10 @@ _TESTS = """
     boolean defined divisibleby even false float in integer iterable lower mapping none number odd sameas sequence
     string true undefined upper eq equalto == ne != gt greaterthan > ge >= lt lessthan < le <=
 """
-FILTERS: Mapping[str, Any] = {name: jinja2.filters.FILTERS[name] for name in _FILTERS.split()} | {"tojson": _tojson}
+FILTERS: Mapping[str, Any] = {name: jinja2.filters.FILTERS[name] for name in _FILTERS.split()} | {
+    "tojson": _tojson,
+    **text_filters.FILTERS,
+}
 TESTS: Mapping[str, Any] = {name: jinja2.tests.TESTS[name] for name in _TESTS.split()}
 
 # Why Jinja's other filters are not available, or what to use instead.
@@ -38,6 +43,9 @@ INSTEAD = {
     "attr": "write data.runTags.owner or data['runTags']['owner']",
     "batch": "use a loop",
     "pprint": "use tojson(indent=2)",
+    "regex_findall": "use split, regex_search or regex_replace",
+    "regex_match": "use regex_search, with a pattern that begins with ^",
+    "strftime": "use date: eventTime | date('%Y-%m-%d')",
     "random": "a retry must render the same text",
     "safe": "values from an event are always escaped",
     "slice": "write data.list[:10], or use a loop",
@@ -133,6 +141,7 @@ ADDED: Mapping[str, Callable[..., int]] = {
     "join": lambda values, d="", attribute=None: len(values) * _length(d),
     "replace": _replace,
     "round": _round,
+    "split": text_filters.added_by_split,
     "sum": _sum,
     "tojson": _tojson_indent,
     "unique": lambda values, *_, **__: len(values) ** 2,  # numbers in an event can be chosen to have equal hashes

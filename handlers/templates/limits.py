@@ -1,93 +1,31 @@
-"""Limit the work of a template, so that no rule and no event can keep a worker busy or fill its memory.
-
-A rule is written by a team that is trusted, but sizes may come from the event: ``{{ '-' * data.width }}``,
-``{% for n in range(data.n) %}``. Jinja does not limit the time of a rendering, and all functions of a process share its
-memory. So each rendering has a budget of `MAX_WORK`. The same template on the same event always costs the same:
-
-    each iteration of a loop, call, filter, test, lookup, arithmetic operation and output    OPERATION
-    each value that one of these gets, returns or writes, and each value inside it           ITEM
-    each character of such a value                                                           1; slow filters: more
-
-The budget is charged before the work is done: a repetition that would exceed it does not allocate anything. The prices
-come from measurements: no known template needs more than two seconds to spend the whole budget.
-"""
+"""The Jinja environment of templates, in which all work is paid from the budget (handlers/templates/budget.py)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
 from jinja2 import TemplateRuntimeError, Undefined, nodes
 from jinja2.compiler import CodeGenerator, Frame
+from jinja2.lexer import TOKEN_STRING, Lexer, Token
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from handlers import template_filters
+from handlers.templates import checks, filters
+from handlers.templates.budget import ITEM, OPERATION, charge, check_bits, spend
+from schemas.plain import MAX_NAMES
 
-MAX_WORK = 100_000_000  # units; a fifth is enough to render the largest event, a million characters, several times
-OPERATION, ITEM = 300, 80  # units
 MAX_SOURCE = 100_000  # characters of a template
 MAX_RANGE = 100_000  # numbers
-MAX_DIGITS = 4_300  # of an integer: the most that Python converts to text
-MAX_DEPTH = 100  # levels of nesting; an event has at most schemas.plain.DEPTH_LIMIT
 
-_MAX_BITS = MAX_DIGITS * 10 // 3
+_NO_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\\\'\"\nabfnrtv0-7xNuU])")
 _SIZED = (str, list, tuple)
-
-# Without a default: nothing may be evaluated outside of `limited`, such as a constant while its template is compiled.
-_left: ContextVar[list[int]] = ContextVar("_left")
-
-
-@contextmanager
-def limited() -> Iterator[None]:
-    """Give the rendering in this block its own budget. Raises TemplateRuntimeError when it is used up."""
-    token = _left.set([MAX_WORK])
-    try:
-        yield
-    finally:
-        _left.reset(token)
-
-
-def spend(work: int) -> None:
-    """Take units of work from the budget. Raises TemplateRuntimeError if it is used up."""
-    left = _left.get()
-    left[0] -= max(work, 0)  # a negative width must not refill the budget
-    if left[0] < 0:
-        raise TemplateRuntimeError(
-            "the template does too much: it repeats too often, or handles too much text. "
-            "Limit the sizes that come from the event: [data.runTags.width | int, 80] | min"
-        )
-
-
-def charge(value: Any, factor: int = 1, depth: int = 0) -> int:
-    """Spend what it costs to handle a value and everything in it, and return how much that was.
-
-    `factor` is the price of a character. Raises TemplateRuntimeError, also for a value with too many levels or digits.
-    """
-    if depth > MAX_DEPTH:
-        raise TemplateRuntimeError(f"a value in the template has more than {MAX_DEPTH} levels of nesting")
-    cost = ITEM
-    inner: Iterable[Any] = ()
-    if isinstance(value, str):
-        # In a list or a mapping, a text is written as Python shows it: \U0001f680 for one character.
-        cost += len(value) * (10 if depth and factor == 1 and not value.isprintable() else factor)
-    elif isinstance(value, int):
-        _check_bits(value.bit_length())
-    elif isinstance(value, range):
-        cost += len(value) * ITEM
-    elif isinstance(value, Mapping):
-        inner = [*value, *value.values()]
-    elif isinstance(value, list | tuple):
-        inner = value
-    spend(cost)
-    return cost + sum(charge(item, factor, depth + 1) for item in inner)
 
 
 class LimitedEnvironment(ImmutableSandboxedEnvironment):
-    """A sandbox in which rendering spends a budget, with the filters and tests of handlers/template_filters.py.
+    """A sandbox in which rendering spends a budget, with the filters and tests of handlers/templates/filters.py.
 
     Its templates render only within a ``with limited()``.
     """
@@ -97,9 +35,15 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
     def __init__(self, **options: Any) -> None:
         super().__init__(finalize=_written, optimized=False, **options)
         self.code_generator_class = _LimitedCode
+        self._lexer = _Lexer(self)
         self.globals = {"range": _range}
-        self.filters = {name: _paid(name, filter) for name, filter in template_filters.FILTERS.items()}
-        self.tests = {name: _paid(name, test) for name, test in template_filters.TESTS.items()}
+        self.filters = {name: _paid(name, filter) for name, filter in filters.FILTERS.items()}
+        self.tests = {name: _paid(name, test) for name, test in filters.TESTS.items()}
+
+    @property
+    def lexer(self) -> Lexer:
+        """The lexer of templates."""
+        return self._lexer
 
     def charged(self, value: Any) -> Any:
         """The value. `call` has charged it, as the argument of this call."""
@@ -121,9 +65,9 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
                 if isinstance(some, _SIZED) and isinstance(times, int):
                     spend((size - ITEM) * max(times, 0))
         elif operator == "**" and isinstance(left, int) and isinstance(right, int):
-            _check_bits(left.bit_length() * max(right, 0))
+            check_bits(left.bit_length() * max(right, 0))
         elif operator == "%" and isinstance(left, str):
-            spend(template_filters.added_by_format(left, right))
+            spend(filters.added_by_format(left, right))
         result = super().call_binop(context, operator, left, right)
         charge(result)
         return result
@@ -135,6 +79,20 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(__obj, LoopContext):
             __self.iterated(*args)
         return super().call(__context, __obj, *args, **kwargs)
+
+
+class _Lexer(Lexer):
+    """Keeps a backslash that begins no escape of Python, as in ``'\\d+'``, about which Python would warn."""
+
+    def wrap(
+        self, stream: Iterable[tuple[int, str, str]], name: str | None = None, filename: str | None = None
+    ) -> Iterator[Token]:
+        """The tokens of a template, with their values."""
+        kept = (
+            (line, token, _NO_ESCAPE.sub(r"\\\g<0>", text) if token == TOKEN_STRING else text)
+            for line, token, text in stream
+        )
+        return super().wrap(kept, name, filename)
 
 
 class _LimitedCode(CodeGenerator):
@@ -160,20 +118,51 @@ class _LimitedCode(CodeGenerator):
     def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802 - the name of the node
         if isinstance(node.arg, nodes.Slice):  # a slice is a copy, and does not go through `getitem`
             node.node = _passed_to("charged", node.node)
-        super().visit_Getitem(node, frame)
+        if not self._write_path(node, frame):
+            super().visit_Getitem(node, frame)
 
     def visit_Filter(self, node: nodes.Filter, frame: Frame) -> None:  # noqa: N802 - the name of the node
-        self._check_name("filter", node, self.environment.filters)
+        self._check(checks.check_filter, node)
         super().visit_Filter(node, frame)
 
     def visit_Test(self, node: nodes.Test, frame: Frame) -> None:  # noqa: N802 - the name of the node
-        self._check_name("test", node, self.environment.tests)
+        self._check(checks.check_test, node)
         super().visit_Test(node, frame)
 
-    def _check_name(self, kind: str, node: nodes.Filter | nodes.Test, known: Mapping[str, Any]) -> None:
-        if node.name not in known:
-            instead = template_filters.INSTEAD.get(node.name, f"there are {', '.join(filter(str.isidentifier, known))}")
-            self.fail(f"there is no {kind} {node.name!r}: {instead}", node.lineno)
+    def visit_Template(self, node: nodes.Template, frame: Frame | None = None) -> None:  # noqa: N802
+        self._names = checks.own_names(node)
+        super().visit_Template(node, frame)
+
+    def visit_Call(self, node: nodes.Call, frame: Frame, forward_caller: bool = False) -> None:  # noqa: N802
+        self._check(checks.check_call, node, self._names)
+        super().visit_Call(node, frame, forward_caller=forward_caller)
+
+    def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802 - the name of the node
+        if not self._write_path(node, frame):
+            super().visit_Getattr(node, frame)
+
+    def _write_path(self, node: nodes.Getattr | nodes.Getitem, frame: Frame) -> bool:
+        """Write several names in a row as one look-up, because a member's name may have dots; else write nothing."""
+        names: list[str] = []
+        inner: nodes.Expr = node
+        while (name := checks.name_of(inner)) is not None:
+            names.append(name)
+            inner = inner.node  # type: ignore[attr-defined]
+        if len(names) < 2 or node.ctx != "load":
+            return False
+        if len(names) > MAX_NAMES:
+            self.fail(f"{len(names)} names in a row; at most {MAX_NAMES} are allowed", node.lineno)
+        self.write("environment.member(")
+        self.visit(inner, frame)
+        self.write(f", {names[::-1]!r})")
+        return True
+
+    def _check(self, check: Callable[..., None], node: nodes.Node, *more: Any) -> None:
+        """Report what a check finds, with the line in the template."""
+        try:
+            check(node, *more)
+        except ValueError as error:
+            self.fail(str(error), node.lineno)
 
     def _refuse(self, node: nodes.Node, frame: Frame) -> None:
         tag = {"FromImport": "from", "ScopedEvalContextModifier": "autoescape"}
@@ -205,8 +194,8 @@ def _written(value: Any) -> Any:
 def _paid(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """A filter or a test that spends what its arguments cost, what it is about to add, and what its result costs."""
     first = int(hasattr(function, "jinja_pass_arg"))  # Jinja puts the context or the environment before the value
-    factor = template_filters.SLOW.get(name, 1)
-    added = template_filters.ADDED.get(name)
+    factor = filters.SLOW.get(name, 1)
+    added = filters.ADDED.get(name)
 
     @wraps(function)
     def paid(*args: Any, **options: Any) -> Any:
@@ -223,8 +212,3 @@ def _paid(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return paid
-
-
-def _check_bits(bits: int) -> None:
-    if bits > _MAX_BITS:
-        raise TemplateRuntimeError(f"the template computes a number of more than {MAX_DIGITS:,} digits")

@@ -1,0 +1,1 @@
+"""What `handlers.template` consists of: filters, limits, checks of the source, dates and regular expressions."""
