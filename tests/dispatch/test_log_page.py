@@ -54,7 +54,11 @@ def logged() -> dict[str, Logged]:
 def documented() -> dict[str, tuple[set[str], set[str]]]:
     """The keys and levels in the page's table by name."""
     rows = re.findall(r"^\| `([a-z]+\.[a-z]+)` \| ([A-Z, ]+) \| `([a-z ]+)` \| .* \|$", PAGE, re.MULTILINE)
-    return {name: (set(keys.split()), set(levels.split(", "))) for name, levels, keys in rows}
+    found: defaultdict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
+    for name, levels, keys in rows:
+        found[name][0].update(keys.split())
+        found[name][1].update(levels.split(", "))
+    return dict(found)
 
 
 def test_the_page_lists_exactly_the_events_that_the_code_logs() -> None:
