@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from math import inf
 
+from dispatch.inbox.history import DayHistory
 from dispatch.inbox.leases import MAX_CRASHES
 from dispatch.inbox.rows import ActionRecord
 from dispatch.rules.rule import ALERTS
+from schemas.alert import Alert
 from tests.simulation.handlers import SKEW, SKIPPED, Call
 from tests.simulation.scheduler import START
 from tests.simulation.script import CRASHING_RULE
@@ -51,8 +53,9 @@ def violations(simulation: Simulation, *, stale_reads: bool = False) -> Iterator
     rejected = {record.raw for history in histories for record in history.rejected}
     events = {event.id: event for event in simulation.workload.events}
     yield from _events_recorded_once_or_rejected(events, counts, rejected)
-    alerts = [id for id in counts if id.startswith(("refused", "rejected"))]
+    alerts = [id for id in counts if id.startswith(("refused", "rejected", "failed actions", "failing actions"))]
     yield from _actions_of_matching_rules(events, actions, alerts)
+    yield from _failures_are_reported(histories, actions)
     yield from _actions_end_as_scripted(simulation, actions)
     yield from _recorded_effects_happened(simulation, actions)
     yield from _at_most_skips_only_at_the_limit(simulation, events, actions)
@@ -79,8 +82,9 @@ def _actions_of_matching_rules(events: Events, actions: Actions, alerts: list[st
     expected |= {(alert, ALERTS) for alert in alerts}
     for (event, rule), record in actions.items():
         expected |= {(event, next) for (next, of), ends in FOLLOWS.items() if of == rule and record.status in ends}
-        if record.status == "failed" and rule in UNFOLLOWED:
-            expected.add((event, f"{ALERTS}-{rule}"))
+        alert = (event, f"{ALERTS}-{rule}")  # others are reported by a digest
+        if record.status == "failed" and rule in UNFOLLOWED and alert in actions:
+            expected.add(alert)
     for file in ("other.yaml", "third.yaml"):
         if sum(file in alert for alert in alerts) != 1:
             yield f"alerts about {file}: {alerts}"
@@ -91,6 +95,21 @@ def _actions_of_matching_rules(events: Events, actions: Actions, alerts: list[st
     for (event, rule), record in actions.items():
         if sum(moment.status in ENDED for moment in record.timeline) != 1:
             yield f"{event}: {rule} has not ended once: {[moment.status for moment in record.timeline]}"
+
+
+def _failures_are_reported(histories: list[DayHistory], actions: Actions) -> Iterator[str]:
+    """Each failure that no rule follows is reported once: by an alert of its own, or in the number of a digest."""
+    failed = Counter(rule for (_, rule), r in actions.items() if r.status == "failed" and rule in UNFOLLOWED)
+    reported: Counter[str] = Counter()
+    for _, rule in actions:
+        if rule.startswith(f"{ALERTS}-"):
+            reported[rule.removeprefix(f"{ALERTS}-")] += 1
+    for history in histories:
+        for event in (record.event for record in history.events.values()):
+            if isinstance(event, Alert) and event.data.kind == "failed actions":
+                reported[event.data.rule] += int(event.data.summary.split()[0])
+    if reported != failed:
+        yield f"{failed} have failed, and {reported} are reported"
 
 
 def _actions_end_as_scripted(simulation: Simulation, actions: Actions) -> Iterator[str]:

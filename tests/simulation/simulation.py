@@ -93,14 +93,17 @@ class Simulation:
         return self
 
     def is_idle(self) -> bool:
-        """Is there no delivery, message, open action or deferred match left?"""
+        """Is there no delivery, message, open action, deferred match or unreported failure left?"""
         days = self.inbox.history.days()
+        tallies = {name for state in self.inbox.shared.all("failed|").values() for name in state}
         return (
             not self.event_grid.pending
             and not len(self.actions)
             and not len(self.poison)
             and not any(self.inbox.backlog.open_actions(day) for day in days)
             and not any(True for day in days for _ in self.inbox.backlog.deferred_matches(day))
+            and not any(self.inbox.backlog.markers(day).failed for day in days)
+            and not tallies & {"tally", "alert"}
         )
 
     def figures(self) -> str:
