@@ -7,9 +7,10 @@
   rules once the file is valid. If the file is missing by then it is matched against all rules: they may have moved.
 * Once a day, rows older than the app's retention are deleted (dispatch/inbox/purge.py).
 
-The cost grows with the unfinished work and with the number of days, not with the history. An error in one item does not
-stop the others. A sweep ends before the host would kill it together with its process. It processes the items in random
-order, so that it does not always omit the same ones.
+The cost grows with the unfinished work, not with the history: a sweep visits `MAX_DAYS` days, the current ones and then
+the next others in turn, since events can have any time. An error in one item does not stop the others. A sweep ends
+before the host would kill it together with its process. It processes the items in random order, so that it does not
+always omit the same ones.
 """
 
 import json
@@ -27,12 +28,14 @@ from dispatch.digests import FailingAction
 from dispatch.inbox.actions import MAX_ACTIONS
 from dispatch.inbox.backlog import DeferredMatch, rule_of
 from dispatch.inbox.errors import StorageError
+from dispatch.inbox.keys import UNDATED, is_current
 from dispatch.inbox.tables import Row
 from dispatch.log import log_event
 from dispatch.rules.models import WORKSPACES_FILE
 from dispatch.rules.rule import Rule
 
 GRACE = timedelta(minutes=10)  # after which an overdue action's message counts as lost; a busy queue needs half of it
+MAX_DAYS = 100  # that one sweep visits: those of the default retention, and a few in the future
 MAX_ERRORS = 5  # of storage in one sweep; after more, storage counts as unavailable
 
 T = TypeVar("T")
@@ -57,8 +60,7 @@ class _Sweep:
             alerts.refused_files(self.app)
         with self.collected_errors():
             self.purge()
-        days = self.app.inbox.history.days()
-        for day in self.in_time(random.sample(days, len(days))):
+        for day in self.in_time(self.days()):
             with self.collected_errors():
                 self.sweep_day(day)
         for rule, actions in self.failing.items():
@@ -71,6 +73,23 @@ class _Sweep:
         log_event("sweep.done", **done, refused=refused, left=self.done["left"], errors=len(self.errors))
         if self.errors:
             raise self.errors[0]
+
+    def days(self) -> list[str]:
+        """The days of this sweep, in random order. The next sweep continues after them, even if this one dies."""
+        days, now = self.app.inbox.history.days(), self.app.now()
+        if len(days) > MAX_DAYS:
+            current = [day for day in days if day == UNDATED or is_current(day, now)]
+            others = [day for day in days if day not in current]
+
+            def advance(value: dict[str, str]) -> dict[str, str]:
+                after = [*(day for day in others if day > value.get("after", "")), *others]
+                chosen[:] = after[: MAX_DAYS - len(current)]
+                return {"after": chosen[-1]}
+
+            chosen: list[str] = []
+            self.app.inbox.shared.change("swept", advance, now)
+            days = [*current, *chosen]
+        return random.sample(days, len(days))
 
     def sweep_day(self, day: str) -> None:
         app, backlog = self.app, self.app.inbox.backlog
@@ -95,13 +114,16 @@ class _Sweep:
         return not {*json.loads(str(marker.values["files"]))} <= {*self.app.rules.refused}
 
     def purge(self) -> None:
-        """Delete rows that are older than the app's retention, unless a sweep has done that today."""
+        """Delete rows that are older than the app's retention, unless a sweep has done that today.
+
+        If there are too many days for one sweep, the next one continues.
+        """
         app, now, today = self.app, self.app.now(), f"{self.app.now():%Y-%m-%d}"
-        if app.inbox.shared.all("purged").get("purged") == {"day": today}:
+        state = app.inbox.shared.all("purged").get("purged", {})
+        if state.get("day") == today:
             return
-        purge = app.inbox.purge(now - app.retention, now, lambda: app.now() < self.purge_deadline)
-        if purge.done:
-            app.inbox.shared.change("purged", lambda _: {"day": today}, now)
+        purge = app.inbox.purge(now - app.retention, now, lambda: app.now() < self.purge_deadline, state.get("after"))
+        app.inbox.shared.change("purged", lambda _: {"day": today} if purge.done else {"after": purge.after or ""}, now)
         self.done["purged"] = purge.deleted
 
     def in_time(self, items: Sequence[T]) -> Iterator[T]:

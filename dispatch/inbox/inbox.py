@@ -94,9 +94,11 @@ class Inbox:
             messages += [message for _, message in new]
         return messages
 
-    def purge(self, before: datetime, now: datetime, in_time: Callable[[], bool] = lambda: True) -> Purge:
+    def purge(
+        self, before: datetime, now: datetime, in_time: Callable[[], bool] = lambda: True, after: str | None = None
+    ) -> Purge:
         """Delete what has ended and is older than `before`; see dispatch.inbox.purge."""
-        purge = Purge(self._table, before, now, in_time)
+        purge = Purge(self._table, before, now, in_time, after)
         purge.run()
         return purge
 

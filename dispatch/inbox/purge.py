@@ -5,7 +5,6 @@ actions last changed, not from its own time: a dead letter of last month that wa
 other event of today.
 """
 
-import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from dispatch.inbox.shared_state import PARTITION, value_of
 from dispatch.inbox.tables import MAX_OPERATIONS, Row, Table
 
 MAX_ROWS = 20_000  # deleted by one purge
+MAX_READS = 2_000  # by one purge: a day takes 89
 
 _MIN_DAY_AGE = timedelta(days=1)  # a day whose row in `days` was touched since then may be about to get rows
 
@@ -29,41 +29,47 @@ class Purge:
     before: datetime  # history that is older is deleted
     now: datetime
     in_time: Callable[[], bool] = lambda: True  # is there time left? A sweep must end within functionTimeout
+    after: str | None = None  # the last day that is purged; None: nothing is, and an empty text: the shared state is
     deleted: int = 0
-    done: bool = True  # False: some old history is left for the next purge
+    reads: int = 0
+    done: bool = True  # False: some days are left for the next purge, which continues `after` the last one
 
     def run(self) -> None:
-        """Purge the days before the retention, days in the future, and shared state, until `MAX_ROWS` are deleted.
-
-        The order is random: a day that cannot be purged costs reads each time, and must not block the others.
-        """
+        """Purge shared state, the days before the retention, and days in the future, until a limit is reached."""
         kept = f"{self.before:%Y-%m-%d}", f"{self.now + timedelta(days=2):%Y-%m-%d}"
-        days = [row for row in self.table.read(DAYS, "", "~") if not kept[0] < row.key <= kept[1]]
-        for day in random.sample([*days, None], len(days) + 1):
-            if not self._may_continue():
-                return
-            if day:
-                self._day(day)
-            else:
-                self._shared_state()
+        days = [row for row in self._read(DAYS, "", "~") if not kept[0] < row.key <= kept[1]]
+        if self.after is None:
+            self._shared_state()
+            self.after = ""
+        for day in days:
+            if day.key > self.after:
+                if not (self._may_continue() and self._day(day)):
+                    return
+                self.after = day.key
+
+    def _read(self, partition: str, first: str, last: str) -> list[Row]:
+        self.reads += 1
+        return self.table.read(partition, first, last)
 
     def _may_continue(self) -> bool:
-        self.done = self.done and self.deleted < MAX_ROWS and self.in_time()
+        self.done = self.done and self.deleted < MAX_ROWS and self.reads < MAX_READS and self.in_time()
         return self.done
 
-    def _day(self, listed: Row) -> None:
+    def _day(self, listed: Row) -> bool:
+        """Purge a day. False if a limit was reached before its end."""
         day = listed.key
-        unfinished = {row.key.split("|")[1] for row in self.table.read(day, "!", '"')}
+        unfinished = {row.key.split("|")[1] for row in self._read(day, "!", '"')}
         left = bool(unfinished)
         for first, last in _ranges():
-            rows = self.table.read(day, first, last)
+            rows = self._read(day, first, last)
             old = [group for group in _groups(rows) if self._is_old(group, unfinished)]
             left |= self._delete(day, old) < len(rows)
             if not self._may_continue():
-                return
+                return False
         touched = str(listed.values.get("touched", ""))
         if not left and (not touched or datetime.fromisoformat(touched) < self.now - _MIN_DAY_AGE):
             self._delete(DAYS, [[listed]])
+        return True
 
     def _is_old(self, group: list[Row], unfinished: set[str]) -> bool:
         """May an event and its actions, or a rejected event, be deleted? Rows that cannot be read may not."""
@@ -79,7 +85,7 @@ class Purge:
         return event not in unfinished and ended and all(at < self.before for at in received)
 
     def _shared_state(self) -> None:
-        stale = [row for row in self.table.read(PARTITION, "", "~") if self._is_stale(row)]
+        stale = [row for row in self._read(PARTITION, "", "~") if self._is_stale(row)]
         self._delete(PARTITION, [[row] for row in stale if not (row.key.startswith("lock|") and self._is_held(row))])
 
     def _is_stale(self, row: Row) -> bool:
@@ -92,7 +98,7 @@ class Purge:
     def _is_held(self, lock: Row) -> bool:
         holder = value_of(lock)
         key = f"{holder['event']}|{holder['rule']}"
-        return any(row.values.get("status") not in ENDED for row in self.table.read(holder["day"], key, key + "!"))
+        return any(row.values.get("status") not in ENDED for row in self._read(holder["day"], key, key + "!"))
 
     def _delete(self, partition: str, groups: list[list[Row]]) -> int:
         """Delete rows that have not changed since they were read; returns how many.

@@ -7,7 +7,8 @@
     rejected|<day>|<kind>     how many events of a kind were rejected on a day
     failed|<rule>             when its last alert was sent, and the failed actions that the next one reports
     failing|<rule>            when the last alert said that its actions are being retried without success
-    purged                    the day of the last purge
+    purged                    the day of the last purge, or where it continues
+    swept                     the last day of the last sweep, if there are too many days for one
 
 Nothing has to be released: a value names the action that it lets pass, or the time until which it counts. The names of
 the partition and its columns (``note``, ``changed``, ``keep``) are those of the first release.

@@ -1,5 +1,6 @@
 """The sweep finishes what other functions have left unfinished."""
 
+import json
 import logging
 from contextlib import suppress
 from dataclasses import replace
@@ -12,13 +13,16 @@ from dispatch.act import act
 from dispatch.app import TWO_VERSIONS
 from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.keys import ActionId
 from dispatch.inbox.messages import Message
+from dispatch.inbox.rows import ActionRecord
 from dispatch.inbox.tables import Row
 from dispatch.rules import load
 from dispatch.rules.rule import Rule, Rules
-from dispatch.sweep import GRACE, match_deferred, sweep
+from dispatch.sweep import GRACE, MAX_DAYS, match_deferred, sweep
 from schemas import RunStatusChanged
 from schemas.context import Context
+from tests.kit.faults import WorkerDied
 from tests.kit.storage import CountedCalls
 from tests.kit.world import LEASE, SETTINGS, World, rule, rules
 
@@ -314,3 +318,57 @@ def test_an_unreadable_event_does_not_stop_the_sweep(tmp_path: Path, caplog: pyt
     world.run()
     assert len(world.calls) == 1
     assert "event.unreadable" in caplog.text
+
+
+class TestManyDays:
+    """Events can have any time, so that their days can be many."""
+
+    def calls(self, folder: Path, days: int) -> int:
+        """The requests of one sweep over a table with so many days."""
+        world = World(rules(rule("ring")), folder)
+        for n in range(days):
+            day = f"{world.clock.time - timedelta(days=n):%Y-%m-%d}"
+            world.table.commit("days", Row(day, {"touched": world.clock.time.isoformat()}))
+        storage = CountedCalls(world.table, world.queue)
+        world.app.inbox.shared.change("purged", lambda _: {"day": f"{world.clock.time:%Y-%m-%d}"}, world.clock.time)
+        sweep(replace(world.app, inbox=Inbox(storage, LEASE)))
+        return len(storage.calls)
+
+    def test_the_cost_of_a_sweep_does_not_grow_with_them(self, tmp_path: Path) -> None:
+        few, many, most = (self.calls(tmp_path, days) for days in (150, 1_500, 6_000))
+        assert few == many == most < MAX_DAYS + 10
+
+    def test_every_day_is_visited_in_turn(self, tmp_path: Path) -> None:
+        """Today's actions need not wait for the others, and a sweep that dies does not block the next one."""
+        world = World(rules(rule("ring")), tmp_path)
+        assert EVENT.event_time
+        for n in range(350):
+            time = EVENT.event_time - timedelta(days=7 * n)
+            world.receive(EVENT.model_copy(update={"id": f"e{n}", "event_time": time}))
+        world.queue.messages.clear()
+        world.clock.time += GRACE + timedelta(seconds=1)
+        sent: list[set[str]] = []
+        for n in range(5):
+            with suppress(WorkerDied):
+                sweep(world.app if n != 1 else replace(world.app, queue=Dying()))
+            sent.append({json.loads(text)["day"] for _, text in world.queue.messages})
+            world.queue.messages.clear()
+        assert all(len(days) <= MAX_DAYS for days in sent)
+        assert "2026-11-22" in sent[0]
+        assert len(set().union(*sent)) > 350 - MAX_DAYS
+        for _ in range(5):
+            world.clock.forward(hours=1)
+            sweep(world.app)
+            world.run()
+        assert {record.status for _, record in all_actions(world)} == {"succeeded"}
+
+
+def all_actions(world: World) -> list[tuple[ActionId, ActionRecord]]:
+    return [found for day in world.app.inbox.history.days() for found in world.history(day).actions]
+
+
+class Dying:
+    """A queue whose worker dies."""
+
+    def send(self, message: str, after: timedelta = timedelta()) -> None:
+        raise WorkerDied

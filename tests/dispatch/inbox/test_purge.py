@@ -19,7 +19,7 @@ from dispatch.receive import receive
 from dispatch.sweep import sweep
 from schemas import Event, ModelRegistered, RunStatusChanged
 from tests.kit.faults import CrashAt, WorkerDied
-from tests.kit.storage import Clock, seeded
+from tests.kit.storage import Clock, CountedCalls
 from tests.kit.world import LEASE, Scripted, World, rule, rules
 
 
@@ -202,10 +202,33 @@ def test_days_that_cannot_be_purged_do_not_block_other_days(tmp_path: Path) -> N
     world.queue.messages.clear()
     app = keeping(world)
     app = replace(app, inbox=Inbox(Slow(world.table, world.clock, 0.1), LEASE))
-    with seeded(1):
-        for _ in range(30):
-            app.inbox.purge(world.clock.time - timedelta(days=90), world.clock.time, in_time_of(world))
+    after = None
+    for _ in range(30):
+        purge = app.inbox.purge(world.clock.time - timedelta(days=90), world.clock.time, in_time_of(world), after)
+        after = None if purge.done else purge.after
     assert len([day for day in app.inbox.history.days() if day.startswith("2026-1")]) < 60 - 10
+
+
+def test_purge_makes_a_limited_number_of_reads(tmp_path: Path) -> None:
+    """However many days there are; the following sweeps continue, and one pass a day goes over all of them."""
+    world = world_with(tmp_path, rule("ring", when="[id StringBeginsWith nothing]"))
+    start = EVENT.event_time
+    assert start
+    for n in range(120):
+        world.receive(EVENT.model_copy(update={"id": f"e{n}", "event_time": start - timedelta(days=100 + 30 * n)}))
+    reads: list[int] = []
+    for _ in range(8):
+        storage = CountedCalls(world.table, world.queue)
+        sweep(replace(keeping(world), inbox=Inbox(storage, LEASE)))
+        reads.append(storage.calls.count("read"))
+        world.clock.forward(minutes=5)
+    assert max(reads) < purging.MAX_READS + 250
+    assert reads[-1] < 250 < reads[0]  # the pass of this day has ended
+    world.clock.forward(days=91)
+    for _ in range(8):
+        sweep(keeping(world))
+        world.clock.forward(minutes=5)
+    assert [day for day in world.app.inbox.history.days() if rows(world, day)] == []
 
 
 def in_time_of(world: World) -> Callable[[], bool]:
