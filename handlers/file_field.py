@@ -4,7 +4,8 @@ The name is relative to the folder of the rules file, or else to the app's folde
 dispatch.rules.load passes both as pydantic's validation context, under the key `FOLDERS`.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -72,16 +73,23 @@ class FileName(str):
     def check_folder(self) -> None:
         """Check that this is the name of a folder whose content may be uploaded.
 
-        Raises ValueError, with the name, if it is outside of the folders, is not a folder, or contains a
-        ``local.settings.json``, as the app's own folder does.
+        Raises ValueError, with the name, if it is outside of the folders, is not a folder, contains a
+        ``local.settings.json``, as the app's own folder does, or a link that leads out of the folders: an upload
+        follows links.
         """
         self.check_inside("folder")
         if not self.path.is_dir():
             raise ValueError(f"there is no folder {str(self)!r}; {WHERE}")
-        if (self.path / _SETTINGS).exists():
-            raise ValueError(
-                f"the folder {str(self)!r} contains {_SETTINGS}, whose settings are secret; name another one"
-            )
+        for path, target in _files_and_links(self.path):
+            if target.name.casefold() == _SETTINGS:
+                raise ValueError(
+                    f"the folder {str(self)!r} contains {_SETTINGS}, whose settings are secret; name another one"
+                )
+            if not any(target.is_relative_to(folder) for folder in self.folders):
+                raise ValueError(
+                    f"the folder {str(self)!r} contains the link {path.relative_to(self.path)}, which leads out of the "
+                    "app's folder; replace it by a copy"
+                )
 
     def beside(self, name: str) -> Self:
         """The file or folder of a name that this file contains: relative to its folder."""
@@ -96,6 +104,23 @@ class FileName(str):
             raise ValueError(f"{str(self)!r} is outside of the app's folder; name a {noun} in it, like {example}")
         if self.path.name.casefold() == _SETTINGS:
             raise ValueError(f"{str(self)!r} is {_SETTINGS}, whose settings are secret; name another {noun}")
+
+
+def _files_and_links(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """The files in a folder and everything in it that is a link, each with its path after following links."""
+    seen: set[Path] = set()
+    for where, names, files in os.walk(folder, followlinks=True):
+        here = Path(where)
+        if (resolved := here.resolve()) in seen:  # a circle of links
+            names.clear()
+            continue
+        seen.add(resolved)
+        for name in (*names, *files):
+            path = here / name
+            if path.is_symlink():
+                yield path, path.resolve()
+            elif name in files:
+                yield path, path
 
 
 def path_of(name: str) -> Path:

@@ -39,7 +39,7 @@ class DeploymentCreation:
         if found is None:
             if not plan.settled(state):
                 return plan.poll_again(state, f"the deployment {plan.name} was not found")
-            new = NewDeployment(plan.endpoint, plan.name, plan.model.id, plan.tags)
+            new = NewDeployment(plan.endpoint, plan.name, plan.model.id, plan.tags, state.environment)
             state.operation, state.created = plan.endpoints.create(new), True
         elif plan.created(found):
             state.created = True

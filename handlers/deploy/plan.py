@@ -41,7 +41,8 @@ class Plan:
     registered: ModelRef  # the model version of the event
     model: ModelRef  # the one to deploy: the same, unless the rule names another
     endpoint_of: Callable[[ModelRegistered], str]  # the endpoint for an event, which depends on the model's tags
-    has_code: bool = False
+    serves_any_model: bool = False  # is there an environment, for a model that is neither MLflow nor Triton?
+    environment: str = ""  # the reference to it, whose label is resolved once
     create_endpoint: bool = True
     shares: tuple[int, ...] = (100,)
     bake: timedelta = timedelta()

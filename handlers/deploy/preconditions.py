@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
+from handlers.azure.ml.assets import AssetRef, resolve
 from handlers.azure.ml.names import later
 from handlers.azure.ml.resources import Model, ModelRef
 from handlers.base import GiveUp, Outcome, Skipped
@@ -30,7 +31,8 @@ class Preconditions:
     def check_model(self, state: RolloutState) -> Outcome | None:
         """Skip the model unless its current tags match the rule and no later version supersedes it.
 
-        Raises GiveUp if the model is not found within MODEL_VISIBLE, or needs code that the rule does not have.
+        Raises GiveUp if the model is not found within MODEL_VISIBLE, or needs code that the rule does not have, and
+        RetryLater if the environment has no version that `latest` could stand for.
         """
         plan = self.plan
         state.started_at = state.started_at or plan.now
@@ -48,6 +50,7 @@ class Preconditions:
         if other := self._superseded_by(model):
             return Skipped(f"{plan.registered} is superseded by {other}, which was registered later")
         self._check_code(model)
+        self._resolve_environment(state)
         return None
 
     def _superseded_by(self, model: Model) -> ModelRef | None:
@@ -75,11 +78,17 @@ class Preconditions:
             if found is None:
                 raise GiveUp(f"there is no model {plan.model.id}: register it there, or fix the rule's 'model'")
             model = found
-        if model.needs_code and not plan.has_code:
+        if model.needs_code and not plan.serves_any_model:
             raise GiveUp(
                 f"{plan.model} is of type {model.type or 'unknown'}, which cannot be deployed without code: give the "
                 "rule an environment, code and a scoring_script, or register it as an MLflow model"
             )
+
+    def _resolve_environment(self, state: RolloutState) -> None:
+        """Read which version `latest` stands for, once: every later call of this action uses the same."""
+        if self.plan.environment:
+            ref = AssetRef.parse(self.plan.environment, "environments")
+            state.environment = resolve(self.plan.endpoints.azureml, ref).id
 
     def check_endpoint(self, state: RolloutState) -> Skipped | None:
         """Skip the model if the endpoint serves a later version.

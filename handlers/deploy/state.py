@@ -21,6 +21,7 @@ class RolloutState(StepState):
 
     started_at: datetime | None = None  # the first call
     operation: str = ""  # the URL of the operation that was started last
+    environment: str = ""  # the reference to it, with the version that `latest` stood for
     created: bool = False  # did this action create the deployment?
     endpoint_existed: bool = False  # was there an endpoint before? Creating it again would drop its traffic
     original_traffic: dict[str, int] = Field(default_factory=dict)  # before the roll-out

@@ -140,6 +140,28 @@ def test_local_settings_are_never_sent(app: Path, capsys: pytest.CaptureFixture[
     assert "'..' contains local.settings.json, whose settings are secret" in capsys.readouterr().out
 
 
+def test_folder_with_links_out_of_the_app_is_an_error(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An upload would follow them. Links within the app are followed, also in circles."""
+    code = app / "rules/code"
+    (code / "lib").mkdir(parents=True)
+    (code / "score.py").touch()
+    (code / "lib/back").symlink_to(code)
+    write(app / "rules", "deploy", {**DEPLOY, "code": "code"})
+    assert check(app) == 0
+    (code / "lib/hosts").symlink_to("/etc/hosts")
+    assert check(app) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "the folder 'code' contains the link lib/hosts, which leads out of the app's folder" in out
+
+
+def test_local_settings_deep_in_a_folder_are_never_sent(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (app / "rules/code/deep").mkdir(parents=True)
+    (app / "rules/code/deep/local.settings.json").write_text("{}")
+    write(app / "rules", "deploy", {**DEPLOY, "code": "code"})
+    assert check(app) == 1
+    assert "'code' contains local.settings.json" in capsys.readouterr().out
+
+
 def test_file_that_cannot_be_read_to_an_end_is_an_error(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
     os.mkfifo(app / "rules/pipe.json")
     (app / "rules/large.json").write_text(json.dumps("x" * 1_000_000))

@@ -55,7 +55,7 @@ def _put_endpoint(request: Request) -> Response:
     body = request.body("batch_endpoint")
     busy(request, request.id, f"endpoint {name}")
     _check_location(body, request.workspace)
-    if body["properties"]["authMode"] != "AADToken":
+    if body["properties"]["authMode"].casefold() != "aadtoken":
         raise _bad("Batch endpoints take Microsoft Entra tokens only: authMode must be AADToken.")
     default = (body["properties"].get("defaults") or {}).get("deploymentName")
     if default and request.state.find(f"{request.id}/deployments/{default}") is None:

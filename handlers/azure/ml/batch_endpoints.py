@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from handlers.azure.errors import translated_errors
-from handlers.azure.ml.endpoints import Code, Endpoints, code_arguments
+from handlers.azure.ml.cli.definition import WITH_SETTINGS, Definition, prefixed
+from handlers.azure.ml.endpoints import Endpoints
 from handlers.azure.ml.resources import Answer, Endpoint, NewDeployment
 
 _AUTH = "AADToken"  # the only mode of batch endpoints; the client's default sends aadToken, which is not valid
@@ -18,9 +19,8 @@ class BatchEndpoints(Endpoints):
     collection: ClassVar[str] = "batchEndpoints"
 
     compute: str = ""  # the cluster that jobs run on
-    instance_count: int = 1
+    instance_count: int | None = 1  # None: as the CLI's file has it
     settings: Mapping[str, Any] = field(default_factory=dict)  # of azure.ai.ml's ModelBatchDeploymentSettings
-    code: Code | None = None
 
     def _read(self, body: Mapping[str, Any]) -> Endpoint:
         return Endpoint.batch(body)
@@ -28,10 +28,15 @@ class BatchEndpoints(Endpoints):
     def create_endpoint(self, name: str, tags: Mapping[str, str]) -> str:
         """Start to create an endpoint."""
         with translated_errors():
-            client = self.azureml.client
+            client, definition = self.azureml.client, self.files.endpoint
             from azure.ai.ml.entities import BatchEndpoint
 
-            client.batch_endpoints.begin_create_or_update(BatchEndpoint(name=name, auth_mode=_AUTH, tags=dict(tags)))
+            if definition:
+                values = {"name": name, "tags": {**self.files.endpoint_tags, **tags}}
+                endpoint = definition.load(values)
+            else:
+                endpoint = BatchEndpoint(name=name, auth_mode=_AUTH, tags=dict(tags))
+            client.batch_endpoints.begin_create_or_update(endpoint)
             return self.azureml.transport.operation
 
     def set_traffic(self, endpoint: Endpoint, traffic: Mapping[str, int]) -> str:
@@ -46,18 +51,33 @@ class BatchEndpoints(Endpoints):
             client = self.azureml.client
             from azure.ai.ml.entities import ModelBatchDeployment, ModelBatchDeploymentSettings
 
-            client.batch_deployments.begin_create_or_update(
-                ModelBatchDeployment(
+            deployment = (
+                self._of_file(self.files.deployment, new)
+                if self.files.deployment
+                else ModelBatchDeployment(
                     name=new.name,
                     endpoint_name=new.endpoint,
                     model=new.model,
                     tags=dict(new.tags),
                     compute=self.compute,
                     settings=ModelBatchDeploymentSettings(instance_count=self.instance_count, **self.settings),
-                    **code_arguments(self.code),
+                    **self._code_arguments(new),
                 )
             )
+            client.batch_deployments.begin_create_or_update(deployment)
             return self.azureml.transport.operation
+
+    def _of_file(self, definition: Definition, new: NewDeployment) -> Any:
+        """The deployment of the CLI's file. Older files have the settings at their top level."""
+        nested = definition.loader == WITH_SETTINGS
+        start = "settings." if nested else ""
+        values = self._overrides(new) | {f"{start}{name}": value for name, value in self.settings.items()}
+        if self.compute:
+            values["compute"] = prefixed(self.compute)
+        if self.instance_count:
+            owner = "settings" if nested and not definition.has_resources else "resources"
+            values[f"{owner}.instance_count"] = self.instance_count
+        return definition.load(values)
 
     def delete(self, endpoint: str, name: str) -> str:
         """Start to delete a deployment."""

@@ -3,12 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from azure.core.exceptions import AzureError, HttpResponseError
 
 from handlers.azure.errors import describe, error_text
+from handlers.azure.ml.cli.definition import Definition, prefixed
 from handlers.azure.ml.resources import ENDED_BADLY, Answer, Deployment, Endpoint, NewDeployment, state_of
 from handlers.azure.ml.workspace import AzureML
 from handlers.base import GiveUp, RetryLater
@@ -19,11 +20,24 @@ _FAILED = ("failed", "canceled")  # Azure/azure-resource-manager-rpc, v1.0/async
 
 @dataclass(frozen=True)
 class Code:
-    """The code that serves a model: an environment, a folder or a code asset, and a script in it."""
+    """The code that serves a model: an environment, a folder or a code asset, and a script in it.
+
+    With the CLI's file of a deployment, it replaces that of the file, and any of its parts may be empty.
+    """
 
     environment: str
-    code: str
-    scoring_script: str
+    code: str = ""
+    scoring_script: str = ""
+
+
+@dataclass(frozen=True)
+class Files:
+    """The CLI's files that a rule names, and the texts in them that are templates, rendered for an event."""
+
+    deployment: Definition | None = None
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of the deployment, by path: "tags"
+    endpoint: Definition | None = None
+    endpoint_tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,8 @@ class Endpoints(ABC):
     collection: ClassVar[str]
 
     azureml: AzureML
+    files: Files = field(default_factory=Files)
+    code: Code | None = None
 
     def path(self, endpoint: str, *below: str) -> str:
         """The ARM id of an endpoint, or of a resource below it."""
@@ -134,12 +150,23 @@ class Endpoints(ABC):
                 return error_text(found.get("error")) or f"it is {found['status']}, and the service gives no reason"
         return ""
 
+    def _overrides(self, new: NewDeployment) -> dict[str, Any]:
+        """The values that replace those of the CLI's file of a deployment, by path."""
+        texts: dict[str, Any] = {path: dict(values) for path, values in self.files.texts.items()}
+        texts["tags"] = {**texts.get("tags", {}), **new.tags}
+        values = {"name": new.name, "endpoint_name": new.endpoint, "model": prefixed(new.model), **texts}
+        code = self.code or Code("")
+        if environment := new.environment or code.environment:
+            values["environment"] = prefixed(environment)
+        if code.code:
+            values["code_configuration"] = {"code": code.code, "scoring_script": code.scoring_script}
+        return values
 
-def code_arguments(code: Code | None) -> dict[str, Any]:
-    """The arguments for code of azure-ai-ml's deployment entities."""
-    if code is None:
-        return {}
-    from azure.ai.ml.entities import CodeConfiguration
+    def _code_arguments(self, new: NewDeployment) -> dict[str, Any]:
+        """The arguments for code of azure-ai-ml's deployment entities."""
+        if self.code is None:
+            return {}
+        from azure.ai.ml.entities import CodeConfiguration
 
-    configuration = CodeConfiguration(code=code.code, scoring_script=code.scoring_script)
-    return {"environment": code.environment, "code_configuration": configuration}
+        configuration = CodeConfiguration(code=self.code.code, scoring_script=self.code.scoring_script)
+        return {"environment": new.environment or self.code.environment, "code_configuration": configuration}

@@ -11,7 +11,8 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from handlers.azure import cloud
 from handlers.azure.errors import translated_errors
-from handlers.azure.ml.endpoints import Code, Endpoints, code_arguments
+from handlers.azure.ml.cli.definition import Definition, prefixed
+from handlers.azure.ml.endpoints import Endpoints
 from handlers.azure.ml.quota import quota_problem
 from handlers.azure.ml.resources import Answer, Endpoint, NewDeployment
 
@@ -27,9 +28,8 @@ class OnlineEndpoints(Endpoints):
     instance_type: str | None = None  # required, except on Kubernetes
     instance_count: int = 1
     auth: str = ""  # aad_token, key or aml_token; empty: see `_auth`
-    public: bool = True  # whether the internet can reach it
+    public: bool | None = None  # can the internet reach it? None: as the CLI's file has it, else yes
     compute: str = ""  # the Kubernetes cluster; empty for managed endpoints
-    code: Code | None = None
     environment_variables: Mapping[str, str] = field(default_factory=dict)
 
     def _read(self, body: Mapping[str, Any]) -> Endpoint:
@@ -42,13 +42,26 @@ class OnlineEndpoints(Endpoints):
             from azure.ai.ml.entities import KubernetesOnlineEndpoint, ManagedOnlineEndpoint
 
             same: dict[str, Any] = {"name": name, "auth_mode": self._auth, "tags": dict(tags)}
-            access = "Enabled" if self.public else "Disabled"  # the schema's spelling: the client sends it unchanged
-            client.online_endpoints.begin_create_or_update(
-                KubernetesOnlineEndpoint(**same, compute=self.compute)
-                if self.compute
-                else ManagedOnlineEndpoint(**same, public_network_access=access)
-            )
+            access = "Disabled" if self.public is False else "Enabled"  # the schema's spelling: sent unchanged
+            endpoint: Any
+            if self.files.endpoint:
+                endpoint = self._endpoint_of_file(self.files.endpoint, name, tags)
+            elif self.compute:
+                endpoint = KubernetesOnlineEndpoint(**same, compute=self.compute)
+            else:
+                endpoint = ManagedOnlineEndpoint(**same, public_network_access=access)
+            client.online_endpoints.begin_create_or_update(endpoint)
             return self.azureml.transport.operation
+
+    def _endpoint_of_file(self, definition: Definition, name: str, tags: Mapping[str, str]) -> Any:
+        values: dict[str, Any] = {"name": name, "tags": {**self.files.endpoint_tags, **tags}}
+        if self.auth:
+            values["auth_mode"] = self.auth
+        if self.compute:
+            values["compute"] = prefixed(self.compute)
+        elif self.public is not None:
+            values["public_network_access"] = "enabled" if self.public else "disabled"
+        return definition.load(values)
 
     @property
     def _auth(self) -> str:
@@ -84,8 +97,10 @@ class OnlineEndpoints(Endpoints):
             from azure.ai.ml.entities import KubernetesOnlineDeployment, ManagedOnlineDeployment
 
             kind = KubernetesOnlineDeployment if self.compute else ManagedOnlineDeployment
-            client.online_deployments.begin_create_or_update(
-                kind(
+            deployment = (
+                self._deployment_of_file(self.files.deployment, new)
+                if self.files.deployment
+                else kind(
                     name=new.name,
                     endpoint_name=new.endpoint,
                     model=new.model,  # the id: for a Model, the client would request its datastore
@@ -93,10 +108,21 @@ class OnlineEndpoints(Endpoints):
                     instance_type=self.instance_type,
                     instance_count=self.instance_count,
                     environment_variables=dict(self.environment_variables),
-                    **code_arguments(self.code),
+                    **self._code_arguments(new),
                 )
             )
+            client.online_deployments.begin_create_or_update(deployment)
             return self.azureml.transport.operation
+
+    def _deployment_of_file(self, definition: Definition, new: NewDeployment) -> Any:
+        values = self._overrides(new) | {"instance_count": self.instance_count}
+        if self.environment_variables:
+            values["environment_variables"] = {**values.get("environment_variables", {}), **self.environment_variables}
+        if self.instance_type:
+            values["instance_type"] = self.instance_type
+        if self.compute:
+            values["type"] = "kubernetes"
+        return definition.load(values)
 
     def delete(self, endpoint: str, name: str) -> str:
         """Start to delete a deployment."""

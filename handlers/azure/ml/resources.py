@@ -172,6 +172,7 @@ class NewDeployment:
     name: str
     model: str  # its id
     tags: Mapping[str, str]
+    environment: str = ""  # the version that `latest` stands for; empty: as the settings name it
 
 
 @dataclass(frozen=True, slots=True)

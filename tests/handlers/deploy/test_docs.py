@@ -10,7 +10,8 @@ from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from handlers.azure.cloud import METADATA, SETTING
 from handlers.deploy import limits
-from handlers.deploy.handler import INSTANCE_TYPE, Batch, Deploy
+from handlers.deploy.handler import INSTANCE_TYPE, Deploy
+from handlers.deploy.settings import Batch
 from handlers.deploy.steps import steps_of
 from handlers.duration import format_duration
 from handlers.errors import PROPAGATION

@@ -97,7 +97,7 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"workspace": "churn-test"}, "there is no workspace 'churn-test' in rules/workspaces.yaml, which has churn-prod"),
     ({"workspace": "/subscriptions/x"}, "a workspace's ARM id"),
     ({"workspace": 7}, "the name of a workspace"),
-    ({"batch": {}}, "Field required"),
+    ({"batch": {}}, "a batch deployment needs the cluster that its jobs run on: write batch: { compute"),
     ({"batch": {"compute": "c"}, "smoke_test": "samples/churn-request.json"}, "a batch endpoint has no smoke_test"),
     ({"batch": {"compute": "c"}, "traffic": [100]}, "a batch endpoint has no traffic"),
     ({"batch": {"compute": "c"}, "compute": "k8s"}, "a batch endpoint has no compute"),
