@@ -84,6 +84,22 @@ def failing_update(azure: Azure) -> None:
     azure.faults.fail_update("churn", "no healthy replica")
 
 
+def newer_environment(azure: Azure) -> None:
+    """While version 8 is rolled out, a newer environment is registered than the one that `latest` stood for."""
+    azure.assets.add_environment("serving", "3", serves=True)
+    created = f"PUT {ENDPOINT}"
+    azure.calls.after(
+        lambda call: (
+            azure.assets.add_environment("serving", "4") if call.target == created and not _four(azure) else None
+        )
+    )
+
+
+def _four(azure: Azure) -> bool:
+    return azure.state.find(f"{PROD}/environments/serving/versions/4") is not None
+
+
+FILES = {"deployment": "samples/rules/deployments/churn.yml", "environment": "azureml:serving@latest"}
 SCENARIOS = (
     Scenario("first", "succeeded", {"8": 100}, {}, "churn:8 serves churn", nothing),
     Scenario("next", "succeeded", {"8": 100}, {"traffic": [50, 100], "keep": 0}, "churn:8 serves churn", seven),
@@ -97,6 +113,7 @@ SCENARIOS = (
         bad_under_load,
     ),
     Scenario("fail-update", "failed", {"7": 100}, {}, "BadRequest: no healthy replica", failing_update, repeats=True),
+    Scenario("files", "succeeded", {"8": 100}, FILES, "churn:8 serves churn", newer_environment),
 )
 
 
@@ -140,6 +157,10 @@ def check(site: Site, scenario: Scenario, writes: list[str]) -> None:
     assert site.traffic() == scenario.traffic
     assert site.versions() == sorted(scenario.traffic)
     assert (without_repeats(site) if scenario.repeats else site.writes()) == writes
+    if scenario.name == "files":
+        properties = site.azure.endpoints.deployments("churn")[EIGHT]["properties"]
+        assert properties["environmentId"].endswith("/serving/versions/3")
+        assert properties["environmentVariables"] == {"MODEL_VERSION": "8"}
 
 
 def without_repeats(site: Site) -> list[str]:
@@ -177,6 +198,7 @@ def test_a_run_without_a_crash_creates_and_deletes_each_deployment_once(
         "bad-container": [PUT_EIGHT, DELETE_EIGHT],
         "bad-under-load": [PUT_EIGHT, PUT_TRAFFIC, PUT_TRAFFIC, DELETE_EIGHT],
         "fail-update": [PUT_EIGHT, PUT_TRAFFIC, PUT_TRAFFIC, DELETE_EIGHT],
+        "files": [PUT_TRAFFIC, PUT_EIGHT, PUT_TRAFFIC],
     }
 
 
@@ -196,7 +218,14 @@ def test_a_crash_after_a_write_repeats_nothing_though_reads_are_stale(
 ) -> None:
     """One write of each kind: creation of an endpoint and of a deployment, each change of traffic, each deletion."""
     writes = measured[scenario.name][0]
-    points = {"first": (1, 3), "bad-container": (1, 2), "bad-under-load": (3,), "next": (4,), "fail-update": (3,)}
+    points = {
+        "first": (1, 3),
+        "bad-container": (1, 2),
+        "bad-under-load": (3,),
+        "next": (4,),
+        "fail-update": (3,),
+        "files": (2,),
+    }
     for nth in points[scenario.name]:
         reads = 5 if (scenario.name, nth) == ("bad-container", 1) else 2
         with running(with_stale_reads(scenario, reads), crash := CrashAtWrite(nth), monkeypatch) as site:

@@ -34,10 +34,10 @@ def rules(tmp_path: Path) -> Rules:
 
 def test_rules_of_the_page_load_and_plan(rules: Rules) -> None:
     assert rules.errors == ()
-    assert len(BLOCKS) == 7
+    assert len(BLOCKS) == 8
     event = ModelRegistered.example(model_name="churn", model_version="7", model_tags={"stage": "production"})
     plans = {name: rule.handler.plan(event) for name, rule in rules.by_name.items() if isinstance(rule.handler, Deploy)}
-    assert len(plans) == 7
+    assert len(plans) == 8
     assert all(plan.startswith("deploy ") for plan in plans.values()), plans
 
 
