@@ -79,13 +79,6 @@ def _discriminator(validator: Any, discriminator: Mapping[str, Any], instance: A
         yield from validator.descend(instance, {"$ref": mapping[kind]})
 
 
-def _enum(_: Any, words: list[Any], instance: Any, __: _Schema) -> _Errors:
-    """The service ignores the case of letters: the CLI sends ``disabled`` and ``aadToken``."""
-    plain = [word.casefold() if isinstance(word, str) else word for word in words]
-    if (instance.casefold() if isinstance(instance, str) else instance) not in plain:
-        yield ValidationError("is not one of the words", validator="enum", validator_value=words, instance=instance)
-
-
 def _is_integer(_: Any, value: Any) -> bool:
     """JSON Schema takes 1.0 for an integer; the service does not."""
     return isinstance(value, int) and not isinstance(value, bool)
@@ -99,7 +92,6 @@ _KEYWORDS: Mapping[str, Callable[..., _Errors]] = {
     "properties": _properties,
     "additionalProperties": _additional,
     "discriminator": _discriminator,
-    "enum": _enum,
 }
 _Validator: Any = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator, _KEYWORDS, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)

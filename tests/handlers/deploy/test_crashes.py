@@ -87,16 +87,13 @@ def failing_update(azure: Azure) -> None:
 def newer_environment(azure: Azure) -> None:
     """While version 8 is rolled out, a newer environment is registered than the one that `latest` stood for."""
     azure.assets.add_environment("serving", "3", serves=True)
-    created = f"PUT {ENDPOINT}"
-    azure.calls.after(
-        lambda call: (
-            azure.assets.add_environment("serving", "4") if call.target == created and not _four(azure) else None
-        )
-    )
+    added: list[str] = []
 
+    def add(call: Any) -> None:
+        if call.target == PUT_TRAFFIC and not added:
+            added.append(azure.assets.add_environment("serving", "4"))
 
-def _four(azure: Azure) -> bool:
-    return azure.state.find(f"{PROD}/environments/serving/versions/4") is not None
+    azure.calls.after(add)
 
 
 FILES = {"deployment": "samples/rules/deployments/churn.yml", "environment": "azureml:serving@latest"}
