@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Literal, Self
 
 from schemas.envelope import open_envelope
-from schemas.events.base import Event, EventData, Rows
+from schemas.events.base import Event, EventData
 from schemas.fields import RequiredText
 from schemas.plain import read_plain
 
@@ -65,8 +65,8 @@ class Alert(Event):
 
     @property
     def about(self) -> str:
-        """What the alert is about, such as a file or a rule."""
-        return self.subject
+        """The rule that the alert is about, or the file or the kind of events."""
+        return f"rule {self.data.rule}" if self.data.rule else self.subject
 
     @property
     def headline(self) -> str:
@@ -74,11 +74,9 @@ class Alert(Event):
         return self.data.summary
 
     @property
-    def rows(self) -> Rows:
-        """The kind of the alert, its app and its rule, its details and what to do, line by line."""
-        data = self.data
-        named = ("Alert", data.kind), ("App", data.app), ("Rule", data.rule)
-        return *named, *(("", line) for line in data.details), *(("What to do", line) for line in data.to_do)
+    def lead(self) -> tuple[str, ...]:
+        """The details, line by line."""
+        return self.data.details
 
     @property
     def is_bad_news(self) -> bool:

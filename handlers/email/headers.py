@@ -22,17 +22,16 @@ _LABEL = 60  # characters of the rule and of the app in a List-Id, which has at 
 
 
 def app_name(environment: Mapping[str, str] = os.environ) -> str:
-    """The name of this function app, with its deployment slot unless that is Production; else the host's name."""
+    """The name of this function app, with its deployment slot unless that is Production; else the host's."""
     site, slot = environment.get("WEBSITE_SITE_NAME", ""), environment.get("WEBSITE_SLOT_NAME", "")
     if not site:
-        return socket.gethostname()
+        return environment.get("WEBSITE_HOSTNAME") or socket.gethostname()
     return f"{site}-{slot}" if slot and slot.lower() != "production" else site
 
 
 def headers_of(event: Event, action: Action, domain: str) -> dict[str, str]:
     """The headers of a mail by name: one line each, bounded, and without encoded words. `domain` is the sender's."""
-    view = event.view()
-    workspace, result = view["workspace"], view.get("result") or {}
+    workspace, result = event.added("workspace"), event.added("result") or {}
     thread = _thread_id(event, domain)
     values = {
         "In-Reply-To": thread,

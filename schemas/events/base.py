@@ -129,6 +129,11 @@ class Event(WireModel):
         return f"{self.event_type.rpartition('.')[2]} {self.object}"
 
     @property
+    def lead(self) -> tuple[str, ...]:
+        """The lines under the headline of a mail: why it happened, or with which result."""
+        return ()
+
+    @property
     def rows(self) -> Rows:
         """Names and values that describe the object in a mail. A row whose value is None is left out."""
         return ()

@@ -101,7 +101,7 @@ class RunEvent(Event):
     def rows(self) -> Rows:
         """The run and its experiment."""
         data = self.data
-        return ("Run", data.run_id), ("Experiment", data.experiment_name), ("Run type", data.run_type)
+        return ("Run", data.run_id), ("Experiment", data.experiment_name)
 
     @property
     def tags(self) -> Tags:

@@ -54,8 +54,16 @@ class RunStatusChanged(RunEvent):
         return f"Run {self.data.run_id}{changed}{self.in_experiment}"
 
     @property
+    def lead(self) -> tuple[str, ...]:
+        """Where the reason of a failure is: the event does not have it."""
+        failed = self.data.run_status.lower() == "failed"
+        return ("Azure ML does not publish the reason: the page of the run has the error and the logs.",) * failed
+
+    @property
     def rows(self) -> Rows:
-        """The status, the run and its experiment."""
+        """The status, the run and its experiment; of a run that found drift, only the experiment."""
+        if self.drift:
+            return (("Experiment", self.data.experiment_name),)
         return ("Status", self.data.run_status), *super().rows
 
     @property

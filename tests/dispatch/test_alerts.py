@@ -16,6 +16,7 @@ from dispatch.rules import load
 from dispatch.sweep import sweep
 from handlers.base import Action
 from handlers.email.content import Content
+from handlers.email.headers import app_name
 from schemas import RunStatusChanged, UnknownEventType, parse_event
 from schemas.alert import Alert
 from tests.kit.storage import NOW
@@ -272,14 +273,14 @@ def test_the_mail_of_an_alert_has_its_summary_and_details_only() -> None:
     """An alert has neither a workspace nor a time."""
     alert = Alert.of("refused rules", "rules/a.yaml 1", "rules/a.yaml is refused", ["rules/a.yaml:1:1: <b>&", "more"])
     content, action = Content(), Action(rule="-alerts", source="rules/workspaces.yaml:9")
-    assert content.render_subject(alert) == "[azureml-events] rules/a.yaml is refused"
+    assert content.render_subject(alert) == f"[{app_name()}] rules/a.yaml is refused"
     text = content.render_text(alert, action)
     assert "rules/a.yaml:1:1: <b>&" in text
     assert "more" in text
     assert "Workspace" not in text
     html = content.render_html(alert, action)
     assert "rules/a.yaml:1:1: &lt;b&gt;&amp;" in html
-    assert "#c62828" in html
+    assert "#d32f2f" in html
 
 
 @pytest.mark.parametrize("folder", ["rules", "samples/rules"])

@@ -48,7 +48,7 @@ class MailService:
     error: dict[str, str] = field(default_factory=lambda: {"code": "EmailDropped", "message": "dropped after attempts"})
 
     def send(self, operation: str, message: Any) -> Reply:
-        if problem := _problem(operation, message) or self._undocumented(message["headers"]):
+        if problem := _problem(operation, message) or self._undocumented(message.get("headers", {})):
             return Reply(400, {"error": {"code": "BadRequest", "message": problem}})
         self.sent.setdefault(operation, message)
         location = f"{self.url}/emails/operations/{operation}?api-version=2025-09-01"
@@ -164,7 +164,7 @@ def _problem(operation: str, message: Any) -> str:
         return f"unknown fields: {unknown}"
     if not message["recipients"].get("to") or not message["content"].get("subject"):
         return "no recipient, or no subject"
-    if not all(value.isprintable() and value.isascii() for value in message["headers"].values()):
+    if not all(value.isprintable() and value.isascii() for value in message.get("headers", {}).values()):
         return f"headers: {message['headers']}"
     addresses = [entry["address"] for entries in message["recipients"].values() for entry in entries]
     addresses += [entry["address"] for entry in message.get("replyTo", ())]

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from dispatch.guards.event_order import Position, object_of
-from handlers.email.summary import headline, sections
+from handlers.base import Action
+from handlers.email.default.summary import summarize
 from handlers.lineage import lineage_of
 from samples.generate import samples
 from samples.reference import reference
@@ -84,10 +85,11 @@ def test_a_mail_about_a_new_type_has_its_headline_and_rows(blob_created: type[Ev
     """Beside what every mail has."""
     event = blob_created.example()
     url = "https://churnlanding.blob.core.windows.net/exports/churn.csv"
-    assert headline(event) == f"Blob {url} created"
-    [section] = sections(event)
-    assert section.rows[:3] == (("Event", "BlobCreated"), ("Blob", url), ("Type", "text/csv"))
-    assert ("Workspace", "churnlanding") in section.rows
+    summary = summarize(event, Action())
+    assert summary.headline == f"Blob {url} created"
+    assert summary.facts == ("churnlanding", "2026-11-22 07:30 UTC")
+    [section] = summary.sections
+    assert section.rows == (("Type", "text/csv"),)
 
 
 def test_events_of_a_new_type_have_an_order(blob_created: type[Event]) -> None:

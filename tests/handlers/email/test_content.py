@@ -14,10 +14,10 @@ ACTION = Action(rule="mail-failed-runs", source="rules/churn.yaml:12")
 DEFAULT = Content()
 
 
-def test_bad_news_is_red() -> None:
-    red, failed = "#c62828", RunStatusChanged.example(run_status="failed")
+def test_bad_news_is_red_and_drift_is_amber() -> None:
+    red, failed = "#d32f2f", RunStatusChanged.example(run_status="failed")
     assert red in DEFAULT.render_html(failed, ACTION)
-    assert red in DEFAULT.render_html(RunStatusChanged.example(**MODEL_MONITOR_BREACH), ACTION)
+    assert "#c77700" in DEFAULT.render_html(RunStatusChanged.example(**MODEL_MONITOR_BREACH), ACTION)
     assert red not in DEFAULT.render_html(RunCompleted.example(), ACTION)
 
 

@@ -36,10 +36,12 @@ def test_rules_on_the_page_work(rule: dict[str, Any]) -> None:
 
 
 def test_page_shows_the_default_mail() -> None:
-    workspace = {"name": "churn-prod", "labels": {"env": "prod"}}
+    workspace = {"name": "churn-prod", "labels": {"env": "prod"}, "timezone": "Europe/Berlin"}
     event = Context(RunStatusChanged.example(), workspace).event_for_handler()
     [text] = re.findall(r"```text\n(.*?)\n```", PAGE, re.DOTALL)
-    assert Content().render_text(event, Action()).startswith(f"{text}\n\n{event.studio_url}\n\n-- \n")
+    link = str(event.studio_url)
+    text = text.replace(f"{link.partition('=')[0]}=…", link)
+    assert Content().render_text(event, Action()).startswith(f"{text}\n\n-- \n")
     assert f"`{Content().render_subject(event)}`" in TEXT
 
 

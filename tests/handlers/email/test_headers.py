@@ -59,6 +59,7 @@ def test_alerts_have_a_list_of_their_own() -> None:
         ({"WEBSITE_SITE_NAME": "func-ml", "WEBSITE_SLOT_NAME": "Production"}, "func-ml"),
         ({"WEBSITE_SITE_NAME": "func-ml"}, "func-ml"),
         ({"WEBSITE_SITE_NAME": "func-ml", "WEBSITE_SLOT_NAME": "staging"}, "func-ml-staging"),
+        ({"WEBSITE_HOSTNAME": "localhost:7071"}, "localhost:7071"),
         ({}, socket.gethostname()),
     ],
 )

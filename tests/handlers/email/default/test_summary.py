@@ -4,6 +4,7 @@ import pytest
 
 from handlers.base import Action, Result
 from handlers.email.content import Content
+from handlers.email.default.summary import Section, Summary, summarize
 from schemas import (
     EVENT_TYPES,
     Context,
@@ -37,16 +38,17 @@ def test_mail_describes_every_event_type(kind: type[Event]) -> None:
     page = Page(html)
     assert subject.startswith("[churn-prod] ")
     assert event.event_time is not None
+    words = " ".join(text.split())
     for expected in (
         event.event_type.rpartition(".")[2],
         "churn-prod (env prod, team churn)",
         event.object,
-        f"{event.event_time:%Y-%m-%d %H:%M:%S UTC}",
+        f"{event.event_time:%Y-%m-%d %H:%M UTC}",
         "Sent by rule mail-failed-runs (rules/churn.yaml:12)",
         event.id,
         str(ACTION.key),
     ):
-        assert expected in text
+        assert expected in words
         assert expected in page.text
     assert event.studio_url
     assert event.studio_url in text
@@ -81,16 +83,126 @@ def test_subject_says_what_happened(event: Event, subject: str) -> None:
 
 
 def test_mail_of_a_follow_up_rule_has_the_result() -> None:
-    result = Result("deploy-churn", "failed", "ResourceNotReady", {"endpoint": "churn"})
+    result = Result("deploy-churn", "failed", "ResourceNotReady", {"endpoint": "churn-eu"})
     event = Context(ModelRegistered.example(), WORKSPACE, result.view()).event_for_handler()
-    assert DEFAULT.render_subject(event) == "[churn-prod] deploy-churn failed: Model churn:7 registered"
+    assert DEFAULT.render_subject(event) == "[churn-prod] deploy-churn failed for model churn:7"
     text, page = DEFAULT.render_text(event, ACTION), Page(DEFAULT.render_html(event, ACTION))
-    for expected in ("deploy-churn", "failed", "ResourceNotReady", "endpoint"):
+    for expected in ("deploy-churn", "failed", "ResourceNotReady", "endpoint", "churn-eu"):
         assert expected in text
         assert expected in page.text
 
 
+def summary(event: Event, result: Result | None = None, action: Action = ACTION, **workspace: str) -> Summary:
+    context = Context(event, {**WORKSPACE, **workspace}, result.view() if result else None)
+    return summarize(context.event_for_handler(), action)
+
+
+def test_result_comes_first() -> None:
+    """Then the facts. The button opens what was created; the rest is below."""
+    link = "https://ml.azure.com/endpoints/realtime/churn/detail"
+    model = f"{ModelRegistered.example().topic}/models/churn/versions/7"
+    details = {"endpoint": "churn", "deployment": "churn-7-a1", "model": model, "link": link}
+    result = Result("deploy-churn", "succeeded", "churn:7 serves churn, by the deployment churn-7-a1", details)
+    found = summary(ModelRegistered.example(), result)
+    assert found.headline == "churn:7 serves churn, by the deployment churn-7-a1"
+    assert found.lead == ()
+    assert found.facts == ("rule deploy-churn succeeded", "churn-prod (env prod, team churn)", "2026-11-22 08:42 UTC")
+    assert found.button == ("Open the endpoint", link)
+    assert found.sections[0] == Section("Result", (("model", "workspaces/churn-prod/models/churn/versions/7"),))
+    assert found.tone == "good"
+
+
+def test_reason_of_a_failure_comes_first() -> None:
+    link = "https://ml.azure.com/runs/mle-1-retrain?wsid=x"
+    failed = Result("retrain", "failed", f"job mle-1-retrain failed: there is no version 12. {link}")
+    found = summary(DatasetDriftDetected.example(), failed)
+    assert found.subject == "[churn-prod] retrain failed for monitor churn-drift"
+    assert found.headline == "Job mle-1-retrain failed"
+    assert found.lead == ("There is no version 12.",)
+    assert found.facts[0] == "rule retrain failed"
+    assert "monitor churn-drift" in found.facts
+    assert found.button == ("Open the run", link)
+    assert found.tone == "bad"
+
+
+def test_mail_about_a_failed_run_says_where_the_reason_is() -> None:
+    [line] = summary(RunStatusChanged.example()).lead
+    assert "does not publish the reason" in line
+    assert summary(RunStatusChanged.example(run_status="Running")).lead == ()
+
+
+def test_time_is_in_the_zone_of_the_workspace() -> None:
+    def when(zone: str, time: str) -> str:
+        return summary(RunCompleted.example(event_time=time), timezone=zone).facts[-1]
+
+    assert when("Europe/Berlin", "2026-11-22T09:12:44Z") == "2026-11-22 10:12 CET"
+    assert when("Europe/Berlin", "2026-07-22T23:30:00Z") == "2026-07-23 01:30 CEST"
+    assert when("UTC", "2026-11-22T09:12:44Z") == "2026-11-22 09:12 UTC"
+
+
+@pytest.mark.parametrize(
+    ("tags", "fact"),
+    [
+        ({"owner": "alice@example.com", "created_by": "bob"}, "owner alice@example.com"),
+        ({"createdBy": "bob"}, "by bob"),
+        ({"mlflow.user": "carol"}, "by carol"),
+        ({"owner": " "}, None),
+        ({"owner": ["a"]}, None),
+    ],
+)
+def test_facts_name_a_person(tags: dict[str, object], fact: str | None) -> None:
+    facts = summary(RunCompleted.example(run_tags=tags)).facts
+    assert [line for line in facts if line.startswith(("owner", "by"))] == ([fact] if fact else [])
+
+
+def test_preview_does_not_repeat_the_subject() -> None:
+    found = summary(RunStatusChanged.example())
+    assert found.preview.startswith("Azure ML does not publish")
+    assert "churn-prod (env prod, team churn)" in found.preview
+
+
+def test_noise_is_left_out() -> None:
+    """Rows that the headline has, tags of Azure ML and MLflow, the properties of a run, ids of Azure."""
+    tags = {"team": "churn", "azureml.pipelineComponent": "x", "_azureml.Run": "x", "mlflow.source.git.commit": "x"}
+    found = summary(RunStatusChanged.example(run_tags=tags))
+    assert found.sections == (Section("Tags", (("team", "churn"),)),)
+    assert "rg-ml-prod" not in str(found.sections) + str(found.facts)
+
+
+def test_properties_of_a_model_are_listed() -> None:
+    assert Section("Properties", (("auc", "0.871"),)) in summary(ModelRegistered.example()).sections
+
+
+def test_short_value_in_a_longer_word_is_not_left_out() -> None:
+    result = Result("deploy", "succeeded", "churn:7 serves churn now", {"replicas": "7", "percent": "100"})
+    [section] = [each for each in summary(RunCompleted.example(), result).sections if each.title == "Result"]
+    assert section.rows == (("replicas", "7"), ("percent", "100"))
+
+
+def test_event_type_without_wording_of_its_own_gets_a_thread_by_its_object() -> None:
+    raw = RunStatusChanged.example().wire() | {"eventType": "Microsoft.MachineLearningServices.Later", "data": {}}
+    assert UnknownEvent.model_validate(raw).about == "thing-1"
+
+
 # Drift
+
+
+def test_drift_is_a_warning_and_links_to_the_monitors() -> None:
+    """Not a failure: neither the status of the monitor's step nor its id are shown."""
+    found = summary(RunStatusChanged.example(**MODEL_MONITOR_BREACH))
+    assert found.tone == "warning"
+    assert found.button
+    assert found.button.label == "Open model monitoring"
+    assert found.button.url.startswith("https://ml.azure.com/monitoring?wsid=/subscriptions/")
+    assert found.sections == (Section("Details", (("Experiment", "churn-monitor"),)),)
+    assert MODEL_MONITOR_BREACH["run_id"] not in str(found)
+
+
+def test_drift_of_a_dataset_monitor_links_to_its_run() -> None:
+    found = summary(DatasetDriftDetected.example(), timezone="Europe/Berlin")
+    assert found.tone == "warning"
+    assert found.lead == ("In the data from 2026-11-15 01:00 CET to 2026-11-22 01:00 CET",)
+    assert found.button == ("Open the run of the monitor", DatasetDriftDetected.example().studio_url)
 
 
 def test_breach_of_a_model_monitor_lists_the_violations() -> None:
@@ -107,13 +219,13 @@ def test_breach_of_a_model_monitor_lists_the_violations() -> None:
 def test_breach_message_that_cannot_be_parsed_is_shown() -> None:
     tags = {BREACH_TAG: "something is off\nwith the data"}
     event = RunStatusChanged.example(run_tags=tags)
-    assert "Message  something is off with the data" in DEFAULT.render_text(event, ACTION)
+    assert "\n\nsomething is off with the data\n\n" in DEFAULT.render_text(event, ACTION)
 
 
 def test_missing_values_of_a_violation_are_unknown() -> None:
     breach = 'The signal \'s\' has failed [\'{"group":"age","metric_value":null}\']'
     event = RunStatusChanged.example(run_tags={BREACH_TAG: breach})
-    assert "age     metric unknown, threshold unknown" in DEFAULT.render_text(event, ACTION)
+    assert "age: metric unknown, threshold unknown" in DEFAULT.render_text(event, ACTION)
 
 
 def violations(count: int) -> Event:
@@ -125,9 +237,9 @@ def violations(count: int) -> Event:
 
 def test_mail_counts_the_violations_that_it_does_not_list() -> None:
     text = DEFAULT.render_text(violations(2_000), ACTION)
-    assert "f23 " in text
-    assert "f24 " not in text
-    assert "and 1976 more" in text
+    assert "f9: " in text
+    assert "f10: " not in text
+    assert "and 1990 more" in text
 
 
 def test_mail_about_many_violations_reads_and_formats_few() -> None:

@@ -1,0 +1,1 @@
+"""The default text and HTML of a mail, for every event type."""
