@@ -22,6 +22,7 @@ from mlevents.commands.demo.deliveries import deliver, deliveries, differences
 from mlevents.console import Console
 from mlevents.local.app import LocalApp
 from mlevents.local.mailbox import Mail
+from mlevents.local.options import FOLDER
 from mlevents.local.running import FAILURES
 
 LONGEST = 120.0  # seconds until every action has settled; a second is usual
@@ -62,7 +63,8 @@ def _demo(app: Path, console: Console) -> int:
         "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",  # host.json has five seconds
     }
     console.print("Starting the function app, Azurite, a mailbox and an emulated Azure ML …")
-    with LocalApp(app, settings=settings, settings_file=example, azure=True) as local:
+    folder = app / FOLDER / "demo"  # apart from the mails of `mlevents start`
+    with LocalApp(app, settings=settings, settings_file=example, folder=folder, azure=True) as local:
         console.print(f"Listening at {local.url} after {time.monotonic() - started:.1f} s. Delivering:")
         console.print()
         todo = list(deliveries(app / "samples"))

@@ -250,6 +250,20 @@ def test_the_demo_without_node_tells_what_to_install() -> None:
     assert len(started.lines) == 2
 
 
+def test_the_demo_keeps_its_mails_apart_from_those_of_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise its dozens of mails stand between those that a user wants to see."""
+    given: dict[str, object] = {}
+
+    def not_started(app: Path, **options: object) -> None:
+        given.update(options, app=app)
+        raise OSError("no app in this test")
+
+    monkeypatch.setattr("mlevents.commands.demo.demo.LocalApp", not_started)
+    assert main(["demo"]) == 1
+    assert given["app"] == ROOT
+    assert given["folder"] == ROOT / ".mlevents" / "demo"
+
+
 @pytest.mark.soak  # continuous integration runs the demo beside the tests
 @pytest.mark.timeout(300)
 def test_the_demo_uses_no_real_server_that_the_shell_names() -> None:
