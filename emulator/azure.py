@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -44,10 +45,14 @@ class Azure:
     """Azure, within a ``with`` block.
 
     `workspaces` are ARM ids; methods that take a `workspace`, by name or id, default to the first. `storage` is the
-    connection string of the storage account for uploads.
+    connection string of the storage account for uploads. `folder` is for certificates: what an emulator that was killed
+    has left there is deleted. By default, it is a temporary one.
     """
 
-    def __init__(self, *workspaces: str, storage: str = "", registries: Sequence[str] = ()) -> None:
+    def __init__(
+        self, *workspaces: str, storage: str = "", registries: Sequence[str] = (), folder: Path | None = None
+    ) -> None:
+        self._folder = folder
         self._ids, self._registries, self._stack = workspaces or (WORKSPACE,), registries, ExitStack()
         self.state = State()
         self.state.storage = storage
@@ -75,7 +80,7 @@ class Azure:
         return self
 
     def _start(self) -> None:
-        folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="mlevents-azure-")))
+        folder = self._certificates()
         authority = Authority()
         self.ca_file = authority.bundle(folder)  # all authorities that are trusted without it, and this one
         self.own_ca_file = authority.alone(folder)  # quicker to read, for clients of the emulator only
@@ -85,6 +90,15 @@ class Azure:
             self.workspaces.add(id)
         for name in self._registries:
             self.workspaces.add_registry(name)
+
+    def _certificates(self) -> Path:
+        """An empty folder that is deleted at the end."""
+        if self._folder is None:
+            return Path(self._stack.enter_context(TemporaryDirectory(prefix="mlevents-azure-")))
+        rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(mode=0o700, parents=True)
+        self._stack.callback(rmtree, self._folder, ignore_errors=True)
+        return self._folder
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

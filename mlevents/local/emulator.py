@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dispatch.settings import CONNECTION, Environment
@@ -12,6 +13,7 @@ from schemas import WorkspaceId
 if TYPE_CHECKING:
     from emulator import Azure
 
+CERTIFICATES = "certificates"  # a folder beside it
 NOTE = "azure.json"  # a file in the folder of Options: the emulator's address, while it runs
 SECONDS = 2.0  # of its operations, by default
 JOB_SECONDS = 10.0  # of its jobs, by default
@@ -26,11 +28,14 @@ def is_configured(environment: Mapping[str, str]) -> bool:
 
 
 @contextmanager
-def emulated_azure(environment: Mapping[str, str]) -> "Iterator[Azure]":
-    """A running emulator with the workspaces and factories that the settings name; it uploads to the app's storage."""
+def emulated_azure(environment: Mapping[str, str], folder: Path | None = None) -> "Iterator[Azure]":
+    """A running emulator with the workspaces and factories that the settings name; it uploads to the app's storage.
+
+    `folder` is for its certificates; by default, it is a temporary one.
+    """
     from emulator import Azure  # takes a moment
 
-    with Azure(*workspaces(environment), storage=Environment(environment).get(CONNECTION)) as azure:
+    with Azure(*workspaces(environment), storage=Environment(environment).get(CONNECTION), folder=folder) as azure:
         azure.state.poll_ms = POLL_MS
         azure.operations.set_duration(seconds=SECONDS)
         azure.jobs.set_duration(seconds=JOB_SECONDS)

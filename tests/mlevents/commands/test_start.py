@@ -14,7 +14,7 @@ import requests
 from azure.storage.queue import QueueClient
 
 from emulator.state.storage_account import ACCOUNT, KEY
-from tests.kit.started import Started, descendants, running, until
+from tests.kit.started import COMMAND, Started, descendants, running, until
 
 pytestmark = pytest.mark.services
 
@@ -157,6 +157,32 @@ def test_sigkill_leaves_no_child_process(start: Callable[..., Started]) -> None:
     assert len(children) >= 2
     assert started.end(signal.SIGKILL) == -signal.SIGKILL
     until(lambda: not running(children))
+
+
+def test_sigkill_of_make_ends_everything(app: Path, tmp_path: Path) -> None:
+    """`make start` has started it. Other parents, such as a shell, may end before it."""
+    makefile = tmp_path / "Makefile"
+    makefile.write_text(f"start:\n\t@{' '.join(COMMAND)} start --app {app} --port 0 --no-azurite --no-azure\n")
+    started = Started(command=["make", "-f", str(makefile), "start"])
+    started.wait_for("Ctrl-C stops everything")
+    children = descendants(started.process.pid)
+    assert len(children) >= 2
+    assert started.end(signal.SIGKILL) == -signal.SIGKILL
+    until(lambda: not running(children))
+
+
+def test_certificates_that_a_killed_app_has_left_are_deleted(start: Callable[..., Started], app: Path) -> None:
+    folder = app / ".mlevents" / "certificates"
+    started = start("--port", "0", "--no-azurite")
+    started.wait_for("Ctrl-C stops everything")
+    assert started.end(signal.SIGKILL) == -signal.SIGKILL
+    left = {path.read_bytes() for path in folder.iterdir()}
+    assert left
+    started = start("--port", "0", "--no-azurite")
+    started.wait_for("Ctrl-C stops everything")
+    assert not left & {path.read_bytes() for path in folder.iterdir()}
+    started.end(signal.SIGINT)
+    assert not folder.exists()
 
 
 def storage(started: Started) -> str:
