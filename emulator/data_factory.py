@@ -1,4 +1,7 @@
-"""Data Factory: pipelines, their runs, and queries for runs.
+"""Data Factory, and pipelines of Synapse: their runs, and queries for runs.
+
+Synapse has the same API on the host of each workspace (learn.microsoft.com/rest/api/synapse/data-plane), which the
+emulator serves below /synapse, and accepts tokens for dev.azuresynapse.net only.
 
 learn.microsoft.com/rest/api/datafactory: "Pipelines - Create Run", "Pipeline Runs - Get", "- Cancel", "- Query By
 Factory"; names and queries as documented there. Two equal requests start two runs. Not documented, and refused here so
@@ -14,15 +17,16 @@ from uuid import uuid4
 
 from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
-from emulator.http.routing import Route
+from emulator.http.routing import Plane, Route
 from emulator.ml.jobs import lifecycle
 from emulator.ml.jobs.lifecycle import Stage
 from emulator.state.runs import FactoryRun
 from emulator.state.state import Body, Resource, State
 
-PROVIDER = "Microsoft.DataFactory"
-VERSION = frozenset({"2018-06-01"})
-FACTORY = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/factories/{{factory}}"
+VERSION, SYNAPSE_VERSION = frozenset({"2018-06-01"}), frozenset({"2020-12-01"})
+_GROUP = "/subscriptions/{subscription}/resourceGroups/{group}/providers"
+FACTORY = f"{_GROUP}/Microsoft.DataFactory/factories/{{factory}}"
+SYNAPSE, SYNAPSE_PREFIX = f"{_GROUP}/Microsoft.Synapse/workspaces/{{synapse}}", "/synapse"
 TYPES = ("Object", "String", "Int", "Float", "Bool", "Array", "SecureString")
 
 _FACTORY_NAME = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
@@ -36,7 +40,7 @@ _OPERANDS: dict[str, Callable[[FactoryRun], str]] = {
 
 
 def add_factory(state: State, id: str, location: str) -> Resource:
-    """Create a factory. Raises an error response (400) for an invalid name."""
+    """Create a factory or a Synapse workspace. Raises an error response (400) for an invalid name."""
     name = id.rpartition("/")[2]
     if not 3 <= len(name) <= 63 or not _FACTORY_NAME.fullmatch(name):
         raise ErrorResponse(400, "InvalidFactoryName", f"The factory name '{name}' is invalid.")
@@ -63,13 +67,18 @@ def _bad(problem: str) -> ErrorResponse:
 
 
 def _get(request: Request) -> Response:
-    request.state.require(FACTORY.format_map(request.params))
+    request.state.require(_owner(request))
     return Response(200, request.state.read(request.id))
+
+
+def _owner(request: Request) -> str:
+    """The id of the factory or the Synapse workspace in the path."""
+    return (SYNAPSE if "synapse" in request.params else FACTORY).format_map(request.params)
 
 
 def _create_run(request: Request) -> Response:
     state = request.state
-    factory, pipeline = state.require(FACTORY.format_map(request.params)), state.require(request.id)
+    factory, pipeline = state.require(_owner(request)), state.require(request.id)
     given = request.body("factory_run") if request.content else {}
     parameters = _parameters(pipeline, given)
     name = str(pipeline.body["name"])
@@ -84,7 +93,7 @@ def _create_run(request: Request) -> Response:
         (1.0, lambda: _move(state, run, end, why)),
     ]
     lifecycle.schedule(state, run, stages, script.duration([name]))
-    return Response(200, {"runId": run.id})
+    return Response(202 if "synapse" in request.params else 200, {"runId": run.id})
 
 
 def _parameters(pipeline: Resource, given: Body) -> Body:
@@ -104,7 +113,7 @@ def _move(state: State, run: FactoryRun, status: str, message: str = "") -> None
 
 def _found(request: Request) -> FactoryRun:
     state = request.state
-    factory = state.require(FACTORY.format_map(request.params))
+    factory = state.require(_owner(request))
     state.complete_due()
     wanted = request.params["run"].lower()
     run = next((r for r in state.factory_runs if r.factory == factory.id and r.id == wanted), None)
@@ -199,12 +208,20 @@ def _time(moment: datetime | None) -> str | None:
     return moment.isoformat().replace("+00:00", "Z") if moment else None
 
 
-_PIPELINE, _RUN = f"{FACTORY}/pipelines/{{pipeline}}", f"{FACTORY}/pipelineruns/{{run}}"
+def _routes(owner: str, versions: frozenset[str], plane: Plane, prefix: str) -> tuple[Route, ...]:
+    """The routes below a factory or a Synapse workspace."""
+    pipeline, run = f"{owner}/pipelines/{{pipeline}}", f"{owner}/pipelineruns/{{run}}"
+    return (
+        Route("GET", pipeline, _get, versions, plane, prefix),
+        Route("POST", pipeline, _create_run, versions, plane, prefix, action="createRun"),
+        Route("GET", run, _get_run, versions, plane, prefix),
+        Route("POST", run, _cancel, versions, plane, prefix, action="cancel"),
+        Route("POST", owner, _query, versions, plane, prefix, action="queryPipelineRuns"),
+    )
+
+
 ROUTES = (
     Route("GET", FACTORY, _get, VERSION),
-    Route("GET", _PIPELINE, _get, VERSION),
-    Route("POST", _PIPELINE, _create_run, VERSION, action="createRun"),
-    Route("GET", _RUN, _get_run, VERSION),
-    Route("POST", _RUN, _cancel, VERSION, action="cancel"),
-    Route("POST", FACTORY, _query, VERSION, action="queryPipelineRuns"),
+    *_routes(FACTORY, VERSION, Plane.MANAGEMENT, ""),
+    *_routes(SYNAPSE, SYNAPSE_VERSION, Plane.SYNAPSE, SYNAPSE_PREFIX),
 )

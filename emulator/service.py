@@ -18,6 +18,7 @@ from emulator.state.fault_plan import Effect
 from emulator.state.ids import WORKSPACE_SCOPE
 from emulator.state.state import State
 
+SYNAPSE = "https://dev.azuresynapse.net"  # the audience of tokens
 MANAGEMENT = ("https://management.azure.com", "https://management.core.windows.net")
 
 
@@ -104,6 +105,8 @@ class Service:
 
     def _authenticate(self, request: Request, plane: Plane) -> None:
         audiences = frozenset({*MANAGEMENT, self.state.url, *((online.ML,) if plane is Plane.DATA else ())})
+        if plane is Plane.SYNAPSE:
+            audiences = frozenset({SYNAPSE})
         try:
             check(request.headers.get("authorization", ""), audiences)
         except InvalidToken as error:

@@ -1,4 +1,4 @@
-"""Data factories, their pipelines and runs."""
+"""Data factories and Synapse workspaces, their pipelines and runs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +9,7 @@ from emulator.control.workspaces import LOCATION
 from emulator.state import ids
 from emulator.state.state import Body, State
 
+_FACTORY, _SYNAPSE = "Microsoft.DataFactory/factories", "Microsoft.Synapse/workspaces"
 _EMPTY: Mapping[str, Any] = {"Object": {}, "String": "", "Int": 0, "Float": 0.0, "Bool": False, "Array": []}
 
 
@@ -19,13 +20,14 @@ class Factories:
         self._state, self._lookup = state, lookup
         self._declared: tuple[str, ...] = ()  # ids of factories that `add_pipeline` finds by name
 
-    def add(self, name: str, pipelines: Mapping[str, Mapping[str, Any]] | None = None) -> str:
-        """Create a factory in the resource group of the first workspace, with pipelines by name; returns its id.
+    def add(self, name: str, pipelines: Mapping[str, Mapping[str, Any]] | None = None, *, synapse: bool = False) -> str:
+        """Create a factory, or a Synapse workspace, in the resource group of the first workspace; returns its id.
 
-        Each pipeline maps its parameters to a type, such as ``String``, or to ``{"type": ..., "defaultValue": ...}``.
+        It has pipelines by name. Each maps its parameters to a type, such as ``String``, or to
+        ``{"type": ..., "defaultValue": ...}``.
         Raises an error response for an invalid name or type.
         """
-        id = self._default_id(name)
+        id = self._default_id(name, _SYNAPSE if synapse else _FACTORY)
         with self._state.transaction():
             data_factory.add_factory(self._state, id, LOCATION)
             for pipeline, parameters in (pipelines or {}).items():
@@ -67,5 +69,5 @@ class Factories:
     def _find(self, name: str) -> str:
         return next((id for id in self._declared if ids.name_of(id).lower() == name.lower()), self._default_id(name))
 
-    def _default_id(self, name: str) -> str:
-        return f"{self._lookup.group}/providers/{data_factory.PROVIDER}/factories/{name}"
+    def _default_id(self, name: str, type: str = _FACTORY) -> str:
+        return f"{self._lookup.group}/providers/{type}/{name}"

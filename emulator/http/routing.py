@@ -17,6 +17,7 @@ class Plane(Enum):
 
     MANAGEMENT = "management"  # Resource Manager's
     DATA = "data"  # Azure ML's or Resource Manager's
+    SYNAPSE = "synapse"  # Synapse's only
     OWN = "own"  # the handler checks them itself
 
 

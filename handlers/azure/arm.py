@@ -33,10 +33,18 @@ class IncompleteList(GiveUp):
 
 
 class Arm:
-    """A client of one Resource Manager. Every method raises AzureError of azure-core, RetryLater or GiveUp."""
+    """A client of one Resource Manager. Every method raises AzureError of azure-core, RetryLater or GiveUp.
+
+    Other services whose API has the same shape have an `endpoint` and a `resource`, for which tokens are requested.
+    """
 
     def __init__(
-        self, endpoint: str, credential: "TokenCredential", transport: Transport, version: str = VERSION
+        self,
+        endpoint: str,
+        credential: "TokenCredential",
+        transport: Transport,
+        version: str = VERSION,
+        resource: str = "",
     ) -> None:
         self.endpoint = endpoint
         self._query = {"api-version": version}
@@ -45,7 +53,7 @@ class Arm:
             HeadersPolicy({"Accept": "application/json"}),
             UserAgentPolicy("azureml-events"),
             RetryPolicy(**ONCE),
-            BearerTokenCredentialPolicy(credential, f"{endpoint}/.default"),
+            BearerTokenCredentialPolicy(credential, f"{resource or endpoint}/.default"),
         ]
         self._client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
             endpoint, policies=policies, transport=transport

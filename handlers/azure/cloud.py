@@ -16,6 +16,11 @@ _KNOWN = {  # azure-ai-ml's names for them, in azure/ai/ml/_azure_environments.p
     "https://management.usgovcloudapi.net": "AzureUSGovernment",
     "https://management.chinacloudapi.cn": "AzureChinaCloud",
 }
+_SYNAPSE = {  # learn.microsoft.com, "Azure Synapse Analytics: endpoints", and the suffixes in azure-cli's clouds
+    "AzureCloud": "dev.azuresynapse.net",
+    "AzureUSGovernment": "dev.azuresynapse.usgovcloudapi.net",
+    "AzureChinaCloud": "dev.azuresynapse.azure.cn",
+}
 _SCORING = {"AzureUSGovernment": "https://ml.azure.us", "AzureChinaCloud": "https://ml.azure.cn"}
 
 
@@ -39,6 +44,18 @@ def _from_metadata(url: str) -> str:
         raise ValueError(f"{METADATA} is {url!r}; write an https URL, set {SETTING}, or leave both unset")
     origin = f"https://{parts.netloc}"
     return PUBLIC if origin.casefold() in _KNOWN else origin
+
+
+def synapse_resource(endpoint: str) -> str:
+    """The resource that a token for pipelines of Synapse is requested for."""
+    return f"https://{_SYNAPSE.get(_KNOWN.get(endpoint, ''), _SYNAPSE['AzureCloud'])}"
+
+
+def synapse_endpoint(endpoint: str, workspace: str) -> str:
+    """The URL of a Synapse workspace's pipelines, given its resource id. An emulator serves all of them itself."""
+    if endpoint not in _KNOWN:
+        return f"{endpoint}/synapse{workspace}"
+    return f"https://{workspace.rpartition('/')[2].lower()}.{_SYNAPSE[_KNOWN[endpoint]]}"
 
 
 def scoring_resource(endpoint: str) -> str:

@@ -1,4 +1,4 @@
-"""A run of a Data Factory pipeline."""
+"""A run of a pipeline of Data Factory or Synapse."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from typing import Any
 from handlers.azure.data_factory import DataFactory
 from handlers.azure.run import Run
 from handlers.base import Action, GiveUp
-from handlers.pipeline.parameters import Parameter, convert_parameter, render_parameter
+from handlers.pipeline.parameters import Parameter, convert_parameter, render_parameters
 from handlers.pipeline.target import Prepared, SearchableTarget, SearchResult
 from schemas import Event
 
@@ -36,7 +36,7 @@ class FactoryTarget(SearchableTarget):
 
     @property
     def location(self) -> str:
-        """The name of the factory."""
+        """The name of the factory or the Synapse workspace."""
         return self.factory.name
 
     def read(self, id: str) -> Run | None:
@@ -52,7 +52,7 @@ class FactoryTarget(SearchableTarget):
         self.factory.cancel(id)
 
     def link(self, id: str) -> str:
-        """The URL of the run's page in Data Factory's studio."""
+        """The URL of the run's page in the service's studio."""
         return self.factory.link(id)
 
     def prepare(self) -> Prepared:
@@ -85,7 +85,7 @@ class FactoryTarget(SearchableTarget):
 
     def _parameters(self, declared: Prepared) -> dict[str, Any]:
         """The parameters for a request, converted to the declared types if these are known."""
-        values = {name: render_parameter(value, self.event) for name, value in self.parameters.items()}
+        values = render_parameters(self.parameters, self.event)
         if declared is None:
             return values
         if unknown := [name for name in values if name not in declared]:

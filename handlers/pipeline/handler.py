@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
@@ -14,7 +15,7 @@ from handlers.azure.ml.cli.cli_yaml import CliYaml
 from handlers.azure.ml.components import ComponentRef
 from handlers.azure.ml.names import check_endpoint_name
 from handlers.azure.ml.workspace import AzureML
-from handlers.base import Action, Finding, Handler, Outcome, shorten
+from handlers.base import Action, Finding, GiveUp, Handler, Outcome, shorten
 from handlers.bounded_yaml import MAX_BYTES
 from handlers.duration import Duration, PollInterval, format_duration
 from handlers.file_field import FileName
@@ -29,7 +30,7 @@ from handlers.pipeline.job_definition import (
     is_component,
     read_job_file,
 )
-from handlers.pipeline.parameters import Parameter, render_parameter
+from handlers.pipeline.parameters import Parameter, render_parameters
 from handlers.pipeline.plan import Plan
 from handlers.pipeline.steps import start_and_follow
 from handlers.pipeline.tags import MAX_KEY, MAX_TAGS
@@ -40,10 +41,16 @@ from schemas import Event, WorkspaceId
 
 _LINEAGE_TAGS = frozenset({RULE_TAG, EVENT_TAG, DEPTH_TAG})
 _MAX_VALUE = 80  # characters of a value in a plan
+_PIPELINE_SETTINGS = ("pipeline", "allowed_pipelines", "parameters", "at_least_once")
 _SETTINGS: Mapping[str, tuple[str, ...]] = {  # the settings that each kind of run has beside the common ones
     "job": ("inputs", "compute", "experiment_name", "tags", "workspace"),
     "batch_endpoint": ("deployment", "inputs", "experiment_name", "workspace", "at_least_once"),
-    "data_factory": ("pipeline", "parameters", "at_least_once"),
+    "data_factory": _PIPELINE_SETTINGS,
+    "synapse": _PIPELINE_SETTINGS,
+}
+_OWNERS = {  # whose pipelines start, and the form of its resource id
+    "data_factory": ("data factory", data_factory.FACTORY_ID, "Microsoft.DataFactory/factories"),
+    "synapse": ("Synapse workspace", data_factory.SYNAPSE_ID, "Microsoft.Synapse/workspaces"),
 }
 _HINTS = {
     ("job", "at_least_once"): "the name of a job is unique, so a repeated request never starts a second one",
@@ -66,7 +73,9 @@ class Pipeline(Handler[Event]):
     batch_endpoint: str = ""
     deployment: str = ""
     data_factory: str = ""
-    pipeline: str = ""
+    synapse: str = ""
+    pipeline: Template | None = None
+    allowed_pipelines: tuple[str, ...] = ()
     parameters: Mapping[str, Parameter] = Field(default_factory=dict)
     inputs: Inputs = Field(default_factory=dict)
     compute: Template | None = None
@@ -94,14 +103,14 @@ class Pipeline(Handler[Event]):
     def _name_must_be_valid(cls, value: str) -> str:
         return check_endpoint_name(value) if value else value
 
-    @field_validator("data_factory")
+    @field_validator("data_factory", "synapse")
     @classmethod
-    def _factory_must_be_an_id(cls, value: str) -> str:
-        value = value.rstrip("/")
-        if value and not data_factory.FACTORY_ID.fullmatch(value):
+    def _owner_must_be_an_id(cls, value: str, info: ValidationInfo) -> str:
+        value, (noun, form, example) = value.rstrip("/"), _OWNERS[str(info.field_name)]
+        if value and not form.fullmatch(value):
             raise ValueError(
-                f"{value!r} is not the resource id of a data factory, which is "
-                "/subscriptions/…/resourceGroups/…/providers/Microsoft.DataFactory/factories/…"
+                f"{value!r} is not the resource id of a {noun}, which is "
+                f"/subscriptions/…/resourceGroups/…/providers/{example}/…"
             )
         return value
 
@@ -132,8 +141,19 @@ class Pipeline(Handler[Event]):
             if name in self.model_fields_set:
                 hint = _HINTS.get((kinds[0], name), f"it is a setting of {_kinds_with(name)}")
                 raise ValueError(f"{kinds[0]} has no {name}: {hint}")
-        if self.data_factory and not self.pipeline:
-            raise ValueError("data_factory needs a pipeline: the name of one in the factory")
+        if kinds[0] in _OWNERS and not (self.pipeline and self.pipeline.source.strip()):
+            raise ValueError(f"{kinds[0]} needs a pipeline: the name of one in the {_OWNERS[kinds[0]][0]}")
+        return self
+
+    @model_validator(mode="after")
+    def _pipeline_must_be_allowed(self) -> Self:
+        if self.pipeline and self.pipeline.is_constant:
+            self._check_pipeline(self.pipeline.source.strip())
+        elif self.pipeline and not self.allowed_pipelines and not self.pipeline.names <= {"workspace"}:
+            raise ValueError(
+                "the pipeline depends on the event, and anyone who may tag a run writes a part of it: "
+                "list the permitted pipelines in allowed_pipelines, like [retrain, copy-*]"
+            )
         return self
 
     @model_validator(mode="after")
@@ -173,9 +193,9 @@ class Pipeline(Handler[Event]):
         Raises jinja2.TemplateError, and GiveUp for an invalid input, as `run` would.
         """
         values: Mapping[str, Any]
-        if self.data_factory:
-            values = {name: render_parameter(value, event) for name, value in self.parameters.items()}
-            what, location = f"pipeline {self.pipeline}", self.data_factory.rpartition("/")[2]
+        if owner := self._owner:
+            values = render_parameters(self.parameters, event)
+            what, location = f"pipeline {self._pipeline(event)}", owner.rpartition("/")[2]
         else:
             values = self._inputs(event)
             location = self._workspace(event).name
@@ -198,8 +218,29 @@ class Pipeline(Handler[Event]):
             yield from job_findings(job, CliYaml.parse(text, name.shown))
 
     def destination(self, event: Event) -> str:
-        """The workspace or the factory: when it is throttled, every action for it waits."""
-        return (self.data_factory or str(self._workspace(event))).casefold()
+        """The workspace of Azure ML or Synapse, or the factory: when it is throttled, every action for it waits."""
+        return (self._owner or str(self._workspace(event))).casefold()
+
+    @property
+    def _owner(self) -> str:
+        """The id of the factory or the Synapse workspace; empty for a job of Azure ML."""
+        return self.data_factory or self.synapse
+
+    def _pipeline(self, event: Event) -> str:
+        """The name of the pipeline for an event. Raises GiveUp if it is invalid or not allowed."""
+        try:
+            return self._check_pipeline(self.pipeline.render(event).strip() if self.pipeline else "")
+        except ValueError as error:
+            raise GiveUp(f"pipeline: {error}") from error
+
+    def _check_pipeline(self, name: str) -> str:
+        """Return the name. Raises ValueError if it is invalid or not allowed."""
+        if not data_factory.PIPELINE_NAME.fullmatch(name):
+            raise ValueError(f"{name[:300]!r} cannot be the name of a pipeline")
+        allowed = self.allowed_pipelines
+        if allowed and not any(fnmatchcase(name, pattern) for pattern in allowed):
+            raise ValueError(f"the pipeline {name!r} is not one of allowed_pipelines: {', '.join(allowed)}")
+        return name
 
     def _workspace(self, event: Event) -> WorkspaceId:
         return self.workspace or event.workspace
@@ -210,8 +251,8 @@ class Pipeline(Handler[Event]):
         return convert_inputs(render_inputs(self.inputs, event), declared, self.job or self.batch_endpoint).values
 
     def _target(self, event: Event, action: Action) -> Target:
-        if self.data_factory:
-            return FactoryTarget(self._factory(), self.pipeline, event, action, self.parameters)
+        if self._owner:
+            return FactoryTarget(self._factory(), self._pipeline(event), event, action, self.parameters)
         azureml = self._azureml(self._workspace(event))
         request = JobRequest(event, action, self.job, self.inputs, self.compute, self.experiment_name, self.tags)
         if self.job:
@@ -222,7 +263,7 @@ class Pipeline(Handler[Event]):
         return gateway.connect(workspace)
 
     def _factory(self) -> DataFactory:
-        return data_factory.connect(self.data_factory)
+        return data_factory.connect(self._owner)
 
 
 def _kinds_with(setting: str) -> str:

@@ -131,23 +131,19 @@ def convert_inputs(
     Raises GiveUp for an input that is not declared, for a required one that is missing, and for a value that cannot be
     converted.
     """
-    if declared is not None:
-        _check_names(rendered, declared, owner)
+    if declared is not None and (unknown := [name for name in rendered if name not in declared]):
+        raise GiveUp(f"{owner} has no input {unknown[0]!r}; it has {', '.join(declared) or 'none'}")
     types = {name: each.type.casefold() for name, each in (declared or {}).items()}
     values = {name: _convert(name, each, types.get(name, "")) for name, each in rendered.items()}
     changed = [name for name, value in values.items() if _is_changed(value, rendered[name].value)]
-    return ConvertedInputs({name: value for name, value in values.items() if value != ""}, tuple(changed))
+    values = {name: value for name, value in values.items() if value != ""}
+    if missing := [name for name, each in (declared or {}).items() if each.needed and name not in values]:
+        raise GiveUp(f"{owner} needs the input {missing[0]!r}")
+    return ConvertedInputs(values, tuple(changed))
 
 
 def _is_changed(converted: Value, original: Value) -> bool:
     return isinstance(converted, str) and isinstance(original, str) and converted != original
-
-
-def _check_names(rendered: Mapping[str, RenderedInput], declared: Mapping[str, Input], owner: str) -> None:
-    if unknown := [name for name in rendered if name not in declared]:
-        raise GiveUp(f"{owner} has no input {unknown[0]!r}; it has {', '.join(declared) or 'none'}")
-    if missing := [name for name, each in declared.items() if each.needed and name not in rendered]:
-        raise GiveUp(f"{owner} needs the input {missing[0]!r}")
 
 
 def _convert(name: str, rendered: RenderedInput, declared: str) -> Value:

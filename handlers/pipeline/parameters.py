@@ -1,4 +1,4 @@
-"""The parameters of a Data Factory pipeline: JSON of the declared types, with templates in it."""
+"""The parameters of a pipeline of Data Factory or Synapse: JSON of the declared types, with templates in it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -46,15 +46,21 @@ def _validate_item(value: Any) -> Any:
 Parameter: TypeAlias = Annotated[Any, PlainValidator(_validate)]
 
 
-def render_parameter(value: Any, event: Event) -> Any:
+def render_parameters(parameters: Mapping[str, Any], event: Event) -> dict[str, Any]:
+    """Render the parameters for an event; leave out those that are an empty text. Raises jinja2.TemplateError."""
+    rendered = {name: _render(value, event) for name, value in parameters.items()}
+    return {name: value for name, value in rendered.items() if not (isinstance(value, str) and not value.strip())}
+
+
+def _render(value: Any, event: Event) -> Any:
     """Render the templates in a parameter; return JSON data. Raises jinja2.TemplateError."""
     match value:
         case Template():
             return value.render(event)
         case Mapping():
-            return {name: render_parameter(item, event) for name, item in value.items()}
+            return {name: _render(item, event) for name, item in value.items()}
         case tuple():
-            return [render_parameter(item, event) for item in value]
+            return [_render(item, event) for item in value]
     return value
 
 

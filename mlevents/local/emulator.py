@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dispatch.settings import CONNECTION, Environment
 from handlers.azure.cloud import SETTING
-from handlers.azure.data_factory import FACTORY_ID
+from handlers.azure.data_factory import FACTORY_ID, SYNAPSE_ID
 from schemas import WorkspaceId
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def emulated_azure(environment: Mapping[str, str], folder: Path | None = None) -
 
 
 def factories(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The ids of the data factories in the settings for rules (RULES_…), each once."""
+    """The ids of the data factories and Synapse workspaces in the settings for rules (RULES_…), each once."""
     ids = (
         value.strip().rstrip("/") for name, value in sorted(environment.items()) if name.upper().startswith("RULES_")
     )
-    return tuple({id.casefold(): id for id in ids if FACTORY_ID.fullmatch(id)}.values())
+    return tuple({id.casefold(): id for id in ids if FACTORY_ID.fullmatch(id) or SYNAPSE_ID.fullmatch(id)}.values())
 
 
 def workspaces(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -12,10 +12,9 @@ from dispatch.act import rearm
 from dispatch.inbox.messages import Message
 from dispatch.inbox.rows import ActionRecord
 from emulator import Azure
-from handlers.azure.arm import Arm
 from handlers.azure.cloud import arm_endpoint
 from handlers.azure.credential import credential
-from handlers.azure.data_factory import VERSION, DataFactory
+from handlers.azure.data_factory import DataFactory, client
 from handlers.azure.ml.workspace import AzureML
 from handlers.pipeline.handler import Pipeline
 from schemas import Event, RunCompleted, WorkspaceId
@@ -27,6 +26,7 @@ from tests.kit.world import SETTINGS, World
 PROD, DEV = SETTINGS["RULES_WS_CHURN_PROD"], SETTINGS["RULES_WS_CHURN_DEV"]
 JOB = "samples/rules/jobs/retrain.yml"
 FACTORY = f"{PROD.partition('/providers/')[0]}/providers/Microsoft.DataFactory/factories/adf-churn"
+SYNAPSE = f"{PROD.partition('/providers/')[0]}/providers/Microsoft.Synapse/workspaces/syn-churn"
 # azure-ai-ml uses a feature that marshmallow will remove.
 QUIET = pytest.mark.filterwarnings("ignore::marshmallow.warnings.Marshmallow4Warning")
 
@@ -58,8 +58,7 @@ class CrashingPipeline(Pipeline):
     def _factory(self) -> DataFactory:
         if self.world not in self.factories:
             transport = CrashingTransport(self.crashes[self.world])
-            arm = Arm(arm_endpoint(), credential(), transport, VERSION)
-            self.factories[self.world] = DataFactory(arm, self.data_factory)
+            self.factories[self.world] = client(self._owner, arm_endpoint(), credential(), transport)
         return self.factories[self.world]
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from emulator import Azure
 from mlevents.local.azurite import Azurite
-from tests.handlers.pipeline.site import DEV, FACTORY, JOB, PROD, QUIET, Site, deploy_pipeline
+from tests.handlers.pipeline.site import DEV, FACTORY, JOB, PROD, QUIET, SYNAPSE, Site, deploy_pipeline
 from tests.handlers.pipeline.test_data_factory import DECLARED
 from tests.kit.emulator import trust_only
 from tests.kit.faults import CrashAt
@@ -47,6 +47,7 @@ def never_ends(azure: Azure) -> None:
 
 
 PUT, INVOKE, CREATE = "PUT jobs/*", "POST /inference/*/jobs", f"POST {FACTORY}/pipelines/*/createRun"
+CREATE_SYNAPSE = f"POST /synapse{SYNAPSE}/pipelines/*/createRun"
 COMPONENT = {"job": "azureml:retrain:3", "compute": "cpu-cluster"}
 SCENARIOS = (
     Scenario("file", {"job": JOB}, PUT),
@@ -63,8 +64,9 @@ SCENARIOS = (
     Scenario("batch-model", {"batch_endpoint": "churn", "deployment": "churn-7"}, INVOKE, unsure=True),
     Scenario("factory", {"data_factory": FACTORY, "pipeline": "copy-and-train", "wait": True}, CREATE),
     Scenario("factory-without-key", {"data_factory": FACTORY, "pipeline": "copy"}, CREATE, unsure=True),
+    Scenario("synapse", {"synapse": SYNAPSE, "pipeline": "copy-and-train", "wait": True}, CREATE_SYNAPSE),
 )
-ALIKE = ("file", "failing", "endless")  # their runs are started like that of "component"
+ALIKE = ("file", "failing", "endless", "synapse")  # their runs are started like those of others
 BY_SCENARIO = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 
 
@@ -89,6 +91,7 @@ def play(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> "Play":
             azure.endpoints.add_deployment("churn", "churn-7", azure.models.register("churn", "7"))
             deploy_pipeline(azure)
             azure.factories.add("adf-churn", {"copy-and-train": DECLARED, "copy": {}})
+            azure.factories.add("syn-churn", {"copy-and-train": DECLARED}, synapse=True)
             scenario.prepare(azure)
             faults(azure)
             site = Site.of(azure, Path(folder), "", scenario.settings, crash or CrashAt())
@@ -103,7 +106,7 @@ Play = Callable[..., Any]
 
 
 def started(site: Site) -> int:
-    return len(site.azure.jobs.all) + len(site.azure.factories.runs("adf-churn"))
+    return len(site.azure.jobs.all) + sum(len(site.azure.factories.runs(owner)) for owner in (FACTORY, SYNAPSE))
 
 
 def check(site: Site, scenario: Scenario) -> None:

@@ -21,7 +21,7 @@ from tests.kit.world import SETTINGS, WORKSPACES
 PAGE = (Path(__file__).resolve().parents[3] / "docs/handlers/pipeline.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 SECTIONS = dict(re.findall(r"^##+ (.*)\n((?:(?!##).*\n)*)", PAGE, re.MULTILINE))
-KEYS = ("Settings of a rule", "Behind a batch endpoint", "Data Factory")
+KEYS = ("Settings of a rule", "Behind a batch endpoint", "Data Factory and Synapse")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from handlers.pipeline.handler import Pipeline
 from mlevents.commands.check import plans
 from schemas import EVENT_TYPES, RunCompleted, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
-from tests.handlers.pipeline.site import FACTORY, JOB
+from tests.handlers.pipeline.site import FACTORY, JOB, SYNAPSE
 from tests.kit.world import World
 
 FACTORY_RUN = {"data_factory": FACTORY, "pipeline": "copy"}
@@ -41,10 +41,10 @@ def test_valid_settings_load(settings: dict[str, Any], tmp_path: Path) -> None:
 
 
 INVALID: list[tuple[dict[str, Any], str]] = [
-    ({}, "name one of job, batch_endpoint, data_factory"),
+    ({}, "name one of job, batch_endpoint, data_factory, synapse"),
     (
         {"job": JOB, "batch_endpoint": "churn"},
-        "name one of job, batch_endpoint, data_factory, not job and batch_endpoint",
+        "name one of job, batch_endpoint, data_factory, synapse, not job and batch_endpoint",
     ),
     ({"job": "samples/none.yml"}, "'samples/none.yml' cannot be read: No such file or directory"),
     ({"job": "../main.yml"}, "'../main.yml' is outside of the app's folder"),
@@ -92,7 +92,19 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ),
     ({"data_factory": "adf-churn", "pipeline": "copy"}, "'adf-churn' is not the resource id of a data factory"),
     ({"data_factory": FACTORY}, "data_factory needs a pipeline"),
-    ({"data_factory": FACTORY, "pipeline": "{{ data.runId }}"}, "with.pipeline: this setting is not a template"),
+    ({"data_factory": FACTORY, "pipeline": " "}, "data_factory needs a pipeline: the name of one in the data factory"),
+    (
+        {"data_factory": FACTORY, "pipeline": "{{ data.runId }}"},
+        "the pipeline depends on the event, and anyone who may tag a run writes a part of it: "
+        "list the permitted pipelines in allowed_pipelines, like [retrain, copy-*]",
+    ),
+    ({"data_factory": FACTORY, "pipeline": "a/b"}, "'a/b' cannot be the name of a pipeline"),
+    (FACTORY_RUN | {"allowed_pipelines": ["x-*"]}, "the pipeline 'copy' is not one of allowed_pipelines: x-*"),
+    ({"synapse": SYNAPSE}, "synapse needs a pipeline: the name of one in the Synapse workspace"),
+    ({"synapse": "syn-churn", "pipeline": "copy"}, "'syn-churn' is not the resource id of a Synapse workspace"),
+    ({"synapse": FACTORY, "pipeline": "copy"}, "Microsoft.Synapse/workspaces/…"),
+    ({"synapse": SYNAPSE, "pipeline": "copy", "inputs": {}}, "synapse has no inputs: it is a setting of job"),
+    ({"job": JOB, "allowed_pipelines": ["x"]}, "job has no allowed_pipelines: it is a setting of data_factory and syn"),
     ({"batch_endpoint": "{{ data.runId }}"}, "with.batch_endpoint: this setting is not a template"),
     ({"job": "jobs/{{ data.runId }}.yml"}, "with.job: this setting is not a template"),
     (FACTORY_RUN | {"inputs": {"a": "b"}}, "data_factory has no inputs: it is a setting of job and batch_endpoint"),

@@ -145,6 +145,23 @@ def test_empty_input_is_left_out() -> None:
     assert render_inputs(values, RunCompleted.example()) == {"c": RenderedInput(0)}
 
 
+TYPES = ("", "string", "number", "integer", "boolean", "uri_file", "uri_folder", "mltable", "mlflow_model")
+
+
+@pytest.mark.parametrize("declared", TYPES)
+def test_empty_input_of_every_type_is_left_out(declared: str) -> None:
+    """Whether the type is declared, as for a job, or not, as for a batch endpoint."""
+    given = INPUTS.validate_python({"x": "{{ data.runTags.none | default('') }} ", "y": {"path": "{{ '' }}"}, "z": 0})
+    rendered = render_inputs(given, RunCompleted.example())
+    for inputs in ({"x": Input(declared), "y": Input(declared), "z": Input("number")}, None):
+        assert convert_inputs(rendered, inputs, "it").values == {"z": 0}
+
+
+def test_required_input_whose_text_loses_every_character_is_missing() -> None:
+    with pytest.raises(GiveUp, match="it needs the input 'x'"):
+        convert_inputs({"x": RenderedInput("$(;)", depends_on_event=True)}, {"x": Input("string", needed=True)}, "it")
+
+
 def test_missing_required_input_is_an_error() -> None:
     with pytest.raises(GiveUp, match="the component train:1 needs the input 'data'"):
         convert_inputs({}, {"data": Input("uri_folder", needed=True), "rate": Input("number")}, "the component train:1")
