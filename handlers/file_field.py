@@ -23,9 +23,10 @@ _SETTINGS = "local.settings.json"  # the app settings of a developer's machine, 
 class FileName(str):
     """The name of a file or a folder, as the rule has it, with the path that it resolves to."""
 
-    __slots__ = ("folders", "path")
+    __slots__ = ("folders", "path", "where")
     path: Path
     folders: tuple[Path, ...]
+    where: str  # the advice for a file or folder that is not found
 
     @classmethod
     def of(cls, name: str, info: ValidationInfo | None = None) -> Self:
@@ -36,6 +37,7 @@ class FileName(str):
         if info is None and isinstance(name, cls):
             return name
         named = cls(name)
+        named.where = WHERE
         named.folders = tuple(folder.resolve() for folder in _folders(info))
         paths = [folder / name for folder in named.folders]
         named.path = next(filter(Path.exists, paths), paths[-1]).resolve()
@@ -61,11 +63,11 @@ class FileName(str):
         self.check_inside("file")
         try:
             if self.path.exists() and not self.path.is_file():  # a read of a device or a pipe may never end
-                raise ValueError(f"{str(self)!r} is not a regular file; {WHERE}")
+                raise ValueError(f"{str(self)!r} is not a regular file; {self.where}")
             with self.path.open("rb") as stream:
                 content = stream.read(limit + 1)
         except OSError as error:
-            raise ValueError(f"{str(self)!r} cannot be read: {error.strerror}; {WHERE}") from error
+            raise ValueError(f"{str(self)!r} cannot be read: {error.strerror}; {self.where}") from error
         if len(content) > limit:
             raise ValueError(f"{str(self)!r} is larger than {limit:,} bytes")
         return content
@@ -79,7 +81,7 @@ class FileName(str):
         """
         self.check_inside("folder")
         if not self.path.is_dir():
-            raise ValueError(f"there is no folder {str(self)!r}; {WHERE}")
+            raise ValueError(f"there is no folder {str(self)!r}; {self.where}")
         for path, target in _files_and_links(self.path):
             if target.name.casefold() == _SETTINGS:
                 raise ValueError(
@@ -95,6 +97,7 @@ class FileName(str):
         """The file or folder of a name that this file contains: relative to its folder."""
         named = type(self)(name)
         named.folders, named.path = self.folders, (self.path.parent / name).resolve()
+        named.where = f"names in {self.shown} begin at its folder"
         return named
 
     def check_inside(self, noun: str) -> None:

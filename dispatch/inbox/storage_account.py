@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from dispatch.settings import CONNECTION, Environment, SettingsError
 from handlers.azure.credential import credential
 
 if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
     from azure.storage.blob import ContainerClient
 
 _CONTAINER_URL = "https://account.blob.core.windows.net/deadletter"
@@ -70,6 +72,11 @@ class Storage:
             blob = queue.replace(".queue.", ".blob.", 1)
         return cls(table_url=table, queue_url=queue, client_id=client_id, blob_url=blob)
 
+    @property
+    def _credential(self) -> "TokenCredential":
+        """The identity, which gets its tokens within the deadlines of requests to storage."""
+        return credential(self.client_id, _identity_transport())
+
     def table(self, name: str) -> TableClient:
         """A client whose retries end in time for Event Grid. Makes no request. Raises SettingsError."""
         options: dict[str, Any] = {
@@ -81,7 +88,7 @@ class Storage:
         with _raised_as_settings_error():
             if self.connection_string:
                 return TableClient.from_connection_string(self.connection_string, name, **options)
-            return TableClient(self.table_url, name, credential=credential(self.client_id), **options)
+            return TableClient(self.table_url, name, credential=self._credential, **options)
 
     def queue(self, name: str) -> QueueClient:
         """A client whose retries end in time for Event Grid, and which encodes messages in Base64.
@@ -97,7 +104,7 @@ class Storage:
         with _raised_as_settings_error():
             if self.connection_string:
                 return QueueClient.from_connection_string(self.connection_string, name, **options)
-            return QueueClient(self.queue_url, name, credential(self.client_id), **options)
+            return QueueClient(self.queue_url, name, self._credential, **options)
 
     def container(self, where: str) -> "ContainerClient":
         """A client for a blob container of this account, by name, or of any account, by URL. Makes no request.
@@ -129,6 +136,12 @@ class Storage:
             if self.connection_string:
                 return ContainerClient.from_connection_string(self.connection_string, where, **options)
             return ContainerClient(self.blob_url, where, credential(self.client_id), **options)
+
+
+@cache
+def _identity_transport() -> PunctualTransport:
+    """Always the same one, so that all clients share one credential and its tokens."""
+    return PunctualTransport()
 
 
 @contextmanager

@@ -28,6 +28,7 @@ class IdentityEndpoint:
     secret: str = field(default_factory=lambda: uuid4().hex)
     requests: list[dict[str, str]] = field(default_factory=list)
     clients: frozenset[str] | None = None  # client ids of user-assigned identities; None: any
+    delay: float = 0  # seconds before each response, as on a cold instance
 
     @property
     def settings(self) -> dict[str, str]:
@@ -39,6 +40,7 @@ class IdentityEndpoint:
         if secret != self.secret or query.get("api-version") != "2019-08-01" or not query.get("resource"):
             return 400, {"statusCode": 400, "message": "the header, the api-version or the resource is invalid"}
         self.requests.append(query)
+        time.sleep(self.delay)
         client = query.get("client_id")
         if client and self.clients is not None and client not in self.clients:
             return 400, {"statusCode": 400, "message": _UNKNOWN}

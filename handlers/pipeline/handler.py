@@ -100,8 +100,9 @@ class Pipeline(Handler[Event]):
 
     @field_validator("batch_endpoint", "deployment")
     @classmethod
-    def _name_must_be_valid(cls, value: str) -> str:
-        return check_endpoint_name(value) if value else value
+    def _name_must_be_valid(cls, value: str, info: ValidationInfo) -> str:
+        noun = "a deployment" if info.field_name == "deployment" else "an endpoint"
+        return check_endpoint_name(value, noun) if value else value
 
     @field_validator("data_factory", "synapse")
     @classmethod

@@ -10,11 +10,11 @@ _NAME = re.compile("[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _SLUG = 23  # characters; with a hyphen and eight digits, 32: the maximum
 
 
-def check_endpoint_name(name: str) -> str:
-    """Return the name if it is valid for an endpoint. Raises ValueError if not."""
+def check_endpoint_name(name: str, noun: str = "an endpoint") -> str:
+    """Return the name if it is valid for an endpoint or a deployment, the `noun`. Raises ValueError if not."""
     if not 3 <= len(name) <= 32 or not _NAME.fullmatch(name):
         raise ValueError(
-            f"{name!r} cannot be an endpoint's name: write 3 to 32 letters, digits and hyphens, a letter first, "
+            f"{name!r} cannot be {noun}'s name: write 3 to 32 letters, digits and hyphens, a letter first, "
             "no hyphen last"
         )
     return name

@@ -62,6 +62,14 @@ def connection(azurite: Azurite, **more: str) -> dict[str, str]:
     }
 
 
+def test_storage_waits_for_the_token_of_a_cold_instance(https_azurite: Azurite, identity: IdentityEndpoint) -> None:
+    """Within the deadlines of requests to storage, as Event Grid does not wait for long."""
+    identity.delay = 3
+    with Storage.of(Environment(connection(https_azurite))).table(f"t{uuid4().hex}") as client:
+        AzureTable(client).commit("p", Row("a", {"n": 1}))
+    assert len(identity.requests) == 1
+
+
 def test_tables_and_queues_use_the_app_s_identity(https_azurite: Azurite, identity: IdentityEndpoint) -> None:
     """Both share one credential, which requests one token."""
     storage = Storage.of(Environment(connection(https_azurite)))

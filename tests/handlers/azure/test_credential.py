@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
+from emulator.identity.identity import identity_endpoint
 from handlers.azure.credential import credential
 from tests.handlers.conftest import SetSettings
 
@@ -33,3 +34,13 @@ def test_credential_from_elsewhere_is_not_reused_in_azure(settings: SetSettings)
     elsewhere = credential()
     settings(IDENTITY_ENDPOINT="http://127.0.0.1:1/msi/token", IDENTITY_HEADER="x")
     assert credential() is not elsewhere
+
+
+@pytest.mark.services
+def test_token_of_a_cold_instance_is_waited_for(settings: SetSettings) -> None:
+    """Its identity endpoint answers after some seconds. One request is enough."""
+    with identity_endpoint() as identity:
+        identity.delay = 3
+        settings(**identity.settings)
+        assert credential().get_token("https://management.azure.com/.default").token
+        assert len(identity.requests) == 1

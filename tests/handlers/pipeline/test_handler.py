@@ -86,6 +86,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"job": JOB, "wait": True, "poll": "0s"}, "write 1s or more"),
     ({"job": JOB, "workspace": "churn-test"}, "there is no workspace 'churn-test'"),
     ({"batch_endpoint": "c"}, "'c' cannot be an endpoint's name"),
+    ({"batch_endpoint": "churn", "deployment": "d1"}, "'d1' cannot be a deployment's name"),
     (
         {"batch_endpoint": "churn", "tags": {"a": "b"}},
         "batch_endpoint has no tags: a request cannot set the tags of the job",

@@ -73,7 +73,7 @@ DEPLOYMENTS = [
     ("code_configuration: {code: ../code}", "code_configuration needs both code and scoring_script"),
     (
         "code_configuration: {code: ../nowhere, scoring_script: s.py}",
-        "d/f.yml:1:28: code_configuration.code: there is no folder '../nowhere'",
+        "d/f.yml:1:28: code_configuration.code: there is no folder '../nowhere'; names in d/f.yml begin at its folder",
     ),
     ("code_configuration: {code: ../code, scoring_script: s.py}", "there is no s.py in the folder ../code"),
     ("code_configuration: {code: azureml:c@latest, scoring_script: s.py}", "code assets have no labels"),
