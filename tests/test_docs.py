@@ -125,11 +125,41 @@ def test_readme_explains_exactly_the_settings_that_the_code_reads() -> None:
     assert explained == read
 
 
+def links(document: Path) -> list[tuple[Path, str]]:
+    """The file and the anchor of each link in a document that does not lead to another site."""
+    text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    found = [target.partition("#") for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    return [((document.parent / file).resolve() if file else document, anchor) for file, _, anchor in found]
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub derives them."""
+    text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @EACH_DOCUMENT
-def test_links_to_files_lead_to_files(document: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text(encoding="utf-8")):
-        if "://" not in target:
-            assert (document.parent / target).exists(), target
+def test_links_lead_to_files_and_to_headings(document: Path) -> None:
+    for file, anchor in links(document):
+        assert file.exists(), file
+        if anchor:
+            assert anchor in anchors(file), f"{file.name}#{anchor}"
+
+
+def test_links_and_anchors_are_found_in_documents() -> None:
+    """Otherwise the previous test would check nothing."""
+    found = [link for document in DOCUMENTS for link in links(document)]
+    assert len(found) > 60
+    assert len([anchor for _, anchor in found if anchor]) > 25
+    assert {"allow_loops-max_depth", "do-and-with", "on"} <= anchors(ROOT / "docs" / "rules.md")
+
+
+def test_every_page_is_linked_from_another() -> None:
+    """Nobody finds the others."""
+    linked = {file for document in DOCUMENTS for file, _ in links(document) if file != document.resolve()}
+    for page in (ROOT / "docs").glob("**/*.md"):
+        assert page in linked or page.parent in linked, page
 
 
 @EACH_DOCUMENT
