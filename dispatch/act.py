@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from dispatch import alerts
 from dispatch.app import App
 from dispatch.decide import RuleMissing, decide
-from dispatch.guards.base import Attempt, Guard, Hold
+from dispatch.guards.base import Attempt, Guard, HasWaiting, Hold
 from dispatch.guards.throttle import Throttle, destination
 from dispatch.inbox.actions import MAX_ACTIONS, NewAction
 from dispatch.inbox.errors import Refused, StorageError, Unavailable
@@ -71,6 +71,8 @@ def carry_out(claim: Claim, app: App) -> None:
         return
     for message in messages:
         app.queue.send(str(message), message.after)
+    if rule and not settlement.due:
+        _wake_waiting(attempt, rule, app)
     if isinstance(result, RuleMissing):
         alerts.rule_missing(claim, app)
     _log_settled(attempt, rule, settlement, result, app)
@@ -176,6 +178,18 @@ def _throttle_destination(result: RetryLater, attempt: Attempt, rule: Rule, app:
         app.secrets.including(rule.handler).log_defect(f"finding the destination of rule {rule.name}", error)
         return result
     return RetryLater(str(result), until - app.now(), throttled=True, max_elapsed=result.max_elapsed)
+
+
+def _wake_waiting(attempt: Attempt, rule: Rule, app: App) -> None:
+    """Call the next action that waited for the end of this one. Raises nothing: it will ask again by itself, too."""
+    try:
+        for guard in rule.guards:
+            if isinstance(guard, HasWaiting):
+                any(app.inbox.backlog.wake(id, app.now(), app.queue) for id in guard.waiting(attempt))
+    except StorageError as error:
+        log_event("action.not_woken", logging.WARNING, rule=rule.name, reason=f"{error.reason}: {error}")
+    except (Exception, *_EXITS) as error:  # a handler's `lock` may raise anything
+        app.secrets.including(rule.handler).log_defect(f"finding what waits for rule {rule.name}", error)
 
 
 def _mask(settlement: Settlement, secrets: Secrets) -> Settlement:

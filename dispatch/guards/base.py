@@ -9,9 +9,10 @@ handler has checked back has started; no guard stops it halfway.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.keys import ActionId
 from dispatch.inbox.leases import Claim
 from handlers.base import Skipped
 from schemas import Event
@@ -34,6 +35,14 @@ class Hold:
 
     after: timedelta
     note: str
+
+
+@runtime_checkable
+class HasWaiting(Protocol):
+    """A guard for which actions wait until another one has ended."""
+
+    def waiting(self, attempt: Attempt) -> list[ActionId]:
+        """The actions that can go on now that this one has ended, in the order in which to call them."""
 
 
 Guard: TypeAlias = Callable[[Attempt], Skipped | Hold | None]

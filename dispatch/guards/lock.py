@@ -1,5 +1,6 @@
 """`Handler.lock`: run actions that need the same lock one at a time."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from dispatch.inbox.shared_state import hashed
 from handlers.base import Handler
 
 _LONGEST_PAUSE = timedelta(minutes=5)
+_MOST_WAITING = 100  # actions that a lock's state names; others ask again by themselves, too
 _STALE_READ = timedelta(hours=1)  # far longer than a read from storage can lag behind a write
 
 
@@ -19,7 +21,8 @@ _STALE_READ = timedelta(hours=1)  # far longer than a read from storage can lag 
 class Lock:
     """Run actions whose handlers name the same lock one at a time, each from its first call to its end.
 
-    No action releases a lock: the next one takes it over once its holder has ended.
+    No action releases a lock: the next one takes it over once its holder has ended. Actions that wait are named in the
+    lock's state, so that the one that has waited longest can be called at that moment (`waiting`).
     """
 
     handler: Handler[Any]
@@ -38,7 +41,13 @@ class Lock:
             keep = (
                 record.checked_back if held and _holder(held) == own_id else held and not _has_lost_lock(held, attempt)
             )
-            return held if keep else {**own_id._asdict(), "at": attempt.now.isoformat()}
+            waiting = _waiting(held)
+            if keep and (own_id in waiting or len(waiting) >= _MOST_WAITING or _holder(held) == own_id):
+                return held
+            if keep:
+                return {**held, "waiting": json.dumps([*waiting, own_id])}
+            later = waiting[waiting.index(own_id) + 1 :] if own_id in waiting else waiting
+            return {**own_id._asdict(), "at": attempt.now.isoformat(), "waiting": json.dumps(later)}
 
         holder = _holder(attempt.inbox.shared.change(f"lock|{hashed(lock)}", take, attempt.now))
         if holder == own_id:
@@ -46,9 +55,28 @@ class Lock:
         pause = min(max(self.pause, (attempt.now - record.started) / 10), _LONGEST_PAUSE)
         return Hold(pause, f"waits for the lock of {holder.rule} on {holder.event}")
 
+    def waiting(self, attempt: Attempt) -> list[ActionId]:
+        """The actions that can go on now that this one has ended, the one that has waited longest first.
+
+        They are those that wait for its lock; or, if it has ended before it held the lock, those that came after it.
+        """
+        lock, own_id = self.handler.lock(attempt.event), attempt.claim.id
+        if lock is None:
+            return []
+        name = f"lock|{hashed(lock)}"
+        held = attempt.inbox.shared.all(name).get(name, {})
+        waiting = _waiting(held)
+        if held and _holder(held) == own_id:
+            return waiting
+        return waiting[waiting.index(own_id) + 1 :] if own_id in waiting else []
+
 
 def _holder(held: Mapping[str, str]) -> ActionId:
     return ActionId(*(held[name] for name in ActionId._fields))
+
+
+def _waiting(held: Mapping[str, str]) -> list[ActionId]:
+    return [ActionId(*id) for id in json.loads(held.get("waiting", "[]"))]
 
 
 def _has_lost_lock(held: Mapping[str, str], attempt: Attempt) -> bool:

@@ -124,6 +124,21 @@ class Backlog:
             self._table.commit(id.day, Row(id.row, again.values(), row.etag))
         return record, True
 
+    def wake(self, id: ActionId, now: datetime, queue: Queue) -> bool:
+        """Call an action that waits now; False if it has ended, so that another one can be called.
+
+        Its message stays valid, in case this worker dies before it sends another one of the same version.
+        """
+        row, record = read_action(self._table, id)
+        if row is None or record is None or record.ended:
+            return False
+        if record.status == "waiting" and record.due > now:
+            woken = replace(record, due=now)
+            with suppress(Conflict):  # a worker has claimed it meanwhile
+                self._table.commit(id.day, Row(id.row, woken.values(), row.etag))
+                queue.send(str(Message(id, woken.message_version)))
+        return True
+
     def deferred_matches(self, day: str, markers: Iterable[Row] | None = None) -> Iterator[DeferredMatch]:
         """The deferred matches of a day, or of these markers. Logs and skips an event that cannot be read."""
         for marker in self.markers(day).deferred if markers is None else markers:

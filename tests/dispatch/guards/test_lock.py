@@ -1,19 +1,28 @@
 """`Handler.lock`, with the real inbox and rules over storage in memory."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dispatch.act import act
-from dispatch.inbox.leases import MAX_CRASHES
+from dispatch.guards import lock as lock_module
+from dispatch.guards.base import Attempt
+from dispatch.inbox.actions import read_action
+from dispatch.inbox.errors import Unavailable
+from dispatch.inbox.inbox import Inbox
+from dispatch.inbox.leases import MAX_CRASHES, Claim
 from handlers.base import Action, Outcome
 from schemas import Event, RunStatusChanged
 from tests.dispatch.guards.kit import acted_on, model_event, outcomes, run_event
 from tests.kit.faults import CrashAt, WorkerDied
-from tests.kit.world import Call, Scripted, World, rule, rules
+from tests.kit.storage import CountedCalls
+from tests.kit.world import LEASE, Call, Scripted, World, rule, rules
 
+DAY = "2026-11-22"
 DEADLY = "deadly"  # the id of an event that kills every worker
 
 
@@ -152,3 +161,100 @@ def test_a_holder_whose_rule_is_removed_after_it_has_started_keeps_its_lock(tmp_
     assert acted_on(world) == ["e1", "e2"]
     ends = {id.rule: record.status for id, record in world.history().actions}
     assert ends == {"ring": "failed", "other": "succeeded"}
+
+
+class TestWaiting:
+    """The action that has waited longest starts as soon as the holder has ended."""
+
+    def test_many_actions_take_little_longer_than_their_work(self, tmp_path: Path) -> None:
+        """Each works for two seconds. Without being called they would ask every half a minute, or less often."""
+        world = locked_world(tmp_path, "wait 2", "succeed")
+        start = world.clock()
+        for n in range(25):
+            world.receive(run_event(f"e{n:02}", "Failed", n))
+        world.run(most=5_000)
+        order = acted_on(world)
+        assert sorted(order[::2]) == sorted(order[1::2]) == sorted({*order})
+        assert len(order) == 50
+        assert world.clock() - start < timedelta(minutes=2)
+
+    def test_they_start_in_the_order_in_which_they_came(self, tmp_path: Path) -> None:
+        world = locked_world(tmp_path, "wait 20", "succeed")
+        for n in range(5):
+            world.receive(run_event(f"e{n}", "Failed", n))
+            world.step()
+        world.run(most=5_000)
+        assert [*dict.fromkeys(acted_on(world))] == ["e0", "e1", "e2", "e3", "e4"]
+
+    def test_one_that_has_ended_meanwhile_is_passed_over(self, tmp_path: Path) -> None:
+        """Here its rule starts to be a dry run, and it is replayed before its turn."""
+        world = locked_world(tmp_path, "wait 20", "succeed")
+        for n in range(3):
+            world.receive(run_event(f"e{n}", "Failed", n))
+            world.step()
+        ids = {world.history().events[id.event].id: id for id, _ in world.history().actions}
+        row, record = read_action(world.table, ids["e1"])
+        assert row
+        assert record
+        ended = record.then(world.clock(), status="skipped")
+        world.table.commit(DAY, type(row)(row.key, ended.values(), row.etag))
+        start = world.clock()
+        while outcomes(world)["e2"] != "succeeded: done":
+            world.step()
+        assert world.clock() - start < timedelta(minutes=1)
+
+    def test_more_than_the_state_can_name_still_get_their_turn(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(lock_module, "_MOST_WAITING", 2)
+        world = locked_world(tmp_path, "wait 2", "succeed")
+        for n in range(6):
+            world.receive(run_event(f"e{n}", "Failed", n))
+        world.run(most=5_000)
+        assert {*outcomes(world).values()} == {"succeeded: done"}
+
+    def test_an_end_costs_one_read_if_nobody_waits(self, tmp_path: Path) -> None:
+        world = locked_world(tmp_path)
+        world.receive(run_event("e0", "Failed", 0))
+        storage = CountedCalls(world.table, world.queue)
+        act(world.queue.messages.pop()[1], replace(world.app, inbox=Inbox(storage, LEASE)))
+        assert storage.calls == ["read", "commit", "read", "commit", "read", "commit", "read"]
+
+    @pytest.mark.parametrize("error", [Unavailable("away"), LookupError("a defect of a handler's lock")])
+    def test_an_end_stays_recorded_if_the_next_one_cannot_be_found(
+        self, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The next one asks again by itself."""
+
+        def fail(*_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(lock_module.Lock, "waiting", fail)
+        world = locked_world(tmp_path, "wait 20", "succeed")
+        for n in range(2):
+            world.receive(run_event(f"e{n}", "Failed", n))
+        world.run()
+        assert {*outcomes(world).values()} == {"succeeded: done"}
+        assert str(error) in caplog.text
+
+    def test_an_action_that_ends_without_its_lock_calls_those_behind_it(self, tmp_path: Path) -> None:
+        """It may have been skipped as superseded: then it cannot pass the lock on as a holder does."""
+        world = locked_world(tmp_path, "wait 7200", "succeed")
+        for n in range(3):
+            world.receive(run_event(f"e{n}", "Failed", n))
+            world.step()
+        ids = {world.history().events[id.event].id: id for id, _ in world.history().actions}
+        app = world.app
+        [guard] = world.loaded.by_name["ring"].guards
+        assert isinstance(guard, lock_module.Lock)
+        waiting = {}
+        for id in ids.values():
+            row, record = read_action(world.table, id)
+            assert row
+            assert record
+            event = world.history().events[id.event].event
+            claim = Claim(id, record, row.etag, {}, event=event)
+            attempt = Attempt(claim, app.rules.context(event), event, app.inbox, world.clock())
+            waiting[event.id] = [world.history().events[other.event].id for other in guard.waiting(attempt)]
+        assert waiting == {"e0": ["e1", "e2"], "e1": ["e2"], "e2": []}
+        assert guard.waiting(attempt._replace(event=model_event("m", 1))) == []
