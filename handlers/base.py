@@ -204,6 +204,7 @@ class Handler(BaseModel, Generic[E]):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     starts_runs: ClassVar[bool] = False  # if true, a rule's `max_depth` limits chains of runs
+    template_names: ClassVar[frozenset[str]] = frozenset()  # names beside the event's that its templates are given
 
     @field_validator("*")
     @classmethod

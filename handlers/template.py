@@ -18,6 +18,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from handlers.templates.budget import MAX_DIGITS, OPERATION, limited, spend
+from handlers.templates.keys import Read, reads
 from handlers.templates.limits import MAX_SOURCE, LimitedEnvironment
 from schemas import Event
 from schemas.plain import MISSING, fold, reach
@@ -115,6 +116,11 @@ class Template:
         """The top-level names that it reads from the view of an event, in lower case, such as ``workspace``."""
         parsed = self._environment.parse(self.source)
         return frozenset(name.lower() for name in meta.find_undeclared_variables(parsed))
+
+    @property
+    def reads(self) -> list[Read]:
+        """The keys of the event that it reads."""
+        return reads(self._environment.parse(self.source))
 
     def render(self, event: Event, **more: Any) -> str:
         """Render the text for an event. Raises jinja2.TemplateError: UndefinedError for a key that is missing,

@@ -21,6 +21,11 @@ _ENVELOPE, _WHOLE = "envelope", "whole"  # names of the other parts
 _SYNONYMS_OF = {name: group for group in _SYNONYMS for name in group}
 
 
+def synonyms_of(key: str) -> tuple[str, ...]:
+    """The names of a member of the envelope in all schemas, in lower case; none for any other key."""
+    return _SYNONYMS_OF.get(key.lower(), ())
+
+
 def check_key(key: str) -> str:
     """The key itself. Raises ValueError if it, or a name between its dots, is empty, or if it has too many names."""
     names = key.split(".")
@@ -37,7 +42,7 @@ def find(event: Mapping[str, Any], key: str) -> object:
     for name in key.split("."):
         found = step(found, name)
     if found is MISSING:
-        others = (step(event, name) for name in _SYNONYMS_OF.get(key.lower(), ()))
+        others = (step(event, name) for name in synonyms_of(key))
         found = next((value for value in others if value is not MISSING), MISSING)
     return found
 
@@ -62,7 +67,7 @@ class Slot:
 def slot(key: str, read: Callable[[object], Any] | None) -> Slot:
     """The slot of all conditions with this key and operators of this type."""
     names = tuple(key.split("."))
-    return Slot(names, tuple(fold(name) or "" for name in names), _SYNONYMS_OF.get(key.lower(), ()), read)
+    return Slot(names, tuple(fold(name) or "" for name in names), synonyms_of(key), read)
 
 
 class EventValues(dict[Slot, Any]):

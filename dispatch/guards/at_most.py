@@ -11,19 +11,25 @@ from dispatch.filters.keys import check_key, find_across_dots
 from dispatch.guards.base import Attempt
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.shared_state import hashed
+from dispatch.log import log_event
 from handlers.base import Skipped
 from handlers.duration import Duration, format_duration
 from schemas.plain import MISSING
 
 
 class Limit(BaseModel):
-    """At most `count` actions in any span as long as `every`; with `by`, for each value of this key of the event."""
+    """At most `count` actions in any span as long as `every`; with `by`, for each value of this key of the event.
+
+    An event that lacks the key is not limited. Null is a value.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     count: int = Field(ge=1, le=100, strict=True, description="The number of actions.")
     every: Duration = Field(description="The length of the span.", examples=["7d"])
-    by: str = Field("", description="A key of the event: the limit is for each of its values.")
+    by: str = Field(
+        "", description="A key of the event: the limit is for each of its values. An event without it is not limited."
+    )
 
     @field_validator("by")
     @classmethod
@@ -42,6 +48,10 @@ class AtMost:
         if attempt.claim.record.checked_back:
             return None
         own_id, limit = str(attempt.claim.id), self.limit
+        value = find_across_dots(attempt.context.view(), limit.by) if limit.by else ""
+        if value is MISSING:  # a common limit for unrelated events would skip most of them
+            log_event("at_most.unlimited", rule=attempt.claim.id.rule, event=attempt.event.id, by=limit.by)
+            return None
 
         def current(slots: Mapping[str, str]) -> dict[str, str]:
             since = attempt.now - limit.every
@@ -55,8 +65,7 @@ class AtMost:
                     return slots
             return taken | {own_id: attempt.now.isoformat()}  # a retry moves its slot to now: this is when it acts
 
-        value = find_across_dots(attempt.context.view(), limit.by) if limit.by else ""
-        by = "" if value is MISSING else str(value)
+        by = str(value)
         name = f"at-most|{attempt.claim.id.rule}|{hashed(by)}"
         slots = current(attempt.inbox.shared.change(name, take, attempt.now, limit.every))
         if own_id in slots:

@@ -7,6 +7,7 @@ from itertools import product
 
 from dispatch.inbox.actions import MAX_ACTIONS
 from dispatch.inbox.rows import ENDED
+from dispatch.rules.checks.keys import check_keys
 from dispatch.rules.errors import did_you_mean
 from dispatch.rules.rule_entry import RuleEntry
 from dispatch.rules.workspaces import Workspaces
@@ -28,6 +29,7 @@ def check_together(entries: Sequence[RuleEntry], workspaces: Workspaces | None, 
     order = _in_order(named)
     _check_circles(named, order)
     _check_handlers_accept(entries, _events(named, order), named)
+    check_keys(entries, named, order, workspaces)
     _check_numbers(entries, workspaces)
 
 

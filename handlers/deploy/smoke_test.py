@@ -47,6 +47,7 @@ class SmokeTest(BaseModel):
     """A JSON file with the request, in the rules folder or the app's, and the condition that the answer must meet."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+    template_names: ClassVar[frozenset[str]] = frozenset({"answer"})  # of `expect`
 
     request: str
     expect: Template | None = None

@@ -41,6 +41,10 @@ class EventData(WireModel):
 
     # Schemas of fields that have a field validator, which must accept what they accept (schemas/canonical.py).
     canonical_fields: ClassVar[Mapping[str, CoreSchema]] = {}
+    # For the checks of rules: texts that the service is known to send, by JSON name of the field, and the names of
+    # fields that it may send beside those below.
+    known_texts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    more_names: ClassVar[tuple[str, ...]] = ()
 
 
 class Event(WireModel):

@@ -1,7 +1,7 @@
 """The base classes of the event types about runs: RunCompleted and RunStatusChanged."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -26,6 +26,17 @@ _STATUSES = (
 )
 _RANKS = {status: rank for rank, statuses in enumerate(_STATUSES) for status in statuses}
 _RUNNING = _STATUSES.index(())
+
+# The statuses of jobs and of runs: JobStatus and RunStatus in azure-ai-ml's REST clients.
+RUN_STATUSES = (
+    *("NotStarted", "Starting", "Provisioning", "Preparing", "Queued", "Running", "Finalizing", "CancelRequested"),
+    *("Completed", "Failed", "Canceled", "NotResponding", "Paused", "Pausing", "Unapproved", "Unknown"),
+)
+# The types of runs in recorded events, and those that azureml-core and azureml-widgets know.
+_RUN_TYPES = (
+    *("azureml.PipelineRun", "azureml.StepRun", "azureml.ReusedStepRun", "azureml.scriptrun", "azureml.batchrun"),
+    *("automl", "hyperdrive", "reinforcementlearning", "experiment"),
+)
 
 EXAMPLE_RUN: Mapping[str, Any] = {
     "experimentId": "7b4c1f52-0d6e-4a83-9c1a-2f8e5d90b6a7",
@@ -56,6 +67,9 @@ class RunSubject(NamedTuple):
 
 class RunData(EventData):
     """A run."""
+
+    known_texts: ClassVar[Mapping[str, tuple[str, ...]]] = {"runType": _RUN_TYPES}
+    more_names = ("createdBy",)  # "always set" (Azure/azure-rest-api-specs, PR 31182), but in no recorded event
 
     experiment_id: OptionalText = None
     experiment_name: OptionalText = None

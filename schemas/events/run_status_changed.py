@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from schemas.drift import Drift, monitor_breach
 from schemas.events.base import Rows
-from schemas.events.run import EXAMPLE_RUN, RunData, RunEvent, status_rank
+from schemas.events.run import EXAMPLE_RUN, RUN_STATUSES, RunData, RunEvent, status_rank
 from schemas.fields import RequiredText
 
 _BAD = {"failed", "notresponding", "canceled", "cancelrequested"}
@@ -14,6 +14,8 @@ _VERBS = {"failed", "completed", "canceled", "queued", "paused"}  # statuses tha
 
 class RunStatusChangedData(RunData):
     """A run whose status changed. The service writes both ``Failed`` and ``failed``: compare without case."""
+
+    known_texts: ClassVar[Mapping[str, tuple[str, ...]]] = {**RunData.known_texts, "runStatus": RUN_STATUSES}
 
     run_status: RequiredText
 

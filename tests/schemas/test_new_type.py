@@ -121,3 +121,16 @@ def test_a_registered_type_is_gone_after_the_block() -> None:
     assert name not in EVENT_TYPES
     with pytest.raises(UnknownEventType):
         parse_event(json.dumps({**RunCompleted.example().wire(), "eventType": name}))
+
+
+def test_keys_of_a_new_type_are_known_to_the_rules(blob_created: type[Event], tmp_path: Path) -> None:
+    """From its model and its example, in conditions and templates; a misspelt one is an error with a suggestion."""
+    when = "when: [data.contentLength NumberGreaterThan 5, data.sequencer IsNotNull, data.api StringIn PutBlob]"
+    with_ = 'with: { message: "{{ data.url }} {{ data.contentType }} {{ object }}" }'
+    fine = RULES.replace("when: data.contentType StringIn text/csv", when) + f"    {with_}\n"
+    assert World(fine, tmp_path, workspaces=WORKSPACES).loaded.errors == ()
+    for wrong, meant in (("contentTyp", "contentType"), ("contentLenght", "contentLength")):
+        text = RULES.replace("when: data.contentType StringIn", f"when: data.{wrong} StringIn")
+        [error] = World(text, tmp_path, workspaces=WORKSPACES).loaded.errors
+        assert error.message == f"BlobCreated has no key data.{wrong}"
+        assert error.hint == f"Did you mean data.{meant}?"

@@ -27,14 +27,18 @@ def test_actions_over_the_limit_are_skipped_until_the_span_has_passed(tmp_path: 
     assert acted_on(world)[-1] == "later"
 
 
-def test_each_value_of_the_key_has_its_own_limit(tmp_path: Path) -> None:
-    """Whatever the value is; events without the key share one limit."""
+def test_each_value_of_the_key_has_its_own_limit(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the value is. Events without the key are not limited, which the log says; null is a value."""
+    caplog.set_level("INFO")
     world = World(rules(rule("ring", at_most="{ count: 1, every: 1d, by: data.runTags.owner }")), tmp_path)
     tags: list[dict[str, Any]] = [{"owner": "a"}, {"owner": "a"}, {"owner": "/#?\ud800"}, {"owner": 3}, {}, {}]
+    tags += [{"owner": None}, {"owner": None}]
     for n, run_tags in enumerate(tags):
         world.receive(RunStatusChanged.example(id=f"e{n}", run_tags=run_tags))
         world.run()
-    assert acted_on(world) == ["e0", "e2", "e3", "e4"]
+    assert acted_on(world) == ["e0", "e2", "e3", "e4", "e5", "e6"]
+    unlimited = [record.getMessage() for record in caplog.records if "at_most.unlimited" in record.getMessage()]
+    assert unlimited == [f"at_most.unlimited rule=ring event={id} by=data.runTags.owner" for id in ("e4", "e5")]
     assert "1 in 1d already for data.runTags.owner 'a'" in outcomes(world)["e1"]
 
 

@@ -161,10 +161,10 @@ class TestWhen:
             ("{ any: [data.runStatus StringIn Running, data.runTags.team IsNotNull] }", True),
             ("[{ any: [data.runStatus StringIn Running, data.runTags.nobody IsNotNull] }]", False),
             ("{ any: [{ all: [data.runStatus StringIn Failed, data.runId IsNotNull] }] }", True),
-            ("{ all: [data.runStatus StringIn Failed, { any: [data.nothing IsNotNull] }] }", False),
+            ("{ all: [data.runStatus StringIn Failed, { any: [data.runTags.nothing IsNotNull] }] }", False),
             ("workspace.labels.env StringIn prod", True),
             ("workspace.name StringIn churn-dev", False),
-            ("result.status IsNotNull", False),
+            ("drift IsNotNull", False),
         ],
     )
     def test_when_needs_all_conditions_and_one_of_any(self, when: str, holds: bool, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Check conditions, keys and templates of rules against what is known of the keys of events."""

@@ -1,0 +1,87 @@
+"""Check the templates in a handler's settings: the keys that they read."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from dispatch.rules.checks.scope import Scope, joined, written
+from dispatch.rules.reading.nodes import Node, RuleFile, Scalar, Sequence, Table
+from handlers.base import Handler
+from handlers.template import Template
+from handlers.templates.keys import Read
+
+
+def check_templates(handler: Handler[Any], settings: Node | None, scope: Scope, file: RuleFile) -> None:
+    """Report keys that no event has, and warn of those that some events lack, at the templates that read them."""
+    templates = {template.source: (template, given) for template, given in _templates(handler, frozenset())}
+    for node in _scalars(settings):
+        if isinstance(node.value, str) and node.value in templates:
+            _check(*templates[node.value], node, scope, file)
+
+
+def _check(template: Template, given: frozenset[str], node: Scalar, scope: Scope, file: RuleFile) -> None:
+    reported: set[tuple[str | int, ...]] = set()
+    for read in template.reads:
+        if read.path[0] in given:
+            continue
+        unknown = next((n for n in range(1, len(read.path) + 1) if not scope.find(read.path[:n])), 0)
+        if unknown:
+            if read.path[:unknown] not in reported:
+                file.error(node, *scope.lacks(read.path))
+            reported.add(read.path[:unknown])
+        elif not read.is_guarded:
+            _warn_of_missing(node, scope, file, read)
+
+
+def _warn_of_missing(node: Scalar, scope: Scope, file: RuleFile, read: Read) -> None:
+    found, key = scope.find(read.path), written(read.path)
+    lacking = [name for name in scope.roots if name not in found]
+    hint = f"Write {{{{ {key} | default('…') }}}}, or test it with if."
+    if not lacking and str(read.path[0]).casefold() == "drift" and len(read.path) > 1:
+        lacking = [name for name, root in scope.roots.items() if not root.members["drift"].always]
+        if lacking:
+            message = f"{joined(lacking)} {'does' if len(lacking) == 1 else 'do'} not always report drift"
+            file.warning(
+                node, f"{message}: without it, {key} fails", "Add drift IsNotNull to when, or test it with if."
+            )
+        return
+    if lacking:
+        file.warning(
+            node, f"{joined(lacking)} {'has' if len(lacking) == 1 else 'have'} no {key}: the action fails", hint
+        )
+    elif missing := next((known.missing_in for known in found.values() if known.missing_in), ()):
+        shown = [*missing[:3], *(["…"] if len(missing) > 3 else [])]
+        label = key.removeprefix("workspace.labels.")
+        file.warning(
+            node, f"{joined(shown)} {'has' if len(missing) == 1 else 'have'} no label {label}: the action fails", hint
+        )
+
+
+def _templates(value: object, given: frozenset[str]) -> Iterator[tuple[Template, frozenset[str]]]:
+    """Every template in a handler's settings, with the names that the handler adds to the event's."""
+    match value:
+        case Template():
+            yield value, given
+        case BaseModel():
+            more = frozenset(getattr(type(value), "template_names", ()))
+            for _, inner in value:
+                yield from _templates(inner, given | more)
+        case Mapping():
+            for inner in value.values():
+                yield from _templates(inner, given)
+        case list() | tuple() | set() | frozenset():
+            for inner in value:
+                yield from _templates(inner, given)
+
+
+def _scalars(node: Node | None) -> Iterator[Scalar]:
+    match node:
+        case Scalar():
+            yield node
+        case Sequence():
+            for item in node.items:
+                yield from _scalars(item)
+        case Table():
+            for child in node.fields.values():
+                yield from _scalars(child)
