@@ -1,5 +1,6 @@
 """The lock files: they answer their inputs, and what is installed is what they pin."""
 
+import json
 import re
 from importlib.metadata import requires, version
 from pathlib import Path
@@ -120,6 +121,14 @@ def test_lock_files_name_no_index(lock: str) -> None:
     """They are valid for any mirror; the hashes say which files are meant."""
     text = (ROOT / lock).read_text(encoding="utf-8")
     assert not re.search(r"://|--(?:extra-)?index-url|--find-links|/tmp/", text)
+
+
+def test_the_lock_file_of_npm_names_no_registry_and_has_a_hash_of_each_package() -> None:
+    text = (ROOT / "package-lock.json").read_text(encoding="utf-8")
+    packages = json.loads(text)["packages"]
+    packages.pop("")
+    assert '"resolved"' not in text
+    assert all(package["integrity"].startswith("sha512-") for package in packages.values())
 
 
 @EACH_INPUT
