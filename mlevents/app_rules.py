@@ -1,7 +1,7 @@
 """The check of an app before it runs: `mlevents start` and `mlevents check` report the same errors."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dispatch.app import App
@@ -10,6 +10,7 @@ from dispatch.settings import Environment, SettingsError
 from handlers.base import RetryLater
 from handlers.email.settings import EmailSettings
 from mlevents.console import Console
+from mlevents.findings import Finding, Summary, of_loader
 from mlevents.local.host.host_json import HostJson
 
 
@@ -36,22 +37,15 @@ def load_rules(app_dir: Path, environment: Mapping[str, str]) -> Rules:
     return rules
 
 
-def print_rules(rules: Rules, console: Console, findings: Sequence[str] = ()) -> None:
-    """Print the errors and warnings about the rules, further errors in `findings`, and how many rules are in force."""
-    errors = [*map(str, rules.errors), *findings]
-    for error in errors:
-        console.print(error, "error", indent=4)
-    for warning in rules.warnings:
-        console.print(f"warning: {warning}", "warning", indent=4)
-    found = _count(len(errors), "error") if errors else "no errors"
-    if rules.warnings:
-        found += f", {_count(len(rules.warnings), 'warning')}"
-    if rules.workspaces is None:
-        verdict = f"no rule acts until workspaces.yaml is valid; {found}"
-    else:
-        verdict = f"{_count(len(rules.by_name), 'rule')} in force, {found}"
-    console.print(verdict, "error" if errors else "success")
+def print_rules(rules: Rules, console: Console) -> None:
+    """Print the errors and warnings of the loader, and how many rules are in force."""
+    found = of_loader(rules)
+    print_findings(found, Summary.of(rules, found), console)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def print_findings(findings: Iterable[Finding], summary: Summary, console: Console) -> None:
+    """Print a line for each finding, and the summary."""
+    for finding in findings:
+        mark = "warning: " if finding.severity == "warning" else ""
+        console.print(f"{mark}{finding.text}", finding.severity, indent=4)
+    console.print(summary.text, "error" if summary.errors else "success")

@@ -41,6 +41,8 @@ class Console:
 
     def print(self, text: str = "", style: str = "", *, indent: int = 0) -> None:
         """Print one line. On a terminal, a long one is continued after `indent` spaces; elsewhere it stays one line."""
+        from schemas.errors import printable  # imports pydantic, which `mlevents --help` does not need
+
         text = printable(text)
         self.lines.append(text)
         if self._stream is None:
@@ -93,11 +95,6 @@ class Console:
         """Print more lines of a record, indented, so that none looks like a record of its own."""
         for line in text.rstrip().splitlines():
             self.print(f"          {line}", "faint", indent=10)
-
-
-def printable(text: str) -> str:
-    """The text with every control character, and all else that is not printable, written as an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _is_noise(record: Mapping[str, Any]) -> bool:

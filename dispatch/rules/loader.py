@@ -83,7 +83,7 @@ def _missing(folder: Path, files: Iterable[RuleFile]) -> RuleFile:
     """An empty file in place of a missing workspaces.yaml, with the error."""
     file = RuleFile(f"{folder.name}/{WORKSPACES_FILE}", digest="missing", readable=False)
     if not folder.is_dir():
-        file.error(START, "there is no such folder", "It holds workspaces.yaml and the rules files.")
+        file.error(START, f"there is no folder {folder}", "It holds workspaces.yaml and the rules files.")
         return file
     hint = did_you_mean(file.name, [other.name for other in files])
     file.error(START, "there is no such file", hint or "It lists the workspaces whose events are handled.")

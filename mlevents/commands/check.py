@@ -1,98 +1,100 @@
-"""``mlevents check``: find every error in the rules, and try them on an example of each type of event."""
+"""``mlevents check``: find every error in the rules, and try them on events that they match."""
 
 import os
 import sys
-from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
 
-from jinja2 import TemplateError
+import typer
 
-from dispatch.rules.errors import one_line
-from dispatch.rules.rule import Rule, Rules
-from dispatch.settings import SettingsError
-from handlers.base import GiveUp, Result
+from dispatch.rules.rule import Rules
+from dispatch.settings import Environment, SettingsError
 from mlevents import PROJECT
-from mlevents.app_rules import load_rules, print_rules
+from mlevents.app_rules import load_rules, print_findings
 from mlevents.app_settings import BadFile, LocalSettings
 from mlevents.cli import AppFolder, command_line, examples
 from mlevents.console import Console
-from schemas import EVENT_TYPES, Context, Event, RunStatusChanged
-from schemas.examples import MODEL_MONITOR_BREACH
-
-_EXAMPLES: dict[str, Event] = {
-    **{event_class.__name__: event_class.example() for event_class in EVENT_TYPES.values()},
-    "a model monitor's breach": RunStatusChanged.example(**MODEL_MONITOR_BREACH),
-}
+from mlevents.findings import Finding, Format, Summary, as_github, as_json, of_loader, path_from_here
+from mlevents.previews import Preview, position, previews
 
 cli = command_line()
 
 
-@cli.command(epilog=examples("mlevents check", "MLEVENTS_RULES=samples/rules mlevents check"))
-def check(app: AppFolder = PROJECT) -> int:
+@cli.command(
+    epilog=examples(
+        "mlevents check",
+        "MLEVENTS_RULES=samples/rules mlevents check",
+        "mlevents check --format github  # in a workflow",
+    )
+)
+def check(
+    app: AppFolder = PROJECT,
+    format: Annotated[
+        Format, typer.Option(help="text for people, json for programs, github for annotations in GitHub Actions.")
+    ] = Format.text,
+) -> int:
     """Find every error in the rules, and show what each rule would do.
 
-    The settings are those of `mlevents start`. For each rule and each event type
-    that it handles, one line shows what the rule would do about an example event.
-    A template that fails on the example causes a warning, not an error: your own
-    events may have what the example has not, such as a tag.
-    Exit code: 0 if there are no errors; 1 if rules, settings or host.json have some.
+    The settings are those of `mlevents start`. For each rule, one line for each event
+    type shows what the rule would do about an event that it matches: an example, or
+    an example that was changed so that the rule's conditions hold. A template that
+    fails on such an event is an error.
+    Exit code: 0 if there are no errors (warnings do not count); 1 if rules, settings
+    or host.json have some; 2 for invalid arguments.
     """
-    console = Console(sys.stdout, remember=0)
+    console = Console(sys.stdout if format is Format.text else None, remember=0)
     try:
         local = LocalSettings.load(app)
-        rules = load_rules(app, local.environment(os.environ)[0])
+        environment = local.environment(os.environ)[0]
+        rules = load_rules(app, environment)
     except (BadFile, SettingsError) as failure:
-        console.print(str(failure), "error")
+        if format is Format.text:
+            console.print(str(failure), "error")
+        else:
+            _print_for_programs([Finding("error", str(failure))], Summary(0, 0, 1, 0, knows_workspaces=False), format)
         return 1
     for note in local.notes:
         console.print(note, "faint")
-    for rule, event, plan in plans(rules):
-        console.print(f"{rule.source}: {rule.name} on {event}: {plan}", indent=4)
-    found = list(dict.fromkeys(findings(rules)))
-    print_rules(rules, console, found)
-    return 1 if rules.errors or found else 0
+    found = of_loader(rules)
+    for each in previews(rules):
+        if isinstance(each, Preview):
+            console.print(each.text, "" if each.sample else "faint", indent=4)
+        else:
+            found.append(each)
+    found = list(dict.fromkeys([*found, *_of_handlers(rules)]))
+    summary = Summary.of(rules, found)
+    if format is Format.text:
+        print_findings(found, summary, console)
+    else:
+        folder = (app / Environment(environment).get("MLEVENTS_RULES", "rules")).absolute().parent
+        _print_for_programs([_from_here(finding, folder, app) for finding in found], summary, format)
+    return 1 if summary.errors else 0
 
 
-def findings(rules: Rules) -> Iterator[str]:
+def _of_handlers(rules: Rules) -> Iterator[Finding]:
     """What the handlers of the rules find in the files and other things that their settings name."""
     for rule in rules.by_name.values():
+        file, line = position(rule)
         try:
             for finding in rule.handler.findings():
-                at = f"{finding.file}:{finding.line}" if finding.line else finding.file
-                yield one_line(f"{at or rule.source}: {finding.message} (rule {rule.name}, {rule.source})")
+                message = f"{finding.message} (rule {rule.name}, {rule.source})"
+                place = (finding.file, finding.line or None) if finding.file else (file, line)
+                yield Finding("error", message, *place, rule=rule.name)
         except Exception as error:  # of a handler of the app's own, too
-            yield one_line(f"{rule.source}: {rule.do} cannot check the settings: {type(error).__name__}: {error}")
+            message = f"{rule.do} cannot check the settings: {type(error).__name__}: {error}"
+            yield Finding("error", message, file, line, rule=rule.name)
 
 
-def plans(rules: Rules) -> Iterator[tuple[Rule, str, str]]:
-    """Each rule with each example event that reaches it: the rule, the event's name, and what the rule would do."""
-    examples_of = {name: (event, _reached(rules, event)) for name, event in _EXAMPLES.items()}
-    for rule in rules.by_name.values():
-        for name, (event, reached) in examples_of.items():
-            if rule.name in reached:
-                yield rule, name, _plan(rule, rules, event)
+def _from_here(finding: Finding, *folders: Path) -> Finding:
+    return replace(finding, file=path_from_here(finding.file, *folders)) if finding.file else finding
 
 
-def _reached(rules: Rules, event: Event) -> set[str]:
-    """The names of the rules that take events of this type, and of those that follow them, however indirectly."""
-    followers = defaultdict(list)
-    for rule in rules.by_name.values():
-        for followed in rule.after:
-            followers[followed].append(rule.name)
-    reached = {rule.name for rule in rules.by_name.values() if rule.takes(event)}
-    waiting = [*reached]
-    while waiting:
-        found = set(followers[waiting.pop()]) - reached
-        reached |= found
-        waiting += found
-    return reached
-
-
-def _plan(rule: Rule, rules: Rules, event: Event) -> str:
-    candidates = (rules.workspace(event), *(rules.workspaces or ()))
-    workspace = next((each.view() for each in candidates if each and rule.is_for(each)), None)
-    result = Result(min(rule.after), "succeeded", "an example").view() if rule.after else None
-    try:
-        return rule.handler.plan(Context(event, workspace, result).event_for_handler())
-    except (TemplateError, GiveUp) as error:
-        return f"warning: {error}"
+def _print_for_programs(findings: list[Finding], summary: Summary, format: Format) -> None:
+    if format is Format.json:
+        print(as_json(findings, summary))
+        return
+    for finding in findings:
+        print(as_github(finding))
+    print(summary.text)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from dispatch import log
-from mlevents.console import Console, printable
+from mlevents.console import Console
+from schemas.errors import printable
 
 
 def record(level: str = "INFO", error: str = "", **keys: Any) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def test_alerts_work_despite_errors_among_the_workspaces(tmp_path: Path) -> None
 def test_missing_folder_or_workspaces_yaml_is_an_error(tmp_path: Path) -> None:
     """The hint names a file with a similar name."""
     assert errors_of(load(tmp_path / "rules", {})) == [
-        "rules/workspaces.yaml:1:1: there is no such folder. It holds workspaces.yaml and the rules files."
+        f"rules/workspaces.yaml:1:1: there is no folder {tmp_path}/rules. It holds workspaces.yaml and the rules files."
     ]
     (tmp_path / "rules").mkdir()
     loaded_rules = load(tmp_path / "rules", {})

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from handlers.pipeline.handler import Pipeline
-from mlevents.commands.check import plans
+from mlevents.findings import Finding
+from mlevents.previews import previews
 from schemas import EVENT_TYPES, RunCompleted, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
 from tests.handlers.pipeline.site import FACTORY, JOB, SYNAPSE
@@ -157,9 +158,10 @@ def test_plan_is_one_line() -> None:
 def test_check_warns_if_the_example_event_cannot_start_the_job(tmp_path: Path) -> None:
     """Only a warning: the example may be the cause."""
     rules = world(tmp_path, {"job": JOB, "inputs": {"learning_rate": "{{ data.runId }}"}}).loaded
-    [(rule, event, plan)] = plans(rules)
-    assert (rule.name, event) == ("retrain", "RunCompleted")
-    assert plan == "warning: the input 'learning_rate' should be a number, not 'plucky_lime_h3k8wq2v1n'"
+    [finding] = previews(rules)
+    assert isinstance(finding, Finding)
+    message = "retrain on RunCompleted: the input 'learning_rate' should be a number, not 'plucky_lime_h3k8wq2v1n'"
+    assert (finding.severity, finding.message) == ("warning", message)
 
 
 def test_destination_is_the_workspace_or_the_factory() -> None:
