@@ -20,6 +20,17 @@ _PIN = re.compile(
     r"^(?P<name>[\w.-]+)(?:\[[^]]*])?==(?P<version>[^\s;\\]+)(?: ; (?P<marker>[^\\]+?))?(?: \\)?$", re.MULTILINE
 )
 
+# Where the app is deployed and developed: the parts of environments that markers read.
+ENVIRONMENTS = tuple(
+    {"python_version": python, "python_full_version": f"{python}.0"} | platform
+    for python in ("3.11", "3.12", "3.13")
+    for platform in (
+        {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"},
+        {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix"},
+        {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt"},
+    )
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Pin:
@@ -34,7 +45,11 @@ class Pin:
     @property
     def applies(self) -> bool:
         """Is it installed with this Python, on this platform?"""
-        return not self.marker or Marker(self.marker).evaluate()
+        return self.applies_in({})
+
+    def applies_in(self, environment: dict[str, str]) -> bool:
+        """Is it installed in this environment? What it does not name is as here."""
+        return not self.marker or Marker(self.marker).evaluate(environment)
 
 
 def read_lock(text: str) -> list[Pin]:
@@ -60,11 +75,15 @@ def read_input(text: str) -> list[Requirement]:
     return [Requirement(line) for line in lines if line and not line.startswith("-")]
 
 
-def problems(name: str, wanted: list[Requirement], pins: list[Pin]) -> Iterator[str]:
-    """What a lock file lacks, or has too much, after the input file `name` was changed without ``make lock``."""
+def problems(name: str, wanted: list[Requirement], lock: str) -> Iterator[str]:
+    """What the text of a lock file lacks, or has too much: it or the input file `name` was changed by an editor."""
+    pins = read_lock(lock)
     for requirement in wanted:
-        if not any(_answers(pin, requirement) for pin in pins):
+        if not all(_answered(requirement, pins, environment) for environment in ENVIRONMENTS):
             yield f"{name}: {requirement} has no pin in {LOCKS[name]} that it allows. Run `make lock`"
+    for number, line in enumerate(lock.splitlines(), 1):
+        if line[:1].strip() and line[0] != "#" and not _PIN.match(line):
+            yield f"{LOCKS[name]}:{number}: {line} is not pinned. Write it into {name}, and run `make lock`"
     names = {canonicalize_name(requirement.name) for requirement in wanted}
     for pin in pins:
         if name in pin.inputs and pin.name not in names:
@@ -73,5 +92,11 @@ def problems(name: str, wanted: list[Requirement], pins: list[Pin]) -> Iterator[
             yield f"{LOCKS[name]}: {pin.name} has no hash. Run `make lock`"
 
 
-def _answers(pin: Pin, requirement: Requirement) -> bool:
-    return pin.name == canonicalize_name(requirement.name) and pin.version in requirement.specifier
+def _answered(requirement: Requirement, pins: list[Pin], environment: dict[str, str]) -> bool:
+    """Does a pin satisfy the requirement in this environment, or is it not required there?"""
+    if requirement.marker and not requirement.marker.evaluate(environment):
+        return True
+    name = canonicalize_name(requirement.name)
+    return any(
+        pin.name == name and pin.version in requirement.specifier and pin.applies_in(environment) for pin in pins
+    )
