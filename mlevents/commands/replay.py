@@ -30,6 +30,7 @@ from mlevents.app_settings import BadFile, LocalSettings
 from mlevents.cli import AppFolder, UsageError, command_line, examples
 from mlevents.commands.replay_report import Report, describe
 from mlevents.console import Console
+from mlevents.findings import counted
 
 # What can be replayed, and the options that go with it.
 _OPTIONS = {
@@ -265,8 +266,12 @@ def _replay_event(request: Request, app: App, report: Report) -> None:
         days = app.inbox.history.days()
         report.problem(
             f"there is no event {request.event}{f' of {request.day}' if request.day else ''}; "
-            + (f"{len(days)} days have events, the last is {days[-1]}" if days else "the table has no events at all")
+            + (f"{_days(len(days))} events, the last is {days[-1]}" if days else "the table has no events at all")
         )
+
+
+def _days(number: int) -> str:
+    return f"{counted(number, 'day')} {'has' if number == 1 else 'have'}"
 
 
 def _accept_dead_letters(request: Request, app: App, storage: Storage, report: Report) -> None:
@@ -275,7 +280,7 @@ def _accept_dead_letters(request: Request, app: App, storage: Storage, report: R
         for blob in ingest(letters, container, app, delete=request.delete, dry_run=request.dry_run):
             report.blob(blob)
     if others:
-        text = f"{len(others)} blobs are left: they are not named as dead letters are, like {others[0]}"
+        text = f"not named like a dead letter, and left: {counted(len(others), 'blob')}, such as {others[0]}"
         report.console.print(text, "warning")
 
 

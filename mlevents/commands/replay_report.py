@@ -10,6 +10,7 @@ from dispatch.replay.deadletters import BlobResult
 from dispatch.replay.redeliver import Ingested
 from dispatch.replay.replay import Replayed
 from mlevents.console import Console
+from mlevents.findings import counted
 
 # The status of a step -> its word and its style.
 _STEPS = {
@@ -19,6 +20,7 @@ _STEPS = {
     "unchanged": ("left", "faint"),
     "refused": ("not replayed", "error"),
 }
+_LOCAL = ("127.0.0.1", "localhost")
 _EVENTS = {"new": "success", "duplicate": "faint", "rejected": "error"}
 _ROLES = "Storage Table Data Contributor and Storage Queue Data Message Sender, and for dead letters Storage Blob Data"
 
@@ -39,7 +41,8 @@ class Report:
         self.count["events"] += 1
         for step in replayed.steps:
             word, style = _STEPS[step.status]
-            self.console.print(f"    {step.rule:<30}  {word:<12}  {step.reason}", style, indent=8)
+            before = "before: " if step.status in ("replayed", "requeued") else ""  # the reason is the outcome so far
+            self.console.print(f"    {step.rule:<30}  {word:<12}  {before}{step.reason}", style, indent=8)
             self.count[word] += 1
             self.failed = self.failed or step.status == "refused"
 
@@ -72,8 +75,12 @@ class Report:
 
     def counts(self) -> str:
         """The number of events, and of everything else that was counted."""
-        others = ", ".join(f"{count} {what}" for what, count in sorted(self.count.items()) if what != "events")
-        return f"{self.count['events']} events{': ' if others else ''}{others}"
+        singular = {"blobs": "blob", "match no rule": "matches no rule"}
+        counts = (
+            (count, singular.get(what, what) if count == 1 else what) for what, count in sorted(self.count.items())
+        )
+        others = ", ".join(f"{count} {what}" for count, what in counts if what != "events")
+        return f"{counted(self.count['events'], 'event')}{': ' if others else ''}{others}"
 
 
 def describe(error: Exception) -> str:
@@ -85,7 +92,8 @@ def describe(error: Exception) -> str:
         case StorageError(status=403):
             return f"storage refuses you: {text} Your login needs the roles {_ROLES} Contributor"
         case StorageError(__cause__=ServiceRequestError()):
-            return f"storage cannot be reached: {text}"
+            hint = "; is `mlevents start` running?" if any(host in text for host in _LOCAL) else ""
+            return f"storage cannot be reached: {text}{hint}"
         case StorageError():
             return f"storage: {text}"
     return text

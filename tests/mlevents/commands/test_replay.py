@@ -142,8 +142,8 @@ class TestAnEvent:
             "    done                            left          succeeded: done",
             "    gone                            not replayed  there is no such rule today",
             "    new                             new           matches today",
-            "    ring                            replayed      failed: broken",
-            "1 events: 1 left, 1 new, 1 not replayed, 1 replayed",
+            "    ring                            replayed      before: failed: broken",
+            "1 event: 1 left, 1 new, 1 not replayed, 1 replayed",
         ]
         assert code == 1
         deployed.work()
@@ -159,7 +159,7 @@ class TestAnEvent:
         deployed.receive(EVENT)
         deployed.work()
         assert deployed.replay("e1")[0] == 0
-        assert deployed.replay("e1", "--all", "--day", "2026-11-22")[1][-1] == "1 events: 1 replayed"
+        assert deployed.replay("e1", "--all", "--day", "2026-11-22")[1][-1] == "1 event: 1 replayed"
         deployed.work()
         assert deployed.ends() == {"ring 1": "succeeded"}
         assert deployed.replay("e1", "--rule", "ring", "--same-key")[0] == 0
@@ -171,7 +171,7 @@ class TestAnEvent:
         deployed.receive(EVENT)
         deployed.work()
         code, lines = deployed.replay("e1", "--dry-run")
-        assert (code, lines[0], lines[-1]) == (0, "dry run: this is what would be done", "1 events: 1 replayed")
+        assert (code, lines[0], lines[-1]) == (0, "dry run: this is what would be done", "1 event: 1 replayed")
         assert deployed.ends() == {"ring 0": "skipped"}
 
     def test_missing_event_is_reported(self, deployed: Deployed) -> None:
@@ -180,7 +180,7 @@ class TestAnEvent:
         assert (code, lines[0]) == (1, "there is no event e2; the table has no events at all")
         deployed.receive(EVENT)
         _, lines = deployed.replay("e1", "--day", "2026-11-21")
-        assert lines[0] == "there is no event e1 of 2026-11-21; 1 days have events, the last is 2026-11-22"
+        assert lines[0] == "there is no event e1 of 2026-11-21; 1 day has events, the last is 2026-11-22"
 
     def test_text_of_an_event_cannot_move_the_cursor(self, deployed: Deployed) -> None:
         """Its control characters are printed as escapes."""
@@ -198,7 +198,7 @@ def test_events_that_matched_no_rule_are_matched(deployed: Deployed) -> None:
     deployed.rules(rule("ring", when="id StringIn e1"))
     span = ("--from", "2026-11-22", "--until", "2026-11-23T01:00+01:00")
     code, lines = deployed.replay("--unmatched", *span)
-    assert (code, lines[-1]) == (0, "2 events: 1 match no rule, 1 new")
+    assert (code, lines[-1]) == (0, "2 events: 1 matches no rule, 1 new")
     assert "    ring                            new           matches today" in lines
     deployed.work()
     assert deployed.ends() == {"ring 0": "succeeded"}
@@ -235,7 +235,7 @@ def test_dead_letters_are_accepted(deployed: Deployed, container: ContainerClien
         "S/2026/11/22/9/1.json  deleted",
         "    new        RunStatusChanged  bold_ant  e1",
         "S/2026/11/22/10/2.json  it is not JSON: Expecting property name enclosed in double quotes at line 1, column 2",
-        "1 events: 2 blobs, 1 new",
+        "1 event: 2 blobs, 1 new",
     ]
     deployed.work()
     assert deployed.ends() == {"ring 0": "succeeded"}
@@ -243,7 +243,7 @@ def test_dead_letters_are_accepted(deployed: Deployed, container: ContainerClien
     code, lines = deployed.replay("--dead-letters", container.container_name)
     assert (code, lines) == (
         0,
-        ["1 blobs are left: they are not named as dead letters are, like notes.txt", "0 events"],
+        ["not named like a dead letter, and left: 1 blob, such as notes.txt", "0 events"],
     )
 
 
@@ -265,7 +265,7 @@ class TestAnError:
         started = Started("replay", "--app", str(deployed.folder), "e1")
         assert started.end() == 0
         assert [line.split()[0] for line in started.lines[:-2]] == ["settings", "storage", "rules/team.yaml"]
-        assert started.lines[-1] == "1 events"
+        assert started.lines[-1] == "1 event"
 
     def test_error_in_the_settings_is_reported(self, deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
         """With the file, the line and the column."""
@@ -293,6 +293,7 @@ class TestAnError:
         assert main(["replay", "--app", str(deployed.folder), "e1"]) == 1
         out = capsys.readouterr().out
         assert "storage cannot be reached: " in out
+        assert out.rstrip().endswith("is `mlevents start` running?")
         assert key not in out
 
     @pytest.mark.parametrize(
