@@ -23,6 +23,7 @@ from typing import Any
 
 from azure.core.exceptions import AzureError, HttpResponseError
 
+from handlers.azure.client_errors import describe_client_error
 from handlers.base import GiveUp, RetryLater
 from handlers.errors import PERMANENT, PROPAGATION
 
@@ -61,7 +62,7 @@ def _translate(error: Exception) -> Exception:
         return _translate_response(error)
     if type(error).__module__.startswith("azure.ai.ml"):  # by name, because importing it takes seconds
         cause = _cause(error)
-        return _translate(cause) if cause else GiveUp(_one_line(error))
+        return _translate(cause) if cause else GiveUp(describe_client_error(error))
     return error
 
 

@@ -10,6 +10,7 @@ from azure.core.exceptions import AzureError
 from jinja2 import TemplateError
 
 from handlers.azure.ml import run_history
+from handlers.azure.ml.assets import input_asset, resolve
 from handlers.azure.ml.batch_invocations import BatchDeployment, Invocations
 from handlers.azure.ml.batch_jobs import jobs_of_endpoint
 from handlers.azure.ml.components import ComponentRef, find_component
@@ -18,7 +19,7 @@ from handlers.azure.ml.workspace import AzureML
 from handlers.azure.run import Run
 from handlers.base import Action, GiveUp, RetryLater
 from handlers.lineage import parts
-from handlers.pipeline.inputs import ConvertedInputs, Inputs, convert_inputs, render_inputs
+from handlers.pipeline.inputs import ConvertedInputs, Inputs, Value, convert_inputs, render_inputs
 from handlers.pipeline.job_definition import (
     JobOverrides,
     component_job,
@@ -153,7 +154,15 @@ class JobTarget(_AzureMLTarget, IdempotentTarget):
         tags, cut = fit_tags(action.tags, rule_tags, own_tags)
         experiment = experiment_name(request.render(request.experiment) or own_experiment or action.rule)
         details = {"experiment": experiment} | ({"tags_cut": ", ".join(cut)} if cut else {}) | _changed(inputs)
-        return JobOverrides(self.name, tags, experiment, inputs.values, self._compute()), details
+        values = {name: self._resolved(value) for name, value in inputs.values.items()}
+        return JobOverrides(self.name, tags, experiment, values, self._compute()), details
+
+    def _resolved(self, value: Value) -> Value:
+        """An input with a version in place of a label. azure-ai-ml does so in a workspace, and not in a registry."""
+        if not isinstance(value, dict):
+            return value
+        asset = input_asset(value["path"], value["type"])
+        return {**value, "path": resolve(self.azureml, asset).id} if asset and asset.registry else value
 
     def _compute(self) -> str:
         text = self.request.render(self.request.compute)

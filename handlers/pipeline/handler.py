@@ -22,7 +22,7 @@ from handlers.file_field import FileName
 from handlers.lineage import DEPTH_TAG, EVENT_TAG, RULE_TAG
 from handlers.pipeline.azureml_jobs import BatchTarget, JobRequest, JobTarget
 from handlers.pipeline.data_factory import FactoryTarget
-from handlers.pipeline.inputs import Inputs, Value, convert_inputs, example_input, render_inputs
+from handlers.pipeline.inputs import Inputs, Value, constant_inputs, convert_inputs, example_input, render_inputs
 from handlers.pipeline.job_definition import (
     JobOverrides,
     check_files,
@@ -165,13 +165,19 @@ class Pipeline(Handler[Event]):
         return self
 
     @model_validator(mode="after")
-    def _inputs_must_be_declared(self) -> Self:
+    def _inputs_must_be_valid(self) -> Self:
+        declared = None
         if self.job and not is_component(self.job):
             file = read_job_file(self.job)
             if unknown := [name for name in self.inputs if name not in file.inputs]:
                 raise ValueError(f"{self.job} has no input {unknown[0]!r}; it has {', '.join(file.inputs) or 'none'}")
             if unusable := [reason for name, reason in file.unusable.items() if name not in self.inputs]:
                 raise ValueError(unusable[0])
+            declared = file.inputs
+        try:
+            convert_inputs(constant_inputs(self.inputs), declared, self.job or self.batch_endpoint)
+        except GiveUp as error:
+            raise ValueError(str(error)) from error
         return self
 
     def run(self, event: Event, action: Action) -> Outcome:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Tag
 
+from handlers.azure.ml.assets import input_asset
 from handlers.azure.ml.components import Input
 from handlers.base import GiveUp
 from handlers.template import Template
@@ -94,6 +95,23 @@ class ConvertedInputs:
     changed: tuple[str, ...] = ()  # the names of texts that lost characters
 
 
+def constant_inputs(inputs: Inputs) -> dict[str, RenderedInput]:
+    """The inputs that are the same for every event, for checks without one."""
+    return {
+        name: RenderedInput(value) for name, given in inputs.items() if (value := _constant(given)) not in ("", None)
+    }
+
+
+def _constant(value: InputValue) -> Value | None:
+    match value:
+        case DataInput():
+            path = value.path.source.strip() if value.path.is_constant else ""
+            return {**({"type": value.type} if value.type else {}), "path": path} if path else None
+        case Template():
+            return value.source.strip() if value.is_constant else None
+    return value
+
+
 def render_inputs(inputs: Inputs, event: Event) -> dict[str, RenderedInput]:
     """Render the inputs for an event; leave out those that are empty. Raises jinja2.TemplateError."""
     rendered = {name: _render(value, event) for name, value in inputs.items()}
@@ -151,7 +169,7 @@ def _convert(name: str, rendered: RenderedInput, declared: str) -> Value:
     if isinstance(value, dict):
         return _convert_data(name, value, declared, rendered.depends_on_event)
     if declared in _DATA_TYPES:
-        return {"type": declared, "path": _check_path(name, str(value), rendered.depends_on_event)}
+        return {"type": declared, "path": _check_path(name, str(value), declared, rendered.depends_on_event)}
     text = value if isinstance(value, str) else json.dumps(value)
     try:
         converted = _convert_text(text, declared, rendered.depends_on_event)
@@ -166,7 +184,7 @@ def _convert_data(name: str, data: dict[str, str], declared: str, depends_on_eve
     data_type = data.get("type") or declared or DEFAULT_DATA_TYPE
     if declared and data_type != declared:
         raise GiveUp(f"the input {name!r} should be a {declared}, not a {data_type}: leave out its type")
-    return {**data, "type": data_type, "path": _check_path(name, data["path"], depends_on_event)}
+    return {**data, "type": data_type, "path": _check_path(name, data["path"], data_type, depends_on_event)}
 
 
 def _convert_text(text: str, declared: str, depends_on_event: bool) -> Value:
@@ -192,8 +210,12 @@ def _safe(text: str) -> str:
     return " ".join(_OPTION.sub("", _UNSAFE.sub(" ", text)).split())
 
 
-def _check_path(name: str, path: str, depends_on_event: bool) -> str:
-    """Return the path. Raises GiveUp if it does not lead to data in Azure, or has unsafe characters of an event."""
+def _check_path(name: str, path: str, data_type: str, depends_on_event: bool) -> str:
+    """Return the path.
+
+    Raises GiveUp if it does not lead to data in Azure, has unsafe characters of an event, or names an asset without a
+    version that can be found.
+    """
     if not _REMOTE.fullmatch(path) or (depends_on_event and not _SAFE_PATH.fullmatch(path)):
         raise GiveUp(
             f"the input {name!r} should name data in Azure (azureml:churn@latest, azureml://datastores/…, https://…), "
@@ -201,4 +223,8 @@ def _check_path(name: str, path: str, depends_on_event: bool) -> str:
         )
     if _DOT_SEGMENT.search(path):
         raise GiveUp(f"the input {name!r} should name data without . and .. as parts of its path, not {path[:100]!r}")
+    try:
+        input_asset(path, data_type)
+    except ValueError as error:
+        raise GiveUp(f"the input {name!r}: {error}") from error
     return path

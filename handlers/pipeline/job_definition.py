@@ -10,9 +10,11 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from handlers.azure.ml.cli.cli_yaml import CliYaml
+from handlers.azure.ml.assets import AssetRef, input_asset
+from handlers.azure.ml.cli.cli_yaml import CliYaml, value_at
 from handlers.azure.ml.components import Component, ComponentRef, Input
 from handlers.azure.ml.jobs import NewJob
+from handlers.base import GiveUp
 from handlers.bounded_yaml import MAX_BYTES
 from handlers.file_field import FileName
 from handlers.pipeline.inputs import DEFAULT_DATA_TYPE, Value
@@ -25,6 +27,7 @@ _REQUIRED = {  # a job of each type needs one of these keys
     "spark": ("entry",),
 }
 _REMOTE = re.compile(r"(?i)azureml:|git\+|[a-z]+://|/subscriptions/")  # what azure-ai-ml does not upload
+_SHORT = re.compile("azureml:(?!/|AzureML-)")  # not an id, which may be of any kind, and not a curated environment
 _LOCAL = "local"  # azure-ai-ml would start a container on the app's own machine
 
 
@@ -92,6 +95,9 @@ def _parse(data: bytes, name: str, path: Path) -> JobFile:
         raise ValueError(
             f"{name!r} is no {type_name} job: it has no {' and no '.join(map(repr, _REQUIRED[type_name]))}"
         )
+    references = dict(_invalid_references(file))
+    if own := [error for path, error in references.items() if path[:1] != ("inputs",)]:
+        raise ValueError(own[0])
     inputs, tags = (_mapping(file.content, key) for key in ("inputs", "tags"))
     if other := [key for key in inputs if not isinstance(key, str)]:
         raise ValueError(f"{file.at(['inputs'])}: YAML reads the name of an input as {other[0]!r}; put it in quotes")
@@ -100,7 +106,8 @@ def _parse(data: bytes, name: str, path: Path) -> JobFile:
         type=type_name,
         inputs={key: _declared(file, key, value) for key, value in inputs.items()},
         data_inputs=frozenset(key for key, value in inputs.items() if isinstance(value, Mapping)),
-        unusable={
+        unusable={path[1]: error for path, error in references.items()}
+        | {
             key: f"{file.at(['inputs', key])}: {why}"
             for key, value in inputs.items()
             if (why := _unusable(value, path))
@@ -109,6 +116,22 @@ def _parse(data: bytes, name: str, path: Path) -> JobFile:
         experiment=_text(file, "experiment_name"),
         code=dict(_code(file)),
     )
+
+
+_KINDS = {"environment": "environments", "component": "components"}  # of the assets under a key
+
+
+def _invalid_references(file: CliYaml) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """References to assets that azure-ai-ml cannot resolve: their paths, and the errors."""
+    for path, text in file.texts():
+        key = path[-1] if path else ""
+        try:
+            if key == "path":
+                input_asset(text, str(value_at(file.content, (*path[:-1], "type")) or ""))
+            elif key in _KINDS and _SHORT.match(text):
+                AssetRef.parse(text, _KINDS[key])
+        except ValueError as error:
+            yield path, f"{file.at(path)}: {error}"
 
 
 def check_files(file: JobFile, name: FileName) -> None:
@@ -139,9 +162,7 @@ def _code(file: CliYaml) -> Iterator[tuple[str, str]]:
 
 def _text(file: CliYaml, *path: Any) -> str:
     """The text of a scalar; empty if the file has none. Raises ValueError for a list or a mapping: it can be long."""
-    value: Any = file.content
-    for part in path:
-        value = value.get(part) if isinstance(value, Mapping) else None
+    value = value_at(file.content, path)
     if value is None:
         return ""
     if isinstance(value, str | int | float | date):
@@ -178,13 +199,25 @@ def _unusable(value: Any, file: Path) -> str:
             return f"YAML reads {value}, which is no number for an input; put it in quotes, to pass a text"
         case list() | set():
             return "the input is a list; it should be a text, a number, true or false, or data with a path"
-        case {"path": str(path)} if not _REMOTE.match(path) and not (file.parent / path).exists():
-            return f"there is no {path!r} beside the job file"
+        case {"path": str(path)} if not _REMOTE.match(path):
+            found = file.parent / path
+            if not found.exists():
+                return f"there is no {path!r} beside the job file"
+            if found.is_dir() and not any(found.iterdir()):
+                return f"the folder {path!r} is empty"
     return ""
 
 
 def component_job(component: Component, ref: ComponentRef, overrides: JobOverrides) -> NewJob:
-    """The job of a component: a pipeline component as it is, any other one as the only step of a pipeline."""
+    """The job of a component: a pipeline component as it is, any other one as the only step of a pipeline.
+
+    Raises GiveUp if nothing says on which compute that step runs.
+    """
+    if not overrides.compute and component.type != "pipeline":
+        raise GiveUp(
+            f"the component {ref} is of type {component.type}, which does not say where it runs: "
+            "name a compute in the rule (compute: cpu-cluster, or compute: serverless)"
+        )
     inputs = dict(overrides.inputs)
     job: dict[str, Any] = {
         "type": "pipeline",

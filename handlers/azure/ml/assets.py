@@ -28,6 +28,12 @@ _SHORT = re.compile(r"(?:azureml:|(?!azureml:))([A-Za-z0-9][\w.-]{0,254})(?::([\
 _TAIL = r"(\w+)/([^/:@]+)/(versions|labels)/([^/:@]+)"
 _IN_WORKSPACE = re.compile(rf"(?:azureml:)?(/subscriptions/[^@]+?/workspaces/[^/]+)/{_TAIL}", re.IGNORECASE)
 _IN_REGISTRY = re.compile(rf"azureml://registries/([^/]+)/{_TAIL}", re.IGNORECASE)
+_INPUT_ID = re.compile(
+    r"(?:azureml://registries/[^/]+|(?:azureml:)?/subscriptions/[^@]+?/workspaces/[^/]+)"
+    r"/(data|models)/[^/]+/(?:versions|labels)/[^/]+",
+    re.IGNORECASE,
+)
+_SHORT_INPUT = re.compile("azureml:[^/]")
 _CURATED = "AzureML-"  # the service itself reads the short names of these environments
 
 
@@ -88,8 +94,27 @@ class AssetRef:
         """Does the reference name a version, or a curated environment, which the service resolves itself?"""
         return bool(self.version) or (self.kind == "environments" and self.name.startswith(_CURATED))
 
+    def uri(self, workspace: str) -> str:
+        """The id of the version, for a request in which nothing is resolved; `workspace` is the default one's id."""
+        if self.registry:
+            return self.id
+        return f"{self.workspace or workspace}/{self.kind}/{self.name}/versions/{self.version}"
+
     def __str__(self) -> str:
         return f"{self.name}:{self.version}" if self.version else f"{self.name}@{LATEST}"
+
+
+def input_asset(path: str, data_type: str) -> AssetRef | None:
+    """The data asset or model that an input names by its path; None if the path is of another kind.
+
+    A short name is of a model or of data according to the input's type, such as ``mlflow_model`` or ``uri_folder``.
+    Raises ValueError for a name without version or label, and for a label that cannot be resolved.
+    """
+    if found := _INPUT_ID.fullmatch(path):
+        return AssetRef.parse(path, found[1].casefold())
+    if not _SHORT_INPUT.match(path):
+        return None
+    return AssetRef.parse(path, "models" if data_type.endswith("_model") else "data")
 
 
 def resolve(azureml: "AzureML", ref: AssetRef) -> AssetRef:

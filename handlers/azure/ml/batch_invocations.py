@@ -5,20 +5,18 @@ same process go to this deployment, too, unless they name another; and it repeat
 five times (Azure/azure-sdk-for-python#31166).
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
+from handlers.azure.ml.assets import AssetRef, input_asset, resolve
 from handlers.azure.ml.data_plane import DataPlane
 from handlers.azure.ml.resources import Endpoint
 from handlers.azure.ml.workspace import AzureML
 from handlers.base import GiveUp, RetryLater
 from handlers.errors import PROPAGATION
 
-_ASSET = re.compile(r"azureml:([^/:@]+)(?::([^/:@]+)|@latest)")
-_MODELS = "models"  # the collection
 # The API's names of the CLI's types: azure-ai-ml, _schema/_deployment/batch/batch_job.py.
 _TYPES = {
     "uri_file": "UriFile",
@@ -73,13 +71,13 @@ class Invocations:
         return RetryLater(f"there is no {what} in {self.azureml.workspace.name}", max_elapsed=PROPAGATION)
 
     def latest_versions(self, inputs: Mapping[str, Any]) -> dict[str, str]:
-        """The latest version of each asset that an input names without one. Raises RetryLater if it has none.
+        """The latest version of each asset that an input names by a label. Raises RetryLater if it has none.
 
-        A key is the name of a data asset, or ``models/`` and the name of a model.
+        A key is the name of a data asset, ``models/`` and the name of a model, or the id of another one.
         """
-        found = (_Asset.parse(value) for value in inputs.values() if isinstance(value, Mapping))
-        unversioned = {asset.key: asset for asset in found if asset and not asset.version}
-        return {key: self._latest(asset) for key, asset in unversioned.items()}
+        found = (_asset(value) for value in inputs.values() if isinstance(value, Mapping))
+        labelled = {_key(asset): asset for asset in found if asset and not asset.version}
+        return {key: resolve(self.azureml, asset).version for key, asset in labelled.items()}
 
     def invoke(
         self,
@@ -115,37 +113,22 @@ class Invocations:
 
     def _uri(self, value: Mapping[str, Any], versions: Mapping[str, str]) -> str:
         """The URI of data: the id of an asset, or the path itself."""
+        if asset := _asset(value):
+            return replace(asset, version=asset.version or versions[_key(asset)]).uri(self.azureml.path)
         path = str(value["path"])
-        if not (asset := _Asset.parse(value)):
-            return path.removeprefix("azureml:") if path.startswith("azureml:/subscriptions/") else path
-        version = asset.version or versions[asset.key]
-        return f"{self.azureml.path}/{asset.collection}/{asset.name}/versions/{version}"
-
-    def _latest(self, asset: "_Asset") -> str:
-        query = {"$orderBy": "createdtime desc", "$top": "1"}
-        newest = self.azureml.arm.get(f"{self.azureml.path}/{asset.collection}/{asset.name}/versions", query)
-        found = next(iter((newest or {}).get("value") or ()), None)
-        if found is None:
-            raise self._missing(f"{'model' if asset.collection == _MODELS else 'data asset'} {asset.name}")
-        return str(found["name"])
+        return path.removeprefix("azureml:") if path.startswith("azureml:/subscriptions/") else path
 
 
-@dataclass(frozen=True, slots=True)
-class _Asset:
-    """A data asset or a model of the workspace, as an input names it."""
+def _asset(value: Mapping[str, Any]) -> AssetRef | None:
+    """The asset of an input; None if its path is of another kind. Raises GiveUp for a name that cannot be resolved."""
+    try:
+        return input_asset(str(value["path"]), str(value["type"]))
+    except ValueError as error:
+        raise GiveUp(str(error)) from error
 
-    collection: str
-    name: str
-    version: str  # empty for the latest
 
-    @classmethod
-    def parse(cls, value: Mapping[str, Any]) -> Self | None:
-        """The asset of an input; None if its path is of another kind. The input's type says what the asset is."""
-        if not (found := _ASSET.fullmatch(str(value["path"]))):
-            return None
-        return cls(_MODELS if str(value["type"]).endswith("_model") else "data", found[1], found[2] or "")
-
-    @property
-    def key(self) -> str:
-        """The key of its latest version. Saved states have it."""
-        return f"{_MODELS}/{self.name}" if self.collection == _MODELS else self.name
+def _key(asset: AssetRef) -> str:
+    """The key of its latest version. Saved states have it."""
+    if asset.registry or asset.workspace:
+        return asset.id
+    return f"models/{asset.name}" if asset.kind == "models" else asset.name

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import HttpResponseError
 
 from handlers.azure.arm import IncompleteList
+from handlers.azure.client_errors import describe_client_error
 from handlers.azure.errors import translated_errors
-from handlers.azure.ml.cli.client_errors import describe_client_error
 from handlers.azure.ml.workspace import AzureML, client_class
 from handlers.azure.run import NameTaken, Run, RunState, TooManyRuns
 from handlers.base import GiveUp, RetryLater

@@ -10,7 +10,7 @@ from emulator import Azure
 from emulator.http.call import Call
 from schemas import RunCompleted
 from tests.handlers.pipeline.conftest import MakeSite
-from tests.handlers.pipeline.site import PROD, Site
+from tests.handlers.pipeline.site import DEV, PROD, Site
 
 pytestmark = pytest.mark.usefixtures("batch_endpoint")
 
@@ -128,6 +128,32 @@ def test_latest_version_of_a_data_asset_is_read(make: MakeSite) -> None:
     assert posted(site)[0]["inputData"]["data"]["uri"] == f"{PROD}/data/churn/versions/10"
 
 
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        ("azureml://registries/acme/models/m/labels/latest", "azureml://registries/acme/models/m/versions/5"),
+        ("azureml://registries/acme/models/m/versions/4", "azureml://registries/acme/models/m/versions/4"),
+        (f"azureml:{DEV}/models/m/labels/latest", f"{DEV}/models/m/versions/6"),
+        (f"{DEV}/models/m/versions/6", f"{DEV}/models/m/versions/6"),
+    ],
+)
+def test_models_of_registries_and_other_workspaces_are_resolved(path: str, uri: str, make: MakeSite) -> None:
+    site = make(**SCORE | {"inputs": {"m": {"type": "mlflow_model", "path": path}}})
+    for version in ("4", "5"):
+        site.azure.models.register("m", version, registry="acme")
+    site.azure.models.register("m", "6", workspace=DEV)
+    site.handle()
+    assert site.outcome[0] == "succeeded", site.outcome
+    assert posted(site)[0]["inputData"]["m"]["uri"] == uri
+
+
+def test_name_of_an_event_without_a_version_fails_the_action(make: MakeSite) -> None:
+    site = make(**SCORE | {"inputs": {"data": {"path": "azureml:{{ data.runTags.data }}"}}})
+    site.handle(RunCompleted.example(run_tags={"data": "churn"}))
+    assert site.outcome[0] == "failed"
+    assert site.outcome[1].startswith("the input 'data': 'azureml:churn' does not name a data asset with its version")
+
+
 def test_job_is_followed_to_its_end(make: MakeSite) -> None:
     site = make(**SCORE, wait=True)
     site.azure.jobs.set_duration(3_600)
@@ -143,7 +169,7 @@ def test_job_is_followed_to_its_end(make: MakeSite) -> None:
     [
         ({"batch_endpoint": "other"}, "there is no batch endpoint other in churn-prod"),
         ({"deployment": "other"}, "there is no deployment other behind the batch endpoint churn in churn-prod"),
-        ({"inputs": {"data": {"path": "azureml:none@latest"}}}, "there is no data asset none in churn-prod"),
+        ({"inputs": {"data": {"path": "azureml:none@latest"}}}, "there is no data asset none@latest in churn-prod"),
     ],
 )
 def test_missing_resource_is_retried_for_half_an_hour(settings: dict[str, Any], what: str, make: MakeSite) -> None:

@@ -102,6 +102,16 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ),
     ({"data_factory": FACTORY, "pipeline": "a/b"}, "'a/b' cannot be the name of a pipeline"),
     (FACTORY_RUN | {"allowed_pipelines": ["x-*"]}, "the pipeline 'copy' is not one of allowed_pipelines: x-*"),
+    (
+        {"job": JOB, "inputs": {"data": "azureml:churn@prod"}},
+        "the input 'data': 'azureml:churn@prod': the only label is",
+    ),
+    ({"job": JOB, "inputs": {"data": "azureml:churn"}}, "does not name a data asset with its version: write azureml:"),
+    ({"job": JOB, "inputs": {"learning_rate": "fast"}}, "the input 'learning_rate' should be a number, not 'fast'"),
+    (
+        {"batch_endpoint": "churn", "inputs": {"m": {"type": "mlflow_model", "path": "azureml:m@x"}}},
+        "the input 'm': 'azureml:m@x': the only label is latest; or write the version",
+    ),
     ({"synapse": SYNAPSE}, "synapse needs a pipeline: the name of one in the Synapse workspace"),
     ({"synapse": "syn-churn", "pipeline": "copy"}, "'syn-churn' is not the resource id of a Synapse workspace"),
     ({"synapse": FACTORY, "pipeline": "copy"}, "Microsoft.Synapse/workspaces/…"),

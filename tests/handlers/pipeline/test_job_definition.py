@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 
 from handlers.azure.ml.cli.cli_yaml import CliYaml
+from handlers.azure.ml.components import Component, ComponentRef
+from handlers.base import GiveUp
+from handlers.pipeline.job_definition import JobOverrides, component_job
 from schemas import RunCompleted
+from tests.handlers.pipeline.site import PROD
 from tests.handlers.pipeline.test_handler import world
 
 INVALID: list[tuple[str, str]] = [
@@ -132,3 +136,50 @@ def test_other_code_is_left_to_azure_ai_ml(code: str, tmp_path: Path) -> None:
     (tmp_path / "rules/src/train.py").touch()
     (tmp_path / "rules/job.txt").write_text(f"command: x\ncode: {code}\njobs: [1]\ntrial: [1]\n")
     assert world(tmp_path, {"job": "job.txt"}).loaded.errors == ()
+
+
+REFERENCES = [
+    ("environment: azureml:env@prod", "job.txt:2: 'azureml:env@prod': the only label is latest; or write the version"),
+    ("environment: azureml:env", "job.txt:2: 'azureml:env' does not name an environment with its version"),
+    ("jobs: { a: { component: azureml:c@prod } }", "job.txt:2: 'azureml:c@prod': the only label is latest"),
+    ("jobs:\n  a:\n    inputs: { d: { path: azureml:d@x } }", "job.txt:4: 'azureml:d@x': the only label is latest"),
+    ("jobs: [{ inputs: { d: { path: azureml:d } } }]", "'azureml:d' does not name a data asset with its version"),
+    ("training_data: { path: azureml:d@prod }", "job.txt:2: 'azureml:d@prod': the only label is latest"),
+    ("inputs: { d: { path: azureml:d@prod } }", "job.txt:2: 'azureml:d@prod': the only label is latest"),
+    ("inputs: { d: { path: azureml:d, type: mlflow_model } }", "'azureml:d' does not name a model with its version"),
+    ("inputs: { d: { path: azureml://registries/a/data/d/labels/x } }", "the only label is latest"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), REFERENCES)
+def test_reference_that_cannot_be_resolved_is_an_error_with_its_line(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/job.txt").write_text(f"command: x\n{text}\n")
+    [error] = world(tmp_path, {"job": "job.txt"}).loaded.errors
+    assert message in str(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "environment: azureml:env@latest",
+        "environment: azureml:AzureML-sklearn",
+        "environment: azureml://registries/azureml/environments/sklearn/labels/latest",
+        "inputs: { d: { path: azureml://datastores/models/paths/models/x/versions/3 } }",
+        "inputs: { d: { path: azureml://jobs/x/outputs/artifacts/paths/model/, type: custom_model } }",
+        f"inputs: {{ d: {{ path: 'azureml:{PROD}/models/m/versions/3', type: uri_folder }} }}",
+        "description: azureml:x@y",
+    ],
+)
+def test_other_references_are_left_to_azure_ai_ml(text: str, tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/job.txt").write_text(f"command: x\n{text}\n")
+    assert world(tmp_path, {"job": "job.txt"}).loaded.errors == ()
+
+
+def test_step_of_a_component_needs_a_compute() -> None:
+    component = Component("azureml:retrain:3", "3", "command")
+    with pytest.raises(GiveUp, match=r"the component retrain:3 is of type command, .*name a compute in the rule"):
+        component_job(component, ComponentRef("retrain", "3"), JobOverrides("n", {}, "e"))
+    pipeline = Component("azureml:retrain:3", "3", "pipeline")
+    assert component_job(pipeline, ComponentRef("retrain", "3"), JobOverrides("n", {}, "e"))

@@ -5,7 +5,7 @@ true, ``1:30`` is 90, ``1e-4`` is a text. The same loader reads the file here, s
 occur twice, of which `safe_load` keeps the last, are errors.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -60,6 +60,10 @@ class CliYaml:
                 break
             line, node = found
         return int(line) + 1
+
+    def texts(self) -> Iterator[tuple[tuple[Any, ...], str]]:
+        """Each text in the file, with its path."""
+        return _texts(self.content, ())
 
     def line_with(self, texts: Iterable[str]) -> int:
         """The first line that contains one of the texts; 1 if none does."""
@@ -136,6 +140,26 @@ def _child(node: Node, part: object) -> tuple[int, Node] | None:
         item = node.value[int(str(part))]
         return item.start_mark.line, item
     return None
+
+
+def value_at(content: Any, path: Iterable[Any]) -> Any:
+    """The value at a path of keys and indexes; None if there is none."""
+    for part in path:
+        if isinstance(content, Mapping):
+            content = content.get(part)
+        elif isinstance(content, list) and isinstance(part, int) and part < len(content):
+            content = content[part]
+        else:
+            return None
+    return content
+
+
+def _texts(content: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
+    if isinstance(content, str):
+        yield path, content
+    inner = content.items() if isinstance(content, Mapping) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in inner:
+        yield from _texts(value, (*path, key))
 
 
 def _position(name: str, mark: Mark | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from handlers.azure.ml.cli.client_errors import ClientError, client_errors, describe_client_error
+from handlers.azure.client_errors import ClientError, client_errors, describe_client_error
 from handlers.base import GiveUp
 
 WITH_SETTINGS = "load_model_batch_deployment"  # of batch deployments that have their settings under `settings`

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from handlers.azure.ml.cli.cli_yaml import CliYaml
-from handlers.azure.ml.cli.client_errors import ClientError, client_errors
+from handlers.azure.client_errors import ClientError, client_errors
+from handlers.azure.ml.cli.cli_yaml import CliYaml, value_at
 from handlers.azure.ml.jobs import NewJob, load_definition
 from handlers.base import Finding
 
@@ -24,7 +24,7 @@ def job_findings(new: NewJob, file: CliYaml) -> Iterator[Finding]:
         errors = tuple(_job_errors(new, file.content))
     for error in errors:
         path = error.path or _first_date(file.content)
-        value, message = _value(file.content, path), error.message
+        value, message = value_at(file.content, path), error.message
         if isinstance(value, date):
             message = f'YAML reads a date; put it in quotes: "{value}"'
         line = file.line(path) if path else file.line_with(_quoted(message))
@@ -73,7 +73,7 @@ def _serialization_errors(job: Any) -> tuple[ClientError, ...]:
 
 def _step_error(error: ClientError, new: NewJob, content: Mapping[str, Any]) -> ClientError:
     """For an inline step that azure-ai-ml cannot read, it reports a missing component: find what it cannot read."""
-    step = _value(content, error.path[:2])
+    step = value_at(content, error.path[:2])
     if not isinstance(step, Mapping):
         return error
     from azure.ai.ml import load_job
@@ -95,12 +95,6 @@ def _quoted(message: str) -> list[str]:
 
 def _keys(path: str) -> tuple[str, ...]:
     return tuple(part for part in path.split(".") if part and part != "*")
-
-
-def _value(content: Any, path: tuple[str, ...]) -> Any:
-    for part in path:
-        content = content.get(part) if isinstance(content, Mapping) else None
-    return content
 
 
 def _first_date(content: Any, path: tuple[str, ...] = ()) -> tuple[str, ...]:

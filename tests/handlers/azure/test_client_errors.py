@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from handlers.azure.ml.cli.client_errors import client_errors, describe_client_error
+from handlers.azure.client_errors import client_errors, describe_client_error
 
 LISTED = {"message": "Missing data for required field.", "path": "jobs.a.component", "location": "x.yml#line 3"}
 _NESTED = 'Validation for CommandJobSchema failed:\n\n {"code": [{"_schema": ["Can\'t find x."]}]} \n\nVisit this link'
@@ -22,6 +22,16 @@ PYTHON = {
         ("plain\n text.", "plain text"),
         ("\x1b[31mred\x1b[39m", "red"),
         ("", "ValueError"),
+        ("{'foo': ['Unknown field.']}", "foo: Unknown field"),
+        ('odd {"errors": [1', 'odd {"errors": [1'),
+        (
+            'jobs: { "result": "Failed", "errors": [{"message": "Compute not set", "path": "a.b"}] }',
+            "a.b: Compute not set",
+        ),
+        (
+            "1) A field is invalid\n\nDetails:\n\n(x) a:\n- Unknown field.\n(x) b is bad.\nResolutions: 1) Check.",
+            "a: Unknown field; b is bad",
+        ),
         ("Validation for X failed: {not JSON", "Validation for X failed: {not JSON"),
         (f"Validation for X failed:\n\n {json.dumps(ALTERNATIVES)} more", "inputs.d: this value is not valid here"),
         (

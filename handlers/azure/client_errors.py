@@ -2,7 +2,8 @@
 
 azure-ai-ml validates a job before it sends a request. Its errors are texts with JSON in them: either marshmallow's
 messages by field, or a list of "errors" with a path, a message and a location; the message can again be such a text.
-For a field with alternatives, such as a file, a URL or a reference, they have a message for each.
+For a field with alternatives, such as a file, a URL or a reference, they have a message for each. Some have their
+messages as a list of "details", followed by general advice.
 """
 
 import ast
@@ -19,6 +20,9 @@ _ADVICE = re.compile(
 )
 _UNSPECIFIC = re.compile(r"^(?:Invalid input type|Not a valid (?:integer|number|string|boolean|mapping type))")
 _UNSPECIFIC_TEXT = "this value is not valid here"
+_OBJECT = re.compile(r'\{\s*"(?:result|errors)":')
+_BULLET = re.compile(r":\s+-\s")
+_DETAILS = re.compile(r"Details:\s*(.*?)\s*(?:Resolutions:|$)", re.DOTALL)
 _COLORS = re.compile("\x1b\\[[0-9;]*m")
 _MOST = 3  # messages of one field that are shown
 
@@ -37,9 +41,26 @@ class ClientError:
 def client_errors(error: BaseException) -> tuple[ClientError, ...]:
     """What an error of azure-ai-ml reports, each thing once; the error's text on one line if it has no JSON."""
     text = _COLORS.sub("", str(error))
-    return tuple(dict.fromkeys(_errors(text, ()))) or (
-        ClientError(_one_line(text).removesuffix(".") or type(error).__name__),
-    )
+    found = tuple(dict.fromkeys(_errors(text, ()))) or tuple(ClientError(each) for each in _details(text))
+    return found or (ClientError(type(error).__name__),)
+
+
+def _json(text: str) -> Any:
+    """The JSON in an error's text: after the words that announce it, or an object with a list of errors."""
+    announced = _JSON.search(text)
+    for start in [announced.end()] if announced else [found.start() for found in _OBJECT.finditer(text)]:
+        try:
+            return json.JSONDecoder().raw_decode(text, start)[0]
+        except ValueError:
+            continue
+    return None
+
+
+def _details(text: str) -> list[str]:
+    """The details of an error that has some; else its text."""
+    details = _DETAILS.search(text)
+    parts = details[1].split("(x) ") if details else [text]
+    return [line for part in parts if (line := _one_line(_BULLET.sub(": ", part)).removesuffix("."))]
 
 
 def describe_client_error(error: BaseException) -> str:
@@ -48,14 +69,10 @@ def describe_client_error(error: BaseException) -> str:
 
 
 def _errors(text: str, path: tuple[str, ...]) -> Iterator[ClientError]:
-    found = _JSON.search(text)
-    if not found:
+    content = _json(text) or _literal(text)
+    if not isinstance(content, Mapping):
         return
-    try:
-        content, _ = json.JSONDecoder().raw_decode(text, found.end())
-    except ValueError:
-        return
-    if isinstance(content.get("errors"), list) and "result" in content:
+    if isinstance(content.get("errors"), list):
         for each in content["errors"]:
             yield from _listed(each, path)
     else:
@@ -74,7 +91,7 @@ def _by_field(content: Any, path: tuple[str, ...]) -> Iterator[ClientError]:
     """marshmallow's messages by field. A list that has mappings in it has the alternatives of one field."""
     if isinstance(content, Mapping):
         for key, inner in content.items():
-            yield from _by_field(inner, path if key in _INTERNAL else (*path, str(key)))
+            yield from _by_field(inner, path if str(key) in _INTERNAL else (*path, str(key)))
     else:
         yield ClientError(_chosen(_texts(content)), path)
 
@@ -89,12 +106,14 @@ def _texts(content: Any) -> Iterator[str]:
             yield from _texts(inner)
     else:
         text = _one_line(str(content)).removesuffix(".")
-        nested = _literal(text) if text.startswith(("[", "{")) else None
+        nested = _literal(text)
         yield from [text] if nested is None else _texts(nested)
 
 
 def _literal(text: str) -> Any:
     """The list or mapping that a message has as Python's text; None if it is no such text."""
+    if not text.startswith(("[", "{")):
+        return None
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
