@@ -41,7 +41,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from handlers import lineage
 from handlers.template import Template
-from schemas import Event
+from schemas import Event, WorkspaceId
 
 E = TypeVar("E", bound=Event)
 
@@ -240,6 +240,9 @@ class Handler(BaseModel, Generic[E]):
         If it is None, only the actions of the same rule wait.
         """
         return None
+
+    def check_workspace(self, workspace: WorkspaceId) -> None:
+        """Raise ValueError if it cannot act on events of this workspace. Called when rules load."""
 
     @classmethod
     def accepts(cls) -> tuple[type[Event], ...]:

@@ -9,8 +9,10 @@ from dispatch.inbox.actions import MAX_ACTIONS
 from dispatch.inbox.rows import ENDED
 from dispatch.rules.checks.keys import check_keys
 from dispatch.rules.errors import did_you_mean
+from dispatch.rules.reading.nodes import field_of
 from dispatch.rules.rule_entry import RuleEntry
 from dispatch.rules.workspaces import Workspaces
+from handlers.base import Handler
 from schemas import EVENT_NAMES, EVENT_TYPES, Event
 from schemas.errors import shown
 
@@ -30,6 +32,7 @@ def check_together(entries: Sequence[RuleEntry], workspaces: Workspaces | None, 
     _check_circles(named, order)
     _check_handlers_accept(entries, _events(named, order), named)
     check_keys(entries, named, order, workspaces)
+    _check_workspaces(entries, workspaces)
     _check_numbers(entries, workspaces)
 
 
@@ -123,6 +126,24 @@ def _events(named: Mapping[str, RuleEntry], order: Iterable[str]) -> dict[str, s
         followed = (events[other] for other in named[name].after if other in events)
         events[name] = named[name].events.union(*followed)
     return events
+
+
+def _check_workspaces(entries: Iterable[RuleEntry], workspaces: Workspaces | None) -> None:
+    """Report the first workspace of each rule whose events its handler cannot act on."""
+    ids = workspaces.ids() if workspaces else {}
+    for entry in entries:
+        handler = entry.handler.handler if entry.handler else None
+        if handler is None or type(handler).check_workspace is Handler.check_workspace:
+            continue
+        settings = entry.node.fields.get("with")
+        at = field_of(settings, "workspace") or settings or entry.node
+        for name in sorted(ids if entry.chosen is None else ids.keys() & entry.chosen):
+            try:
+                handler.check_workspace(ids[name])
+            except ValueError as error:
+                message, _, hint = str(error).partition("; ")
+                entry.file.error(at, message, f"{hint[:1].upper()}{hint[1:]}." if hint else "")
+                break
 
 
 def _check_numbers(entries: Iterable[RuleEntry], workspaces: Workspaces | None) -> None:

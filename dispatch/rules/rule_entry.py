@@ -4,7 +4,18 @@ from dataclasses import dataclass
 
 from dispatch.rules.handler_entry import HandlerEntry, read_handler
 from dispatch.rules.models import RuleKeys, RulesFile
-from dispatch.rules.reading.nodes import Node, RuleFile, Scalar, Sequence, Table, field_of, is_null, items_of, text_of
+from dispatch.rules.reading.nodes import (
+    Node,
+    RuleFile,
+    Scalar,
+    Sequence,
+    Table,
+    field_of,
+    is_null,
+    items_of,
+    text_of,
+    without_expressions,
+)
 from dispatch.rules.reading.pydantic_errors import validated
 from dispatch.rules.reading.shapes import with_intended_keys
 from dispatch.rules.values import OUTCOMES, event_name
@@ -56,13 +67,23 @@ def read_rules(file: RuleFile, workspaces: Workspaces | None) -> list[RuleEntry]
     if file.root is None or is_null(file.root):
         return []
     file.context[WORKSPACES] = workspaces.ids() if workspaces else None
-    root = with_intended_keys(file.root, RulesFile)
+    root = with_intended_keys(_without_expressions(file.root, file), RulesFile)
     valid = validated(RulesFile, root, file)
     listed = field_of(root, "rules")
     items = listed.items if isinstance(listed, Sequence) else ()
     nodes = [node for node in items if isinstance(node, Table)]
     keys = valid.rules if valid and valid.rules else [None] * len(nodes)
     return [_entry(node, each, file, workspaces) for node, each in zip(nodes, keys, strict=True)]
+
+
+def _without_expressions(root: Node, file: RuleFile) -> Node:
+    """The root, in which only the settings of handlers have templates."""
+    rules = field_of(root, "rules")
+    if not isinstance(root, Table) or not isinstance(rules, Sequence):
+        return root
+    settings = frozenset({"with"} | {other for other, ours in RuleKeys.synonyms.items() if ours == "with"})
+    items = tuple(without_expressions(item, file, skip=settings) for item in rules.items)
+    return Table(root.position, {**root.fields, "rules": Sequence(rules.position, items)}, root.keys)
 
 
 def _entry(node: Table, keys: RuleKeys | None, file: RuleFile, workspaces: Workspaces | None) -> RuleEntry:

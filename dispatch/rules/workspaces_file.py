@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from dispatch.rules.checks.scope import Scope
+from dispatch.rules.checks.templates import check_templates
 from dispatch.rules.errors import did_you_mean
 from dispatch.rules.handler_entry import read_handler
 from dispatch.rules.models import WorkspacesFile
@@ -18,6 +20,7 @@ from dispatch.rules.reading.nodes import (
     is_null,
     items_of,
     text_of,
+    without_expressions,
 )
 from dispatch.rules.reading.pydantic_errors import validated
 from dispatch.rules.reading.shapes import with_intended_keys
@@ -46,14 +49,14 @@ def read_workspaces_file(file: RuleFile) -> tuple[Workspaces | None, Alerts | No
     if file.root is None or is_null(file.root):
         root: Node = Table(START, {}, {})
     else:
-        root = with_intended_keys(file.root, WorkspacesFile)
+        root = with_intended_keys(without_expressions(file.root, file, skip=frozenset({"with"})), WorkspacesFile)
     at = START if isinstance(root, Table) else root.position
     alerts, listed = field_of(root, "alerts"), field_of(root, "workspaces")
     valid = validated(WorkspacesFile, _without(root, "alerts"), file, at=at)
     found = _workspaces(listed, valid, file) if valid and isinstance(listed, Table) else None
     known = None if file.refused else found  # errors in `alerts` leave the workspaces known
     validated(WorkspacesFile, root, file, at=at)
-    return known, _alerts(alerts, file) if isinstance(alerts, Table) else None
+    return known, _alerts(alerts, file, known) if isinstance(alerts, Table) else None
 
 
 def choose(node: Node, file: RuleFile, workspaces: Workspaces | None) -> frozenset[str]:
@@ -96,13 +99,14 @@ def _workspaces(listed: Table, valid: WorkspacesFile, file: RuleFile) -> Workspa
     return Workspaces(*found)
 
 
-def _alerts(node: Table, file: RuleFile) -> Alerts | None:
+def _alerts(node: Table, file: RuleFile, workspaces: Workspaces | None) -> Alerts | None:
     entry = read_handler(node, file)
     if entry and entry.refuses([Event]):
         file.error(entry.node, f"{entry.do} cannot send alerts: it takes only {entry.takes}")
         return None
     if entry is None or entry.handler is None:
         return None
+    check_templates(entry.handler, node.fields.get("with"), Scope.of_alerts(workspaces), file)
     return Alerts(entry.do, entry.handler, f"{file.name}:{node.position.line}", entry.settings_hash)
 
 

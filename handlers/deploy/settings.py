@@ -17,7 +17,7 @@ from handlers.duration import Duration, PollInterval
 from handlers.file_field import FileName
 from handlers.template import Template
 from handlers.workspace_field import TargetWorkspace
-from schemas import ModelRegistered
+from schemas import ModelRegistered, WorkspaceId
 
 
 class Batch(BaseModel):
@@ -118,6 +118,15 @@ class DeploySettings(Handler[ModelRegistered]):
         file = FileName.of(value, info)
         read_endpoint(file, batch=bool(info.data.get("batch")))
         return file
+
+    def check_workspace(self, workspace: WorkspaceId) -> None:
+        """Without `model`, the model is in the workspace of the event, and endpoints of others cannot name it."""
+        if self.workspace and self.model is None and self.workspace != workspace:
+            raise ValueError(
+                f"a model of {workspace.name} cannot be deployed in {self.workspace.name}: an endpoint takes models of "
+                "its own workspace or of a registry; set model: azureml://registries/…/models/…/versions/…, "
+                f"or choose the workspace by in: {self.workspace.name}"
+            )
 
     @model_validator(mode="after")
     def _endpoint_must_be_allowed(self) -> Self:

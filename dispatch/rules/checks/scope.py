@@ -64,11 +64,11 @@ class Scope:
         return cls(roots, result is not None)
 
     @classmethod
-    def of_alerts(cls) -> "Scope":
+    def of_alerts(cls, workspaces: Workspaces | None) -> "Scope":
         """The scope of `alerts`: alerts of the app, and events whose action failed, with its result."""
         nowhere = workspace_keys(Known(Type.OBJECT, always=True))
         alert = known_keys(Alert, has_drift=False, workspace=nowhere)
-        events = cls.of(every_kind(), workspace_keys(ANY_LABELS), result_keys())
+        events = cls.of(every_kind(), workspace_scope(None, workspaces), result_keys((), ("failed",)))
         return cls({Alert.__name__: alert, **events.roots}, follows=True)
 
     def find(self, path: Path) -> dict[str, Known]:

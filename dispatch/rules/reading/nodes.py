@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any, NamedTuple, TypeAlias
 
@@ -131,6 +131,38 @@ def _add(reports: _Reports, at: Node | Position, message: str, hint: str | Calla
     reports.setdefault(
         (position, hide(message, settings)), lambda: hide(hint if isinstance(hint, str) else hint(), settings)
     )
+
+
+def without_expressions(node: Node, file: RuleFile, path: str = "", skip: frozenset[str] = frozenset()) -> Node:
+    """The node, in which texts with a template's expression are broken: it would not be rendered.
+
+    Each is an error. Keys named in `skip` are left alone.
+    """
+    match node:
+        case Table():
+            inner = {
+                key: child if key in skip else without_expressions(child, file, f"{path}.{key}".lstrip("."), skip)
+                for key, child in node.fields.items()
+            }
+            return Table(node.position, inner, node.keys)
+        case Sequence():
+            return Sequence(node.position, tuple(without_expressions(item, file, path, skip) for item in node.items))
+        case Scalar(value=str() as text) if "{{" in text or "{%" in text:
+            file.error(
+                node, f"{path} is not a template: {{{{ … }}}} and {{% … %}} have no meaning in it", _instead(text, path)
+            )
+            return replace(node, broken=True)
+    return node
+
+
+def _instead(text: str, path: str) -> str:
+    name = path.rpartition(".")[2]
+    key = re.fullmatch(r"\s*\{\{\s*([\w.]+)\s*\}\}\s*", text)
+    if name == "by":
+        return f"Write the key without braces: {key[1] if key else 'data.experimentName'}."
+    if name in ("when", "any", "all"):
+        return "A condition has a key without braces and fixed values: data.runStatus StringIn Failed."
+    return "It is the same for every event: write it out, or use an app setting, ${RULES_…}."
 
 
 def hide(text: str, values: Iterable[tuple[str, str]]) -> str:

@@ -12,6 +12,8 @@ from tests.kit.rule_files import HERE, loaded, rule
 from tests.kit.world import SETTINGS, WORKSPACES, rules
 
 EITHER = "'on' lists the events on which it acts, 'after' the rules that it follows."
+NO_TEMPLATE = "is not a template: {{ … }} and {% … %} have no meaning in it"
+FIXED = "It is the same for every event: write it out, or use an app setting, ${RULES_…}."
 GROUP = "Write a condition, such as data.runStatus StringIn Failed, or a group: { any: [condition, condition] }."
 ENTRY = "Write - name: mail-failed-runs, and below it, with the indentation of name, on, do and with."
 ID = "az ml workspace show --query id prints it."
@@ -82,6 +84,26 @@ IN_A_RULE = [
     (rule(when="{ any: [] }"), "5:18: any is empty"),
     (rule(when="5"), "5:11: a condition should be a text, not the number 5. " + GROUP),
     (rule(when="[[a IsNotNull]]"), "5:12: a condition should be a text, not a list. " + GROUP),
+    # templates where there are none
+    (
+        rule(at_most='{ count: 1, every: 1h, by: "{{ object }}" }'),
+        f"5:41: at_most.by {NO_TEMPLATE}. Write the key without braces: object.",
+    ),
+    (
+        rule(at_most='{ count: 1, every: 1h, by: "{% if x %}a{% endif %}" }'),
+        f"5:41: at_most.by {NO_TEMPLATE}. Write the key without braces: data.experimentName.",
+    ),
+    (rule(name='"{{ object }}"'), f"2:11: name {NO_TEMPLATE}. {FIXED}"),
+    (rule(on='"{{ eventType }}"'), f"3:9: on {NO_TEMPLATE}. {FIXED}"),
+    (rule(do='"{{ data.modelTags.do }}"'), f"4:9: do {NO_TEMPLATE}. {FIXED}"),
+    (rule(**{"in": '["{{ workspace.name }}"]'}), f"5:10: in {NO_TEMPLATE}. {FIXED}"),
+    (rule(retry='{ for: "{{ x }}" }'), f"5:19: retry.for {NO_TEMPLATE}. {FIXED}"),
+    (rule(dry_run='"{{ x }}"'), f"5:14: dry_run {NO_TEMPLATE}. {FIXED}"),
+    (
+        rule(when='"data.runTags.a StringIn {{ data.runId }}"'),
+        f"5:11: when {NO_TEMPLATE}. "
+        "A condition has a key without braces and fixed values: data.runStatus StringIn Failed.",
+    ),
     # name
     (
         "- { on: RunCompleted, do: log }",

@@ -129,6 +129,7 @@ RULES = """
 rules:
   - name: deploy-it
     on: ModelRegistered
+    in: churn-prod
     do: deploy
     with: { endpoint: churn, workspace: churn-prod }
   - name: deploy-here
@@ -144,6 +145,33 @@ def loaded(folder: Path, rules: str = RULES, workspaces: str = WORKSPACES_YAML) 
     return load(folder, SETTINGS)
 
 
+REGISTRY = "model: 'azureml://registries/acme/models/churn/versions/7'"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "settings", "is_refused"),
+    [
+        ("", "workspace: churn-prod", True),
+        ("in: churn-dev", "workspace: churn-prod", True),
+        ("in: [churn-prod, churn-dev]", "workspace: churn-prod", True),
+        ("in: churn-prod", "workspace: churn-prod", False),
+        ("in: churn-dev", "workspace: churn-dev", False),
+        ("in: churn-dev", f"workspace: churn-prod, {REGISTRY}", False),
+        ("", REGISTRY, False),
+    ],
+)
+def test_a_model_of_another_workspace_is_an_error_of_the_rule(
+    chosen: str, settings: str, is_refused: bool, tmp_path: Path
+) -> None:
+    """Azure ML knows only the models of the endpoint's own workspace and those of registries."""
+    rule = RULES.replace("    in: churn-prod\n", f"    {chosen}\n").replace("workspace: churn-prod", settings)
+    errors = [str(error) for error in loaded(tmp_path, rule).errors]
+    assert [error.partition(": an endpoint")[0].rpartition(": ")[2] for error in errors] == (
+        ["a model of churn-dev cannot be deployed in churn-prod"] if is_refused else []
+    )
+    assert all(":7:41: " in error and error.endswith(" or choose the workspace by in: churn-prod.") for error in errors)
+
+
 def test_workspace_is_given_by_its_name_in_workspaces_yaml(tmp_path: Path) -> None:
     rules = loaded(tmp_path)
     assert rules.errors == ()
@@ -153,8 +181,8 @@ def test_workspace_is_given_by_its_name_in_workspaces_yaml(tmp_path: Path) -> No
 
 
 def test_unknown_workspace_is_an_error_with_its_position(tmp_path: Path) -> None:
-    [error] = loaded(tmp_path, RULES.replace("churn-prod", "churn-test")).errors
-    assert (error.line, error.column) == (6, 41)
+    [error] = loaded(tmp_path, RULES.replace("workspace: churn-prod", "workspace: churn-test")).errors
+    assert (error.line, error.column) == (7, 41)
     assert "with.workspace: there is no workspace 'churn-test'" in str(error)
 
 

@@ -135,6 +135,24 @@ def test_a_label_that_some_workspaces_lack_is_a_warning(tmp_path: Path) -> None:
     assert error.startswith("6:22: no workspace of this rule has a label 'mail'")
 
 
+def test_templates_of_alerts_are_checked_against_alerts_and_failed_actions(tmp_path: Path) -> None:
+    """An alert of the app itself has no run and no result, and comes from no workspace."""
+
+    def of(message: str) -> tuple[list[str], list[str]]:
+        workspaces = f"{WORKSPACES}alerts: {{ do: log, with: {{ message: '{message}' }} }}\n"
+        found_rules = loaded(tmp_path, workspaces=workspaces)
+        return [str(error) for error in found_rules.errors], [str(warning) for warning in found_rules.warnings]
+
+    assert of("{{ object }} {{ id }} {{ data.summary | default(result.summary) }}")[0] == []
+    assert of("{{ data.kind is defined }} {{ result.summary | default(data.summary) }}")[0] == []
+    [error] = of("{{ reslt.summary }}")[0]
+    assert error.endswith("no event type of this rule has a key reslt.summary. Did you mean result.summary?")
+    [warning] = of("{{ result.summary }}")[1]
+    assert "Alert has no result.summary: the action fails." in warning
+    [warning] = of("{{ workspace.labels.env }}")[1]
+    assert "Alert has no workspace.labels.env: the action fails." in warning
+
+
 def test_templates_are_found_at_every_depth_of_the_settings(tmp_path: Path) -> None:
     """At their positions; a handler's `template_names` are known to its own templates only."""
     settings = (
