@@ -109,7 +109,7 @@ class Running:
     async def _serve(self, listener: socket.socket, triggers: Triggers) -> None:
         """Serve the URLs. Stopping goes in reverse: requests, then triggers and the worker, then calls that wait."""
         app = WebApp(self.host, self.console, self.disabled)
-        runner = web.AppRunner(app.application(), access_log=None, shutdown_timeout=self.options.grace)
+        runner = app.runner(self.options.grace)
         await runner.setup()
         self._stack.push_async_callback(app.stop)
         self._stack.push_async_callback(self._stop_triggers, triggers)

@@ -3,10 +3,14 @@
 The webhook answers as Microsoft.Azure.WebJobs.Extensions.EventGrid 3.4 does (Azure/azure-sdk-for-net,
 EventGridExtensionConfigProvider.cs, HttpRequestProcessor.cs), without keys, as under Core Tools. Python reads
 the JSON: single quotes and comments, which Newtonsoft.Json allows, are errors here. `guard` keeps web pages out.
+
+A compressed body is no JSON, here as there: the real host has no middleware that decompresses requests
+(Azure/azure-functions-host, src/WebJobs.Script.WebHost/Middleware), and Event Grid compresses none.
 """
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -31,6 +35,20 @@ _ORIGINS = {  # allowed in the CloudEvents handshake; any other is answered with
 }
 
 
+class _RequestErrors(logging.Handler):
+    """Prints what aiohttp logs, such as a request that is not HTTP or whose body is broken: one line, no traceback."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.exc_info and (error := record.exc_info[1]):
+            text += f": {type(error).__name__}: {' '.join(str(error).split())}"
+        self._console.problem(text)
+
+
 class WebApp:
     """Serves the functions of one host."""
 
@@ -49,6 +67,13 @@ class WebApp:
         app.router.add_get("/admin/host/status", self._status)
         app.router.add_get("/", self._home)
         return app
+
+    def runner(self, grace: float) -> web.AppRunner:
+        """What runs the application; at its end, requests have `grace` seconds to end."""
+        logger = logging.Logger("requests")  # noqa: LOG001 - of this app only: several may run in one process
+        logger.addHandler(_RequestErrors(self._console))
+        more: dict[str, Any] = {"access_log": None, "logger": logger, "auto_decompress": False}
+        return web.AppRunner(self.application(), shutdown_timeout=grace, **more)
 
     async def stop(self) -> None:
         """Wait for the calls that /admin/functions started; the host stops their worker."""
@@ -87,7 +112,9 @@ class WebApp:
         except CallFailed:
             return web.Response(status=500, text=f"Exception while executing function: Functions.{function.name}")
         except (ValueError, LookupError, TypeError, RecursionError) as error:
-            reason = f"the request cannot be read: {type(error).__name__}: {error}"
+            encoding = request.headers.get("Content-Encoding", "")
+            hint = f" (the host does not decompress requests, and this one has Content-Encoding: {encoding})"
+            reason = f"the request cannot be read: {type(error).__name__}: {error}{hint * bool(encoding)}"
             self._console.problem(f"{function.name}: {reason}")
             return web.Response(status=500, text=reason)
         return answer

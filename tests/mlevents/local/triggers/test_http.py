@@ -1,8 +1,11 @@
 """The URLs of `func start`, over HTTP, with functions in a real worker process behind them."""
 
+import gzip
 import json
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -255,3 +258,34 @@ def test_functions_that_are_not_served_are_reported(run: Any, tmp_path: Path) ->
     url = f"{local.url}/admin/functions/hello"
     assert requests.post(url, json={"input": ""}, timeout=30).status_code == 202
     local.wait(lambda: any("hello was not called" in line for line in local.lines))
+
+
+class TestBrokenRequests:
+    """Requests that aiohttp itself cannot read."""
+
+    def sent(self, served: Served, *lines: str, body: bytes = b"") -> list[str]:
+        """Send these lines as they are, and return what the host printed about them."""
+        before, address = len(served.local.lines), urlsplit(served.local.url)
+        with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+            connection.sendall("".join(f"{line}\r\n" for line in (*lines, "")).encode() + body)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(10_000):
+                pass
+        served.local.wait(lambda: len(served.local.lines) > before)
+        return served.local.lines[before:]
+
+    def test_a_broken_body_is_one_line_in_the_console(self, served: Served) -> None:
+        target = served.local.url_of("single").removeprefix(served.local.url)
+        headers = "Host: localhost", "aeg-event-type: Notification", "Transfer-Encoding: chunked"
+        [line] = self.sent(served, f"POST {target} HTTP/1.1", *headers, body=b"zz\r\nabc\r\n0\r\n\r\n")
+        assert line[10:] == (
+            "problem   Error handling request from 127.0.0.1: "
+            "BadHttpMessage: 400, message: Invalid character in chunk size: b'zz' ^"
+        )
+
+    def test_a_compressed_body_is_not_read(self, served: Served) -> None:
+        """As by the real host; Event Grid compresses none."""
+        url, headers = served.local.url_of("single"), {"aeg-event-type": "Notification", "Content-Encoding": "gzip"}
+        response = requests.post(url, gzip.compress(json.dumps([event()]).encode()), headers=headers, timeout=30)
+        assert response.status_code == 500
+        assert "the host does not decompress requests" in response.text
