@@ -7,7 +7,9 @@ from schemas.drift import Drift, monitor_breach
 from schemas.events.base import Rows
 from schemas.events.run import EXAMPLE_RUN, RUN_STATUSES, RunData, RunEvent, status_rank
 from schemas.fields import RequiredText
+from schemas.links import run_link
 
+_PIPELINE_TAG = "azureml.pipelinerunid"  # of a step: the id of its pipeline's run
 _BAD = {"failed", "notresponding", "canceled", "cancelrequested"}
 _VERBS = {"failed", "completed", "canceled", "queued", "paused"}  # statuses that make a sentence: "Run x failed"
 
@@ -42,6 +44,12 @@ class RunStatusChanged(RunEvent):
         """The signal that found drift, whose runs have a new id each time, or the run."""
         drift = self.drift
         return f"monitor {drift.signal}" if drift and drift.signal else super().about
+
+    @property
+    def studio_url(self) -> str | None:
+        """The link to the run's page; of a step that reports drift, to that of the monitor's run."""
+        monitor = self.data.run_tags.get(_PIPELINE_TAG) if self.drift else None
+        return run_link(self.workspace, monitor) if monitor and isinstance(monitor, str) else super().studio_url
 
     @property
     def rank(self) -> int:

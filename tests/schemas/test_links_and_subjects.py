@@ -18,6 +18,7 @@ from schemas.events.dataset_drift_detected import DriftSubject
 from schemas.events.model_deployed import EndpointSubject
 from schemas.events.model_registered import ModelSubject
 from schemas.events.run import RunSubject
+from schemas.examples import MODEL_MONITOR_BREACH
 from tests.kit.payloads import MINIMAL, WORKSPACE, event_grid
 
 HOSTILE = [
@@ -51,6 +52,18 @@ def link(event_type: str, **data: Any) -> str | None:
 def test_studio_url_links_to_the_page_of_the_object(event_type: str, data: dict[str, Any], path: str) -> None:
     """In the workspace that raised the event."""
     assert link(event_type, **data) == f"https://ml.azure.com{path}?wsid={WORKSPACE}"
+
+
+def test_studio_url_of_a_model_monitor_s_drift_is_that_of_the_monitor_s_run() -> None:
+    """The step that reports it has an id that nobody knows. Without its pipeline's id, it is the step's."""
+    event = RunStatusChanged.example(**MODEL_MONITOR_BREACH)
+    pipeline = str(event.data.run_tags["azureml.pipelinerunid"])
+    assert f"/runs/{pipeline}?" in str(event.studio_url)
+    alone = {name: text for name, text in event.data.run_tags.items() if "pipelinerunid" not in name}
+    event = RunStatusChanged.example(**{**MODEL_MONITOR_BREACH, "run_tags": alone})
+    assert f"/runs/{event.data.run_id}?" in str(event.studio_url)
+    step = RunStatusChanged.example(run_tags={"azureml.pipelinerunid": pipeline})
+    assert f"/runs/{step.data.run_id}?" in str(step.studio_url)
 
 
 def test_studio_url_of_a_drift_without_a_run_is_none() -> None:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from handlers.email.default.result import FollowedResult
 
 _LONGEST = 2_000  # characters of a link
-_STUDIOS = {"ml.azure.com", "adf.azure.com"}
+_PIPELINE_STUDIOS = {"adf.azure.com", "web.azuresynapse.net"}
+_STUDIOS = {"ml.azure.com", *_PIPELINE_STUDIOS}
 _LABELS = {  # by the beginning of a path in Azure ML studio
     "/runs/": "Open the run",
     "/endpoints/": "Open the endpoint",
@@ -28,7 +29,7 @@ class Button(NamedTuple):
 
 
 def is_studio_link(url: str) -> bool:
-    """Is it a link to a page of Azure ML studio or Data Factory studio?"""
+    """Is it a link to a page of Azure ML's, Data Factory's or Synapse's studio?"""
     return is_link(url) and urlsplit(url).netloc in _STUDIOS
 
 
@@ -61,7 +62,7 @@ def _page(event: Event) -> str | None:
 
 def _label(url: str) -> str:
     parts = urlsplit(url)
-    if parts.netloc == "adf.azure.com":
+    if parts.netloc in _PIPELINE_STUDIOS:
         return "Open the pipeline run"
     if parts.netloc != "ml.azure.com":
         return f"Open {parts.hostname}"

@@ -7,13 +7,14 @@ import pytest
 
 from dispatch.rules import load
 from dispatch.rules.rule import Rules
+from emulator import Azure
 from handlers.duration import format_duration
 from handlers.lineage import tags
 from handlers.pipeline.data_factory import KEY
 from handlers.pipeline.handler import Pipeline
 from handlers.pipeline.limits import RUN_LISTED
 from handlers.pipeline.tags import MAX_KEY, MAX_TAGS, MAX_VALUE
-from schemas import Context, DatasetDriftDetected, Drift, RunCompleted, RunStatusChanged
+from schemas import Context, DatasetDriftDetected, Drift, RunCompleted, RunStatusChanged, parse_event
 from schemas.examples import MODEL_MONITOR_BREACH
 from tests.handlers.pipeline.site import FACTORY
 from tests.kit.world import SETTINGS, WORKSPACES
@@ -35,7 +36,7 @@ def rules(tmp_path: Path) -> Rules:
 
 def test_rules_on_the_page_load_and_plan(rules: Rules) -> None:
     assert rules.errors == ()
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 7
     drift = (RunStatusChanged.example(**MODEL_MONITOR_BREACH), DatasetDriftDetected.example())
     examples = {"DriftDetected": drift, "RunCompleted": (RunCompleted.example(),)}
     labels = {"name": "churn-prod", "labels": {"team": "churn", "env": "prod"}}
@@ -53,6 +54,18 @@ def test_rules_on_the_page_load_and_plan(rules: Rules) -> None:
 def test_recipe_retrains_once_a_week_for_each_monitor(rules: Rules) -> None:
     [limit] = [guard for guard in rules.by_name["retrain-on-drift"].guards if hasattr(guard, "limit")]
     assert (limit.limit.count, limit.limit.every.days, limit.limit.by) == (1, 7, "drift.monitor")
+
+
+def test_rule_for_failed_runs_leaves_out_a_drift(rules: Rules, azure: Azure) -> None:
+    """Also the monitor's own run, which fails."""
+    azure.jobs.raise_drift("churn_monitor_data_drift")
+    azure.clock.forward(minutes=5)
+    matched = [
+        rule.name for event in map(parse_event, azure.events.all) for rule in rules.matching(rules.context(event))
+    ]
+    assert matched == ["retrain-on-drift", "copy-and-retrain"]
+    failed = RunStatusChanged.example()
+    assert [rule.name for rule in rules.matching(rules.context(failed))] == ["mail-failed-runs"]
 
 
 def test_page_has_every_setting_with_its_default() -> None:

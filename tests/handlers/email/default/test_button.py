@@ -22,6 +22,7 @@ def label(link: str) -> str | None:
         ("https://ml.azure.com/endpoints/realtime/e/detail", "Open the endpoint"),
         ("https://ml.azure.com/other", "Open Azure ML studio"),
         ("https://adf.azure.com/monitoring/pipelineruns/r", "Open the pipeline run"),
+        ("https://web.azuresynapse.net/en/monitoring/pipelineruns/r", "Open the pipeline run"),
         ("https://tickets.example.com/ML-7", "Open tickets.example.com"),
         ("http://ml.azure.com/runs/r", None),
         ("javascript:alert(1)", None),
