@@ -69,23 +69,27 @@ _STATUSES = """\
 | `CancelRequested` | somebody has canceled it |
 | `Completed`, `Failed`, `Canceled` | the end |
 | `NotResponding` | the run has sent no heartbeat; it may respond again |
-| `Paused`, `Unknown` | at any time |
+| `Paused`, `Pausing`, `Unapproved`, `Unknown` | at any time |
 
 [`latest_only`](rules.md#latest_only) takes statuses in this order, row by row. The three at the end are equal, and so
-are `Running`, `NotResponding`, `Paused` and `Unknown`. The list is `JobStatus` of Microsoft's SDKs; the schema of the
-event allows any text.
+are `Running`, `NotResponding` and those of the last row. The list is that of Microsoft's SDKs; the schema of the event
+allows any text.
 
 `RunCompleted` and `RunStatusChanged` with `Completed` are raised for the same end: let a rule act on one of them.
 
 ## Types of runs
 
-`data.runType` tells a pipeline from its steps. Microsoft publishes no list; these values were seen in events:
+`data.runType` tells a pipeline from its steps. Microsoft publishes no list. These are in recorded events and in
+Microsoft's SDKs:
 
 | type | what |
 |---|---|
 | `azureml.PipelineRun` | a pipeline |
-| `azureml.StepRun` | a step of a pipeline |
-| `automl` | an AutoML job |
+| `azureml.StepRun`, `azureml.ReusedStepRun` | a step of a pipeline, or one whose earlier result is reused |
+| `azureml.scriptrun` | a command job |
+| `azureml.batchrun` | a run behind a batch endpoint |
+| `automl`, `hyperdrive`, `reinforcementlearning` | an AutoML job, a sweep, reinforcement learning |
+| `experiment` | another run |
 | null | in both examples of Microsoft's documentation |
 
 A pipeline raises events of its own, and each of its steps does, too. So a rule without

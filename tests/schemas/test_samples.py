@@ -24,7 +24,7 @@ from schemas import (
     RunStatusChanged,
     parse_event,
 )
-from schemas.events.run import status_rank
+from schemas.events.run import RUN_STATUSES, RunData, status_rank
 from schemas.examples import MODEL_MONITOR_BREACH
 
 ROOT = Path(__file__).parent.parent.parent
@@ -60,11 +60,19 @@ def test_the_page_of_events_lists_statuses_in_their_order() -> None:
     [table] = re.findall(r"^\| status \| meaning \|\n\|---\|---\|\n((?:\|.*\n)+)", page, re.MULTILINE)
     statuses = re.findall(r"`(\w+)`", table)
     ranks = [status_rank(status) for status in statuses]
-    equal = {"NotResponding", "Paused", "Unknown"}
-    assert equal < set(statuses)
+    equal = {"NotResponding", "Paused", "Pausing", "Unapproved", "Unknown"}
+    assert set(statuses) == set(RUN_STATUSES)
     assert {status_rank(status) for status in equal} == {status_rank("Running")}
     ordered = [rank for status, rank in zip(statuses, ranks, strict=True) if status not in equal]
     assert ordered == sorted(ordered)
+
+
+def test_the_page_of_events_lists_the_types_of_runs() -> None:
+    """Those with which rules are checked."""
+    page = PAGE.read_text(encoding="utf-8")
+    [table] = re.findall(r"^\| type \| what \|\n\|---\|---\|\n((?:\|.*\n)+)", page, re.MULTILINE)
+    cells = " ".join(row.split("|")[1] for row in table.splitlines())
+    assert set(re.findall(r"`([\w.]+)`", cells)) == set(RunData.known_texts["runType"])
 
 
 def test_each_type_has_a_sample_and_so_has_a_breach() -> None:
