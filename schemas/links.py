@@ -26,6 +26,11 @@ def run_link(workspace: WorkspaceId, run_id: str) -> str | None:
     return studio_link(workspace, "runs", quoted(run_id))
 
 
+def endpoint_link(workspace: WorkspaceId, endpoint: str) -> str | None:
+    """The link to the page of an online endpoint."""
+    return studio_link(workspace, "endpoints", "realtime", quoted(endpoint), "detail")
+
+
 def quoted(text: str) -> str:
     """A text from an event, percent-encoded, so that it stays one part of a path."""
     return quote(text, safe="", errors="replace")

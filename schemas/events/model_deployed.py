@@ -8,7 +8,7 @@ from pydantic import Field
 from schemas.events.base import Event, EventData, Rows
 from schemas.events.subject import subject_parts
 from schemas.fields import ModelIds, OptionalText, RequiredText
-from schemas.links import quoted, studio_link
+from schemas.links import endpoint_link
 from schemas.tags import Tags
 
 
@@ -78,7 +78,7 @@ class ModelDeployed(Event):
     @property
     def studio_url(self) -> str | None:
         """The link to the endpoint's page."""
-        return studio_link(self.workspace, "endpoints", "realtime", quoted(self.data.service_name), "detail")
+        return endpoint_link(self.workspace, self.data.service_name)
 
     @property
     def headline(self) -> str:

@@ -12,7 +12,7 @@ from handlers.email.default.summary import Summary, Tone
 from handlers.template import HtmlTemplate
 from schemas import Event
 
-_COLORS: dict[Tone, str] = {"good": "#2e7d32", "bad": "#d32f2f", "warning": "#c77700"}
+_COLORS: dict[Tone, str] = {"good": "#2e7d32", "bad": "#d32f2f", "warning": "#c77700", "neutral": "#0b5cad"}
 _GRAY = "#6f7780"  # less important text
 _LINE = "1px solid rgba(128,128,128,0.35)"
 

@@ -22,7 +22,7 @@ from schemas import Event
 from schemas.alert import Alert
 from schemas.drift import BREACH_TAG
 
-Tone: TypeAlias = Literal["good", "bad", "warning"]
+Tone: TypeAlias = Literal["good", "bad", "warning", "neutral"]
 Row: TypeAlias = tuple[str, str]
 
 HEADLINE_LIMIT = 200  # characters
@@ -100,7 +100,8 @@ def _app(event: Event) -> str:
 
 def _tone(event: Event, result: FollowedResult | None) -> Tone:
     if result:
-        return "bad" if result.status == "failed" else "good"
+        tones: Mapping[str, Tone] = {"succeeded": "good", "failed": "bad"}
+        return tones.get(result.status, "neutral")
     if event.drift:
         return "warning"
     return "bad" if event.is_bad_news else "good"
@@ -182,11 +183,8 @@ def _footer(event: Event, action: Action) -> tuple[str, ...]:
     source = f" ({action.source})" if action.source else ""
     kind = event.event_type.rpartition(".")[2]
     rule = "alerts" if action.rule.startswith("-") else f"rule {action.rule}"
-    return (
-        f"Sent by {rule}{source} of {app_name()}",
-        f"Event {kind} {one_line(event.id, 100)}",
-        f"Action {action.key}",
-    )
+    lines = f"Sent by {rule}{source} of {app_name()}", f"Event {kind} {event.id}", f"Action {action.key}"
+    return tuple(one_line(line, 200) for line in lines)
 
 
 def _text(value: Any) -> str:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import wrap
 
 from dispatch.app import App
 from dispatch.inbox.inbox import Inbox
@@ -26,7 +27,8 @@ from mlevents.local.options import FOLDER
 from mlevents.local.running import FAILURES
 
 LONGEST = 120.0  # seconds until every action has settled; a second is usual
-LINES_SHOWN = 12  # of each mail
+LOGS = "log-everything"  # the rule that logs every event
+SHOWN_WHOLE = "RunStatusChanged"  # the event type of the mail that the demo prints whole
 CLOCK_SPEED = 10  # seconds of the app's clock in a real second: see demo_app.py
 STYLES = {"succeeded": "success", "skipped": "warning"}  # by status
 
@@ -104,18 +106,18 @@ def show_actions(
     rejected: list[Rejected],
     console: Console,
 ) -> None:
-    """Print each event with its actions, and each rejected event.
+    """Print each event with its actions, except those that only log it, and each rejected event.
 
     Times are real seconds from the event's receipt to the action's end. Events are in the order of their receipt,
     actions in the order of their start.
     """
     console.print("Recorded events and actions", "bold")
     for key, event in sorted(events.items(), key=lambda item: item[1].received):
-        console.print(f"  {event.event_type} {_short(event.object)}")
-        of_this = [(id, record) for id, record in actions if id.event == key]
+        console.print(f"  {event.event_type.rpartition('.')[2]} {_short(event.object)}")
+        of_this = [(id, record) for id, record in actions if id.event == key and id.rule != LOGS]
         for id, record in sorted(of_this, key=lambda action: action[1].started):
             took = (record.timeline[-1].at - event.received).total_seconds() / CLOCK_SPEED
-            text = f"    {record.status:<9}  {id.rule}, {took:.2f} s: {_short(record.note)}"
+            text = _short(f"    {record.status:<9}  {id.rule}, {took:.2f} s: {record.note}")
             console.print(text, STYLES.get(record.status, "error"), indent=15)
     for one in rejected:
         console.print(f"  rejected: {one.kind}", "warning")
@@ -124,16 +126,23 @@ def show_actions(
 
 
 def show_mails(mails: list[Mail], console: Console) -> None:
-    """Print the headers and the first lines of each mail."""
+    """Print a line for each mail, and the first one about `SHOWN_WHOLE` whole. Links may exceed 80 columns."""
+    console.print("Mails", "bold")
     for mail in mails:
-        console.print("─" * 72, "faint")
-        headers = {"From": mail.message["From"], "To": mail.message["To"], "Subject": mail.subject}
-        for name, value in headers.items():
-            console.print(f"{name}: {_short(str(value), 200)}", "bold", indent=4)
-        for line in mail.text.splitlines()[:LINES_SHOWN]:
-            console.print(f"  {line}", indent=4)
-    console.print("─" * 72, "faint")
+        console.print(_short(f"  to {', '.join(mail.recipients)}: {mail.subject}"))
+    whole = next((mail for mail in mails if mail.message["X-AzureML-Event-Type"] == SHOWN_WHOLE), None)
+    if whole:
+        console.print()
+        console.print("The text part of one of them", "bold")
+        console.print("─" * 76, "faint")
+        for name in ("From", "To", "Subject", "List-Id"):
+            header = f"{name}: {' '.join(str(whole.message[name]).split())}"
+            for line in wrap(header, 76, initial_indent="  ", subsequent_indent="    "):
+                console.print(line, "bold")
+        for line in ["", *whole.text.splitlines()]:
+            console.print(f"  {line}")
+        console.print("─" * 76, "faint")
 
 
-def _short(text: str, limit: int = 80) -> str:
+def _short(text: str, limit: int = 78) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -22,6 +22,14 @@ def test_only_deployments_of_this_handler_are_deleted(serving: MakeSite, azure: 
     assert sorted(azure.endpoints.deployments("churn")) == [EIGHT, "manual"]
 
 
+def test_result_links_to_the_endpoint(serving: MakeSite) -> None:
+    site = serving(traffic=[100])
+    deploy_eight(site)
+    link = site.actions["churn-8"].details["link"]
+    assert link.startswith("https://ml.azure.com/endpoints/realtime/churn/detail?wsid=/subscriptions/")
+    assert link.endswith("/workspaces/churn-prod")
+
+
 def test_keep_is_the_number_of_older_deployments_that_stay(serving: MakeSite, azure: Azure) -> None:
     site = serving(keep=1, traffic=[100])
     for version in ("8", "9", "10"):

@@ -125,6 +125,13 @@ def test_reason_of_a_failure_comes_first() -> None:
     assert found.tone == "bad"
 
 
+def test_skipped_result_is_neither_good_nor_bad() -> None:
+    found = summary(ModelRegistered.example(), Result("deploy", "skipped", "churn:7 is superseded by churn:8"))
+    assert found.tone == "neutral"
+    assert found.headline == "churn:7 is superseded by churn:8"
+    assert found.facts[0] == "rule deploy was skipped"
+
+
 def test_mail_about_a_failed_run_says_where_the_reason_is() -> None:
     [line] = summary(RunStatusChanged.example()).lead
     assert "does not publish the reason" in line
