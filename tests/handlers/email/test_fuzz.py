@@ -128,23 +128,8 @@ def test_50_000_random_owners_are_in_allowed_domains_or_left_out() -> None:
     """Each is either a valid address in an allowed domain, or left out with a reason."""
     choose = random.Random(50_000)
     domains = ["example.com", "*.corp.example"]
-    parts = [
-        "a",
-        "b.c",
-        "evil",
-        "@",
-        "@",
-        "example.com",
-        "x.corp.example",
-        "evil.example",
-        "%",
-        "!",
-        " ",
-        ",",
-        "<",
-        ">",
-    ]
-    parts += ['"', ";", "\n", "=?", "?=", "exаmple.com", ".", "\x00", "[", "]", "(", ")", "'", "mailto:", "ü"]
+    parts = ["a@example.com", "b@x.corp.example", "x@evil.example", "a", "evil", "@", "example.com", "exаmple.com"]
+    parts += [*" ,;<>[]()\"'%!.\n\x00ü", "=?", "?=", "mailto:"]
     owners = Addressees([Template("{{ data.runTags.owner }}")], domains=domains)
     event, accepted = RunStatusChanged.example(), 0
     for _ in range(50_000):
