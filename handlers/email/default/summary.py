@@ -183,7 +183,8 @@ def _footer(event: Event, action: Action) -> tuple[str, ...]:
     source = f" ({action.source})" if action.source else ""
     kind = event.event_type.rpartition(".")[2]
     rule = "alerts" if action.rule.startswith("-") else f"rule {action.rule}"
-    lines = f"Sent by {rule}{source} of {app_name()}", f"Event {kind} {event.id}", f"Action {action.key}"
+    what = f"Alert {event.id}" if isinstance(event, Alert) else f"Event {kind} {event.id}"
+    lines = f"Sent by {rule}{source} of {_app(event)}", what, f"Action {action.key}"
     return tuple(one_line(line, 200) for line in lines)
 
 
