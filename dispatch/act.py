@@ -187,7 +187,7 @@ def _wake_waiting(attempt: Attempt, rule: Rule, app: App) -> None:
             if isinstance(guard, HasWaiting):
                 any(app.inbox.backlog.wake(id, app.now(), app.queue) for id in guard.waiting(attempt))
     except StorageError as error:
-        log_event("action.not_woken", logging.WARNING, rule=rule.name, reason=f"{error.reason}: {error}")
+        log_event("action.uncalled", logging.WARNING, rule=rule.name, reason=f"{error.reason}: {error}")
     except (Exception, *_EXITS) as error:  # a handler's `lock` may raise anything
         app.secrets.including(rule.handler).log_defect(f"finding what waits for rule {rule.name}", error)
 
