@@ -12,6 +12,7 @@ from aiohttp import web
 
 from emulator.background import Background
 from emulator.http.request import Request
+from emulator.http.response import NULL
 from emulator.http.routing import Route
 from emulator.ml import datastores
 from emulator.ports import listen
@@ -118,4 +119,5 @@ class Server:
             return web.Response()
         if response.body is None:
             return web.Response(status=response.status, headers=response.headers)
-        return web.json_response(response.body, status=response.status, headers=response.headers)
+        content = None if response.body is NULL else response.body
+        return web.json_response(content, status=response.status, headers=response.headers)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.http.request import Request
-from emulator.http.response import Response
+from emulator.http.response import NULL, Response
 from emulator.state.matching import short
 
 
@@ -26,6 +26,7 @@ class Call:
     def of(cls, number: int, request: Request, response: Response | None, note: str = "") -> "Call":
         """The call of a request, with its response if one is sent."""
         status, body = (response.status, response.body) if response else (None, None)
+        body = None if body is NULL else body
         return cls(number, request.method, request.path, request.query, request.loggable(), status, body, note)
 
     @property

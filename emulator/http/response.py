@@ -2,7 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
+
+
+class _Null(Enum):
+    """A value that copies of a response keep."""
+
+    NULL = "null"
+
+
+NULL = _Null.NULL  # the body of a response whose content is the JSON text ``null``; None is that of one without content
 
 
 @dataclass(frozen=True, slots=True)

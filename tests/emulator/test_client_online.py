@@ -54,7 +54,7 @@ def test_client_polls_the_operation(azure: Azure, client: "MLClient") -> None:
     azure.operations.set_duration(polls=3)
     client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="churn")).result()
     polls = azure.calls.matching("GET */mfeOperationsStatus/oe:*")
-    assert [call.answer["status"] for call in polls] == ["InProgress"] * 3 + ["Succeeded"]
+    assert [call.answer["status"] for call in polls] == ["Updating"] * 3 + ["Succeeded"]
 
 
 def test_client_deploys_an_mlflow_model(azure: Azure, client: "MLClient", capfd: pytest.CaptureFixture[str]) -> None:

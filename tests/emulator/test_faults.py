@@ -113,7 +113,7 @@ def test_provisioning_takes_a_number_of_polls(azure: Azure, send: Send, model: s
     send("GET", "onlineEndpoints/churn")
     assert state(send("GET", PATH)) == "Creating"
     status = send("GET", operation)
-    assert status.json()["status"] == "InProgress"
+    assert status.json()["status"] == "Updating"
     assert int(status.headers["x-ms-retry-after-ms"]) < 1_000
     assert state(send("GET", PATH)) == "Succeeded"
     assert send("GET", operation).json()["status"] == "Succeeded"
@@ -165,7 +165,7 @@ def test_location_of_a_failed_operation_has_the_error(azure: Azure, send: Send, 
     azure.faults.fail_deployment("churn-7", "out of memory", code="OutOfMemoryError")
     where = send("PUT", PATH, deployment(model)).headers["Azure-AsyncOperation"]
     path = where.removeprefix(azure.endpoint).partition("?")[0]
-    assert [send("GET", path).json()["status"] for _ in range(2)] == ["InProgress", "Failed"]
+    assert [send("GET", path).json()["status"] for _ in range(2)] == ["Updating", "Failed"]
     assert send("GET", path).json()["error"]["code"] == "OutOfMemoryError"
     assert refused(send("GET", path.replace("sStatus", "Results")))[1:] == ("OutOfMemoryError", "out of memory")
     azure.faults.fail_deployment("churn-8", endpoint="other")
@@ -320,7 +320,7 @@ def test_endpoint_whose_creation_failed_takes_no_deployments(azure: Azure, send:
     azure.faults.fail_endpoint("price", "no capacity in this region")
     began = send("PUT", "onlineEndpoints/price", ENDPOINT)
     path = began.headers["Azure-AsyncOperation"].removeprefix(azure.endpoint).partition("?")[0]
-    assert [send("GET", path).json()["status"] for _ in range(2)] == ["InProgress", "Failed"]
+    assert [send("GET", path).json()["status"] for _ in range(2)] == ["Updating", "Failed"]
     assert send("GET", path).json()["error"]["message"] == "no capacity in this region"
     assert state(send("GET", "onlineEndpoints/price")) == "Failed"
     answer = send("PUT", "onlineEndpoints/price/deployments/churn-7", deployment(model))

@@ -7,6 +7,7 @@ from emulator.http.response import ErrorResponse, Response
 from emulator.http.routing import at_workspace
 from emulator.ml import versions
 from emulator.ml.endpoints.deployments import check_model, find_asset
+from emulator.ml.endpoints.online import WITHOUT_URIS
 from emulator.ml.operations import busy, started
 from emulator.state import ids
 from emulator.state.state import STATE, Body, Resource, State
@@ -102,15 +103,20 @@ def _change(request: Request, whole: Body, kind: str) -> Response:
     )
     created = existing or state.add(id, whole)
     created.properties["provisioningState"] = verb
+    uris = {} if existing or "scoringUri" not in whole["properties"] else WITHOUT_URIS
+    created.properties.update(uris)
 
     def end() -> None:
-        state.require(id).properties["provisioningState"] = "Failed" if failure else "Succeeded"
+        properties = state.require(id).properties
+        properties["provisioningState"] = "Failed" if failure else "Succeeded"
+        properties |= {name: whole["properties"][name] for name in uris}
         if existing and not failure:
             state.replace(id, whole).properties["provisioningState"] = "Succeeded"
 
     operation = state.begin(id, "PUT", verb, end, failure.error if failure else None)
     provisioning = created.state if operation.status != "InProgress" else verb
-    shown = {**created.body, **whole, "properties": {**whole["properties"], "provisioningState": provisioning}}
+    properties = {**whole["properties"], **uris, "provisioningState": provisioning}
+    shown = {**created.body, **whole, "properties": properties}
     return started(request, operation, kind, status, shown)
 
 

@@ -1,7 +1,9 @@
 """Online endpoints: managed and Kubernetes, their traffic, their keys and tokens."""
 
 import copy
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from emulator.http.request import Request
@@ -16,6 +18,7 @@ from emulator.state.state import STATE, Body, Resource, State
 KIND = "onlineEndpoints"
 SCORING = "/inference/{number}/{endpoint}/score"
 ML = "https://ml.azure.com"
+WITHOUT_URIS: Mapping[str, Any] = {"scoringUri": None, "swaggerUri": None}  # of an endpoint until it has been created
 
 
 def is_kubernetes(endpoint: Resource) -> bool:
@@ -115,10 +118,13 @@ def _change(request: Request, whole: Body, existing: Resource | None) -> Respons
     state, id = request.state, request.id
     if existing is None:
         existing, error = state.add(id, whole), state.plan.endpoint_failure(request.params["endpoint"])
-        existing.properties["provisioningState"] = "Creating"
+        existing.properties.update(WITHOUT_URIS, provisioningState="Creating")
 
         def created() -> None:
-            state.require(id).properties["provisioningState"] = "Failed" if error else "Succeeded"
+            properties = state.require(id).properties
+            properties["provisioningState"] = "Failed" if error else "Succeeded"
+            if error is None:
+                properties |= {name: whole["properties"][name] for name in WITHOUT_URIS}
 
         operation = state.begin(id, "PUT", "Creating", created, error)
         return started(request, operation, KIND, 201, existing.body)
@@ -130,9 +136,11 @@ def _change(request: Request, whole: Body, existing: Resource | None) -> Respons
         if error is None:
             state.replace(id, whole).properties["provisioningState"] = "Succeeded"
 
+    before = copy.deepcopy(existing.body)  # the response shows this one, with its traffic
     operation = state.begin(id, request.method, "Updating", changed, error)
     provisioning = "Updating" if operation.status == "InProgress" else "Succeeded"
-    shown = {**existing.body, **whole, "properties": {**whole["properties"], "provisioningState": provisioning}}
+    patched = {**before, **whole, "properties": {**whole["properties"], "provisioningState": provisioning}}
+    shown = before if request.method == "PUT" else patched
     return started(request, operation, KIND, 200 if request.method == "PUT" else 202, shown)
 
 

@@ -2,7 +2,8 @@
 
 learn.microsoft.com, "Create jobs and input data for batch endpoints"; requests as azure-ai-ml sends them (its
 _batch_endpoint_operations.py and _batch_deployment_operations.py). A job of a batch endpoint is a pipeline with one
-step. Not documented: the answer to a second request with the same name; here it is that to a second job of one name.
+step; its tags are those of a recorded one (azure.azcollection, azure_rm_mlbatchjob). Not documented: the answer to a
+second request with the same name; here it is that to a second job of one name.
 """
 
 from uuid import uuid4
@@ -58,7 +59,12 @@ def _properties(body: Body, endpoint: Resource, deployment: Resource) -> Body:
         "computeId": deployment.properties.get("compute"),
         "inputs": inputs,
         "outputs": outputs or {"score": {"jobOutputType": "uri_folder"}},
-        "tags": body.get("tags") or {},
+        "tags": {
+            **(body.get("tags") or {}),
+            "azureml.batchrun": "true",
+            "azureml.deploymentname": deployment.body["name"],
+            "azureml.jobtype": "azureml.pipelinejob",
+        },
         "properties": {"runSource": "BatchEndpoint"},
     }
 
