@@ -7,6 +7,7 @@ import pytest
 
 from dispatch import alerts as alerts_module
 from dispatch.act import act
+from dispatch.app import App
 from dispatch.inbox.errors import Unavailable
 from dispatch.sweep import sweep
 from schemas import RunStatusChanged
@@ -107,6 +108,21 @@ def test_an_alert_that_was_not_recorded_is_raised_by_the_next_sweep(
     assert failing_alerts(world) == []
     run_for(world, 5)
     run_for(world, 5)
+    assert len(failing_alerts(world)) == 1
+
+
+def test_two_sweeps_raise_one_alert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one raises the alert that is in the state, and removes it, before this one does."""
+    raise_alert = alerts_module.raise_alert
+
+    def raise_twice(alert: Alert, app: App) -> None:
+        monkeypatch.setattr(alerts_module, "raise_alert", raise_alert)
+        sweep(app)
+        raise_alert(alert, app)
+
+    world = failing_world(tmp_path, "retry", minutes=25)
+    monkeypatch.setattr(alerts_module, "raise_alert", raise_twice)
+    run_for(world, 10)
     assert len(failing_alerts(world)) == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dispatch import failures
 from dispatch.failures import OTHER_REASONS, Tally
-from dispatch.inbox.backlog import failed_marker
+from dispatch.inbox.backlog import Backlog, failed_marker
 from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.shared_state import SharedState
@@ -244,6 +244,21 @@ class TestCount:
         assert inbox.backlog.markers(DAY).failed == []
         [state] = inbox.shared.all("failed|").values()
         assert Tally.read(state["tally"]).count == 3
+
+    def test_markers_that_another_sweep_counts_meanwhile_are_left_to_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They are read before it deletes them, and cannot be rewritten then."""
+        world = failing_world(tmp_path, events=4)
+        backlog, table = world.app.inbox.backlog, world.table
+        stale = backlog.failures(DAY, "ring")
+        failures.count(DAY, "ring", world.app)
+        monkeypatch.setattr(Backlog, "failures", lambda *_: stale)
+        world.app.inbox.shared.change("failed|ring", lambda value: {**value, "counted": "[]"}, world.clock())
+        failures.count(DAY, "ring", world.app)
+        [state] = world.app.inbox.shared.all("failed|").values()
+        assert Tally.read(state["tally"]).count == 3
+        assert table.read(DAY, "!failed", "!failed~") == []
 
     def test_a_tally_that_is_full_still_counts(self) -> None:
         tally = Tally()

@@ -10,7 +10,16 @@ from azure.core.exceptions import HttpResponseError
 from jinja2 import UndefinedError
 
 from handlers.base import GiveUp, RetryLater
-from handlers.errors import PROPAGATION, classify, is_rejected, is_throttled, retry_after, status_of
+from handlers.errors import (
+    PROPAGATION,
+    Defect,
+    classify,
+    is_expected,
+    is_rejected,
+    is_throttled,
+    retry_after,
+    status_of,
+)
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
@@ -158,3 +167,30 @@ def test_status_is_found_along_the_chain_of_causes() -> None:
         None,
         None,
     )
+
+
+class TestDefects:
+    """Programming errors, which tests/dispatch/test_failed_attempts.py follows to their end."""
+
+    def test_an_error_without_a_traceback_has_no_position(self) -> None:
+        verdict = classify(TypeError("x"))
+        assert isinstance(verdict, Defect)
+        assert (str(verdict), verdict.where) == ("TypeError: x", "")
+
+    def test_an_error_with_a_status_is_none(self) -> None:
+        """The service's answer decides, whatever class the client has given it."""
+
+        class OddError(TypeError):
+            status_code = 500
+
+        assert not isinstance(classify(OddError()), Defect)
+
+    @pytest.mark.parametrize(
+        "error", [RetryLater("a"), GiveUp("a"), UndefinedError("a"), refused(429), TimeoutError(), requests.Timeout()]
+    )
+    def test_expected_errors_need_no_traceback(self, error: Exception) -> None:
+        assert is_expected(error)
+
+    @pytest.mark.parametrize("error", [TypeError("a"), KeyError("a"), ValueError("a"), RuntimeError("a"), SystemExit()])
+    def test_any_other_error_needs_one(self, error: BaseException) -> None:
+        assert not is_expected(error)
