@@ -109,8 +109,7 @@ would act on each. The step and the monitor's pipeline can end as `Failed`, so a
 
 * Limit the rule: `at_most: { count: 1, every: 1d, by: drift.monitor }` acts once a day for each signal.
 * To count all signals of a workspace together, leave out `by`.
-* Keep the monitor out of rules on failed runs: `data.experimentName StringNotIn churn-monitor`, and
-  `data.runType StringIn azureml.PipelineRun` leaves out its steps.
+* Keep the monitor out of rules on failed runs: [one mail for one drift](handlers/pipeline.md#one-mail-for-one-drift).
 """
 
 
