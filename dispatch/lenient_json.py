@@ -4,8 +4,9 @@ import json
 import re
 from typing import Any
 
-_STRING = r'("(?:\\.|[^"\\])*")'
-_COMMENT = re.compile(rf"{_STRING}|//[^\n]*|/\*.*?\*/", re.DOTALL)
+# A string or a comment that does not end reaches to the end of the text: the search must not go there again and again.
+_STRING = r'("(?:\\.|[^"\\])*(?:"|\\?\Z))'
+_COMMENT = re.compile(rf"{_STRING}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _TRAILING_COMMA = re.compile(rf"{_STRING}|,(?=\s*[}}\]])")
 _VISIBLE = re.compile(r"[^\n]")
 

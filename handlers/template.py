@@ -17,11 +17,11 @@ from jinja2.utils import missing
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from handlers.templates.budget import MAX_DIGITS, OPERATION, limited, spend
+from handlers.templates.budget import MAX_DIGITS, OPERATION, limited, spelled, spend
 from handlers.templates.keys import Read, reads
 from handlers.templates.limits import MAX_SOURCE, LimitedEnvironment
 from schemas import Event
-from schemas.plain import MISSING, fold, reach
+from schemas.plain import MISSING, reach
 
 
 def _find(keys: Mapping[str, Any], name: str) -> str | None:
@@ -29,9 +29,7 @@ def _find(keys: Mapping[str, Any], name: str) -> str | None:
     spend(OPERATION)
     if name in keys:
         return name
-    spend(len(keys) * 10)
-    folded = fold(name)
-    return next((key for key in keys if fold(key) == folded), None)
+    return spelled(keys, name)
 
 
 def _step(holder: object, name: str) -> object:

@@ -95,8 +95,9 @@ def samples_of(rules: Rules) -> dict[str, list[Sample]]:
 
 def _bases(rule: Rule, name: str, rules: Rules, event_in: Callable[[str, ResourceId], Event | None]) -> list[Sample]:
     """An example as events of its own workspace and of others, as far as the rule's `in` allows them."""
-    workspaces = (rules.workspace(EXAMPLES[name]), *(rules.workspaces or ()))
-    allowed = [each for each in workspaces if each and rule.is_for(each)][:_MAX_WORKSPACES]
+    own = rules.workspace(EXAMPLES[name])
+    others = rules.workspaces.named(rule.workspaces) if rules.workspaces else ()
+    allowed = islice(chain([own] if own and rule.is_for(own) else [], others), _MAX_WORKSPACES)
     events = [(each, event_in(name, each.id)) for each in allowed]
     return [Sample(rule, name, event, workspace) for workspace, event in events if event is not None]
 

@@ -1,9 +1,9 @@
 """Check the rules of all files together: their names, what follows what, and how many act on one event."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import product
 
 from dispatch.inbox.actions import MAX_ACTIONS
 from dispatch.inbox.rows import ENDED
@@ -17,6 +17,8 @@ from schemas import EVENT_NAMES, EVENT_TYPES, Event
 from schemas.errors import shown
 
 _COMBINE = "One transaction creates their actions, with at most 100 operations, two for each. Combine some rules."
+
+_CIRCLES = 10  # that are reported
 
 
 def check_together(entries: Sequence[RuleEntry], workspaces: Workspaces | None, *, all_readable: bool) -> None:
@@ -75,30 +77,44 @@ def _in_order(named: Mapping[str, RuleEntry]) -> list[str]:
 
 
 def _check_circles(named: Mapping[str, RuleEntry], order: Iterable[str]) -> None:
-    """Report each circle once, with the last of its rules."""
+    """Report each circle once, with the last of its rules; at most `_CIRCLES`, each found in linear time."""
     index = {name: number for number, name in enumerate(named)}
-    for name in sorted(named.keys() - set(order), key=index.__getitem__):
-        circle = _circle_through(name, named)
-        if circle and all(index[other] <= index[name] for other in circle):
-            names = " after ".join(named[other].written_name for other in circle)
-            message = f"these rules follow each other in a circle: {names}"
-            named[name].file.error(named[name].after[circle[1]], message, "One of them must have 'on' instead.")
+    for _ in range(_CIRCLES):
+        named = {name: named[name] for name in named.keys() - set(order)}
+        if not named:
+            break
+        circle = _circle_through(max(_a_circle(named, index), key=index.__getitem__), named)
+        at = circle.index(max(circle, key=index.__getitem__))
+        circle = [*circle[at:], *circle[1 : at + 1]]
+        last = named.pop(circle[0])
+        names = " after ".join((last if name == circle[0] else named[name]).written_name for name in circle)
+        message = f"these rules follow each other in a circle: {names}"
+        last.file.error(last.after[circle[1]], message, "One of them must have 'on' instead.")
+        order = _in_order(named)
+
+
+def _a_circle(named: Mapping[str, RuleEntry], index: Mapping[str, int]) -> list[str]:
+    """A circle of rules, each of which follows at least one other of them."""
+    name = min(named, key=index.__getitem__)
+    path: dict[str, int] = {}
+    while name not in path:
+        path[name] = len(path)
+        name = next(followed for followed in named[name].after if followed in named)
+    return [*path][path[name] :]
 
 
 def _circle_through(start: str, named: Mapping[str, RuleEntry]) -> list[str]:
-    """The shortest circle of followed rules through a rule, which comes first and last; empty if there is none."""
+    """The shortest circle of followed rules through a rule that is in one; the rule comes first and last."""
     came_from: dict[str, str] = {}
     for here in (reached := [start]):
         for name in named[here].after if here in named else ():
             if name not in came_from:
                 came_from[name] = here
                 reached.append(name)
-    if start not in came_from:
-        return []
-    circle = [start]
-    while len(circle) == 1 or circle[0] != start:
-        circle.insert(0, came_from[circle[0]])
-    return circle
+    circle = [start, came_from[start]]
+    while circle[-1] != start:
+        circle.append(came_from[circle[-1]])
+    return circle[::-1]
 
 
 def _check_handlers_accept(
@@ -148,16 +164,36 @@ def _check_workspaces(entries: Iterable[RuleEntry], workspaces: Workspaces | Non
 
 def _check_numbers(entries: Iterable[RuleEntry], workspaces: Workspaces | None) -> None:
     """Report every rule above the limit of rules for one event, or for the end of one action."""
-    counts: Counter[tuple[str, str]] = Counter()
-    everywhere = frozenset(workspaces.by_name if workspaces else {"every workspace"})
+    first = min(workspaces.by_name if workspaces else (), default="every workspace")
+    numbers: defaultdict[str, _Numbers] = defaultdict(lambda: _Numbers(first))
     for entry in entries:
-        chosen = everywhere if entry.chosen is None else entry.chosen
-        keys = list(product(_triggers(entry), sorted(chosen)))
-        counts.update(keys)
-        crowded = next((key for key in keys if counts[key] > MAX_ACTIONS), None)
+        counted = [(trigger, numbers[trigger].add(entry.chosen)) for trigger in _triggers(entry)]
+        crowded = next(((trigger, workspace) for trigger, workspace in counted if workspace), None)
         if crowded:
             message = f"more than {MAX_ACTIONS} rules act on {crowded[0]} in {crowded[1]}"
             entry.file.error(entry.node, message, _COMBINE)
+
+
+@dataclass(slots=True)
+class _Numbers:
+    """How many rules act on the same thing: rules for all workspaces are one number, not one for each workspace."""
+
+    busiest: str  # the workspace with most rules of its own
+    for_all: int = 0
+    own: Counter[str] = field(default_factory=Counter)
+    crowded: dict[frozenset[str], str] = field(default_factory=dict)  # choices with too many rules: one of their names
+
+    def add(self, chosen: frozenset[str] | None) -> str | None:
+        """Count a rule, and return the name of a workspace for which it is one too many."""
+        if chosen is None:
+            self.for_all += 1
+            return self.busiest if self.for_all + self.own[self.busiest] > MAX_ACTIONS else None
+        if chosen not in self.crowded:
+            self.own.update(chosen)
+            self.busiest = max(self.busiest, *chosen, key=self.own.__getitem__)
+            if crowded := [name for name in chosen if self.for_all + self.own[name] > MAX_ACTIONS]:
+                self.crowded[chosen] = min(crowded)
+        return self.crowded.get(chosen)
 
 
 def _triggers(entry: RuleEntry) -> list[str]:

@@ -6,6 +6,9 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 _LIMIT = 500  # characters of a message: it is one line of a log
+_WORD_LIMIT = 100  # characters of a word for which a similar one is looked for
+_WORDS_LIMIT = 500  # words among which a similar one is looked for
+_LISTED = 50  # words that a hint lists
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,9 +36,18 @@ def one_line(text: str) -> str:
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word most similar to this one, ignoring case; None if none is similar."""
-    folded = {candidate.casefold(): candidate for candidate in known}
-    close = get_close_matches(word.casefold(), folded, n=1)
+    """The known word most similar to this one, ignoring case; None if none is similar.
+
+    Comparing two words takes time that grows with the product of their lengths. So words of more than `_WORD_LIMIT`
+    characters are similar to none, and of more than `_WORDS_LIMIT` words only those of about the same length count.
+    """
+    if len(word) > _WORD_LIMIT:
+        return None
+    folded = {candidate.casefold(): candidate for candidate in known if len(candidate) <= _WORD_LIMIT}
+    if word.casefold() in folded:
+        return folded[word.casefold()]
+    nearest = sorted(folded, key=lambda candidate: abs(len(candidate) - len(word)))[:_WORDS_LIMIT]
+    close = get_close_matches(word.casefold(), nearest, n=1)
     return folded[close[0]] if close else None
 
 
@@ -50,4 +62,5 @@ def did_you_mean(
     if meant := closest(word, sorted(words)):
         return f"Did you mean {written.get(meant, meant)}?"
     listed = sorted({written.get(each, each) for each in words})
-    return f"{all_of} {', '.join(listed)}." if all_of and listed else ""
+    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+    return f"{all_of} {', '.join(listed[:_LISTED])}{more}." if all_of and listed else ""

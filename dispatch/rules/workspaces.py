@@ -1,6 +1,6 @@
 """The workspaces whose events are handled, with the labels by which rules choose them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -23,10 +23,6 @@ class Workspace:
         """The keys of ``workspace`` in conditions and templates, without those that come from its id."""
         return {"name": self.name, "labels": dict(self.labels), "timezone": self.timezone}
 
-    def has(self, labels: Mapping[str, frozenset[str]]) -> bool:
-        """Does it have all of these labels, each with one of the values?"""
-        return all(self.labels.get(label) in values for label, values in labels.items())
-
 
 class Workspaces:
     """All listed workspaces. They are found by id, whose case does not matter."""
@@ -34,6 +30,12 @@ class Workspaces:
     def __init__(self, *workspaces: Workspace) -> None:
         self.by_name = MappingProxyType({workspace.name: workspace for workspace in workspaces})
         self._by_id = {workspace.id: workspace for workspace in workspaces}
+        self._order = {name: number for number, name in enumerate(self.by_name)}
+        self._by_label: dict[str, dict[str, set[str]]] = {}  # label, value -> the names of the workspaces
+        self._chosen: dict[frozenset[tuple[str, frozenset[str]]], frozenset[str]] = {}
+        for workspace in workspaces:
+            for label, value in workspace.labels.items():
+                self._by_label.setdefault(label, {}).setdefault(value, set()).add(workspace.name)
 
     def find(self, id: ResourceId) -> Workspace | None:
         """The workspace with this id; None if it is not listed."""
@@ -43,17 +45,34 @@ class Workspaces:
         """The ids of the Azure ML workspaces among them, by name: handlers act in no other resource."""
         return {workspace.name: workspace.id for workspace in self if isinstance(workspace.id, WorkspaceId)}
 
+    def named(self, names: Set[str] | None) -> Iterator[Workspace]:
+        """The workspaces with these names, or all, in the order of the file."""
+        if names is None:
+            return iter(self)
+        return iter([self.by_name[name] for name in sorted(names & self._order.keys(), key=self._order.__getitem__)])
+
     def __iter__(self) -> Iterator[Workspace]:
         return iter(self.by_name.values())
 
-    def values_of(self, label: str) -> set[str]:
+    def chosen(self, labels: Mapping[str, frozenset[str]]) -> frozenset[str]:
+        """The names of those that have all of these labels, each with one of the values: the same set each time."""
+        key = frozenset(labels.items())
+        if key not in self._chosen:
+            having = [
+                {name for value in values for name in self._by_label.get(label, {}).get(value, ())}
+                for label, values in labels.items()
+            ]
+            self._chosen[key] = frozenset(set.intersection(*having)) if having else frozenset(self.by_name)
+        return self._chosen[key]
+
+    def values_of(self, label: str) -> Set[str]:
         """The values that a label has, over all workspaces."""
-        return {workspace.labels[label] for workspace in self if label in workspace.labels}
+        return self._by_label.get(label, {}).keys()
 
     def written(self, label: str) -> dict[str, str]:
         """How the file writes each of these values; values may come from app settings, which messages do not show."""
         return {workspace.labels[label]: workspace.written[label] for workspace in self if label in workspace.written}
 
-    def labels(self) -> set[str]:
+    def labels(self) -> Set[str]:
         """The names of all labels."""
-        return {label for workspace in self for label in workspace.labels}
+        return self._by_label.keys()

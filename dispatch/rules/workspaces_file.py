@@ -1,5 +1,6 @@
 """``workspaces.yaml``, and the workspaces that a rule's ``in:`` chooses from it."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -77,6 +78,10 @@ def _other_workspace(name: str, workspaces: Workspaces) -> str:
     return did_you_mean(name, workspaces.by_name, "The workspaces are")
 
 
+def _other_value(value: str, label: str, known: Set[str], workspaces: Workspaces | None) -> str:
+    return did_you_mean(value, known, f"The values of {label} are", workspaces.written(label) if workspaces else {})
+
+
 def _without(node: Node, key: str) -> Node:
     if not isinstance(node, Table):
         return node
@@ -122,7 +127,7 @@ def _with_labels(node: Table, file: RuleFile, workspaces: Workspaces | None) -> 
     wanted = {label: _values(label, node, file, workspaces) for label in node.fields}
     if not wanted or not all(wanted.values()) or workspaces is None or is_broken(node):
         return frozenset()
-    chosen = frozenset(workspace.name for workspace in workspaces if workspace.has(wanted))
+    chosen = workspaces.chosen(wanted)
     if not chosen:
         file.error(node, "no workspace has all of these labels", _COMBINATION)
     return chosen
@@ -140,8 +145,7 @@ def _values(label: str, node: Table, file: RuleFile, workspaces: Workspaces | No
     known = workspaces.values_of(label) if workspaces else {value for _, value in items if value is not None}
     for item, value in items:
         if value is not None and value not in known and not is_broken(item):
-            written = workspaces.written(label) if workspaces else {}
-            hint = partial(did_you_mean, value, known, f"The values of {label} are", written)
+            hint = partial(_other_value, value, label, known, workspaces)
             file.error(item, f"no workspace has {label}: {shown(value)}", hint)
     values = frozenset(value for _, value in items if value is not None)
     return values if values <= known and all(value is not None for _, value in items) else frozenset()

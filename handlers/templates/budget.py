@@ -21,36 +21,63 @@ from typing import Any
 
 from jinja2 import TemplateRuntimeError
 
+from schemas.plain import fold
+
 MAX_WORK = 100_000_000  # units; a fifth is enough to render the largest event, a million characters, several times
 OPERATION, ITEM = 300, 80  # units
 MAX_DIGITS = 4_300  # of an integer: the most that Python converts to text
 MAX_DEPTH = 100  # levels of nesting; an event has at most schemas.plain.DEPTH_LIMIT
 
+_FEW = 16  # keys
 _MAX_BITS = MAX_DIGITS * 10 // 3
 
+
+class _Rendering:
+    """What is left of the budget of one rendering, and the names of the large mappings that it has searched."""
+
+    __slots__ = ("left", "names")
+
+    def __init__(self) -> None:
+        self.left = MAX_WORK
+        self.names: dict[int, tuple[Mapping[str, Any], dict[str, str]]] = {}  # by the address of the mapping
+
+
 # Without a default: nothing may be evaluated outside of `limited`, such as a constant while its template is compiled.
-_left: ContextVar[list[int]] = ContextVar("_left")
+_rendering: ContextVar[_Rendering] = ContextVar("_rendering")
 
 
 @contextmanager
 def limited() -> Iterator[None]:
     """Give the rendering in this block its own budget. Raises TemplateRuntimeError when it is used up."""
-    token = _left.set([MAX_WORK])
+    token = _rendering.set(_Rendering())
     try:
         yield
     finally:
-        _left.reset(token)
+        _rendering.reset(token)
 
 
 def spend(work: int) -> None:
     """Take units of work from the budget. Raises TemplateRuntimeError if it is used up."""
-    left = _left.get()
-    left[0] -= max(work, 0)  # a negative width must not refill the budget
-    if left[0] < 0:
+    rendering = _rendering.get()
+    rendering.left -= max(work, 0)  # a negative width must not refill the budget
+    if rendering.left < 0:
         raise TemplateRuntimeError(
             "the template does too much: it repeats too often, or handles too much text. "
             "Limit the sizes that come from the event: [data.runTags.width | int, 80] | min"
         )
+
+
+def spelled(keys: Mapping[str, Any], name: str) -> str | None:
+    """The first key that is this name in any case, or None. Large mappings are searched once: a template may loop."""
+    folded = fold(name) or ""
+    if len(keys) <= _FEW:
+        spend(len(keys) * 10)
+        return next((key for key in keys if fold(key) == folded), None)
+    known = _rendering.get().names
+    if id(keys) not in known:
+        spend(len(keys) * 10)
+        known[id(keys)] = keys, {fold(key) or "": key for key in reversed([*keys])}
+    return known[id(keys)][1].get(folded)
 
 
 def charge(value: Any, factor: int = 1, depth: int = 0) -> int:
