@@ -14,6 +14,7 @@ This is the one module that knows HTTP statuses. `classify` turns every exceptio
     └── any other exception: a timeout, a lost connection …    RetryLater
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -57,6 +58,10 @@ _PROGRAMMING_ERRORS = (
     AssertionError,
     RecursionError,
 )
+_LONGEST_TEXT = 4_000  # characters: more than handlers.base.TEXT_LIMIT, twice
+_SAID_TWICE = re.compile(
+    r"\((?P<code>[^()\s]+)\) (?P<message>.*?)\s+Code: (?P=code)\s+Message: (?P=message)", re.DOTALL
+)
 _FROZEN = frozenset({"frozen_instance", "frozen_field"})  # pydantic's errors for changing a frozen model
 
 
@@ -88,12 +93,20 @@ def _classify(error: Exception, now: datetime | None) -> RetryLater | GiveUp:
     if status is None:
         reason = f"{type(error).__name__}: {error}"
         return Defect(reason, _position(error)) if _is_programming_error(error) else RetryLater(reason)
-    reason = f"HTTP {status}: {error}"
+    reason = f"HTTP {status}: {said_once(str(error))}"
     if status in PERMANENT:
         return GiveUp(reason)
     after = retry_after(getattr(_response(error), "headers", None) or {}, now or datetime.now(UTC))
     max_elapsed = PROPAGATION if status in PROPAGATING else None
     return RetryLater(reason, after, throttled=status in THROTTLED, max_elapsed=max_elapsed)
+
+
+def said_once(text: str) -> str:
+    """The text of an azure-core error without its repetition: "(Code) message", and then both once more, in lines.
+
+    azure.core.exceptions.ODataV4Format writes it so. A long text is cut.
+    """
+    return _SAID_TWICE.sub(r"\g<code>: \g<message>", text[:_LONGEST_TEXT])
 
 
 def is_expected(error: BaseException) -> bool:

@@ -25,7 +25,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 
 from handlers.azure.client_errors import describe_client_error
 from handlers.base import GiveUp, RetryLater
-from handlers.errors import PERMANENT, PROPAGATION
+from handlers.errors import PERMANENT, PROPAGATION, said_once
 
 QUOTA_HINT = (
     "delete deployments that are not used, choose another instance_type or fewer instances, or ask for more quota "
@@ -132,4 +132,4 @@ def _unwrap(message: str) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(_COLORS.sub("", str(error)).split())
+    return " ".join(said_once(_COLORS.sub("", str(error))).split())

@@ -1,5 +1,6 @@
 """`handlers.errors` turns any exception into RetryLater or GiveUp."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from handlers.errors import (
     is_rejected,
     is_throttled,
     retry_after,
+    said_once,
     status_of,
 )
 
@@ -194,3 +196,31 @@ class TestDefects:
     @pytest.mark.parametrize("error", [TypeError("a"), KeyError("a"), ValueError("a"), RuntimeError("a"), SystemExit()])
     def test_any_other_error_needs_one(self, error: BaseException) -> None:
         assert not is_expected(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "once"),
+    [
+        (
+            "(ResourceNotFound) The Resource 'x' was not found.\nCode: ResourceNotFound\nMessage: The Resource 'x' was "
+            "not found.",
+            "ResourceNotFound: The Resource 'x' was not found.",
+        ),
+        ("(A) one\nCode: A\nMessage: one\nTarget: t", "A: one\nTarget: t"),
+        ("failed: (A) one. Code: A Message: one. (B) two", "failed: A: one. (B) two"),
+        ("(A) one\nCode: A\nMessage: two", "(A) one\nCode: A\nMessage: two"),
+        ("a text (with parentheses) of its own", "a text (with parentheses) of its own"),
+        ("(a) " * 5_000, ("(a) " * 1_000)),
+    ],
+)
+def test_a_text_that_azure_core_repeats_is_said_once(text: str, once: str) -> None:
+    assert said_once(text) == once
+
+
+def test_an_error_response_without_a_handler_s_translation_is_one_sentence() -> None:
+    """As the SDKs of storage and others raise it."""
+    body = {"error": {"code": "ResourceNotFound", "message": "The Resource 'x' was not found."}}
+    response = SimpleNamespace(status_code=404, reason="Not Found", headers={}, text=lambda *_: json.dumps(body))
+    error = HttpResponseError(response=response)
+    assert str(error).count("The Resource") == 2
+    assert str(classify(error)) == "HTTP 404: ResourceNotFound: The Resource 'x' was not found."

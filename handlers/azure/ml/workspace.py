@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -108,7 +109,10 @@ def _connected(workspace: WorkspaceId, endpoint: str, credential: Any) -> AzureM
 
 @cache
 def client_class() -> "type[MLClient]":
-    """azure-ai-ml's client class. The first call in a process imports azure.ai.ml, and makes it quiet."""
+    """azure-ai-ml's client class. The first call in a process imports azure.ai.ml, and makes it quiet.
+
+    Whatever else imports a part of azure.ai.ml calls this first.
+    """
     with warnings.catch_warnings():  # marshmallow raises some hundred of them
         warnings.simplefilter("ignore")
         # A client leaves its cloud in the environment, also for child processes. azure-ai-ml cannot be imported with an
@@ -122,7 +126,14 @@ def client_class() -> "type[MLClient]":
             # Its activity log reports a missing resource as an error, for example, and it warns of its own classes.
             quiet = "._telemetry" in name or name.endswith("._experimental")
             logger.setLevel(logging.CRITICAL if quiet else logging.WARNING)
+    for module in ("_blob_storage_helper", "_gen2_storage_helper"):
+        # After an upload they print a colour and an empty line to stderr, whatever `show_progress` is.
+        sys.modules[f"azure.ai.ml._artifacts.{module}"].print = _discard  # type: ignore[attr-defined]
     return MLClient
+
+
+def _discard(*_: Any, **__: Any) -> None:
+    """A `print` that prints nothing."""
 
 
 def _model(found: Any, ref: ModelRef) -> Model:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.azure.client_errors import ClientError, client_errors, describe_client_error
+from handlers.azure.ml.workspace import client_class
 from handlers.base import GiveUp
 
 WITH_SETTINGS = "load_model_batch_deployment"  # of batch deployments that have their settings under `settings`
@@ -41,6 +42,7 @@ class Definition:
         return ()
 
     def _load(self, overrides: Mapping[str, Any]) -> Any:
+        client_class()  # imports azure.ai.ml quietly
         from azure.ai.ml.entities import _load_functions  # azure.ai.ml exports all but one of them
 
         changes = [{path: value} for path, value in overrides.items()]
