@@ -142,7 +142,7 @@ def _count_rejected(kind: str, reason: str, app: App) -> None:
         "The inbox keeps each rejected event.",
     ]
     about = f"{kind} {now:%Y-%m-%d}"
-    to_do = [f"Correct the cause, deploy, and then run mlevents replay --rejected --from {now:%Y-%m-%d}"]
+    to_do = [f"Correct the cause and deploy. Then accept the events: mlevents replay --rejected --from {now:%Y-%m-%d}"]
     raise_alert(Alert.of("rejected events", about, summary, details, to_do).naming(app.name), app)
     app.inbox.shared.change(name, lambda note: {**note, "told": "yes"}, now)
 

@@ -5,6 +5,7 @@ removed when it is recorded. So a sweep that dies in between is continued by the
 """
 
 import json
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from dispatch.rules.rule import ALERTS
 from handlers.base import shorten
 from handlers.duration import format_duration
 from schemas.alert import Alert
+from schemas.errors import printable
 
 FAILING = timedelta(minutes=30)  # after which an action that is retried without success is reported
 
@@ -46,7 +48,7 @@ def _failed(rule: str, app: App, value: dict[str, str]) -> Alert | None:
     times = [_time(datetime.fromisoformat(at)) for at in (tally.first, tally.last)]
     frequent = sorted(tally.reasons.items(), key=lambda pair: -pair[1])
     details = [f"The first failed at {times[0]}, the last at {times[1]}."]
-    details += [f"{n} times: {reason}" for reason, n in frequent[:_REASONS]]
+    details += [f"{n} times: {printable(reason)}" for reason, n in frequent[:_REASONS]]
     if others := sum(n for _, n in frequent[_REASONS:]):
         details.append(f"{others} times: other reasons")
     details += [_about(event["event"], event["object"], event["workspace"]) for event in tally.events]
@@ -54,7 +56,8 @@ def _failed(rule: str, app: App, value: dict[str, str]) -> Alert | None:
     if left := tally.count - len(tally.events) + len(details) - len(shown):
         shown.append(f"and {left} more events")
     first = tally.events[0]
-    to_do = f"To run one of them again: mlevents replay {first['event']} --rule {rule} --day {first['day']}"
+    event = shlex.quote(printable(first["event"]))
+    to_do = f"To run one of them again: mlevents replay {event} --rule {rule} --day {first['day']}"
     return Alert.of(
         "failed actions",
         f"{rule} {app.now().isoformat(timespec='seconds')}",
@@ -91,7 +94,7 @@ def _failing(rule: str, failing: Sequence[FailingAction], app: App, value: dict[
         return None
     oldest, count = failing[0], len(failing)
     actions, have = (f"{count} actions", "have") if count > 1 else ("an action", "has")
-    details = [f"The last error of the oldest: {_last_error(oldest.record)}"]
+    details = [f"The last error of the oldest: {printable(_last_error(oldest.record))}"]
     details += [_state(action, app) for action in failing[:_ACTIONS]]
     details += [f"and {count - _ACTIONS} more"] * (count > _ACTIONS)
     return Alert.of(
@@ -143,7 +146,8 @@ def _announce(name: str, make: Callable[[dict[str, str]], Alert | None], app: Ap
 
 
 def _about(event: str, object: str, workspace: str) -> str:
-    return f"Event {shorten(event, 100)}: {shorten(object, 100)} in {shorten(workspace, 100)}"
+    id, name, place = (printable(shorten(text, 100)) for text in (event, object, workspace))
+    return f"Event {id}: {name} in {place}"
 
 
 def _time(at: datetime) -> str:

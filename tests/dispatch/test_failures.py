@@ -1,6 +1,7 @@
 """Of the failures of a rule, the first is reported at once, and all others by one digest an hour. None is lost."""
 
 import json
+import shlex
 from datetime import timedelta
 from pathlib import Path
 
@@ -76,6 +77,20 @@ class TestDigest:
         )
         assert digest.data.rule == "ring"
         assert digest.data.to_do == (f"To run one of them again: mlevents replay e1 --rule ring --day {DAY}",)
+
+    def test_its_command_and_lines_are_safe_with_any_event_id(self, tmp_path: Path) -> None:
+        """Somebody will copy the command into a shell."""
+        world = failing_world(tmp_path, 1, rule("ring", "give-up line 1\\nline 2"))
+        world.receive(EVENT.model_copy(update={"id": "x; rm -rf $HOME\n\x1b[2J"}))
+        world.run()
+        pass_hours(world)
+        [digest] = digests(world)
+        [to_do] = digest.data.to_do
+        words = shlex.split(to_do.partition(": ")[2])
+        assert words[:2] == ["mlevents", "replay"]
+        assert words[2].startswith("x; rm -rf $HOME")
+        assert words[3:] == ["--rule", "ring", "--day", DAY]
+        assert all(line.isprintable() for line in (*digest.data.details, to_do))
 
     def test_it_comes_even_if_nothing_else_fails(self, tmp_path: Path) -> None:
         """And only once."""
