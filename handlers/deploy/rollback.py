@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers.azure.ml.resources import DELETING, ENDED_BADLY, SUCCEEDED, Deployment, Endpoint
-from handlers.base import GiveUp, Outcome, shorten
+from handlers.base import TEXT_LIMIT, GiveUp, Outcome, shorten
 from handlers.deploy import limits
 from handlers.deploy.plan import Plan, has_traffic
 from handlers.deploy.state import CONFIRMED, UNEXPECTED, RolloutState
 from handlers.deploy.step_retry import retry_step
 from handlers.deploy.traffic import format_traffic
+from schemas.links import endpoint_link
 
 _REASON, _CAUSE, _LOG = 500, 300, 300  # characters of each part of a report, which has a thousand
+_OF_LOG = " The end of its log: "
 
 
 @dataclass(frozen=True)
@@ -124,12 +126,15 @@ class Rollback:
         return _is_idle(found.state) or self.plan.polled_for(state) >= limits.STUCK_CREATION
 
     def report(self, state: RolloutState) -> None:
-        """Raise GiveUp with the cause and with what was undone."""
+        """Raise GiveUp with the cause, what was undone, the end of the log, and the link to the endpoint."""
         plan = self.plan
         traffic = f"the traffic of {plan.endpoint} is restored" if state.moved else "no traffic was moved"
         undone = "; ".join([traffic, *state.notes])
-        log = f" The end of its log: {state.log[-_LOG:]}" if state.log else ""
-        raise GiveUp(f"{plan.model} was not deployed: {state.cause[:_REASON].rstrip('.')}. Now {undone}.{log}")
+        text = f"{plan.model} was not deployed: {state.cause[:_REASON].rstrip('.')}. Now {undone}."
+        link = f" {endpoint_link(plan.endpoints.azureml.workspace, plan.endpoint) or ''}".rstrip()
+        room = min(_LOG, TEXT_LIMIT - len(text) - len(link) - len(_OF_LOG))  # a link that is cut is useless
+        log = f"{_OF_LOG}{state.log[-room:]}" if state.log and room > 0 else ""
+        raise GiveUp(f"{text}{log}{link}")
 
 
 def _is_idle(state: str) -> bool:

@@ -9,6 +9,7 @@ from handlers.email.default.button import is_studio_link
 from handlers.email.text import one_line
 
 _CLAUSE = re.compile(r"(?P<first>.+?)[:;.]\s+(?P<rest>.+)")
+_ANNOUNCED = re.compile(r"\. [^.:]{1,40}:$")  # as in: Now y. The log is there: LINK
 _LONGEST = 90  # characters of a clause that is the headline
 _FEWEST = 3  # words of it: "HTTP 400" alone would say nothing
 
@@ -60,9 +61,9 @@ class FollowedResult:
 def _without_link(text: str) -> tuple[str, str]:
     """The text, and the link to a studio with which it ends."""
     rest, _, last = text.rpartition(" ")
-    if not is_studio_link(last):
+    if not is_studio_link(last) or last.endswith("…"):
         return text, ""
-    return (rest.rpartition(". ")[0] if rest.endswith(":") else rest), last  # without: The log is there: LINK
+    return _ANNOUNCED.sub(".", rest), last
 
 
 def _clauses(text: str) -> tuple[str, str] | None:

@@ -8,6 +8,8 @@ from emulator import Azure
 from handlers.azure.arm import Arm
 from handlers.azure.ml.resources import Deployment, Endpoint
 from handlers.deploy.plan import ACTION_TAG
+from schemas import WorkspaceId
+from schemas.links import endpoint_link
 from tests.handlers.deploy.conftest import MakeSite
 from tests.handlers.deploy.site import (
     CRASHED,
@@ -92,6 +94,15 @@ def test_deployment_that_an_earlier_action_is_deleting_is_awaited(serving: MakeS
     site.run()
     assert site.outcome("churn-8")[0] == "succeeded", site.outcome("churn-8")
     assert site.writes() == [PUT_EIGHT, PUT_TRAFFIC]
+
+
+def test_report_ends_with_a_whole_link_to_the_endpoint(serving: MakeSite, azure: Azure) -> None:
+    """A long log does not push it out."""
+    azure.faults.fail_deployment(EIGHT, "x" * 2_000, logs="y" * 2_000)
+    note = deploy_eight(serving())[1]
+    link = note.rpartition(" ")[2]
+    assert link == endpoint_link(WorkspaceId.parse(PROD), "churn")
+    assert "The end of its log: yyy" in note
 
 
 def test_failure_is_reported_without_the_log_if_it_cannot_be_read(serving: MakeSite, azure: Azure) -> None:

@@ -16,7 +16,7 @@ FAILED = """\
 churn:3 was not deployed
 
 The smoke test failed: HTTP 500: could not convert string to float:
-'yearly'. Now 100 % of the traffic goes to churn-2
+'yearly'. Now 100 % of the traffic goes to churn-2.
 
 rule deploy-tagged-models failed, churn-prod (env prod, team churn),
 2026-11-22 09:42 CET

@@ -27,7 +27,12 @@ def read(summary: str, status: str = "failed", **details: str) -> FollowedResult
         ("a " * 100, "Rule a-rule failed for model churn:7", ("A " + "a " * 99).strip()),
         ("", "Rule a-rule failed for model churn:7", ""),
         (f"job j failed: no data. {STUDIO}", "Job j failed", "No data."),
-        (f"churn:3 was not deployed: x. Now y. The log is there: {STUDIO}", "churn:3 was not deployed", "X. Now y"),
+        (f"churn:3 was not deployed: x. Now y. The log is there: {STUDIO}", "churn:3 was not deployed", "X. Now y."),
+        (
+            f"it was not deployed: x. The end of its log: KeyError: {STUDIO}",
+            "It was not deployed",
+            "X. The end of its log: KeyError:",
+        ),
         ("it was not deployed: https://evil.example/x", "It was not deployed", "https://evil.example/x"),
     ],
 )
@@ -36,6 +41,11 @@ def test_first_clause_of_the_summary_is_the_headline(summary: str, headline: str
     found = read(summary)
     assert (found.headline, found.lead) == (headline, (lead,) if lead else ())
     assert found.link == (STUDIO if STUDIO in summary else "")
+
+
+def test_link_that_was_cut_is_not_used() -> None:
+    found = read(f"job j failed: x. {STUDIO[:-1]}…")
+    assert (found.link, found.lead) == ("", (f"X. {STUDIO[:-1]}…",))
 
 
 def test_subject_names_the_rule_and_what_it_was_about() -> None:
