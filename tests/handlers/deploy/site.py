@@ -16,9 +16,9 @@ from handlers.azure.credential import credential
 from handlers.azure.ml.names import deployment_name
 from handlers.azure.ml.resources import ModelRef
 from handlers.azure.ml.workspace import AzureML
-from handlers.azure.transport import Transport
 from handlers.deploy.handler import Deploy
 from schemas import ModelRegistered, WorkspaceId
+from tests.kit.crashing_transport import CrashingTransport
 from tests.kit.emulator import shared_clock
 from tests.kit.faults import CrashAt, WorkerDied
 from tests.kit.world import SETTINGS, World
@@ -60,17 +60,6 @@ class CrashAtWrite(CrashAt):
             return result
 
         return counted
-
-
-class CrashingTransport(Transport):
-    """Crashes the worker at the request that the test chooses."""
-
-    def __init__(self, crash: CrashAt) -> None:
-        super().__init__()
-        self._crash = crash
-
-    def _send(self, request: Any, **kwargs: Any) -> Any:
-        return self._crash.around(super()._send)(request, **kwargs)
 
 
 class CrashingDeploy(Deploy):

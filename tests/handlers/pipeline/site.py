@@ -18,7 +18,7 @@ from handlers.azure.data_factory import DataFactory, client
 from handlers.azure.ml.workspace import AzureML
 from handlers.pipeline.handler import Pipeline
 from schemas import Event, RunCompleted, WorkspaceId
-from tests.handlers.deploy.site import CrashingTransport
+from tests.kit.crashing_transport import CrashingTransport
 from tests.kit.emulator import shared_clock
 from tests.kit.faults import CrashAt
 from tests.kit.world import SETTINGS, World
@@ -47,18 +47,22 @@ class CrashingPipeline(Pipeline):
     azureml: ClassVar[dict[tuple[str, WorkspaceId], AzureML]] = {}
     factories: ClassVar[dict[str, DataFactory]] = {}
     crashes: ClassVar[dict[str, CrashAt]] = {}
+    transports: ClassVar[dict[str, list[CrashingTransport]]] = {}
+
+    def _transport(self) -> CrashingTransport:
+        transport = CrashingTransport(self.crashes[self.world])
+        self.transports.setdefault(self.world, []).append(transport)
+        return transport
 
     def _azureml(self, workspace: WorkspaceId) -> AzureML:
         key = self.world, workspace
         if key not in self.azureml:
-            transport = CrashingTransport(self.crashes[self.world])
-            self.azureml[key] = AzureML(workspace, arm_endpoint(), credential(), transport)
+            self.azureml[key] = AzureML(workspace, arm_endpoint(), credential(), self._transport())
         return self.azureml[key]
 
     def _factory(self) -> DataFactory:
         if self.world not in self.factories:
-            transport = CrashingTransport(self.crashes[self.world])
-            self.factories[self.world] = client(self._owner, arm_endpoint(), credential(), transport)
+            self.factories[self.world] = client(self._owner, arm_endpoint(), credential(), self._transport())
         return self.factories[self.world]
 
 
@@ -82,6 +86,11 @@ class Site:
             CrashingPipeline.crashes[world.name] = crash
         assert world.loaded.errors == (), world.loaded.errors
         return cls(azure, world)
+
+    def disconnect(self) -> None:
+        """Close the connections of the worker, as the end of its process does."""
+        for transport in CrashingPipeline.transports.pop(self.world.name, ()):
+            transport.disconnect()
 
     def handle(self, event: Event = EVENT) -> None:
         """Send the app an event, and deliver messages until there are none."""

@@ -95,9 +95,12 @@ def play(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> "Play":
             scenario.prepare(azure)
             faults(azure)
             site = Site.of(azure, Path(folder), "", scenario.settings, crash or CrashAt())
-            site.handle()
-            site.run_until_ended()
-            yield site
+            try:
+                site.handle()
+                site.run_until_ended()
+                yield site
+            finally:
+                site.disconnect()
 
     return run
 
