@@ -20,7 +20,8 @@ from typing import Any, Self
 
 from dispatch.filters.event_filter import MAX_CHARACTERS, MAX_VALUES
 from dispatch.filters.keys import EventValues, check_key, find_across_dots, slot
-from dispatch.filters.operators import Operator, operator_named
+from dispatch.filters.operators import OPERATOR_NAMES, Operator, operator_named
+from dispatch.filters.rewrites import rewritten
 from schemas.plain import MISSING
 
 _EXAMPLE = "Write KEY OPERATOR VALUE..., such as data.runStatus StringIn Failed NotResponding"
@@ -48,6 +49,9 @@ class Condition:
             words = shlex.split(text)
         except ValueError as error:
             raise ValueError(f"{text!r}: {error}. Quote a value that contains a quote or a backslash") from error
+        meant = rewritten(text) if len(words) < 2 or words[1].lower() not in OPERATOR_NAMES else None
+        if meant:
+            raise ValueError(f"{text!r} is not a condition. Write {meant}")
         if len(words) < 2:
             raise ValueError(f"{text!r} is not a condition. {_EXAMPLE}")
         operator = operator_named(words[1])

@@ -155,6 +155,7 @@ OPERATORS: Final = (
     Operator("IsNotNull", negated=True),
 )
 _BY_NAME: Final = {operator.name.lower(): operator for operator in OPERATORS}
+OPERATOR_NAMES: Final = frozenset(_BY_NAME)  # in lower case
 
 
 def operator_named(name: object) -> Operator:

@@ -27,6 +27,30 @@ class Bell(Pager):
 Alias = Pager
 
 
+class Unfinished(Handler[Event]):
+    text: str = ""
+
+
+class Async(Handler[Event]):
+    async def run(self, event: Event, action: Action) -> Outcome:
+        return Skipped("")
+
+
+class Yielding(Handler[Event]):
+    def run(self, event: Event, action: Action) -> Outcome:
+        yield Skipped("")
+
+
+class Silent(Handler[Event]):
+    def run(self, event: Event, action: Action) -> None:
+        pass
+
+
+class Quoted(Handler[Event]):
+    def run(self, event: Event, action: Action) -> "None":
+        pass
+
+
 class NotAHandler:
     pass
 
@@ -70,6 +94,7 @@ def test_user_s_handler_is_found_by_import_path_and_class(package: str) -> None:
     """Also one of several in a module, and one that the module imports."""
     assert find(f"{package}.pager:Pager").__name__ == "Pager"
     assert find(f"{package}.pager:Bell").__name__ == "Bell"
+    assert find(f"{package}.pager:Alias") is find(f"{package}.pager:Pager")
     assert find(f"{package}.pager:Log") is Log
 
 
@@ -81,19 +106,42 @@ def test_error_for_an_unknown_name_lists_the_built_in_handlers(do: str) -> None:
         find(do)
 
 
-@pytest.mark.parametrize("name", ["Nothing", "NotAHandler", "function", "Handler", "Event"])
-def test_class_that_is_no_handler_is_an_error(package: str, name: str) -> None:
-    with pytest.raises(LookupError, match=f"{package}.pager has 0 handlers {name}; one is needed"):
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Nothing", "has no handler Nothing$"),
+        ("Pagr", r"has no handler Pagr; did you mean Pager\?$"),
+        ("NotAHandler", r"has NotAHandler, which is no handler; write class NotAHandler\(Handler\[Event\]\)"),
+        ("function", "has function, which is no handler"),
+        ("Event", "has Event, which is no handler"),
+        (
+            "Handler",
+            r"has Handler without a method run; write def run\(self, event: Event, action: Action\) -> Outcome",
+        ),
+        ("Unfinished", "has Unfinished without a method run"),
+        ("Async", "has Async, whose run is async or a generator, so that its body would not be run; write def run"),
+        ("Yielding", "has Yielding, whose run is async or a generator"),
+        ("Silent", "has Silent, whose run returns None; return Succeeded, Skipped or CheckBack"),
+        ("Quoted", "has Quoted, whose run returns None"),
+    ],
+)
+def test_class_that_cannot_handle_events_is_an_error(package: str, name: str, reason: str) -> None:
+    """What can be seen without calling it."""
+    with pytest.raises(LookupError, match=f"{package}.pager {reason}"):
         find(f"{package}.pager:{name}")
 
 
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
-        ("broken", "ModuleNotFoundError: No module named 'nothing_of_this_name'"),
+        (
+            "broken",
+            "ModuleNotFoundError: No module named 'nothing_of_this_name'; "
+            "add its package to requirements.txt, and run make install",
+        ),
         ("wrong", "SyntaxError"),
         ("raises", "RuntimeError: no connection"),
-        ("missing", "ModuleNotFoundError"),
+        ("missing", "ModuleNotFoundError.*; a module of yours belongs in the app's folder: .*/missing.py"),
     ],
 )
 def test_error_has_the_reason_why_an_import_failed(package: str, module: str, reason: str) -> None:

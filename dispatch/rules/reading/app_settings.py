@@ -6,9 +6,10 @@ Settings are filled in after YAML has been parsed: whatever a value contains, it
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import TypeAlias
 
-from dispatch.rules.errors import closest
 from schemas.errors import shown
 
 PREFIX = "RULES_"
@@ -19,6 +20,7 @@ _KEY_VAULT = re.compile(r"\s*@Microsoft\.KeyVault\(", re.IGNORECASE)
 _WHERE = "Set it in the function app's settings in Azure, or in local.settings.json on your machine."
 
 
+_SHORTEST_TYPO, _LONG_WORD = 3, 8  # letters
 Problem: TypeAlias = tuple[str, str | Callable[[], str]]  # a message, and a hint or the function that finds it
 
 
@@ -75,6 +77,24 @@ def _problem(name: str | None, settings: Mapping[str, str]) -> Problem | None:
 
 
 def _similar(name: str, settings: Mapping[str, str]) -> str:
-    ours = {setting.removeprefix(PREFIX): setting for setting in settings if setting.startswith(PREFIX)}
-    meant = closest(name.removeprefix(PREFIX), ours)
-    return f"Did you mean {ours[meant]}?" if meant else _WHERE
+    """Name the setting of which this is a misspelling. ``…_DEV`` is none of ``…_PROD``: it names something else."""
+    ours = sorted(setting for setting in settings if setting.startswith(PREFIX))
+    meant = next((setting for setting in ours if _is_misspelt(name.upper(), setting.upper())), None)
+    return f"Did you mean {meant}?" if meant else _WHERE
+
+
+def _is_misspelt(name: str, setting: str) -> bool:
+    """Does the name differ only by letters within its words, or by underscores?"""
+    if name.replace("_", "") == setting.replace("_", ""):
+        return True
+    pairs = list(zip_longest(name.split("_"), setting.split("_"), fillvalue=""))
+    return all(_is_typo(one, other) for one, other in pairs if one != other)
+
+
+def _is_typo(one: str, other: str) -> bool:
+    """Are the words alike except for one or two letters? Short words and numbers are different things."""
+    longest = max(len(one), len(other))
+    if longest < _SHORTEST_TYPO or re.sub(r"\D", "", one) != re.sub(r"\D", "", other):
+        return False
+    same = sum(block.size for block in SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks())
+    return longest - same <= (1 if longest < _LONG_WORD else 2)

@@ -113,8 +113,11 @@ def test_the_search_continues_after_a_name_without_the_next_member() -> None:
         ("   ", "is not a condition"),
         ("data.runStatus", "'data.runStatus' is not a condition"),
         ("data.runStatus StringsIn Failed", "there is no operator 'StringsIn'. Did you mean StringIn?"),
-        ("data.runStatus == Failed", "there is no operator '=='. The operators are NumberIn"),
-        ("StringIn data.runStatus Failed", "there is no operator 'data.runStatus'"),
+        (
+            "data.runStatus == Failed",
+            "'data.runStatus == Failed' is not a condition. Write data.runStatus StringIn Failed",
+        ),
+        ("StringIn data.runStatus Failed", "there is no operator 'data.runStatus'. The operators are NumberIn"),
         ("data.runStatus StringIn", "StringIn takes one value or more; none given"),
         ("data.a NumberLessThan", "NumberLessThan takes one value; none given"),
         ("data.a NumberLessThan 5 6", "NumberLessThan takes one value; 2 given"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dispatch.rules.reading.app_settings import substitute
 from dispatch.rules.rule import Rules
 from tests.kit.rule_files import Call, loaded, rule
 from tests.kit.world import rules
@@ -225,3 +226,28 @@ def test_secret_reaches_the_handler_and_is_not_printed(tmp_path: Path) -> None:
     assert handler.password.get_secret_value() == "hunter2"
     assert handler.headers["Authorization"].get_secret_value() == "Bearer hunter2"
     assert "hunter2" not in repr(loaded_rules)
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "is_suggested"),
+    [
+        ("RULES_WS_CHRUN_DEV", "RULES_WS_CHURN_DEV", True),
+        ("RULES_WS_CHURNDEV", "RULES_WS_CHURN_DEV", True),
+        ("RULES_ws_churn_dev", "RULES_WS_CHURN_DEV", True),
+        ("RULES_FACTORIE_URL", "RULES_FACTORY_URL", True),
+        ("RULES_WS_CHURN_PROD", "RULES_WS_CHURN_DEV", False),
+        ("RULES_WS_CHURN_TEST", "RULES_WS_CHURN_DEV", False),
+        ("RULES_WS_CHURN_EU", "RULES_WS_CHURN_US", False),
+        ("RULES_WS_CHURN2", "RULES_WS_CHURN1", False),
+        ("RULES_WS_CHURN", "RULES_WS_CHURN_DEV", False),
+        ("RULES_WS_FRAUD_DEV", "RULES_WS_CHURN_DEV", False),
+        ("RULES_HOOK", "RULES_BOOK_OF_HOOKS", False),
+    ],
+)
+def test_only_a_misspelt_setting_is_suggested(name: str, other: str, is_suggested: bool) -> None:
+    """Whoever writes the id of another workspace into a rule acts in the wrong one."""
+    [(message, hint)] = substitute(f"${{{name}}}", {other: "x"}).errors
+    assert message == f"the app setting {name} is not set"
+    where = "Set it in the function app's settings in Azure, or in local.settings.json on your machine."
+    assert callable(hint)
+    assert hint() == (f"Did you mean {other}?" if is_suggested else where)

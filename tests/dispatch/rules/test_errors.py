@@ -127,9 +127,10 @@ IN_A_RULE = [
     ),
     (
         rule(do="acme.pager:Pager"),
-        "4:9: importing 'acme.pager' failed: ModuleNotFoundError: No module named 'acme'",
+        "4:9: importing 'acme.pager' failed: ModuleNotFoundError: No module named 'acme'; "
+        "a module of yours belongs in the app's folder: acme/pager.py",
     ),
-    (rule(do="HERE:Pager"), f"4:9: {HERE} has 0 handlers Pager; one is needed"),
+    (rule(do="HERE:Pager"), f"4:9: {HERE} has no handler Pager"),
     (
         rule(do="HERE:Deaf"),
         f"4:9: {HERE}:Deaf does not declare the event types that it accepts. "
