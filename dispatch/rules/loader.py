@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from dispatch.rules.cross_checks import check_together
-from dispatch.rules.errors import RuleError, did_you_mean
+from dispatch.rules.errors import RuleError
 from dispatch.rules.models import WORKSPACES_FILE
 from dispatch.rules.reading.nodes import START, RuleFile
 from dispatch.rules.reading.yaml import read
@@ -16,6 +16,9 @@ from dispatch.rules.workspaces_file import read_workspaces_file
 from handlers.file_field import APP_FOLDER, FOLDERS
 
 _SUFFIXES = (".yaml", ".yml")
+_CONTENT_OF_WORKSPACES = (
+    "It lists the workspaces whose events are handled: workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }."
+)
 
 
 def load(folder: Path, settings: Mapping[str, str], app: Path = APP_FOLDER) -> Rules:
@@ -85,8 +88,9 @@ def _missing(folder: Path, files: Iterable[RuleFile]) -> RuleFile:
     if not folder.is_dir():
         file.error(START, f"there is no folder {folder}", "It holds workspaces.yaml and the rules files.")
         return file
-    hint = did_you_mean(file.name, [other.name for other in files])
-    file.error(START, "there is no such file", hint or "It lists the workspaces whose events are handled.")
+    close = [other.name for other in files if get_close_matches(other.name, [file.name], cutoff=0.9)]
+    hint = f"Did you mean {close[0]}?" if close else _CONTENT_OF_WORKSPACES
+    file.error(START, f"there is no file {WORKSPACES_FILE}", hint)
     return file
 
 

@@ -96,9 +96,14 @@ def tests_of(conditions: list[ConditionOrGroup]) -> tuple[Test, ...]:
 class HandlerKeys(Keys):
     """The keys for the handler and its settings."""
 
-    do: Annotated[str, Named("do", needed=f"It names a handler: {', '.join(builtin())}, or package.module:Class.")] = (
-        Field(description="The handler: a built-in one, or yours as package.module:Class.", examples=builtin())
-    )
+    do: Annotated[
+        str,
+        Named(
+            "do",
+            "Write do: email, and the settings in with: { to: … }.",
+            f"It names a handler: {', '.join(builtin())}, or package.module:Class.",
+        ),
+    ] = Field(description="The handler: a built-in one, or yours as package.module:Class.", examples=builtin())
     with_: Annotated[dict[str, Any] | None, Named("with")] = Field(
         None, alias="with", description="The handler's settings."
     )
@@ -180,7 +185,9 @@ class RuleKeys(GuardKeys, HandlerKeys, Trigger):
         "Make it a separate rule, with after: { rules: …, outcome: failed }.",
     )
 
-    retry: Retry = Field(default_factory=Retry, description="How long a failing action is retried.")
+    retry: Retry = Field(
+        default_factory=Retry, description="How long a failing action is retried.", examples=[{"for": "2h"}]
+    )
     allow_loops: bool = Field(False, strict=True, description="Act also on events of runs that this rule started.")
     max_depth: int = Field(3, ge=1, le=20, strict=True, description="The maximum length of a chain of starts.")
 

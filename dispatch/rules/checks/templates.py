@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from dispatch.rules.checks.scope import Scope, joined, written
-from dispatch.rules.reading.nodes import Node, RuleFile, Scalar, Sequence, Table
+from dispatch.rules.reading.nodes import Node, RuleFile, Scalar, scalars_of
 from handlers.base import Handler
 from handlers.template import Template
 from handlers.templates.keys import Read
@@ -15,7 +15,7 @@ from handlers.templates.keys import Read
 def check_templates(handler: Handler[Any], settings: Node | None, scope: Scope, file: RuleFile) -> None:
     """Report keys that no event has, and warn of those that some events lack, at the templates that read them."""
     templates = {template.source: (template, given) for template, given in _templates(handler, frozenset())}
-    for node in _scalars(settings):
+    for node in scalars_of(settings):
         if isinstance(node.value, str) and node.value in templates:
             _check(*templates[node.value], node, scope, file)
 
@@ -73,15 +73,3 @@ def _templates(value: object, given: frozenset[str]) -> Iterator[tuple[Template,
         case list() | tuple() | set() | frozenset():
             for inner in value:
                 yield from _templates(inner, given)
-
-
-def _scalars(node: Node | None) -> Iterator[Scalar]:
-    match node:
-        case Scalar():
-            yield node
-        case Sequence():
-            for item in node.items:
-                yield from _scalars(item)
-        case Table():
-            for child in node.fields.values():
-                yield from _scalars(child)

@@ -1,7 +1,7 @@
 """The parts of a rules file: scalars, lists and mappings with their positions; and the file with its errors."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any, NamedTuple, TypeAlias
@@ -236,6 +236,19 @@ def items_of(node: Node | None) -> tuple[Node, ...]:
     if node is None or is_null(node):
         return ()
     return node.items if isinstance(node, Sequence) else (node,)
+
+
+def scalars_of(node: Node | None) -> Iterator[Scalar]:
+    """All scalars in a node, in the order of the file."""
+    match node:
+        case Scalar():
+            yield node
+        case Sequence():
+            for item in node.items:
+                yield from scalars_of(item)
+        case Table():
+            for child in node.fields.values():
+                yield from scalars_of(child)
 
 
 def text_of(node: Node | None) -> str | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -24,6 +24,7 @@ from dispatch.rules.reading.nodes import (
     hide,
     is_broken,
     kind,
+    scalars_of,
 )
 from dispatch.rules.reading.shapes import MAPPING, OTHER, Named, Shape, shape_of
 from handlers.workspace_field import NOT_KNOWN
@@ -61,7 +62,8 @@ def validated(model: type[M], node: Node, file: RuleFile, path: str = "", at: Po
     except ValidationError as error:
         reader = _Reader(model, node, path, at or node.position)
         errors = error.errors(include_url=False, include_input=False)
-        details = [detail for detail in errors if detail["type"] != NOT_KNOWN]
+        outer = {detail["loc"][:length] for detail in errors for length in range(len(detail["loc"]))}
+        details = [detail for detail in errors if detail["type"] != NOT_KNOWN and detail["loc"] not in outer]
         file.more_errors += sum(not reader.is_broken(detail["loc"]) for detail in details[MAX_ERRORS:])
         complaints = [c for detail in details[:MAX_ERRORS] if (c := reader.complaint(detail))]
         for complaint in _merged(complaints):
@@ -83,6 +85,7 @@ class _Value:
     loc: Loc  # keys and indexes only
     shape: Shape
     key: Position | None = None  # of the value's key, if it has one
+    examples: tuple[Any, ...] = ()  # of its field
 
     @property
     def name(self) -> str:
@@ -99,11 +102,14 @@ class _Value:
             key = str(part)
             start = self.path if named is None or named.path is None else named.path
             path, value = f"{start}.{key}".lstrip("."), node.fields[key]
-            return _Value(value, value.position, path, (*self.loc, key), shape, node.keys[key])
+            examples = tuple((info.examples if (info := self.shape.fields.get(key)) else None) or ())
+            return _Value(value, value.position, path, (*self.loc, key), shape, node.keys[key], examples)
         if isinstance(node, Sequence) and isinstance(part, int) and part < len(node.items):
             item = node.items[part]
             return _Value(item, item.position, f"{self.path}[{part}]", (*self.loc, part), shape)
-        return _Value(node, self.at, self.path, self.loc, shape, self.key)  # also a single value in place of a list
+        return _Value(
+            node, self.at, self.path, self.loc, shape, self.key, self.examples
+        )  # also a single value in place of a list
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,8 @@ class _Reader:
             return None
         text, hint = self._worded(error, found)
         at = found.key if is_key and found.key else found.at
+        if type_ in _FREE and isinstance(found.node, Table):
+            at = _mentioned(error["msg"], found.node) or at
         return _Complaint(at, (*found.loc, "[key]") if is_key else found.loc, f"{found.name} should be ", text, hint)
 
     def is_broken(self, loc: Loc) -> bool:
@@ -161,18 +169,39 @@ class _Reader:
             if found.shape.secret:
                 return f"{found.path} is not valid; the reason is not shown, because the value is a secret", ""
             return f"{found.path}: {hide(error['msg'].split(', ', 1)[-1], self._hidden)}", ""
+        if error["type"] == "too_short" and not context.get("actual_length"):
+            return f"{found.name} is empty", ""
         expected = next((text for pattern, text in _EXPECTED if re.match(pattern, error["type"])), "")
         expected = expected or re.sub(r"^\w+ should ", "should ", hide(error["msg"], self._hidden))
         text = f"{found.name} {expected}"
         if found.shape.secret:
             return text, ""
         hint: Hint = named.hint if named else ""
+        if not hint and found.examples and "should be a mapping" in text:
+            hint = f"Write {found.loc[-1]}: {_flow(found.examples[0])}."
         if isinstance(node, Scalar) and isinstance(node.value, str):
             choices = re.findall(r"'([^']*)'", str(context.get("expected", "")))
             hint = hint or partial(_hidden_hint, partial(did_you_mean, node.value, choices), node.settings)
         elif isinstance(node, Scalar) and node.written and error["type"] == "string_type":
             hint = hint or f'Put it in quotes: "{node.written}".'
         return f"{text}, not {kind(node)}" if " should be" in text else text, hint
+
+
+def _mentioned(message: str, table: Table) -> Position | None:
+    """The position of the value that a message about a whole mapping quotes, else of that whose key it names first."""
+    quoted = (each for each in scalars_of(table) if isinstance(each.value, str) and repr(each.value) in message)
+    if found := next(quoted, None):
+        return found.position
+    words = re.findall(r"\w+", message)
+    named = sorted((words.index(key), key) for key in table.fields if key in words)
+    return table.fields[named[0][1]].position if named else None
+
+
+def _flow(value: Any) -> str:
+    """An example as YAML on one line."""
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key}: {_flow(inner)}' for key, inner in value.items())} }}"
+    return f"[{', '.join(map(_flow, value))}]" if isinstance(value, list) else str(value)
 
 
 def _unknown_key(key: str, found: _Value) -> _Complaint:

@@ -145,7 +145,7 @@ IN_A_RULE = [
         rule(do="HERE:Sealed"),
         f"4:9: the settings of {HERE}:Sealed cannot be written as JSON: PydanticSerializationError",
     ),
-    (rule(do="[log]"), "4:9: do should be a text, not a list"),
+    (rule(do="[log]"), "4:9: do should be a text, not a list. Write do: email, and the settings in with: { to: … }."),
     # what a handler cannot act on
     (
         rule(on="[ModelRegistered, RunCompleted]", do="HERE:Deploy"),
@@ -199,8 +199,32 @@ IN_A_RULE = [
         "5:19: retry.for: '24 hours' is not a duration; write 30s, 10m, 4h, 7d or 1h30m",
     ),
     (rule(retry="{ zzz: 5 }"), "5:14: unknown key 'zzz' in retry. The keys are first_delay, for, max_delay."),
-    (rule(retry="{ first_delay: 2h }"), "5:12: retry: first_delay is at least 1s and at most max_delay"),
-    (rule(retry="~"), "5:12: retry should be a mapping (key: value), not nothing"),
+    (rule(retry="{ first_delay: 2h }"), "5:27: retry: first_delay is at least 1s and at most max_delay"),
+    (rule(retry="~"), "5:12: retry should be a mapping (key: value), not nothing. Write retry: { for: 2h }."),
+    (
+        rule(at_most="1/h"),
+        "5:14: at_most should be a mapping (key: value), not the text '1/h'. "
+        "Write at_most: { count: 1, every: 7d, by: drift.monitor }.",
+    ),
+    (
+        rule(do="{ email: { to: x } }"),
+        "4:9: do should be a text, not a mapping. Write do: email, and the settings in with: { to: … }.",
+    ),
+    (
+        rule(do="email", **{"with": "{ to: nonsense }"}),
+        "5:17: with.to: 'nonsense' is not one mail address: An email address must have an @-sign",
+    ),
+    (rule(do="email", **{"with": "{ to: [] }"}), "5:17: with.to is empty"),
+    (
+        rule(do="email", **{"with": "{ subject: x, to: [a@example.com, '{{ data.runTags.owner }}'] }"}),
+        "5:45: with: the recipient '{{ data.runTags.owner }}' depends on the event: list the domains that may get mail "
+        "in allowed_domains, like [example.com]",
+    ),
+    (
+        rule(do="deploy", on="ModelRegistered", **{"with": "{ endpoint: '{{ object }}' }"}),
+        "5:23: with: the endpoint depends on the event, and anyone who may register a model writes its tags: "
+        "list the permitted endpoints in allowed_endpoints, like [churn, churn-*]",
+    ),
     (rule(dry_run="yes"), "5:14: dry_run should be true or false, not the text 'yes'"),
     # keys
     (rule(wehn="data.runId IsNotNull"), "5:5: unknown key 'wehn' in a rule. Did you mean when?"),

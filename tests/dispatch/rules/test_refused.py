@@ -135,12 +135,17 @@ def test_missing_folder_or_workspaces_yaml_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     loaded_rules = load(tmp_path / "rules", {})
     assert errors_of(loaded_rules) == [
-        "rules/workspaces.yaml:1:1: there is no such file. It lists the workspaces whose events are handled."
+        "rules/workspaces.yaml:1:1: there is no file workspaces.yaml. It lists the workspaces whose events are "
+        "handled: workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }."
     ]
+    (tmp_path / "rules" / "r.yaml").write_text("rules: []")
+    [error] = errors_of(load(tmp_path / "rules", {}))
+    assert "Did you mean" not in error
     assert (loaded_rules.knows_workspaces, loaded_rules.refused) == (False, {"rules/workspaces.yaml": "missing"})
     (tmp_path / "rules" / "workspaces.yml").write_text(WORKSPACES)
-    assert "rules/workspaces.yaml:1:1: there is no such file. Did you mean rules/workspaces.yml?" in errors_of(
-        load(tmp_path / "rules", SETTINGS)
+    assert (
+        "rules/workspaces.yaml:1:1: there is no file workspaces.yaml. Did you mean rules/workspaces.yml?"
+        in errors_of(load(tmp_path / "rules", SETTINGS))
     )
 
 
