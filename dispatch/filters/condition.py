@@ -50,10 +50,11 @@ class Condition:
         except ValueError as error:
             raise ValueError(f"{text!r}: {error}. Quote a value that contains a quote or a backslash") from error
         meant = rewritten(text) if len(words) < 2 or words[1].lower() not in OPERATOR_NAMES else None
-        if meant:
-            raise ValueError(f"{text!r} is not a condition. Write {meant}")
+        hint = f"Did you mean {meant}?" if meant else _EXAMPLE
         if len(words) < 2:
-            raise ValueError(f"{text!r} is not a condition. {_EXAMPLE}")
+            raise ValueError(f"{text!r} is not a condition. {hint}")
+        if meant:
+            raise ValueError(f"there is no operator {words[1]!r}. {hint}")
         operator = operator_named(words[1])
         return cls(check_key(words[0]), operator, operator.parse(words[2:]), text)
 

@@ -115,7 +115,7 @@ def test_the_search_continues_after_a_name_without_the_next_member() -> None:
         ("data.runStatus StringsIn Failed", "there is no operator 'StringsIn'. Did you mean StringIn?"),
         (
             "data.runStatus == Failed",
-            "'data.runStatus == Failed' is not a condition. Write data.runStatus StringIn Failed",
+            "there is no operator '=='. Did you mean data.runStatus StringIn Failed?",
         ),
         ("StringIn data.runStatus Failed", "there is no operator 'data.runStatus'. The operators are NumberIn"),
         ("data.runStatus StringIn", "StringIn takes one value or more; none given"),
