@@ -37,12 +37,12 @@ def check(
 ) -> int:
     """Find every error in the rules, and show what each rule would do.
 
-    The settings are those of `mlevents start`. For each rule, one line for each event
-    type shows what the rule would do about an event that it matches: an example, or
-    an example that was changed so that the rule's conditions hold. A template that
+    The settings are those of `mlevents start`. For each rule and event type, one
+    line shows what the rule would do about an event that it matches: an example,
+    changed if it must be so that the rule's conditions hold. A template that
     fails on such an event is an error.
-    Exit code: 0 if there are no errors (warnings do not count); 1 if rules, settings
-    or host.json have some; 2 for invalid arguments.
+    Exit code: 0 if there are no errors (warnings do not count), 1 if rules,
+    settings or host.json have some, 2 for invalid arguments.
     """
     console = Console(sys.stdout if format is Format.text else None, remember=0)
     try:
@@ -53,7 +53,9 @@ def check(
         if format is Format.text:
             console.print(str(failure), "error")
         else:
-            _print_for_programs([Finding("error", str(failure))], Summary(0, 0, 1, 0, knows_workspaces=False), format)
+            _print_for_programs(
+                [Finding("error", str(failure))], Summary(rules=0, files=0, errors=1, warnings=0), format
+            )
         return 1
     for note in local.notes:
         console.print(note, "faint")
