@@ -79,12 +79,16 @@ class RolloutState(StepState):
 def resumed(saved: Mapping[str, Any], now: datetime, *, crashed: bool) -> dict[str, Any]:
     """The saved state at the beginning of a call.
 
-    A crash restarts its limits, and a long gap since the last call counts against them as GAP_COUNTED.
+    A crash restarts its limits, and a long gap since the last call counts against them as GAP_COUNTED. So it does for a
+    bake: nobody has watched the deployment meanwhile.
     """
-    if crashed:  # that call may have sent its request
-        return {**saved, "polling_since": None, "since": {}, "outcome_unknown": True}
     called_at = saved.get("called_at")
     gap = now - datetime.fromisoformat(called_at) if called_at else timedelta()
+    baking_since = saved.get("baking_since")
+    if gap > MAX_GAP and baking_since:
+        saved = {**saved, "baking_since": _later(baking_since, gap)}
+    if crashed:  # that call may have sent its request
+        return {**saved, "polling_since": None, "since": {}, "outcome_unknown": True}
     if gap <= MAX_GAP:
         return dict(saved)
     polling_since = saved.get("polling_since")

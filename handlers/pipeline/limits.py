@@ -24,3 +24,6 @@ START_RETRY = timedelta(hours=24)  # requests to start the run keep failing
 CANCELLATION = timedelta(hours=1)  # the run does not end although its cancellation was requested
 
 CLOCK_SKEW = timedelta(minutes=5)  # how far the service's clock may be off
+
+# A longer time between two reads that do not find a run counts as GAP_COUNTED: an outage of the app ends no wait.
+MAX_GAP, GAP_COUNTED = timedelta(minutes=5), timedelta(seconds=5)

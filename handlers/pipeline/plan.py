@@ -31,7 +31,7 @@ class Plan:
     def record_start(self, state: PipelineState, run: str, details: Mapping[str, str]) -> Succeeded | None:
         """Record that the run exists. Return the outcome, or None if the rule waits for the end of the run."""
         state.run, state.started_at, state.details = run, self.now, dict(details)
-        state.missing_since = None
+        state.missing_since = state.missing_at = None
         if self.wait:
             return None
         return Succeeded(f"{self.target.noun} {run} was started in {self.target.location}", self.details(state))

@@ -166,7 +166,7 @@ class StartSearchable:
         """Go back to `start`. Raises GiveUp if requests have failed for START_RETRY."""
         if self.plan.now - since >= START_RETRY:
             raise GiveUp(f"{self.target.noun} could not be started: {state.last_error}")
-        state.missing_since, state.step = None, "start"
+        state.missing_since, state.missing_at, state.step = None, None, "start"
         state.attempts = max(state.attempts, 1)  # a run that the lists show late must not count as preexisting
 
     def _retry_listing(self, error: Exception, state: PipelineState, problem: str) -> CheckBack | None:

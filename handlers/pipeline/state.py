@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from handlers.pipeline.limits import GAP_COUNTED, MAX_GAP
 from handlers.steps import StepState
 
 
@@ -20,14 +21,22 @@ class PipelineState(StepState):
     attempts: int = 0  # requests that may have started a run, and did not as far as the lists show
     last_error: str = ""  # of the last attempt
     missing_since: datetime | None = None  # since when consecutive reads of this step have not found the run
+    missing_at: datetime | None = None  # the last of these reads
     run: str = ""  # the id of the run
     started_at: datetime | None = None  # when the app learned that the run was started
     cancel_requested: bool = False
     details: dict[str, str] = Field(default_factory=dict)  # for the outcome
 
     def missing_for(self, found: bool, now: datetime) -> timedelta:
-        """Record whether this read found the run; return for how long consecutive reads have not found it."""
+        """Record whether this read found the run; return for how long consecutive reads have not found it.
+
+        A gap between two reads that is longer than MAX_GAP counts as GAP_COUNTED.
+        """
+        gap = now - (self.missing_at or now)
+        if self.missing_since and gap > MAX_GAP:
+            self.missing_since += gap - GAP_COUNTED
         self.missing_since = None if found else self.missing_since or now
+        self.missing_at = None if found else now
         return now - (self.missing_since or now)
 
 

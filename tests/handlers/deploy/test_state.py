@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from handlers.deploy.limits import GAP_COUNTED, MAX_GAP, TRAFFIC_SETTLED
 from handlers.deploy.state import CONFIRMED, MISSING, RolloutState, resumed, upgraded
 from handlers.deploy.steps import steps_of
@@ -53,6 +55,16 @@ def test_a_gap_between_two_calls_counts_against_the_limits_as_a_few_seconds() ->
     assert not after_gap.outcome_unknown
     never_polled = RolloutState(called_at=NOW).model_dump(mode="json")
     assert RolloutState.model_validate(resumed(never_polled, now, crashed=False)).polling_since is None
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+def test_an_outage_does_not_count_as_part_of_a_bake(crashed: bool) -> None:
+    """Nobody watches the deployment meanwhile. A short gap counts in full."""
+    saved = RolloutState(step="bake", called_at=NOW, baking_since=BEFORE).model_dump(mode="json")
+    assert RolloutState.model_validate(resumed(saved, NOW + MAX_GAP, crashed=crashed)).baking_since == BEFORE
+    now = NOW + 3 * MAX_GAP
+    after_outage = RolloutState.model_validate(resumed(saved, now, crashed=crashed))
+    assert after_outage.baking_since == now - (NOW - BEFORE) - GAP_COUNTED
 
 
 def test_limits_end_even_if_every_call_is_late() -> None:

@@ -74,3 +74,18 @@ def test_a_run_that_release_0_1_did_not_find_counts_as_missing_since_now() -> No
         "run-1 was not found",
         NOW.isoformat().replace("+00:00", "Z"),
     )
+
+
+def test_an_outage_does_not_count_as_reads_that_miss_a_run() -> None:
+    """The app reads twice, is down for an hour, and reads again."""
+    state = PipelineState()
+    minutes = [0, 4, 64, 68]
+    missing = [state.missing_for(False, NOW + timedelta(minutes=each)) for each in minutes]
+    assert missing == [
+        timedelta(),
+        timedelta(minutes=4),
+        timedelta(minutes=4, seconds=5),
+        timedelta(minutes=8, seconds=5),
+    ]
+    assert state.missing_for(True, NOW + timedelta(hours=3)) == timedelta()
+    assert state.missing_for(False, NOW + timedelta(hours=3, minutes=1)) == timedelta()
