@@ -10,7 +10,7 @@ from jinja2 import TemplateError
 from handlers.azure.ml.resources import DELETING, ENDED_BADLY, SUCCEEDED, Deployment, Endpoint, NewDeployment
 from handlers.base import GiveUp, Outcome
 from handlers.deploy.limits import DEPLOYMENT_VISIBLE, LONG_PAUSE, PAUSE, READY_TO_SCORE
-from handlers.deploy.plan import Plan
+from handlers.deploy.plan import SETTINGS_TAG, Plan
 from handlers.deploy.smoke_test import SmokeTestResult, Verdict
 from handlers.deploy.state import RolloutState
 from handlers.deploy.step_retry import with_rollback
@@ -39,12 +39,15 @@ class DeploymentCreation:
         if found is None:
             if not plan.settled(state):
                 return plan.poll_again(state, f"the deployment {plan.name} was not found")
-            new = NewDeployment(plan.endpoint, plan.name, plan.model.id, plan.tags, state.environment)
+            tags = plan.tags | {SETTINGS_TAG: plan.endpoints.fingerprint}
+            new = NewDeployment(plan.endpoint, plan.name, plan.model.id, tags, state.environment)
             state.operation, state.created = plan.endpoints.create(new), True
         elif plan.created(found):
             state.created = True
         elif found.state in (*ENDED_BADLY, DELETING):
             return self._delete_failed(found, state)
+        elif found.tags.get(SETTINGS_TAG, plan.endpoints.fingerprint) != plan.endpoints.fingerprint:
+            state.notes.append("the deployment existed already, with other settings than the rule has now")
         return None
 
     def _delete_failed(self, found: Deployment, state: RolloutState) -> Outcome:

@@ -17,6 +17,7 @@ from handlers.duration import format_duration
 from schemas import ModelRegistered
 
 ACTION_TAG = "mlevents_action"  # on every resource that a roll-out creates: the key of its action
+SETTINGS_TAG = "mlevents_settings"  # on a deployment: a hash of the settings with which it was created
 
 _TAG_LIMIT = 256  # characters of an ARM tag's value: learn.microsoft.com, "Use tags to organize your Azure resources"
 

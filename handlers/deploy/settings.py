@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from handlers.azure.ml.assets import AssetRef
+from handlers.azure.ml.assets import LATEST, AssetRef
 from handlers.azure.ml.names import check_endpoint_name
 from handlers.base import Handler
 from handlers.deploy.files.definition import CliFile, Kind, check_local_files, read_deployment, read_endpoint
@@ -98,6 +98,16 @@ class DeploySettings(Handler[ModelRegistered]):
     @classmethod
     def _environment_must_have_a_version(cls, value: str) -> str:
         return AssetRef.parse(value, "environments").id if value else value
+
+    @field_validator("model")
+    @classmethod
+    def _model_must_have_a_version(cls, value: Template | None) -> Template | None:
+        if value and ("/labels/" in value.source.casefold() or value.source.rstrip().endswith(f"@{LATEST}")):
+            raise ValueError(
+                "a label can stand for another version than the event's: write versions/{{ data.modelVersion }}, or "
+                "the version"
+            )
+        return value
 
     @field_validator("deployment")
     @classmethod

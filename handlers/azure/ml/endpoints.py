@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from hashlib import sha256
 from typing import Any, ClassVar
 
 from azure.core.exceptions import AzureError, HttpResponseError
@@ -15,6 +16,7 @@ from handlers.azure.ml.workspace import AzureML
 from handlers.base import GiveUp, RetryLater
 from handlers.errors import DENIED, THROTTLED
 
+_NOT_OF_DEPLOYMENTS = frozenset({"azureml", "files", "auth", "public"})
 _FAILED = ("failed", "canceled")  # Azure/azure-resource-manager-rpc, v1.0/async-api-reference.md
 
 
@@ -78,6 +80,13 @@ class Endpoints(ABC):
         """An endpoint's body with changed properties, for a PUT. Without a location it gets the workspace's."""
         body = endpoint.writable(**properties)
         return body if "location" in body else {"location": self.azureml.location, **body}
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of the settings for new deployments, to compare those of an existing one with."""
+        own = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_OF_DEPLOYMENTS}
+        file = self.files.deployment.text if self.files.deployment else ""
+        return sha256(repr((own, file, self.files.texts)).encode()).hexdigest()[:12]
 
     @abstractmethod
     def set_traffic(self, endpoint: Endpoint, traffic: Mapping[str, int]) -> str:

@@ -72,6 +72,7 @@ def test_allowed_endpoints_are_file_name_patterns(pattern: str) -> None:
     assert "endpoint churn-eu" in plan
 
 
+CODE = {"environment": "azureml:serving:3", "code": "azureml:scoring:1", "scoring_script": "score.py"}
 ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"endpoint": "{{ data.modelTags.endpoint }}"}, "list the permitted endpoints in allowed_endpoints"),
     ({"endpoint": "churn", "allowed_endpoints": ["billing"]}, "'churn' is not one of allowed_endpoints: billing"),
@@ -102,6 +103,11 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"batch": {"compute": "c"}, "traffic": [100]}, "a batch endpoint has no traffic"),
     ({"batch": {"compute": "c"}, "compute": "k8s"}, "a batch endpoint has no compute"),
     ({"endpont": "churn"}, "Extra inputs"),
+    ({"model": "azureml://registries/acme/models/churn/labels/latest"}, "a label can stand for another version"),
+    ({"model": "azureml:churn@latest"}, "a label can stand for another version"),
+    ({**CODE, "environment": "azureml:serving"}, "does not name an environment with its version"),
+    ({**CODE, "environment": "azureml:serving@prod"}, "the only label is latest; or write the version"),
+    ({**CODE, "code": "azureml:scoring@latest"}, "code assets have no labels; write the version"),
     ({"scoring_script": "{{ data.modelName }}.py"}, "this setting is not a template"),
     ({"allowed_endpoints": ["{% if x %}"]}, "this setting is not a template"),
     ({"batch": {"compute": "{{ data.modelName }}"}}, "this setting is not a template"),

@@ -11,7 +11,7 @@ from emulator import Azure
 from handlers.azure.ml import workspace as gateway
 from handlers.lineage import RULE_TAG
 from mlevents.local.azurite import Azurite
-from schemas import WorkspaceId
+from schemas import ModelRegistered, WorkspaceId
 from tests.handlers.deploy.conftest import MakeSite
 from tests.handlers.deploy.files.conftest import Write
 from tests.handlers.deploy.site import PROD, SEVEN
@@ -260,3 +260,22 @@ def test_code_beside_the_file_is_uploaded(make: MakeSite, azure: Azure, azurite:
     properties = sent(azure, f"onlineEndpoints/churn/deployments/{SEVEN}")["properties"]
     assert properties["codeConfiguration"]["scoringScript"] == "score.py"
     assert properties["environmentId"] == f"{PROD}/environments/serving/versions/3"
+
+
+@pytest.mark.parametrize(("text", "reported"), [("liveness_probe: {period: 10}", False), ("tags: {a: b}", True)])
+def test_existing_deployment_with_other_settings_is_reported(
+    make: MakeSite, azure: Azure, write: Write, text: str, reported: bool
+) -> None:
+    """A second event of the same model finds the deployment, which serves and is left as it is."""
+    site = make(deployment=write("deployments/churn.yml", "liveness_probe: {period: 10}"))
+    site.register("7")
+    site.run()
+    write("deployments/churn.yml", text)
+    site.world.write(site.world.rules)
+    about = {"model_name": "churn", "model_version": "7", "model_tags": {"stage": "production"}}
+    site.world.receive(ModelRegistered.example(id="again", topic=PROD, **about))
+    site.run()
+    status, note = site.outcome("again")
+    assert status == "succeeded", note
+    assert ("the deployment existed already, with other settings than the rule has now" in note) is reported
+    assert len(azure.calls.matching(f"PUT onlineEndpoints/churn/deployments/{SEVEN}")) == 1
