@@ -111,7 +111,7 @@ class Template:
 
     @property
     def names(self) -> frozenset[str]:
-        """The top-level names that it reads from the view of an event, in lower case, such as ``workspace``."""
+        """The top-level names that it may read from an event's view, in lower case: ``workspace``. None is left out."""
         parsed = self._environment.parse(self.source)
         return frozenset(name.lower() for name in meta.find_undeclared_variables(parsed))
 

@@ -1,6 +1,5 @@
 """Split a text into mail addresses, as people and programs write several of them in one tag."""
 
-import ast
 import json
 import re
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ MAX_TEXT = 20_000  # characters of a text with several addresses; 50 addresses h
 _PART = re.compile(r'(?:"[^"\n]*"|<[^<>\n]*>|[^,;\uff0c\uff1b\u3001\r\n])+')
 _NAMED = re.compile(r'((?:"[^"]*"|[^<>"])*)<([^<>]*)>\s*')  # Display name <address>
 _QUOTED = re.compile(r'"[^"]*"')
+_TEXT = re.compile(r"""'[^'\\]*'|"[^"\\]*\"""")
+_TEXTS = re.compile(rf"\[\s*(?:{_TEXT.pattern})(?:\s*,\s*(?:{_TEXT.pattern}))*\s*\]")  # as Python writes a list
 _QUOTES = "'\"`"
 
 
@@ -60,11 +61,8 @@ def _list(text: str) -> list[str] | None:
     """The texts of a list in JSON, or as a template writes a list; None if it is no such list."""
     if not (text.startswith("[") and text.endswith("]")):
         return None
-    for read in (json.loads, ast.literal_eval):
-        try:
-            values: Any = read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        if isinstance(values, list):
-            return [value if isinstance(value, str) else json.dumps(value, default=str) for value in values]
-    return None
+    try:
+        values: list[Any] = json.loads(text)
+    except (ValueError, RecursionError):
+        return [match[1:-1] for match in _TEXT.findall(text)] if _TEXTS.fullmatch(text) else None
+    return [value if isinstance(value, str) else json.dumps(value) for value in values]

@@ -176,7 +176,7 @@ def test_fallback_can_be_empty_too() -> None:
         ("{{ workspace.labels.mail }}", True),
         ("{{ Workspace.Labels['mail'] | lower }}@example.com", True),
         ("{% set team = workspace.labels.team %}{{ team }}@example.com", True),
-        ("{% for name in workspace.labels.mails.split(' ') %}{{ name }}; {% endfor %}", True),
+        ("{% for name in workspace.labels.mails | split(' ') %}{{ name }}; {% endfor %}", True),
         ("{{ data.runTags.owner }}", False),
         ("{{ workspace.labels.mail | default(data.runTags.owner) }}", False),
         ("{{ workspace.labels[data.runTags.team] }}", False),
