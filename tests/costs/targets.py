@@ -20,10 +20,12 @@ from dispatch.rules.rule import Rule, Rules
 from dispatch.rules.when import AllOf
 from dispatch.rules.workspaces import Workspace, Workspaces
 from handlers.base import Action
+from handlers.deploy.files import definition
 from handlers.email.address import Mailbox
 from handlers.email.content import Content
 from handlers.email.message import Mail
 from handlers.log import Log
+from handlers.pipeline import job_definition
 from handlers.template import HtmlTemplate, Template
 from mlevents.previews import previews
 from schemas import Event, EventError, RunStatusChanged, drift, parse_event
@@ -171,6 +173,27 @@ def _yaml(case: Case, size: int) -> Run:
     return lambda: parse(text.replace("{}", raw).encode(errors="replace"), "rules/x.yaml", SETTINGS)
 
 
+def _job(case: Case, size: int) -> Run:
+    raw = case.content.text(size)
+    text = {
+        "": "{}",
+        "inputs": "command: a\ninputs: {}",
+        "tags": "command: a\ntags: {}",
+        "jobs": "type: pipeline\njobs: {}",
+        "number": "command: a\ntags:\n  a: 1{}1",
+    }
+    data = text[case.place].replace("{}", raw).encode(errors="replace")
+    path = Path("job.yml")
+
+    def run() -> None:
+        with suppress(ValueError):
+            job_definition._parse.__wrapped__(data, "job.yml", path)
+        with suppress(ValueError):
+            definition._parse_deployment.__wrapped__(data, "job.yml", path, False, False)
+
+    return run
+
+
 def _files(genes: Genes, size: int) -> list[RuleFile]:
     rules, workspaces = rules_text(genes, size)
     texts = {"rules/workspaces.yaml": WORKSPACES + workspaces, "rules/x.yaml": rules}
@@ -227,6 +250,7 @@ TARGETS = (
     Target("view", _view, PLACES),
     Target("mail", _mail, PLACES, (8_000, 64_000, 256_000), rounds=50),
     Target("yaml", _yaml, ("", "rules", "block", "list"), (2_000, 16_000, 100_000), rounds=60),
+    Target("job", _job, ("", "inputs", "tags", "jobs", "number"), (2_000, 16_000, 100_000), rounds=60),
     Target("load", _load, ("rules of any kind",), RULE_SIZES, rounds=60),
     Target("check", _check, ("valid rules",), RULE_SIZES, rounds=50),
     Target("dead letter", _dead_letter, ("", "comma", "comment")),

@@ -52,6 +52,10 @@ CORPUS: dict[str, tuple[str, Case]] = {
     "a lookup in a loop over tags": _event("mail", "runTags", MEMBERS),
     "many unknown keys": _event("yaml", "", MEMBERS),
     "duplicate keys": _event("yaml", "", Shape("same", "a", 1, (NUMBER,))),
+    "a number of many parts": _event("job", "number", Shape("raw", ":1")),
+    "inputs that cannot be used": _event(
+        "job", "inputs", Shape("object", "a", 1, (Shape("atom", '{"path": "azureml:"}'),))
+    ),
     "empty rules": _rules("load", name=5, on=6, do=4),
     "rules with the same errors": _rules("load", name=3, on=4, do=2, unknown=1),
     "rules with the same name": _rules("load", name=2),

@@ -6,7 +6,7 @@ occur twice, of which `safe_load` keeps the last, are errors.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import yaml
@@ -15,6 +15,8 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from handlers.bounded_yaml import MAX_LEVELS, MAX_NODES
 
+_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+_MAX_DIGITS = 400
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -26,6 +28,7 @@ class CliYaml:
     content: Mapping[str, Any]
     root: Node
     text: str
+    _members: dict[int, dict[str, tuple[int, Node]]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def parse(cls, data: bytes, name: str) -> Self:
@@ -55,11 +58,23 @@ class CliYaml:
         """The line of the key at a path, such as ``("inputs", "rate")``, or of the last part that the file has."""
         node, line = self.root, self.root.start_mark.line
         for part in path:
-            found = _child(node, part)
+            found = self._child(node, part)
             if found is None:
                 break
             line, node = found
         return int(line) + 1
+
+    def _child(self, node: Node, part: object) -> tuple[int, Node] | None:
+        """The line and the node of a key or an index. A mapping is searched once: a file can have many errors."""
+        if isinstance(node, MappingNode):
+            if id(node) not in self._members:
+                members = {key.value: (key.start_mark.line, value) for key, value in reversed(_scalar_keys(node))}
+                self._members[id(node)] = members
+            return self._members[id(node)].get(str(part))
+        if isinstance(node, SequenceNode) and str(part).isdigit() and int(str(part)) < len(node.value):
+            item = node.value[int(str(part))]
+            return item.start_mark.line, item
+        return None
 
     def texts(self) -> Iterator[tuple[tuple[Any, ...], str]]:
         """Each text in the file, with its path."""
@@ -88,7 +103,12 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
         return super().compose_node(parent, index)
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
-        """Construct a value; a date that does not exist raises a plain ValueError in PyYAML."""
+        """Construct a value; a date that does not exist raises a plain ValueError in PyYAML.
+
+        PyYAML multiplies the parts of ``1:30``, in time that grows with the square of their number.
+        """
+        if node.tag in _NUMBERS and len(node.value) > _MAX_DIGITS:
+            raise MarkedYAMLError(problem=f"a number of more than {_MAX_DIGITS} digits", problem_mark=node.start_mark)
         try:
             return super().construct_object(node, deep)
         except (ValueError, OverflowError) as error:
@@ -131,15 +151,8 @@ def _children(node: Node) -> Iterable[Node]:
     return [part for pair in node.value for part in pair]
 
 
-def _child(node: Node, part: object) -> tuple[int, Node] | None:
-    """The line and the node of a key or an index."""
-    if isinstance(node, MappingNode):
-        found = ((key, value) for key, value in node.value if key.value == str(part))
-        return next(((key.start_mark.line, value) for key, value in found), None)
-    if isinstance(node, SequenceNode) and str(part).isdigit() and int(str(part)) < len(node.value):
-        item = node.value[int(str(part))]
-        return item.start_mark.line, item
-    return None
+def _scalar_keys(node: MappingNode) -> list[tuple[ScalarNode, Node]]:
+    return [(key, value) for key, value in node.value if isinstance(key, ScalarNode)]
 
 
 def value_at(content: Any, path: Iterable[Any]) -> Any:

@@ -112,3 +112,10 @@ def test_line_of_a_path_is_that_of_its_key() -> None:
     assert {path: file.line(path) for path in paths} == paths
     assert file.at(("b", "c", 7)) == "f.yml:3"
     assert (file.line_with(["zz", "- d"]), file.line_with([])) == (5, 1)
+
+
+def test_a_number_with_too_many_digits_is_an_error() -> None:
+    """YAML 1.1 reads 1:30 as 90; a number of 100,000 such parts took seconds."""
+    assert CliYaml.parse(b"a: 1:30", "x.yml").content == {"a": 90}
+    with pytest.raises(ValueError, match=r"x\.yml:1:4 is not YAML: a number of more than 400 digits"):
+        CliYaml.parse(f"a: 1{':1' * 250}".encode(), "x.yml")
