@@ -83,10 +83,12 @@ def test_model_of_a_registry_is_deployed(make: MakeSite, azure: Azure) -> None:
     assert deployment_properties(azure)["model"] == id
 
 
-def test_model_is_deployed_to_another_workspace(make: MakeSite, azure: Azure) -> None:
-    """The deployment refers to the model in its own workspace."""
-    site = make(workspace="churn-prod")
-    model = site.register("7", workspace=DEV)
+def test_registry_model_is_deployed_to_another_workspace(make: MakeSite, azure: Azure) -> None:
+    """A model of the event's own workspace cannot be: the rules do not load with such a rule."""
+    model = azure.models.register("churn", "7", registry="acme", type="mlflow_model")
+    version = "azureml://registries/acme/models/churn/versions/{{ data.modelVersion }}"
+    site = make(workspace="churn-prod", model=version)
+    site.register("7", workspace=DEV)
     site.run()
     assert site.outcome()[0] == "succeeded", site.outcome()
     assert deployment_properties(azure)["model"] == model
