@@ -1,5 +1,6 @@
 """`samples_of`: the events on which `mlevents check` previews a rule are events that the rule matches."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from dispatch.filters.condition import Condition
 from dispatch.rules.rule import Rules
+from dispatch.rules.when import AllOf
 from mlevents.sample_values import change, value_for
 from mlevents.samples import Sample, samples_of
 from schemas.plain import MISSING
@@ -90,6 +92,12 @@ def test_numbers_meet_all_their_conditions(tmp_path: Path) -> None:
 )
 def test_no_sample_is_invented_for_what_an_event_cannot_be(tmp_path: Path, when: str) -> None:
     assert of(tmp_path, rule(when=when))["a"] == []
+
+
+def test_a_change_that_makes_no_valid_event_is_not_made(tmp_path: Path) -> None:
+    loaded_rules = loaded(tmp_path, churn=rules(rule()))
+    never = replace(loaded_rules.by_name["a"], when=AllOf((Condition.parse("data.runId IsNullOrUndefined"),)))
+    assert samples_of(replace(loaded_rules, by_name={"a": never})) == {"a": []}
 
 
 def test_a_rule_that_follows_another_has_its_sample_and_result(tmp_path: Path) -> None:

@@ -119,6 +119,7 @@ def test_a_missing_key_or_match_is_an_error(source: str, message: str) -> None:
         ("{{ eventTime | date(days=data.runTags.until * 10) }}", "days is a number such as -1, not 17640000000"),
         ("{{ eventTime | date(days=data.runTags.until / 10) }}", "out of range: years are 1 to 9999"),
         ("{{ 1e300 | date }}", "not 1e"),
+        ("{% set name = 'regex_search' %}{{ ['a'] | map(name, 5) | list }}", "a pattern is a text, not 5"),
     ],
 )
 def test_an_invalid_value_of_an_event_is_an_error(source: str, message: str) -> None:
