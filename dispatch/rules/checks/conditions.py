@@ -35,7 +35,12 @@ class _Located:
     """A condition with its node."""
 
     condition: Condition
-    node: Node
+    node: Scalar
+
+    @property
+    def key(self) -> str:
+        """Its key for messages about several conditions: as the file writes it, since it may come from a setting."""
+        return self.node.written.split()[0] if self.node.settings else self.condition.key
 
 
 def check_conditions(when: Node | None, scope: Scope, file: RuleFile) -> Scope:
@@ -139,15 +144,17 @@ class _Checker:
 
     def _contradicts(self, together: Sequence[_Located], own: Sequence[_Located]) -> bool:
         """Report the conditions that cannot hold together, at the last of them; True if there are some."""
+        new = set(map(id, own))  # conditions around them have been compared with each other already
         by_key: defaultdict[str, list[_Located]] = defaultdict(list)
         for located in together:
             by_key[located.condition.key.casefold()].append(located)
         for same in by_key.values():
-            if not any(each in own for each in same):
+            if new.isdisjoint(map(id, same)):
                 continue
             if pair := self._contradiction([each.condition for each in same]):
-                last = [each for each in same if each.condition in pair][-1]
-                texts = joined(dict.fromkeys(shown(each.text) for each in pair))
+                found = [each for each in same if each.condition in pair]
+                last = found[-1]
+                texts = joined(dict.fromkeys(shown(each.node.written) for each in found))
                 message = f"{texts} cannot hold together" if len(pair) > 1 else f"{texts} can never hold"
                 self.file.error(
                     last.node, message, "Put them under any, to act if one of them holds." * (len(pair) > 1)
@@ -168,13 +175,13 @@ class _Checker:
 
     def _excludes_all_types(self, together: Sequence[_Located], own: Sequence[_Located]) -> bool:
         needed = {each.condition.key: each for each in together if not each.condition.matches({})}
-        if not any(each in own for each in needed.values()):
+        if set(map(id, own)).isdisjoint(map(id, needed.values())):
             return False
         types = set(self.scope.roots)
         for located in needed.values():
             types &= _find(located.condition.key, self.scope).keys()
             if not types:
-                keys = joined(needed)
+                keys = joined(dict.fromkeys(each.key for each in needed.values()))
                 self.file.error(located.node, f"no event has all of {keys}, so the conditions never hold together")
                 return True
         return False

@@ -1,8 +1,8 @@
 """`Scope`: the keys that the events of one rule have, and the words for keys that they lack."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from dispatch.filters.condition import Condition
 from dispatch.filters.keys import synonyms_of
@@ -98,8 +98,8 @@ class Scope:
             return names[0] if names else "no event"
         return f"neither {', '.join(names[:-1])} nor {names[-1]}" if len(names) < 4 else "no event type of this rule"
 
-    def lacks(self, path: Path) -> tuple[str, str]:
-        """The error about a key that no event of the scope has: the message, and a hint."""
+    def lacks(self, path: Path) -> tuple[str, str | Callable[[], str]]:
+        """The error about a key that no event of the scope has: the message, and a hint or what finds it."""
         names, key = [str(part) for part in path], written(path)
         first = names[0].casefold()
         if first == "result" and not self.follows:
@@ -114,14 +114,14 @@ class Scope:
             message = f"{joined(self.roots)} never {verb} drift, so there is no {key}"
             return message, f"Write on: {DRIFT_DETECTED}, or one of the types that report drift: {joined(reporting)}."
         if [name.casefold() for name in names[:2]] == ["workspace", "labels"] and len(names) == 3:
-            return f"no workspace of this rule has a label {shown(names[2])}", self.hint(path)
+            return f"no workspace of this rule has a label {shown(names[2])}", partial(self.hint, path)
         named = [count for count in range(1, len(path)) if isinstance(path[count], str)]
         whole = next((count for count in named if (found := self.find(path[:count])) and _has_no_keys(found)), 0)
         if whole:
             types = dict.fromkeys(known.type.value for known in self.find(path[:whole]).values())
             return f"there is no {key}: {written(path[:whole])} is {' or '.join(types)}", ""
         negated = "has a key" if self.subject.startswith(("neither", "no ")) else "has no key"
-        return f"{self.subject} {negated} {key}", self.hint(path)
+        return f"{self.subject} {negated} {key}", partial(self.hint, path)
 
     def hint(self, path: Path) -> str:
         """What to write in place of a key that no event of the scope has."""

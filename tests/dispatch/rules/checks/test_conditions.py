@@ -218,8 +218,29 @@ def test_values_of_labels_that_come_from_settings_are_not_shown(tmp_path: Path) 
     assert "planted" not in "".join(found_errors)
 
 
+def test_messages_about_several_conditions_show_them_as_they_are_written(tmp_path: Path) -> None:
+    """A condition may come from a setting, whose value must not be shown at another condition either."""
+    settings = {**SETTINGS, "RULES_A": "data.runTags.a StringIn planted-value", "RULES_K": "data.modelName IsNotNull"}
+    together = rule(when='["${RULES_A}", data.runTags.a StringIn b]')
+    types = rule(name="b", on="[ModelRegistered, RunCompleted]", when='["${RULES_K}", data.runId StringIn b]')
+    assert errors(loaded(tmp_path, settings, churn=rules(together, types))) == [
+        "5:26: '${RULES_A}' and 'data.runTags.a StringIn b' cannot hold together. "
+        "Put them under any, to act if one of them holds.",
+        "9:26: no event has all of ${RULES_K} and data.runId, so the conditions never hold together",
+    ]
+
+
+def test_hints_of_many_unknown_keys_take_no_time(tmp_path: Path) -> None:
+    """They are looked for where they are shown: for the first errors of a file."""
+    many = ", ".join(f"data.runIdd{n} IsNotNull" for n in range(3_000))
+    found_errors = errors(loaded(tmp_path, churn=rules(rule(when=f"[{many}]"))))
+    assert len(found_errors) == 101
+    assert found_errors[0].endswith("Did you mean data.runId?")
+
+
 def test_conditions_of_a_hostile_file_are_checked_in_linear_time(tmp_path: Path) -> None:
-    """Thousands of conditions on one key, and thousands of alternatives, are not compared with each other."""
-    many = ", ".join(f"data.runTags.a StringNotIn x{n}" for n in range(3_000))
-    loaded_rules = loaded(tmp_path, churn=rules(rule(when=f"[{many}, {{ any: [{many}] }}]")))
+    """Thousands of conditions, on one key or on many, and of alternatives, are not compared with each other."""
+    one = ", ".join(f"data.runTags.a StringNotIn x{n}" for n in range(2_000))
+    many = ", ".join(f"data.runTags.a{n} StringIn x" for n in range(2_000))
+    loaded_rules = loaded(tmp_path, churn=rules(rule(when=f"[{one}, {many}, {{ any: [{one}] }}]")))
     assert (errors(loaded_rules), warnings(loaded_rules)) == ([], [])
