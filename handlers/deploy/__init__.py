@@ -1,6 +1,8 @@
 """``do: deploy``: roll a registered model out behind an endpoint, step by step, or roll it back.
 
-handler.py        the settings of a rule, and the handler itself
+handler.py        the handler itself
+settings.py       the settings of a rule
+files/            the CLI's YAML files that a rule names
 steps.py          takes the step that is due; the order of all steps
 plan.py           what one roll-out has to do
 state.py          what a roll-out keeps between calls

@@ -7,6 +7,7 @@
     batch_invocations.py  starts jobs behind batch endpoints
     batch_jobs.py         lists the jobs of a batch endpoint
     jobs.py               starts, reads and cancels jobs
+    assets.py             references to versions of assets, and what `latest` stands for
     components.py         registered components
     run_history.py        why a job failed
     data_plane.py         requests to Azure ML's own services, which Resource Manager does not serve
