@@ -97,12 +97,16 @@ def _introduce(running: Running) -> None:
     console.print()
     console.print("Functions:")
     console.print()
+    urls = {route.function.name: f"{base}/{route.path}" for route in running.routes}
     for function in running.host.functions.values():
         if function.name in running.disabled:
             console.print(f"    {function.name}: disabled", "faint")
         elif function.kind == "eventgridtrigger":
             url = f"{base}/runtime/webhooks/eventgrid?functionName={function.name}"
             console.print(f"    {function.name}: {url}", indent=8)
+        elif function.name in urls:
+            methods = ",".join(str(method).upper() for method in function.trigger.get("methods") or ())
+            console.print(f"    {function.name}: {f'[{methods}] ' if methods else ''}{urls[function.name]}", indent=8)
         else:
             console.print(f"    {function.name}: {function.trigger['type']}")
     console.print()

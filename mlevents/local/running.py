@@ -21,6 +21,7 @@ from mlevents.local.host.host_json import HostJson
 from mlevents.local.options import Options
 from mlevents.local.services import Services
 from mlevents.local.triggers.http import WebApp
+from mlevents.local.triggers.routes import Route, routes
 from mlevents.local.triggers.triggers import Triggers
 
 PORT = 7071
@@ -37,6 +38,7 @@ class Running:
         self.host = Host(options.app_dir, console)
         self.environment: dict[str, str] = {}
         self.disabled: frozenset[str] = frozenset()
+        self.routes: list[Route] = []  # of HTTP functions
         self.port = 0
         self._stack = AsyncExitStack()
         self.services = Services(options, console, self._stack)
@@ -96,6 +98,9 @@ class Running:
         self.disabled = frozenset(name for name in self.host.functions if is_disabled(name, self.environment))
         triggers = Triggers(self.host, self.environment, self.disabled, self.console)
         triggers.create(host_json.queues, options.invisible)
+        self.routes, problems = routes(self.host.functions.values(), host_json.route_prefix)
+        for problem in problems:
+            self.console.problem(problem)
         await self._serve(listener, triggers)
         triggers.start()
         await self.services.connect_azure(self.port, self.host.functions.keys() - self.disabled)
@@ -108,7 +113,7 @@ class Running:
 
     async def _serve(self, listener: socket.socket, triggers: Triggers) -> None:
         """Serve the URLs. Stopping goes in reverse: requests, then triggers and the worker, then calls that wait."""
-        app = WebApp(self.host, self.console, self.disabled)
+        app = WebApp(self.host, self.console, self.disabled, self.routes)
         runner = app.runner(self.options.grace)
         await runner.setup()
         self._stack.push_async_callback(app.stop)

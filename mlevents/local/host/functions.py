@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 
-Data: TypeAlias = dict[str, str]  # a value for a function: its kind ("json" or "string") and its text
+Data: TypeAlias = dict[str, Any]  # a value: its kind ("json", "string", "bytes" in Base64, "http"), and the value
 
 
 class AppBroken(Exception):  # noqa: N818 - the app is broken, not the tool

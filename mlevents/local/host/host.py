@@ -14,6 +14,7 @@ from typing import Any
 
 from mlevents.console import Console
 from mlevents.local.host.functions import AppBroken, CallFailed, Function, WorkerDied
+from mlevents.local.host.http_values import Response, unpacked
 from mlevents.local.host.payloads import Payload
 from mlevents.local.host.worker_process import WorkerProcess
 
@@ -57,19 +58,20 @@ class Host:
         """The process id of the worker that takes calls now; None while there is none."""
         return self._ready.result().pid if self._ready.done() else None
 
-    async def call(self, function: Function, payload: Payload) -> None:
-        """Call a function and wait for its end. Prints an error and raises CallFailed."""
+    async def call(self, function: Function, payload: Payload) -> Response:
+        """Call a function, and return its response. Prints an error and raises CallFailed."""
         started = time.monotonic()
         try:
-            await self._call(function, payload)
+            returned = await self._call(function, payload)
         except CallFailed as error:
             stack = error.stack if self._console.verbose or not str(error).startswith(_CLEAR) else ""
             self._console.problem(f"{function.name} failed: {error}", stack)
             raise
         if self._console.verbose:
             self._console.event("called", f"{function.name}  ({(time.monotonic() - started) * 1000:.0f} ms)", "faint")
+        return unpacked(returned)
 
-    async def _call(self, function: Function, payload: Payload) -> None:
+    async def _call(self, function: Function, payload: Payload) -> Any:
         either: set[asyncio.Future[Any]] = {self._ready, self.failed}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if self.failed.done():
@@ -77,7 +79,7 @@ class Host:
         worker = self._ready.result()
         try:
             async with asyncio.timeout(self._timeout.total_seconds() if self._timeout else None):
-                await worker.call(function, payload.data, payload.metadata)
+                return await worker.call(function, payload.data, payload.metadata)
         except TimeoutError:
             worker.kill()
             await asyncio.shield(worker.died)

@@ -1,4 +1,4 @@
-"""The settings of host.json that the local host uses: functionTimeout and extensions.queues.
+"""The settings of host.json that the local host uses: functionTimeout, extensions.queues and extensions.http.
 
 As in the real host, an app setting ``AzureFunctionsJobHost__extensions__queues__batchSize`` overrides the file.
 Defaults: Azure/azure-sdk-for-net, QueuesOptions.cs; Azure/azure-functions-host, ScriptJobHostOptionsSetup.cs.
@@ -36,6 +36,7 @@ class HostJson:
 
     function_timeout: timedelta | None = timedelta(minutes=30)  # None: no limit
     queues: QueueOptions = QueueOptions()
+    route_prefix: str = "api"  # extensions.http.routePrefix, of HTTP functions
 
     @classmethod
     def load(cls, app_dir: Path, environment: Mapping[str, str]) -> Self:
@@ -67,7 +68,7 @@ class HostJson:
         )
         if queues.max_polling_interval < timedelta(milliseconds=100):
             raise BadFile(f"{values.where('maxPollingInterval')} is less than 100 ms")
-        return cls(values.timeout(), queues)
+        return cls(values.timeout(), queues, values.values.get("extensions:http:routeprefix", "api").strip("/"))
 
 
 def time_span(text: str) -> timedelta:

@@ -5,6 +5,7 @@ are those of the extensions: QueueTriggerBinding.cs, TimerInfo.cs, EventGridExte
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
@@ -20,6 +21,17 @@ class Payload(NamedTuple):
 
     data: Data
     metadata: Mapping[str, Data]
+
+
+class HttpRequest(NamedTuple):
+    """A request for an HTTP function. Repeated headers and values of the query are joined by commas."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    params: Mapping[str, str]  # of the route
+    body: bytes
 
 
 class Message(Protocol):
@@ -58,6 +70,17 @@ def timer(*, last: datetime | None, next: datetime, past_due: bool = False) -> P
     status = {"Last": (last or datetime.min).isoformat(), "Next": next.isoformat()}
     status["LastUpdated"] = status["Last"]
     return Payload(_json({"Schedule": {"AdjustForDST": True}, "ScheduleStatus": status, "IsPastDue": past_due}), {})
+
+
+def http_request(request: HttpRequest) -> Payload:
+    """An HTTP request, without an empty body and empty values of the query; names of headers are in lower case.
+
+    Microsoft's Python worker takes bodies as bytes (GrpcMessageConversionExtensions.cs, ToRpcHttp).
+    """
+    body = b64encode(request.body).decode() if request.body else None
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    query = {name: value for name, value in request.query.items() if value}
+    return Payload({"http": request._asdict() | {"headers": headers, "query": query, "body": body}}, {})
 
 
 def manual(function: Function, text: str) -> Payload:

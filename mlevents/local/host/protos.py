@@ -81,11 +81,42 @@ class RpcFunctionMetadata(Message):
 
 
 class RpcHttp(Message):
-    """An HTTP response."""
+    """An HTTP request or response."""
+
+
+class SameSite:
+    """When a browser sends a cookie with requests of other sites."""
+
+    Lax, Strict, ExplicitNone = "Lax", "Strict", "None"
+
+
+setattr(SameSite, "None", "")  # not set; `None` is a keyword of Python
 
 
 class RpcHttpCookie(Message):
     """A cookie of an HTTP response."""
+
+    SameSite = SameSite
+
+
+class NullableString(Message):
+    """A text that may be missing."""
+
+
+class NullableBool(Message):
+    """A truth value that may be missing."""
+
+
+class NullableDouble(Message):
+    """A number that may be missing."""
+
+
+class Timestamp(Message):
+    """Seconds since 1970, in UTC."""
+
+
+class NullableTimestamp(Message):
+    """A time that may be missing."""
 
 
 class RpcRetryOptions(Message):

@@ -18,7 +18,7 @@ from typing import Any
 
 import azure_functions_runtime as runtime  # type: ignore[import-untyped]  # Microsoft ships no types for it
 
-from mlevents.local.host import protos, wire
+from mlevents.local.host import http_values, protos, wire
 
 
 class HostLink:
@@ -121,7 +121,10 @@ def _description(function: Any) -> dict[str, Any]:
 
 async def _call(link: HostLink, call: dict[str, Any]) -> None:
     metadata = {name: protos.TypedData(**value) for name, value in call["metadata"].items()}
-    data = protos.ParameterBinding(name=call["parameter"], data=protos.TypedData(**call["data"]))
+    values = call["data"]
+    if "http" in values:
+        values = {"http": http_values.request_of(values["http"])}
+    data = protos.ParameterBinding(name=call["parameter"], data=protos.TypedData(**values))
     request = SimpleNamespace(
         invocation_id=call["id"],
         function_id=call["function"],
@@ -132,7 +135,8 @@ async def _call(link: HostLink, call: dict[str, Any]) -> None:
     )
     answer = await runtime.invocation_request(_request(invocation_request=request))
     succeeded = answer.result.status == protos.StatusResult.Success
-    link.send(done=call["id"], error=None if succeeded else _error(answer.result))
+    returned = http_values.packed(answer.return_value) if succeeded else None
+    link.send(done=call["id"], error=None if succeeded else _error(answer.result), returned=returned)
 
 
 def _request(**content: Any) -> SimpleNamespace:

@@ -41,7 +41,7 @@ class WorkerProcess:
         self.served = 0  # calls that ended, failed ones too
         self.died: asyncio.Future[str] = loop.create_future()
         self._indexed: asyncio.Future[dict[str, Any]] = loop.create_future()
-        self._calls: dict[str, asyncio.Future[None]] = {}
+        self._calls: dict[str, asyncio.Future[Any]] = {}
         self._process, (self._reader, self._writer) = process, link
         self._on_log, self._on_output = on_log, on_output
         self._watch = asyncio.create_task(self._live())
@@ -92,8 +92,8 @@ class WorkerProcess:
             match message:
                 case {"log": record}:
                     self._on_log(record)
-                case {"done": id, "error": error}:
-                    self._settle(id, error)
+                case {"done": id, "error": error, "returned": returned}:
+                    self._settle(id, error, returned)
                 case answer if not self._indexed.done():
                     self._indexed.set_result(answer)
 
@@ -102,12 +102,12 @@ class WorkerProcess:
         async for line in lines(self._process.stdout):
             self._on_output(line)
 
-    def _settle(self, id: str, error: Mapping[str, str] | None) -> None:
+    def _settle(self, id: str, error: Mapping[str, str] | None, returned: Any) -> None:
         self.served += 1
         if (call := self._calls.pop(id, None)) is None or call.done():
             return
         if error is None:
-            call.set_result(None)
+            call.set_result(returned)
         else:
             call.set_exception(CallFailed(error["message"], error["stack"]))
 
@@ -128,8 +128,11 @@ class WorkerProcess:
             raise AppBroken(f"the functions cannot be indexed: {broken['message']}", broken["stack"])
         return {found["name"]: Function.of(found) for found in answer["functions"]}
 
-    async def call(self, function: Function, data: Data, metadata: Mapping[str, Data]) -> None:
-        """Call a function and wait for its end. Raises CallFailed; WorkerDied if the process ends meanwhile."""
+    async def call(self, function: Function, data: Data, metadata: Mapping[str, Data]) -> Any:
+        """Call a function, and return its response, packed (`http_values`).
+
+        Raises CallFailed; WorkerDied if the process ends meanwhile.
+        """
         if self.died.done():
             raise WorkerDied(f"the worker process {self.died.result()}")
         id = str(uuid4())
@@ -137,7 +140,7 @@ class WorkerProcess:
         parameter = function.trigger["name"]
         call = {"id": id, "function": function.id, "parameter": parameter, "data": data, "metadata": dict(metadata)}
         self._writer.write(wire.pack({"call": call}))
-        await self._calls[id]
+        return await self._calls[id]
 
     def kill(self) -> None:
         """End the process and its children at once."""

@@ -1,4 +1,4 @@
-"""The URLs of `func start`: Event Grid's webhook, calls of single functions, and the host's status.
+"""The URLs of `func start`: Event Grid's webhook, HTTP functions, calls of single functions, and the host's status.
 
 The webhook answers as Microsoft.Azure.WebJobs.Extensions.EventGrid 3.4 does (Azure/azure-sdk-for-net,
 EventGridExtensionConfigProvider.cs, HttpRequestProcessor.cs), without keys, as under Core Tools. Python reads
@@ -12,7 +12,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,6 +24,8 @@ from mlevents.local.host.functions import CallFailed, Function
 from mlevents.local.host.host import Host
 from mlevents.local.host.payloads import Payload
 from mlevents.local.triggers.guard import local_requests_only
+from mlevents.local.triggers.http_functions import HttpFunctions
+from mlevents.local.triggers.routes import Route
 
 LARGEST = 100 * 2**20  # bytes of a request: the real host's default
 _ORIGINS = {  # allowed in the CloudEvents handshake; any other is answered with the first
@@ -52,8 +54,11 @@ class _RequestErrors(logging.Handler):
 class WebApp:
     """Serves the functions of one host."""
 
-    def __init__(self, host: Host, console: Console, disabled: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, host: Host, console: Console, disabled: frozenset[str] = frozenset(), routes: Sequence[Route] = ()
+    ) -> None:
         self._host, self._console, self._disabled = host, console, disabled
+        self._functions = HttpFunctions(host, routes, disabled)
         self._manual_calls: set[asyncio.Task[None]] = set()
 
     def application(self) -> web.Application:
@@ -66,6 +71,7 @@ class WebApp:
         app.router.add_post("/admin/functions/{name}", self._call_manually)
         app.router.add_get("/admin/host/status", self._status)
         app.router.add_get("/", self._home)
+        app.router.add_route("*", "/{path:.*}", self._functions.serve)
         return app
 
     def runner(self, grace: float) -> web.AppRunner:
@@ -130,7 +136,7 @@ class WebApp:
             raise TypeError(f"an event or a list of events was expected, not {type(body).__name__}")
         events = body if isinstance(body, list) else [body]
         if str(function.trigger.get("cardinality", "one")).lower() == "many":
-            calls = [self._host.call(function, payloads.event_grid(events))]
+            calls: list[Awaitable[object]] = [self._host.call(function, payloads.event_grid(events))]
         else:
             calls = [self._one(function, event) for event in events]
         for outcome in await asyncio.gather(*calls, return_exceptions=True):

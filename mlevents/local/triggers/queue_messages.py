@@ -44,7 +44,7 @@ class Handling:
     name: str
     service: QueueServiceClient
     options: QueueOptions
-    call: Callable[[Payload], Awaitable[None]]  # raises CallFailed
+    call: Callable[[Payload], Awaitable[object]]  # raises CallFailed
     console: Console
     invisible: timedelta = INVISIBLE
     on_poison: Callable[[str], None] = lambda name: None  # called with the name of a poison queue that got a message

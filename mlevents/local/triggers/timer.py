@@ -52,7 +52,7 @@ class TimerTrigger:
     def __init__(
         self,
         expression: str,
-        call: Callable[[Payload], Awaitable[None]],
+        call: Callable[[Payload], Awaitable[object]],
         *,
         run_on_startup: bool = False,
         now: Callable[[], datetime] = datetime.now,

@@ -52,7 +52,7 @@ class Triggers:
                     self._queues.append(self._queue(function, options, invisible))
                 case "timertrigger" if not is_disabled:
                     self._timers.append(self._timer(function))
-                case "queuetrigger" | "timertrigger" | "eventgridtrigger":
+                case "queuetrigger" | "timertrigger" | "eventgridtrigger" | "httptrigger":
                     pass
                 case _:
                     raise ValueError(f"{function.trigger['type']} functions are not served")
@@ -76,7 +76,7 @@ class Triggers:
             expression, self._call(function), run_on_startup=function.trigger.get("runOnStartup") is True
         )
 
-    def _call(self, function: Function) -> Callable[[Payload], Awaitable[None]]:
+    def _call(self, function: Function) -> Callable[[Payload], Awaitable[object]]:
         return partial(self._host.call, function)
 
     def _wake(self, name: str) -> None:

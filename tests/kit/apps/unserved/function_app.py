@@ -5,10 +5,9 @@ import azure.functions as func
 app = func.FunctionApp()
 
 
-@app.route(route="hello")
-def hello(req: func.HttpRequest) -> func.HttpResponse:
-    """An HTTP function."""
-    return func.HttpResponse("hello")
+@app.blob_trigger(arg_name="blob", path="files/{name}", connection="AzureWebJobsStorage")
+def copied(blob: func.InputStream) -> None:
+    """A function with a trigger that is not served."""
 
 
 @app.queue_trigger(arg_name="message", queue_name="%NOWHERE%", connection="AzureWebJobsStorage")

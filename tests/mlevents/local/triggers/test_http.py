@@ -250,14 +250,14 @@ def test_functions_that_are_not_served_are_reported(run: Any, tmp_path: Path) ->
     """The others run."""
     local = run("unserved")
     printed = "\n".join(local.lines)
-    assert "hello is not triggered: httpTrigger functions are not served" in printed
+    assert "copied is not triggered: blobTrigger functions are not served" in printed
     assert "missing_setting is not triggered: the app setting NOWHERE, which '%NOWHERE%' names, is not set" in printed
     assert "invalid_name is not triggered: 'not_a_queue' is not a queue's name" in printed
     assert "invalid_schedule is not triggered: 'every now and then' is not a schedule" in printed
     assert "output_binding: the binding copy (queue) is not served" in printed
-    url = f"{local.url}/admin/functions/hello"
+    url = f"{local.url}/admin/functions/copied"
     assert requests.post(url, json={"input": ""}, timeout=30).status_code == 202
-    local.wait(lambda: any("hello was not called" in line for line in local.lines))
+    local.wait(lambda: any("copied was not called" in line for line in local.lines))
 
 
 class TestBrokenRequests:
