@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from dispatch.filters.keys import EventValues
 from dispatch.guards.base import Guard
@@ -11,7 +11,7 @@ from dispatch.inbox.actions import NewAction
 from dispatch.log import log_event
 from dispatch.rules.errors import RuleError
 from dispatch.rules.retry import Retry
-from dispatch.rules.when import ALWAYS, AllOf
+from dispatch.rules.when import ALWAYS, AllOf, Test
 from dispatch.rules.workspaces import Workspace, Workspaces
 from dispatch.rules.workspaces_file import Alerts
 from handlers.base import Handler, Result
@@ -61,6 +61,15 @@ class Rule:
         if self.handler.starts_runs and origin.depth >= self.max_depth:
             return f"the event comes from a chain of {origin.depth} starts, and max_depth is {self.max_depth}"
         return ""
+
+    def obstacle(self, workspace: str | None, values: EventValues) -> Test | Literal["in"] | None:
+        """Why its `in` and `when` do not match: "in", or the first test of `when` that is false; None if they match.
+
+        `workspace` is the name of the event's workspace, and `values` are those of the event.
+        """
+        if self.workspaces is not None and workspace not in self.workspaces:
+            return "in"
+        return self.when.first_false(values)
 
     def is_for(self, workspace: Workspace | None) -> bool:
         """Is the workspace one of those that its `in` chooses?"""
@@ -157,9 +166,7 @@ def _index(pairs: Iterable[tuple[K, Rule]]) -> dict[K, tuple[Rule, ...]]:
 def _matching(rules: Iterable[Rule], context: Context) -> list[Rule]:
     """The rules whose `in` and `when` match, without those that the event's lineage stops."""
     workspace, values = context.workspace["name"] if context.workspace else None, EventValues(context)
-    matching = [
-        rule for rule in rules if (rule.workspaces is None or workspace in rule.workspaces) and rule.when.holds(values)
-    ]
+    matching = [rule for rule in rules if rule.obstacle(workspace, values) is None]
     origin = lineage_of(context.event) if matching else None
     if origin is None:
         return matching

@@ -27,10 +27,14 @@ class AllOf:
 
     def holds(self, values: EventValues) -> bool:
         """Is it true for the event with these values?"""
-        for test in self.tests:  # noqa: SIM110 - all() of a generator takes twice as long, for every rule and event
+        return self.first_false(values) is None
+
+    def first_false(self, values: EventValues) -> "Test | None":
+        """The first test that is false for the event with these values; None if all are true."""
+        for test in self.tests:
             if not test.holds(values):
-                return False
-        return True
+                return test
+        return None
 
     def matches(self, context: Context) -> bool:
         """Is it true for this event?"""

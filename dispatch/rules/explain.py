@@ -1,0 +1,110 @@
+"""Explain why each rule acts on an event or does not: its verdict has the first thing that keeps it from matching.
+
+`Rules.matching` and `Rules.following` decide by the same three methods of `Rule`: `takes`, `obstacle` and `stopped`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from dispatch.filters.condition import Condition
+from dispatch.filters.keys import EventValues, slot
+from dispatch.filters.operators import MISSING
+from dispatch.rules.rule import Rule, Rules
+from dispatch.rules.when import AllOf, AnyOf, Test
+from handlers.base import Result
+from handlers.lineage import lineage_of
+from schemas.context import Context
+from schemas.errors import shown
+
+Key: TypeAlias = Literal["", "workspace", "on", "in", "when", "after", "lineage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a rule matches. `key` is the part of the rule that keeps it from matching, and empty if it matches."""
+
+    rule: str
+    source: str  # the rule's file and line: "rules/churn.yaml:12"
+    key: Key = ""
+    reason: str = ""
+
+    @property
+    def matches(self) -> bool:
+        """Does the rule match?"""
+        return not self.key
+
+
+def explain(rules: Rules, context: Context, ends: Sequence[Result] = ()) -> list[Verdict]:
+    """The verdict of every rule in force, in the order of their files. `ends` are the ends of the event's actions."""
+    return [_verdict(rule, rules, context, ends) for rule in rules.by_name.values()]
+
+
+def _verdict(rule: Rule, rules: Rules, context: Context, ends: Sequence[Result]) -> Verdict:
+    key, reason = _after(rule, context, ends) if rule.after else _on(rule, rules, context)
+    return Verdict(rule.name, rule.source, key, reason)
+
+
+def _on(rule: Rule, rules: Rules, context: Context) -> tuple[Key, str]:
+    event = context.event
+    if not rules.knows_workspaces:
+        return "workspace", "workspaces.yaml is invalid, so no rule matches"
+    if context.workspace is None:
+        return "workspace", f"workspaces.yaml does not list {event.topic}"
+    if not rule.takes(event):
+        return "on", f"the event is {type(event).__name__}, and the rule acts on {_listed(rule.on)}"
+    return _selected(rule, context)
+
+
+def _after(rule: Rule, context: Context, ends: Sequence[Result]) -> tuple[Key, str]:
+    """The verdict on a rule that follows others: it acts once per event, after the first end that it matches."""
+    followed = [end for end in ends if end.rule in rule.after]
+    found: tuple[Key, str] = ("after", f"no action of {_listed(rule.after, 'or')} has ended for this event")
+    for end in followed:
+        if rule.outcome not in (end.status, "any"):
+            found = "after", f"{end.rule} {_ended(end.status)}, and the rule follows it if it {_ended(rule.outcome)}"
+            continue
+        found = _selected(rule, context.with_result(end.view()))
+        if not found[0]:
+            break
+    return found
+
+
+def _selected(rule: Rule, context: Context) -> tuple[Key, str]:
+    workspace, values = context.workspace["name"] if context.workspace else None, EventValues(context)
+    obstacle = rule.obstacle(workspace, values)
+    if obstacle == "in":
+        names = _listed(rule.workspaces or ())
+        return "in", f"the event is from {workspace or 'another workspace'}, and the rule is for {names}"
+    if obstacle is not None:
+        return "when", _false(obstacle, values)
+    origin = lineage_of(context.event)
+    stopped = rule.stopped(origin) if origin else ""
+    return ("lineage", stopped) if stopped else ("", "")
+
+
+def _false(test: Test, values: EventValues) -> str:
+    """What a false test asks for, and the values that the event has."""
+    match test:
+        case Condition():
+            return f"{test} is false: {test.key} is {_found(test, values)}"
+        case AnyOf(tests):
+            each = "; ".join(_false(one, values) for one in tests)
+            return f"none of {len(tests)} alternatives is true: {each}"
+        case AllOf():
+            first = test.first_false(values)
+            return _false(first, values) if first else "it is true"
+
+
+def _found(condition: Condition, values: EventValues) -> str:
+    found = values[slot(condition.key, None)]
+    return "not in the event" if found is MISSING else shown(found)
+
+
+def _listed(names: Iterable[str], last: str = "and") -> str:
+    *others, final = sorted(names) or [""]
+    return f"{', '.join(others)} {last} {final}" if others else final
+
+
+def _ended(status: str) -> str:
+    return {"skipped": "is skipped", "any": "ends in any way", "succeeded": "succeeds", "failed": "fails"}[status]
