@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Protocol, TypeAlias, TypeVar
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ from dispatch.inbox.errors import Conflict, sdk_errors_translated
 
 _OWN_COLUMNS = ("PartitionKey", "RowKey", "commit")
 MAX_OPERATIONS = 100  # of a transaction
+MAX_ROWS = 1_000  # of one response to a query
 
 _RETRIED = frozenset({"POST"})
 # Raised by the SDK for a response that is incomplete or from another service; OSError includes requests' own errors.
@@ -45,8 +47,8 @@ class Row:
 class Table(Protocol):
     """One Azure Table."""
 
-    def read(self, partition: str, first: str, last: str) -> list[Row]:
-        """The rows with ``first <= key < last``, ordered by key. Raises Unavailable."""
+    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
+        """The rows with ``first <= key < last``, ordered by key; with a limit, the first ones. Raises Unavailable."""
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         """Write and delete up to 100 rows in one transaction; returns the etags of the rows written.
@@ -73,12 +75,12 @@ class AzureTable:
     def __init__(self, client: TableClient) -> None:
         self._client = client
 
-    def read(self, partition: str, first: str, last: str) -> list[Row]:
-        """See `Table.read`. Makes one request per 1,000 rows."""
+    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
+        """See `Table.read`. Makes one request per 1,000 rows, and more if the service returns less at once."""
         where = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last"
         names = {"partition": partition, "first": first, "last": last}
         with sdk_errors_translated((Exception,)):
-            entities = _creating(self._client.create_table, lambda: self._entities(where, names))
+            entities = _creating(self._client.create_table, lambda: self._entities(where, names, limit))
         return [
             Row(e["RowKey"], {k: v for k, v in e.items() if k not in _OWN_COLUMNS}, str(e.metadata["etag"]))
             for e in entities
@@ -127,8 +129,9 @@ class AzureTable:
             etags.append(str(found[0].metadata["etag"]))
         return etags
 
-    def _entities(self, where: str, names: Mapping[str, str]) -> list[TableEntity]:
-        return list(self._client.query_entities(where, parameters=dict(names)))
+    def _entities(self, where: str, names: Mapping[str, str], limit: int | None = None) -> list[TableEntity]:
+        found = self._client.query_entities(where, parameters=dict(names), results_per_page=limit and min(limit, MAX_ROWS))
+        return list(islice(found, limit))
 
 
 class AzureQueue:

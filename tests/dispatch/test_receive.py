@@ -286,8 +286,8 @@ class Refusing:
     table: Any
     error: Exception
 
-    def read(self, *args: str) -> list[Row]:
-        return self.table.read(*args)  # type: ignore[no-any-return]
+    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
+        return self.table.read(partition, first, last, limit)  # type: ignore[no-any-return]
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         if partition != "days" and not rows[0].key.startswith("x|"):

@@ -240,8 +240,8 @@ class Faulty:
     errors: list[Exception]
     applies: bool = False  # the commit takes effect all the same: only its response is lost
 
-    def read(self, partition: str, first: str, last: str) -> list[Row]:
-        return self.table.read(partition, first, last)
+    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
+        return self.table.read(partition, first, last, limit)
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         if self.errors and any(self.hits(row) for row in rows):

@@ -40,9 +40,9 @@ class Refusing:
         if self.refuses(self.calls):
             raise Unavailable("busy")
 
-    def read(self, partition: str, first: str, last: str) -> list[Row]:
+    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
         self._may_fail()
-        return self.world.table.read(partition, first, last)
+        return self.world.table.read(partition, first, last, limit)
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         self._may_fail()

@@ -138,8 +138,8 @@ class FaultyStorage:
     inner: Table
     queue: Queue
 
-    def read(self, partition: str, first: str, last: str) -> list[Row]:
-        return self.faults.call("read", lambda: self.inner.read(partition, first, last))
+    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
+        return self.faults.call("read", lambda: self.inner.read(partition, first, last, limit))
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         commit = partial(self.inner.commit, partition, *rows, delete=delete)

@@ -44,10 +44,10 @@ class StaleReads:
         self._as_of, self._rng, self._most = table, rng, most
         self.stale = 0
 
-    def read(self, partition: str, first: str, last: str) -> list[Row]:
+    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
         age = self._rng.randint(0, self._most) if self._rng.random() < 0.5 else 0
-        rows = self._as_of.as_of(self._as_of.commits - age, partition, first, last)
-        self.stale += rows != self._table.read(partition, first, last)
+        rows = self._as_of.as_of(self._as_of.commits - age, partition, first, last)[:limit]
+        self.stale += rows != self._table.read(partition, first, last, limit)
         return rows
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:

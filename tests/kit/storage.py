@@ -42,9 +42,9 @@ class MemoryTable:
         self._keys: defaultdict[str, list[str]] = defaultdict(list)
         self._etags: Iterator[int] = count(1)
 
-    def read(self, partition: str, first: str, last: str) -> list[Row]:
+    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
         keys, rows = self._keys[partition], self._partitions[partition]
-        return [rows[key] for key in keys[bisect_left(keys, first) : bisect_left(keys, last)]]
+        return [rows[key] for key in keys[bisect_left(keys, first) : bisect_left(keys, last)][:limit]]
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         stored, keys = self._partitions[partition], self._keys[partition]
@@ -80,8 +80,8 @@ class AzureLimits:
 
     table: Table
 
-    def read(self, partition: str, first: str, last: str) -> list[Row]:
-        return self.table.read(partition, first, last)
+    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
+        return self.table.read(partition, first, last, limit)
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         keys = [partition, *(row.key for row in rows), *map(key_of, delete)]
@@ -155,9 +155,9 @@ class CountedCalls:
     queue: Queue
     calls: list[str] = field(default_factory=list)
 
-    def read(self, partition: str, first: str, last: str) -> list[Row]:
+    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
         self.calls.append("read")
-        return self.table.read(partition, first, last)
+        return self.table.read(partition, first, last, limit)
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         self.calls.append("commit")

@@ -64,8 +64,8 @@ class RemoteStorage:
     queue: Queue
     committed: Callable[[str], None] = field(default=lambda partition: None)  # called when a commit was applied
 
-    def read(self, partition: str, first: str, last: str) -> list[Row]:
-        return self.network.call_table(lambda: self.table.read(partition, first, last))
+    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
+        return self.network.call_table(lambda: self.table.read(partition, first, last, limit))
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         def apply() -> list[str]:

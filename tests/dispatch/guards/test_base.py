@@ -33,11 +33,11 @@ class Unreachable:
     status: int
     times: int
 
-    def read(self, partition: str, first: str, last: str) -> list[Row]:
+    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
         if partition == "notes" and self.times:
             self.times -= 1
             raise Unavailable("storage is busy", self.status)
-        return self.inner.read(partition, first, last)
+        return self.inner.read(partition, first, last, limit)
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         return self.inner.commit(partition, *rows, delete=delete)

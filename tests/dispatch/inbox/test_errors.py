@@ -266,8 +266,8 @@ class EventsElsewhere:
     table: Table
     events: Table
 
-    def read(self, partition: str, first: str, last: str) -> list[Row]:
-        return self.table.read(partition, first, last)
+    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
+        return self.table.read(partition, first, last, limit)
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         here = partition == "days" or rows[0].key.startswith("x|")

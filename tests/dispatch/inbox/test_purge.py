@@ -244,9 +244,9 @@ class Slow:
     clock: Clock
     seconds: float
 
-    def read(self, partition: str, first: str, last: str) -> list[Row]:
+    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
         self.clock.forward(seconds=self.seconds)
-        return self.inner.read(partition, first, last)
+        return self.inner.read(partition, first, last, limit)
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         self.clock.forward(seconds=self.seconds)
@@ -323,8 +323,8 @@ def test_replay_during_a_purge_keeps_what_it_opens(tmp_path: Path) -> None:
     [row] = [row for row in world.table.read(DAY, "0", "x") if "|" in row.key]
     read = world.table.read
 
-    def and_changed(partition: str, first: str, last: str) -> list[Row]:
-        found = read(partition, first, last)
+    def and_changed(partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
+        found = read(partition, first, last, limit)
         if any(each.key == row.key for each in found):
             world.table.commit(DAY, row)
         return found

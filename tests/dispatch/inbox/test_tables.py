@@ -43,6 +43,14 @@ def test_row_is_created_once(table: Table) -> None:
     assert [row.values for row in table.read("p", "a", "b")] == [{"n": 1}]
 
 
+def test_read_with_a_limit_returns_the_first_rows(table: Table) -> None:
+    """Over the pages of a response, too."""
+    table.commit("p", *(Row(f"{n:02d}", {}) for n in range(90)))
+    assert [row.key for row in table.read("p", "10", "~", 2)] == ["10", "11"]
+    assert len(table.read("p", "", "~", 200)) == 90
+    assert table.read("p", "", "~", 1) == table.read("p", "", "~")[:1]
+
+
 def test_update_needs_the_current_etag(table: Table) -> None:
     [first] = table.commit("p", Row("a", {"n": 1}))
     [second] = table.commit("p", Row("a", {"n": 2}, first))

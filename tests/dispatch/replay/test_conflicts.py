@@ -228,8 +228,8 @@ class TestConflicts:
         class Busy(AzureLimits):
             """Updates the row of the event after each read."""
 
-            def read(self, partition: str, first: str, last: str) -> list[Row]:
-                rows = super().read(partition, first, last)
+            def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
+                rows = super().read(partition, first, last, limit)
                 for row in rows:
                     if "|" not in row.key and partition == DAY:
                         table.commit(partition, row)
