@@ -130,8 +130,8 @@ class AzureTable:
         return etags
 
     def _entities(self, where: str, names: Mapping[str, str], limit: int | None = None) -> list[TableEntity]:
-        found = self._client.query_entities(where, parameters=dict(names), results_per_page=limit and min(limit, MAX_ROWS))
-        return list(islice(found, limit))
+        most = min(limit or MAX_ROWS, MAX_ROWS)
+        return list(islice(self._client.query_entities(where, parameters=dict(names), results_per_page=most), limit))
 
 
 class AzureQueue:
