@@ -13,7 +13,7 @@ from hashlib import sha256
 from dispatch.inbox.actions import MAX_ACTIONS, NewAction, opened
 from dispatch.inbox.backlog import Backlog, deferred_marker
 from dispatch.inbox.errors import Conflict
-from dispatch.inbox.history import History, StoredEvent
+from dispatch.inbox.history.records import History, StoredEvent
 from dispatch.inbox.keys import DAYS, ActionId, event_key, is_current
 from dispatch.inbox.leases import Leases
 from dispatch.inbox.messages import Message

@@ -14,7 +14,7 @@ from dispatch.alerts import for_failure
 from dispatch.app import App
 from dispatch.inbox.actions import NewAction
 from dispatch.inbox.errors import Conflict
-from dispatch.inbox.history import StoredEvent
+from dispatch.inbox.history.records import StoredEvent
 from dispatch.inbox.keys import UNDATED, ActionId
 from dispatch.inbox.leases import Dropped
 from dispatch.inbox.messages import Message

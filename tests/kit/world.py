@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from dispatch.act import act
 from dispatch.app import App
-from dispatch.inbox.history import DayHistory
+from dispatch.inbox.history.records import DayHistory
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.rows import ActionRecord
 from dispatch.receive import receive

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Self
 
 from dispatch.app import App
-from dispatch.inbox.history import DayHistory
+from dispatch.inbox.history.records import DayHistory
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.tables import Table
 from dispatch.rules import load

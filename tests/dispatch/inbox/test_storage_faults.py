@@ -23,7 +23,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from dispatch.act import act, rearm
 from dispatch.app import App
 from dispatch.inbox.errors import StorageError
-from dispatch.inbox.history import DayHistory
+from dispatch.inbox.history.records import DayHistory
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.storage_account import Storage
 from dispatch.inbox.tables import AzureQueue, AzureTable

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dispatch.inbox.history import StoredEvent
+from dispatch.inbox.history.records import StoredEvent
 from dispatch.replay.replay import Replayed, ReplayOptions, find, replay
 from schemas import RunStatusChanged
 from tests.kit.world import World, rules
