@@ -126,7 +126,7 @@ def _reject_for_defect(error: Exception, event: Event, raw: str, app: App) -> No
 
 def _reject(kind: RejectionKind, reason: str, raw: str, app: App, **keys: str) -> None:
     """Record a rejected event with its payload, log it, and alert people if there are several; once per payload."""
-    new = app.inbox.reject(Rejected(kind, reason, raw, app.now()))
+    new = app.inbox.reject(Rejected(kind, reason, raw, app.now()), **keys)
     log_event("event.rejected", logging.WARNING, kind=kind, reason=shorten(reason, 500), **keys)
     if new:
         alerts.rejected(kind, reason, app)

@@ -5,6 +5,7 @@
 * `alerts` reports refused rules files, rules with many failures, and actions that are retried without success.
 * An event that was received, or an action that ended, while a rules file was refused is matched against that file's
   rules once the file is valid. If the file is missing by then it is matched against all rules: they may have moved.
+* What was recorded since the last sweep is indexed (dispatch/inbox/history/index.py).
 * Once a day, rows older than the app's retention are deleted (dispatch/inbox/purge.py).
 
 The cost grows with the unfinished work, not with the history: a sweep visits `MAX_DAYS` days, the current ones and then
@@ -70,7 +71,8 @@ class _Sweep:
             digests.failed_actions(self.app)
         done = {name: self.done[name] for name in ("requeued", "decided", "purged")}
         refused = len(self.app.rules.refused)
-        log_event("sweep.done", **done, refused=refused, left=self.done["left"], errors=len(self.errors))
+        left, indexed, errors = self.done["left"], self.done["indexed"], len(self.errors)
+        log_event("sweep.done", **done, refused=refused, left=left, errors=errors, indexed=indexed)
         if self.errors:
             raise self.errors[0]
 
@@ -108,6 +110,9 @@ class _Sweep:
                 self.done["requeued"] += sent
                 if record and (failing := FailingAction.of(id, record)):
                     self.failing[id.rule].append(failing)
+        if unfinished.has_new:
+            with self.collected_errors():
+                self.done["indexed"] += app.inbox.index.add_new(day, lambda: app.now() < self.deadline)
 
     def has_valid_file(self, marker: Row) -> bool:
         """Is one of the files of a deferred match valid now? If not, the match costs no request."""

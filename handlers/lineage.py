@@ -68,7 +68,7 @@ def tags(rule: str, depth: int, event: str) -> dict[str, str]:
 def lineage_of(event: Event) -> Lineage | None:
     """The latest start in the chain that led to an event; None if no rule started its object."""
     groups = [group for group in (event.tags, event.properties) if group]
-    found = [Lineage(code.casefold(), int(depth)) for text in _names(event, groups) for depth, code, _ in parts(text)]
+    found = [Lineage(code.casefold(), int(depth)) for text in names_of_runs(event) for depth, code, _ in parts(text)]
     found += [lineage for group in groups if (lineage := _tagged(group))]
     return max(found, key=lambda lineage: lineage.depth, default=None)
 
@@ -78,9 +78,10 @@ def parts(text: str) -> list[tuple[str, str, str]]:
     return _NAME.findall(text)
 
 
-def _names(event: Event, groups: list[Tags]) -> Iterator[str]:
+def names_of_runs(event: Event) -> Iterator[str]:
+    """The names in the event that may be those of its run or of the runs that started it."""
     yield from event.chosen_names
-    for group in groups:
+    for group in filter(None, (event.tags, event.properties)):
         yield from (str(group[name]) for name in _PARENTS if name in group)
 
 

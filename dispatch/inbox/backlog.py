@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from dispatch.inbox.actions import NewAction, is_missing, opened, read_action
 from dispatch.inbox.errors import Conflict
+from dispatch.inbox.history.entry import FIRST as NEW
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.messages import Message
 from dispatch.inbox.rows import LONG_AGO, ActionRecord, EventRecord, clean, read_result
-from dispatch.inbox.tables import MAX_OPERATIONS, Queue, Row, Table
+from dispatch.inbox.tables import MAX_OPERATIONS, MAX_ROWS, Queue, Row, Table
 from dispatch.log import log_event
 from handlers.base import Result
 from schemas import Event
@@ -21,6 +22,7 @@ from schemas import Event
 FAILED = "!failed|"  # begins the keys of markers of failed actions
 
 _FAILED_TEXT = 200  # characters of each text in the marker of a failed action
+_AFTER_MARKERS = '"'  # the character after the one with which the keys of all markers begin
 _MAX_DOUBLINGS = 5  # of the grace of an action that is requeued again and again
 
 
@@ -49,6 +51,7 @@ class Markers(NamedTuple):
     open: list[ActionId]
     deferred: list[Row]
     failed: list[Row]
+    has_new: bool  # for the index
 
 
 def deferred_marker(key: str, files: Sequence[str], now: datetime) -> Row:
@@ -73,11 +76,17 @@ class Backlog:
         self._table = table
 
     def markers(self, day: str) -> Markers:
-        """The unfinished work of a day, with one range query, however long the history is."""
-        rows = self._table.read(day, "!", '"')
+        """The unfinished work of a day, however long its history is.
+
+        Makes one query, unless the markers of new rows fill its response: they come first.
+        """
+        rows = self._table.read(day, "!", _AFTER_MARKERS, MAX_ROWS)
+        has_new = any(row.key.startswith(NEW) for row in rows)
+        if len(rows) == MAX_ROWS:
+            rows = [*self._table.read(day, FAILED, f"{FAILED}~"), *self._table.read(day, "!open|", _AFTER_MARKERS)]
         open = [ActionId(day, *row.key.split("|", 2)[1:]) for row in rows if row.key.startswith("!open|")]
         deferred, failed = ([r for r in rows if r.key.startswith(prefix)] for prefix in ("!undecided|", FAILED))
-        return Markers(open, deferred, failed)
+        return Markers(open, deferred, failed, has_new)
 
     def failures(self, day: str, rule: str) -> list[Row]:
         """The markers of a rule's failed actions of a day that no alert reports yet."""

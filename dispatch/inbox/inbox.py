@@ -13,6 +13,8 @@ from hashlib import sha256
 from dispatch.inbox.actions import MAX_ACTIONS, NewAction, opened
 from dispatch.inbox.backlog import Backlog, deferred_marker
 from dispatch.inbox.errors import Conflict
+from dispatch.inbox.history.entry import Entry, event_entry
+from dispatch.inbox.history.index import Index
 from dispatch.inbox.history.records import History, StoredEvent
 from dispatch.inbox.keys import DAYS, ActionId, event_key, is_current
 from dispatch.inbox.leases import Leases
@@ -38,6 +40,7 @@ class Inbox:
         self.leases = Leases(table, lease)
         self.backlog = Backlog(table)
         self.history = History(table)
+        self.index = Index(table)
         self.shared = SharedState(table)
         self.throttles = Throttles(self.shared)
 
@@ -51,7 +54,7 @@ class Inbox:
         """
         day, key = event_key(event)
         ids = [ActionId(day, key, action.rule) for action in actions]
-        rows = [Row(key, record.values())]
+        rows = [Row(key, record.values()), event_entry(day, key, event, record).marker()]
         for id, action in zip(ids, actions, strict=True):
             rows += opened(id, action, now)[0]
         if record.deferred_files:
@@ -65,13 +68,17 @@ class Inbox:
             return False, [Message(ActionId(day, key, row.key.partition("|")[2]), 1) for row in pending]
         return True, [Message(id, 1) for id in ids]
 
-    def reject(self, rejected: Rejected) -> bool:
-        """Record an event as rejected; False if it was already rejected on the same day."""
+    def reject(self, rejected: Rejected, id: str = "", type: str = "") -> bool:
+        """Record an event as rejected; False if it was already rejected on the same day.
+
+        `id` and `type` are the event's, as far as they could be read.
+        """
         day = f"{rejected.received:%Y-%m-%d}"
         key = f"x|{sha256(rejected.raw.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
         self._list_day(day, rejected.received)
+        entry = Entry(day, key, rejected.received, (id,), id, type, kind=rejected.kind)
         try:
-            self._table.commit(day, Row(key, rejected.values()))
+            self._table.commit(day, Row(key, rejected.values()), entry.marker())
         except Conflict:
             return False
         return True

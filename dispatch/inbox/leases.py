@@ -15,6 +15,7 @@ from uuid import uuid5
 from dispatch.inbox.actions import NewAction, is_missing, opened, read_action
 from dispatch.inbox.backlog import deferred_marker, failed_marker
 from dispatch.inbox.errors import Conflict, Refused
+from dispatch.inbox.history.entry import end_entry
 from dispatch.inbox.keys import NAMESPACE, ActionId
 from dispatch.inbox.messages import Message
 from dispatch.inbox.rows import ENDED, ActionRecord, EventRecord, Status, written_result
@@ -197,6 +198,8 @@ class Leases:
             rows = [row for its_rows, _ in new for row in its_rows]
             markers = [known.marker(lease, after, deferred_files, now)] if deferred_files else []
             markers += [settlement.failure] if settlement.failure else []
+            if after.ended:
+                markers.append(end_entry(id.day, id.event, after, now).marker(after.message_version))
             delete = (id.open_marker,) if after.ended and id.open_marker in known.open_markers else ()
             try:
                 self._table.commit(id.day, Row(id.row, after.values(), lease.etag), *rows, *markers, delete=delete)

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dispatch.inbox.errors import Conflict
+from dispatch.inbox.history.entry import COUNTS
+from dispatch.inbox.history.entry import FIRST as NEW
+from dispatch.inbox.history.index import MONTHS, TOTALS
 from dispatch.inbox.keys import DAYS
 from dispatch.inbox.rows import ENDED, ActionRecord, EventRecord, Rejected
 from dispatch.inbox.shared_state import PARTITION, value_of
 from dispatch.inbox.tables import MAX_OPERATIONS, Row, Table
+from dispatch.inbox.tables import MAX_ROWS as MAX_ROWS_READ
 
 MAX_ROWS = 20_000  # deleted by one purge
 MAX_READS = 2_000  # by one purge: a day takes 89
@@ -35,11 +39,12 @@ class Purge:
     done: bool = True  # False: some days are left for the next purge, which continues `after` the last one
 
     def run(self) -> None:
-        """Purge shared state, the days before the retention, and days in the future, until a limit is reached."""
+        """Purge shared state, the index, days before the retention, and days in the future, until a limit is reached."""
         kept = f"{self.before:%Y-%m-%d}", f"{self.now + timedelta(days=2):%Y-%m-%d}"
         days = [row for row in self._read(DAYS, "", "~") if not kept[0] < row.key <= kept[1]]
         if self.after is None:
             self._shared_state()
+            self._index()
             self.after = ""
         for day in days:
             if day.key > self.after:
@@ -58,18 +63,30 @@ class Purge:
     def _day(self, listed: Row) -> bool:
         """Purge a day. False if a limit was reached before its end."""
         day = listed.key
-        unfinished = {row.key.split("|")[1] for row in self._read(day, "!", '"')}
-        left = bool(unfinished)
+        markers = self._read(day, "!", '"')
+        unfinished = {row.key.split("|")[1] for row in markers if not row.key.startswith((COUNTS, NEW))}
+        left, new = bool(unfinished), _not_indexed(markers)
         for first, last in _ranges():
-            rows = self._read(day, first, last)
-            old = [group for group in _groups(rows) if self._is_old(group, unfinished)]
-            left |= self._delete(day, old) < len(rows)
+            groups = _groups(self._read(day, first, last))
+            old = [[*new.get(_event_of(each[0]), ()), *each] for each in groups if self._is_old(each, unfinished)]
+            left |= self._delete(day, old) < sum(map(len, old)) or len(old) < len(groups)
             if not self._may_continue():
                 return False
         touched = str(listed.values.get("touched", ""))
         if not left and (not touched or datetime.fromisoformat(touched) < self.now - _MIN_DAY_AGE):
+            self._delete(day, [[row] for row in markers if row.key == COUNTS])
+            self._delete(TOTALS, [[row] for row in self._read(TOTALS, day, day + "!")])
             self._delete(DAYS, [[listed]])
         return True
+
+    def _index(self) -> None:
+        """Delete the index of the months that ended before the retention."""
+        for month in self._read(MONTHS, "", f"{self.before:%Y-%m}"):
+            partition = f"{MONTHS}|{month.key}"
+            while rows := self.table.read(partition, "", "~", MAX_ROWS_READ):
+                if not self._may_continue() or not self._delete(partition, [[row] for row in rows]):
+                    return
+            self._delete(MONTHS, [[month]])
 
     def _is_old(self, group: list[Row], unfinished: set[str]) -> bool:
         """May an event and its actions, or a rejected event, be deleted? Rows that cannot be read may not."""
@@ -115,6 +132,22 @@ class Purge:
         return self.deleted - deleted
 
 
+def _event_of(row: Row) -> str:
+    """The key of the row's event, or of a rejected event."""
+    event = row.key.partition("|")[0]
+    return row.key if event == "x" else event
+
+
+def _not_indexed(markers: Iterable[Row]) -> dict[str, list[Row]]:
+    """The markers of rows that no sweep has indexed, by event: they are deleted with it."""
+    found: dict[str, list[Row]] = {}
+    for marker in markers:
+        if marker.key.startswith(NEW):
+            rest = Row(marker.key.removeprefix(NEW), {})
+            found.setdefault(_event_of(rest), []).append(marker)
+    return found
+
+
 def _ranges() -> Iterator[tuple[str, str]]:
     """Ranges of keys: events by two digits of their time, so that a busy day is read in parts; then rejections."""
     for n in range(87):
@@ -126,8 +159,7 @@ def _groups(rows: Iterable[Row]) -> list[list[Row]]:
     """The rows of each event, its own last; each rejected event alone."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        event = row.key.partition("|")[0]
-        groups.setdefault(row.key if event == "x" else event, []).insert(0, row)
+        groups.setdefault(_event_of(row), []).insert(0, row)
     return list(groups.values())
 
 

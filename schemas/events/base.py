@@ -98,6 +98,11 @@ class Event(WireModel):
         raise NotImplementedError
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the object by which people look for the event, `object` first."""
+        return (self.object,)
+
+    @property
     def object_kind(self) -> str:
         """The kind of the object, which with `object` and `topic` identifies it for ``latest_only``."""
         return type(self).__name__

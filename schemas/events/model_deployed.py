@@ -71,6 +71,11 @@ class ModelDeployed(Event):
         return f"model {self._model_list}" if len(models) == 1 else f"endpoint {self.data.service_name}"
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The endpoint's name, and the models with their versions."""
+        return self.data.service_name, *(":".join(filter(None, model)) for model in self.data.models)
+
+    @property
     def subject_parts(self) -> EndpointSubject | None:
         """The endpoint's id."""
         return subject_parts(EndpointSubject, r"endpoints/([^/]+)", self.subject)

@@ -56,6 +56,11 @@ class ModelRegistered(Event):
         return f"model {self.data.model_name}:{self.data.model_version}"
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The model's name, and its name with the version."""
+        return self.data.model_name, f"{self.data.model_name}:{self.data.model_version}"
+
+    @property
     def subject_parts(self) -> ModelSubject | None:
         """The model's name and version."""
         return subject_parts(ModelSubject, r"models/([^/]+):([^/:]+)", self.subject)

@@ -18,5 +18,5 @@ def test_day_is_listed_before_it_has_rows(table: AzureLimits, calls: int, reject
     with pytest.raises(WorkerDied):
         inbox.reject(Rejected("malformed", "no JSON", "{", NOW)) if rejected else add(inbox, "ring")
     written = {row.key for row in table.read("2026-11-22", "", "~")}
-    assert len(written) == {(1, False): 0, (2, False): 3, (1, True): 0, (2, True): 1}[calls, rejected]
+    assert len(written) == {(1, False): 0, (2, False): 4, (1, True): 0, (2, True): 2}[calls, rejected]
     assert Inbox(table, LEASE).history.days() == ["2026-11-22"]

@@ -1,0 +1,98 @@
+"""`Entry`: an event, the end of an action, or a rejected event, as the index knows it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Self
+
+from dispatch.inbox.rows import SCHEMA, ActionRecord, EventRecord
+from dispatch.inbox.tables import Row
+from handlers.lineage import names_of_runs
+from schemas import Event
+
+FIRST, LAST = "!new|", "!new|~"  # the range of markers in the partition of a day
+COUNTS = "!counts"  # the numbers of a day, in its partition
+MAX_NAMES = 8  # of an event or an end
+
+_NAME_LIMIT = 1_000  # characters
+_DAY = timedelta(days=1)
+_NAMED = ("run", "job", "endpoint", "deployment", "model", "pipeline")  # details of an outcome that name an object
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event, the end of an action of an event, or a rejected event, with the names by which it is found."""
+
+    day: str
+    key: str  # the event's, or "x|<hash>"
+    at: datetime  # when it was recorded
+    names: tuple[str, ...] = ()
+    id: str = ""  # the event's Event Grid id
+    type: str = ""
+    workspace: str = ""
+    object: str = ""
+    rule: str = ""  # of an end
+    status: str = ""  # of an end: succeeded, skipped or failed
+    kind: str = ""  # of a rejection
+
+    def marker(self, version: int = 0) -> Row:
+        """The row that marks it as not indexed. `version` is the message version of an end, which tells ends apart."""
+        end = f"|{self.rule}|{version}" if self.rule else ""
+        return Row(f"{FIRST}{self.key}{end}", self._values())
+
+    def _values(self) -> dict[str, Any]:
+        names = [name[:_NAME_LIMIT] for name in dict.fromkeys(self.names) if name][:MAX_NAMES]
+        texts = {"id": self.id, "type": self.type, "workspace": self.workspace, "object": self.object}
+        texts |= {"rule": self.rule, "status": self.status, "kind": self.kind, "names": json.dumps(names)}
+        kept = {name: text[:_NAME_LIMIT] if name != "names" else text for name, text in texts.items() if text}
+        return {"schema": SCHEMA, "day": self.day, "event": self.key, "at": self.at.isoformat(), **kept}
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """Read a marker or a row of the index. Raises LookupError, TypeError or ValueError for any other row."""
+        v = row.values
+        texts = {name: str(v.get(name, "")) for name in ("id", "type", "workspace", "object", "rule", "status", "kind")}
+        names = tuple(map(str, json.loads(str(v["names"]))))
+        return cls(str(v["day"]), str(v["event"]), datetime.fromisoformat(str(v["at"])), names, **texts)
+
+    def counted(self) -> list[str]:
+        """The numbers to which it adds one."""
+        if self.kind:
+            return [f"rejected|{self.kind}"]
+        if self.rule:
+            return [f"rule|{self.rule}|{self.status}"]
+        return [f"type|{self.type}", f"workspace|{self.workspace}"]
+
+    def rows(self) -> Iterator[Row]:
+        """Its rows in the index, one for each name."""
+        at = self.at.astimezone(UTC)
+        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        left = f"{31 - at.day:02d}{(_DAY - (at - midnight)) // timedelta(milliseconds=1):08d}"
+        end = f"|{self.rule}" if self.rule else ""
+        values = self._values()
+        for hashed in {hashed_name(name) for name in json.loads(values["names"])}:
+            yield Row(f"{hashed}|{left}|{self.day}|{self.key}{end}", values)
+
+    @property
+    def month(self) -> str:
+        """The month in which it was recorded: "2026-11"."""
+        return f"{self.at.astimezone(UTC):%Y-%m}"
+
+
+def hashed_name(name: str) -> str:
+    """The part of a key that stands for a name of any length, with any characters. Case does not count."""
+    return sha256(name.strip()[:_NAME_LIMIT].casefold().encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def event_entry(day: str, key: str, event: Event, record: EventRecord) -> Entry:
+    """The entry of a received event. It is found by its id, its object, and the runs that led to it."""
+    names = (event.id, *event.names, *names_of_runs(event))
+    return Entry(day, key, record.received, names, event.id, record.event_type, record.workspace, record.object)
+
+
+def end_entry(day: str, key: str, record: ActionRecord, at: datetime) -> Entry:
+    """The entry of an action that has ended. It is found by what its handler made, as its details name it."""
+    names = tuple(record.details[name] for name in _NAMED if name in record.details)
+    return Entry(day, key, at, names, rule=record.rule, status=record.status)
