@@ -121,6 +121,7 @@ class Inbox:
             return
         existing = None if current else read_row(self._table, DAYS, day)
         with suppress(Conflict):  # another process has listed or touched it
-            self._table.commit(DAYS, Row(day, {"touched": now.isoformat()}, existing.etag if existing else ""))
+            values = {**(existing.values if existing else {}), "touched": now.isoformat()}
+            self._table.commit(DAYS, Row(day, values, existing.etag if existing else ""))
         if current:
             self._listed_days.add(day)

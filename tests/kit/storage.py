@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import cast
 
 from dispatch.inbox.errors import Conflict, Refused
-from dispatch.inbox.tables import Queue, Row, Table, Value
+from dispatch.inbox.tables import Queue, Row, SpanTable, Table, Value
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
@@ -45,6 +46,10 @@ class MemoryTable:
     def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
         keys, rows = self._keys[partition], self._partitions[partition]
         return [rows[key] for key in keys[bisect_left(keys, first) : bisect_left(keys, last)][:limit]]
+
+    def read_span(self, partitions: tuple[str, str], first: str, last: str, limit: int) -> list[tuple[str, Row]]:
+        names = sorted(name for name in self._partitions if partitions[0] <= name <= partitions[1])
+        return [(name, row) for name in names for row in self.read(name, first, last)][:limit]
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         stored, keys = self._partitions[partition], self._keys[partition]
@@ -82,6 +87,9 @@ class AzureLimits:
 
     def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
         return self.table.read(partition, first, last, limit)
+
+    def read_span(self, partitions: tuple[str, str], first: str, last: str, limit: int) -> list[tuple[str, Row]]:
+        return cast(SpanTable, self.table).read_span(partitions, first, last, limit)
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         keys = [partition, *(row.key for row in rows), *map(key_of, delete)]
@@ -151,13 +159,17 @@ class MemoryQueue:
 class CountedCalls:
     """Storage that lists its calls by name: the cost of a step on any machine."""
 
-    table: Table
+    table: SpanTable
     queue: Queue
     calls: list[str] = field(default_factory=list)
 
     def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
         self.calls.append("read")
         return self.table.read(partition, first, last, limit)
+
+    def read_span(self, partitions: tuple[str, str], first: str, last: str, limit: int) -> list[tuple[str, Row]]:
+        self.calls.append("read")
+        return self.table.read_span(partitions, first, last, limit)
 
     def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
         self.calls.append("commit")

@@ -21,6 +21,7 @@ from contextlib import suppress
 
 from dispatch.inbox.errors import Conflict
 from dispatch.inbox.history.entry import COUNTS, FIRST, LAST, Entry, hashed_name
+from dispatch.inbox.keys import DAYS
 from dispatch.inbox.rows import SCHEMA, packed, unpacked
 from dispatch.inbox.tables import MAX_OPERATIONS, Row, Table, read_row
 
@@ -50,6 +51,8 @@ class Index:
                 break  # another sweep indexes the same day
             indexed += len(known)
             first = markers[-1].key + "!"
+        if indexed:
+            self._note_size(day)
         return indexed
 
     def find(self, name: str, month: str, limit: int = 1_000) -> list[Entry]:
@@ -110,6 +113,14 @@ class Index:
         except Conflict:
             return False
         return True
+
+    def _note_size(self, day: str) -> None:
+        """Write into the day's row in ``days`` how many rows of events and actions it has, at least: for searches."""
+        counts, listed = read_row(self._table, day, COUNTS), read_row(self._table, DAYS, day)
+        if counts and listed:
+            size = sum(n for name, n in _numbers(counts).items() if name.startswith(("type|", "rule|")))
+            with suppress(Conflict):  # the day is being touched; the next sweep notes it
+                self._table.commit(DAYS, Row(day, {**listed.values, "rows": size}, listed.etag))
 
 
 def _entry(row: Row) -> Entry | None:

@@ -65,7 +65,7 @@ class History:
 
     def event(self, day: str, key: str) -> StoredEvent | None:
         """One event, with one read."""
-        found = _stored_events(day, self._table.read(day, key, f"{key}~"))
+        found = stored_events(day, self._table.read(day, key, f"{key}~"))
         return next((event for event in found if event.key == key), None)
 
     def has(self, day: str, key: str) -> bool:
@@ -74,7 +74,7 @@ class History:
 
     def events(self, day: str) -> Iterator[StoredEvent]:
         """The events of a day, newest first. Reads the whole partition."""
-        return _stored_events(day, self._table.read(day, "0", "x"))
+        return stored_events(day, self._table.read(day, "0", "x"))
 
     def unmatched(self, day: str) -> Iterator[StoredEvent]:
         """The events of a day that matched no rule when they were received, and whose match is not deferred.
@@ -96,7 +96,8 @@ class History:
                 _log_unreadable(day, row, error)
 
 
-def _stored_events(day: str, rows: list[Row]) -> Iterator[StoredEvent]:
+def stored_events(day: str, rows: list[Row]) -> Iterator[StoredEvent]:
+    """The events in the rows of a day, with their actions, in the order of the rows."""
     actions: dict[str, dict[str, Row]] = {}
     for row in rows:
         key, _, rule = row.key.partition("|")
