@@ -19,6 +19,9 @@ from mlevents.console import Console
 COMMANDS = {
     "check": ("check", "Find every error in the rules, and show what each rule would do."),
     "start": ("start", "Run the app on this machine, like `func start`, with the services that it needs."),
+    "events": ("events", "List the recorded events, newest first, with how their actions stand."),
+    "show": ("show", "Show an event with its actions, by its id or by a run, a model, an endpoint or a job."),
+    "explain": ("explain", "Say of each rule why it acts on an event, or why it does not."),
     "demo": ("demo.demo", "Run the app on sample events, and check that it sends mails and deploys models."),
     "azure": (
         "emulator",

@@ -1,6 +1,7 @@
 """What the command lines of all commands share."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,9 @@ import typer
 AppFolder = Annotated[
     Path, typer.Option("--app", resolve_path=True, show_default="this project", help="The folder of the function app.")
 ]
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 class UsageError(typer.TyperException):
@@ -25,6 +29,15 @@ def command_line() -> typer.Typer:
 def examples(*lines: str) -> str:
     """The end of a command's help: commands that show how to use it."""
     return "\n".join(["Examples:" if lines[1:] else "Example:", "", *(f"$ {line}" for line in lines)])
+
+
+def moment(text: str) -> datetime:
+    """Read a time of a command line, in UTC unless it has an offset. Raises typer.BadParameter."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{text!r} is not a time; write 2026-11-22 or 2026-11-22T08:00") from None
 
 
 def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:

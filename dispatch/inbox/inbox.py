@@ -9,20 +9,23 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import cast
 
 from dispatch.inbox.actions import MAX_ACTIONS, NewAction, opened
 from dispatch.inbox.backlog import Backlog, deferred_marker
 from dispatch.inbox.errors import Conflict
 from dispatch.inbox.history.entry import Entry, event_entry
 from dispatch.inbox.history.index import Index
+from dispatch.inbox.history.lookup import Lookup
 from dispatch.inbox.history.records import History, StoredEvent
+from dispatch.inbox.history.search import PAGE, Filter, Search
 from dispatch.inbox.keys import DAYS, ActionId, event_key, is_current
 from dispatch.inbox.leases import Leases
 from dispatch.inbox.messages import Message
 from dispatch.inbox.purge import Purge
 from dispatch.inbox.rows import EventRecord, Rejected
 from dispatch.inbox.shared_state import SharedState
-from dispatch.inbox.tables import Row, Table, read_row
+from dispatch.inbox.tables import Row, SpanTable, Table, read_row
 from dispatch.inbox.throttles import Throttles
 from schemas import Event
 
@@ -41,6 +44,7 @@ class Inbox:
         self.backlog = Backlog(table)
         self.history = History(table)
         self.index = Index(table)
+        self.lookup = Lookup(self.index, self.history)
         self.shared = SharedState(table)
         self.throttles = Throttles(self.shared)
 
@@ -100,6 +104,10 @@ class Inbox:
             event_row = replace(event_row, etag=etag)
             messages += [message for _, message in new]
         return messages
+
+    def search(self, filter: Filter, size: int = PAGE) -> Search:
+        """A search of the record by page. Its table must be a `SpanTable`, as `AzureTable` is."""
+        return Search(cast(SpanTable, self._table), filter, size)
 
     def purge(
         self, before: datetime, now: datetime, in_time: Callable[[], bool] = lambda: True, after: str | None = None

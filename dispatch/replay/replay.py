@@ -57,9 +57,15 @@ class Replayed:
 
 
 def find(name: str, app: App, day: str = "") -> Iterator[StoredEvent]:
-    """The events with this Event Grid id or key, newest first. Reads one day, or all of them."""
+    """The events with this Event Grid id or key, newest first.
+
+    Without a day, the index finds them. If it has none, all days are read: it has no events of earlier releases.
+    """
     history = app.inbox.history
-    for each in [day] if day else reversed(history.days()):
+    days = [day] if day else [*reversed(history.days())]
+    found = [] if day else [event for event in app.inbox.lookup.events(name, days) if event.record.id == name]
+    yield from found
+    for each in () if found else days:
         yield from (event for event in history.events(each) if name in (event.record.id, event.key))
 
 

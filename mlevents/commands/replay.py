@@ -4,33 +4,28 @@ It only writes rows and messages. So it works on a deployed app's storage as on 
 user who runs it and the rules of this folder.
 """
 
-import logging
-import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dispatch.app import App
-from dispatch.inbox.errors import StorageError
 from dispatch.inbox.storage_account import Storage
 from dispatch.replay.deadletters import Selection, dead_letters, ingest
 from dispatch.replay.redeliver import redeliver_rejected
 from dispatch.replay.replay import ReplayOptions, find, replay_unmatched
 from dispatch.replay.replay import replay as replay_event
-from dispatch.settings import CONNECTION, Environment, Names, SettingsError
+from dispatch.settings import SettingsError
 from mlevents import PROJECT
-from mlevents.app_settings import BadFile, LocalSettings
-from mlevents.cli import AppFolder, UsageError, command_line, examples
-from mlevents.commands.replay_report import Report, describe
+from mlevents.cli import AppFolder, UsageError, command_line, examples, moment
+from mlevents.commands.replay_report import Report
 from mlevents.console import Console
 from mlevents.findings import counted
+from mlevents.record import StorageAccount, open_record, reported
 
 # What can be replayed, and the options that go with it.
 _OPTIONS = {
@@ -61,6 +56,7 @@ class Request:
     prefix: str = ""
     delete: bool = False
     dry_run: bool = False
+    storage: str = ""  # the account; "" if the settings name it
 
     def check(self) -> None:
         """Raises UsageError if some arguments do not go together."""
@@ -82,14 +78,6 @@ class Request:
 
 def _name(field: str) -> str:
     return _NAMES.get(field, f"--{field.replace('_', '-')}")
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is not a time; write 2026-11-22 or 2026-11-22T08:00") from None
 
 
 def _day(text: str) -> str:
@@ -138,11 +126,11 @@ def replay(
     ] = False,
     since: Annotated[
         datetime | None,
-        typer.Option("--from", parser=_moment, metavar="TIME", rich_help_panel=_OTHERS, help="Not before this time."),
+        typer.Option("--from", parser=moment, metavar="TIME", rich_help_panel=_OTHERS, help="Not before this time."),
     ] = None,
     until: Annotated[
         datetime | None,
-        typer.Option(parser=_moment, metavar="TIME", rich_help_panel=_OTHERS, help="Before this time."),
+        typer.Option(parser=moment, metavar="TIME", rich_help_panel=_OTHERS, help="Before this time."),
     ] = None,
     prefix: Annotated[
         str,
@@ -155,6 +143,7 @@ def replay(
         bool, typer.Option("--delete", rich_help_panel=_OTHERS, help="Delete dead letters that were accepted.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
+    storage: StorageAccount = "",
     app: AppFolder = PROJECT,
 ) -> int:
     """Run recorded events again, or accept events that were rejected or dead-lettered.
@@ -180,35 +169,24 @@ def replay(
         prefix=prefix,
         delete=delete,
         dry_run=dry_run,
+        storage=storage,
     )
     request.check()
     return run(app, request)
 
 
 def run(folder: Path, request: Request) -> int:
-    """Replay, and print what was done; returns the exit code.
-
-    Settings are those of the environment, else those that `mlevents start` would use; but if the environment names a
-    storage account, then only the environment does.
-    """
+    """Replay, and print what was done; returns the exit code."""
     console = Console(sys.stdout, remember=0)
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))  # for the app's own handlers
-    try:
-        with _no_app_log():
-            return _run(folder, request, console)
-    except (StorageError, BadFile, SettingsError) as error:
-        console.print(describe(error), "error")
-        return 1
+    with reported(console) as outcome:
+        return _run(folder, request, console)
+    return outcome.code
 
 
 def _run(folder: Path, request: Request, console: Console) -> int:
-    settings, notes = settings_of(folder, os.environ)
-    storage, names = Storage.of(Environment(settings)), Names.of(Environment(settings))
-    app = App.from_settings(settings, folder)
-    with storage.table(names.table) as client:
-        url = client.url.partition("?")[0]
-    for line in (*notes, f"storage is {url}, table {names.table}"):
+    record = open_record(folder, request.storage)
+    app = record.app
+    for line in record.notes:
         console.print(line, "faint")
     if app.rules.workspaces is None:
         raise SettingsError("workspaces.yaml is invalid, so no rule matches; `mlevents check` lists its errors")
@@ -217,30 +195,9 @@ def _run(folder: Path, request: Request, console: Console) -> int:
     if request.dry_run:
         console.print("dry run: this is what would be done", "warning")
     report = Report(console)
-    _replay(request, app, storage, report)
+    _replay(request, app, record.storage, report)
     console.print(report.counts())
     return 1 if report.failed else 0
-
-
-def settings_of(folder: Path, inherited: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """App settings, and lines to print about their sources. Raises BadFile.
-
-    A connection string in the file must not win over an account's name in the environment, as it would if both were in
-    one place.
-    """
-    local = LocalSettings.load(folder)
-    notes = [*local.notes]
-    if any(value for name, value in inherited.items() if _is_storage(name)):
-        kept = {name: value for name, value in local.values.items() if not _is_storage(name)}
-        if len(kept) < len(local.values):
-            notes.append(f"storage is as the environment has it, not as {local.name}")
-        local = replace(local, values=kept)
-    settings, more = local.environment(inherited)
-    return settings, [*notes, *more]
-
-
-def _is_storage(name: str) -> bool:
-    return name.replace("__", ":").casefold().partition(":")[0] == CONNECTION.casefold()
 
 
 def _replay(request: Request, app: App, storage: Storage, report: Report) -> None:
@@ -282,14 +239,3 @@ def _accept_dead_letters(request: Request, app: App, storage: Storage, report: R
     if others:
         text = f"not named like a dead letter, and left: {counted(len(others), 'blob')}, such as {others[0]}"
         report.console.print(text, "warning")
-
-
-@contextmanager
-def _no_app_log() -> Iterator[None]:
-    """Discard what the app logs: this command reports the same, in its own lines."""
-    handler, root = logging.NullHandler(), logging.getLogger()
-    root.addHandler(handler)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)

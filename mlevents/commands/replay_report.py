@@ -3,9 +3,6 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
-
-from dispatch.inbox.errors import StorageError
 from dispatch.replay.deadletters import BlobResult
 from dispatch.replay.redeliver import Ingested
 from dispatch.replay.replay import Replayed
@@ -20,9 +17,7 @@ _STEPS = {
     "unchanged": ("left", "faint"),
     "refused": ("not replayed", "error"),
 }
-_LOCAL = ("127.0.0.1", "localhost")
 _EVENTS = {"new": "success", "duplicate": "faint", "rejected": "error"}
-_ROLES = "Storage Table Data Contributor and Storage Queue Data Message Sender, and for dead letters Storage Blob Data"
 
 
 @dataclass
@@ -81,19 +76,3 @@ class Report:
         )
         others = ", ".join(f"{count} {what}" for count, what in counts if what != "events")
         return f"{counted(self.count['events'], 'event')}{': ' if others else ''}{others}"
-
-
-def describe(error: Exception) -> str:
-    """The error in one line, with what to do about it."""
-    text = str(error).strip().partition("\n")[0]
-    match error:
-        case StorageError(status=401) | StorageError(__cause__=ClientAuthenticationError()):
-            return f"storage does not know you: {text}. Log in with `az login`"
-        case StorageError(status=403):
-            return f"storage refuses you: {text} Your login needs the roles {_ROLES} Contributor"
-        case StorageError(__cause__=ServiceRequestError()):
-            hint = "; is `mlevents start` running?" if any(host in text for host in _LOCAL) else ""
-            return f"storage cannot be reached: {text}{hint}"
-        case StorageError():
-            return f"storage: {text}"
-    return text

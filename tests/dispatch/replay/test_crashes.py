@@ -70,7 +70,7 @@ class Scenario(NamedTuple):
         for _, record in history.actions:
             ended = [entry for entry in record.timeline if entry.status in {"succeeded", "failed", "skipped"}]
             assert len(ended) == 1 + record.replay_number
-        assert world.table.read("2026-11-22", "!", '"') == []
+        assert world.table.read("2026-11-22", "!open|", '"') == []
 
 
 def failed(world: World) -> None:

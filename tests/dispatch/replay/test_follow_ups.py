@@ -200,7 +200,7 @@ class TestDeferredEnds:
         self.fix(world)
         results = [call.action.result.summary for call in world.calls if call.action.result]
         assert results == ["first"]
-        assert world.table.read(DAY, "!", '"') == []
+        assert world.table.read(DAY, "!open|", '"') == []
 
     def test_end_is_followed_while_its_action_runs_again(self, tmp_path: Path) -> None:
         world = self.refused(tmp_path, "give-up first")
@@ -268,7 +268,7 @@ class TestDeferredEnds:
         sweep(world.app)
         world.run()
         assert called(world) == ["ring", "ring", "ring", "next"]
-        assert world.table.read(DAY, "!", '"') == []
+        assert world.table.read(DAY, "!open|", '"') == []
 
 
 class TestAlerts:

@@ -21,7 +21,8 @@ from dispatch.receive import receive
 from dispatch.settings import Environment
 from mlevents.__main__ import main
 from mlevents.commands import replay
-from mlevents.commands.replay import Request, settings_of
+from mlevents.commands.replay import Request
+from mlevents.record import settings_of
 from schemas import RunStatusChanged
 from tests.kit.started import ROOT, Started
 from tests.kit.world import SETTINGS, WORKSPACES, rule, rules

@@ -7,6 +7,7 @@ import pytest
 
 from dispatch.inbox.history.entry import COUNTS, FIRST, LAST, MAX_NAMES, Entry
 from dispatch.inbox.history.index import MONTHS, Index
+from dispatch.inbox.history.lookup import recent_days
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.keys import event_key
 from dispatch.inbox.rows import Rejected
@@ -209,3 +210,44 @@ def test_index_survives_a_conflict_of_names(inbox: Inbox, table: AzureLimits) ->
     table.commit(DAY, entry.marker())
     assert inbox.index.add_new(DAY) == 1
     assert [len(inbox.index.find(name, MONTH)) for name in "ab"] == [1, 1]
+
+
+class TestLookup:
+    """Events by a name, whether a sweep has indexed them or not."""
+
+    def test_new_events_come_before_indexed_ones(self, tmp_path: Path) -> None:
+        world = indexed(tmp_path, RunStatusChanged.example(id="e1", runId="run-7"))
+        world.clock.forward(minutes=1)
+        world.receive(RunStatusChanged.example(id="e2", runId="run-7", eventTime="2026-11-22T08:59:00Z"))
+        found = world.app.inbox.lookup.events("run-7", recent_days(world.clock.time))
+        assert [event.record.id for event in found] == ["e2", "e1"]
+
+    def test_event_of_yesterday_that_is_not_indexed_is_found(self, tmp_path: Path) -> None:
+        world = World(rules(rule("ring")), tmp_path)
+        world.receive(RunStatusChanged.example(id="e1", runId="run-7"))
+        world.clock.forward(days=1)
+        assert [event.record.id for event in world.app.inbox.lookup.events("run-7", recent_days(world.clock.time))] == [
+            "e1"
+        ]
+
+    def test_event_is_found_once_by_its_actions(self, tmp_path: Path) -> None:
+        """An end under the same name leads to the same event; a rejection is no event."""
+        world = indexed(tmp_path, RunStatusChanged.example(id="e1", runId="run-7"))
+        day, key = event_key(RunStatusChanged.example(id="e1", runId="run-7"))
+        end = Entry(day, key, NOW, ("run-7",), rule="ring", status="succeeded")
+        rejected = Entry(day, "x|1", NOW, ("run-7",), kind="malformed")
+        world.table.commit(day, end.marker(1), rejected.marker())
+        lookup = world.app.inbox.lookup
+        assert [event.record.id for event in lookup.events("run-7", [DAY])] == ["e1"]
+        assert [(entry.rule, entry.kind) for entry in lookup.entries("run-7", [DAY])] == [
+            ("ring", ""),
+            ("", "malformed"),
+            ("", ""),
+        ]
+
+    def test_event_that_was_purged_is_left_out(self, tmp_path: Path) -> None:
+        """Its month is still indexed."""
+        world = indexed(tmp_path, RunStatusChanged.example(id="e1", runId="run-7"))
+        for row in world.table.read(DAY, "0", "x"):
+            world.table.commit(DAY, delete=(row.key,))
+        assert list(world.app.inbox.lookup.events("run-7", recent_days(world.clock.time))) == []

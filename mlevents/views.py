@@ -1,0 +1,154 @@
+"""Recorded events and actions as lines for people and as JSON for programs."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from dispatch.inbox.history.records import StoredEvent
+from dispatch.inbox.rows import ActionRecord
+from dispatch.rules.explain import Verdict
+from mlevents.console import Console
+from schemas import EventError
+
+STYLES = {"succeeded": "success", "failed": "error", "skipped": "faint", "waiting": "warning", "running": "warning"}
+_TIME = 21  # characters of a line before the event: its time
+
+
+def actions_of(event: StoredEvent) -> dict[str, ActionRecord]:
+    """The actions of an event by rule, those that follow another one after it; without those of newer versions."""
+    records = {rule: record for rule, row in event.actions.items() if (record := ActionRecord.read(row))}
+    in_order: dict[str, ActionRecord] = {}
+
+    def add(followed: str) -> None:
+        for rule, record in sorted(records.items()):
+            if (record.follows.rule if record.follows else "") == followed and rule not in in_order:
+                in_order[rule] = record
+                add(rule)
+
+    add("")
+    return in_order | records
+
+
+def print_event(event: StoredEvent, console: Console) -> None:
+    """Print an event and how its actions stand, in two lines."""
+    record = event.record
+    console.print(f"{_time(event.time):<{_TIME}}{record.event_type}  {record.workspace}  {record.object}", indent=_TIME)
+    actions = actions_of(event)
+    for rule, action in actions.items():
+        console.print(f"{'':<{_TIME}}{rule}: {_state(action)}", STYLES.get(action.status, ""), indent=_TIME + 2)
+    if not actions:
+        text = "to be matched when its rules files are valid" if record.deferred_files else "no rule"
+        console.print(f"{'':<{_TIME}}{text}", "faint")
+
+
+def print_whole_event(event: StoredEvent, console: Console) -> None:
+    """Print an event with its payload, and its actions with their details and timelines."""
+    record = event.record
+    console.print(f"{record.event_type}  {record.workspace}  {record.object}", "bold")
+    console.print(f"  id        {record.id}")
+    console.print(f"  key       {event.day} {event.key}")
+    console.print(f"  time      {_time(event.time)} UTC")
+    console.print(f"  received  {_time(record.received)} UTC")
+    for rule, action in actions_of(event).items():
+        console.print()
+        print_action(rule, action, console)
+    console.print()
+    console.print("payload", "bold")
+    for line in json.dumps(payload_of(event), indent=2, ensure_ascii=False).splitlines():
+        console.print(f"  {line}")
+
+
+def print_action(rule: str, action: ActionRecord, console: Console) -> None:
+    """Print an action with its details and its timeline."""
+    console.print(f"{rule}: {_state(action)}", STYLES.get(action.status, ""), indent=2)
+    console.print(f"  does      {action.handler}")
+    if action.follows:
+        console.print(f"  follows   {action.follows.rule}, which {action.follows.status}", indent=12)
+    if not action.ended:
+        console.print(f"  next      {_time(action.due)} UTC")
+    if action.failures:
+        console.print(f"  failures  {action.failures}")
+    for name, value in action.details.items():
+        console.print(f"  {name:<8}  {value}", indent=12)
+    for entry in action.timeline:
+        console.print(f"  {_time(entry.at)}  {entry.status:<9}  {entry.note}".rstrip(), "faint", indent=34)
+
+
+def print_verdicts(verdicts: list[Verdict], console: Console, *, all: bool = True) -> None:
+    """Print why each rule matches an event, or does not; the rules that match come first."""
+    for verdict in sorted(verdicts, key=lambda each: not each.matches):
+        if verdict.matches:
+            console.print(f"{verdict.rule}: matches  ({verdict.source})", "success", indent=4)
+        elif all:
+            console.print(f"{verdict.rule}: {verdict.key}: {verdict.reason}  ({verdict.source})", indent=4)
+
+
+def payload_of(event: StoredEvent) -> Any:
+    """The event as Event Grid sends it; its text, if this version cannot read it."""
+    try:
+        return event.record.event.wire()
+    except EventError:
+        return event.record.raw
+
+
+def event_json(event: StoredEvent) -> dict[str, Any]:
+    """An event with its actions, as ``--json`` prints it."""
+    record = event.record
+    return {
+        "id": record.id,
+        "day": event.day,
+        "key": event.key,
+        "type": record.event_type,
+        "workspace": record.workspace,
+        "object": record.object,
+        "time": event.time.isoformat(),
+        "received": record.received.isoformat(),
+        "deferredFiles": list(record.deferred_files),
+        "actions": [action_json(rule, action) for rule, action in actions_of(event).items()],
+    }
+
+
+def action_json(rule: str, action: ActionRecord) -> dict[str, Any]:
+    """An action as ``--json`` prints it. `due` is null once it has ended."""
+    return {
+        "rule": rule,
+        "handler": action.handler,
+        "status": action.status,
+        "note": action.note,
+        "details": dict(action.details),
+        "started": action.started.isoformat(),
+        "due": None if action.ended else action.due.isoformat(),
+        "failures": action.failures,
+        "replayNumber": action.replay_number,
+        "follows": action.follows.rule if action.follows else None,
+        "timeline": [{"at": e.at.isoformat(), "status": e.status, "note": e.note} for e in action.timeline],
+    }
+
+
+def verdict_json(verdict: Verdict) -> Mapping[str, Any]:
+    """A verdict as ``--json`` prints it."""
+    return {
+        "rule": verdict.rule,
+        "source": verdict.source,
+        "matches": verdict.matches,
+        "key": verdict.key,
+        "reason": verdict.reason,
+    }
+
+
+def json_lines(value: Any) -> Iterator[str]:
+    """A value as indented JSON in ASCII, so that no character of it reaches a terminal."""
+    yield from json.dumps(value, indent=2).splitlines()
+
+
+def _state(action: ActionRecord) -> str:
+    """How an action stands, in a few words, with its next try if it has not ended."""
+    failures = f", failed {action.failures} {'time' if action.failures == 1 else 'times'}" if action.failures else ""
+    next_try = "" if action.ended else f"; next {_time(action.due)}"
+    note = f"  {action.note}" if action.note else ""
+    return f"{action.status}{failures}{next_try}{note}"
+
+
+def _time(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S}"
