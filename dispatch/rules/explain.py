@@ -9,13 +9,13 @@ from typing import Literal, TypeAlias
 
 from dispatch.filters.condition import Condition
 from dispatch.filters.keys import EventValues, slot
-from dispatch.filters.operators import MISSING
 from dispatch.rules.rule import Rule, Rules
 from dispatch.rules.when import AllOf, AnyOf, Test
 from handlers.base import Result
 from handlers.lineage import lineage_of
 from schemas.context import Context
 from schemas.errors import shown
+from schemas.plain import MISSING
 
 Key: TypeAlias = Literal["", "workspace", "on", "in", "when", "after", "lineage"]
 
