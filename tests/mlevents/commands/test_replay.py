@@ -4,18 +4,13 @@ import json
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from threading import Thread
-from uuid import uuid4
 
 import pytest
-from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import ContainerClient
 
-from dispatch.act import act
-from dispatch.app import App
 from dispatch.inbox.storage_account import Storage
 from dispatch.receive import receive
 from dispatch.settings import Environment
@@ -25,77 +20,10 @@ from mlevents.commands.replay import Request
 from mlevents.record import settings_of
 from schemas import RunStatusChanged
 from tests.kit.started import ROOT, Started
-from tests.kit.world import SETTINGS, WORKSPACES, rule, rules
+from tests.kit.world import WORKSPACES, rule
+from tests.mlevents.commands.deployed import Deployed
 
 EVENT = RunStatusChanged.example(id="e1", run_id="bold_ant", event_time="2026-11-22T08:00:00Z")
-
-
-class Deployed:
-    """An app's folder and its storage, on which the command runs."""
-
-    def __init__(self, folder: Path, connection: str, capsys: pytest.CaptureFixture[str]) -> None:
-        unique = f"w{uuid4().hex[:12]}"  # in YAML, a text whatever its digits
-        self.folder, self.unique, self._capsys = folder, unique, capsys
-        self.settings = {
-            "AzureWebJobsStorage": connection,
-            "MLEVENTS_TABLE": f"t{unique}",
-            "MLEVENTS_QUEUE": f"q{unique}",
-            **SETTINGS,
-        }
-        (folder / "rules").mkdir()
-        (folder / "host.json").write_text('{"functionTimeout": "00:05:00"}')
-        self.save()
-        self.rules()
-
-    def save(self) -> None:
-        document = {"IsEncrypted": False, "Values": self.settings}
-        (self.folder / "local.settings.json").write_text(json.dumps(document))
-
-    def rules(self, *texts: str, workspaces: str = WORKSPACES) -> None:
-        (self.folder / "rules/workspaces.yaml").write_text(workspaces)
-        text = rules(*texts) if texts else "rules: []\n"
-        text = text.replace("SCRIPTED", "tests.kit.world:Scripted").replace("WORLD", self.unique)
-        (self.folder / "rules/team.yaml").write_text(text)
-
-    @property
-    def app(self) -> App:
-        return App.from_settings(self.settings, self.folder)
-
-    def receive(self, *events: RunStatusChanged) -> None:
-        for event in events:
-            receive(json.dumps(event.wire()), self.app)
-
-    def work(self) -> None:
-        """Carry out the actions on the queue."""
-        storage = Storage.of(Environment(self.settings))
-        with storage.queue(self.settings["MLEVENTS_QUEUE"]) as queue:
-            with suppress(ResourceExistsError):
-                queue.create_queue()
-            while messages := list(queue.receive_messages()):
-                for message in messages:
-                    act(message.content, self.app)
-                    queue.delete_message(message)
-
-    def ends(self) -> dict[str, str]:
-        inbox = self.app.inbox
-        actions = [action for day in inbox.history.days() for action in inbox.history.day(day).actions]
-        return {f"{id.rule} {record.replay_number}": record.status for id, record in actions}
-
-    def replay(self, *arguments: str) -> tuple[int, list[str]]:
-        """The exit code, and the lines after those about settings."""
-        self._capsys.readouterr()
-        code = main(["replay", "--app", str(self.folder), *arguments])
-        out, err = self._capsys.readouterr()
-        assert err == ""
-        head, *lines = [line for line in out.splitlines() if not line.startswith("settings are ")]
-        assert head.startswith("storage is http://127.0.0.1")
-        assert head.endswith(f", table t{self.unique}")
-        return code, lines
-
-
-@pytest.fixture
-def deployed(tmp_path: Path, azurite_connection: str, capsys: pytest.CaptureFixture[str]) -> Deployed:
-    return Deployed(tmp_path, azurite_connection, capsys)
 
 
 @pytest.fixture
