@@ -73,6 +73,8 @@ class _Sweep:
         refused = len(self.app.rules.refused)
         left, indexed, errors = self.done["left"], self.done["indexed"], len(self.errors)
         log_event("sweep.done", **done, refused=refused, left=left, errors=errors, indexed=indexed)
+        with self.collected_errors():
+            self.app.inbox.shared.change("sweep", lambda _: {"at": self.app.now().isoformat()}, self.app.now())
         if self.errors:
             raise self.errors[0]
 

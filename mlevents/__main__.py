@@ -22,6 +22,7 @@ COMMANDS = {
     "events": ("events", "List the recorded events, newest first, with how their actions stand."),
     "show": ("show", "Show an event with its actions, by its id or by a run, a model, an endpoint or a job."),
     "explain": ("explain", "Say of each rule why it acts on an event, or why it does not."),
+    "status": ("status", "Show what waits and fails, and whether rules, queues and the sweep are well."),
     "send": ("send", "Send a sample or a file as a new event to a running app, and say what came of it."),
     "demo": ("demo.demo", "Run the app on sample events, and check that it sends mails and deploys models."),
     "azure": (

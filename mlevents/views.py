@@ -59,6 +59,12 @@ def print_whole_event(event: StoredEvent, console: Console) -> None:
         console.print(f"  {line}")
 
 
+def print_open_action(day: str, key: str, action: ActionRecord, console: Console) -> None:
+    """Print how an action stands that has not ended, and the key by which `mlevents show` finds its event."""
+    console.print(f"{action.rule}: {_state(action)}", STYLES.get(action.status, ""), indent=4)
+    console.print(f"    since {_time(action.started)}, event {key} of {day}", "faint", indent=4)
+
+
 def print_action(rule: str, action: ActionRecord, console: Console) -> None:
     """Print an action with its details and its timeline."""
     console.print(f"{rule}: {_state(action)}", STYLES.get(action.status, ""), indent=2)

@@ -37,7 +37,7 @@ class Inbox:
     """
 
     def __init__(self, table: Table, lease: timedelta) -> None:
-        self._table = table
+        self.table = table
         self._listed_days: set[str] = set()
         self.lease = lease
         self.leases = Leases(table, lease)
@@ -65,9 +65,9 @@ class Inbox:
             rows.append(deferred_marker(key, record.deferred_files, now))
         self._list_day(day, now)
         try:
-            self._table.commit(day, *rows)
+            self.table.commit(day, *rows)
         except Conflict:
-            existing = self._table.read(day, f"{key}|", f"{key}|~")
+            existing = self.table.read(day, f"{key}|", f"{key}|~")
             pending = [row for row in existing if row.values.get("status") == "pending"]
             return False, [Message(ActionId(day, key, row.key.partition("|")[2]), 1) for row in pending]
         return True, [Message(id, 1) for id in ids]
@@ -82,7 +82,7 @@ class Inbox:
         self._list_day(day, rejected.received)
         entry = Entry(day, key, rejected.received, (id,), id, type, kind=rejected.kind)
         try:
-            self._table.commit(day, Row(key, rejected.values()), entry.marker())
+            self.table.commit(day, Row(key, rejected.values()), entry.marker())
         except Conflict:
             return False
         return True
@@ -100,20 +100,20 @@ class Inbox:
                 opened(ActionId(event.day, event.key, a.rule), a, now, event.actions.get(a.rule), "replayed")
                 for a in actions[start : start + MAX_ACTIONS]
             ]
-            etag, *_ = self._table.commit(event.day, event_row, *(row for its_rows, _ in new for row in its_rows))
+            etag, *_ = self.table.commit(event.day, event_row, *(row for its_rows, _ in new for row in its_rows))
             event_row = replace(event_row, etag=etag)
             messages += [message for _, message in new]
         return messages
 
     def search(self, filter: Filter, size: int = PAGE) -> Search:
         """A search of the record by page. Its table must be a `SpanTable`, as `AzureTable` is."""
-        return Search(cast(SpanTable, self._table), filter, size)
+        return Search(cast(SpanTable, self.table), filter, size)
 
     def purge(
         self, before: datetime, now: datetime, in_time: Callable[[], bool] = lambda: True, after: str | None = None
     ) -> Purge:
         """Delete what has ended and is older than `before`; see dispatch.inbox.purge."""
-        purge = Purge(self._table, before, now, in_time, after)
+        purge = Purge(self.table, before, now, in_time, after)
         purge.run()
         return purge
 
@@ -127,9 +127,9 @@ class Inbox:
         current = is_current(day, now)
         if current and day in self._listed_days:
             return
-        existing = None if current else read_row(self._table, DAYS, day)
+        existing = None if current else read_row(self.table, DAYS, day)
         with suppress(Conflict):  # another process has listed or touched it
             values = {**(existing.values if existing else {}), "touched": now.isoformat()}
-            self._table.commit(DAYS, Row(day, values, existing.etag if existing else ""))
+            self.table.commit(DAYS, Row(day, values, existing.etag if existing else ""))
         if current:
             self._listed_days.add(day)

@@ -8,9 +8,12 @@ A partition is the day of an event's time, in UTC, or ``undated``. Its row keys 
     !failed|<event>|<rule>|<replay number>       a failed action that no alert reports yet
     <event>                     an event; keys sort the newest first
     <event>|<rule>              an action
+    !new|…                      what the index lacks (dispatch/inbox/history/index.py)
+    !counts                     the numbers of the day, by the index
     x|<hash>                    a rejected event, in the partition of the day on which it was received
 
-The partition ``days`` has one row per partition, and ``notes`` holds shared state (dispatch/inbox/shared_state.py).
+The partition ``days`` has one row per partition, ``notes`` holds shared state (dispatch/inbox/shared_state.py), and
+``names…`` and ``counts`` are the index.
 """
 
 import json

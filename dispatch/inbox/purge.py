@@ -39,7 +39,7 @@ class Purge:
     done: bool = True  # False: some days are left for the next purge, which continues `after` the last one
 
     def run(self) -> None:
-        """Purge shared state, the index, days before the retention, and days in the future, until a limit is reached."""
+        """Purge shared state, the index, old days and days in the future, until a limit is reached."""
         kept = f"{self.before:%Y-%m-%d}", f"{self.now + timedelta(days=2):%Y-%m-%d}"
         days = [row for row in self._read(DAYS, "", "~") if not kept[0] < row.key <= kept[1]]
         if self.after is None:

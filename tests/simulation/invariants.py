@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from math import inf
 
-from dispatch.inbox.history import DayHistory
+from dispatch.inbox.history.records import DayHistory
 from dispatch.inbox.leases import MAX_CRASHES
 from dispatch.inbox.rows import ActionRecord
 from dispatch.rules.rule import ALERTS
