@@ -20,7 +20,7 @@ COMMANDS = {
     "check": ("check", "Find every error in the rules, and show what each rule would do."),
     "start": ("start", "Run the app on this machine, like `func start`, with the services that it needs."),
     "events": ("events", "List the recorded events, newest first, with how their actions stand."),
-    "show": ("show", "Show an event with its actions, by its id or by a run, a model, an endpoint or a job."),
+    "show": ("show", "Show an event with its actions, found by its id or by the name of its object."),
     "explain": ("explain", "Say of each rule why it acts on an event, or why it does not."),
     "status": ("status", "Show what waits and fails, and whether rules, queues and the sweep are well."),
     "send": ("send", "Send a sample or a file as a new event to a running app, and say what came of it."),

@@ -365,7 +365,7 @@ def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) 
     ("arguments", "message"),
     [
         ([], "Missing command (see mlevents --help)"),
-        (["strat"], "No such command 'strat'. Did you mean 'start'? (see mlevents --help)"),
+        (["strat"], "No such command 'strat'. Did you mean 'start', 'status'? (see mlevents --help)"),
         (
             ["schema", "x"],
             "Invalid value for 'KIND': 'x' is not one of 'rules', 'workspaces' (see mlevents schema --help)",
