@@ -34,7 +34,9 @@ def test_message_with_a_newer_version_than_its_row_is_accepted(inbox: Inbox) -> 
     [first, second] = (message._replace(version=5) for message in add(inbox, "ring", "next"))
     assert isinstance(inbox.leases.claim(first, NOW), Claim)
     assert inbox.leases.rearm(second, NOW) == second._replace(version=2, after=timedelta(minutes=1))
-    assert inbox.leases.claim(second._replace(version=1), NOW) == Dropped("a newer message has replaced it")
+    dropped = inbox.leases.claim(second._replace(version=1), NOW)
+    assert isinstance(dropped, Dropped)
+    assert dropped.reason == "a newer message has replaced it"
     assert inbox.leases.rearm(second._replace(version=1), NOW) == Dropped("a newer message has replaced it")
 
 
