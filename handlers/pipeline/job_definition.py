@@ -27,7 +27,7 @@ _REQUIRED = {  # a job of each type needs one of these keys
     "spark": ("entry",),
 }
 _REMOTE = re.compile(r"(?i)azureml:|git\+|[a-z]+://|/subscriptions/")  # what azure-ai-ml does not upload
-_SHORT = re.compile("azureml:(?!/|AzureML-)")  # not an id, which may be of any kind, and not a curated environment
+_SHORT = re.compile("azureml:(?!AzureML-)[^/:@]+(?:[:@][^/]*)?")  # not an id, and not a curated environment
 _LOCAL = "local"  # azure-ai-ml would start a container on the app's own machine
 
 
@@ -128,7 +128,7 @@ def _invalid_references(file: CliYaml) -> Iterator[tuple[tuple[Any, ...], str]]:
         try:
             if key == "path":
                 input_asset(text, str(value_at(file.content, (*path[:-1], "type")) or ""))
-            elif key in _KINDS and _SHORT.match(text):
+            elif key in _KINDS and _SHORT.fullmatch(text):
                 AssetRef.parse(text, _KINDS[key])
         except ValueError as error:
             yield path, f"{file.at(path)}: {error}"

@@ -33,7 +33,7 @@ _INPUT_ID = re.compile(
     r"/(data|models)/[^/]+/(?:versions|labels)/[^/]+",
     re.IGNORECASE,
 )
-_SHORT_INPUT = re.compile("azureml:[^/]")
+_SHORT_INPUT = re.compile("azureml:[^/:@]+(?:[:@][^/]*)?")  # not azureml:azureml://…, which azure-ai-ml takes, too
 _CURATED = "AzureML-"  # the service itself reads the short names of these environments
 
 
@@ -112,7 +112,7 @@ def input_asset(path: str, data_type: str) -> AssetRef | None:
     """
     if found := _INPUT_ID.fullmatch(path):
         return AssetRef.parse(path, found[1].casefold())
-    if not _SHORT_INPUT.match(path):
+    if not _SHORT_INPUT.fullmatch(path):
         return None
     return AssetRef.parse(path, "models" if data_type.endswith("_model") else "data")
 

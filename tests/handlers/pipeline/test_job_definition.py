@@ -163,6 +163,8 @@ def test_reference_that_cannot_be_resolved_is_an_error_with_its_line(text: str, 
     "text",
     [
         "environment: azureml:env@latest",
+        "environment: azureml:azureml://registries/azureml/environments/sklearn-1.5/versions/1",
+        "inputs: { d: { path: azureml:azureml://datastores/x/paths/y } }",
         "environment: azureml:AzureML-sklearn",
         "environment: azureml://registries/azureml/environments/sklearn/labels/latest",
         "inputs: { d: { path: azureml://datastores/models/paths/models/x/versions/3 } }",
