@@ -3,12 +3,13 @@
 import json
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from math import log
 from random import Random
 
 from tests.costs.targets import Case, Target
 from tests.kit.cost import calls_of, cpu_of, peak_memory_of
-from tests.kit.shapes import changed, changed_genes, random_genes, random_shape
+from tests.kit.shapes import Shape, changed, changed_genes, random_genes, random_shape
 
 CALLS_SLOPE = 1.15
 CPU_SLOPE = 1.3
@@ -61,25 +62,37 @@ def floor(size: int) -> float:
     return cpu_of(lambda: lambda: json.loads(text), 5)
 
 
-def search(target: Target, seed: int, rounds: int = 0) -> list[tuple[Growth, Case]]:
-    """The three cases that grow fastest, and the two that cost most; found by changing the best ones at random."""
+def search(target: Target, seed: int, *, only_one: bool = False) -> list[tuple[Growth, Case]]:
+    """The three cases that grow fastest, and the two that cost most.
+
+    The search begins with simple cases, in a fixed order, and then changes the best ones at random. `only_one`: it
+    ends with the first case that is more than linear.
+    """
     dice = Random(seed)
     small, large, _ = target.sizes
     found: list[tuple[Growth, Case]] = []
-    seen: set[Case] = set()
-    for number in range(rounds or target.rounds):
-        case = (
-            _changed(dice.choice(_best(found))[1], target, dice) if number > 20 and number % 3 else _any(target, dice)
-        )
-        if case in seen:
-            continue
-        seen.add(case)
-        found = (
-            _best([*found, (growth(case, target, small, large), case)])
-            if number > 20
-            else [*found, (growth(case, target, small, large), case)]
-        )
+    simple = () if target.takes_rules else _simple(target)
+    for number in range(target.rounds):
+        if number < len(simple):
+            case = simple[number]
+        elif number > 20 and number % 3:
+            case = _changed(dice.choice(found)[1], target, dice)
+        else:
+            case = _any(target, dice)
+        if all(case != known for _, known in found):
+            found.append((growth(case, target, small, large), case))
+        if only_one and not found[-1][0].is_linear:
+            return found[-1:]
+        if number >= 20:
+            found = _best(found)
     return _best(found)
+
+
+def _simple(target: Target) -> list[Case]:
+    """Values of two levels, at the first two places of a target in turn."""
+    parts = product(("under", "list", "object", "same"), ("list", "object", "same", "text"), ("NaN", '"x"', "0"))
+    shapes = [Shape(outer, "a", 1, (Shape(inner, "a", 1, (Shape("atom", atom),)),)) for outer, inner, atom in parts]
+    return [Case(target.places[number % 2], shape) for number, shape in enumerate(shapes)]
 
 
 def _best(found: list[tuple[Growth, Case]]) -> list[tuple[Growth, Case]]:

@@ -248,7 +248,7 @@ TARGETS = (
     ),
     Target("match", _match, PLACES),
     Target("view", _view, PLACES),
-    Target("mail", _mail, PLACES, (8_000, 64_000, 256_000), rounds=50),
+    Target("mail", _mail, PLACES, (8_000, 64_000, 256_000), rounds=60),
     Target("yaml", _yaml, ("", "rules", "block", "list"), (2_000, 16_000, 100_000), rounds=60),
     Target("job", _job, ("", "inputs", "tags", "jobs", "number"), (2_000, 16_000, 100_000), rounds=60),
     Target("load", _load, ("rules of any kind",), RULE_SIZES, rounds=60),
