@@ -135,9 +135,8 @@ def _kind(content: Mapping[str, Any], *, batch: bool, kubernetes: bool) -> Kind:
 
 def _checked(yaml: CliYaml, kind: Kind, definition: Definition, table: Table, more: Iterable[Problem]) -> CliFile:
     """The file. Raises ValueError if it does not fit the table, or has `more` problems or misplaced expressions."""
-    problems = list(table.problems(yaml.content, ()))
-    if not problems:
-        problems = [*more, *_expressions(yaml.content, ())]
+    problems = [*table.problems(yaml.content, ())]
+    problems += [*_expressions(yaml.content, ()), *([] if problems else more)]  # `more` needs the right types
     templates: dict[str, dict[str, Template]] = {}
     for where in _TEMPLATES:
         values: Any = yaml.content

@@ -140,6 +140,12 @@ def test_batch_endpoint_takes_entra_tokens_only(tmp_path: Path) -> None:
     assert "d/f.yml:1:12: a batch endpoint takes Entra tokens only: write aad_token" in text
 
 
+def test_errors_of_all_kinds_are_reported_together(tmp_path: Path) -> None:
+    text = error(tmp_path, "instance_count: two\ndescription: '{{ x }}'\nenvironment_variables: {A: '{{'}")
+    for position in ("d/f.yml:1:17", "d/f.yml:2:14", "d/f.yml:3:28"):
+        assert position in text
+
+
 def test_many_errors_are_counted(tmp_path: Path) -> None:
     text = error(tmp_path, "".join(f"zz{n}: 1\n" for n in range(9)))
     assert "d/f.yml:1:1" in text
