@@ -10,7 +10,7 @@ from functools import partial
 from dispatch.filters.condition import Condition
 from dispatch.filters.contradictions import contradiction
 from dispatch.filters.operators import BOOL, NUMBER, RANGE, STRING, Kind
-from dispatch.rules.checks.scope import Scope, find_key, joined
+from dispatch.rules.checks.scope import Scope, can_hold, find_key, joined
 from dispatch.rules.errors import did_you_mean
 from dispatch.rules.reading.nodes import Node, RuleFile, Scalar, Table, items_of, text_of
 from schemas.errors import shown
@@ -36,11 +36,6 @@ class _Located:
 
     condition: Condition
     node: Scalar
-
-    @property
-    def key(self) -> str:
-        """Its key for messages about several conditions: as the file writes it, since it may come from a setting."""
-        return self.node.written.split()[0] if self.node.settings else self.condition.key
 
 
 def check_conditions(when: Node | None, scope: Scope, file: RuleFile) -> Scope:
@@ -160,7 +155,7 @@ class _Checker:
                     last.node, message, "Put them under any, to act if one of them holds." * (len(pair) > 1)
                 )
                 return True
-        return self._excludes_all_types(together, own)
+        return self._excludes_all_types(together)
 
     def _contradiction(self, conditions: Sequence[Condition]) -> tuple[Condition, ...]:
         found = _find(conditions[0].key, self.scope).values()
@@ -173,16 +168,17 @@ class _Checker:
             values += [] if is_everywhere else [MISSING]
         return contradiction(conditions, values)
 
-    def _excludes_all_types(self, together: Sequence[_Located], own: Sequence[_Located]) -> bool:
-        needed = {each.condition.key: each for each in together if not each.condition.matches({})}
-        if set(map(id, own)).isdisjoint(map(id, needed.values())):
-            return False
-        types = set(self.scope.roots)
-        for located in needed.values():
-            types &= _find(located.condition.key, self.scope).keys()
-            if not types:
-                keys = joined(dict.fromkeys(each.key for each in needed.values()))
-                self.file.error(located.node, f"no event has all of {keys}, so the conditions never hold together")
+    def _excludes_all_types(self, together: Sequence[_Located]) -> bool:
+        """Report conditions of which each type of event fails one; True if there are some."""
+        left = dict(self.scope.roots)
+        excluding: list[_Located] = []
+        for located in together:
+            fit = {name: root for name, root in left.items() if can_hold(located.condition, root)}
+            excluding += [located] * (len(fit) < len(left))
+            left = fit
+            if not left:
+                texts = joined(dict.fromkeys(shown(each.node.written) for each in excluding))
+                self.file.error(located.node, f"no event can satisfy {texts}: each type of event fails one of them")
                 return True
         return False
 

@@ -79,7 +79,7 @@ class Scope:
     def narrowed(self, conditions: Iterable[Condition]) -> "Scope":
         """The scope of the events for which these conditions can hold."""
         conditions = list(conditions)
-        roots = {name: root for name, root in self.roots.items() if all(_can_hold(each, root) for each in conditions)}
+        roots = {name: root for name, root in self.roots.items() if all(can_hold(each, root) for each in conditions)}
         if any(each.key.casefold().startswith("drift") and not each.matches({"drift": None}) for each in conditions):
             for name, root in roots.items():
                 drift = replace(root.members["drift"], always=True)
@@ -177,7 +177,7 @@ def find_key(key: str, root: Known) -> Known | None:
     return next((known for known in found if known is not None), None)
 
 
-def _can_hold(condition: Condition, root: Known) -> bool:
+def can_hold(condition: Condition, root: Known) -> bool:
     """Can the condition hold for an event with these keys?"""
     known = find_key(condition.key, root)
     if known is None:

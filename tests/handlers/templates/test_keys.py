@@ -41,6 +41,7 @@ def paths(source: str) -> list[Path]:
             [("drift", "violations"), ("drift", "violations", 0, "a", "b"), ("c", "d")],
         ),
         ("{{ drift.violations | map('upper') | list }}", [("drift", "violations")]),
+        ("{% for x in a.b %}{{ loop.cycle('x', c.d) }}{% endfor %}", [("a", "b"), ("c", "d")]),
         ("{% filter upper %}{{ a.b }}{% endfilter %}", [("a", "b")]),
     ],
 )

@@ -202,9 +202,17 @@ def test_a_key_may_be_missing_in_some_of_the_types(tmp_path: Path) -> None:
     assert found(tmp_path, "[data.runId IsNotNull, data.runStatus StringIn Failed]", on) == ([], [])
     assert found(tmp_path, "[data.modelName IsNotNull, data.runStatus StringNotIn Failed]", on) == ([], [])
     assert found(tmp_path, "[data.modelName IsNotNull, { any: [data.runStatus StringIn Failed] }]", on) == (
-        ["5:46: no event has all of data.modelName and data.runStatus, so the conditions never hold together"],
+        [
+            "5:46: no event can satisfy 'data.modelName IsNotNull' and 'data.runStatus StringIn Failed': "
+            "each type of event fails one of them"
+        ],
         [],
     )
+    other = "[data.runStatus StringIn Failed, eventType StringEndsWith Completed]"
+    assert found(tmp_path, other, on)[0] == [
+        "5:44: no event can satisfy 'data.runStatus StringIn Failed' and 'eventType StringEndsWith Completed': "
+        "each type of event fails one of them"
+    ]
 
 
 def test_values_of_labels_that_come_from_settings_are_not_shown(tmp_path: Path) -> None:
@@ -226,7 +234,7 @@ def test_messages_about_several_conditions_show_them_as_they_are_written(tmp_pat
     assert errors(loaded(tmp_path, settings, churn=rules(together, types))) == [
         "5:26: '${RULES_A}' and 'data.runTags.a StringIn b' cannot hold together. "
         "Put them under any, to act if one of them holds.",
-        "9:26: no event has all of ${RULES_K} and data.runId, so the conditions never hold together",
+        "9:26: no event can satisfy '${RULES_K}' and 'data.runId StringIn b': each type of event fails one of them",
     ]
 
 
