@@ -140,14 +140,14 @@ def add_component(
 
 @cli.command(epilog=examples("mlevents azure add-pipeline adf-churn copy --parameter mlevents_key=String"))
 def add_pipeline(
-    factory: Annotated[str, typer.Argument(help="The data factory, by its name or resource id.")],
+    factory: Annotated[str, typer.Argument(help="The data factory or Synapse workspace, by name or resource id.")],
     name: Annotated[str, typer.Argument(help="The pipeline's name.")],
     parameters: Annotated[
         list[str] | None, typer.Option("--parameter", metavar="NAME=TYPE", help="A parameter; repeatable.")
     ] = None,
     app: AppFolder = PROJECT,
 ) -> int:
-    """Add a pipeline to a data factory, which is created if it does not exist."""
+    """Add a pipeline to a data factory or Synapse workspace, which is created if it does not exist."""
     return _send("add_pipeline", app, factory=factory, name=name, parameters=pairs("--parameter", parameters))
 
 
