@@ -37,6 +37,7 @@ class ReplayOptions:
     rule: str = ""  # only the action of this rule, even if it succeeded
     all: bool = False  # also actions that succeeded
     missing: bool = False  # only rules that match today and have no action yet
+    failed: bool = False  # only actions that failed; with `rule`, only if its action failed
     same_key: bool = False  # keep replay numbers and so keys, for idempotent targets that may have the effect already
 
 
@@ -129,6 +130,8 @@ class Plan:
             return [self._options.rule]
         if self._options.missing:
             return sorted(self._matching)
+        if self._options.failed:
+            return sorted(name for name, record in self.records.items() if record and record.status == "failed")
         followers = {rule.name for rule in self._app.rules.by_name.values() if rule.after & self.records.keys()}
         return sorted({*self.records, *self._matching, *followers})
 
@@ -158,6 +161,8 @@ class Plan:
     def _is_chosen(self, record: ActionRecord) -> bool:
         if self._options.missing:
             return False
+        if self._options.failed:
+            return record.status == "failed"
         return self._options.all or record.status != "succeeded" or record.rule == self._options.rule
 
     def _opened(self, action: NewAction, record: ActionRecord | None) -> Step:

@@ -22,6 +22,7 @@ from dispatch.replay.replay import replay as replay_event
 from dispatch.settings import SettingsError
 from mlevents import PROJECT
 from mlevents.cli import AppFolder, UsageError, command_line, examples, moment
+from mlevents.commands.replay_failed import Wanted, replay_failed
 from mlevents.commands.replay_report import Report
 from mlevents.console import Console
 from mlevents.findings import counted
@@ -31,6 +32,7 @@ from mlevents.record import StorageAccount, open_record, reported
 _OPTIONS = {
     "event": {"day", "rule", "all", "same_key"},
     "unmatched": {"since", "until"},
+    "failed": {"since", "until", "rule", "yes"},
     "rejected": {"since", "until"},
     "dead_letters": {"since", "until", "prefix", "delete"},
 }
@@ -41,10 +43,11 @@ cli = command_line()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """The arguments of the command. Exactly one of the first four is given."""
+    """The arguments of the command. Exactly one of the first five is given."""
 
     event: str = ""  # its Event Grid id, or its key
     unmatched: bool = False
+    failed: bool = False
     rejected: bool = False
     dead_letters: str = ""  # a container's name or URL
     day: str = ""
@@ -55,6 +58,7 @@ class Request:
     until: datetime | None = None
     prefix: str = ""
     delete: bool = False
+    yes: bool = False
     dry_run: bool = False
     storage: str = ""  # the account; "" if the settings name it
 
@@ -63,7 +67,7 @@ class Request:
         given = {name for name in self.__dataclass_fields__ if getattr(self, name)}
         kinds = [kind for kind in _OPTIONS if kind in given]
         if not kinds:
-            raise UsageError("Name an EVENT_ID, or give one of --unmatched, --rejected and --dead-letters")
+            raise UsageError("Name an EVENT_ID, or give one of --failed, --unmatched, --rejected and --dead-letters")
         if len(kinds) > 1:
             raise UsageError(f"{_name(kinds[1])} does not go with {_name(kinds[0])}")
         for name in sorted(given & set().union(*_OPTIONS.values()) - _OPTIONS[kinds[0]]):
@@ -72,6 +76,10 @@ class Request:
             raise UsageError("--all does not go with --rule")
         if self.unmatched and not (self.since and self.until):
             raise UsageError("--unmatched needs --from and --until")
+        if self.failed and not self.since:
+            raise UsageError("--failed needs --from; without --until, it ends now")
+        if self.failed and not (self.yes or self.dry_run or sys.stdin.isatty()):
+            raise UsageError("--failed asks before it acts: without a terminal, add --yes or --dry-run")
         if self.since and self.until and self.since >= self.until:
             raise UsageError("--from is not before --until")
 
@@ -86,12 +94,13 @@ def _day(text: str) -> str:
     return text
 
 
-_EVENT, _OTHERS = "Options for EVENT_ID", "Options for --unmatched, --rejected, --dead-letters"
+_EVENT, _OTHERS = "Options for EVENT_ID", "Options for --failed, --unmatched, --rejected, --dead-letters"
 
 
 @cli.command(
     epilog=examples(
         "mlevents replay EVENT_ID --dry-run",
+        "mlevents replay --failed --from 2026-11-22 --rule mail-failed-runs",
         "mlevents replay --unmatched --from 2026-11-20 --until 2026-11-23",
         "mlevents replay --dead-letters deadletter --prefix AZUREML-EVENT/2026/11",
     )
@@ -99,6 +108,7 @@ _EVENT, _OTHERS = "Options for EVENT_ID", "Options for --unmatched, --rejected, 
 def replay(
     event: Annotated[str, typer.Argument(metavar="EVENT_ID", help="An event's Event Grid id, or its key.")] = "",
     *,
+    failed: Annotated[bool, typer.Option("--failed", help="Actions that failed, of events of a period.")] = False,
     unmatched: Annotated[bool, typer.Option("--unmatched", help="Events of a period that matched no rule.")] = False,
     rejected: Annotated[
         bool, typer.Option("--rejected", help="Events that the app rejected, and would accept now.")
@@ -112,7 +122,9 @@ def replay(
             parser=_day, metavar="DAY", rich_help_panel=_EVENT, help="Only an event of this day, or `undated`."
         ),
     ] = "",
-    rule: Annotated[str, typer.Option(rich_help_panel=_EVENT, help="Only this rule's action, however it ended.")] = "",
+    rule: Annotated[
+        str, typer.Option(help="Only this rule's action: of EVENT_ID however it ended, with --failed if it failed.")
+    ] = "",
     all: Annotated[
         bool, typer.Option("--all", rich_help_panel=_EVENT, help="Also replay actions that succeeded.")
     ] = False,
@@ -142,12 +154,14 @@ def replay(
     delete: Annotated[
         bool, typer.Option("--delete", rich_help_panel=_OTHERS, help="Delete dead letters that were accepted.")
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", rich_help_panel=_OTHERS, help="With --failed: do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
     storage: StorageAccount = "",
     app: AppFolder = PROJECT,
 ) -> int:
     """Run recorded events again, or accept events that were rejected or dead-lettered.
 
+    --failed counts the actions, and asks before it runs them again.
     Uses the storage account that the environment names, such as a deployed
     app's; if it names none, this machine's. The rules are those in the app's
     folder. Times are ISO 8601, in UTC unless they have an offset: 2026-11-22,
@@ -157,6 +171,7 @@ def replay(
     """
     request = Request(
         event=event,
+        failed=failed,
         unmatched=unmatched,
         rejected=rejected,
         dead_letters=dead_letters,
@@ -168,6 +183,7 @@ def replay(
         until=until,
         prefix=prefix,
         delete=delete,
+        yes=yes,
         dry_run=dry_run,
         storage=storage,
     )
@@ -203,6 +219,9 @@ def _run(folder: Path, request: Request, console: Console) -> int:
 def _replay(request: Request, app: App, storage: Storage, report: Report) -> None:
     if request.event:
         _replay_event(request, app, report)
+    elif request.failed and request.since:
+        wanted = Wanted(request.since, request.until or app.now(), request.rule, request.yes, request.dry_run)
+        replay_failed(wanted, app, report)
     elif request.rejected:
         for event in redeliver_rejected(app, request.since, request.until, dry_run=request.dry_run):
             report.accepted(event)

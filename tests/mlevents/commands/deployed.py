@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +17,13 @@ from dispatch.settings import Environment
 from mlevents.__main__ import main
 from schemas import Event
 from tests.kit.world import SETTINGS, WORKSPACES, rules
+
+
+class Terminal(StringIO):
+    """Standard input that is a terminal, on which the user types a text."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 class Deployed:

@@ -21,7 +21,7 @@ from mlevents.record import settings_of
 from schemas import RunStatusChanged
 from tests.kit.started import ROOT, Started
 from tests.kit.world import WORKSPACES, rule
-from tests.mlevents.commands.deployed import Deployed
+from tests.mlevents.commands.deployed import Deployed, Terminal
 
 EVENT = RunStatusChanged.example(id="e1", run_id="bold_ant", event_time="2026-11-22T08:00:00Z")
 
@@ -247,7 +247,11 @@ class TestAnError:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ([], "Name an EVENT_ID, or give one of --unmatched, --rejected and --dead-letters"),
+            ([], "Name an EVENT_ID, or give one of --failed, --unmatched, --rejected and --dead-letters"),
+            (["e1", "--yes"], "--yes does not go with EVENT_ID"),
+            (["--failed", "--all", "--from", "2026-11-22"], "--all does not go with --failed"),
+            (["--failed"], "--failed needs --from; without --until, it ends now"),
+            (["--failed", "--from", "2026-11-22"], "without a terminal, add --yes or --dry-run"),
             (["e1", "--rejected"], "--rejected does not go with EVENT_ID"),
             (["e1", "--delete"], "--delete does not go with EVENT_ID"),
             (["--rejected", "--all"], "--all does not go with --rejected"),
@@ -275,13 +279,14 @@ def test_the_commands_of_the_page_are_valid(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(commands) > 6
     requests: list[Request] = []
     monkeypatch.setattr(replay, "run", lambda _, request: requests.append(request))
+    monkeypatch.setattr("sys.stdin", Terminal())
     assert [main(command.split()) for command in commands] == [0] * len(commands)
     assert {(each.dead_letters, each.prefix) for each in requests} == {
         ("", ""),
         ("deadletter", "AZUREML-EVENT/2026/11"),
     }
     named = set(re.findall(r"`(--[a-z-]+)`", page))
-    assert named <= {option for command in commands for option in command.split()} | {"--same-key"}
+    assert named <= {option for command in commands for option in command.split()} | {"--same-key", "--yes", "--status"}
 
 
 class TestSettings:
