@@ -112,7 +112,9 @@ def _introduce(running: Running) -> None:
     console.print()
     settings = Environment(running.environment)
     if running.services.mailbox is not None:
-        console.print(f"Mails are written to {running.services.mailbox.folder}, and not delivered.")
+        console.print(
+            f"Mails are not delivered: each is a numbered file in {running.services.mailbox.folder}.", indent=4
+        )
     elif server := settings.get("EMAIL_SMTP_HOST") or settings.get("EMAIL_ACS_ENDPOINT"):
         console.print(f"Mails are really delivered, by {server}.", "warning")
     if (azure := running.services.azure) is not None:

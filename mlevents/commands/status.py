@@ -66,7 +66,7 @@ class Status:
 
 @cli.command(epilog=examples("mlevents status", "mlevents status --storage mystorage --json"))
 def status(*, as_json: AsJson = False, storage: StorageAccount = "", app: AppFolder = PROJECT) -> int:
-    """Show what waits and until when, what fails, and whether rules, queues and the sweep are well.
+    """Show what waits and fails, and whether rules, queues and the sweep are well.
 
     Exit code: 0 if all is well, 1 if there is a problem or storage cannot be read.
     """

@@ -45,8 +45,8 @@ class Mail:
 
     @property
     def line(self) -> str:
-        """The recipients, the subject and the file, in one line."""
-        return f"to {', '.join(self.recipients)}  {self.subject!r}  {self.path}"
+        """The number of its file, the subject and the recipients, in one line."""
+        return f"{self.path.name.partition('-')[0]}  {self.subject!r}  to {', '.join(self.recipients)}"
 
 
 class Mailbox:

@@ -42,7 +42,7 @@ class Services:
 
     async def _start_mailbox(self, environment: dict[str, str]) -> None:
         def on_mail(mail: Mail) -> None:
-            self._console.event("mail", mail.line)
+            self._console.event("mail", mail.line, cut=True)
 
         folder = self._options.state_folder / "mails"
         self.mailbox = Mailbox(folder, on_mail, remember=self._options.remember)
@@ -88,4 +88,4 @@ class Services:
         """Print a call of the emulator that changes something or fails; all calls if the console is verbose."""
         failed = call.status is None or call.status >= 400
         if failed or call.method != "GET" or self._console.verbose:
-            self._console.event("azure", call.line, "warning" if failed else "faint")
+            self._console.event("azure", call.line, "warning" if failed else "faint", cut=not failed)

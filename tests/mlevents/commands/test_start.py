@@ -94,12 +94,12 @@ def test_an_event_is_received_a_mail_arrives_and_ctrl_c_stops_everything(
     started = start("--port", "0")
     url = started.wait_for(URL)[1]
     started.wait_for("Ctrl-C stops everything")
-    assert f"Mails are written to {app}/.mlevents/mails, and not delivered." in started.lines
+    assert f"Mails are not delivered: each is a numbered file in {app}/.mlevents/mails." in started.lines
     assert "    work: queueTrigger" in started.lines
     answer = requests.post(url, json=[{"id": "1"}], headers={"aeg-event-type": "Notification"}, timeout=30)
     assert answer.status_code == 202
-    started.wait_for(r"event +T  w  o  → r$")
-    started.wait_for(r"mail +to team@example\.com  'It came'  .*/0001-it-came\.eml$")
+    started.wait_for(r"event +T  o  w → r$")
+    started.wait_for(r"mail +0001  'It came'  to team@example\.com$")
     modes = {
         name: (app / ".mlevents" / name).stat().st_mode & 0o777 for name in ("", "mails", "mails/0001-it-came.eml")
     }

@@ -143,7 +143,7 @@ def test_named_records_reach_the_host_with_all_keys(local: LocalApp) -> None:
     local.invoke("single", event('record {"name": "action.settled", "rule": "r", "handler": "h", "status": "failed"}'))
     record = local.wait(lambda: local.records)[0]
     assert record == {"name": "action.settled", "rule": "r", "handler": "h", "status": "failed"}
-    assert any("r  h  failed" in line for line in local.lines)
+    assert any(line.endswith("failed     r") for line in local.lines)
 
 
 def test_the_setting_limits_the_threads_of_synchronous_functions(run: Run) -> None:
