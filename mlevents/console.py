@@ -27,6 +27,7 @@ _MARGIN = 21  # characters before the text of an event: its time and its kind
 # handler `log` writes is the note of its action, too.
 _ROUTINE = {"sweep.done"}
 _HANDLER_LOG = "mlevents.log"
+_PUBLISHER = "Microsoft.MachineLearningServices."  # the beginning of a type's long name, which says nothing here
 _HINT_PAUSE = 60.0  # seconds until the same hint is printed again
 
 
@@ -187,10 +188,13 @@ def _settled(keys: _Keys) -> _Line:
     """The line of an action: what is not routine is never cut, such as a failure, or why an action was skipped."""
     rule, handler, status = keys("rule", "handler", "status")
     again = f"attempt {keys.get('attempt')}, again in {keys.get('wait')}" if keys.get("wait") else ""
-    outcome = ": ".join(filter(None, (again, keys.get("note"))))
-    parts = [rule, keys.get("object"), outcome]
+    note, object = keys.get("note"), keys.get("object")
+    if not keys.verbose:
+        note = note.replace(_PUBLISHER, "")
+    outcome = ": ".join(filter(None, (again, note)))
+    parts = [rule, "" if object in note else object, outcome]
     if keys.verbose:
-        about = " in ".join(filter(None, (keys.get("object"), keys.get("workspace"))))
+        about = " in ".join(filter(None, (object, keys.get("workspace"))))
         parts = [rule, handler, about, outcome, f"({ms} ms)" if (ms := keys.get("ms")) else ""]
     style = _STATUS.get(status, _LEVELS.get(keys.level, ""))
     return _Line(status, "  ".join(filter(None, parts)), style, cut=keys.level == "INFO" and status != "skipped")

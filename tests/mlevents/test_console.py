@@ -62,6 +62,10 @@ RETRY: dict[str, Any] = {
             {"name": "action.rearmed", "rule": "a", "event": "e1"},
             "action     action.rearmed  rule=a  event=e1",
         ),
+        (
+            {**SETTLED, "status": "succeeded", "note": "Microsoft.MachineLearningServices.RunCompleted run-1"},
+            "succeeded  a  RunCompleted run-1",
+        ),
         ({**SETTLED, **RETRY}, "waiting    a  run-1  attempt 3, again in 40s: HTTP 500: busy"),
         ({"name": "event.received", "id": "e1"}, "event      event.received  id=e1"),
     ],
