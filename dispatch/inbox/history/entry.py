@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Self
 
-from dispatch.inbox.rows import SCHEMA, ActionRecord, EventRecord
+from dispatch.inbox.rows import SCHEMA, ActionRecord, EventRecord, clean
 from dispatch.inbox.tables import Row
 from handlers.lineage import names_of_runs
 from schemas import Event
@@ -16,7 +16,10 @@ FIRST, LAST = "!new|", "!new|~"  # the range of markers in the partition of a da
 COUNTS = "!counts"  # the numbers of a day, in its partition
 MAX_NAMES = 8  # of an event or an end
 
+OTHERS = "others"  # stands for the rules and workspaces for which the numbers of a day have no space
+
 _NAME_LIMIT = 1_000  # characters
+_WORKSPACE_LIMIT = 100  # characters of a workspace's name in the numbers; Azure ML allows 33
 _DAY = timedelta(days=1)
 _NAMED = ("run", "job", "endpoint", "deployment", "model", "pipeline")  # details of an outcome that name an object
 
@@ -43,11 +46,12 @@ class Entry:
         return Row(f"{FIRST}{self.key}{end}", self._values())
 
     def _values(self) -> dict[str, Any]:
-        names = [name[:_NAME_LIMIT] for name in dict.fromkeys(self.names) if name][:MAX_NAMES]
+        names = [name for name in dict.fromkeys(map(_bounded, self.names)) if name][:MAX_NAMES]
         texts = {"id": self.id, "type": self.type, "workspace": self.workspace, "object": self.object}
-        texts |= {"rule": self.rule, "status": self.status, "kind": self.kind, "names": json.dumps(names)}
-        kept = {name: text[:_NAME_LIMIT] if name != "names" else text for name, text in texts.items() if text}
-        return {"schema": SCHEMA, "day": self.day, "event": self.key, "at": self.at.isoformat(), **kept}
+        texts |= {"rule": self.rule, "status": self.status, "kind": self.kind}
+        values = {name: _bounded(text) for name, text in texts.items() if text}
+        values["names"] = json.dumps(names, ensure_ascii=False)  # escapes of all characters would not fit a property
+        return {"schema": SCHEMA, "day": self.day, "event": self.key, "at": self.at.isoformat(), **values}
 
     @classmethod
     def of(cls, row: Row) -> Self:
@@ -57,13 +61,14 @@ class Entry:
         names = tuple(map(str, json.loads(str(v["names"]))))
         return cls(str(v["day"]), str(v["event"]), datetime.fromisoformat(str(v["at"])), names, **texts)
 
-    def counted(self) -> list[str]:
-        """The numbers to which it adds one."""
+    def counted(self) -> list[tuple[str, str]]:
+        """The numbers to which it adds one; each with the number to use instead if its day has too many numbers."""
         if self.kind:
-            return [f"rejected|{self.kind}"]
+            return [(f"rejected|{self.kind}", f"rejected|{OTHERS}")]
         if self.rule:
-            return [f"rule|{self.rule}|{self.status}"]
-        return [f"type|{self.type}", f"workspace|{self.workspace}"]
+            return [(f"rule|{self.rule}|{self.status}", f"rule|{OTHERS}|{self.status}")]
+        workspace = self.workspace[:_WORKSPACE_LIMIT]
+        return [(f"type|{self.type}", f"type|{OTHERS}"), (f"workspace|{workspace}", f"workspace|{OTHERS}")]
 
     def rows(self) -> Iterator[Row]:
         """Its rows in the index, one for each name."""
@@ -83,7 +88,12 @@ class Entry:
 
 def hashed_name(name: str) -> str:
     """The part of a key that stands for a name of any length, with any characters. Case does not count."""
-    return sha256(name.strip()[:_NAME_LIMIT].casefold().encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return sha256(_bounded(name).casefold().encode()).hexdigest()[:32]
+
+
+def _bounded(text: str) -> str:
+    """The beginning of a text, as a row can hold it."""
+    return clean(text.strip()[:_NAME_LIMIT])
 
 
 def event_entry(day: str, key: str, event: Event, record: EventRecord) -> Entry:

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
-from dispatch.inbox.errors import Conflict
+from dispatch.inbox.errors import Conflict, Refused
 from dispatch.inbox.history.entry import COUNTS, FIRST, LAST, Entry, hashed_name
 from dispatch.inbox.keys import DAYS
 from dispatch.inbox.rows import SCHEMA, packed, unpacked
@@ -27,6 +27,7 @@ from dispatch.inbox.tables import MAX_OPERATIONS, Row, Table, read_row
 
 TOTALS = "counts"  # the partition with a copy of the numbers of each day
 MONTHS = "names"  # the partition with a row per month
+MAX_NUMBERS = 1_000  # of a day; while workspaces.yaml is refused, events may name any number of workspaces
 
 _BATCH = 50  # markers per transaction
 
@@ -88,10 +89,13 @@ class Index:
                 self._write(f"{MONTHS}|{month}", batch)
 
     def _write(self, partition: str, rows: list[Row]) -> None:
-        """Write rows that may exist: a sweep that crashed has written some, and an action can end twice at one time."""
+        """Write rows that may exist: a sweep that crashed has written some, and an action can end twice at one time.
+
+        Names of the longest length may be too large for one transaction, but not for one row.
+        """
         try:
             self._table.commit(partition, *rows)
-        except Conflict:
+        except (Conflict, Refused):
             for row in rows:
                 with suppress(Conflict):
                     self._table.commit(partition, row)
@@ -102,9 +106,11 @@ class Index:
         The copy is written first: after a crash, the markers are still there, and the same numbers are written again.
         """
         copy, row = read_row(self._table, TOTALS, day), read_row(self._table, day, COUNTS)
-        numbers = (_numbers(row) if row else Counter[str]()) + Counter(
-            number for _, entry in markers for number in entry.counted()
-        )
+        numbers = _numbers(row) if row else Counter[str]()
+        for _, entry in markers:
+            full = len(numbers) >= MAX_NUMBERS
+            for number, beyond in entry.counted():
+                numbers[beyond if full and number not in numbers else number] += 1
         values = packed(json.dumps(numbers, separators=(",", ":")))
         try:
             self._table.commit(TOTALS, Row(day, values, copy.etag if copy else ""))

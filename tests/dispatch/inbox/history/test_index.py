@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dispatch.inbox.history import index as index_module
 from dispatch.inbox.history.entry import COUNTS, FIRST, LAST, MAX_NAMES, Entry
 from dispatch.inbox.history.index import MONTHS, Index
 from dispatch.inbox.history.lookup import recent_days
@@ -188,6 +189,43 @@ def test_names_are_bounded(inbox: Inbox, table: AzureLimits) -> None:
     for name in ("/\\#?\x00\u202e", "x" * 40_000, "x" * 1_000, "n5"):
         assert [entry.key for entry in inbox.index.find(name, MONTH)] == ["k"]
     assert inbox.index.find("n6", MONTH) == []
+
+
+LONG_NAMES = tuple(f"{n}{character}" * 1_000 for n, character in enumerate('😀é"\\\u202e\x00\ud800\n'))
+
+
+def test_long_names_with_any_characters_fit_a_row_and_a_transaction(inbox: Inbox, table: AzureLimits) -> None:
+    """A full batch of markers has names that together are too large for one transaction."""
+    for n in range(50):
+        names = tuple(f"{n}{name}" for name in LONG_NAMES)
+        table.commit(DAY, Entry(DAY, f"k{n}", NOW, names, LONG_NAMES[0], "t", "w" * 2_000, LONG_NAMES[6]).marker())
+    assert inbox.index.add_new(DAY) == 50
+    assert table.read(DAY, FIRST, LAST) == []
+    for name in LONG_NAMES:
+        assert [entry.key for entry in inbox.index.find(f"7{name}", MONTH)] == ["k7"]
+
+
+def test_event_with_long_names_is_recorded(tmp_path: Path) -> None:
+    """Each character of an emoji takes twelve in JSON that is ASCII."""
+    parents = ("azureml.pipelinerunid", "azureml.rootrunid", "azureml.parentrunid", "root_run_id", "mlflow.parentRunId")
+    tags = {name: "😀" * 900 + name for name in parents}
+    event = RunStatusChanged.example(id="😀" * 1_000, runId="é" * 1_000, runTags=tags, runProperties=tags)
+    world = indexed(tmp_path, event)
+    assert (len(world.history().events), world.history().rejected) == (1, [])
+    assert len(keys(world, "é" * 1_000)) == 1
+
+
+def test_numbers_of_a_day_are_bounded(inbox: Inbox, table: AzureLimits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a valid workspaces.yaml, events may name any workspace."""
+    monkeypatch.setattr(index_module, "MAX_NUMBERS", 3)
+    for n in range(6):
+        table.commit(DAY, Entry(DAY, f"k{n}", NOW, type="t", workspace=f"w{n}").marker())
+        table.commit(DAY, Entry(DAY, f"k{n}", NOW, rule=f"r{n}", status="failed").marker(1))
+        assert inbox.index.add_new(DAY) == 2
+    numbers = inbox.index.counts("", "~")[DAY]
+    assert numbers["type|t"] == sum(n for name, n in numbers.items() if name.startswith("workspace|")) == 6
+    assert sum(n for name, n in numbers.items() if name.startswith("rule|") and name.endswith("|failed")) == 6
+    assert (numbers["workspace|others"], numbers["rule|others|failed"]) == (5, 5)
 
 
 def test_index_of_a_month_is_purged_when_the_month_is_older_than_the_retention(tmp_path: Path) -> None:
