@@ -44,7 +44,8 @@ class Purge:
         days = [row for row in self._read(DAYS, "", "~") if not kept[0] < row.key <= kept[1]]
         if self.after is None:
             self._shared_state()
-            self._index()
+            if not self._index():
+                return
             self.after = ""
         for day in days:
             if day.key > self.after:
@@ -68,25 +69,32 @@ class Purge:
         left, new = bool(unfinished), _not_indexed(markers)
         for first, last in _ranges():
             groups = _groups(self._read(day, first, last))
-            old = [[*new.get(_event_of(each[0]), ()), *each] for each in groups if self._is_old(each, unfinished)]
+            old = [[*new.pop(_event_of(each[0]), ()), *each] for each in groups if self._is_old(each, unfinished)]
             left |= self._delete(day, old) < sum(map(len, old)) or len(old) < len(groups)
             if not self._may_continue():
                 return False
         touched = str(listed.values.get("touched", ""))
-        if not left and (not touched or datetime.fromisoformat(touched) < self.now - _MIN_DAY_AGE):
+        if not (left or new) and (not touched or datetime.fromisoformat(touched) < self.now - _MIN_DAY_AGE):
             self._delete(day, [[row] for row in markers if row.key == COUNTS])
             self._delete(TOTALS, [[row] for row in self._read(TOTALS, day, day + "!")])
             self._delete(DAYS, [[listed]])
         return True
 
-    def _index(self) -> None:
-        """Delete the index of the months that ended before the retention."""
+    def _index(self) -> bool:
+        """Delete the index of the months that ended before the retention. False if a limit was reached before its end.
+
+        The next purge continues with the index then: a month may have more rows than a purge deletes in a day.
+        """
         for month in self._read(MONTHS, "", f"{self.before:%Y-%m}"):
             partition = f"{MONTHS}|{month.key}"
             while rows := self.table.read(partition, "", "~", MAX_ROWS_READ):
-                if not self._may_continue() or not self._delete(partition, [[row] for row in rows]):
-                    return
-            self._delete(MONTHS, [[month]])
+                if not self._may_continue():
+                    return False
+                if not self._delete(partition, [[row] for row in rows]):
+                    break  # another purge deletes them
+            else:
+                self._delete(MONTHS, [[month]])
+        return True
 
     def _is_old(self, group: list[Row], unfinished: set[str]) -> bool:
         """May an event and its actions, or a rejected event, be deleted? Rows that cannot be read may not."""

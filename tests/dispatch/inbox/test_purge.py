@@ -12,6 +12,7 @@ import pytest
 from dispatch.act import act
 from dispatch.app import App
 from dispatch.inbox import purge as purging
+from dispatch.inbox.history.entry import Entry
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.rows import EventRecord
 from dispatch.inbox.tables import Row, Table
@@ -353,3 +354,40 @@ def test_day_that_is_about_to_get_rows_stays_listed(tmp_path: Path) -> None:
     world.clock.forward(days=2)
     sweep(world.app)
     assert len(rows(world)) == 2
+
+
+def test_index_of_a_busy_month_is_purged_by_several_sweeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have more rows than one purge deletes. Days are purged after it."""
+    monkeypatch.setattr(purging, "MAX_ROWS", 20)
+    monkeypatch.setattr(purging, "MAX_ROWS_READ", 5)
+    world = world_with(tmp_path, rule("ring"))
+    world.receive(*(EVENT.model_copy(update={"id": f"e{n}"}) for n in range(30)))
+    world.run()
+    sweep(world.app)
+    rows = world.table.read("names|2026-11", "", "~")
+    assert len(rows) > 40
+    world.clock.forward(days=120)
+    app = keeping(world)
+    for _ in range(len(rows) // 20 + 1):
+        sweep(app)
+    assert world.table.read("names|2026-11", "", "~") == []
+    assert app.inbox.index.months() == []
+    for _ in range(10):
+        sweep(app)
+    assert app.inbox.history.days() == []
+
+
+def test_day_with_a_marker_of_an_event_that_is_gone_stays_until_it_is_indexed(tmp_path: Path) -> None:
+    """Without its row in ``days`` no sweep would find the marker."""
+    world = world_with(tmp_path, rule("ring"))
+    world.receive(EVENT)
+    world.run()
+    world.table.commit(DAY, Entry(DAY, "gone", world.clock.time, type="t").marker())
+    world.clock.forward(days=120)
+    inbox = world.app.inbox
+    inbox.purge(world.clock.time - timedelta(days=90), world.clock.time)
+    assert inbox.history.days() == [DAY]
+    assert [row.key for row in world.table.read(DAY, "", "~")] == ["!new|gone"]
+    inbox.index.add_new(DAY)
+    inbox.purge(world.clock.time - timedelta(days=90), world.clock.time)
+    assert (inbox.history.days(), world.table.read(DAY, "", "~")) == ([], [])
