@@ -4,6 +4,7 @@ A page costs at most three queries of 1,000 rows, however long the history is: i
 or none, and a cursor to go on from. To find an event by a name, use the index.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -79,7 +80,8 @@ class Cursor(NamedTuple):
     def parse(cls, text: str) -> "Cursor":
         """Read the text that `str` writes. Raises ValueError for any other."""
         day, slash, key = text.partition("/")
-        if not slash or not (day == UNDATED or _is_day(day)) or (not key.replace("-", "").isalnum() and key):
+        has_key = not key or re.fullmatch("[0-9]{8}-[0-9a-f]{32}", key)
+        if not slash or not (day == UNDATED or _is_day(day)) or not has_key:
             raise ValueError(f"{text!r} is not the cursor of a page")
         return cls(day, key)
 

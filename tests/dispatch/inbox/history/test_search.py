@@ -158,7 +158,10 @@ def test_page_says_how_far_it_has_searched(world: World) -> None:
     assert found.searched_to == found.events[-1].time == START + timedelta(hours=30)
 
 
-@pytest.mark.parametrize("text", ["", "2026-11-22", "2026-13-22/", "x/", "2026-11-22/a|b", "2026-11-22/~", "../x"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "2026-11-22", "2026-13-22/", "x/", "2026-11-22/a|b", "2026-11-22/~", "../x", "2026-11-22/abc", "undated/٣"],
+)
 def test_text_that_is_no_cursor_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not the cursor of a page"):
         Cursor.parse(text)
