@@ -51,8 +51,8 @@ def at_failure(result: Result, claim: Claim, app: App) -> tuple[list[NewAction],
         with suppress(StorageError):  # then the digest reports it
             if takes_alert(claim.id, app):
                 return actions, None
-    at, number = app.now().isoformat(), claim.record.replay_number
-    return [], failed_marker(claim.id, number, at=at, reason=result.summary, **claim.about)
+    at, version = app.now().isoformat(), claim.record.message_version
+    return [], failed_marker(claim.id, version, at=at, reason=result.summary, **claim.about)
 
 
 def refused_files(app: App) -> None:

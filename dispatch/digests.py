@@ -30,14 +30,17 @@ _REASONS, _ACTIONS = 5, 5  # lines of an alert
 _LENGTH = 5_000  # characters of the lines of an alert as JSON, which the shared state holds beside a tally
 
 
-def failed_actions(app: App) -> None:
-    """Raise an alert about each rule with failures that no alert has reported for an hour. Raises StorageError."""
+def rules_to_report(app: App) -> list[str]:
+    """The rules with failures that no alert has reported; none without `alerts`. Raises StorageError."""
     if app.rules.alerts is None:  # the tallies stay
-        return
-    for name, value in app.inbox.shared.all(state_of("")).items():
-        if "tally" in value or "alert" in value:
-            rule = name.removeprefix(state_of(""))
-            _announce(name, partial(_failed, rule, app), app)
+        return []
+    states = app.inbox.shared.all(state_of(""))
+    return [name.removeprefix(state_of("")) for name, value in states.items() if "tally" in value or "alert" in value]
+
+
+def failed_actions(rule: str, app: App) -> None:
+    """Raise an alert about a rule with such failures, once an hour. Raises StorageError."""
+    _announce(state_of(rule), partial(_failed, rule, app), app)
 
 
 def _failed(rule: str, app: App, value: dict[str, str]) -> Alert | None:

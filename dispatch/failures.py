@@ -8,7 +8,7 @@ stale. So each failure is counted once, whatever dies in between.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
@@ -82,8 +82,10 @@ def takes_alert(id: ActionId, app: App) -> bool:
     return app.inbox.shared.change(state_of(id.rule), take, now).get("by") == by
 
 
-def count(day: str, rule: str, app: App) -> None:
+def count(day: str, rule: str, app: App, in_time: Callable[[], bool] = lambda: True) -> None:
     """Add the markers of a rule and a day to its tally, and delete them. Raises StorageError.
+
+    What it has no time for is left to the next sweep.
 
     The markers are read and rewritten after the shared state was read: if another sweep counts them meanwhile, one of
     the writes conflicts.
@@ -106,6 +108,8 @@ def count(day: str, rule: str, app: App) -> None:
         return {**value, "tally": str(tally), "counted": json.dumps([_short(row) for row in batch])}
 
     for _ in range(_BATCHES):
+        if not in_time():
+            return
         app.inbox.shared.change(state_of(rule), add, app.now())
         if not batch:
             return
@@ -114,5 +118,5 @@ def count(day: str, rule: str, app: App) -> None:
 
 def _short(marker: Row) -> str:
     """A marker's key without the rule: 45 characters, so that those of a batch fit a property."""
-    _, event, _, replay_number = marker.key.split("|")
-    return f"{event}|{replay_number}"
+    _, event, _, version = marker.key.split("|")
+    return f"{event}|{version}"

@@ -8,10 +8,11 @@
 * What was recorded since the last sweep is indexed (dispatch/inbox/history/index.py).
 * Once a day, rows older than the app's retention are deleted (dispatch/inbox/purge.py).
 
-The cost grows with the unfinished work, not with the history: a sweep visits `MAX_DAYS` days, the current ones and then
-the next others in turn, since events can have any time. An error in one item does not stop the others. A sweep ends
-before the host would kill it together with its process. It processes the items in random order, so that it does not
-always omit the same ones.
+Overdue actions and deferred matches come first. Counting failures and indexing have their own share of the time. The
+cost grows with the unfinished work, not with the history: a sweep visits `MAX_DAYS` days, the current ones and then the
+next others in turn, since events can have any time. An error in one item does not stop the others. A sweep ends before
+the host would kill it together with its process. It processes the items in random order, so that it does not always
+omit the same ones.
 """
 
 import json
@@ -53,8 +54,10 @@ class _Sweep:
         self.done: Counter[str] = Counter()
         self.errors: list[Exception] = []
         self.failing: defaultdict[str, list[FailingAction]] = defaultdict(list)  # by rule
+        self.failed: list[tuple[str, str]] = []  # days and rules with failures to count
+        self.new: list[str] = []  # days with rows to index
         began, lease = app.now(), app.inbox.lease  # a lease is a minute longer than functionTimeout
-        self.purge_deadline, self.deadline = began + lease / 4, began + lease / 2
+        self.purge_deadline, self.work_deadline, self.deadline = (began + lease * n / 8 for n in (2, 3, 4))
 
     def run(self) -> None:
         with self.collected_errors():
@@ -64,11 +67,10 @@ class _Sweep:
         for day in self.in_time(self.days()):
             with self.collected_errors():
                 self.sweep_day(day)
-        for rule, actions in self.failing.items():
+        self.report_failures()
+        for day in self.new:
             with self.collected_errors():
-                digests.failing_actions(rule, actions, self.app)
-        with self.collected_errors():
-            digests.failed_actions(self.app)
+                self.done["indexed"] += self.app.inbox.index.add_new(day, self.has_time)
         done = {name: self.done[name] for name in ("requeued", "decided", "purged")}
         refused = len(self.app.rules.refused)
         left, indexed, errors = self.done["left"], self.done["indexed"], len(self.errors)
@@ -98,23 +100,38 @@ class _Sweep:
     def sweep_day(self, day: str) -> None:
         app, backlog = self.app, self.app.inbox.backlog
         unfinished = backlog.markers(day)
+        self.failed += ((day, rule) for rule in sorted({rule_of(marker) for marker in unfinished.failed}))
+        self.new += [day] * unfinished.has_new
         for marker in self.in_time(_in_random_order(unfinished.deferred)):
             with self.collected_errors():
                 if self.has_valid_file(marker):
                     for match in backlog.deferred_matches(day, [marker]):
                         self.done["decided"] += match_deferred(match, app)
-        for rule in sorted({rule_of(marker) for marker in unfinished.failed}):
-            with self.collected_errors():
-                failures.count(day, rule, app)
         for id in self.in_time(random.sample(unfinished.open, len(unfinished.open))):
             with self.collected_errors():
                 record, sent = backlog.requeue_overdue(id, GRACE, app.now(), app.queue)
                 self.done["requeued"] += sent
                 if record and (failing := FailingAction.of(id, record)):
                     self.failing[id.rule].append(failing)
-        if unfinished.has_new:
+
+    def report_failures(self) -> None:
+        """Count failed actions, and raise the alerts that are due."""
+        for rule, actions in self.failing.items():
             with self.collected_errors():
-                self.done["indexed"] += app.inbox.index.add_new(day, lambda: app.now() < self.deadline)
+                digests.failing_actions(rule, actions, self.app)
+        for day, rule in self.failed:
+            with self.collected_errors():
+                failures.count(day, rule, self.app, self.has_time)
+        rules: list[str] = []
+        with self.collected_errors():
+            rules = digests.rules_to_report(self.app)
+        for rule in rules:
+            with self.collected_errors():
+                digests.failed_actions(rule, self.app)
+
+    def has_time(self) -> bool:
+        """Is there time left to count and to index?"""
+        return self.app.now() <= self.deadline
 
     def has_valid_file(self, marker: Row) -> bool:
         """Is one of the files of a deferred match valid now? If not, the match costs no request."""
@@ -130,13 +147,14 @@ class _Sweep:
         if state.get("day") == today:
             return
         purge = app.inbox.purge(now - app.retention, now, lambda: app.now() < self.purge_deadline, state.get("after"))
-        app.inbox.shared.change("purged", lambda _: {"day": today} if purge.done else {"after": purge.after or ""}, now)
+        left = {} if purge.after is None else {"after": purge.after}
+        app.inbox.shared.change("purged", lambda _: {"day": today} if purge.done else left, now)
         self.done["purged"] = purge.deleted
 
     def in_time(self, items: Sequence[T]) -> Iterator[T]:
-        """Yield items until the sweep must end; count those that remain."""
+        """Yield items while there is time for unfinished work; count those that remain."""
         for item in items:
-            if self.app.now() > self.deadline:
+            if self.app.now() > self.work_deadline:
                 self.done["left"] += 1
             else:
                 yield item

@@ -59,9 +59,13 @@ def deferred_marker(key: str, files: Sequence[str], now: datetime) -> Row:
     return Row(f"!undecided|{key}", {"files": json.dumps(list(files)), "since": now.isoformat()})
 
 
-def failed_marker(id: ActionId, replay_number: int, **values: str) -> Row:
-    """The row that marks a failed action until an alert reports it; `values` are texts for the alert."""
-    return Row(f"{FAILED}{id.row}|{replay_number}", {name: clean(text, _FAILED_TEXT) for name, text in values.items()})
+def failed_marker(id: ActionId, version: int, **values: str) -> Row:
+    """The row that marks a failed action until an alert reports it; `values` are texts for the alert.
+
+    `version` is the action's message version. It tells apart the ends of an action that a replay has opened again with
+    the same key, and so with the same replay number.
+    """
+    return Row(f"{FAILED}{id.row}|{version}", {name: clean(text, _FAILED_TEXT) for name, text in values.items()})
 
 
 def rule_of(failed: Row) -> str:
@@ -81,7 +85,7 @@ class Backlog:
         Makes one query, unless the markers of new rows fill its response: they come first.
         """
         rows = self._table.read(day, "!", _AFTER_MARKERS, MAX_ROWS)
-        has_new = any(row.key.startswith(NEW) for row in rows)
+        has_new = any(row.key.startswith(NEW) for row in rows) or len(rows) == MAX_ROWS
         if len(rows) == MAX_ROWS:
             rows = [*self._table.read(day, FAILED, f"{FAILED}~"), *self._table.read(day, "!open|", _AFTER_MARKERS)]
         open = [ActionId(day, *row.key.split("|", 2)[1:]) for row in rows if row.key.startswith("!open|")]

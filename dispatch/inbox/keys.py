@@ -5,7 +5,7 @@ A partition is the day of an event's time, in UTC, or ``undated``. Its row keys 
     !open|<event>|<rule>        an action that has not ended: lets the sweep find open work without reading history
     !undecided|<event>          an event that has not been matched against some rules files
     !undecided|<event>|<rule>|<replay number>    the end of an action, likewise
-    !failed|<event>|<rule>|<replay number>       a failed action that no alert reports yet
+    !failed|<event>|<rule>|<message version>     a failed action that no alert reports yet
     <event>                     an event; keys sort the newest first
     <event>|<rule>              an action
     !new|…                      what the index lacks (dispatch/inbox/history/index.py)

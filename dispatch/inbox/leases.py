@@ -148,10 +148,10 @@ class Leases:
 
     def _fail(self, lease: Lease, reason: str, now: datetime) -> Dropped:
         """End an action that can never run: otherwise its message would be delivered again for ever."""
-        id, number, about = lease.id, lease.record.replay_number, lease.about
+        id, version, about = lease.id, lease.record.message_version, lease.about
         names = {"rule": id.rule, "handler": lease.record.handler, "status": "failed", "note": reason, **about}
         log_event("action.settled", logging.ERROR, **names, attempt=lease.record.attempts)
-        failure = failed_marker(id, number, at=now.isoformat(), reason=reason, **about)
+        failure = failed_marker(id, version, at=now.isoformat(), reason=reason, **about)
         self.settle(lease, Settlement("failed", reason, failure=failure), (), now)
         return Dropped(reason, failure, about)
 

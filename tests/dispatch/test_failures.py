@@ -13,6 +13,7 @@ from dispatch.inbox.backlog import Backlog, failed_marker
 from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.shared_state import SharedState
+from dispatch.replay.replay import ReplayOptions, find, replay
 from dispatch.sweep import sweep
 from schemas import RunStatusChanged
 from schemas.alert import Alert
@@ -249,6 +250,19 @@ class TestFirstFailure:
 
 
 class TestCount:
+    def test_an_action_that_fails_again_with_the_same_key_is_recorded_and_counted_again(self, tmp_path: Path) -> None:
+        """A replay with the same key keeps the replay number. The marker of the first failure may still be there."""
+        world = failing_world(tmp_path, events=2)
+        for sweeps in (0, 1):
+            for _ in range(sweeps):
+                sweep(world.app)
+            [event] = find("e1", world.app)
+            replay(event, world.app, ReplayOptions(same_key=True))
+            world.run()
+            assert len(world.calls) == 3 + 1 + sweeps  # the first alert is one
+        pass_hours(world)
+        assert reported(world) == [1, 3]
+
     def test_a_sweep_that_died_after_it_counted_is_continued_without_counting_twice(self, tmp_path: Path) -> None:
         world = failing_world(tmp_path, events=4)
         inbox = world.app.inbox

@@ -10,12 +10,14 @@ import pytest
 
 from dispatch.app import App
 from dispatch.inbox.errors import Unavailable
+from dispatch.inbox.history.entry import Entry
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.tables import Row
 from dispatch.sweep import GRACE, MAX_ERRORS, sweep
 from schemas import RunStatusChanged
+from schemas.alert import Alert
 from tests.kit.storage import Clock, CountedCalls
-from tests.kit.world import LEASE, World, rule, rules
+from tests.kit.world import LEASE, World, alerting_world, alerts, rule, rules
 
 
 def overdue(folder: Path, *ids: str) -> World:
@@ -117,3 +119,57 @@ def test_deferred_matches_cost_no_request_while_their_file_is_refused(tmp_path: 
     sweep(world.app)
     world.run()
     assert len(world.calls) == 40
+
+
+@dataclass
+class SlowTable:
+    """A table whose calls take two seconds each."""
+
+    world: World
+
+    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
+        self.world.clock.forward(seconds=2)
+        return self.world.table.read(partition, first, last, limit)
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+        self.world.clock.forward(seconds=2)
+        return self.world.table.commit(partition, *rows, delete=delete)
+
+    @property
+    def app(self) -> App:
+        """The app over this table."""
+        return App(self.world.loaded, Inbox(self, LEASE), self.world.queue, self.world.clock, self.world.sleep)
+
+
+DAYS = "2026-11-22", "2026-11-20"
+
+
+def test_overdue_actions_of_all_days_come_before_rows_to_index(tmp_path: Path) -> None:
+    """Each day has more new rows than one sweep can index."""
+    world = overdue(tmp_path, "e")
+    world.receive(RunStatusChanged.example(id="other", eventTime=f"{DAYS[1]}T09:00:00Z"))
+    world.queue.messages.clear()
+    world.clock.forward(minutes=30)
+    for day in DAYS:
+        for n in range(3_000):
+            world.table.commit(day, Entry(day, f"{n:08}", world.clock.time, type="t").marker())
+    sweep(SlowTable(world).app)
+    assert len(world.queue.messages) == 2
+    assert 0 < sum(count["type|t"] for count in world.app.inbox.index.counts("", "~").values()) < 6_000
+
+
+def test_overdue_actions_leave_some_time_for_rows_to_index_and_failures(tmp_path: Path) -> None:
+    """However many there are: otherwise nothing would be indexed, and no failure reported, while there are many."""
+    world = alerting_world(tmp_path, rule("ring", "give-up"))
+    world.receive(*(RunStatusChanged.example(id=f"failed {n}") for n in range(2)))
+    world.run()
+    world.receive(*(RunStatusChanged.example(id=f"e{n}") for n in range(200)))
+    world.queue.messages.clear()
+    world.clock.forward(hours=2)
+    sweep(SlowTable(world).app)
+    assert 0 < len(world.queue.messages) < 200
+    assert world.app.inbox.index.counts("", "~")[DAYS[0]]["type|RunStatusChanged"] > 0
+    world.run()
+    assert [event.data.summary for event, _ in alerts(world) if isinstance(event, Alert)] == [
+        "1 more action of rule ring failed"
+    ]
