@@ -2,8 +2,9 @@
 
 A template sees the event as plain data, with the same keys as ``when:`` (`schemas.Event.view`). It reaches no Python
 object: there are no methods to call, and `{{ data.runTags.items }}` is the tag of that name, not `dict.items`. Keys
-match without regard to case. A missing key is an error, unless the template has a default:
-`{{ data.modelTags.endpoint | default('churn') }}`. Text from an event is never evaluated as a template.
+match without regard to case. A missing key is an error, unless the template has a default for it, as in
+`{{ data.modelTags.endpoint | default('churn') }}`, or tests it with ``if``. Text from an event is never evaluated as a
+template.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from jinja2 import StrictUndefined, TemplateError, TemplateRuntimeError, TemplateSyntaxError, Undefined, meta
+from jinja2 import TemplateError, TemplateRuntimeError, TemplateSyntaxError, Undefined, meta
 from jinja2.runtime import Context, LoopContext
 from jinja2.utils import missing
 from pydantic import GetCoreSchemaHandler
@@ -20,6 +21,7 @@ from pydantic_core import CoreSchema, core_schema
 from handlers.templates.budget import MAX_DIGITS, OPERATION, limited, spelled, spend
 from handlers.templates.keys import Read, reads
 from handlers.templates.limits import MAX_SOURCE, LimitedEnvironment
+from handlers.templates.text_filters import Missing
 from schemas import Event
 from schemas.plain import MISSING, reach
 
@@ -51,7 +53,7 @@ class _Environment(LimitedEnvironment):
     context_class = _Context
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(undefined=StrictUndefined, **options)
+        super().__init__(undefined=Missing, **options)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """The item of a mapping, a list or a text; an undefined value, which names the key, if there is none."""

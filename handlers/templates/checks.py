@@ -77,7 +77,7 @@ def _instead_of(name: str) -> str:
         return "Use the time of the event: eventTime | date('%Y-%m-%d', days=-1)"
     if instead := _INSTEAD_OF_METHOD.get(name):
         return f"Use the filter {instead}"
-    if close := get_close_matches(name, _callable_filters(), n=1):
+    if close := get_close_matches(name, _callable_filters(), n=1, cutoff=0.75):
         return f"Use the filter {close[0]}: value | {close[0]}"
     return "Use a filter, such as value | lower"
 

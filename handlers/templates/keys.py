@@ -31,7 +31,7 @@ class Read:
 
     path: Path
     line: int
-    is_guarded: bool = False  # may it be missing? It has a default, or stands inside an ``if``
+    is_guarded: bool = False  # may it be missing? It has a default, or is tested by ``if`` or inside of one
 
 
 def reads(tree: nodes.Template) -> list[Read]:
@@ -67,15 +67,20 @@ class _Reader:
             case nodes.Call():
                 yield from self._call(node, is_guarded)
             case nodes.If() | nodes.CondExpr():
-                yield from self.read(node.test, is_guarded=is_guarded)
+                yield from self._tested(node.test, is_guarded)
                 others = [each for each in node.iter_child_nodes() if each is not node.test]
                 yield from self._all(others, is_guarded=True)
             case nodes.For():
                 yield from self.read(node.iter, is_guarded=is_guarded)
                 others = [each for each in node.iter_child_nodes() if each is not node.iter]
                 yield from self._all(others, is_guarded=True)
-            case nodes.And() | nodes.Or():
+            case nodes.Not():
+                yield from self._tested(node.node, is_guarded)
+            case nodes.And():
                 yield from self.read(node.left, is_guarded=is_guarded)
+                yield from self.read(node.right, is_guarded=True)
+            case nodes.Or():
+                yield from self._tested(node.left, is_guarded)
                 yield from self.read(node.right, is_guarded=True)
             case nodes.Macro():  # its body may never run
                 yield from self._all(node.iter_child_nodes(), is_guarded=True)
@@ -85,6 +90,17 @@ class _Reader:
     def _all(self, inner: Iterable[nodes.Node], is_guarded: bool) -> Iterator[Read]:
         for each in inner:
             yield from self.read(each, is_guarded=is_guarded)
+
+    def _tested(self, node: nodes.Node, is_guarded: bool) -> Iterator[Read]:
+        """The keys that an expression reads of which only the truth counts: a key that is missing is false."""
+        match node:
+            case nodes.Name() | nodes.Getattr() | nodes.Getitem():
+                yield from self.read(node, is_guarded=True)
+            case nodes.And() | nodes.Or():
+                yield from self._tested(node.left, is_guarded)
+                yield from self._tested(node.right, is_guarded=True)
+            case _:
+                yield from self.read(node, is_guarded=is_guarded)
 
     def _chain(self, node: nodes.Expr, is_guarded: bool) -> Iterator[Read]:
         path = self._path(node)
@@ -98,12 +114,12 @@ class _Reader:
             node = node.node
 
     def _filter(self, node: nodes.Filter, is_guarded: bool) -> Iterator[Read]:
+        is_default = node.name in ("default", "d")  # its argument may be missing, too, where it is not needed
         if node.node is not None:
-            has_default = node.name in ("default", "d")
-            yield from self.read(node.node, is_guarded=is_guarded or has_default)
+            yield from self.read(node.node, is_guarded=is_guarded or is_default)
             if (path := _item_of(self._path(node.node))) and (attribute := _attribute(node)):
                 yield Read((*path, *attribute.split(".")), node.lineno, is_guarded)
-        yield from self._all((*node.args, *node.kwargs), is_guarded)
+        yield from self._all((*node.args, *node.kwargs), is_guarded or is_default)
 
     def _call(self, node: nodes.Call, is_guarded: bool) -> Iterator[Read]:
         if isinstance(node.node, nodes.Getattr):

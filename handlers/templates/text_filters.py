@@ -21,8 +21,11 @@ _MEANT = {"\b": r"\b"}
 _REFERENCES = {chr(number): f"\\{number}" for number in range(1, 8)}
 
 
-class NoMatch(StrictUndefined):
-    """The result of a search that finds nothing: false in a condition, replaced by `default`, else an error."""
+class Missing(StrictUndefined):
+    """A key that the event lacks, or the result of a search that finds nothing.
+
+    It is false in ``if``, ``not``, ``and`` and ``or``, and replaced by `default`; anything else is an error.
+    """
 
     __slots__ = ()
 
@@ -95,7 +98,7 @@ def regex_search(value: Any, pattern: str, group: int | str = 0) -> Any:
     number = regex.group(group)
     spans = regex.search(text, _pay)
     start, end = spans[2 * number : 2 * number + 2] if spans else (None, None)
-    return NoMatch(hint=f"{pattern!r} does not match {shown(text)}") if start is None else text[start:end]
+    return Missing(hint=f"{pattern!r} does not match {shown(text)}") if start is None else text[start:end]
 
 
 @_text_filter

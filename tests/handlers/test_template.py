@@ -67,6 +67,10 @@ def test_template_sees_the_event_like_when(source: str, text: str) -> None:
         ("{{ data.runTags.nothing | default('x') }} {{ data.runTags.nothing | default('x', true) }}", "None x"),
         ("{% if data.runTags.team is defined %}yes{% else %}no{% endif %}", "no"),
         ("{% if data.runTags.Owner is defined %}yes{% endif %}", "yes"),
+        ("{% if data.runTags.team %}yes{% else %}no{% endif %}", "no"),
+        ("{% if not data.runTags.team and data.runTags.owner %}yes{% endif %}", "yes"),
+        ("{{ data.runTags.team or data.runTags.azureml.nope or 'x' }}", "x"),
+        ("{{ 'yes' if nope.deeper else 'no' }}", "no"),
     ],
 )
 def test_missing_key_can_have_a_default(source: str, text: str) -> None:

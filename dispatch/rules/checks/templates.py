@@ -28,14 +28,14 @@ def _check(template: Template, given: frozenset[str], node: Scalar, scope: Scope
         unknown = next((n for n in range(1, len(read.path) + 1) if not scope.find(read.path[:n])), 0)
         if unknown:
             if read.path[:unknown] not in reported:
-                file.error(node, *scope.lacks(read.path))
+                file.error(node.at_line(read.line), *scope.lacks(read.path))
             reported.add(read.path[:unknown])
         elif not read.is_guarded:
             _warn_of_missing(node, scope, file, read)
 
 
 def _warn_of_missing(node: Scalar, scope: Scope, file: RuleFile, read: Read) -> None:
-    found, key = scope.find(read.path), written(read.path)
+    found, key, at = scope.find(read.path), written(read.path), node.at_line(read.line)
     lacking = [name for name in scope.roots if name not in found]
     hint = f"Write {{{{ {key} | default('…') }}}}, or test it with if."
     if not lacking and str(read.path[0]).casefold() == "drift" and len(read.path) > 1:
@@ -43,18 +43,18 @@ def _warn_of_missing(node: Scalar, scope: Scope, file: RuleFile, read: Read) -> 
         if lacking:
             message = f"{joined(lacking)} {'does' if len(lacking) == 1 else 'do'} not always report drift"
             file.warning(
-                node, f"{message}: without it, {key} fails", "Add drift IsNotNull to when, or test it with if."
+                at, f"{message}: without it, {key} fails", "Add drift IsNotNull to when, or test it with if."
             )
         return
     if lacking:
         file.warning(
-            node, f"{joined(lacking)} {'has' if len(lacking) == 1 else 'have'} no {key}: the action fails", hint
+            at, f"{joined(lacking)} {'has' if len(lacking) == 1 else 'have'} no {key}: the action fails", hint
         )
     elif missing := next((known.missing_in for known in found.values() if known.missing_in), ()):
         shown = [*missing[:3], *(["…"] if len(missing) > 3 else [])]
         label = key.removeprefix("workspace.labels.")
         file.warning(
-            node, f"{joined(shown)} {'has' if len(missing) == 1 else 'have'} no label {label}: the action fails", hint
+            at, f"{joined(shown)} {'has' if len(missing) == 1 else 'have'} no label {label}: the action fails", hint
         )
 
 

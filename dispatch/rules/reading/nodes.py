@@ -29,7 +29,8 @@ class Scalar:
     """A text, a number, true, false or null.
 
     `settings` pairs the value of each app setting in it with the text that names the setting. A scalar is `broken` if
-    it names a setting that is not available; that error has been reported.
+    it names a setting that is not available; that error has been reported. `first_line` is where the text of a literal
+    block (``|``) without settings begins.
     """
 
     position: Position
@@ -37,6 +38,11 @@ class Scalar:
     written: str  # as in the file, without quotes
     settings: tuple[tuple[str, str], ...] = ()
     broken: bool = False
+    first_line: Position | None = None
+
+    def at_line(self, number: int) -> "Scalar | Position":
+        """Where to report an error about a line of the text, which counts from 1: the line if it is known."""
+        return Position(self.first_line.line + number - 1, self.first_line.column) if self.first_line else self
 
     def plain(self) -> Any:
         """The value."""

@@ -6,7 +6,7 @@ rules files do not allow. Scalars are those of YAML 1.2's core schema (yaml.org,
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from errno import EINVAL
 from hashlib import sha256
@@ -86,7 +86,7 @@ def _compose(text: str, file: RuleFile, settings: Mapping[str, str]) -> Node | N
     yaml.Composer = _Composer
     yaml.max_depth = MAX_LEVELS + 1
     composer: _Composer = yaml.composer
-    converter = _Converter(file, settings, composer)
+    converter = _Converter(file, settings, composer, _LINE_BREAK.split(text))
     try:
         root = yaml.compose(text)
         return None if root is None else converter.node(root)
@@ -133,8 +133,10 @@ class _Composer(BoundedComposer):
 class _Converter:
     """Converts ruamel's nodes, reports content that rules files do not allow, and fills in app settings."""
 
-    def __init__(self, file: RuleFile, settings: Mapping[str, str], composer: _Composer) -> None:
-        self._file, self._settings = file, settings
+    def __init__(
+        self, file: RuleFile, settings: Mapping[str, str], composer: _Composer, lines: Iterable[str]
+    ) -> None:
+        self._file, self._settings, self._lines = file, settings, tuple(lines)
         self._tags, self._dangling = composer.tags, composer.dangling
 
     def node(self, node: nodes.Node, level: int = 0) -> Node:
@@ -203,7 +205,15 @@ class _Converter:
         if surrogate:
             code = f"U+{ord(surrogate[0]):04X}"
             self._file.error(at, f"half of a surrogate pair ({code}), which is not a character", _HALF)
-        return Scalar(at, filled.text, written, filled.settings, broken=bool(filled.errors or surrogate))
+        first_line = self._first_line(node) if node.style == "|" and not filled.settings else None
+        broken = bool(filled.errors or surrogate)
+        return Scalar(at, filled.text, written, filled.settings, broken, first_line)
+
+    def _first_line(self, node: nodes.ScalarNode) -> Position:
+        """Where the text of a literal block begins, as its first line that is not empty is indented."""
+        number = node.start_mark.line + 1
+        below = next((line for line in self._lines[number:] if line.strip()), "")
+        return Position(number + 1, len(below) - len(below.lstrip(" ")) + 1)
 
 
 def _position(node: nodes.Node) -> Position:
