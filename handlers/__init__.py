@@ -28,8 +28,10 @@ def find(do: str) -> type[Handler[Any]]:
     """
     path, _, name = do.partition(":")
     if not name and path not in _BUILT_IN:
+        module_name, _, class_name = path.rpartition(".")
+        hint = f"; did you mean {module_name}:{class_name}?" if module_name and class_name[:1].isupper() else ""
         raise LookupError(
-            f"there is no handler {do!r}; built in: {', '.join(builtin())}; yours: 'package.module:Class'"
+            f"there is no handler {do!r}; built in: {', '.join(builtin())}; yours: 'package.module:Class'{hint}"
         )
     try:
         module = import_module(path if name else _BUILT_IN[path])

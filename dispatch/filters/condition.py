@@ -21,10 +21,11 @@ from typing import Any, Self
 from dispatch.filters.event_filter import MAX_CHARACTERS, MAX_VALUES
 from dispatch.filters.keys import EventValues, check_key, find_across_dots, slot
 from dispatch.filters.operators import OPERATOR_NAMES, Operator, operator_named
-from dispatch.filters.rewrites import rewritten
+from dispatch.filters.rewrites import rewritten, second_condition, with_quoted_key
 from schemas.plain import MISSING
 
 _EXAMPLE = "Write KEY OPERATOR VALUE..., such as data.runStatus StringIn Failed NotResponding"
+_ONE_EACH = "Write a list with one condition in each item; where one of them is enough, under any"
 _MEMBERS = {"id", "topic", "subject", "eventtype", "dataversion"}  # the keys beside `data` that Event Grid can filter
 _BAGS = {f"{owner}{what}" for owner in ("run", "model", "service") for what in ("tags", "properties")}
 
@@ -50,11 +51,13 @@ class Condition:
         except ValueError as error:
             raise ValueError(f"{text!r}: {error}. Quote a value that contains a quote or a backslash") from error
         meant = rewritten(text) if len(words) < 2 or words[1].lower() not in OPERATOR_NAMES else None
-        hint = f"Did you mean {meant}?" if meant else _EXAMPLE
+        hint = f"Did you mean {meant}?" if meant else with_quoted_key(words) or _EXAMPLE
         if len(words) < 2:
             raise ValueError(f"{text!r} is not a condition. {hint}")
-        if meant:
+        if meant or hint is not _EXAMPLE:
             raise ValueError(f"there is no operator {words[1]!r}. {hint}")
+        if (second := second_condition(words)) is not None:
+            raise ValueError(f"a second condition begins at {words[second]!r}. {_ONE_EACH}")
         operator = operator_named(words[1])
         return cls(check_key(words[0]), operator, operator.parse(words[2:]), text)
 

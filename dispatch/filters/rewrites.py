@@ -2,6 +2,10 @@
 
 import re
 import shlex
+from collections.abc import Sequence
+from itertools import pairwise
+
+from dispatch.filters.operators import OPERATOR_NAMES
 
 _TEXT_OR_NUMBER = {  # what others write -> the operator for texts, and that for numbers
     **dict.fromkeys(("==", "=", "===", "eq", "equals", "is", "in", "isin", "like"), ("StringIn", "NumberIn")),
@@ -22,6 +26,7 @@ _NULL_TESTS = {
 }
 _SYMBOLS = re.compile(r"(===|!==|==|!=|<>|>=|<=|=~|!~|\^=|\$=|[=<>~])")
 _JOINERS = {"and", "or", "&&", "||"}  # of several conditions, which need several lines
+_ROOTS = {"data", "workspace", "drift", "result"}  # the first names of keys that have several
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 
 
@@ -38,6 +43,27 @@ def rewritten(text: str) -> str | None:
         if length <= len(rest) and (found := _condition(key, operator, values)):
             return found
     return None
+
+
+def with_quoted_key(words: Sequence[str]) -> str:
+    """How to write a condition whose key has spaces; empty if these words are none."""
+    operator = next((index for index, word in enumerate(words) if word.lower() in OPERATOR_NAMES), 0)
+    if operator < 2 or not _is_key(words[0]):
+        return ""
+    key, *rest = " ".join(words[:operator]), *words[operator:]
+    condition = " ".join([f'"{key}"', *map(shlex.quote, rest)])
+    return f"Quote a key that has spaces, and then the whole condition: '{condition}'"
+
+
+def second_condition(words: Sequence[str]) -> int | None:
+    """The index of the word at which another condition begins: a key with an operator behind it."""
+    pairs = enumerate(pairwise(words[2:]), start=2)
+    return next((index for index, (key, word) in pairs if _is_key(key) and word.lower() in OPERATOR_NAMES), None)
+
+
+def _is_key(word: str) -> bool:
+    first, dot, _ = word.partition(".")
+    return bool(dot) and first.lower() in _ROOTS
 
 
 def _condition(key: str, operator: str, values: list[str]) -> str | None:

@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator,
 from typing_extensions import TypeAliasType
 
 from dispatch.guards.keys import GuardKeys
-from dispatch.rules.reading.nodes import Scalar, Table, text_of
+from dispatch.rules.reading.nodes import Node, Scalar, Table, field_of, text_of
 from dispatch.rules.reading.pydantic_errors import invalid
-from dispatch.rules.reading.shapes import MAPPING, OTHER, Keys, Named, form
+from dispatch.rules.reading.shapes import MAPPING, OTHER, Keys, Named, form, keys_of
 from dispatch.rules.retry import Retry
 from dispatch.rules.values import (
     CONDITION_HINT,
@@ -34,7 +34,7 @@ from dispatch.rules.values import (
     zone_name,
 )
 from dispatch.rules.when import AllOf, AnyOf, Test
-from handlers import builtin
+from handlers import builtin, find
 from schemas import EVENT_NAMES, EVENT_TYPES, ResourceId
 from schemas.events.base import DEFAULT_ZONE
 
@@ -42,6 +42,7 @@ WORKSPACES_FILE = "workspaces.yaml"
 
 _A_RULE = "Write - name: mail-failed-runs, and below it, with the indentation of name, on, do and with."
 _AN_AFTER = "Write after: { rules: name-of-a-rule, outcome: failed }."
+_BY_LABEL = "Write in: churn-prod, in: [churn-dev, churn-prod], or, to choose by labels, in: { env: prod }."
 _WORKSPACES = "Write workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }."
 
 
@@ -108,6 +109,14 @@ class HandlerKeys(Keys):
         None, alias="with", description="The handler's settings."
     )
 
+    @classmethod
+    def hint(cls, key: str, node: Node) -> str:
+        """What to write in place of an unknown key: a handler's settings belong in ``with``."""
+        do = text_of(field_of(node, "do"))
+        if do in builtin() and key in keys_of(find(do)):
+            return f"It is a setting of {do}: write it in with."
+        return super().hint(key, node)
+
 
 class After(Keys):
     """The rules that a rule follows."""
@@ -138,7 +147,7 @@ class Trigger(Keys):
         ]
     ] = Field([], description="The event types on which this rule acts.")
     in_: Annotated[
-        Annotated[OneOrMore[Annotated[str, Named("the name of a workspace")]], Tag(OTHER)]
+        Annotated[OneOrMore[Annotated[str, Named("the name of a workspace", _BY_LABEL)]], Tag(OTHER)]
         | Annotated[
             dict[str, Annotated[list[Label], ReadAsList(as_list)]],
             Field(min_length=1),

@@ -1,6 +1,7 @@
 """``workspaces.yaml``, and the workspaces that a rule's ``in:`` chooses from it."""
 
-from collections.abc import Set
+import re
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -30,6 +31,7 @@ from handlers.base import Handler
 from schemas import Event, ResourceId
 from schemas.errors import shown
 
+_PAIR = re.compile(r"\s*([\w.-]+)\s*==?\s*([\w.-]+)\s*")  # env=prod
 _COMBINATION = "Each label occurs, but not together with the others: remove one, or write a rule for each."
 
 
@@ -64,7 +66,7 @@ def choose(node: Node, file: RuleFile, workspaces: Workspaces | None) -> frozens
     """The names of the workspaces that ``in:`` chooses. Without `workspaces`, any name matches, and no label."""
     if isinstance(node, Table):
         return _with_labels(node, file, workspaces)
-    names = [(item, name) for item in items_of(node) if (name := text_of(item))]
+    names = [(item, name) for item in items_of(node) if (name := text_of(item)) is not None]
     for item, name in names:
         if workspaces and name not in workspaces.by_name:
             file.error(item, f"there is no workspace {shown(name)}", partial(_other_workspace, name, workspaces))
@@ -75,6 +77,10 @@ def _other_workspace(name: str, workspaces: Workspaces) -> str:
     labels = sorted(label for label in workspaces.labels() if name in workspaces.values_of(label))
     if labels:
         return f"To choose by label, write in: {{ {labels[0]}: {name} }}."
+    if (pair := _PAIR.fullmatch(name)) and pair[1] in workspaces.labels():
+        return f"To choose by label, write in: {{ {pair[1]}: {pair[2]} }}."
+    if name.casefold() in ("all", "any", "*"):
+        return "Without in, a rule acts on events of all workspaces."
     return did_you_mean(name, workspaces.by_name, "The workspaces are")
 
 
@@ -99,9 +105,21 @@ def _workspaces(listed: Table, valid: WorkspacesFile, file: RuleFile) -> Workspa
             file.error(at, f"{other} has the same id (line {line})", "List each workspace once.")
         fields = entry.fields if isinstance(entry, Table) else {}
         labels = {label: text for label, node in fields.items() if label != "id" and (text := _label(node)) is not None}
+        _check_names(labels, entry, file)
         written = {label: node.written for label in labels if isinstance(node := fields[label], Scalar)}
         found.append(Workspace(name, keys.id, labels, keys.timezone or valid.timezone, written))
     return Workspaces(*found)
+
+
+def _check_names(labels: Iterable[str], entry: Node, file: RuleFile) -> None:
+    """Report labels that differ only in their case, which conditions and templates do not tell apart."""
+    first: dict[str, str] = {}
+    for label in labels:
+        other = first.setdefault(label.casefold(), label)
+        if other != label and isinstance(entry, Table):
+            file.error(
+                entry.keys[label], f"the label {shown(label)} is the same as {shown(other)}", "Case does not matter."
+            )
 
 
 def _alerts(node: Table, file: RuleFile, workspaces: Workspaces | None) -> Alerts | None:

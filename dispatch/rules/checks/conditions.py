@@ -73,7 +73,9 @@ class _Checker:
             return False
         if condition.operator.kind is None:
             return self._check_null_test(located, found)
-        return self._check_type(located, found, condition.operator.kind) and self._check_values(located, found)
+        if not self._check_type(located, found, condition.operator.kind):
+            return False
+        return self._has_separators(located) or self._check_values(located, found)
 
     def _check_null_test(self, located: _Located, found: Mapping[str, Known]) -> bool:
         condition = located.condition
@@ -110,6 +112,20 @@ class _Checker:
         if names:
             return f"Its keys are {', '.join(names)}."
         return f"Name one of its keys: {key}.NAME." if any(known.others for known in found.values()) else ""
+
+    def _has_separators(self, located: _Located) -> bool:
+        """Warn of texts that seem to be written as in another language: ``a, b`` or ``[a, b]``."""
+        *others, last = shlex.split(located.condition.text)[2:]
+        if located.condition.operator.kind is not STRING or not others:
+            return False
+        brackets = others[0].startswith(("[", "(")) and last.endswith(("]", ")"))
+        if not brackets and not any(word.endswith(",") for word in others):
+            return False
+        values = [*others, last]
+        meant = " ".join(shlex.quote(value.strip("[](),")) for value in values)
+        message = f"commas and brackets are a part of the values {joined(map(shown, values))}"
+        self.file.warning(located.node, message, f"Did you mean {located.condition.operator.name} {meant}?")
+        return True
 
     def _check_values(self, located: _Located, found: Mapping[str, Known]) -> bool:
         """Warn of each operand that no known value of the key matches; report an error if nothing else can occur."""

@@ -94,6 +94,8 @@ class Scope:
     def subject(self) -> str:
         """The types of the scope, as the subject of a sentence that denies something."""
         names = [*self.roots]
+        if Alert.__name__ in self.roots:
+            return "no alert"
         if len(names) < 2:
             return names[0] if names else "no event"
         return f"neither {', '.join(names[:-1])} nor {names[-1]}" if len(names) < 4 else "no event type of this rule"

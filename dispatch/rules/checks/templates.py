@@ -1,15 +1,19 @@
 """Check the templates in a handler's settings: the keys that they read."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from dispatch.rules.checks.scope import Scope, joined, written
+from dispatch.rules.errors import closest
 from dispatch.rules.reading.nodes import Node, RuleFile, Scalar, scalars_of
 from handlers.base import Handler
 from handlers.template import Template
 from handlers.templates.keys import Read
+
+_SINGLE_BRACES = re.compile(r"(?<![{$])\{ *(\w+\.[\w.]*\w) *\}(?!\})")
 
 
 def check_templates(handler: Handler[Any], settings: Node | None, scope: Scope, file: RuleFile) -> None:
@@ -21,6 +25,9 @@ def check_templates(handler: Handler[Any], settings: Node | None, scope: Scope, 
 
 
 def _check(template: Template, given: frozenset[str], node: Scalar, scope: Scope, file: RuleFile) -> None:
+    for key in _SINGLE_BRACES.findall(template.source):
+        if scope.find(key.split(".")):
+            file.warning(node, f"{{ {key} }} is not replaced", f"Write {{{{ {key} }}}}.")
     reported: set[tuple[str | int, ...]] = set()
     for read in template.reads:
         if read.path[0] in given:
@@ -28,7 +35,9 @@ def _check(template: Template, given: frozenset[str], node: Scalar, scope: Scope
         unknown = next((n for n in range(1, len(read.path) + 1) if not scope.find(read.path[:n])), 0)
         if unknown:
             if read.path[:unknown] not in reported:
-                file.error(node.at_line(read.line), *scope.lacks(read.path))
+                message, hint = scope.lacks(read.path)
+                meant = closest(str(read.path[0]), given) if unknown == 1 else None
+                file.error(node.at_line(read.line), message, f"Did you mean {meant}?" if meant else hint)
             reported.add(read.path[:unknown])
         elif not read.is_guarded:
             _warn_of_missing(node, scope, file, read)
@@ -42,14 +51,10 @@ def _warn_of_missing(node: Scalar, scope: Scope, file: RuleFile, read: Read) -> 
         lacking = [name for name, root in scope.roots.items() if not root.members["drift"].always]
         if lacking:
             message = f"{joined(lacking)} {'does' if len(lacking) == 1 else 'do'} not always report drift"
-            file.warning(
-                at, f"{message}: without it, {key} fails", "Add drift IsNotNull to when, or test it with if."
-            )
+            file.warning(at, f"{message}: without it, {key} fails", "Add drift IsNotNull to when, or test it with if.")
         return
     if lacking:
-        file.warning(
-            at, f"{joined(lacking)} {'has' if len(lacking) == 1 else 'have'} no {key}: the action fails", hint
-        )
+        file.warning(at, f"{joined(lacking)} {'has' if len(lacking) == 1 else 'have'} no {key}: the action fails", hint)
     elif missing := next((known.missing_in for known in found.values() if known.missing_in), ()):
         shown = [*missing[:3], *(["…"] if len(missing) > 3 else [])]
         label = key.removeprefix("workspace.labels.")

@@ -16,6 +16,7 @@ PREFIX = "RULES_"
 
 _MARK = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _NAME = re.compile(PREFIX + r"[A-Za-z0-9_]+")
+_OTHER_FORM = re.compile(rf"(?<!\$)\$({PREFIX}\w+)|\$\(({PREFIX}\w+)\)|%({PREFIX}\w+)%")  # of other tools
 _KEY_VAULT = re.compile(r"\s*@Microsoft\.KeyVault\(", re.IGNORECASE)
 _WHERE = "Set it in the function app's settings in Azure, or in local.settings.json on your machine."
 
@@ -41,7 +42,7 @@ def substitute(text: str, settings: Mapping[str, str]) -> Substituted:
     def value(mark: re.Match[str]) -> str:
         if mark[0] == "$${":
             return "${"
-        problem = _problem(mark[1], settings)
+        problem = _problem(mark[1], settings, is_template=mark[0] == "${" and mark.string.startswith("{", mark.end()))
         if problem:
             errors.append(problem)
             return mark[0]
@@ -54,13 +55,29 @@ def substitute(text: str, settings: Mapping[str, str]) -> Substituted:
     return Substituted(filled, tuple(used), tuple(errors))
 
 
+def other_form(text: str) -> tuple[str, str] | None:
+    """What a text says where it names a setting as other tools do, ``$RULES_NAME``: a message and a hint."""
+    found = _OTHER_FORM.search(text)
+    if found is None:
+        return None
+    name = next(filter(None, found.groups()))
+    return f"{shown(found[0])} is not replaced by a setting", f"Write ${{{name}}}."
+
+
 _KEY_VAULT_IN_FILE = (
     "a Key Vault reference works only as the value of an app setting",
     f"Give a setting {PREFIX}… this value and write ${{{PREFIX}…}} here.",
 )
 
 
-def _problem(name: str | None, settings: Mapping[str, str]) -> Problem | None:
+def _problem(name: str | None, settings: Mapping[str, str], *, is_template: bool = False) -> Problem | None:
+    if is_template:
+        return (
+            "'${{' is neither a template nor a setting",
+            f"Write {{{{ … }}}} for a template, ${{{PREFIX}NAME}} for a setting.",
+        )
+    if name and "." in name and not name.startswith(PREFIX):
+        return f"{shown(name)} is not the name of a setting", f"For a value of the event, write {{{{ {name} }}}}."
     if not name:
         return "'${' without the name of a setting", f"Write ${{{PREFIX}NAME}}, or $${{ for a literal ${{."
     if not name.startswith(PREFIX):

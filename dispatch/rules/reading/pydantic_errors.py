@@ -207,7 +207,9 @@ def _flow(value: Any) -> str:
 def _unknown_key(key: str, found: _Value) -> _Complaint:
     at = found.node.keys.get(key, found.at) if isinstance(found.node, Table) else found.at
     ours = found.shape.keys
-    hint = partial(ours.hint, key) if ours else partial(did_you_mean, key, found.shape.fields, "The keys are")
+    hint = (
+        partial(ours.hint, key, found.node) if ours else partial(did_you_mean, key, found.shape.fields, "The keys are")
+    )
     return _Complaint(at, (*found.loc, key), "", f"unknown key {shown(key)} in {found.name}", hint)
 
 

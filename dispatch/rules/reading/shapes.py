@@ -48,8 +48,8 @@ class Keys(BaseModel):
         return cls.synonyms.get(key.casefold()) or closest(key, keys_of(cls))
 
     @classmethod
-    def hint(cls, key: str) -> str:
-        """What to write in place of an unknown key."""
+    def hint(cls, key: str, node: Node) -> str:
+        """What to write in place of an unknown key of this mapping."""
         if key in cls.key_hints:
             return cls.key_hints[key]
         meant = cls.intended(key)

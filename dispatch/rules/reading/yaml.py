@@ -18,7 +18,7 @@ from ruamel.yaml import YAML, nodes
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent
 
-from dispatch.rules.reading.app_settings import substitute
+from dispatch.rules.reading.app_settings import other_form, substitute
 from dispatch.rules.reading.nodes import START, Node, Position, RuleFile, Scalar, Sequence, Table
 from dispatch.rules.reading.yaml_errors import explain
 from handlers.bounded_yaml import MAX_BYTES, MAX_LEVELS, BoundedComposer
@@ -133,9 +133,7 @@ class _Composer(BoundedComposer):
 class _Converter:
     """Converts ruamel's nodes, reports content that rules files do not allow, and fills in app settings."""
 
-    def __init__(
-        self, file: RuleFile, settings: Mapping[str, str], composer: _Composer, lines: Iterable[str]
-    ) -> None:
+    def __init__(self, file: RuleFile, settings: Mapping[str, str], composer: _Composer, lines: Iterable[str]) -> None:
         self._file, self._settings, self._lines = file, settings, tuple(lines)
         self._tags, self._dangling = composer.tags, composer.dangling
 
@@ -201,6 +199,8 @@ class _Converter:
         filled = substitute(value, self._settings)
         for message, hint in filled.errors:
             self._file.error(at, message, hint)
+        if warning := other_form(value):
+            self._file.warning(at, *warning)
         surrogate = _SURROGATE.search(filled.text)
         if surrogate:
             code = f"U+{ord(surrogate[0]):04X}"

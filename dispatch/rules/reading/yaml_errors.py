@@ -34,6 +34,7 @@ _EXPLANATIONS = (
     (r"maximum depth", f"more than {MAX_LEVELS} levels", ""),
     (r"too many nodes", f"more than {MAX_NODES} entries, with aliases expanded", "Split it into several files."),
 )
+_NO_SPACE = re.compile(r"\s*(?:- +)?([a-z_]+):[^\s/:]")
 _BRACES = re.compile(r"(?<![\"'\w])\$\{\w*\}")
 
 
@@ -48,9 +49,17 @@ def explain(error: MarkedYAMLError, line_of: list[str]) -> tuple[int, int, str, 
     text = line_of[line] if line < len(line_of) else ""
     if setting := _BRACES.search(text):
         hint = f'Between {{ }} or [ ], a setting needs quotes: "{setting[0]}".'
+    elif missing := _without_space(line_of[max(line - 1, 0) : line + 1]):
+        hint = f"A space is missing after '{missing}:'."
     elif "{{" in text:
         hint = 'A text that begins with {{ needs quotes: "{{ … }}".'
     return line + 1, column + 1, message, hint
+
+
+def _without_space(lines: list[str]) -> str:
+    """The key of a line such as ``name:value``; empty if there is none."""
+    found = (_NO_SPACE.match(line) for line in lines)
+    return next((match[1] for match in found if match), "")
 
 
 def _worded(problem: str) -> tuple[str, str]:

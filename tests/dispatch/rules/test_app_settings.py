@@ -65,7 +65,8 @@ WRONG = {
     "Name the setting RULES_HOME: rules cannot read the app's other settings and their secrets.",
     "${RULES_A-B}": "'RULES_A-B' is not the name of a setting. After RULES_ come letters, digits and underscores.",
     "${": "'${' without the name of a setting. Write ${RULES_NAME}, or $${ for a literal ${.",
-    "${{ data.cost }}": "'${' without the name of a setting. Write ${RULES_NAME}, or $${ for a literal ${.",
+    "${{ data.cost }}": "'${{' is neither a template nor a setting. "
+    "Write {{ … }} for a template, ${RULES_NAME} for a setting.",
     "${RULES_KV}": "the app setting RULES_KV is a Key Vault reference that was not resolved. "
     "Does the app's identity have the role Key Vault Secrets User? On your machine, write the value itself.",
     "@Microsoft.KeyVault(SecretUri=https://x)": "a Key Vault reference works only as the value of an app "

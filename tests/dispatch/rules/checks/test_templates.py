@@ -146,7 +146,7 @@ def test_templates_of_alerts_are_checked_against_alerts_and_failed_actions(tmp_p
     assert of("{{ object }} {{ id }} {{ data.summary | default(result.summary) }}")[0] == []
     assert of("{{ data.kind is defined }} {{ result.summary | default(data.summary) }}")[0] == []
     [error] = of("{{ reslt.summary }}")[0]
-    assert error.endswith("no event type of this rule has a key reslt.summary. Did you mean result.summary?")
+    assert error.endswith("no alert has a key reslt.summary. Did you mean result.summary?")
     [warning] = of("{{ result.summary }}")[1]
     assert "Alert has no result.summary: the action fails." in warning
     [warning] = of("{{ workspace.labels.env }}")[1]
