@@ -86,6 +86,8 @@ def function_timeout(settings: Environment, host_json: Path) -> timedelta:
         where = f"functionTimeout in {host_json.name}"
         try:
             text = str(json.loads(host_json.read_text(encoding="utf-8"))["functionTimeout"])
+        except KeyError:
+            raise SettingsError(f'{where} is missing; add "functionTimeout": "00:05:00"') from None
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise SettingsError(f"{where} cannot be read: {type(error).__name__}: {error}") from error
     days, _, clock = text.rpartition(".")

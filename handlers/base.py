@@ -45,6 +45,7 @@ from schemas import Event, WorkspaceId
 
 E = TypeVar("E", bound=Event)
 
+GIVES_UP = "give up: "  # how a handler's `plan` begins if `run` would raise GiveUp
 TEXT_LIMIT = 1_000  # characters of a summary, a reason or a note
 DETAIL_LIMIT = 500  # characters of one detail
 DETAILS_LIMIT = 40  # details of one outcome

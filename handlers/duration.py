@@ -19,6 +19,8 @@ def parse_duration(value: Any) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str) or not re.fullmatch(r"([0-9]{1,9}[smhd])+", value):
+        if isinstance(value, str) and ("{{" in value or "{%" in value):
+            raise ValueError("this setting is not a template, so {{ … }} and {% … %} have no effect in it")
         raise ValueError(f"{value!r} is not a duration; write 30s, 10m, 4h, 7d or 1h30m")
     seconds = sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"([0-9]+)([smhd])", value))
     if seconds > _LONGEST.total_seconds():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from jinja2 import TemplateError, UndefinedError
 
 from dispatch.rules.rule import Rule, Rules
-from handlers.base import GiveUp
+from handlers.base import GIVES_UP, GiveUp
 from mlevents.findings import Finding, Severity
 from mlevents.samples import Sample, samples_of
 
@@ -60,7 +60,10 @@ def position(rule: Rule) -> tuple[str, int]:
 
 def _previewed(rule: Rule, sample: Sample) -> Preview | Finding:
     try:
-        return Preview(rule, sample, rule.handler.plan(sample.context.event_for_handler()))
+        plan = rule.handler.plan(sample.context.event_for_handler())
+        if plan.startswith(GIVES_UP):  # a value of the example may be the cause
+            return _failure(rule, sample, plan.removeprefix(GIVES_UP), severity="warning")
+        return Preview(rule, sample, plan)
     except UndefinedError as error:
         return _failure(rule, sample, error, _HINT)
     except (TemplateError, GiveUp) as error:

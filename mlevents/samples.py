@@ -14,12 +14,14 @@ from typing import Any
 
 from dispatch.filters.condition import Condition
 from dispatch.filters.keys import EventValues, find_across_dots
+from dispatch.rules.checks.scope import ANY_LABELS
 from dispatch.rules.rule import Rule, Rules
 from dispatch.rules.when import AnyOf, Test
 from dispatch.rules.workspaces import Workspace
 from mlevents.sample_values import change, value_for
 from schemas import EVENT_TYPES, Context, Event, ResourceId, RunStatusChanged
 from schemas.errors import MalformedEvent, shown
+from schemas.events.known_keys import Known, known_keys, workspace_keys
 from schemas.examples import MODEL_MONITOR_BREACH
 from schemas.plain import MISSING
 
@@ -178,6 +180,8 @@ def _meeting(conditions: Iterable[Condition], base: Sample) -> Sample | None:
         holder = {"data": wire["data"], "result": result}.get(first) if rest else wire
         if not isinstance(holder, dict) or (not rest and first not in _CHANGEABLE):
             return None
+        if first == "data" and _data_keys(type(base.event)).find(rest) is None:
+            return None  # no event of this type has the key
         value = value_for(of_key)
         change(holder, rest or [key], value)
         changes.append(f"{key} removed" if value is MISSING else f"{key} {shown(value)}")
@@ -185,6 +189,12 @@ def _meeting(conditions: Iterable[Condition], base: Sample) -> Sample | None:
     if event is None:
         return None
     return replace(base, event=event, result=result, changes=(*base.changes, *changes))
+
+
+@cache
+def _data_keys(event_class: type[Event]) -> Known:
+    keys = known_keys(event_class, has_drift=False, workspace=workspace_keys(ANY_LABELS))
+    return keys.members["data"]
 
 
 def _rebuilt(event: Event, changes: Mapping[str, Any]) -> Event | None:

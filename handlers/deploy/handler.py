@@ -9,7 +9,7 @@ from handlers.azure.ml.endpoints import Code, Endpoints, Files
 from handlers.azure.ml.online_endpoints import OnlineEndpoints
 from handlers.azure.ml.resources import DOTS, ModelRef
 from handlers.azure.ml.workspace import AzureML
-from handlers.base import Action, Finding, GiveUp, Outcome
+from handlers.base import GIVES_UP, Action, Finding, GiveUp, Outcome
 from handlers.deploy.files.definition import findings
 from handlers.deploy.plan import Plan
 from handlers.deploy.settings import DeploySettings
@@ -58,7 +58,7 @@ class Deploy(DeploySettings):
         try:
             endpoint, other = self._endpoint(event), self._model(event)
         except GiveUp as error:
-            return f"give up: {error}"
+            return f"{GIVES_UP}{error}"
         model = other.id if other else f"{event.data.model_name}:{event.data.model_version}"
         kind = "batch endpoint" if self.is_batch else "endpoint"
         shares = "as its default" if self.is_batch else f"with {', '.join(map(str, self.traffic))} % of the traffic"

@@ -10,14 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from handlers.azure.ml.assets import LATEST, AssetRef
 from handlers.azure.ml.names import check_endpoint_name
+from handlers.azure.ml.resources import ModelRef
 from handlers.base import Handler
 from handlers.deploy.files.definition import CliFile, Kind, check_local_files, read_deployment, read_endpoint
 from handlers.deploy.smoke_test import SmokeTest
-from handlers.duration import Duration, PollInterval
+from handlers.duration import Duration, PollInterval, format_duration
 from handlers.file_field import FileName
 from handlers.template import Template
 from handlers.workspace_field import TargetWorkspace
 from schemas import ModelRegistered, WorkspaceId
+
+_REGISTRY = "azureml://registries/"
 
 
 class Batch(BaseModel):
@@ -107,6 +110,11 @@ class DeploySettings(Handler[ModelRegistered]):
                 "a label can stand for another version than the event's: write versions/{{ data.modelVersion }}, or "
                 "the version"
             )
+        start = value.source.partition("{")[0].strip() if value else ""
+        if not (start.casefold().startswith(_REGISTRY) or _REGISTRY.startswith(start.casefold())):
+            raise ValueError(f"{start!r} begins no id of a registry's model: write {_REGISTRY}…/models/…/versions/…")
+        if value and value.is_constant:
+            ModelRef.parse(value.source.strip())
         return value
 
     @field_validator("deployment")
@@ -142,10 +150,20 @@ class DeploySettings(Handler[ModelRegistered]):
     def _endpoint_must_be_allowed(self) -> Self:
         if self.endpoint.is_constant:
             self.check_endpoint(self.endpoint.source)
-        elif not self.allowed_endpoints:
+        elif not self.allowed_endpoints and not self.endpoint.names <= {"workspace"}:
             raise ValueError(
                 "the endpoint depends on the event, and anyone who may register a model writes its tags: "
                 "list the permitted endpoints in allowed_endpoints, like [churn, churn-*]"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _shares_must_fit_the_timeout(self) -> Self:
+        watched = self.bake * (len(self.traffic) - 1)
+        if not self.is_batch and watched >= self.timeout:
+            raise ValueError(
+                f"the timeout {format_duration(self.timeout)} ends before all traffic is moved: bake alone takes "
+                f"{format_duration(watched)} for {len(self.traffic)} shares"
             )
         return self
 

@@ -28,6 +28,8 @@ _REQUIRED = {  # a job of each type needs one of these keys
 }
 _REMOTE = re.compile(r"(?i)azureml:|git\+|[a-z]+://|/subscriptions/")  # what azure-ai-ml does not upload
 _SHORT = re.compile("azureml:(?!AzureML-)[^/:@]+(?:[:@][^/]*)?")  # not an id, and not a curated environment
+# A key of an event in an expression of the rules' templates; azure-ai-ml's own have a $.
+_TEMPLATE = re.compile(r"(?<!\$)\{\{-?\s*(?:(?:data|workspace|drift|result)\.|(?:object|eventTime|studio_url)\b)")
 _LOCAL = "local"  # azure-ai-ml would start a container on the app's own machine
 
 
@@ -95,6 +97,12 @@ def _parse(data: bytes, name: str, path: Path) -> JobFile:
         raise ValueError(
             f"{name!r} is no {type_name} job: it has no {' and no '.join(map(repr, _REQUIRED[type_name]))}"
         )
+    for place, text in file.texts():
+        if _TEMPLATE.search(text):
+            raise ValueError(
+                f"{file.at(place)}: a job file is not a template, so {{{{ … }}}} has no effect in it; "
+                "use an input, whose value in the rule is one"
+            )
     references = dict(_invalid_references(file))
     if own := [error for path, error in references.items() if path[:1] != ("inputs",)]:
         raise ValueError(own[0])

@@ -203,5 +203,11 @@ def test_a_missing_or_unlimited_timeout_is_an_error(tmp_path: Path, host_json: s
         timeout(tmp_path, host_json)
 
 
+def test_the_error_about_a_missing_timeout_says_what_to_add(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as error:
+        timeout(tmp_path, "{}")
+    assert str(error.value) == 'functionTimeout in host.json is missing; add "functionTimeout": "00:05:00"'
+
+
 def test_the_host_json_of_the_app_has_a_timeout() -> None:
     assert function_timeout(Environment({}), APP_FOLDER / "host.json") == timedelta(minutes=5)

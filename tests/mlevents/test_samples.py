@@ -94,6 +94,26 @@ def test_no_sample_is_invented_for_what_an_event_cannot_be(tmp_path: Path, when:
     assert of(tmp_path, rule(when=when))["a"] == []
 
 
+def test_no_key_is_invented_that_events_of_the_type_lack(tmp_path: Path) -> None:
+    """Of several types, only those that have the key have a sample; a tag is added where tags of that kind are."""
+    found = of(
+        tmp_path,
+        rule(on="[RunCompleted, RunStatusChanged]", when="data.runStatus StringIn Paused"),
+        rule(name="b", on="DriftDetected", when="data.runStatus StringIn Paused"),
+        rule(
+            name="c",
+            on="[RunCompleted, ModelRegistered]",
+            when="{ any: [data.runTags.a StringIn x, data.modelTags.a StringIn y] }",
+        ),
+    )
+    assert titles(found["a"]) == ["RunStatusChanged with data.runStatus 'Paused'"]
+    assert titles(found["b"]) == ["a model monitor's breach with data.runStatus 'Paused'"]
+    assert titles(found["c"]) == [
+        "RunCompleted with data.runTags.a 'x'",
+        "ModelRegistered with data.modelTags.a 'y'",
+    ]
+
+
 def test_a_change_that_makes_no_valid_event_is_not_made(tmp_path: Path) -> None:
     loaded_rules = loaded(tmp_path, churn=rules(rule()))
     never = replace(loaded_rules.by_name["a"], when=AllOf((Condition.parse("data.runId IsNullOrUndefined"),)))

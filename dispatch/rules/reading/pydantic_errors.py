@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -188,13 +189,28 @@ class _Reader:
 
 
 def _mentioned(message: str, table: Table) -> Position | None:
-    """The position of the value that a message about a whole mapping quotes, else of that whose key it names first."""
-    quoted = (each for each in scalars_of(table) if isinstance(each.value, str) and repr(each.value) in message)
-    if found := next(quoted, None):
-        return found.position
+    """The position that a message about a whole mapping is about; None if it names no part of the mapping.
+
+    That is a value or a key that it quotes, a file whose line it gives, or else the value of the key that it names
+    first.
+    """
+    texts = [(each.value, each.position) for each in scalars_of(table) if isinstance(each.value, str) and each.value]
+    quoted = ((text, at) for text, at in (*texts, *_keys_in(table)) if repr(text) in message)
+    files = ((text, at) for text, at in texts if f" {text}:" in message)
+    if found := next(chain(quoted, files), None):
+        return found[1]
     words = re.findall(r"\w+", message)
     named = sorted((words.index(key), key) for key in table.fields if key in words)
     return table.fields[named[0][1]].position if named else None
+
+
+def _keys_in(node: Node) -> Iterator[tuple[str, Position]]:
+    """The keys of a mapping and of those inside of it, with their positions."""
+    if isinstance(node, Table):
+        yield from node.keys.items()
+    inner = node.fields.values() if isinstance(node, Table) else node.items if isinstance(node, Sequence) else ()
+    for child in inner:
+        yield from _keys_in(child)
 
 
 def _flow(value: Any) -> str:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from difflib import get_close_matches
 from math import isfinite
 from typing import Any, TypeAlias
@@ -41,8 +42,10 @@ class Scalar(Field):
     def problems(self, value: Any, path: Path) -> Iterator[Problem]:
         """One problem, unless the value is accepted."""
         if not self.accepts(value):
-            hint = ": put it in quotes" if self is TEXT and isinstance(value, bool | int | float) else ""
-            yield Problem(path, f"{dotted(path)} should be {self.expected}, not {shown(value)}{hint}")
+            is_date = isinstance(value, date)
+            hint = ": put it in quotes" if is_date or (self is TEXT and isinstance(value, bool | int | float)) else ""
+            found = f"the date {value}" if is_date else shown(value)
+            yield Problem(path, f"{dotted(path)} should be {self.expected}, not {found}{hint}")
 
 
 @dataclass(frozen=True)

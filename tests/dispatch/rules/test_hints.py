@@ -109,3 +109,24 @@ def test_labels_that_differ_only_in_case_are_an_error(tmp_path: Path) -> None:
     text = WORKSPACES.replace("env: dev,", "env: dev, ENV: prod,")
     [error] = loaded(tmp_path, workspaces=text).errors
     assert error.message == "the label 'ENV' is the same as 'env'"
+
+
+@pytest.mark.parametrize(
+    ("settings", "position", "message"),
+    [
+        ("{ workspace: churn-prod, job: jobs/a.yml, inputs: { n: 1, dta: x } }", "5:69", "has no input 'dta'"),
+        ("{ workspace: churn-prod, job: jobs/a.yml }", "5:41", "jobs/a.yml:4: YAML reads a date"),
+    ],
+)
+def test_an_error_about_all_settings_is_at_the_part_that_it_names(
+    settings: str, position: str, message: str, tmp_path: Path
+) -> None:
+    """A key inside of them, or the file whose line it gives."""
+    (tmp_path / "rules/jobs").mkdir(parents=True)
+    (tmp_path / "rules/jobs/a.yml").write_text("command: x\ninputs:\n  n: 1\n  d: 2026-01-01\n")
+    if "dta" in settings:
+        (tmp_path / "rules/jobs/a.yml").write_text("command: x\ninputs:\n  n: 1\n")
+    text = rules(rule(do="pipeline", **{"with": settings}))
+    [error] = errors(loaded(tmp_path, churn=text))
+    assert error.startswith(f"{position}: with: ")
+    assert message in error

@@ -72,6 +72,13 @@ def test_allowed_endpoints_are_file_name_patterns(pattern: str) -> None:
     assert "endpoint churn-eu" in plan
 
 
+def test_an_endpoint_named_by_labels_needs_no_allowed_endpoints() -> None:
+    """Labels are the owner's text in workspaces.yaml, not the event's."""
+    assert deploy(endpoint="{{ workspace.labels.team }}-ep").endpoint
+    with pytest.raises(ValidationError, match="allowed_endpoints"):
+        deploy(endpoint="{{ workspace.labels.team }}-{{ data.modelName }}")
+
+
 CODE = {"environment": "azureml:serving:3", "code": "azureml:scoring:1", "scoring_script": "score.py"}
 ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"endpoint": "{{ data.modelTags.endpoint }}"}, "list the permitted endpoints in allowed_endpoints"),
@@ -104,6 +111,10 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"batch": {"compute": "c"}, "compute": "k8s"}, "a batch endpoint has no compute"),
     ({"endpont": "churn"}, "Extra inputs"),
     ({"model": "azureml://registries/acme/models/churn/labels/latest"}, "a label can stand for another version"),
+    ({"model": "azureml:churn:{{ data.modelVersion }}"}, "'azureml:churn:' begins no id of a registry's model: write"),
+    ({"model": "azureml://registries/acme/models/churn"}, "is not the id of a model version"),
+    ({"timeout": "20m"}, "the timeout 20m ends before all traffic is moved: bake alone takes 20m for 3 shares"),
+    ({"bake": "{{ data.modelTags.bake }}"}, "this setting is not a template"),
     ({"model": "azureml:churn@latest"}, "a label can stand for another version"),
     ({**CODE, "environment": "azureml:serving"}, "does not name an environment with its version"),
     ({**CODE, "environment": "azureml:serving@prod"}, "the only label is latest; or write the version"),

@@ -30,6 +30,8 @@ INVALID: list[tuple[str, str]] = [
     ("type: pipeline\nsettings: { default_compute: { a: b } }", "settings.default_compute should be a text"),
     ("command: x\ntags: { x: [1] }", "tags.x should be a text"),
     ("command: x\nexperiment_name: [1]", "experiment_name should be a text"),
+    ("command: x\ntags: { v: '{{ data.modelName }}' }", "job.txt:2: a job file is not a template"),
+    ("command: 'echo {{object}}'", "job.txt:1: a job file is not a template"),
     ("command: x\ninputs: { d: { type: [1] } }", "inputs.d.type should be a text"),
 ]
 BOMB = "a0: &a0 [lol, lol]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]\n" for n in range(1, 10))

@@ -75,6 +75,20 @@ def test_an_operation_that_fails_on_an_invented_value_is_a_warning(
     assert check(app, capsys)[0] == 1
 
 
+def test_a_plan_that_gives_up_is_a_warning(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The endpoint of the example may not be one of the rule's."""
+    settings = "endpoint: '{{ data.modelTags.endpoint }}', allowed_endpoints: [x-*]"
+    (app / "rules/a.yaml").write_text(
+        f"rules:\n  - name: deploy-it\n    on: ModelRegistered\n    do: deploy\n    with: {{ {settings} }}\n"
+    )
+    code, lines = check(app, capsys)
+    assert (code, lines[-1]) == (0, "1 rule in force in 1 file, no errors, 1 warning")
+    assert lines[1] == (
+        "warning: rules/a.yaml:2: deploy-it on ModelRegistered: the endpoint 'churn' is not one of "
+        "allowed_endpoints: x-*"
+    )
+
+
 def test_a_handler_whose_plan_raises_anything_is_an_error(
     app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

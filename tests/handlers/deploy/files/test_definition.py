@@ -43,6 +43,7 @@ DEPLOYMENTS = [
     ("instance_count: true", "instance_count should be a whole number, not True"),
     ("instance_count: 0", "d/f.yml:1:17: instance_count should be 1 or more, not 0"),
     ("instance_type: 3", "instance_type should be a text, not 3: put it in quotes"),
+    ("instance_type: 2026-01-01", "instance_type should be a text, not the date 2026-01-01: put it in quotes"),
     ("app_insights_enabled: maybe", "app_insights_enabled should be true or false, not 'maybe'"),
     ("tags:", "d/f.yml:1:1: tags has no value"),
     ("tags: {a: [1]}", "tags.a should be a text, a number, true or false, not [1]"),
