@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from dispatch.inbox.actions import NewAction, is_missing, opened, read_action
 from dispatch.inbox.errors import Conflict
+from dispatch.inbox.history.entry import COPIED, COUNTS
 from dispatch.inbox.history.entry import FIRST as NEW
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.messages import Message
@@ -51,7 +52,7 @@ class Markers(NamedTuple):
     open: list[ActionId]
     deferred: list[Row]
     failed: list[Row]
-    has_new: bool  # for the index
+    has_new: bool  # for the index: markers, or numbers to copy
 
 
 def deferred_marker(key: str, files: Sequence[str], now: datetime) -> Row:
@@ -85,7 +86,9 @@ class Backlog:
         Makes one query, unless the markers of new rows fill its response: they come first.
         """
         rows = self._table.read(day, "!", _AFTER_MARKERS, MAX_ROWS)
-        has_new = any(row.key.startswith(NEW) for row in rows) or len(rows) == MAX_ROWS
+        has_new = len(rows) == MAX_ROWS or any(
+            row.key.startswith(NEW) or (row.key == COUNTS and not row.values.get(COPIED, 1)) for row in rows
+        )
         if len(rows) == MAX_ROWS:
             rows = [*self._table.read(day, FAILED, f"{FAILED}~"), *self._table.read(day, "!open|", _AFTER_MARKERS)]
         open = [ActionId(day, *row.key.split("|", 2)[1:]) for row in rows if row.key.startswith("!open|")]

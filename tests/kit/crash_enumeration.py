@@ -29,6 +29,7 @@ from dispatch.sweep import GRACE, sweep
 from schemas import Event
 from schemas.alert import Alert
 from tests.kit.faults import ERRORS, Effect, Faults, FaultyStorage, WorkerDied
+from tests.kit.indexed import index_errors, is_indexed
 from tests.kit.scripted_handler import ScriptedSteps
 from tests.kit.storage import AzureLimits, Clock, MemoryTable, seeded
 from tests.kit.world import LEASE, SETTINGS, WORKSPACES
@@ -131,14 +132,15 @@ class ScenarioRun:
         self._guarded(partial(sweep, self._app), lambda _: None)
 
     def is_over(self) -> bool:
-        """Have all expected actions ended, with no open or deferred work left?"""
+        """Have all expected actions ended, with no open or deferred work left, and all indexed?"""
         ended = {action for action, record in self.actions().items() if record.ended}
         states = self.inbox.shared.all("failed|").values()
         unreported = self.inbox.backlog.markers(DAY).failed or any(
             {"tally", "alert"} & state.keys() for state in states
         )
         open = [id for day in (DAY, UNDATED) for id in self.inbox.backlog.open_actions(day)]
-        return ended >= {*self.scenario.ends} and not (open or unreported or self.deferred())
+        left = open or unreported or self.deferred() or not is_indexed(self.inbox)
+        return ended >= {*self.scenario.ends} and not left
 
     def deferred(self) -> list[object]:
         """The deferred matches."""
@@ -257,6 +259,7 @@ def check_record(run: ScenarioRun) -> None:
     history = run.inbox.history.day(DAY)
     assert len(history.events) == len(run.scenario.events)
     assert history.rejected == []
+    assert [*index_errors(run.inbox)] == []
     keys: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     done: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
     for effect in run.faults.effects:

@@ -11,6 +11,7 @@ from dispatch.inbox.leases import MAX_CRASHES
 from dispatch.inbox.rows import ActionRecord
 from dispatch.rules.rule import ALERTS
 from schemas.alert import Alert
+from tests.kit.indexed import index_errors
 from tests.simulation.handlers import SKEW, SKIPPED, Call
 from tests.simulation.scheduler import START
 from tests.simulation.script import CRASHING_RULE
@@ -56,6 +57,7 @@ def violations(simulation: Simulation, *, stale_reads: bool = False) -> Iterator
     alerts = [id for id in counts if id.startswith(("refused", "rejected", "failed actions", "failing actions"))]
     yield from _actions_of_matching_rules(events, actions, alerts)
     yield from _failures_are_reported(histories, actions)
+    yield from index_errors(simulation.inbox)
     yield from _actions_end_as_scripted(simulation, actions)
     yield from _recorded_effects_happened(simulation, actions)
     yield from _at_most_skips_only_at_the_limit(simulation, events, actions)

@@ -19,6 +19,7 @@ from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.tables import Table
 from dispatch.rules import load
 from dispatch.rules.rule import Rules
+from tests.kit.indexed import is_indexed
 from tests.kit.storage import MemoryTable, seeded
 from tests.kit.world import LEASE, SETTINGS
 from tests.simulation.event_grid import HOUR, EventGrid
@@ -93,7 +94,7 @@ class Simulation:
         return self
 
     def is_idle(self) -> bool:
-        """Is there no delivery, message, open action, deferred match or unreported failure left?"""
+        """Is there no delivery, message, open action, deferred match, unreported failure or row to index left?"""
         days = self.inbox.history.days()
         tallies = {name for state in self.inbox.shared.all("failed|").values() for name in state}
         return (
@@ -104,6 +105,7 @@ class Simulation:
             and not any(True for day in days for _ in self.inbox.backlog.deferred_matches(day))
             and not any(self.inbox.backlog.markers(day).failed for day in days)
             and not tallies & {"tally", "alert"}
+            and is_indexed(self.inbox)
         )
 
     def figures(self) -> str:

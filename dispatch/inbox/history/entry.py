@@ -14,6 +14,7 @@ from schemas import Event
 
 FIRST, LAST = "!new|", "!new|~"  # the range of markers in the partition of a day
 COUNTS = "!counts"  # the numbers of a day, in its partition
+COPIED = "copied"  # its column that says whether they are copied: 0 or 1
 MAX_NAMES = 8  # of an event or an end
 
 OTHERS = "others"  # stands for the rules and workspaces for which the numbers of a day have no space

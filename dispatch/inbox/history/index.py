@@ -7,7 +7,8 @@
 
 A marker is written in the transaction of what it stands for. The sweep indexes it: it writes a row for each of its
 names into a partition of the month, adds it to the numbers of its day, and deletes it in the same transaction as it
-writes these numbers. So each marker counts once, whatever crashes, and receiving and acting cost no further request.
+writes these numbers, which it copies then. So each marker counts once, whatever crashes, and receiving and acting cost
+no further request.
 
     names|<month>    <hash of a name>|<time left in the month>|<day>|<event>|<rule>
     names            a row for each such month, which a purge deletes with all rows of the month
@@ -18,9 +19,10 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from dispatch.inbox.errors import Conflict, Refused
-from dispatch.inbox.history.entry import COUNTS, FIRST, LAST, Entry, hashed_name
+from dispatch.inbox.history.entry import COPIED, COUNTS, FIRST, LAST, Entry, hashed_name
 from dispatch.inbox.keys import DAYS
 from dispatch.inbox.rows import SCHEMA, packed, unpacked
 from dispatch.inbox.tables import MAX_OPERATIONS, Row, Table, read_row
@@ -40,7 +42,11 @@ class Index:
         self._listed_months: set[str] = set()
 
     def add_new(self, day: str, in_time: Callable[[], bool] = lambda: True) -> int:
-        """Index the markers of a day; returns their number. Leaves those of newer versions of the app."""
+        """Index the markers of a day; returns their number. Leaves those of newer versions of the app.
+
+        Copies the numbers of the day afterwards, or if a sweep has counted some and died before it copied them.
+        """
+        copy, counts = read_row(self._table, TOTALS, day), None
         first, indexed = FIRST, 0
         while in_time():
             markers = self._table.read(day, first, LAST, _BATCH)
@@ -48,10 +54,11 @@ class Index:
                 break
             known = [(row, entry) for row in markers if (entry := _entry(row))]
             self._write_names([entry for _, entry in known])
-            if known and not self._count(day, known):
+            if known and not (counts := self._count(day, known)):
                 break  # another sweep indexes the same day
             indexed += len(known)
             first = markers[-1].key + "!"
+        self._copy(day, counts, copy)
         if indexed:
             self._note_size(day)
         return indexed
@@ -100,25 +107,41 @@ class Index:
                 with suppress(Conflict):
                     self._table.commit(partition, row)
 
-    def _count(self, day: str, markers: Sequence[tuple[Row, Entry]]) -> bool:
-        """Add markers to the numbers of their day, and delete them; False if another sweep does the same.
-
-        The copy is written first: after a crash, the markers are still there, and the same numbers are written again.
-        """
-        copy, row = read_row(self._table, TOTALS, day), read_row(self._table, day, COUNTS)
+    def _count(self, day: str, markers: Sequence[tuple[Row, Entry]]) -> Row | None:
+        """Add markers to the numbers of their day, and delete them; None if another sweep does the same."""
+        row = read_row(self._table, day, COUNTS)
         numbers = _numbers(row) if row else Counter[str]()
         for _, entry in markers:
             full = len(numbers) >= MAX_NUMBERS
             for number, beyond in entry.counted():
                 numbers[beyond if full and number not in numbers else number] += 1
-        values = packed(json.dumps(numbers, separators=(",", ":")))
+        values = {**packed(json.dumps(numbers, separators=(",", ":"))), COPIED: 0}
+        return self._replaced(day, Row(COUNTS, values, row.etag if row else ""), [marker for marker, _ in markers])
+
+    def _replaced(self, day: str, row: Row, delete: Sequence[Row] = ()) -> Row | None:
+        """The row as it is stored now; None if it has changed since it was read."""
         try:
-            self._table.commit(TOTALS, Row(day, values, copy.etag if copy else ""))
-            after = Row(COUNTS, values, row.etag if row else "")
-            self._table.commit(day, after, delete=tuple(marker for marker, _ in markers))
+            [etag] = self._table.commit(day, row, delete=tuple(delete))
         except Conflict:
-            return False
-        return True
+            return None
+        return replace(row, etag=etag)
+
+    def _copy(self, day: str, counts: Row | None, copy: Row | None) -> None:
+        """Copy the numbers of a day, unless that is done. `copy` was read before `counts` was written, if it was.
+
+        Only numbers that have just been written are known to be current. If another sweep counts or copies meanwhile,
+        or this one dies, the numbers stay marked as not copied, for the next sweep.
+        """
+        if counts is None:
+            counts = read_row(self._table, day, COUNTS)
+            if counts is None or counts.values.get(COPIED, 1):
+                return
+            counts = self._replaced(day, counts)
+        if counts:
+            values = {name: value for name, value in counts.values.items() if name != COPIED}
+            with suppress(Conflict):
+                self._table.commit(TOTALS, Row(day, values, copy.etag if copy else ""))
+                self._table.commit(day, replace(counts, values={**values, COPIED: 1}))
 
     def _note_size(self, day: str) -> None:
         """Write into the day's row in ``days`` how many rows of events and actions it has, at least: for searches."""

@@ -1,13 +1,14 @@
 """The index of the record: what is found by which name, and what is counted."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dispatch.inbox.history import index as index_module
-from dispatch.inbox.history.entry import COUNTS, FIRST, LAST, MAX_NAMES, Entry
-from dispatch.inbox.history.index import MONTHS, Index
+from dispatch.inbox.history.entry import COPIED, COUNTS, FIRST, LAST, MAX_NAMES, Entry
+from dispatch.inbox.history.index import MONTHS, TOTALS, Index
 from dispatch.inbox.history.lookup import recent_days
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.keys import event_key
@@ -151,6 +152,42 @@ def test_each_marker_counts_once_whatever_crashes(tmp_path: Path, when: str) -> 
         if done:
             break
     assert point > 5
+
+
+def test_numbers_that_a_sweep_did_not_copy_are_copied_by_the_next_one(tmp_path: Path) -> None:
+    """Though no marker is new."""
+    world = indexed(tmp_path, RunStatusChanged.example())
+    index = world.app.inbox.index
+    [counts] = world.table.read(DAY, COUNTS, COUNTS + "!")
+    world.table.commit(DAY, replace(counts, values={**counts.values, COPIED: 0}))
+    world.table.commit(TOTALS, delete=(DAY,))
+    assert index.counts("", "~") == {}
+    for _ in range(2):
+        sweep(world.app)
+        assert index.counts("", "~")[DAY]["rule|ring|succeeded"] == 1
+    assert not world.app.inbox.backlog.markers(DAY).has_new
+
+
+def test_stale_numbers_are_not_copied(tmp_path: Path) -> None:
+    """A sweep that reads old markers and old numbers would copy the wrong ones."""
+    world = World(rules(rule("ring")), tmp_path)
+    world.receive(RunStatusChanged.example(id="e1"))
+    index = world.app.inbox.index
+    index.add_new(DAY)
+    world.receive(RunStatusChanged.example(id="e2"))
+    old = {row.key: row for row in world.table.read(DAY, "!", '"')}
+    index.add_new(DAY)
+
+    class Stale(AzureLimits):
+        """Reads the day as it was before the last sweep."""
+
+        def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
+            if partition == DAY:
+                return [row for key, row in old.items() if first <= key < last]
+            return super().read(partition, first, last, limit)
+
+    assert Index(Stale(world.table.table)).add_new(DAY) == 0
+    assert index.counts("", "~")[DAY]["type|RunStatusChanged"] == 2
 
 
 def test_two_sweeps_at_once_count_each_marker_once(tmp_path: Path) -> None:
