@@ -4,15 +4,18 @@ Libraries put their arguments into exceptions: requests prints the whole URL, wh
 every text that comes from a handler passes through `Secrets.mask` before it is logged or recorded.
 """
 
+import html
 import json
 import logging
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from traceback import format_exception
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
+import markupsafe
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 from dispatch.log import pairs
@@ -25,6 +28,8 @@ MASK = "***"
 _CUT = "…"  # at the end of a text that handlers.base.shorten has cut
 _SHORTEST = 4  # characters; shorter secrets occur in ordinary words by chance
 _SHORTEST_PART = _SHORTEST_WORD = 8  # characters of a part of a secret, and of a secret that consists of letters only
+_SHORTEST_LINE = 16  # characters of a line of a secret with several lines, such as a private key
+_LONGEST_BASE64 = 1_000  # characters of a secret that is also looked for in Base64
 # Names of app settings by which Azure and libraries pass secrets: exact names and endings, since TOKENIZERS_PARALLELISM
 # and PWD, the current folder of a shell, are none.
 _SECRET_NAMES = re.compile(
@@ -36,6 +41,9 @@ _SECRET_NAMES = re.compile(
 _ORDINARY = re.compile(
     "production|development|disabled|enabled|kubernetes|keyvault|UseDevelopmentStorage=true", re.IGNORECASE
 )
+_SECRET_FIELD = re.compile("key|signature|password|pwd|token|secret", re.IGNORECASE)  # of a connection string
+_JSON_FIELD = re.compile(r'"(\w+)"\s*:\s*"([^"\\]+)"')
+_HEX = re.compile("%[0-9A-F]{2}")
 _ORDINARY_PART = re.compile(r"[A-Za-z]?[a-z]{0,15}|\d{4}-\d\d-\d\d")  # "workflows"; an API version
 
 
@@ -67,9 +75,11 @@ class Secrets:
     def _mask_end(self, text: str) -> str:
         kept = text.removesuffix(_CUT)
         for secret in self.texts:
-            for length in range(len(secret) - 1, _SHORTEST - 1, -1):
-                if kept.endswith(secret[:length]):
-                    return kept[:-length] + MASK + _CUT
+            at = kept.find(secret[:_SHORTEST])
+            while at >= 0:
+                if secret.startswith(kept[at:]):
+                    return kept[:at] + MASK + _CUT
+                at = kept.find(secret[:_SHORTEST], at + 1)
         return text
 
     def log_defect(self, activity: str, error: BaseException, **keys: Any) -> None:
@@ -111,12 +121,36 @@ def _spellings(secret: str) -> Iterator[str]:
     if len(secret) < (_SHORTEST_WORD if secret.isalpha() else _SHORTEST) or _ORDINARY.fullmatch(secret):
         return
     yield secret
-    for part in _parts(secret):
-        if len(part) >= _SHORTEST_PART:
-            yield part
-    yield from {quote(secret, safe=""), quote_plus(secret), unquote(secret)}
-    yield from {repr(secret)[1:-1], ascii(secret)[1:-1], repr(secret.encode(errors="replace"))[2:-1]}
-    yield from {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    yield from _encoded(secret)
+    for part in filter(_is_long, _parts(secret)):
+        yield part
+        yield from filter(_is_long, _encoded(part))
+
+
+def _is_long(part: str) -> bool:
+    return len(part) >= _SHORTEST_PART
+
+
+def _encoded(text: str) -> Iterator[str]:
+    """A text as URLs, Python, JSON, HTML and Base64 spell it."""
+    for quoted in (quote(text, safe=""), quote_plus(text), unquote(text)):
+        yield quoted
+        yield _HEX.sub(lambda match: match[0].lower(), quoted)
+    yield from {repr(text)[1:-1], ascii(text)[1:-1], repr(text.encode(errors="replace"))[2:-1]}
+    yield from {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+    yield from {html.escape(text), str(markupsafe.escape(text))}
+    if _is_long(unpadded := text.rstrip("=")):
+        yield unpadded
+    if len(text) <= _LONGEST_BASE64:
+        yield from filter(_is_long, _in_base64(text.encode(errors="replace")))
+
+
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """The characters that a secret has in the Base64 of any text around it, such as ``user:password``."""
+    for before in range(3):
+        text = b64encode(bytes(before) + secret).decode()
+        core = text[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]  # these do not depend on what is around it
+        yield from {core, core.replace("+", "-").replace("/", "_")}
 
 
 def _parts(secret: str) -> Iterator[str]:
@@ -124,14 +158,18 @@ def _parts(secret: str) -> Iterator[str]:
         url = urlsplit(secret)
         values = [value for _, value in parse_qsl(url.query)]
         yield from (f"{url.path}?{url.query}" if url.query else "", url.query, url.password or "")
+        yield unquote(url.password or "")
         secret_parts = [part for part in (*url.path.split("/"), *values) if not _ORDINARY_PART.fullmatch(part)]
         yield from secret_parts
         if any(part in url.path for part in secret_parts):
             yield url.path
     for field in secret.split(";"):
         name, equals, value = field.partition("=")
-        if equals and re.search("key|signature|password|token|secret", name, re.IGNORECASE):
+        if equals and _SECRET_FIELD.search(name):
             yield value
+    yield from (value for name, value in _JSON_FIELD.findall(secret) if _SECRET_FIELD.search(name))
+    lines = [line.strip() for line in secret.splitlines()]
+    yield from (line for line in lines if len(lines) > 1 and len(line) >= _SHORTEST_LINE and line[:5] != "-----")
 
 
 def _longest_first(texts: Iterable[str]) -> tuple[str, ...]:

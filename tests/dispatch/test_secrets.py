@@ -1,6 +1,7 @@
 """Secrets appear neither in the inbox nor in the log, whatever a handler's libraries put into errors."""
 
 import json
+from base64 import b64encode, urlsafe_b64encode
 from dataclasses import replace
 from pathlib import Path
 
@@ -197,3 +198,48 @@ def test_a_secret_of_three_characters_is_not_masked() -> None:
     """It would mask parts of ordinary words. Nor is the connection string of Azurite a secret."""
     settings = {"EMAIL_SMTP_PASSWORD": "the", "AzureWebJobsStorage": "UseDevelopmentStorage=true"}
     assert Secrets.of_settings(settings).texts == ()
+
+
+PASSWORD = "S3cr3t/Pa55+word?"
+DATABASE = "postgresql://me:p%40ss%2Fw0rd-1@db.example.com:5432/db?sslmode=require"
+KEY_LINES = [b64encode(bytes([n]) * 48).decode() for n in range(65, 75)]
+PEM = "\n".join(["-----BEGIN PRIVATE KEY-----", *KEY_LINES, "-----END PRIVATE KEY-----"])
+
+
+@pytest.mark.parametrize("user", ["u", "us", "user"])
+def test_a_secret_is_masked_in_base64_with_any_text_around_it(user: str) -> None:
+    """Such as the header of Basic authentication."""
+    secrets = Secrets.of_settings({"DB_PASSWORD": PASSWORD, "DB_CONNECTION_STRING": DATABASE})
+    for secret in (PASSWORD, "p@ss/w0rd-1"):
+        for encode in (b64encode, urlsafe_b64encode):
+            text = encode(f"{user}:{secret}".encode()).decode()
+            left = secrets.mask(f"Authorization: Basic {text}").partition("Basic ")[2]
+            assert "***" in left
+            assert len(left.replace("***", "").rstrip("=")) <= len(user) * 8 // 6 + 4
+
+
+@pytest.mark.parametrize("glue", ["", " ", "\r\n", "\n    ", "\\n", "\\\\n"])
+def test_each_line_of_a_private_key_is_masked(glue: str) -> None:
+    secrets = Secrets.of_settings({"SIGNING_KEY": PEM})
+    for text in (PEM.replace("\n", glue), *KEY_LINES, f"{KEY_LINES[3][:40]}…"):
+        assert not any(line[:30] in secrets.mask(text) for line in KEY_LINES)
+    assert secrets.mask("-----BEGIN PRIVATE KEY----- is missing") == "-----BEGIN PRIVATE KEY----- is missing"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "text"),
+    [
+        ("DB_CONNECTION_STRING", DATABASE, "p@ss/w0rd-1"),
+        ("DB_CONNECTION_STRING", DATABASE, "p%40ss%2fw0rd-1"),
+        ("DB_CONNECTION_STRING", "Server=x;Uid=me;Pwd=Sup3rS3cret99;", "Sup3rS3cret99"),
+        ("STORE_SAS", "https://a.example/c?sig=abcDEF%2B123%2Fxyz789%3D&se=2030", "abcDEF%2B123%2Fxyz789%3D"),
+        ("STORE_SAS", "https://a.example/c?sig=abcDEF%2B123%2Fxyz789%3D&se=2030", "abcDEF%2b123%2fxyz789%3d"),
+        ("AzureWebJobsStorage", "AccountName=a;AccountKey=Zm9vYmFyYmF6cXV4Zm9v==", "Zm9vYmFyYmF6cXV4Zm9v"),
+        ("BUS_CONNECTION_STRING", "SharedAccessKey=QUJ/REVG+0hJSktM==", "QUJ%2FREVG%2B0hJSktM%3D%3D"),
+        ("APP_SECRET", '{"tenant": "t", "client_secret": "abc~DEF-12345678"}', "abc~DEF-12345678"),
+        ("DB_PASSWORD", "a<b>&'\"pass", "a&lt;b&gt;&amp;&#39;&#34;pass"),
+        ("DB_PASSWORD", "a<b>&'\"pass", "a&lt;b&gt;&amp;&#x27;&quot;pass"),
+    ],
+)
+def test_other_spellings_of_a_secret_part_are_masked(setting: str, value: str, text: str) -> None:
+    assert Secrets.of_settings({setting: value}).mask(f"refused {text} at the door") == "refused *** at the door"
