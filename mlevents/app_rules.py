@@ -1,5 +1,10 @@
-"""The check of an app before it runs: `mlevents start` and `mlevents check` report the same errors."""
+"""The check of an app before it runs: `mlevents start` and `mlevents check` report the same errors.
 
+As a process, ``python -m mlevents.app_rules FOLDER`` checks the rules with the handlers as they are now. The exit code
+is 0, or 1 if there are errors.
+"""
+
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,6 +14,7 @@ from dispatch.rules.rule import Rules
 from dispatch.settings import Environment, SettingsError
 from handlers.base import RetryLater
 from handlers.email.settings import EmailSettings
+from mlevents.app_settings import BadFile, LocalSettings
 from mlevents.console import Console
 from mlevents.findings import Finding, Summary, of_loader
 from mlevents.local.host.host_json import HostJson
@@ -37,6 +43,29 @@ def load_rules(app_dir: Path, environment: Mapping[str, str]) -> Rules:
     return rules
 
 
+def check_rules(app_dir: Path, console: Console) -> bool:
+    """Print the errors in the rules of an app, which do not stop it; False if there are any.
+
+    Raises BadFile and SettingsError, which do stop it.
+    """
+    environment, _ = LocalSettings.load(app_dir).environment(os.environ)
+    if not has_rules(app_dir, environment):
+        return True
+    rules = load_rules(app_dir, environment)
+    print_rules(rules, console)
+    return not rules.errors
+
+
+def main(app_dir: Path) -> int:
+    """Check the rules of an app; returns the exit code."""
+    console = Console(sys.stdout)
+    try:
+        return 0 if check_rules(app_dir, console) else 1
+    except (BadFile, SettingsError) as error:
+        console.print(str(error), "error")
+        return 1
+
+
 def print_rules(rules: Rules, console: Console) -> None:
     """Print the errors and warnings of the loader, and how many rules are in force."""
     found = of_loader(rules)
@@ -49,3 +78,7 @@ def print_findings(findings: Iterable[Finding], summary: Summary, console: Conso
         mark = "warning: " if finding.severity == "warning" else ""
         console.print(f"{mark}{finding.text}", finding.severity, indent=4)
     console.print(summary.text, "error" if summary.errors else "success")
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +12,14 @@ import typer
 from dispatch.settings import Environment
 from handlers.azure.cloud import PUBLIC, SETTING
 from mlevents import PROJECT
-from mlevents.app_rules import has_rules, load_rules, print_rules
-from mlevents.app_settings import BadFile, LocalSettings
+from mlevents.app_rules import check_rules
+from mlevents.app_settings import BadFile
 from mlevents.cli import AppFolder, command_line, examples
 from mlevents.console import Console
+from mlevents.local.changes import Watch
+from mlevents.local.fresh import remove_record
 from mlevents.local.options import Options
+from mlevents.local.reload import reload_on_change, rules_folders
 from mlevents.local.running import FAILURES, Running
 from mlevents.local.signals import run_until_signal
 
@@ -47,13 +49,15 @@ def start(
     no_azurite: Annotated[bool, typer.Option("--no-azurite", help="Do not start Azurite: use a running one.")] = False,
     no_mail: Annotated[bool, typer.Option("--no-mail", help="Do not start a mailbox.")] = False,
     no_azure: Annotated[bool, typer.Option("--no-azure", help="Do not emulate Azure ML: use the real one.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="First remove the events and mails of earlier runs.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Print every call and every log record.")] = False,
     app: AppFolder = PROJECT,
 ) -> int:
     """Run the app on this machine, like `func start`, with the services that it needs.
 
     It starts Azurite, a mailbox and an emulated Azure ML, except those for which
-    local.settings.json (or else its example) names a real service.
+    local.settings.json (or else its example) names a real service. When a rules
+    file, code or a setting changes, it loads the app again.
     Exit code: 0 after Ctrl-C; 1 if the app cannot start or continue; 130 after a
     second Ctrl-C, which stops at once.
     """
@@ -69,25 +73,26 @@ def start(
     console = Console(sys.stdout, verbose=verbose, remember=options.remember)
     try:
         with _lock(options):
-            _check(options, console)
+            if fresh:
+                remove_record(options.state_folder, console)
+            check_rules(app, console)
             return asyncio.run(run_until_signal(_run(options, console), console))
     except FAILURES as error:
         console.problem(str(error), getattr(error, "stack", ""))
         return 1
 
 
-def _check(options: Options, console: Console) -> None:
-    """Report the errors in the app's rules, which do not stop it. Raises BadFile and SettingsError, which do."""
-    environment, _ = LocalSettings.load(options.app_dir).environment(os.environ)
-    if has_rules(options.app_dir, environment):
-        print_rules(load_rules(options.app_dir, environment), console)
-
-
 async def _run(options: Options, console: Console) -> int:
     """Run until the app cannot go on."""
+    watch = Watch(options.app_dir, rules_folders(options.app_dir))
     async with Running(options, console) as running:
         _introduce(running)
-        console.problem(await running.ended())
+        reloading = asyncio.create_task(reload_on_change(running, watch))
+        try:
+            console.problem(await running.ended())
+        finally:
+            reloading.cancel()
+            await asyncio.wait([reloading])
         return 1
 
 

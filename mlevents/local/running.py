@@ -40,6 +40,7 @@ class Running:
         self.disabled: frozenset[str] = frozenset()
         self.routes: list[Route] = []  # of HTTP functions
         self.port = 0
+        self._own: dict[str, str] = {}  # settings that are not the user's, such as those of the services
         self._stack = AsyncExitStack()
         self.services = Services(options, console, self._stack)
 
@@ -77,11 +78,9 @@ class Running:
         options = self.options
         self._stack.push_async_callback(self.host.stop)
         await self.host.prepare()  # the worker loads while the rest starts
-        settings = (
-            LocalSettings.read(options.settings_file) if options.settings_file else LocalSettings.load(options.app_dir)
-        )
-        self.environment, notes = settings.environment(os.environ)
-        self.environment |= options.settings
+        settings = self._settings()
+        users, notes = settings.environment(os.environ)
+        self.environment = {**users, **options.settings}
         for note in (*settings.notes, *notes):
             self.console.print(note, "faint")
         listener = self._listen(settings.port)  # early requests wait until the functions are indexed
@@ -91,6 +90,7 @@ class Running:
             "WEBSITE_HOSTNAME": f"localhost:{self.port}",
             "AzureWebJobsScriptRoot": str(options.app_dir),
         }
+        self._own = {name: text for name, text in self.environment.items() if users.get(name) != text}
         host_json = HostJson.load(options.app_dir, self.environment)
         await self.host.start(self.environment, host_json.function_timeout)
         if self.services.azurite is not None:
@@ -104,6 +104,20 @@ class Running:
         await self._serve(listener, triggers)
         triggers.start()
         await self.services.connect_azure(self.port, self.host.functions.keys() - self.disabled)
+
+    async def reload(self) -> None:
+        """Load the app again, with its settings; calls that run end first. The services stay as they are.
+
+        Raises BadFile, SettingsError, AppBroken and WorkerDied; the app then goes on as it was.
+        """
+        environment = self._settings().environment(os.environ)[0] | self._own
+        host_json = HostJson.load(self.options.app_dir, environment)
+        await self.host.reload(environment, host_json.function_timeout)
+        self.environment = environment
+
+    def _settings(self) -> LocalSettings:
+        file = self.options.settings_file
+        return LocalSettings.read(file) if file else LocalSettings.load(self.options.app_dir)
 
     def _listen(self, preferred: int | None) -> socket.socket:
         port = self.options.port if self.options.port is not None else preferred or PORT

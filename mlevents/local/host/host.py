@@ -19,6 +19,7 @@ from mlevents.local.host.payloads import Payload
 from mlevents.local.host.worker_process import WorkerProcess
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds before a worker is replaced that died without finishing a call
+_GRACE = 2.0  # seconds for a worker without calls to end
 MOST_DEATHS = 20  # consecutive, without one finished call
 # Errors of the app whose sentence says it all: storage is unavailable, or a setting is invalid.
 _CLEAR = ("Unavailable: ", "SettingsError: ")
@@ -37,12 +38,13 @@ class Host:
         self._ready: asyncio.Future[WorkerProcess] = loop.create_future()
         self._workers: list[WorkerProcess] = []
         self._supervisor: asyncio.Task[None] | None = None
+        self._retiring: asyncio.Future[list[None]] | None = None  # ends the workers that `reload` replaced
         self._stopping = asyncio.Event()
 
     async def prepare(self) -> WorkerProcess:
         """Start a worker process. It loads what does not depend on the settings."""
         worker = await WorkerProcess.spawn(self._app_dir, self._console.log, self._console.output)
-        self._workers = [worker]
+        self._workers = [each for each in self._workers if not each.died.done()] + [worker]
         return worker
 
     async def start(self, environment: Mapping[str, str], timeout: timedelta | None) -> None:
@@ -52,6 +54,33 @@ class Host:
         self.functions = await worker.index(self._environment)
         self._ready.set_result(worker)
         self._supervisor = asyncio.create_task(self._supervise(worker))
+
+    async def reload(self, environment: Mapping[str, str], timeout: timedelta | None) -> None:
+        """Replace the worker by one that has loaded the app as it is now; calls that run end in the old one.
+
+        Raises AppBroken, and WorkerDied if the new worker ends meanwhile; the old worker then stays.
+        """
+        worker = await self.prepare()
+        try:
+            functions = await worker.index(environment)
+        except (AppBroken, WorkerDied):
+            await worker.stop(0)
+            raise
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+        old = [each for each in self._workers if each is not worker]
+        self._environment, self._timeout, self.functions = dict(environment), timeout, functions
+        if self._ready.done():
+            self._ready = asyncio.get_running_loop().create_future()
+        self._ready.set_result(worker)
+        self._supervisor = asyncio.create_task(self._supervise(worker))
+        self._retiring = asyncio.gather(*(self._retire(each) for each in old))
+
+    @staticmethod
+    async def _retire(worker: WorkerProcess) -> None:
+        """End a worker when its calls have ended, which functionTimeout limits."""
+        await worker.idle()
+        await worker.stop(_GRACE)
 
     @property
     def worker_pid(self) -> int | None:
@@ -85,9 +114,11 @@ class Host:
             await asyncio.shield(worker.died)
             raise CallFailed(f"it ran longer than functionTimeout, {self._timeout}; the worker was killed") from None
 
-    async def stop(self, grace: float = 2.0) -> None:
+    async def stop(self, grace: float = _GRACE) -> None:
         """End the worker; kill it if it has not ended after `grace` seconds."""
         self._stopping.set()
+        if self._retiring is not None:
+            self._retiring.cancel()
         while self._workers:
             await self._workers.pop().stop(grace if self._ready.done() else 0)
         if self._supervisor is not None:

@@ -142,6 +142,11 @@ class WorkerProcess:
         self._writer.write(wire.pack({"call": call}))
         return await self._calls[id]
 
+    async def idle(self) -> None:
+        """Wait until no call runs, or the process has ended."""
+        while not self.died.done() and (running := [call for call in self._calls.values() if not call.done()]):
+            await asyncio.wait([*running, self.died], return_when=asyncio.FIRST_COMPLETED)
+
     def kill(self) -> None:
         """End the process and its children at once."""
         if self.died.done():

@@ -27,7 +27,7 @@ def printed(message: str, *, verbose: bool = False) -> list[str]:
         host.message = message
         with pytest.raises(CallFailed):
             await host.call(function, manual(function, ""))
-        return [line[20:] for line in console.lines]
+        return [line[21:] for line in console.lines]
 
     return asyncio.run(call())
 
