@@ -17,6 +17,7 @@ from dispatch import alerts
 from dispatch.app import App
 from dispatch.decide import RuleMissing, decide
 from dispatch.guards.base import Attempt, Guard, HasWaiting, Hold
+from dispatch.guards.pause import Paused
 from dispatch.guards.throttle import Throttle, destination
 from dispatch.inbox.actions import MAX_ACTIONS, NewAction
 from dispatch.inbox.errors import Refused, StorageError, Unavailable
@@ -120,7 +121,7 @@ def run(attempt: Attempt, rule: Rule | None, secrets: Secrets) -> Outcome | Hold
             raise GiveUp(
                 f"the rule does {rule.do!r} now, but did {claim.record.handler!r} when this action started; replay it"
             )
-        guards: tuple[Guard, ...] = (*rule.guards, Throttle(rule.handler))
+        guards: tuple[Guard, ...] = (Paused(), *rule.guards, Throttle(rule.handler))
         for guard in guards:
             if (answer := _call_guard(guard, attempt)) is not None:
                 return answer

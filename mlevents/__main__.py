@@ -31,6 +31,8 @@ COMMANDS = {
     ),
     "mailbox": ("mailbox", "Run a mail server on localhost:1025 that keeps every mail, for `func start`."),
     "replay": ("replay", "Run recorded events again, or accept events that were rejected or dead-lettered."),
+    "pause": ("pauses.pause", "Let the actions of a rule, or of all rules, wait until `mlevents resume`."),
+    "resume": ("pauses.resume", "End the pause of a rule, or of all rules, and run what has waited."),
     "schema": ("schema", "Print the JSON Schema of rules files or of workspaces.yaml, for editors."),
     "try-deploy": ("try_deploy", "Run one deploy rule against real Azure from this machine, and print every step."),
 }

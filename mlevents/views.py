@@ -1,11 +1,14 @@
 """Recorded events and actions as lines for people and as JSON for programs."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
+from dispatch.guards.base import Standing
 from dispatch.inbox.history.records import StoredEvent
+from dispatch.inbox.pauses import Pause
 from dispatch.inbox.rows import ActionRecord
 from dispatch.rules.explain import Verdict
 from mlevents.console import Console
@@ -81,11 +84,19 @@ def print_action(rule: str, action: ActionRecord, console: Console) -> None:
         console.print(f"  {_time(entry.at)}  {entry.status:<9}  {entry.note}".rstrip(), "faint", indent=34)
 
 
-def print_verdicts(verdicts: list[Verdict], console: Console, *, all: bool = True) -> None:
-    """Print why each rule matches an event, or does not; the rules that match come first."""
+def print_verdicts(
+    verdicts: list[Verdict],
+    console: Console,
+    *,
+    all: bool = True,
+    guards: Mapping[str, Sequence[Standing]] = MappingProxyType({}),
+) -> None:
+    """Print why each rule matches an event, or does not; the rules that match come first, with their guards."""
     for verdict in sorted(verdicts, key=lambda each: not each.matches):
         if verdict.matches:
             console.print(f"{verdict.rule}: matches  ({verdict.source})", "success", indent=4)
+            for guard in guards.get(verdict.rule, ()):
+                console.print(f"    {guard.guard}: {guard.text}", "warning" if guard.stops else "faint", indent=8)
         elif all:
             console.print(f"{verdict.rule}: {verdict.key}: {verdict.reason}  ({verdict.source})", indent=4)
 
@@ -132,14 +143,25 @@ def action_json(rule: str, action: ActionRecord) -> dict[str, Any]:
     }
 
 
-def verdict_json(verdict: Verdict) -> Mapping[str, Any]:
-    """A verdict as ``--json`` prints it."""
+def verdict_json(verdict: Verdict, guards: Sequence[Standing] = ()) -> Mapping[str, Any]:
+    """A verdict as ``--json`` prints it, with the guards of a rule that matches."""
     return {
         "rule": verdict.rule,
         "source": verdict.source,
         "matches": verdict.matches,
         "key": verdict.key,
         "reason": verdict.reason,
+        "guards": [guard._asdict() for guard in guards],
+    }
+
+
+def pause_json(pause: Pause) -> Mapping[str, Any]:
+    """A pause as ``--json`` prints it. `rule` is null for all rules, `until` without an end."""
+    return {
+        "rule": pause.rule or None,
+        "by": pause.by,
+        "at": pause.at.isoformat(),
+        "until": pause.until.isoformat() if pause.until else None,
     }
 
 

@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dispatch.filters.keys import check_key, find_across_dots
-from dispatch.guards.base import Attempt
+from dispatch.guards.base import Attempt, Situation, Standing
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.shared_state import hashed
 from dispatch.log import log_event
 from handlers.base import Skipped
 from handlers.duration import Duration, format_duration
+from schemas.context import Context
 from schemas.plain import MISSING
 
 
@@ -48,14 +49,13 @@ class AtMost:
         if attempt.claim.record.checked_back:
             return None
         own_id, limit = str(attempt.claim.id), self.limit
-        value = find_across_dots(attempt.context.view(), limit.by) if limit.by else ""
+        value = self._value(attempt.context)
         if value is MISSING:  # a common limit for unrelated events would skip most of them
             log_event("at_most.unlimited", rule=attempt.claim.id.rule, event=attempt.event.id, by=limit.by)
             return None
 
         def current(slots: Mapping[str, str]) -> dict[str, str]:
-            since = attempt.now - limit.every
-            return {other: at for other, at in slots.items() if datetime.fromisoformat(at) > since}
+            return self._current(slots, attempt.now)
 
         def take(slots: dict[str, str]) -> dict[str, str]:
             taken = current(slots)
@@ -66,13 +66,45 @@ class AtMost:
             return taken | {own_id: attempt.now.isoformat()}  # a retry moves its slot to now: this is when it acts
 
         by = str(value)
-        name = f"at-most|{attempt.claim.id.rule}|{hashed(by)}"
+        name = _name(attempt.claim.id.rule, by)
         slots = current(attempt.inbox.shared.change(name, take, attempt.now, limit.every))
         if own_id in slots:
             return None
         about = f" for {limit.by} {by!r}" if limit.by else ""
-        acted = ", ".join(sorted(f"on {id.event} of {id.day}" for id in map(ActionId.parse, slots)))
-        return Skipped(f"{limit.count} in {format_duration(limit.every)} already{about}: {acted}")
+        return Skipped(f"{limit.count} in {format_duration(limit.every)} already{about}: {_acted(slots)}")
+
+    def standing(self, at: Situation) -> Standing:
+        """How many of the slots are taken, by which actions, and when the next one is free."""
+        limit, value = self.limit, self._value(at.context)
+        if value is MISSING:
+            return Standing("at_most", f"not limited: the event has no {limit.by}", False)
+        name = _name(at.rule, str(value))
+        slots = self._current(at.inbox.shared.all(name).get(name, {}), at.now)
+        about = f" for {limit.by} {str(value)!r}" if limit.by else ""
+        text = f"{len(slots)} of {limit.count} in {format_duration(limit.every)} taken{about}"
+        if slots:
+            text += f": {_acted(slots)}"
+        full = len(slots) >= limit.count and at.own_id not in slots
+        if full:
+            first = min(map(datetime.fromisoformat, slots.values()))
+            text += f"; the next is free at {first + limit.every:%Y-%m-%d %H:%M:%S} UTC"
+        return Standing("at_most", text, full)
+
+    def _value(self, context: Context) -> Any:
+        """The value of the key `by`; MISSING if the event lacks it."""
+        return find_across_dots(context.view(), self.limit.by) if self.limit.by else ""
+
+    def _current(self, slots: Mapping[str, str], now: datetime) -> dict[str, str]:
+        """The slots of the span that ends now."""
+        return {holder: at for holder, at in slots.items() if datetime.fromisoformat(at) > now - self.limit.every}
+
+
+def _name(rule: str, value: str) -> str:
+    return f"at-most|{rule}|{hashed(value)}"
+
+
+def _acted(slots: Mapping[str, str]) -> str:
+    return ", ".join(sorted(f"on {id.event} of {id.day}" for id in map(ActionId.parse, slots)))
 
 
 def _had_no_effect(holder: str, taken_at: str, attempt: Attempt) -> bool:

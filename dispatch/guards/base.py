@@ -45,4 +45,36 @@ class HasWaiting(Protocol):
         """The actions that can go on now that this one has ended, in the order in which to call them."""
 
 
+class Situation(NamedTuple):
+    """An event and a rule that matches it, for which a guard says how it stands now."""
+
+    rule: str
+    context: Context
+    event: Event  # as the handler receives it: its templates read the context
+    inbox: Inbox
+    now: datetime
+    id: ActionId | None  # of the action; None if the event is not recorded
+
+    @property
+    def own_id(self) -> str:
+        """The action's id as text; "" if the event is not recorded."""
+        return str(self.id) if self.id else ""
+
+
+class Standing(NamedTuple):
+    """How a guard stands for an event: in a sentence, and whether it would keep the action from running now."""
+
+    guard: str  # the key of a rule, or what the handler has: "lock", "throttle", "pause"
+    text: str
+    stops: bool
+
+
+@runtime_checkable
+class HasStanding(Protocol):
+    """A guard that can say how it stands. It changes nothing, and reads storage once at most."""
+
+    def standing(self, at: Situation) -> Standing | None:
+        """How the guard stands for the event; None if there is nothing to say. Raises StorageError."""
+
+
 Guard: TypeAlias = Callable[[Attempt], Skipped | Hold | None]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from dispatch.guards.base import Attempt
+from dispatch.guards.base import Attempt, Situation, Standing
 from handlers.base import Handler, Skipped
 
 
@@ -16,3 +16,7 @@ class DryRun:
     def __call__(self, attempt: Attempt) -> Skipped:
         """Skip the action, always."""
         return Skipped(f"dry run: {self.handler.plan(attempt.event)}")
+
+    def standing(self, at: Situation) -> Standing:
+        """What the handler would do."""
+        return Standing("dry_run", f"nothing is done; it would {self.handler.plan(at.event)}", True)

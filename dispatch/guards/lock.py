@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from dispatch.guards.base import Attempt, Hold
+from dispatch.guards.base import Attempt, Hold, Situation, Standing
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.rows import LONG_AGO
 from dispatch.inbox.shared_state import hashed
@@ -69,6 +69,23 @@ class Lock:
         if held and _holder(held) == own_id:
             return waiting
         return waiting[waiting.index(own_id) + 1 :] if own_id in waiting else []
+
+    def standing(self, at: Situation) -> Standing | None:
+        """Which action took the lock last, and how many wait for it. It holds the lock until it has ended."""
+        lock = self.handler.lock(at.event)
+        if lock is None:
+            return None
+        name = f"lock|{hashed(lock)}"
+        held = at.inbox.shared.all(name).get(name, {})
+        if not held:
+            return Standing("lock", f"the lock {lock} is free", False)
+        holder, waiting = _holder(held), len(_waiting(held))
+        since = f"{datetime.fromisoformat(held.get('at', LONG_AGO)):%Y-%m-%d %H:%M:%S} UTC"
+        if holder == at.id:
+            return Standing("lock", f"this action took the lock {lock} at {since}; {waiting} wait", False)
+        last = f"{holder.rule} on {holder.event} of {holder.day}"
+        text = f"the lock {lock} was last taken by {last} at {since}, and is free once that has ended; {waiting} wait"
+        return Standing("lock", text, waiting > 0)
 
 
 def _holder(held: Mapping[str, str]) -> ActionId:

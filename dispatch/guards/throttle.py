@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dispatch.guards.base import Attempt, Hold
+from dispatch.guards.base import Attempt, Hold, Situation, Standing
 from dispatch.rules.retry import spread
 from handlers.base import Handler
 
@@ -23,6 +23,12 @@ class Throttle:
         if until is None:
             return None
         return Hold(spread(until - attempt.now, self.jitter), f"throttled until {until:%H:%M:%S} UTC")
+
+    def standing(self, at: Situation) -> Standing | None:
+        """Until when the service is throttled."""
+        name = self.handler.destination(at.event) or f"rule {at.rule}"
+        until = at.inbox.throttles.until(name, at.now)
+        return Standing("throttle", f"{name} is throttled until {until:%H:%M:%S} UTC", True) if until else None
 
 
 def destination(handler: Handler[Any], attempt: Attempt) -> str:

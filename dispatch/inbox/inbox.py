@@ -22,6 +22,7 @@ from dispatch.inbox.history.search import PAGE, Filter, Search
 from dispatch.inbox.keys import DAYS, ActionId, event_key, is_current
 from dispatch.inbox.leases import Leases
 from dispatch.inbox.messages import Message
+from dispatch.inbox.pauses import Pauses
 from dispatch.inbox.purge import Purge
 from dispatch.inbox.rows import EventRecord, Rejected
 from dispatch.inbox.shared_state import SharedState
@@ -47,6 +48,7 @@ class Inbox:
         self.lookup = Lookup(self.index, self.history)
         self.shared = SharedState(table)
         self.throttles = Throttles(self.shared)
+        self.pauses = Pauses(self.shared, self.throttles)
 
     def add(
         self, event: Event, record: EventRecord, actions: Sequence[NewAction], now: datetime

@@ -4,6 +4,7 @@
     at-most|<rule>|<value>    which actions count for `at_most`
     lock|<what>               the action that holds a lock
     pause|<destination>       until when a service is throttled
+    paused|<rule>             who has paused a rule, or all rules, and until when
     rejected|<day>|<kind>     how many events of a kind were rejected on a day
     failed|<rule>             when its last alert was sent, and the failed actions that the next one reports
     failing|<rule>            when the last alert said that its actions are being retried without success

@@ -1,4 +1,7 @@
-"""The services that throttle the app, and the end of each throttle, shared by all workers."""
+"""The services that throttle the app, and the end of each throttle, shared by all workers.
+
+The same read gets the pauses of rules (dispatch/inbox/pauses.py).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from datetime import datetime, timedelta
 from dispatch.inbox.shared_state import SharedState, hashed
 from handlers.errors import MAX_RETRY_AFTER
 
-_MAX_AGE = timedelta(seconds=10)  # of the last read, so that the number of reads does not grow with that of actions
+MAX_AGE = timedelta(seconds=10)  # of the last read, so that the number of reads does not grow with that of actions
 _MIN, _MAX = timedelta(minutes=1), timedelta(hours=1)  # of a throttle for which the service named no time
 
 
@@ -17,16 +20,20 @@ class Throttles:
 
     shared: SharedState
     _read_at: datetime | None = None
-    _until: Mapping[str, datetime] | None = None
+    _values: Mapping[str, dict[str, str]] | None = None
 
     def until(self, destination: str, now: datetime) -> datetime | None:
         """When the throttle of a destination ends, None if there is none. Reads at most every ten seconds."""
-        if self._until is None or self._read_at is None or not timedelta() <= now - self._read_at < _MAX_AGE:
-            found = self.shared.all("pause|")
-            self._until = {name: datetime.fromisoformat(value["until"]) for name, value in found.items()}
-            self._read_at = now
-        end = self._until.get(_name(destination))
+        value = self.values(now).get(_name(destination))
+        end = datetime.fromisoformat(value["until"]) if value else None
         return end if end and end > now else None
+
+    def values(self, now: datetime) -> Mapping[str, dict[str, str]]:
+        """The throttles and the pauses of rules, by the names of their rows. Reads at most every ten seconds."""
+        if self._values is None or self._read_at is None or not timedelta() <= now - self._read_at < MAX_AGE:
+            self._values = self.shared.all("pause")
+            self._read_at = now
+        return self._values
 
     def begin(self, destination: str, retry_after: timedelta | None, now: datetime) -> datetime:
         """Throttle a destination for the time that the service named; returns the end of the throttle.
@@ -49,7 +56,7 @@ class Throttles:
 
         value = self.shared.change(_name(destination), extended, now)
         end = datetime.fromisoformat(value["until"])
-        self._until = {**(self._until or {}), _name(destination): end}
+        self._values = {**(self._values or {}), _name(destination): value}
         return end
 
 

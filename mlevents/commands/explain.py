@@ -1,14 +1,18 @@
 """``mlevents explain``: say of each rule why it acts on an event, or why it does not."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 import typer
 
 from dispatch.app import App
+from dispatch.guards.base import Situation, Standing
+from dispatch.guards.standings import standings
 from dispatch.inbox.history.records import StoredEvent
+from dispatch.inbox.keys import ActionId
 from dispatch.replay.deadletters import BadBlob, events_of
 from dispatch.rules.explain import Verdict, explain
 from handlers.base import Result
@@ -31,6 +35,7 @@ class Explained(NamedTuple):
     verdicts: list[Verdict]
     rejected: str = ""
     recorded: StoredEvent | None = None
+    guards: Mapping[str, Sequence[Standing]] = MappingProxyType({})  # of the rules that match
 
 
 @cli.command(
@@ -58,7 +63,8 @@ def explain_event(
 
     The rules are those in the app's folder, as they are now. The reason is the
     first part of the rule that does not hold (on, in, when, after), with the value
-    that the event has. A file may be a sample, an event, or a dead letter.
+    that the event has. Of a rule that matches, the guards are shown as they stand
+    now. A file may be a sample, an event, or a dead letter.
     Exit code: 0 if a rule matches; 1 if none does, or if there is no such event.
     """
     console = Console(sys.stdout, remember=0)
@@ -118,12 +124,21 @@ def _text(source: str) -> str | None:
 
 
 def _verdicts(event: Event, app: App, stored: StoredEvent | None = None) -> Explained:
+    if isinstance(event, Alert):
+        return Explained(event, [], recorded=stored)
     ends = []
     if stored:
         records = actions_of(stored)
         ends = [Result(rule, each.status, each.note, each.details) for rule, each in records.items() if each.ended]
-    verdicts = [] if isinstance(event, Alert) else explain(app.rules, app.rules.context(event), ends)
-    return Explained(event, verdicts, recorded=stored)
+    context = app.rules.context(event)
+    verdicts, guards = explain(app.rules, context, ends), {}
+    for rule in (app.rules.by_name[verdict.rule] for verdict in verdicts if verdict.matches):
+        id = ActionId(stored.day, stored.key, rule.name) if stored else None
+        followed = next((end for end in ends if end.rule in rule.after), None)
+        seen = context.with_result(followed.view()) if followed else context
+        situation = Situation(rule.name, seen, seen.event_for_handler(), app.inbox, app.now(), id)
+        guards[rule.name] = standings(rule, situation)
+    return Explained(event, verdicts, recorded=stored, guards=guards)
 
 
 def _print(found: Explained, console: Console) -> None:
@@ -132,7 +147,7 @@ def _print(found: Explained, console: Console) -> None:
         return
     event = found.event
     console.print(f"{type(event).__name__}  {event.resource.name}  {event.object}  {event.id}", "bold", indent=4)
-    print_verdicts(found.verdicts, console)
+    print_verdicts(found.verdicts, console, guards=found.guards)
     matching = sum(verdict.matches for verdict in found.verdicts)
     console.print(f"{matching} of {len(found.verdicts)} rules match", "success" if matching else "warning")
 
@@ -143,5 +158,5 @@ def _json(found: Explained) -> dict[str, object]:
         "id": event.id if event else None,
         "type": type(event).__name__ if event else None,
         "rejected": found.rejected or None,
-        "verdicts": [verdict_json(verdict) for verdict in found.verdicts],
+        "verdicts": [verdict_json(each, found.guards.get(each.rule, ())) for each in found.verdicts],
     }

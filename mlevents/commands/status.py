@@ -1,4 +1,4 @@
-"""``mlevents status``: what waits and until when, what fails, and whether rules, queues and the sweep are well."""
+"""``mlevents status``: what waits, fails and is paused, and whether rules, queues and the sweep are well."""
 
 import sys
 from collections import defaultdict
@@ -12,12 +12,13 @@ from azure.core.exceptions import ResourceNotFoundError
 from dispatch.inbox.actions import read_action
 from dispatch.inbox.errors import sdk_errors_translated
 from dispatch.inbox.keys import ActionId
+from dispatch.inbox.pauses import Pause
 from dispatch.inbox.rows import ActionRecord
 from mlevents import PROJECT
 from mlevents.cli import AppFolder, AsJson, command_line, examples
 from mlevents.console import Console
 from mlevents.record import Record, StorageAccount, open_record, reported
-from mlevents.views import action_json, json_lines, print_open_action
+from mlevents.views import action_json, json_lines, pause_json, print_open_action
 
 _MOST = 200  # open actions that are read; all are counted
 _LATE = timedelta(minutes=15)  # since the last sweep, which runs every five
@@ -39,6 +40,7 @@ class Status:
     actions: dict[ActionId, ActionRecord] = field(default_factory=dict)  # some of them, the oldest first
     deferred: int = 0  # matches that wait for a refused file
     throttled: list[datetime] = field(default_factory=list)  # the ends of throttles
+    paused: list[Pause] = field(default_factory=list)
     today: Mapping[str, int] = field(default_factory=dict)  # the numbers of the day, as far as they are indexed
 
     @property
@@ -107,6 +109,7 @@ def status_of(record: Record) -> Status:
                 found.actions[id] = action
     ends = (datetime.fromisoformat(value["until"]) for value in inbox.shared.all("pause|").values())
     found.throttled = sorted(end for end in ends if end > now)
+    found.paused = inbox.pauses.all(now)
     day = f"{now:%Y-%m-%d}"
     found.today = inbox.index.counts(day, day + "~").get(day, {})
     return found
@@ -131,6 +134,9 @@ def _print(found: Status, console: Console) -> None:
     console.print(f"today: {_today(found.today)}")
     for end in found.throttled:
         console.print(f"a service is throttled until {end:%H:%M:%S} UTC", "warning")
+    for pause in found.paused:
+        rule = f"{pause.rule}: " if pause.rule else ""
+        console.print(f"{rule}{pause}: `mlevents resume {pause.rule or '--all'}`", "warning", indent=4)
     if found.deferred:
         console.print(f"{found.deferred} matches wait for a rules file to be valid", "warning")
     by_status: defaultdict[str, int] = defaultdict(int)
@@ -169,6 +175,7 @@ def _json(found: Status) -> dict[str, Any]:
         "open": found.open,
         "deferredMatches": found.deferred,
         "throttledUntil": [end.isoformat() for end in found.throttled],
+        "paused": [pause_json(pause) for pause in found.paused],
         "today": dict(found.today),
         "actions": [
             {"day": id.day, "key": id.event, **action_json(id.rule, action)} for id, action in found.actions.items()

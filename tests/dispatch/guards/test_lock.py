@@ -218,7 +218,7 @@ class TestWaiting:
         world.receive(run_event("e0", "Failed", 0))
         storage = CountedCalls(world.table, world.queue)
         act(world.queue.messages.pop()[1], replace(world.app, inbox=Inbox(storage, LEASE)))
-        assert storage.calls == ["read", "commit", "read", "commit", "read", "commit", "read"]
+        assert storage.calls == ["read", "commit", "read", "read", "commit", "commit", "read"]
 
     @pytest.mark.parametrize("error", [Unavailable("away"), LookupError("a defect of a handler's lock")])
     def test_an_end_stays_recorded_if_the_next_one_cannot_be_found(

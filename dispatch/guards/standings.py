@@ -1,0 +1,27 @@
+"""How the guards of a rule stand for an event now: `mlevents explain` shows it for rules that match."""
+
+from typing import Any
+
+from dispatch.guards.base import HasStanding, Situation, Standing
+from dispatch.guards.pause import Paused
+from dispatch.guards.throttle import Throttle
+from dispatch.inbox.errors import StorageError
+from dispatch.rules.rule import Rule
+
+
+def standings(rule: Rule, at: Situation) -> list[Standing]:
+    """How each guard of the rule stands. Changes nothing. Raises StorageError.
+
+    What a handler's own method raises is shown in place of the guard that calls it.
+    """
+    guards: tuple[Any, ...] = (Paused(), *rule.guards, Throttle(rule.handler))
+    return [found for guard in guards if isinstance(guard, HasStanding) and (found := _standing(guard, at))]
+
+
+def _standing(guard: HasStanding, at: Situation) -> Standing | None:
+    try:
+        return guard.standing(at)
+    except StorageError:
+        raise
+    except Exception as error:  # a handler's `lock`, `destination` or `plan` may raise anything
+        return Standing(type(guard).__name__.lower(), f"the handler raises {type(error).__name__}: {error}", True)

@@ -1,0 +1,1 @@
+"""``mlevents pause`` and ``mlevents resume``."""
