@@ -26,6 +26,7 @@ from dispatch.inbox.messages import Message
 from dispatch.log import log_event
 from dispatch.rules.rule import Rule
 from dispatch.secrets import Secrets
+from dispatch.telemetry import traceparent
 from handlers.base import GiveUp, Outcome, Result, RetryLater, Skipped
 from handlers.duration import format_duration
 from handlers.errors import classify, is_expected
@@ -43,18 +44,24 @@ def act(text: str, app: App) -> None:
     message = _read(text)
     if message is None:
         return
-    claim = app.inbox.leases.claim(message, app.now())
-    if isinstance(claim, Dropped):
-        log_event("action.dropped", logging.DEBUG, rule=message.id.rule, reason=claim.reason, **claim.about)
-        alerts.unreadable_event(message.id, claim, app)
-    elif isinstance(claim, NotYet):
-        app.queue.send(text, claim.until - app.now())
-    else:
-        carry_out(claim, app)
+    with app.telemetry.acting(message.id.rule, message.traceparent):
+        claim = app.inbox.leases.claim(message, app.now())
+        if isinstance(claim, Dropped):
+            log_event("action.dropped", logging.DEBUG, rule=message.id.rule, reason=claim.reason, **claim.about)
+            if claim.failure:
+                app.telemetry.ended(message.id.rule, "failed", None, app.now())
+            alerts.unreadable_event(message.id, claim, app)
+        elif isinstance(claim, NotYet):
+            app.queue.send(text, claim.until - app.now())
+        else:
+            carry_out(claim, app, message.traceparent)
 
 
-def carry_out(claim: Claim, app: App) -> None:
-    """Run a claimed action, record its outcome, and send the messages that follow from it."""
+def carry_out(claim: Claim, app: App, trace: str = "") -> None:
+    """Run a claimed action, record its outcome, and send the messages that follow from it.
+
+    A message for the same action keeps `trace`, the traceparent of its message; others get the current span's.
+    """
     began, rule = app.now(), app.rules.get(claim.id.rule)
     context = app.rules.context(claim.event, claim.record.follows)
     crashed_too_often = claim.record.crashes >= MAX_CRASHES
@@ -68,10 +75,12 @@ def carry_out(claim: Claim, app: App) -> None:
     try:
         messages = _settle(attempt, settlement, app)
     except LeaseLost as error:
-        log_event("action.overtaken", logging.WARNING, rule=claim.id.rule, **claim.about, reason=str(error))
+        about = {"rule": claim.id.rule, **claim.about, "attempt": claim.record.attempts}
+        log_event("action.overtaken", logging.WARNING, **about, reason=str(error))
         return
+    trace = (trace if settlement.due else "") or traceparent()
     for message in messages:
-        app.queue.send(str(message), message.after)
+        app.queue.send(str(message._replace(traceparent=trace)), message.after)
     if rule and not settlement.due:
         _wake_waiting(attempt, rule, app)
     if isinstance(result, RuleMissing):
@@ -89,13 +98,13 @@ def _log_settled(attempt: Attempt, rule: Rule | None, settlement: Settlement, re
     waits = {}
     if settlement.due:
         waits = {"due": settlement.due.isoformat(timespec="seconds"), "wait": format_duration(settlement.due - now)}
+    handler = rule.do if rule else claim.record.handler
+    details = {"handler": handler, "status": settlement.status, "note": settlement.note}
     log_event(
         "action.settled",
         level,
         rule=claim.id.rule,
-        handler=rule.do if rule else claim.record.handler,
-        status=settlement.status,
-        note=settlement.note,
+        **details,
         event=claim.event.id,
         type=type(claim.event).__name__,
         ms=(now - attempt.now) // timedelta(milliseconds=1),
@@ -104,6 +113,13 @@ def _log_settled(attempt: Attempt, rule: Rule | None, settlement: Settlement, re
         attempt=claim.record.attempts,
         **waits,
     )
+    error = type(result).__name__ if isinstance(result, RetryLater | GiveUp) else ""
+    app.telemetry.called(claim.event, claim.about["workspace"], claim.record.attempts, details, error)
+    if not settlement.due:
+        since = None if claim.record.replay_number else claim.event.event_time
+        app.telemetry.ended(claim.id.rule, settlement.status, since, now)
+    elif isinstance(result, RetryLater) and not isinstance(result, RuleMissing):
+        app.telemetry.retried(claim.id.rule)
 
 
 def run(attempt: Attempt, rule: Rule | None, secrets: Secrets) -> Outcome | Hold | RetryLater | GiveUp:
@@ -188,7 +204,8 @@ def _wake_waiting(attempt: Attempt, rule: Rule, app: App) -> None:
             if isinstance(guard, HasWaiting):
                 any(app.inbox.backlog.wake(id, app.now(), app.queue) for id in guard.waiting(attempt))
     except StorageError as error:
-        log_event("action.uncalled", logging.WARNING, rule=rule.name, reason=f"{error.reason}: {error}")
+        about = {"rule": rule.name, **attempt.claim.about, "attempt": attempt.claim.record.attempts}
+        log_event("action.uncalled", logging.WARNING, **about, reason=f"{error.reason}: {error}")
     except (Exception, *_EXITS) as error:  # a handler's `lock` may raise anything
         app.secrets.including(rule.handler).log_defect(f"finding what waits for rule {rule.name}", error)
 
@@ -272,7 +289,7 @@ def rearm(text: str, app: App) -> None:
     fresh = app.inbox.leases.rearm(message, app.now())
     if isinstance(fresh, Dropped):
         return
-    app.queue.send(str(fresh), fresh.after)
+    app.queue.send(str(fresh._replace(traceparent=message.traceparent)), fresh.after)
     log_event("action.rearmed", logging.WARNING, rule=message.id.rule, event=message.id.event)
 
 

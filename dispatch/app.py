@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -18,6 +18,7 @@ from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from dispatch.secrets import NO_SECRETS, Secrets
 from dispatch.settings import APP_FOLDER, KILL_GRACE, Environment, Names, function_timeout, retention
+from dispatch.telemetry import Telemetry
 
 TWO_VERSIONS = timedelta(hours=1)  # how long two versions of the app, with different rules, may run side by side
 
@@ -40,6 +41,7 @@ class App:
     retention: timedelta = timedelta(days=90)  # of history
     events: Queue | None = None  # of events, where Event Grid delivers into a queue
     name: str = ""  # of the function app; on one machine its address, "localhost:7071"
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
     @classmethod
     def from_settings(cls, values: Mapping[str, str], folder: Path = APP_FOLDER) -> Self:
@@ -67,7 +69,16 @@ class App:
         events = AzureQueue(storage.queue(names.events))
         secrets = Secrets.of_settings(values)
         name = settings.get("WEBSITE_SITE_NAME") or settings.get("WEBSITE_HOSTNAME")
-        return cls(loaded, inbox, queue, secrets=secrets, retention=retention(settings), events=events, name=name)
+        return cls(
+            loaded,
+            inbox,
+            queue,
+            secrets=secrets,
+            retention=retention(settings),
+            events=events,
+            name=name,
+            telemetry=Telemetry.of_process(),
+        )
 
 
 class LazyApp:

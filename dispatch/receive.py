@@ -18,6 +18,7 @@ from dispatch.inbox.errors import Refused, StorageError
 from dispatch.inbox.rows import EventRecord, Rejected, RejectionKind
 from dispatch.inbox.transport import within
 from dispatch.log import log_event
+from dispatch.telemetry import traceparent
 from handlers.base import shorten
 from schemas import Event, EventError, UnknownEventType, parse_event
 from schemas.context import Context
@@ -32,9 +33,10 @@ def receive(raw: str, app: App, expected: type[Event] | None = None) -> None:
     Raises StorageError once storage has not answered for `STORAGE_DEADLINE`. Parsing and matching do not count against
     that time, or a slow event could never be recorded, and Event Grid would deliver it again for a whole day.
     """
-    write = _checked(raw, app, expected)
-    with within(STORAGE_DEADLINE):
-        write()
+    with app.telemetry.receiving():
+        write = _checked(raw, app, expected)
+        with within(STORAGE_DEADLINE):
+            write()
 
 
 def receive_or_requeue(raw: str, app: App) -> None:
@@ -94,16 +96,19 @@ def _record(event: Event, record: EventRecord, actions: list[NewAction], app: Ap
     except Exception as error:  # a defect of the app must not lose the event
         _reject_for_defect(error, event, record.raw, app)
         return
+    rules = [action.rule for action in actions]
+    app.telemetry.received(event, record.workspace, rules, new=new)
     log_event(
         "event.received" if new else "event.duplicate",
         id=event.id,
         type=record.event_type,
         workspace=record.workspace,
         object=event.object,
-        rules=",".join(action.rule for action in actions),
+        rules=",".join(rules),
     )
+    trace = traceparent()
     for message in messages:
-        app.queue.send(str(message))
+        app.queue.send(str(message._replace(traceparent=trace)))
 
 
 def _matching(context: Context, app: App) -> tuple[list[NewAction], list[str]]:
@@ -127,6 +132,7 @@ def _reject_for_defect(error: Exception, event: Event, raw: str, app: App) -> No
 def _reject(kind: RejectionKind, reason: str, raw: str, app: App, **keys: str) -> None:
     """Record a rejected event with its payload, log it, and alert people if there are several; once per payload."""
     new = app.inbox.reject(Rejected(kind, reason, raw, app.now()), **keys)
+    app.telemetry.rejected(kind, keys["id"], keys["type"])
     log_event("event.rejected", logging.WARNING, kind=kind, reason=shorten(reason, 500), **keys)
     if new:
         alerts.rejected(kind, reason, app)

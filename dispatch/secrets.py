@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 import markupsafe
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from dispatch.log import pairs
+from dispatch.log import pairs, with_trace
 from schemas.errors import printable
 
 _logger = logging.getLogger("mlevents")
@@ -91,6 +91,7 @@ class Secrets:
         neither look like another record nor control a terminal.
         """
         lines = self.mask("".join(format_exception(error))).rstrip("\n").split("\n")
+        keys = with_trace(keys)
         first = f"{printable(activity)} {pairs(keys)}" if keys else printable(activity)
         _logger.error("%s", "\n".join([first, *(f"  | {printable(line)}" for line in lines)]))
 

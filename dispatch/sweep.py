@@ -56,6 +56,7 @@ class _Sweep:
         self.failing: defaultdict[str, list[FailingAction]] = defaultdict(list)  # by rule
         self.failed: list[tuple[str, str]] = []  # days and rules with failures to count
         self.new: list[str] = []  # days with rows to index
+        self.oldest = app.now()  # when the oldest action that has not ended was created
         began, lease = app.now(), app.inbox.lease  # a lease is a minute longer than functionTimeout
         self.purge_deadline, self.work_deadline, self.deadline = (began + lease * n / 8 for n in (2, 3, 4))
 
@@ -74,7 +75,9 @@ class _Sweep:
         done = {name: self.done[name] for name in ("requeued", "decided", "purged")}
         refused = len(self.app.rules.refused)
         left, indexed, errors = self.done["left"], self.done["indexed"], len(self.errors)
-        log_event("sweep.done", **done, refused=refused, left=left, errors=errors, indexed=indexed)
+        oldest = (self.app.now() - self.oldest) // timedelta(seconds=1)
+        self.app.telemetry.oldest_waiting(oldest)
+        log_event("sweep.done", **done, refused=refused, left=left, errors=errors, indexed=indexed, oldest=oldest)
         with self.collected_errors():
             self.app.inbox.shared.change("sweep", lambda _: {"at": self.app.now().isoformat()}, self.app.now())
         if self.errors:
@@ -111,6 +114,7 @@ class _Sweep:
             with self.collected_errors():
                 record, sent = backlog.requeue_overdue(id, GRACE, app.now(), app.queue)
                 self.done["requeued"] += sent
+                self.oldest = min(self.oldest, record.started) if record else self.oldest
                 if record and (failing := FailingAction.of(id, record)):
                     self.failing[id.rule].append(failing)
 

@@ -7,21 +7,25 @@ from typing import Any, NamedTuple, Self
 
 from dispatch.inbox.keys import UNDATED, ActionId
 from dispatch.inbox.rows import SCHEMA
+from dispatch.telemetry import checked_traceparent
 
 
 class Message(NamedTuple):
     """A queue message that names an action.
 
     A message whose version is older than the `message_version` of the action's row is dropped, so that of several
-    messages for an action only the newest counts. `after` is the delay with which to send it.
+    messages for an action only the newest counts. `after` is the delay with which to send it. `traceparent` names
+    the span that created the action, if there was one (w3.org/TR/trace-context); an invalid one is ignored.
     """
 
     id: ActionId
     version: int
     after: timedelta = timedelta()
+    traceparent: str = ""
 
     def __str__(self) -> str:
-        return json.dumps({"schema": SCHEMA, **self.id._asdict(), "ticket": self.version})
+        trace = {"traceparent": self.traceparent} if self.traceparent else {}
+        return json.dumps({"schema": SCHEMA, **self.id._asdict(), "ticket": self.version, **trace})
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -31,7 +35,8 @@ class Message(NamedTuple):
             id = ActionId(*(_checked(fields[name]) for name in ActionId._fields))
             if not re.fullmatch(rf"\d{{4}}-\d\d-\d\d|{UNDATED}", id.day):  # no other partition has actions
                 raise ValueError(f"{id.day!r} is not a day")
-            return cls(id, int(fields["ticket"]))
+            trace = checked_traceparent(fields.get("traceparent"))
+            return cls(id, int(fields["ticket"]), traceparent=trace)
         except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"not a message of this app: {type(error).__name__}: {error}") from error
 

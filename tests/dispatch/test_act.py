@@ -245,7 +245,8 @@ def test_a_worker_whose_lease_was_taken_over_writes_nothing(tmp_path: Path, capl
     world.run()
     with caplog.at_level(logging.WARNING):
         carry_out(slow, world.app)  # type: ignore[arg-type]  # it is a claim: there is no other worker
-    assert "action.overtaken" in caplog.text
+    [line] = [record.getMessage() for record in caplog.records if "action.overtaken" in record.getMessage()]
+    assert f"rule=ring event={EVENT.id} object={EVENT.object} workspace=churn-prod attempt=1 " in line
     assert world.actions["ring"].note == "first"
 
 

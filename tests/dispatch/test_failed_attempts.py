@@ -15,6 +15,7 @@ from azure.identity import CredentialUnavailableError
 from pydantic import BaseModel, TypeAdapter
 
 from handlers.base import Action, Outcome
+from handlers.duration import format_duration
 from schemas import Event, RunStatusChanged
 from tests.kit.world import Call, Scripted, World, rule, rules
 
@@ -176,7 +177,7 @@ class TestLog:
         assert (keys["status"], keys["rule"], keys["event"], keys["attempt"]) == ("waiting", "ring", "e1", 1)
         assert (keys["object"], keys["workspace"]) == (EVENT.object, "churn-prod")
         assert keys["due"] == world.actions["ring"].due.isoformat(timespec="seconds")
-        assert keys["wait"].endswith("s")
+        assert keys["wait"] == format_duration(world.actions["ring"].due - world.clock())
 
     def test_attempts_are_counted_also_while_the_service_throttles(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture

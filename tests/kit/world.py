@@ -16,6 +16,7 @@ from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.rows import ActionRecord
 from dispatch.receive import receive
 from dispatch.rules import load
+from dispatch.telemetry import Telemetry
 from handlers.base import Action, CheckBack, GiveUp, Handler, Outcome, RetryLater, Skipped, Succeeded
 from schemas import Event
 from tests.kit.faults import CrashAt, WorkerDied
@@ -95,6 +96,7 @@ class World:
     workspaces: str = WORKSPACES
     name: str = field(default_factory=lambda: uuid4().hex)
     clock: Clock = field(default_factory=Clock)
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
     def __post_init__(self) -> None:
         self.table = AzureLimits(MemoryTable())
@@ -114,7 +116,8 @@ class World:
     @property
     def app(self) -> App:
         """The app without faults."""
-        return App(self.loaded, Inbox(self.table, LEASE), self.queue, self.clock, self.sleep)
+        inbox = Inbox(self.table, LEASE)
+        return App(self.loaded, inbox, self.queue, self.clock, self.sleep, telemetry=self.telemetry)
 
     def sleep(self, seconds: float) -> None:
         """Move the clock, as time.sleep would."""
@@ -124,7 +127,8 @@ class World:
     def crashing_app(self) -> App:
         """The app in a worker that crashes at the points of `crash`."""
         inbox = Inbox(self.crash.table(self.table), LEASE)
-        return App(self.loaded, inbox, self.crash.queue(self.queue), self.clock, self.sleep)
+        queue = self.crash.queue(self.queue)
+        return App(self.loaded, inbox, queue, self.clock, self.sleep, telemetry=self.telemetry)
 
     def receive(self, *events: Event) -> None:
         """Receive events in Event Grid's schema."""

@@ -21,6 +21,21 @@ def test_message_text_has_the_action_and_its_version() -> None:
     assert Message.parse(str(message)) == message
 
 
+def test_a_message_can_carry_the_span_that_created_the_action() -> None:
+    """Beside what earlier releases wrote, which read only the names that they know."""
+    plain = Message(ActionId("undated", "e", "r"), 1)
+    traced = plain._replace(traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    assert json.loads(str(traced)) == json.loads(str(plain)) | {"traceparent": traced.traceparent}
+    assert Message.parse(str(traced)) == traced
+    assert Message.parse(str(plain)).traceparent == ""
+
+
+@pytest.mark.parametrize("value", [None, 7, "", "x" * 55, ["00"], "00-0af7-b7ad-01"], ids=str)
+def test_an_invalid_traceparent_does_not_invalidate_a_message(value: object) -> None:
+    plain = Message(ActionId("undated", "e", "r"), 1)
+    assert Message.parse(json.dumps(json.loads(str(plain)) | {"traceparent": value})) == plain
+
+
 @pytest.mark.parametrize(
     "change",
     [

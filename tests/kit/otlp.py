@@ -1,0 +1,120 @@
+"""A receiver of OpenTelemetry's protocol (OTLP over HTTP) that keeps the spans and metrics it gets."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+from dispatch.telemetry import Telemetry
+
+NEVER = 2_000_000_000  # milliseconds
+
+
+@dataclass(frozen=True)
+class ReceivedSpan:
+    """A span as it was received; ids are in hexadecimal digits."""
+
+    name: str
+    trace: str
+    id: str
+    parent: str
+    links: tuple[str, ...]  # the ids of other spans
+    failed: bool
+    attributes: dict[str, Any]
+
+
+@dataclass
+class Receiver:
+    """What was received, in order."""
+
+    url: str = ""
+    spans: list[ReceivedSpan] = field(default_factory=list)
+    metrics: dict[str, dict[tuple[tuple[str, Any], ...], Any]] = field(default_factory=dict)
+
+    def take(self, path: str, body: bytes) -> None:
+        """Decode the body of a request."""
+        if path == "/v1/traces":
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                self.spans += [_span(span) for scope in resource.scope_spans for span in scope.spans]
+        elif path == "/v1/metrics":
+            for metrics in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+                for scope in metrics.scope_metrics:
+                    self.metrics |= {metric.name: _points(metric) for metric in scope.metrics}
+
+    @contextmanager
+    def telemetry(self) -> Iterator[Telemetry]:
+        """The app's telemetry, sent here: spans as they end, metrics at the end of the ``with`` block."""
+        tracers = TracerProvider(shutdown_on_exit=False)
+        tracers.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(f"{self.url}/v1/traces")))
+        reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{self.url}/v1/metrics"), NEVER)
+        meters = MeterProvider([reader], shutdown_on_exit=False)
+        try:
+            yield Telemetry(tracers, meters)
+        finally:
+            meters.shutdown()
+            tracers.shutdown()
+
+
+@contextmanager
+def otlp_receiver() -> Iterator[Receiver]:
+    """A receiver on a free port of this machine."""
+    receiver = Receiver()
+
+    class Requests(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            receiver.take(self.path, self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Print nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Requests) as server:
+        receiver.url = f"http://127.0.0.1:{server.server_port}"
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield receiver
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _span(span: Any) -> ReceivedSpan:
+    links = tuple(link.span_id.hex() for link in span.links)
+    ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex())
+    return ReceivedSpan(span.name, *ids, links, span.status.code == 2, dict(map(_attribute, span.attributes)))
+
+
+def _points(metric: Any) -> dict[tuple[tuple[str, Any], ...], Any]:
+    """The values of a metric by attributes; of a histogram, its sum."""
+    kind = metric.WhichOneof("data")
+    points = getattr(metric, kind).data_points
+    return {
+        tuple(sorted(map(_attribute, point.attributes))): point.sum
+        if kind == "histogram"
+        else getattr(point, point.WhichOneof("value"))
+        for point in points
+    }
+
+
+def _attribute(pair: KeyValue) -> tuple[str, Any]:
+    return pair.key, _value(pair.value)
+
+
+def _value(value: AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    return [_value(item) for item in value.array_value.values] if kind == "array_value" else getattr(value, str(kind))
