@@ -10,8 +10,9 @@ ACCEPTED = {
     *("0BSD", "Apache-2.0", "BlueOak-1.0.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0", "ISC"),
     *("MIT", "MIT-0", "MPL-2.0", "PSF-2.0", "Python-2.0", "Unlicense", "WTFPL", "Zlib"),
 }
-_CLASSIFIERS = {  # of the Python Package Index, as SPDX ids
+_NAMES = {  # classifiers of the Python Package Index, and a name in the metadata of protobuf, as SPDX ids
     "Apache Software License": "Apache-2.0",
+    "3-Clause BSD License": "BSD-3-Clause",
     "BSD License": "BSD-3-Clause",
     "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
@@ -35,8 +36,9 @@ def license_of(distribution: Distribution) -> str:
         if _parsed(text) is not None:
             return str(text)
     lines = [line.split(" :: ")[-1] for line in metadata.get_all("Classifier", []) if line.startswith("License :: ")]
-    named = [_CLASSIFIERS.get(line, line) for line in lines if line not in _NO_LICENSE]
-    return " AND ".join(dict.fromkeys(named)) or "".join(texts).strip()
+    named = [_NAMES.get(line, line) for line in lines if line not in _NO_LICENSE]
+    text = "".join(texts).strip()
+    return " AND ".join(dict.fromkeys(named)) or _NAMES.get(text, text)
 
 
 def is_accepted(license: str) -> bool:

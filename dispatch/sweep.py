@@ -56,8 +56,8 @@ class _Sweep:
         self.failing: defaultdict[str, list[FailingAction]] = defaultdict(list)  # by rule
         self.failed: list[tuple[str, str]] = []  # days and rules with failures to count
         self.new: list[str] = []  # days with rows to index
-        self.oldest = app.now()  # when the oldest action that has not ended was created
-        began, lease = app.now(), app.inbox.lease  # a lease is a minute longer than functionTimeout
+        self.began = self.oldest = began = app.now()  # `oldest`: when the oldest open action was created
+        lease = app.inbox.lease  # a lease is a minute longer than functionTimeout
         self.purge_deadline, self.work_deadline, self.deadline = (began + lease * n / 8 for n in (2, 3, 4))
 
     def run(self) -> None:
@@ -75,7 +75,7 @@ class _Sweep:
         done = {name: self.done[name] for name in ("requeued", "decided", "purged")}
         refused = len(self.app.rules.refused)
         left, indexed, errors = self.done["left"], self.done["indexed"], len(self.errors)
-        oldest = (self.app.now() - self.oldest) // timedelta(seconds=1)
+        oldest = (self.began - self.oldest) // timedelta(seconds=1)
         self.app.telemetry.oldest_waiting(oldest)
         log_event("sweep.done", **done, refused=refused, left=left, errors=errors, indexed=indexed, oldest=oldest)
         with self.collected_errors():
