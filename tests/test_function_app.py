@@ -237,17 +237,17 @@ def test_check_prints_what_each_rule_would_do(
     assert shown.rstrip().endswith("no errors")
 
 
-def test_check_warns_of_templates_that_fail_on_the_examples(
+def test_check_refuses_templates_that_fail_on_a_sample(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The user's models may have a tag that the example lacks."""
+    """A model may lack the tag, so the rule must require it, or the template have a default."""
     tour = (ROOT / "samples" / "rules" / "workspaces.yaml").read_text()
     (tmp_path / "workspaces.yaml").write_text(tour)
     text = "rules: [{ name: x, on: ModelRegistered, do: log, with: { message: '{{ data.modelTags.mine }}' } }]\n"
     (tmp_path / "team.yaml").write_text(text)
     monkeypatch.setenv("MLEVENTS_RULES", str(tmp_path))
-    assert check.check(ROOT) == 0
-    assert "x on ModelRegistered: warning: the event has no 'mine' here" in capsys.readouterr().out
+    assert check.check(ROOT) == 1
+    assert "x on ModelRegistered: the event has no 'mine' here. Use default('…')" in capsys.readouterr().out
 
 
 def test_check_prints_every_error(
