@@ -20,6 +20,12 @@ from handlers.template import Template
 from schemas import Event
 
 _MOST_PROBLEMS = 5  # of a file that one message lists
+_USES = {  # what to do with a file, by the end of the name of its schema
+    "deployment": "a rule names the file of a deployment as 'deployment'",
+    "endpoint": "a rule names the file of an endpoint as 'endpoint_file'",
+    "job": "a rule with do: pipeline names the file of a job as 'job'",
+    "component": "register the component, and start it with do: pipeline and job: azureml:NAME:VERSION",
+}
 _TEMPLATES: tuple[Path, ...] = (("environment_variables",), ("settings", "environment_variables"), ("tags",))
 
 
@@ -86,6 +92,7 @@ def check_local_files(file: FileName, read: CliFile) -> None:
 @lru_cache(maxsize=64)  # the validators, `plan` and `run` read the same file
 def _parse_deployment(data: bytes, name: str, path: FilePath, batch: bool, kubernetes: bool) -> CliFile:
     yaml = CliYaml.parse(data, name)
+    _raise(yaml, _other_file(yaml.content, "deployment"))
     kind = _kind(yaml.content, batch=batch, kubernetes=kubernetes)
     nested = yaml.content.get("type") == "model" or "settings" in yaml.content
     tables = {
@@ -103,6 +110,7 @@ def _parse_deployment(data: bytes, name: str, path: FilePath, batch: bool, kuber
 @lru_cache(maxsize=64)
 def _parse_endpoint(data: bytes, name: str, path: FilePath, batch: bool) -> CliFile:
     yaml = CliYaml.parse(data, name)
+    _raise(yaml, _other_file(yaml.content, "endpoint"))
     kind = _kind(yaml.content, batch=batch or "defaults" in yaml.content, kubernetes="compute" in yaml.content)
     tables = {
         Kind.MANAGED: schema.MANAGED_ENDPOINT,
@@ -112,6 +120,21 @@ def _parse_endpoint(data: bytes, name: str, path: FilePath, batch: bool) -> CliF
     loader = "load_batch_endpoint" if kind is Kind.BATCH else "load_online_endpoint"
     definition = Definition(_text(data), path, loader)
     return _checked(yaml, kind, definition, tables[kind], _endpoint_problems(yaml.content, kind))
+
+
+def _other_file(content: Mapping[str, Any], wanted: str) -> Iterator[Problem]:
+    """One problem if the file defines something else than is wanted, a deployment or an endpoint."""
+    if wanted == "deployment" and content.get("type") == "pipeline":
+        yield Problem(
+            ("type",),
+            "a deployment of type pipeline has a component and no model, so no registered model can be deployed by it; "
+            "create it with the CLI, and start its runs with do: pipeline and batch_endpoint",
+        )
+        return
+    defines = str(content.get("$schema")).rpartition("/")[2].removesuffix(".json").removesuffix(".schema")
+    noun = next((noun for noun in _USES if defines.casefold().endswith(noun)), wanted)
+    if noun != wanted:
+        yield Problem(("$schema",), f"{defines} is no {wanted}; {_USES[noun]}")
 
 
 def _text(data: bytes) -> str:

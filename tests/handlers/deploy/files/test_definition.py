@@ -87,7 +87,18 @@ DEPLOYMENTS = [
         "environment_variables:\n  A: '{{ data.'",
         "d/f.yml:2:6: environment_variables.A: bad template, line 1",
     ),
-    ("type: pipeline\ncomponent: azureml:c:1", "type should be model, not 'pipeline'"),
+    (
+        "compute: c\ntype: pipeline\ncomponent: azureml:c:1\nsettings: {default_compute: c}",
+        "d/f.yml:2:7: a deployment of type pipeline has a component and no model",
+    ),
+    (
+        "$schema: https://azuremlschemas.azureedge.net/latest/managedOnlineEndpoint.schema.json\nauth_mode: key",
+        "d/f.yml:1:10: managedOnlineEndpoint is no deployment; a rule names the file of an endpoint as 'endpoint_file'",
+    ),
+    (
+        "$schema: https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json\njobs: {}",
+        "d/f.yml:1:10: pipelineJob is no deployment; a rule with do: pipeline names the file of a job as 'job'",
+    ),
     ("type: model\nsettings: {mini_batch_sise: 1}", "unknown key 'mini_batch_sise' in settings. Did you mean"),
     (
         "compute: c\nresources: {instance_count: 1}\nsettings: {instance_count: 2}",
@@ -127,6 +138,10 @@ ENDPOINTS = [
     ("public_network_access: true", "public_network_access should be enabled or disabled, not True"),
     ("name: fraud", "d/f.yml:1:7: name is 'fraud', but the rule deploys behind 'churn'"),
     ("description: '{{ x }}'", "description is not a template"),
+    (
+        "$schema: https://x/kubernetesOnlineDeployment.schema.json",
+        "kubernetesOnlineDeployment is no endpoint; a rule names the file of a deployment as 'deployment'",
+    ),
     ("$schema: https://x/batchEndpoint.schema.json", "is of a batch endpoint, but the rule is for a managed online"),
 ]
 
