@@ -21,6 +21,7 @@ from mlevents import PROJECT
 from mlevents.app_settings import LocalSettings
 from mlevents.cli import AppFolder, AsJson, UsageError, command_line, examples
 from mlevents.console import Console
+from mlevents.local.options import APP_NOTE, FOLDER
 from mlevents.local.running import PORT
 from mlevents.record import Record, StorageAccount, open_record, reported
 from mlevents.views import actions_of, event_json, json_lines, print_event
@@ -158,9 +159,17 @@ def _target(function: str, url: str, function_app: str, resource_group: str, fol
             os.environ.get(KEY) or _key(function_app, resource_group),
         )
     else:
-        base, key = url or f"http://localhost:{LocalSettings.load(folder).port or PORT}", os.environ.get(KEY, "")
+        base, key = url or _local_app(folder), os.environ.get(KEY, "")
     code = f"&code={quote(key, safe='')}" if key and not base.startswith("http://localhost") else ""
     return f"{base.rstrip('/')}/runtime/webhooks/eventgrid?functionName={quote(function)}{code}"
+
+
+def _local_app(folder: Path) -> str:
+    """The URL of the app that `mlevents start` runs, else that of `func start`. Raises BadFile."""
+    try:
+        return str(json.loads((folder / FOLDER / APP_NOTE).read_text(encoding="utf-8"))["url"])
+    except (OSError, ValueError, LookupError, TypeError):  # no app, or one that has just started or was killed
+        return f"http://localhost:{LocalSettings.load(folder).port or PORT}"
 
 
 def _key(function_app: str, resource_group: str) -> str:
@@ -186,7 +195,8 @@ def _delivered(target: str, event: dict[str, Any]) -> str:
         answer = requests.post(target, json=[event], headers={"aeg-event-type": "Notification"}, timeout=60)
     except requests.RequestException as error:
         hint = "; is `mlevents start` running?" if "//localhost" in target else ""
-        return f"{where} cannot be reached: {type(error).__name__}{hint}"
+        late = "no answer within a minute" if isinstance(error, requests.Timeout) else "no connection"
+        return f"{where} cannot be reached: {late}{hint}"
     if answer.status_code in (200, 202):
         return ""
     return f"{where} answered {answer.status_code}: {answer.text[:200]}".rstrip(": ")

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-FOLDER = ".mlevents"  # in the app's folder: mails, storage and the emulator's address
+FOLDER = ".mlevents"  # in the app's folder: mails, storage, and the addresses of the app and the emulator
+APP_NOTE = "app.json"  # a file in it: the URL of the app, while `mlevents start` runs it
 INVISIBLE = timedelta(minutes=10)  # of a queue message that was read: QueueListener.cs of Azure/azure-sdk-for-net
 
 

@@ -1,6 +1,7 @@
 """A running function app on one machine: its worker, triggers and URLs, and the services that it needs."""
 
 import asyncio
+import json
 import os
 import socket
 from contextlib import AsyncExitStack
@@ -18,7 +19,7 @@ from mlevents.local.host import payloads
 from mlevents.local.host.functions import AppBroken, WorkerDied
 from mlevents.local.host.host import Host
 from mlevents.local.host.host_json import HostJson
-from mlevents.local.options import Options
+from mlevents.local.options import APP_NOTE, Options
 from mlevents.local.services import Services
 from mlevents.local.triggers.http import WebApp
 from mlevents.local.triggers.routes import Route, routes
@@ -102,6 +103,7 @@ class Running:
         for problem in problems:
             self.console.problem(problem)
         await self._serve(listener, triggers)
+        self._save_address()
         triggers.start()
         await self.services.connect_azure(self.port, self.host.functions.keys() - self.disabled)
 
@@ -124,6 +126,13 @@ class Running:
         listener = listen(port, "stop what uses it, or set Host.LocalHttpPort in local.settings.json, or --port 0")
         self.port = listener.getsockname()[1]
         return listener
+
+    def _save_address(self) -> None:
+        """Save the app's URL for `mlevents send`, unless several apps may use the folder."""
+        if self.options.keep:
+            note = self.options.state_folder / APP_NOTE
+            note.write_text(json.dumps({"url": f"http://localhost:{self.port}"}))
+            self._stack.callback(note.unlink, missing_ok=True)
 
     async def _serve(self, listener: socket.socket, triggers: Triggers) -> None:
         """Serve the URLs. Stopping goes in reverse: requests, then triggers and the worker, then calls that wait."""

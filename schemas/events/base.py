@@ -23,7 +23,14 @@ from schemas.wire import WireModel
 Rows: TypeAlias = tuple[tuple[str, Any], ...]
 
 ADDED = ("workspace", "drift", "studio_url", "object", "result")  # what a view has beside the members of the event
+NAME_LIMIT = 80  # characters of a name in a headline, so that what happened stays in it
 DEFAULT_ZONE = "UTC"  # of a workspace without ``timezone``
+
+
+def short_name(name: str) -> str:
+    """A name for a headline: a longer one without its middle, because its ends tell it from others."""
+    half = NAME_LIMIT // 2
+    return name if len(name) <= NAME_LIMIT else f"{name[: half - 1]}…{name[-half:]}"
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from schemas.events.base import Event, EventData, Rows
+from schemas.events.base import NAME_LIMIT, Event, EventData, Rows, short_name
 from schemas.events.subject import subject_parts
 from schemas.fields import ModelIds, OptionalText, RequiredText
 from schemas.links import endpoint_link
@@ -89,7 +89,7 @@ class ModelDeployed(Event):
     def headline(self) -> str:
         """The models and the endpoint."""
         noun = "Models" if len(self.data.models) > 1 else "Model"
-        return f"{noun} {self._model_list} deployed to {self.data.service_name}"
+        return f"{noun} {self._models_in_short} deployed to {short_name(self.data.service_name)}"
 
     @property
     def rows(self) -> Rows:
@@ -109,7 +109,15 @@ class ModelDeployed(Event):
 
     @property
     def _model_list(self) -> str:
-        return ", ".join(":".join(filter(None, model)) for model in self.data.models)
+        return ", ".join(self.names[1:])
+
+    @property
+    def _models_in_short(self) -> str:
+        """The models for a headline; of more than fit, the first, and how many more there are."""
+        first, *others = self.names[1:] or ("",)
+        if others and len(self._model_list) > NAME_LIMIT:
+            return f"{short_name(first)} and {len(others)} more"
+        return self._model_list if others else short_name(first)
 
 
 def _model_version(item: str) -> ModelVersion:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from schemas.events.base import Event, EventData, Rows
+from schemas.events.base import Event, EventData, Rows, short_name
 from schemas.events.subject import subject_parts
 from schemas.fields import RequiredText, Version
 from schemas.links import quoted, studio_link
@@ -74,7 +74,7 @@ class ModelRegistered(Event):
     @property
     def headline(self) -> str:
         """The model version."""
-        return f"Model {self.data.model_name}:{self.data.model_version} registered"
+        return f"Model {short_name(self.data.model_name)}:{short_name(self.data.model_version)} registered"
 
     @property
     def rows(self) -> Rows:

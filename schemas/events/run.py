@@ -5,7 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from schemas.events.base import Event, EventData, Rows
+from schemas.events.base import Event, EventData, Rows, short_name
 from schemas.events.subject import subject_parts
 from schemas.fields import OptionalText, RequiredText
 from schemas.links import run_link
@@ -135,4 +135,4 @@ class RunEvent(Event):
     @property
     def in_experiment(self) -> str:
         """The experiment in parentheses, to end a headline with; empty if the event does not name it."""
-        return f" (experiment {self.data.experiment_name})" if self.data.experiment_name else ""
+        return f" (experiment {short_name(self.data.experiment_name)})" if self.data.experiment_name else ""

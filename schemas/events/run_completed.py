@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from schemas.events.base import short_name
 from schemas.events.run import EXAMPLE_RUN, RunData, RunEvent, status_rank
 
 
@@ -29,4 +30,4 @@ class RunCompleted(RunEvent):
     @property
     def headline(self) -> str:
         """The run, and its experiment."""
-        return f"Run {self.data.run_id} completed{self.in_experiment}"
+        return f"Run {short_name(self.data.run_id)} completed{self.in_experiment}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from schemas.drift import Drift, monitor_breach
-from schemas.events.base import Rows
+from schemas.events.base import Rows, short_name
 from schemas.events.run import EXAMPLE_RUN, RUN_STATUSES, RunData, RunEvent, status_rank
 from schemas.fields import RequiredText
 from schemas.links import run_link
@@ -61,7 +61,7 @@ class RunStatusChanged(RunEvent):
         """The run, its status, and its experiment."""
         status = self.data.run_status
         changed = f" {status.lower()}" if status.lower() in _VERBS else f": {status}"
-        return f"Run {self.data.run_id}{changed}{self.in_experiment}"
+        return f"Run {short_name(self.data.run_id)}{changed}{self.in_experiment}"
 
     @property
     def lead(self) -> tuple[str, ...]:

@@ -47,11 +47,17 @@ def started(app: Path) -> Iterator[Started]:
     started.wait_for("Ctrl-C")
     yield started
     started.end(signal.SIGINT)
-    assert not (app / ".mlevents/azure.json").exists()
+    assert not [note for note in ("azure.json", "app.json") if (app / ".mlevents" / note).exists()]
 
 
 def azure(app: Path, *arguments: str) -> int:
     return main(["azure", *arguments, "--app", str(app)])
+
+
+def test_url_of_the_app_is_saved_for_send(started: Started, app: Path) -> None:
+    url = json.loads((app / ".mlevents/app.json").read_text())["url"]
+    [line] = [line for line in started.lines if "azureml_event: " in line]
+    assert f" {url}/runtime/webhooks/eventgrid?functionName=azureml_event" in line
 
 
 def test_registering_a_model_raises_an_event(started: Started, app: Path, capsys: pytest.CaptureFixture[str]) -> None:

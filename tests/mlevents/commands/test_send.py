@@ -71,7 +71,17 @@ def test_rejected_event_is_reported(deployed: Deployed, running: LocalApp, monke
 def test_app_that_does_not_run_is_reported(deployed: Deployed) -> None:
     code, out = deployed.run("send", "run_completed", "--url", "http://localhost:9")
     assert code == 1
-    assert out.endswith("cannot be reached: ConnectionError; is `mlevents start` running?\n")
+    assert out.endswith("cannot be reached: no connection; is `mlevents start` running?\n")
+
+
+def test_default_app_is_the_one_that_start_runs(deployed: Deployed) -> None:
+    """On whatever port: it saves its URL. Without one, the port is that of `func start`."""
+    note = deployed.folder / ".mlevents/app.json"
+    note.parent.mkdir()
+    for content, port in (("", 7071), ("[]", 7071), ("{}", 7071), (json.dumps({"url": "http://localhost:9"}), 9)):
+        note.write_text(content)
+        target = sending._target("azureml_event", "", "", "", deployed.folder)
+        assert target.startswith(f"http://localhost:{port}/runtime/")
 
 
 @pytest.mark.parametrize(

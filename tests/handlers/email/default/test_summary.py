@@ -55,6 +55,29 @@ def test_mail_describes_every_event_type(kind: type[Event]) -> None:
     assert page.links == [event.studio_url]
 
 
+LONG = "n" * 254
+
+
+@pytest.mark.parametrize(
+    ("event", "end"),
+    [
+        (RunStatusChanged.example(run_id=LONG, run_status="Failed", experiment_name=LONG), "failed (experiment nnn"),
+        (RunCompleted.example(run_id=LONG, experiment_name=LONG), "completed (experiment nnn"),
+        (ModelRegistered.example(model_name=LONG, model_version="1"), "…nnn:1 registered"),
+        (ModelDeployed.example(service_name="churn", model_ids=f"{LONG}:1"), "nnn:1 deployed to churn"),
+        (
+            ModelDeployed.example(service_name="churn", model_ids=",".join(f"a-model-{n}:{n}" for n in range(30))),
+            "Models a-model-0:0 and 29 more deployed to churn",
+        ),
+    ],
+)
+def test_long_names_do_not_push_out_what_happened(event: Event, end: str) -> None:
+    """The names of Azure ML have up to 255 characters."""
+    summary = summarize(Context(event, WORKSPACE).event_for_handler(), ACTION)
+    for text in (summary.headline, summary.subject):
+        assert end.replace("…", "n" * 30) in text
+
+
 @pytest.mark.parametrize(
     ("event", "subject"),
     [
