@@ -17,8 +17,8 @@ export no_proxy := $(NO_PROXY)
 help:  ## list the targets; `make` alone does so, too
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY)  ## run the app on sample events, and check its effects
-	@$(BIN)/mlevents demo
+demo: $(READY)  ## run the app on sample events, and check its effects; KEEP=1 keeps it running
+	@$(BIN)/mlevents demo $(if $(KEEP),--keep)
 
 install: $(READY)  ## install everything that the other targets need; they do so, too
 

@@ -52,7 +52,7 @@ class Commands(TyperGroup):
         return name, get_command(module.cli), rest
 
 
-cli = command_line()
+cli = command_line(completion=True)
 
 
 def _print_version(wanted: bool) -> None:

@@ -21,9 +21,12 @@ class UsageError(typer.TyperException):
     exit_code = 2
 
 
-def command_line() -> typer.Typer:
-    """An empty command line, to which a module adds its command or commands."""
-    return typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+def command_line(*, completion: bool = False) -> typer.Typer:
+    """An empty command line, to which a module adds its command or commands.
+
+    `completion` adds the options that install the completion of commands and options in a shell.
+    """
+    return typer.Typer(add_completion=completion, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
 def examples(*lines: str) -> str:

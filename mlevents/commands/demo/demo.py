@@ -8,8 +8,13 @@ emulated Azure ML raises the events. The app's clock is fast (demo_app.py), so t
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from textwrap import wrap
+from threading import Event
+from typing import Annotated
+
+import typer
 
 from dispatch.app import App
 from dispatch.inbox.inbox import Inbox
@@ -19,7 +24,7 @@ from mlevents import PROJECT
 from mlevents.app_settings import LocalSettings
 from mlevents.cli import AppFolder, command_line, examples
 from mlevents.commands.demo.azure_ml import Scenario
-from mlevents.commands.demo.deliveries import deliver, deliveries, differences
+from mlevents.commands.demo.deliveries import FUNCTION, deliver, deliveries, differences
 from mlevents.console import Console
 from mlevents.local.app import LocalApp
 from mlevents.local.mailbox import Mail
@@ -30,13 +35,23 @@ LONGEST = 120.0  # seconds until every action has settled; a second is usual
 LOGS = "log-everything"  # the rule that logs every event
 SHOWN_WHOLE = "RunStatusChanged"  # the event type of the mail that the demo prints whole
 CLOCK_SPEED = 10  # seconds of the app's clock in a real second: see demo_app.py
+NEXT = (  # commands to try after the demo, and what they are for
+    ("MLEVENTS_RULES=samples/rules make start", "the same app and rules, for you"),
+    ("mlevents send run_status_changed", "send it an event"),
+    ("mlevents show brave_kiwi_t5m0xr7c4d", "what came of it"),
+    ("mlevents explain brave_kiwi_t5m0xr7c4d", "why each rule acts or does not"),
+    ("make demo KEEP=1", "this demo, and the app stays"),
+)
 STYLES = {"succeeded": "success", "skipped": "warning"}  # by status
 
 cli = command_line()
 
 
-@cli.command(epilog=examples("mlevents demo"))
-def demo(app: AppFolder = PROJECT) -> int:
+@cli.command(epilog=examples("mlevents demo", "mlevents demo --keep"))
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the app running afterwards, until Ctrl-C.")] = False,
+    app: AppFolder = PROJECT,
+) -> int:
     """Run the app on sample events, and check that it sends mails and deploys models.
 
     Everything runs on this machine, on free ports, and needs no Azure. The demo
@@ -45,17 +60,39 @@ def demo(app: AppFolder = PROJECT) -> int:
     """
     console = Console(sys.stdout, remember=0)
     try:
-        return _demo(app, console)
+        return _demo(app, console, keep=keep)
     except FAILURES as error:
         console.problem(str(error), getattr(error, "stack", ""))
         return 1
 
 
-def _demo(app: Path, console: Console) -> int:
+def _demo(app: Path, console: Console, *, keep: bool) -> int:
     started = time.monotonic()
+    console.print("Starting the function app, Azurite, a mailbox and an emulated Azure ML …")
+    folder = app / FOLDER / "demo"  # apart from the mails of `mlevents start`
     example = app / "local.settings.json.example"
-    # As LocalApp's own settings they win over the environment, whose storage account and mail server may be real ones.
-    settings = {
+    with LocalApp(app, settings=_settings(example), settings_file=example, folder=folder, azure=True) as local:
+        console.print(f"Listening at {local.url} after {time.monotonic() - started:.1f} s. Delivering:")
+        console.print()
+        inbox = App.from_settings(local.environment, app).inbox
+        errors = _play(app, local, inbox, console)
+        for line in errors:
+            console.print(f"not as expected: {line}", "error")
+        histories = [inbox.history.day(day) for day in inbox.history.days()]
+        counts = [sum(len(getattr(history, what)) for history in histories) for what in ("events", "actions")]
+        verdict = "failed" if errors else "all as expected"
+        text = f"{counts[0]} events, {counts[1]} actions, {verdict}, {time.monotonic() - started:.1f} s"
+        console.print(text, "error" if errors else "success")
+        show_next(console, local if keep else None)
+        if keep:
+            with suppress(KeyboardInterrupt):
+                Event().wait()
+    return 1 if errors else 0
+
+
+def _settings(example: Path) -> dict[str, str]:
+    """The app's settings: they win over the environment, whose storage account and mail server may be real ones."""
+    return {
         **LocalSettings.read(example).values,
         "MLEVENTS_RULES": "samples/rules",
         "EMAIL_ACS_ENDPOINT": "",
@@ -64,31 +101,34 @@ def _demo(app: Path, console: Console) -> int:
         "DEMO_CLOCK_SPEED": str(CLOCK_SPEED),
         "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",  # host.json has five seconds
     }
-    console.print("Starting the function app, Azurite, a mailbox and an emulated Azure ML …")
-    folder = app / FOLDER / "demo"  # apart from the mails of `mlevents start`
-    with LocalApp(app, settings=settings, settings_file=example, folder=folder, azure=True) as local:
-        console.print(f"Listening at {local.url} after {time.monotonic() - started:.1f} s. Delivering:")
-        console.print()
-        todo = list(deliveries(app / "samples"))
-        errors = deliver(todo, local, console)
-        inbox = App.from_settings(local.environment, app).inbox
-        errors += settle(local, inbox)
-        histories = [inbox.history.day(day) for day in inbox.history.days()]
-        events = {key: event for history in histories for key, event in history.events.items()}
-        actions = [action for history in histories for action in history.actions]
-        show_actions(events, actions, [each for history in histories for each in history.rejected], console)
-        show_mails(local.mails, console)
-        errors += differences(todo, events, actions, local)
-        errors += Scenario(local, console).play()
-        errors += settle(local, inbox)
-        histories = [inbox.history.day(day) for day in inbox.history.days()]
-        counts = [sum(len(getattr(history, what)) for history in histories) for what in ("events", "actions")]
-    for line in errors:
-        console.print(f"not as expected: {line}", "error")
-    verdict = "failed" if errors else "all as expected"
-    text = f"{counts[0]} events, {counts[1]} actions, {verdict}, {time.monotonic() - started:.1f} s"
-    console.print(text, "error" if errors else "success")
-    return 1 if errors else 0
+
+
+def _play(app: Path, local: LocalApp, inbox: Inbox, console: Console) -> list[str]:
+    """Deliver the events, print their effects, and play the scenario; returns a line for each unexpected effect."""
+    todo = list(deliveries(app / "samples"))
+    errors = deliver(todo, local, console)
+    errors += settle(local, inbox)
+    histories = [inbox.history.day(day) for day in inbox.history.days()]
+    events = {key: event for history in histories for key, event in history.events.items()}
+    actions = [action for history in histories for action in history.actions]
+    show_actions(events, actions, [each for history in histories for each in history.rejected], console)
+    show_mails(local.mails, console)
+    errors += differences(todo, events, actions, local)
+    errors += Scenario(local, console).play()
+    return errors + settle(local, inbox)
+
+
+def show_next(console: Console, kept: LocalApp | None) -> None:
+    """Print what to try next, and the address of an app that keeps running."""
+    console.print()
+    if kept:
+        console.print(f"The app keeps running at {kept.url}. Send it events at:", "bold")
+        console.print(f"  {kept.url_of(FUNCTION)}")
+        console.print("Ctrl-C stops everything.")
+        return
+    console.print("What to try next", "bold")
+    for command, purpose in NEXT:
+        console.print(f"  {command:<39}  {purpose}", indent=4)
 
 
 def settle(local: LocalApp, inbox: Inbox) -> list[str]:

@@ -3,14 +3,17 @@
 from email import message_from_string, policy
 from io import StringIO
 from pathlib import Path
+from typing import cast
 
 from handlers.base import Action
 from handlers.email.address import Mailbox
 from handlers.email.content import Content
 from handlers.email.headers import headers_of
 from handlers.email.message import Mail as Sent
-from mlevents.commands.demo.demo import show_mails
+from mlevents.__main__ import COMMANDS
+from mlevents.commands.demo.demo import show_mails, show_next
 from mlevents.console import Console
+from mlevents.local.app import LocalApp
 from mlevents.local.mailbox import Mail
 from schemas import Event, ModelRegistered, RunStatusChanged
 
@@ -49,3 +52,30 @@ def test_without_a_failed_run_no_mail_is_printed_whole() -> None:
     stream = StringIO()
     show_mails([mail(ModelRegistered.example())], Console(stream))
     assert len(stream.getvalue().splitlines()) == 2
+
+
+def test_demo_ends_with_what_to_try_next_within_80_columns() -> None:
+    """Each command exists."""
+    stream = StringIO()
+    show_next(Console(stream), None)
+    lines = stream.getvalue().splitlines()
+    assert lines[1] == "What to try next"
+    assert all(len(line) <= 80 for line in lines)
+    tool = [line.split()[1] for line in lines if line.startswith("  mlevents ")]
+    assert len(tool) == 3
+    assert set(tool) <= COMMANDS.keys()
+
+
+def test_app_that_keeps_running_is_named_with_its_address() -> None:
+    class Kept:
+        url = "http://127.0.0.1:7"
+
+        def url_of(self, function: str) -> str:
+            return f"{self.url}/{function}"
+
+    show_next(console := Console(), cast(LocalApp, Kept()))
+    assert [*console.lines][1:] == [
+        "The app keeps running at http://127.0.0.1:7. Send it events at:",
+        "  http://127.0.0.1:7/azureml_event",
+        "Ctrl-C stops everything.",
+    ]
