@@ -49,8 +49,9 @@ cli = command_line()
 
 @cli.command(epilog=examples("mlevents demo", "mlevents demo --keep"))
 def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the app running afterwards, until Ctrl-C.")] = False,
     app: AppFolder = PROJECT,
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the app running afterwards, until Ctrl-C.")] = False,
 ) -> int:
     """Run the app on sample events, and check that it sends mails and deploys models.
 
