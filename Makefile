@@ -37,6 +37,7 @@ test-fast: $(VENV)/.ready  ## run the tests that need no other process, in about
 
 bench: $(READY)  ## measure an event and a cold start, and compare with peers
 	@$(BIN)/python -m benchmarks.race
+	@$(BIN)/python -m benchmarks.telemetry
 	@$(BIN)/python -m benchmarks.cold_start
 
 soak: $(READY)  ## run minutes of crashes, kills and simulated days

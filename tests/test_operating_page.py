@@ -16,7 +16,7 @@ from dispatch.receive import receive
 from dispatch.settings import CONNECTION
 from schemas import RunStatusChanged
 from tests.dispatch.test_log_page import documented
-from tests.kit.otlp import ReceivedSpan, otlp_receiver
+from tests.kit.otlp import otlp_receiver, tree
 from tests.kit.world import World, rule, rules
 from tests.test_docs import blocks
 
@@ -116,30 +116,14 @@ def test_the_workbook_has_queries_of_the_page() -> None:
     assert {item["title"] for item in items} <= {title.replace("\n", " ") for title in titles}
 
 
-def tree(spans: list[ReceivedSpan], parent: str = "", indent: str = "") -> list[str]:
-    """Spans as the page shows them, in the order in which they ended."""
-    lines = []
-    children = [span for span in spans if span.parent == parent]
-    for span in children:
-        last = span is children[-1]
-        branch, below = ("", "") if not parent else ("└── ", "    ") if last else ("├── ", "│   ")
-        of = span.attributes
-        facts = [str(of.get("mlevents.status", of.get("mlevents.result")))]
-        facts += [f"attempt {of['mlevents.attempt']}"] if "mlevents.attempt" in of else []
-        facts += [of["error.type"]] if "error.type" in of else []
-        lines.append(f"{indent}{branch}{span.name}".ljust(27) + ", ".join(facts))
-        lines += tree(spans, span.id, indent + below)
-    return lines
-
-
 def test_the_picture_shows_the_spans_of_an_event(tmp_path: Path) -> None:
     world = World(rules(rule("ring", "retry", "retry", "succeed"), rule("report", after="{ rules: ring }")), tmp_path)
     with otlp_receiver() as receiver:
         with receiver.telemetry() as world.telemetry:
             world.receive(RunStatusChanged.example())
             world.run()
-        [picture] = blocks("text", PAGE)
-        assert "\n".join(tree(receiver.spans)) == picture.rstrip("\n")
+        picture, _ = blocks("text", PAGE)
+        assert tree(receiver.spans) == picture.splitlines()
 
 
 APP = """

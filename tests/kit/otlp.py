@@ -93,6 +93,20 @@ def otlp_receiver() -> Iterator[Receiver]:
             thread.join()
 
 
+def tree(spans: list[ReceivedSpan], parent: str = "", indent: str = "") -> list[str]:
+    """A line for each span, as docs/operating.md shows them; below each its children, in the order of their ends."""
+    lines = []
+    children = [span for span in spans if span.parent == parent]
+    for span in children:
+        last = span is children[-1]
+        branch, below = ("", "") if not parent else ("└── ", "    ") if last else ("├── ", "│   ")
+        of = span.attributes
+        facts = [of.get("mlevents.status"), of.get("error.type"), of.get("mlevents.note")]
+        text = ", ".join(str(fact) for fact in facts if fact) or of["mlevents.result"]
+        lines += [f"{indent}{branch}{span.name}".ljust(26) + text, *tree(spans, span.id, indent + below)]
+    return lines
+
+
 def _span(span: Any) -> ReceivedSpan:
     links = tuple(link.span_id.hex() for link in span.links)
     ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex())
