@@ -7,6 +7,7 @@ is 0, or 1 if there are errors.
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from dispatch.app import App
@@ -18,6 +19,17 @@ from mlevents.app_settings import BadFile, LocalSettings
 from mlevents.console import Console
 from mlevents.findings import Finding, Summary, of_loader
 from mlevents.local.host.host_json import HostJson
+
+# Beside those of the host and of `EmailSettings`.
+_SETTINGS = (
+    "MLEVENTS_RULES",
+    "MLEVENTS_TABLE",
+    "MLEVENTS_QUEUE",
+    "MLEVENTS_EVENTS_QUEUE",
+    "MLEVENTS_RETENTION",
+    "MLEVENTS_ARM_ENDPOINT",
+    "MLEVENTS_EVENTGRID_KEY",
+)
 
 
 def has_rules(app_dir: Path, environment: Mapping[str, str]) -> bool:
@@ -52,7 +64,7 @@ def check_rules(app_dir: Path, console: Console) -> bool:
     if not has_rules(app_dir, environment):
         return True
     rules = load_rules(app_dir, environment)
-    print_rules(rules, console)
+    print_rules(rules, environment, console)
     return not rules.errors
 
 
@@ -66,9 +78,23 @@ def main(app_dir: Path) -> int:
         return 1
 
 
-def print_rules(rules: Rules, console: Console) -> None:
-    """Print the errors and warnings of the loader, and how many rules are in force."""
-    found = of_loader(rules)
+def of_settings(environment: Mapping[str, str]) -> list[Finding]:
+    """A warning for each setting whose name is like one of the app's, which does not read it."""
+    known = {*_SETTINGS, "EMAIL_FROM", *(f"EMAIL_{name.upper()}" for name in EmailSettings.model_fields)}
+    names = (name for name in sorted(environment) if name.upper().startswith(("MLEVENTS_", "EMAIL_")))
+    unknown = (
+        (name, get_close_matches(name.upper(), known, n=1, cutoff=0.85)) for name in names if name.upper() not in known
+    )
+    return [
+        Finding("warning", f"the app reads no setting {name}", hint=f"Did you mean {close[0]}?")
+        for name, close in unknown
+        if close
+    ]
+
+
+def print_rules(rules: Rules, environment: Mapping[str, str], console: Console) -> None:
+    """Print the errors and warnings of the loader and of settings, and how many rules are in force."""
+    found = of_loader(rules) + of_settings(environment)
     print_findings(found, Summary.of(rules, found), console)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from dispatch.inbox.actions import MAX_ACTIONS
 from dispatch.inbox.rows import ENDED
 from dispatch.rules.checks.keys import check_keys
+from dispatch.rules.checks.scope import joined
 from dispatch.rules.errors import did_you_mean
 from dispatch.rules.reading.nodes import field_of
 from dispatch.rules.rule_entry import RuleEntry
@@ -35,6 +36,7 @@ def check_together(entries: Sequence[RuleEntry], workspaces: Workspaces | None, 
     _check_handlers_accept(entries, _events(named, order), named)
     check_keys(entries, named, order, workspaces)
     _check_workspaces(entries, workspaces)
+    _check_common_workspaces(named, order)
     _check_numbers(entries, workspaces)
 
 
@@ -115,6 +117,24 @@ def _circle_through(start: str, named: Mapping[str, RuleEntry]) -> list[str]:
     while circle[-1] != start:
         circle.append(came_from[circle[-1]])
     return circle[::-1]
+
+
+def _check_common_workspaces(named: Mapping[str, RuleEntry], order: Iterable[str]) -> None:
+    """Report rules that follow only rules for other workspaces, and so never act. `order` is as in `check_keys`."""
+    chosen: dict[str, frozenset[str] | None] = {}  # the workspaces of each rule; None: all
+    for name in order:
+        entry = named[name]
+        own, followed = entry.chosen, [chosen.get(other) for other in entry.after]
+        above = frozenset[str]().union(*(each for each in followed if each is not None))
+        if not followed or None in followed:
+            chosen[name] = own
+            continue
+        common = above if own is None else own & above
+        if own and above and not common:
+            rules = joined(named[other].written_name for other in entry.after)
+            message = f"{rules} {'acts' if len(entry.after) == 1 else 'act'} only in {joined(sorted(above))}"
+            entry.file.error(entry.node.fields["in"], f"the rule never acts: {message}", "Name a workspace of these.")
+        chosen[name] = common or own
 
 
 def _check_handlers_accept(

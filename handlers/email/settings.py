@@ -1,5 +1,6 @@
 """The app settings ``EMAIL_*``: the sender and the transport. They are read for each mail, and never cached."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -13,6 +14,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from handlers.base import RetryLater
 from handlers.email.address import Mailbox, parse_mailbox
 
+_EXPECTED = {  # pydantic's types of errors -> what to write
+    **dict.fromkeys(("int_parsing", "greater_than_equal", "less_than_equal"), "a port from 1 to 65535"),
+    "literal_error": "starttls, tls or none",
+}
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
@@ -107,7 +112,9 @@ class EmailSettings(BaseSettings):
     @classmethod
     def _https_url(cls, value: str) -> str:
         url = urlsplit(value if "//" in value else f"https://{value}")
-        if not url.hostname or not (url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.hostname))):
+        host = url.hostname or ""
+        is_safe = url.scheme == "https" or (url.scheme == "http" and _is_loopback(host))
+        if not is_safe or not re.fullmatch(r"[\w.:-]+", host):
             raise ValueError("should be the resource's URL, like https://my-resource.communication.azure.com")
         return f"{url.scheme}://{url.netloc}"
 
@@ -135,6 +142,8 @@ def _is_loopback(host: str) -> bool:
 
 def _describe(error: ErrorDetails) -> str:
     message = error["msg"].removeprefix("Value error, ")
+    if expected := _EXPECTED.get(error["type"]):
+        message = f"should be {expected}"
     if not error["loc"]:
         return message
     name = str(error["loc"][0]).upper().removeprefix("EMAIL_")

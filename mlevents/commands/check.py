@@ -12,7 +12,7 @@ import typer
 from dispatch.rules.rule import Rules
 from dispatch.settings import Environment, SettingsError
 from mlevents import PROJECT
-from mlevents.app_rules import load_rules, print_findings
+from mlevents.app_rules import load_rules, of_settings, print_findings
 from mlevents.app_settings import BadFile, LocalSettings
 from mlevents.cli import AppFolder, command_line, examples
 from mlevents.console import Console
@@ -59,7 +59,7 @@ def check(
         return 1
     for note in local.notes:
         console.print(note, "faint")
-    found = of_loader(rules)
+    found = of_loader(rules) + of_settings(environment)
     for each in previews(rules):
         if isinstance(each, Preview):
             console.print(each.text, "" if each.sample else "faint", indent=4)

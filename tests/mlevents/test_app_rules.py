@@ -1,10 +1,12 @@
 """The check of an app's rules before it runs."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from mlevents.app_rules import main
+from mlevents import PROJECT
+from mlevents.app_rules import _SETTINGS, main, of_settings
 from tests.kit.world import ARM
 
 TOPIC = ARM.format("11111111-1111-1111-1111-111111111111", "dev")
@@ -47,3 +49,30 @@ def test_invalid_settings_are_printed(app: Path, capsys: pytest.CaptureFixture[s
     (app / "local.settings.json").write_text("{")
     assert main(app) == 1
     assert "local.settings.json, line 1, column 2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("MLEVENTS_RETENTON", "MLEVENTS_RETENTION"),
+        ("mlevents_rule", "MLEVENTS_RULES"),
+        ("EMAIL_SMPT_HOST", "EMAIL_SMTP_HOST"),
+        ("EMAIL_SMTP_USER", "EMAIL_SMTP_USERNAME"),
+        ("EMAIL_SENDER", ""),
+        ("MLEVENTS_RULES", ""),
+        ("email_from", ""),
+        ("RULES_EMAIL_FROM", ""),
+        ("MLEVENTS_OF_SOMEBODY_ELSE", ""),
+    ],
+)
+def test_a_misspelt_setting_is_a_warning(name: str, meant: str) -> None:
+    expected = [f"the app reads no setting {name}. Did you mean {meant}?"] if meant else []
+    assert [finding.text for finding in of_settings({name: "x", "HOME": "/root"})] == expected
+
+
+def test_the_settings_that_are_known_are_those_that_the_app_reads() -> None:
+    folders = [PROJECT / name for name in ("dispatch", "handlers", "schemas")]
+    sources = [PROJECT / "function_app.py", *(path for folder in folders for path in Path(folder).rglob("*.py"))]
+    read = {name for path in sources for name in re.findall(r"MLEVENTS_[A-Z_]+[A-Z]", path.read_text())}
+    assert read <= set(_SETTINGS)
+    assert {"MLEVENTS_RULES", "MLEVENTS_TABLE"} <= read

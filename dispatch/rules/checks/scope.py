@@ -1,6 +1,6 @@
 """`Scope`: the keys that the events of one rule have, and the words for keys that they lack."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -84,6 +84,9 @@ class Scope:
             for name, root in roots.items():
                 drift = replace(root.members["drift"], always=True)
                 roots[name] = replace(root, members={**root.members, "drift": drift})
+        required = {each.key.split(".", 2)[-1].casefold() for each in conditions if _requires_label(each)}
+        if required:
+            roots = {name: _with_labels(root, required) for name, root in roots.items()}
         return replace(self, roots=roots)
 
     @cached_property
@@ -189,6 +192,23 @@ def can_hold(condition: Condition, root: Known) -> bool:
     return any(condition.operator.holds(value, condition.operands, arrays=True) for value in known.values)
 
 
+def _requires_label(condition: Condition) -> bool:
+    """Is it about a label of the workspace, and false without it?"""
+    return condition.key.casefold().startswith("workspace.labels.") and not condition.matches({})
+
+
+def _with_labels(root: Known, required: Collection[str]) -> Known:
+    """The keys of events from workspaces that have these labels."""
+    workspace = root.members["workspace"]
+    labels = workspace.members["labels"]
+    there = {
+        name: replace(known, always=True, missing_in=()) if name.casefold() in required else known
+        for name, known in labels.members.items()
+    }
+    workspace = replace(workspace, members={**workspace.members, "labels": replace(labels, members=there)})
+    return replace(root, members={**root.members, "workspace": workspace})
+
+
 def _has_no_keys(found: Mapping[str, Known]) -> bool:
     return all(known.type in (Type.TEXT, Type.NUMBER, Type.BOOL, Type.LIST) for known in found.values())
 
@@ -214,7 +234,15 @@ def workspace_scope(chosen: frozenset[str] | None, workspaces: Workspaces | None
         return workspace_keys(ANY_LABELS)
     names = sorted({label for each in here for label in each.labels})
     labels = Known(Type.OBJECT, always=True, members={name: _label(name, here) for name in names})
-    return workspace_keys(labels, name=_only({each.name: each.name for each in here}))
+    of_id = {
+        "id": [str(each.id) for each in here],
+        "resource_group": [each.id.resource_group for each in here],
+        "subscription": [each.id.subscription for each in here],
+    }
+    own_names = _only({each.name: each.name for each in here})
+    return workspace_keys(
+        labels, name=own_names, **{key: _only(dict.fromkeys(values, "")) for key, values in of_id.items()}
+    )
 
 
 def _label(name: str, workspaces: Sequence[Workspace]) -> Known:

@@ -178,6 +178,8 @@ class _Reader:
         if found.shape.secret:
             return text, ""
         hint: Hint = named.hint if named else ""
+        if isinstance(node, Scalar) and isinstance(node.value, str) and ("{{" in node.value or "{%" in node.value):
+            hint = hint or "It is not a template: {{ … }} and {% … %} have no effect in it."
         if not hint and found.examples and "should be a mapping" in text:
             hint = f"Write {found.loc[-1]}: {_flow(found.examples[0])}."
         if isinstance(node, Scalar) and isinstance(node.value, str):

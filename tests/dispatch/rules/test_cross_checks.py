@@ -36,3 +36,27 @@ def test_rules_for_all_workspaces_count_with_those_for_some(tmp_path: Path) -> N
         [error] = loaded(tmp_path, a=rules(*everywhere, *some, one_more)).errors
         assert error.message == "more than 48 rules act on RunStatusChanged in churn-dev"
     assert not loaded(tmp_path, a=rules(*everywhere, *some, rule(name="x", **{"in": "churn-prod"}))).errors
+
+
+def test_a_rule_that_follows_only_rules_for_other_workspaces_is_an_error(tmp_path: Path) -> None:
+    """It would never act."""
+
+    def of(first: str, second: str, after: str = "[a]") -> list[str]:
+        a = rule(name="a", **{"in": first}) if first else rule(name="a")
+        b = rule(name="b", after=f"{{ rules: {after} }}", **{"in": second})
+        return [error.message for error in loaded(tmp_path, churn=rules(a, rule(name="c"), b)).errors]
+
+    assert of("churn-dev", "churn-prod") == ["the rule never acts: a acts only in churn-dev"]
+    assert of("{ env: dev }", "{ env: prod }") == ["the rule never acts: a acts only in churn-dev"]
+    for first, second in (("", "churn-prod"), ("churn-dev", "[churn-dev, churn-prod]"), ("{ env: dev }", "churn-dev")):
+        assert of(first, second) == []
+    assert of("churn-dev", "churn-prod", "[a, c]") == []
+
+
+def test_workspaces_of_a_chain_of_rules_are_those_of_all_its_rules(tmp_path: Path) -> None:
+    a = rule(name="a", **{"in": "churn-dev"})
+    b = rule(name="b", after="{ rules: a }")
+    c = rule(name="c", after="{ rules: b }", **{"in": "churn-prod"})
+    assert [error.message for error in loaded(tmp_path, churn=rules(a, b, c)).errors] == [
+        "the rule never acts: b acts only in churn-dev"
+    ]

@@ -189,8 +189,9 @@ INVALID_SETTINGS = [
     ("AzureWebJobsStorage", "garbage", "AzureWebJobsStorage "),
     ("AzureFunctionsJobHost__functionTimeout", "-1", "functionTimeout"),
     ("EMAIL_FROM", "nobody", "mail cannot be sent: EMAIL_FROM: "),
-    ("EMAIL_SMTP_PORT", "abc", "mail cannot be sent: EMAIL_FROM is not set; EMAIL_SMTP_PORT: Input should be a valid"),
-    ("EMAIL_SMTP_SECURITY", "ssl", "EMAIL_SMTP_SECURITY: Input should be 'starttls', 'tls' or 'none'"),
+    ("EMAIL_SMTP_PORT", "abc", "mail cannot be sent: EMAIL_FROM is not set; EMAIL_SMTP_PORT: should be a port from 1"),
+    ("EMAIL_SMTP_PORT", "70000", "EMAIL_SMTP_PORT: should be a port from 1 to 65535"),
+    ("EMAIL_SMTP_SECURITY", "ssl", "EMAIL_SMTP_SECURITY: should be starttls, tls or none"),
 ]
 
 
@@ -380,7 +381,8 @@ def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) 
         ),
         (
             ["replay"],
-            "Name an EVENT_ID, or give one of --unmatched, --rejected and --dead-letters (see mlevents replay --help)",
+            "Name an EVENT_ID, or give one of --failed, --unmatched, --rejected and --dead-letters "
+            "(see mlevents replay --help)",
         ),
     ],
 )

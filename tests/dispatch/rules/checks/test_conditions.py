@@ -252,3 +252,23 @@ def test_conditions_of_a_hostile_file_are_checked_in_linear_time(tmp_path: Path)
     many = ", ".join(f"data.runTags.a{n} StringIn x" for n in range(2_000))
     loaded_rules = loaded(tmp_path, churn=rules(rule(when=f"[{one}, {many}, {{ any: [{one}] }}]")))
     assert (errors(loaded_rules), warnings(loaded_rules)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "workspace.resource_group StringIn rg-ml-prd",
+        "workspace.subscription StringBeginsWith 3333",
+        "workspace.id StringEndsWith /churn-staging",
+    ],
+)
+def test_a_part_of_a_workspace_s_id_that_none_has_is_an_error(when: str, tmp_path: Path) -> None:
+    """The message shows no id, which may come from a setting."""
+    [error] = found(tmp_path, when)[0]
+    assert error.startswith(f"5:11: no value of {when.split(maxsplit=1)[0]} ")
+    assert "/subscriptions/" not in error
+
+
+def test_conditions_on_parts_of_an_id_may_hold(tmp_path: Path) -> None:
+    for when in ("workspace.id StringEndsWith /CHURN-PROD", "workspace.resource_group StringBeginsWith rg-"):
+        assert found(tmp_path, when) == ([], [])

@@ -166,3 +166,16 @@ def test_templates_are_found_at_every_depth_of_the_settings(tmp_path: Path) -> N
         f"5:{len('    with: ') + 1 + settings.index(start)}: RunStatusChanged has no key {name}"
         for name, start in unknown.items()
     ]
+
+
+def test_a_label_that_the_conditions_require_is_there(tmp_path: Path) -> None:
+    workspaces = WORKSPACES.replace("env: dev,", "env: dev, mail: x@example.com,")
+    for when, expected in (
+        ("workspace.labels.mail IsNotNull", 0),
+        ("workspace.labels.MAIL StringEndsWith @example.com", 0),
+        ("workspace.labels.mail StringNotIn y", 1),
+        ("workspace.labels.env IsNotNull", 1),
+    ):
+        text = rules(rule(when=when, **{"with": '{ message: "{{ workspace.labels.mail }}" }'}))
+        found_warnings = warnings(loaded(tmp_path, workspaces=workspaces, churn=text))
+        assert len([each for each in found_warnings if "has no label mail" in each]) == expected, when
