@@ -1,7 +1,10 @@
 """Load the rules of a folder."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 
 from dispatch.rules.cross_checks import check_together
@@ -16,6 +19,9 @@ from dispatch.rules.workspaces_file import read_workspaces_file
 from handlers.file_field import APP_FOLDER, FOLDERS
 
 _SUFFIXES = (".yaml", ".yml")
+_RULES = re.compile(rb"^rules: *(?:#.*)?\r?$", re.MULTILINE)  # what only rules files have, and no file of the Azure CLI
+_BEGINNING = 4_096  # bytes of a file in which it is looked for
+_MAX_INSIDE = 200  # files in folders that are looked at
 _CONTENT_OF_WORKSPACES = (
     "It lists the workspaces whose events are handled: workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }."
 )
@@ -45,7 +51,11 @@ def load(folder: Path, settings: Mapping[str, str], app: Path = APP_FOLDER) -> R
         workspaces=known,
         alerts=alerts,
         errors=tuple(error for file in in_order for error in file.errors),
-        warnings=(*_ignored(folder), *(warning for file in in_order for warning in file.warnings)),
+        warnings=(
+            *_ignored(folder),
+            *_in_folders(folder),
+            *(warning for file in in_order for warning in file.warnings),
+        ),
         refused={file.name: file.digest for file in files if file.refused or known is None},
         read=frozenset(file.name for file in files),
     )
@@ -72,6 +82,26 @@ def _ignored(folder: Path) -> list[RuleError]:
         for name in names
         if _looks_like_yaml(Path(name.lower()))
     ]
+
+
+def _in_folders(folder: Path) -> Iterator[RuleError]:
+    """A warning for each file with rules in a folder inside of this one, which is not read."""
+    hint = "The app does not read folders inside of it: move the file here."
+    with suppress(OSError):
+        for path in sorted(islice(folder.glob("*/*"), _MAX_INSIDE)):
+            if path.suffix.lower() in _SUFFIXES and path.is_file() and _RULES.search(_beginning(path)):
+                name = _printable(f"{folder.name}/{path.relative_to(folder).as_posix()}")
+                yield RuleError(
+                    name, 1, 1, f"the rules are ignored, because the file is not in {folder.name}/ itself", hint
+                )
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_BEGINNING)
+    except OSError:
+        return b""
 
 
 def _looks_like_yaml(name: Path) -> bool:

@@ -130,3 +130,24 @@ def test_an_error_about_all_settings_is_at_the_part_that_it_names(
     [error] = errors(loaded(tmp_path, churn=text))
     assert error.startswith(f"{position}: with: ")
     assert message in error
+
+
+def test_rules_in_a_folder_inside_of_rules_are_a_warning(tmp_path: Path) -> None:
+    """Other files are there, such as jobs; they and deeper folders are left alone."""
+    for name, text in (
+        ("team/churn.yaml", rules(rule())),
+        ("team/more.YML", f"# ours\n{rules(rule())}"),
+        ("team/churn.txt", rules(rule())),
+        ("jobs/a.yml", "command: x\ninputs:\n  rules: 1\n"),
+        ("jobs/deep/b.yaml", rules(rule())),
+    ):
+        path = tmp_path / "rules" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    loaded_rules = loaded(tmp_path)
+    assert loaded_rules.errors == ()
+    assert [str(warning) for warning in loaded_rules.warnings] == [
+        f"rules/team/{name}:1:1: the rules are ignored, because the file is not in rules/ itself. "
+        "The app does not read folders inside of it: move the file here."
+        for name in ("churn.yaml", "more.YML")
+    ]
