@@ -25,6 +25,8 @@ logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(l
 app = func.FunctionApp()
 names = Names.of(Environment(os.environ))
 the_app = LazyApp()
+# For MLEVENTS_WEB=key the host checks the function's key; otherwise the pages themselves decide who may look.
+has_key = Environment(os.environ).raw("MLEVENTS_WEB").casefold() == "key"
 
 
 def text_of(message: func.QueueMessage) -> str:
@@ -104,3 +106,15 @@ def act(message: func.QueueMessage) -> None:
 def act_poison(message: func.QueueMessage) -> None:
     """Send a new message for an action whose message the host gave up, unless the action has ended."""
     rearm(text_of(message), the_app())
+
+
+@app.route("web/{*path}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION if has_key else func.AuthLevel.ANONYMOUS)
+def web(req: func.HttpRequest) -> func.HttpResponse:
+    """Show what happened, and why, to those who may look: see docs/history.md."""
+    from web.exchange import Request
+    from web.site import serve
+
+    headers = {name.lower(): value for name, value in req.headers.items()}
+    request = Request(req.url, req.route_params.get("path", ""), dict(req.params), headers)
+    response = serve(request, the_app, os.environ)
+    return func.HttpResponse(response.body, status_code=response.status, headers=response.all_headers)

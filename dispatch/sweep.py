@@ -30,6 +30,7 @@ from dispatch.digests import FailingAction
 from dispatch.inbox.actions import MAX_ACTIONS
 from dispatch.inbox.backlog import DeferredMatch, rule_of
 from dispatch.inbox.errors import StorageError
+from dispatch.inbox.history.open_work import NAME, OpenAction, OpenWork
 from dispatch.inbox.keys import UNDATED, is_current
 from dispatch.inbox.tables import Row
 from dispatch.log import log_event
@@ -58,6 +59,7 @@ class _Sweep:
         self.new: list[str] = []  # days with rows to index
         self.began = self.oldest = began = app.now()  # `oldest`: when the oldest open action was created
         lease = app.inbox.lease  # a lease is a minute longer than functionTimeout
+        self.open = OpenWork()
         self.purge_deadline, self.work_deadline, self.deadline = (began + lease * n / 8 for n in (2, 3, 4))
 
     def run(self) -> None:
@@ -79,7 +81,8 @@ class _Sweep:
         self.app.telemetry.oldest_waiting(oldest)
         log_event("sweep.done", **done, refused=refused, left=left, errors=errors, indexed=indexed, oldest=oldest)
         with self.collected_errors():
-            self.app.inbox.shared.change("sweep", lambda _: {"at": self.app.now().isoformat()}, self.app.now())
+            now = self.app.now()
+            self.app.inbox.shared.change(NAME, lambda _: self.open.value(now), now)
         if self.errors:
             raise self.errors[0]
 
@@ -114,7 +117,9 @@ class _Sweep:
             with self.collected_errors():
                 record, sent = backlog.requeue_overdue(id, GRACE, app.now(), app.queue)
                 self.done["requeued"] += sent
-                self.oldest = min(self.oldest, record.started) if record else self.oldest
+                if record:
+                    self.oldest = min(self.oldest, record.started)
+                    self.open.add(OpenAction.of(id, record))
                 if record and (failing := FailingAction.of(id, record)):
                     self.failing[id.rule].append(failing)
 

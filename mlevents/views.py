@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dispatch.guards.base import Standing
-from dispatch.inbox.history.records import StoredEvent
+from dispatch.inbox.history.records import StoredEvent, actions_of
 from dispatch.inbox.pauses import Pause
 from dispatch.inbox.rows import ActionRecord
 from dispatch.rules.explain import Verdict
@@ -16,21 +16,6 @@ from schemas import EventError
 
 STYLES = {"succeeded": "success", "failed": "error", "skipped": "faint", "waiting": "warning", "running": "warning"}
 _TIME = 21  # characters of a line before the event: its time
-
-
-def actions_of(event: StoredEvent) -> dict[str, ActionRecord]:
-    """The actions of an event by rule, those that follow another one after it; without those of newer versions."""
-    records = {rule: record for rule, row in event.actions.items() if (record := ActionRecord.read(row))}
-    in_order: dict[str, ActionRecord] = {}
-
-    def add(followed: str) -> None:
-        for rule, record in sorted(records.items()):
-            if (record.follows.rule if record.follows else "") == followed and rule not in in_order:
-                in_order[rule] = record
-                add(rule)
-
-    add("")
-    return in_order | records
 
 
 def print_event(event: StoredEvent, console: Console) -> None:

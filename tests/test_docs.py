@@ -117,7 +117,7 @@ def test_make_targets_of_the_readme_exist() -> None:
 def test_readme_explains_exactly_the_settings_that_the_code_reads() -> None:
     table = README[README.index("| setting |") :]
     explained = set(re.findall(r"`((?:EMAIL|MLEVENTS)_[A-Z_]+)`", table))
-    files = [*ROOT.glob("dispatch/**/*.py"), *ROOT.glob("handlers/**/*.py")]
+    files = [path for folder in ("dispatch", "handlers", "web") for path in (ROOT / folder).rglob("*.py")]
     code = "".join(path.read_text(encoding="utf-8") for path in files)
     read = set(re.findall(r'"(MLEVENTS_[A-Z_]+)"', code))
     for name, field in EmailSettings.model_fields.items():

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DEPLOYED = {"dispatch", "function_app.py", "handlers", "host.json", "requirements.txt", "rules", "samples", "schemas"}
+DEPLOYED = {
+    "dispatch",
+    "function_app.py",
+    "handlers",
+    "host.json",
+    "requirements.txt",
+    "rules",
+    "samples",
+    "schemas",
+    "web",
+}
 
 pytestmark = pytest.mark.services  # git
 

@@ -1,10 +1,12 @@
 """function_app.py in Microsoft's Python worker, over HTTP, with Azurite and a mail server."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -91,7 +93,11 @@ def test_the_functions_have_their_documented_names_and_triggers(local: LocalApp)
     queues = {"act": actions, "act_poison": f"{actions}-poison"}
     queues |= {"queued_event": events, "queued_event_poison": f"{events}-poison"}
     found = {f["name"]: f["config"]["bindings"][0] for f in listed}
-    assert found.keys() == grid.keys() | queues.keys() | {"sweep"}
+    assert found.keys() == grid.keys() | queues.keys() | {"sweep", "web"}
+    assert (found["web"]["type"], found["web"]["route"], found["web"]["authLevel"]) == (
+        *("httpTrigger", "web/{*path}"),
+        "ANONYMOUS",
+    )
     assert (found["sweep"]["type"], found["sweep"]["schedule"]) == ("timerTrigger", "0 */5 * * * *")
     assert {name for name, b in found.items() if b["type"] == "eventGridTrigger"} == grid.keys()
     assert {name: b["queueName"] for name, b in found.items() if b["type"] == "queueTrigger"} == queues
@@ -121,6 +127,30 @@ def test_an_event_leads_to_a_mail(local: LocalApp, inbox: Inbox) -> None:
     assert mail.recipients == ("ml-team@example.com",)
     assert mail.subject == "churn-training failed in churn-prod"
     assert "samples/rules/churn.yaml" in mail.text or "rules/churn.yaml" in mail.text
+
+
+def test_page_shows_the_event_and_its_actions(local: LocalApp, inbox: Inbox) -> None:
+    """Through the local host, as a browser asks for it."""
+    event = RunStatusChanged.example(id=uuid4().hex, run_id="tidy_owl_5", eventTime=datetime.now(UTC).isoformat())
+    assert post(local, event.wire()).status_code == 202
+    settled(local, inbox, event.id)
+    base = f"{local.url}/api/web"
+    for path in ("", "/events", "/events?status=succeeded&object=tidy_owl_5", "/find?name=tidy_owl_5", "/rules"):
+        page = requests.get(base + path, timeout=30)
+        assert page.status_code == 200
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert page.headers["Cache-Control"] == "no-store"
+        assert "tidy_owl_5" in page.text or path == "/rules"
+    [link] = set(
+        re.findall(r'href="/api/web/(events/[^"]+)"', requests.get(f"{base}/find?name={event.id}", timeout=30).text)
+    )
+    shown = requests.get(f"{base}/{link}", timeout=30).text
+    assert "mail-failed-runs" in shown
+    assert "tidy_owl_5 failed" in shown
+    assert requests.get(f"{base}/style.css", timeout=30).headers["Content-Type"] == "text/css; charset=utf-8"
+    assert requests.get(f"{base}/nothing", timeout=30).status_code == 404
+    assert requests.post(base, timeout=30).status_code == 404
 
 
 @pytest.mark.parametrize(("function", "event_class"), SINGLE.items())
@@ -206,7 +236,7 @@ def test_an_invalid_setting_fails_every_call(setting: str, value: str, says: str
         [sys.executable, "-c", code], cwd=tmp_path, env=settings, capture_output=True, text=True, check=True
     )
     functions, *errors = done.stdout.splitlines()
-    assert int(functions) == 11
+    assert int(functions) == 12
     assert len(errors) == 2
     assert all(error.startswith(f"SettingsError the app setting {says}") for error in errors)
 

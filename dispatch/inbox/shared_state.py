@@ -9,7 +9,7 @@
     failed|<rule>             when its last alert was sent, and the failed actions that the next one reports
     failing|<rule>            when the last alert said that its actions are being retried without success
     purged                    the day of the last purge, or where it continues
-    sweep                     when the last sweep ended
+    sweep                     when the last sweep ended, and the open actions that it saw
     swept                     the last day of the last sweep, if there are too many days for one
 
 Nothing has to be released: a value names the action that it lets pass, or the time until which it counts. The names of

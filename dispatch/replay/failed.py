@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dispatch.app import App
-from dispatch.inbox.history.search import Cursor, Filter, actions_of
+from dispatch.inbox.history.records import actions_of
+from dispatch.inbox.history.search import Cursor, Filter
 
 
 @dataclass(frozen=True, slots=True)

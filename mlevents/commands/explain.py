@@ -11,7 +11,7 @@ import typer
 from dispatch.app import App
 from dispatch.guards.base import Situation, Standing
 from dispatch.guards.standings import standings
-from dispatch.inbox.history.records import StoredEvent
+from dispatch.inbox.history.records import StoredEvent, actions_of
 from dispatch.inbox.keys import ActionId
 from dispatch.replay.deadletters import BadBlob, events_of
 from dispatch.rules.explain import Verdict, explain
@@ -21,7 +21,7 @@ from mlevents.cli import AppFolder, AsJson, UsageError, command_line, examples
 from mlevents.commands.show import find
 from mlevents.console import Console
 from mlevents.record import StorageAccount, open_record, reported
-from mlevents.views import actions_of, json_lines, print_verdicts, verdict_json
+from mlevents.views import json_lines, print_verdicts, verdict_json
 from schemas import Event, EventError, parse_event
 from schemas.alert import Alert
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 import requests
 import typer
 
-from dispatch.inbox.history.records import StoredEvent
+from dispatch.inbox.history.records import StoredEvent, actions_of
 from dispatch.inbox.keys import event_key
 from dispatch.replay.deadletters import BadBlob, events_of
 from mlevents import PROJECT
@@ -24,7 +24,7 @@ from mlevents.console import Console
 from mlevents.local.options import APP_NOTE, FOLDER
 from mlevents.local.running import PORT
 from mlevents.record import Record, StorageAccount, open_record, reported
-from mlevents.views import actions_of, event_json, json_lines, print_event
+from mlevents.views import event_json, json_lines, print_event
 from schemas import EventError, parse_event
 from schemas.wire import fold
 

@@ -4,16 +4,19 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
 
+from dispatch.health import problems
 from dispatch.inbox.actions import read_action
 from dispatch.inbox.errors import sdk_errors_translated
+from dispatch.inbox.history.numbers import Numbers
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.pauses import Pause
 from dispatch.inbox.rows import ActionRecord
+from dispatch.rules.rule import Rules
 from mlevents import PROJECT
 from mlevents.cli import AppFolder, AsJson, command_line, examples
 from mlevents.console import Console
@@ -21,7 +24,6 @@ from mlevents.record import Record, StorageAccount, open_record, reported
 from mlevents.views import action_json, json_lines, pause_json, print_open_action
 
 _MOST = 200  # open actions that are read; all are counted
-_LATE = timedelta(minutes=15)  # since the last sweep, which runs every five
 
 cli = command_line()
 
@@ -31,9 +33,7 @@ class Status:
     """The state of an app, as its record and its queues show it."""
 
     now: datetime
-    rules: int
-    refused: list[str]
-    knows_workspaces: bool
+    rules: Rules
     queues: Mapping[str, int | None]  # messages by queue; None: there is no such queue
     swept: datetime | None
     open: int = 0  # actions that have not ended
@@ -46,23 +46,12 @@ class Status:
     @property
     def problems(self) -> list[str]:
         """What somebody should look at, in sentences."""
-        found = []
-        if not self.knows_workspaces:
-            found.append("workspaces.yaml is invalid, so no rule acts: see `mlevents check`")
-        found += [f"{file} is invalid, so its rules do not act: see `mlevents check`" for file in self.refused]
+        failing = sum(bool(record.failing_since or record.throttled_since) for record in self.actions.values())
+        found = problems(self.rules, self.swept, failing, self.now)
         for name, count in self.queues.items():
             if count and name.endswith("-poison"):
                 messages = "1 message is" if count == 1 else f"{count} messages are"
                 found.append(f"{messages} in the queue {name}, which the app's functions empty: do they run?")
-        if self.swept is None:
-            found.append("the timer function `sweep` has never run: is the app deployed and running?")
-        elif self.now - self.swept > _LATE:
-            found.append(
-                f"the timer function `sweep` last ran at {self.swept:%Y-%m-%d %H:%M:%S} UTC: is the app running?"
-            )
-        failing = sum(bool(record.failing_since or record.throttled_since) for record in self.actions.values())
-        if failing:
-            found.append(f"{failing} {'action is' if failing == 1 else 'actions are'} retried without success so far")
         return found
 
 
@@ -93,9 +82,7 @@ def status_of(record: Record) -> Status:
     swept = inbox.shared.all("sweep").get("sweep", {}).get("at", "")
     found = Status(
         now,
-        len(app.rules.by_name),
-        sorted(app.rules.refused),
-        app.rules.knows_workspaces,
+        app.rules,
         dict(_queues(record)),
         datetime.fromisoformat(swept) if swept else None,
     )
@@ -126,7 +113,8 @@ def _queues(record: Record) -> Iterator[tuple[str, int | None]]:
 
 
 def _print(found: Status, console: Console) -> None:
-    console.print(f"{found.rules} {'rule' if found.rules == 1 else 'rules'} in force")
+    rules = len(found.rules.by_name)
+    console.print(f"{rules} {'rule' if rules == 1 else 'rules'} in force")
     for problem in found.problems:
         console.print(problem, "error", indent=4)
     messages = ", ".join(f"{name} {count}" for name, count in found.queues.items() if count is not None)
@@ -152,23 +140,17 @@ def _print(found: Status, console: Console) -> None:
 
 def _today(numbers: Mapping[str, int]) -> str:
     """The numbers of a day in words."""
-    groups = dict.fromkeys(("received", "rejected", "succeeded", "skipped", "failed"), 0)
-    for name, count in numbers.items():
-        match name.split("|"):
-            case ["type", *_]:
-                groups["received"] += count
-            case ["rejected", *_]:
-                groups["rejected"] += count
-            case ["rule", _, status]:
-                groups[status] += count
+    total = Numbers()
+    total.add(numbers)
+    groups = {"received": total.received, "rejected": total.rejected.total(), **total.outcomes}
     return ", ".join(f"{count} {name}" for name, count in groups.items() if count) or "nothing is indexed yet"
 
 
 def _json(found: Status) -> dict[str, Any]:
     return {
         "now": found.now.isoformat(),
-        "rules": found.rules,
-        "refusedFiles": found.refused,
+        "rules": len(found.rules.by_name),
+        "refusedFiles": sorted(found.rules.refused),
         "problems": found.problems,
         "queues": dict(found.queues),
         "swept": found.swept.isoformat() if found.swept else None,

@@ -40,7 +40,7 @@ def constants(node: ast.expr) -> list[str]:
 def logged() -> dict[str, Logged]:
     """Every event of the log by name, as the code logs it."""
     found: defaultdict[str, Logged] = defaultdict(Logged)
-    for folder in ("dispatch", "handlers", "schemas"):
+    for folder in ("dispatch", "handlers", "schemas", "web"):
         for source in sorted((ROOT / folder).rglob("*.py")):
             for call in calls(source):
                 for name in constants(call.args[0]):

@@ -111,5 +111,20 @@ def stored_events(day: str, rows: list[Row]) -> Iterator[StoredEvent]:
                 _log_unreadable(day, row, error)
 
 
+def actions_of(event: StoredEvent) -> dict[str, ActionRecord]:
+    """The actions of an event by rule, those that follow another one after it; without those of newer versions."""
+    records = {rule: record for rule, row in event.actions.items() if (record := ActionRecord.read(row))}
+    in_order: dict[str, ActionRecord] = {}
+
+    def add(followed: str) -> None:
+        for rule, record in sorted(records.items()):
+            if (record.follows.rule if record.follows else "") == followed and rule not in in_order:
+                in_order[rule] = record
+                add(rule)
+
+    add("")
+    return in_order | records
+
+
 def _log_unreadable(day: str, row: Row, error: Exception) -> None:
     log_event("event.unreadable", logging.WARNING, day=day, row=row.key, reason=f"{type(error).__name__}: {error}")

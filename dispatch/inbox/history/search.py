@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from dispatch.inbox.history.records import StoredEvent, stored_events
 from dispatch.inbox.keys import DAYS, UNDATED
-from dispatch.inbox.rows import ActionRecord
 from dispatch.inbox.tables import MAX_ROWS, Row, SpanTable
 
 PAGE = 50  # events
@@ -188,8 +187,3 @@ def _is_day(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def actions_of(event: StoredEvent) -> dict[str, ActionRecord]:
-    """The actions of an event by rule, without those that another version of the app wrote."""
-    return {rule: record for rule, row in event.actions.items() if (record := ActionRecord.read(row)) is not None}

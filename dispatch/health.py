@@ -1,0 +1,22 @@
+"""What somebody should look at: problems of an app, in sentences, for people."""
+
+from datetime import datetime, timedelta
+
+from dispatch.rules.rule import Rules
+
+LATE = timedelta(minutes=15)  # since the last sweep, which runs every five
+
+
+def problems(rules: Rules, swept: datetime | None, failing: int, now: datetime) -> list[str]:
+    """The problems of an app: of its rules, its sweep, and the number of actions that are failing."""
+    found = []
+    if not rules.knows_workspaces:
+        found.append("workspaces.yaml is invalid, so no rule acts: see `mlevents check`")
+    found += [f"{file} is invalid, so its rules do not act: see `mlevents check`" for file in sorted(rules.refused)]
+    if swept is None:
+        found.append("the timer function `sweep` has never run: is the app deployed and running?")
+    elif now - swept > LATE:
+        found.append(f"the timer function `sweep` last ran at {swept:%Y-%m-%d %H:%M:%S} UTC: is the app running?")
+    if failing:
+        found.append(f"{failing} {'action is' if failing == 1 else 'actions are'} retried without success so far")
+    return found

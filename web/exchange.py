@@ -1,0 +1,78 @@
+"""A request for a page, and the response."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+HTML = "text/html; charset=utf-8"
+
+# A page shows what others wrote: nothing in it may run, load, be framed, or be kept by a browser or a proxy.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "X-Robots-Tag": "noindex",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request. `path` is what follows the address of the overview; names of headers are in lower case."""
+
+    url: str
+    path: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def host(self) -> str:
+        """The host that the client asked for, without its port; empty if the URL is invalid."""
+        try:
+            return urlsplit(self.url).hostname or ""
+        except ValueError:
+            return ""
+
+    @property
+    def base(self) -> str:
+        """The path of the overview: "/api/web"."""
+        parts = [part for part in urlsplit(self.url).path.split("/") if part]
+        own = len([part for part in self.path.split("/") if part])
+        return "/" + "/".join(parts[: len(parts) - own])
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A response. `headers` are those beside `HEADERS`."""
+
+    body: str
+    status: int = 200
+    type: str = HTML
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """Every header."""
+        return {"Content-Type": self.type, **HEADERS, **self.headers}
+
+
+class AddressError(Exception):
+    """The address of a page is invalid. The message says which part, and what to write."""
+
+
+def not_found() -> Response:
+    """What those get who may not look, and those who ask for a page that does not exist: neither learns more."""
+    return Response("", 404, "text/plain; charset=utf-8")
+
+
+def json_object(text: str | bytes) -> dict[str, Any]:
+    """A JSON object. Raises ValueError for any other text."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("it is not a JSON object")  # noqa: TRY004 - as for text that is no JSON
+    return value
