@@ -96,7 +96,8 @@ def _condition(value: str) -> Condition:
     try:
         return Condition.parse(value)
     except ValueError as error:
-        raise invalid(str(error)) from error
+        is_cut = "is not a range" in str(error)  # YAML ends a text without quotes there
+        raise invalid(str(error), "Between [ ], a condition with a comma needs quotes around it." * is_cut) from error
 
 
 def resource_id(value: str) -> ResourceId:

@@ -151,3 +151,14 @@ def test_rules_in_a_folder_inside_of_rules_are_a_warning(tmp_path: Path) -> None
         "The app does not read folders inside of it: move the file here."
         for name in ("churn.yaml", "more.YML")
     ]
+
+
+def test_a_range_that_a_list_in_brackets_cuts_is_explained(tmp_path: Path) -> None:
+    when = "data.driftCoefficient NumberInRange 0.3,0.5"
+    first, _ = errors(loaded(tmp_path, churn=rules(rule(on="DatasetDriftDetected", when=f"[{when}]"))))
+    assert first == (
+        "5:12: NumberInRange: '0.3' is not a range: two numbers, the lower first. "
+        "Between [ ], a condition with a comma needs quotes around it."
+    )
+    for fine in (when, f"['{when}']"):
+        assert errors(loaded(tmp_path, churn=rules(rule(on="DatasetDriftDetected", when=fine)))) == []
