@@ -22,6 +22,7 @@ from dispatch.inbox.shared_state import hashed
 from dispatch.inbox.tables import Row
 from dispatch.log import log_event
 from dispatch.rules.rule import ALERTS
+from dispatch.telemetry import traceparent
 from handlers.base import Result, shorten
 from schemas.alert import Alert
 
@@ -164,6 +165,6 @@ def raise_alert(alert: Alert, app: App) -> None:
     record = EventRecord(json.dumps(alert.wire()), alert.id, Alert.__name__, "", alert.object, app.now(), 1)
     new, messages = app.inbox.add(alert, record, [rule.action()], app.now())
     for message in messages:
-        app.queue.send(str(message))
+        app.queue.send(str(message._replace(traceparent=traceparent())))
     if new:
         log_event("alert.raised", logging.WARNING, kind=alert.object, summary=alert.data.summary)

@@ -10,13 +10,14 @@ import pytest
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from dispatch.act import act, rearm
+from dispatch.alerts import BURST
 from dispatch.inbox.messages import Message
 from dispatch.receive import receive
 from dispatch.sweep import sweep
 from dispatch.telemetry import Telemetry, checked_traceparent, trace_id, traceparent
 from schemas import Event, RunStatusChanged
 from tests.kit.otlp import ReceivedSpan, Receiver, otlp_receiver
-from tests.kit.world import World, rule, rules
+from tests.kit.world import World, alerting_world, rule, rules
 
 EVENT = RunStatusChanged.example()
 PUBLISHER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -129,6 +130,17 @@ def test_rejected_events_are_counted_by_kind(receiver: Receiver, tmp_path: Path)
     }
     assert [(span.name, span.failed) for span in receiver.spans] == [("receive", True)] * 3
     assert {span.attributes["messaging.message.id"] for span in receiver.spans} == {EVENT.id}
+
+
+def test_an_alert_has_a_link_to_the_span_that_raised_it(receiver: Receiver, tmp_path: Path) -> None:
+    """Here, to that of the last rejection of several."""
+    world = alerting_world(tmp_path)
+    with receiver.telemetry() as world.telemetry:
+        for n in range(BURST):
+            receive(json.dumps(EVENT.wire() | {"topic": f"x{n}"}), world.app)
+        world.run()
+    [alert] = named(receiver, "act -alerts")
+    assert alert.links == (named(receiver, "receive")[-1].id,)
 
 
 def test_an_event_that_storage_has_lost_counts_as_a_failed_action(receiver: Receiver, tmp_path: Path) -> None:
