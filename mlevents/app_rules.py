@@ -13,6 +13,7 @@ from pathlib import Path
 from dispatch.app import App
 from dispatch.rules.rule import Rules
 from dispatch.settings import Environment, SettingsError
+from handlers.azure.cloud import arm_endpoint
 from handlers.base import RetryLater
 from handlers.email.settings import EmailSettings
 from mlevents.app_settings import BadFile, LocalSettings
@@ -47,6 +48,10 @@ def load_rules(app_dir: Path, environment: Mapping[str, str]) -> Rules:
         sys.path.append(str(app_dir))
     HostJson.load(app_dir, environment)
     rules = App.build(environment, app_dir).rules
+    try:
+        arm_endpoint(environment)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
     if any(name.upper().startswith("EMAIL_") and value.strip() for name, value in environment.items()):
         try:
             EmailSettings.read(environment)

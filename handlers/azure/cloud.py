@@ -5,6 +5,7 @@ other clouds (its _azure_environments.py).
 """
 
 import os
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,11 +25,11 @@ _SYNAPSE = {  # learn.microsoft.com, "Azure Synapse Analytics: endpoints", and t
 _SCORING = {"AzureUSGovernment": "https://ml.azure.us", "AzureChinaCloud": "https://ml.azure.cn"}
 
 
-def arm_endpoint() -> str:
+def arm_endpoint(environment: Mapping[str, str] = os.environ) -> str:
     """Resource Manager's URL. Raises ValueError if a setting is not an https URL: tokens are sent there."""
-    url = os.environ.get(SETTING, "").strip().rstrip("/")
+    url = environment.get(SETTING, "").strip().rstrip("/")
     if not url:
-        return _from_metadata(os.environ.get(METADATA, "").strip())
+        return _from_metadata(environment.get(METADATA, "").strip())
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or parts.path or parts.query:
         raise ValueError(f"{SETTING} is {url!r}; write Resource Manager's URL, like {PUBLIC}, or leave it unset")

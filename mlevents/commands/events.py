@@ -1,18 +1,23 @@
 """``mlevents events``: list the recorded events, newest first, with how their actions stand."""
 
 import sys
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from dispatch.inbox.history.search import Cursor, Filter
+from dispatch.inbox.rows import Status
 from mlevents import PROJECT
 from mlevents.cli import AppFolder, AsJson, command_line, examples, moment
 from mlevents.console import Console
 from mlevents.record import StorageAccount, open_record, reported
 from mlevents.views import event_json, json_lines, print_event
+from schemas import EVENT_TYPES
 
+_STATUSES = (*get_args(Status), "unmatched")
+_TYPES = tuple(event.__name__ for event in EVENT_TYPES.values())
 _MOST_PAGES = 20  # that one command reads while it finds no event
 
 cli = command_line()
@@ -25,6 +30,19 @@ def _cursor(text: str) -> Cursor | None:
         raise typer.BadParameter(str(error)) from None
 
 
+def _one_of(noun: str, words: tuple[str, ...]) -> Callable[[str], str]:
+    """A parser of one of the words, in any case; an unknown one would find nothing."""
+
+    def parse(text: str) -> str:
+        name = text.rpartition(".")[2].casefold()  # the full name of a type ends in the short one
+        found = next((word for word in words if word.casefold() == name), "")
+        if text and not found:
+            raise typer.BadParameter(f"there is no {noun} {text!r}; it is one of {', '.join(words)}")
+        return found
+
+    return parse
+
+
 @cli.command(
     epilog=examples(
         "mlevents events --status failed --from 2026-11-22", "mlevents events --rule deploy-churn --json | jq .events"
@@ -33,12 +51,21 @@ def _cursor(text: str) -> Cursor | None:
 def events(
     *,
     workspace: Annotated[str, typer.Option(help="Only events of this workspace.")] = "",
-    type: Annotated[str, typer.Option(help="Only events of this type, like ModelRegistered.")] = "",
+    type: Annotated[
+        str,
+        typer.Option(
+            parser=_one_of("type", _TYPES), metavar="TYPE", help="Only events of this type, like ModelRegistered."
+        ),
+    ] = "",
     object: Annotated[str, typer.Option(help="Only events about this run, model or endpoint.")] = "",
     rule: Annotated[str, typer.Option(help="Only events that this rule acts on.")] = "",
     status: Annotated[
         str,
-        typer.Option(help="Only events with an action that is succeeded, failed, skipped, waiting … or `unmatched`."),
+        typer.Option(
+            parser=_one_of("status", _STATUSES),
+            metavar="STATUS",
+            help="Only events with an action that is succeeded, failed, skipped, waiting … or `unmatched`.",
+        ),
     ] = "",
     text: Annotated[str, typer.Option(help="Only events whose payload or outcome contains this text.")] = "",
     since: Annotated[

@@ -5,6 +5,7 @@ user who runs it and the rules of this folder.
 """
 
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from datetime import datetime
@@ -243,6 +244,7 @@ def _replay_event(request: Request, app: App, report: Report) -> None:
         report.problem(
             f"there is no event {request.event}{f' of {request.day}' if request.day else ''}; "
             + (f"{_days(len(days))} events, the last is {days[-1]}" if days else "the table has no events at all")
+            + (f"; `mlevents show {shlex.quote(request.event)}` finds events by a name" if not request.day else "")
         )
 
 

@@ -158,6 +158,16 @@ def test_an_invalid_setting_is_a_finding_too(app: Path, capsys: pytest.CaptureFi
         assert out.endswith("\n0 rules in force in 0 files, 1 error\n")
 
 
+def test_an_invalid_url_of_resource_manager_is_an_error(
+    app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before an action fails: tokens are sent there."""
+    monkeypatch.setenv("MLEVENTS_ARM_ENDPOINT", "http://management.example.com")
+    code, out = run(app, capsys, "github")
+    assert code == 1
+    assert "MLEVENTS_ARM_ENDPOINT is 'http://management.example.com'; write Resource Manager's URL" in out
+
+
 def test_an_unknown_format_is_an_invalid_argument(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--app", str(app), "--format", "xml"]) == 2
     assert "'xml' is not one of 'text', 'json', 'github'" in capsys.readouterr().err

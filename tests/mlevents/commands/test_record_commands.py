@@ -53,6 +53,8 @@ class TestEvents:
         ("conditions", "ids"),
         [
             (("--status", "failed"), ["m1"]),
+            (("--status", "Failed"), ["m1"]),
+            (("--type", "Microsoft.MachineLearningServices.ModelRegistered"), ["m1"]),
             (("--rule", "mail"), ["e1"]),
             (("--type", "modelregistered"), ["m1"]),
             (("--object", "bold_ant", "--workspace", "churn-prod"), ["e1"]),
@@ -100,6 +102,8 @@ class TestEvents:
         for arguments, text in (
             (("--after", "yesterday"), "'yesterday' is not the cursor of a page"),
             (("--from", "soon"), "'soon' is not a time"),
+            (("--status", "faild"), "there is no status 'faild'; it is one of pending, running, waiting, succeeded"),
+            (("--type", "ModelRegisterd"), "there is no type 'ModelRegisterd'; it is one of RunCompleted"),
         ):
             assert main(["events", "--app", str(deployed.folder), *arguments]) == 2
             assert text in capsys.readouterr().err
