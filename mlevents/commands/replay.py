@@ -241,11 +241,11 @@ def _replay_event(request: Request, app: App, report: Report) -> None:
         report.replayed(replay_event(event, app, options, dry_run=request.dry_run))
     if not found:
         days = app.inbox.history.days()
-        report.problem(
-            f"there is no event {request.event}{f' of {request.day}' if request.day else ''}; "
-            + (f"{_days(len(days))} events, the last is {days[-1]}" if days else "the table has no events at all")
-            + (f"; `mlevents show {shlex.quote(request.event)}` finds events by a name" if not request.day else "")
-        )
+        last = f"{_days(len(days))} events, the last is {days[-1]}" if days else "the table has no events at all"
+        of_day = f" of {request.day}" if request.day else ""
+        by_name = f"; `mlevents show {shlex.quote(request.event)}` finds events by a name"
+        hint = by_name if days and not request.day else ""
+        report.problem(f"there is no event {request.event}{of_day}; {last}{hint}")
 
 
 def _days(number: int) -> str:

@@ -106,13 +106,12 @@ class TestAnEvent:
     def test_missing_event_is_reported(self, deployed: Deployed) -> None:
         """With a hint: the table has no events at all, or events of other days."""
         code, lines = deployed.replay("e2")
-        assert code == 1
-        assert lines[0] == (
-            "there is no event e2; the table has no events at all; `mlevents show e2` finds events by a name"
-        )
+        assert (code, lines[0]) == (1, "there is no event e2; the table has no events at all")
         deployed.receive(EVENT)
         _, lines = deployed.replay("e1", "--day", "2026-11-21")
         assert lines[0] == "there is no event e1 of 2026-11-21; 1 day has events, the last is 2026-11-22"
+        _, lines = deployed.replay("bold_ant")
+        assert lines[0].endswith("the last is 2026-11-22; `mlevents show bold_ant` finds events by a name")
 
     def test_text_of_an_event_cannot_move_the_cursor(self, deployed: Deployed) -> None:
         """Its control characters are printed as escapes."""
