@@ -12,7 +12,8 @@ from dispatch.rules.rule import Rule
 def standings(rule: Rule, at: Situation) -> list[Standing]:
     """How each guard of the rule stands. Changes nothing. Raises StorageError.
 
-    What a handler's own method raises is shown in place of the guard that calls it.
+    What a handler's own method raises is shown in place of the guard that calls it: it may need settings that only the
+    app has.
     """
     guards: tuple[Any, ...] = (Paused(), *rule.guards, Throttle(rule.handler))
     return [found for guard in guards if isinstance(guard, HasStanding) and (found := _standing(guard, at))]
@@ -24,4 +25,5 @@ def _standing(guard: HasStanding, at: Situation) -> Standing | None:
     except StorageError:
         raise
     except Exception as error:  # a handler's `lock`, `destination` or `plan` may raise anything
-        return Standing(type(guard).__name__.lower(), f"the handler raises {type(error).__name__}: {error}", True)
+        name, reason = type(guard).__name__.lower(), f"{type(error).__name__}: {error}"
+        return Standing(name, f"unknown, because the handler raises {reason}", False)

@@ -117,14 +117,14 @@ class Host:
     async def stop(self, grace: float = _GRACE) -> None:
         """End the worker; kill it if it has not ended after `grace` seconds."""
         self._stopping.set()
-        if self._retiring is not None:
-            self._retiring.cancel()
         while self._workers:
             await self._workers.pop().stop(grace if self._ready.done() else 0)
         if self._supervisor is not None:
             await self._supervisor
         while self._workers:  # one that `_supervise` was starting
             await self._workers.pop().stop(0)
+        if self._retiring is not None:
+            await self._retiring
         if not self.failed.done():
             self.failed.set_result("it has been stopped")  # fails the calls that still wait for a worker
 
@@ -132,7 +132,7 @@ class Host:
         """Replace the worker whenever it dies."""
         deaths = 0
         while True:
-            how = await worker.died
+            how = await asyncio.shield(worker.died)  # `reload` may cancel this task
             if self._stopping.is_set():
                 return
             self._ready = asyncio.get_running_loop().create_future()

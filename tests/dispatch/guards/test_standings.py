@@ -145,7 +145,7 @@ def test_event_without_a_lock_has_no_standing_of_one(tmp_path: Path) -> None:
 def test_error_of_a_handler_is_shown(tmp_path: Path) -> None:
     world = World(rules(locked(where="nowhere")), tmp_path)
     [lock] = found(world, "ring", run_event("e1", "Failed", 0))
-    assert lock == Standing("lock", "the handler raises LookupError: nowhere", True)
+    assert lock == Standing("lock", "unknown, because the handler raises LookupError: nowhere", False)
 
 
 def test_error_of_storage_is_raised(tmp_path: Path) -> None:

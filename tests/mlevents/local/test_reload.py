@@ -3,13 +3,14 @@
 import json
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
 import pytest
 import requests
 
-from tests.kit.started import Started
+from tests.kit.started import Started, descendants, running, until
 
 pytestmark = pytest.mark.services
 
@@ -65,6 +66,11 @@ def send(started: Started, function: str) -> None:
     assert answer.status_code == 202
 
 
+def send_until_stopped(started: Started, function: str) -> None:
+    with suppress(requests.RequestException, AssertionError):
+        send(started, function)
+
+
 def test_changed_code_is_loaded_and_running_calls_end_first(started: Started, app: Path) -> None:
     call = Thread(target=send, args=(started, "waits"))
     call.start()
@@ -75,9 +81,26 @@ def test_changed_code_is_loaded_and_running_calls_end_first(started: Started, ap
     send(started, "received")
     started.wait_for("printed +second version None")
     assert not any("waited" in line for line in started.lines)
+    both = descendants(started.process.pid)
     (app / "go").touch()
     started.wait_for("printed +waited")
     call.join()
+    until(lambda: len(running(both)) == 1)  # the old worker has ended
+
+
+def test_ctrl_c_after_a_reload_ends_both_workers(started: Started, app: Path) -> None:
+    """Also the old one, whose call still runs."""
+    call = Thread(target=send_until_stopped, args=(started, "waits"))
+    call.start()
+    started.wait_for("printed +waiting")
+    (app / "function_app.py").write_text(APP + "\n")
+    started.wait_for("reloaded +the app is as its files are now")
+    both = descendants(started.process.pid)
+    assert len(both) == 2
+    assert started.end(signal.SIGINT, 60) == 0
+    call.join()
+    assert not running(both)
+    assert not any("Unclosed" in line or "Traceback" in line for line in started.lines)
 
 
 def test_code_that_cannot_be_loaded_leaves_the_app_as_it_was(started: Started, app: Path) -> None:
