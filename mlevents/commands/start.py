@@ -23,6 +23,7 @@ from mlevents.local.reload import reload_on_change, rules_folders
 from mlevents.local.running import FAILURES, Running
 from mlevents.local.signals import run_until_signal
 
+PAGE = "web"  # the function that serves the record as pages
 REMEMBERED = 1000  # lines, log records and mails: `mlevents start` may run for weeks
 
 cli = command_line()
@@ -115,6 +116,8 @@ def _introduce(running: Running) -> None:
         else:
             console.print(f"    {function.name}: {function.trigger['type']}")
     console.print()
+    if page := urls.get(PAGE):
+        console.print(f"See what happens at {page.partition('/{')[0]}", "bold", indent=4)
     settings = Environment(running.environment)
     if running.services.mailbox is not None:
         console.print(

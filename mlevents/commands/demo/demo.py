@@ -123,7 +123,8 @@ def show_next(console: Console, kept: LocalApp | None) -> None:
     """Print what to try next, and the address of an app that keeps running."""
     console.print()
     if kept:
-        console.print(f"The app keeps running at {kept.url}. Send it events at:", "bold")
+        console.print(f"The app keeps running. See what happened at {kept.url}/api/web", "bold")
+        console.print("Send it events at:")
         console.print(f"  {kept.url_of(FUNCTION)}")
         console.print("Ctrl-C stops everything.")
         return

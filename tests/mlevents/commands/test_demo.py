@@ -75,7 +75,8 @@ def test_app_that_keeps_running_is_named_with_its_address() -> None:
 
     show_next(console := Console(), cast(LocalApp, Kept()))
     assert [*console.lines][1:] == [
-        "The app keeps running at http://127.0.0.1:7. Send it events at:",
+        "The app keeps running. See what happened at http://127.0.0.1:7/api/web",
+        "Send it events at:",
         "  http://127.0.0.1:7/azureml_event",
         "Ctrl-C stops everything.",
     ]

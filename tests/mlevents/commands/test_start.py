@@ -47,6 +47,11 @@ def sleeps(event: str) -> None:
     time.sleep(60)
 
 
+@app.route("web/{*path}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def web(req: func.HttpRequest) -> str:
+    return "a page"
+
+
 @app.queue_trigger(arg_name="message", queue_name="work", connection="AzureWebJobsStorage")
 def work(message: func.QueueMessage) -> None:
     print("worked:", message.get_body().decode())
@@ -341,6 +346,11 @@ def test_the_emulated_or_real_azure_ml_is_named(start: Callable[..., Started], a
     values["MLEVENTS_ARM_ENDPOINT"] = "https://management.usgovcloudapi.net"
     (app / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
     start("--port", "0", "--no-azurite").wait_for(r"The app uses the real Azure ML, at https://management\.usgov\S+\.")
+
+
+def test_address_of_the_page_is_printed(verbose: Started) -> None:
+    address = verbose.wait_for(r"^See what happens at (http://localhost:\d+/api/web)$")[1]
+    assert requests.get(address, timeout=30).text == "a page"
 
 
 def test_disabled_functions_are_marked(verbose: Started) -> None:
