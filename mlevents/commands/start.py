@@ -134,6 +134,8 @@ def _introduce(running: Running) -> None:
             )
     else:
         console.print(f"The app uses the real Azure ML, at {settings.get(SETTING) or PUBLIC}.", "warning")
+    if "web" in urls:
+        console.print(f"See what happened at {urls['web'].partition('/{')[0]}", "bold", indent=4)
     console.print("Ctrl-C stops everything.")
     console.print()
 

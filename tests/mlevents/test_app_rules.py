@@ -71,7 +71,7 @@ def test_a_misspelt_setting_is_a_warning(name: str, meant: str) -> None:
 
 
 def test_the_settings_that_are_known_are_those_that_the_app_reads() -> None:
-    folders = [PROJECT / name for name in ("dispatch", "handlers", "schemas")]
+    folders = [PROJECT / name for name in ("dispatch", "handlers", "schemas", "web")]
     sources = [PROJECT / "function_app.py", *(path for folder in folders for path in Path(folder).rglob("*.py"))]
     read = {name for path in sources for name in re.findall(r"MLEVENTS_[A-Z_]+[A-Z]", path.read_text())}
     assert read <= set(_SETTINGS)
