@@ -1,18 +1,33 @@
 """What somebody should look at: problems of an app, in sentences, for people."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from dispatch.rules.rule import Rules
 
 LATE = timedelta(minutes=15)  # since the last sweep, which runs every five
 
 
-def problems(rules: Rules, swept: datetime | None, failing: int, now: datetime) -> list[str]:
-    """The problems of an app: of its rules, its sweep, and the number of actions that are failing."""
+def problems(
+    rules: Rules,
+    swept: datetime | None,
+    failing: int,
+    now: datetime,
+    queues: Mapping[str, int | None] = MappingProxyType({}),
+) -> list[str]:
+    """The problems of an app: of its rules, its queues, its sweep, and its actions, so many of which are failing.
+
+    `queues` are messages by queue; None if there is no such queue.
+    """
     found = []
     if not rules.knows_workspaces:
         found.append("workspaces.yaml is invalid, so no rule acts: see `mlevents check`")
     found += [f"{file} is invalid, so its rules do not act: see `mlevents check`" for file in sorted(rules.refused)]
+    for name, count in queues.items():
+        if count and name.endswith("-poison"):
+            messages = "1 message is" if count == 1 else f"{count} messages are"
+            found.append(f"{messages} in the queue {name}, which the app's functions empty: do they run?")
     if swept is None:
         found.append("the timer function `sweep` has never run: is the app deployed and running?")
     elif now - swept > LATE:

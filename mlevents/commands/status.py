@@ -47,12 +47,7 @@ class Status:
     def problems(self) -> list[str]:
         """What somebody should look at, in sentences."""
         failing = sum(bool(record.failing_since or record.throttled_since) for record in self.actions.values())
-        found = problems(self.rules, self.swept, failing, self.now)
-        for name, count in self.queues.items():
-            if count and name.endswith("-poison"):
-                messages = "1 message is" if count == 1 else f"{count} messages are"
-                found.append(f"{messages} in the queue {name}, which the app's functions empty: do they run?")
-        return found
+        return problems(self.rules, self.swept, failing, self.now, self.queues)
 
 
 @cli.command(epilog=examples("mlevents status", "mlevents status --storage mystorage --json"))

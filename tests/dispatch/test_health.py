@@ -14,10 +14,12 @@ def test_app_without_problems_has_none() -> None:
 def test_each_problem_is_a_sentence() -> None:
     refused = Rules(workspaces=None, refused={"rules/b.yaml": "1", "rules/a.yaml": "2"})
     late = NOW - LATE - timedelta(seconds=1)
-    assert problems(refused, late, 2, NOW) == [
+    queues = {"actions": 9, "actions-poison": 2, "events-poison": 0, "other-poison": None}
+    assert problems(refused, late, 2, NOW, queues) == [
         "workspaces.yaml is invalid, so no rule acts: see `mlevents check`",
         "rules/a.yaml is invalid, so its rules do not act: see `mlevents check`",
         "rules/b.yaml is invalid, so its rules do not act: see `mlevents check`",
+        "2 messages are in the queue actions-poison, which the app's functions empty: do they run?",
         "the timer function `sweep` last ran at 2026-11-22 08:44:59 UTC: is the app running?",
         "2 actions are retried without success so far",
     ]
