@@ -117,7 +117,7 @@ def _introduce(running: Running) -> None:
             console.print(f"    {function.name}: {function.trigger['type']}")
     console.print()
     if page := urls.get(PAGE):
-        console.print(f"See what happens at {page.partition('/{')[0]}", "bold", indent=4)
+        console.print(f"See what happened at {page.partition('/{')[0]}", "bold", indent=4)
     settings = Environment(running.environment)
     if running.services.mailbox is not None:
         console.print(
@@ -134,8 +134,6 @@ def _introduce(running: Running) -> None:
             )
     else:
         console.print(f"The app uses the real Azure ML, at {settings.get(SETTING) or PUBLIC}.", "warning")
-    if "web" in urls:
-        console.print(f"See what happened at {urls['web'].partition('/{')[0]}", "bold", indent=4)
     console.print("Ctrl-C stops everything.")
     console.print()
 

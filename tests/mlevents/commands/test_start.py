@@ -115,25 +115,6 @@ def test_an_event_is_received_a_mail_arrives_and_ctrl_c_stops_everything(
     assert not running(children)
 
 
-PAGE = """
-import azure.functions as func
-
-app = func.FunctionApp()
-
-@app.route("web/{*path}")
-def web(req: func.HttpRequest) -> str:
-    return f"the page {req.route_params.get('path', '')}"
-"""
-
-
-def test_address_of_the_page_is_printed(start: Callable[..., Started], app: Path) -> None:
-    (app / "function_app.py").write_text(PAGE)
-    started = start("--port", "0", "--no-azurite")
-    address = started.wait_for(r"^See what happened at (http://localhost:\d+/api/web)$")[1]
-    assert requests.get(address, timeout=30).text == "the page "
-    assert started.end(signal.SIGINT) == 0
-
-
 def test_errors_in_the_rules_are_reported_before_the_functions(start: Callable[..., Started], app: Path) -> None:
     """They do not stop it: the rules of the other files are in force."""
     (app / "host.json").write_text('{"functionTimeout": "00:05:00"}')
@@ -368,7 +349,7 @@ def test_the_emulated_or_real_azure_ml_is_named(start: Callable[..., Started], a
 
 
 def test_address_of_the_page_is_printed(verbose: Started) -> None:
-    address = verbose.wait_for(r"^See what happens at (http://localhost:\d+/api/web)$")[1]
+    address = verbose.wait_for(r"^See what happened at (http://localhost:\d+/api/web)$")[1]
     assert requests.get(address, timeout=30).text == "a page"
 
 
