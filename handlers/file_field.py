@@ -11,6 +11,8 @@ from typing import Self
 
 from pydantic import ValidationInfo
 
+from schemas.errors import shown
+
 FOLDERS = "folders"
 APP_FOLDER = Path(__file__).resolve().parents[1]  # unless the context names others
 
@@ -32,7 +34,8 @@ class FileName(str):
     def of(cls, name: str, info: ValidationInfo | None = None) -> Self:
         """Resolve a name, in a pydantic validator; a FileName without `info` is returned unchanged.
 
-        If the file exists in no folder, its path is in the last folder, the app's.
+        If the file exists in no folder, its path is in the last folder, the app's. Raises ValueError for a text that
+        cannot be the name of a file.
         """
         if info is None and isinstance(name, cls):
             return name
@@ -40,7 +43,11 @@ class FileName(str):
         named.where = WHERE
         named.folders = tuple(folder.resolve() for folder in _folders(info))
         paths = [folder / name for folder in named.folders]
-        named.path = next(filter(Path.exists, paths), paths[-1]).resolve()
+        try:
+            named.path = next(filter(Path.exists, paths), paths[-1]).resolve()
+        except (OSError, ValueError) as error:  # such as a name that is too long for any file
+            reason = getattr(error, "strerror", error)
+            raise ValueError(f"{shown(name)} is not the name of a file: {reason}") from error
         return named
 
     @property

@@ -27,6 +27,20 @@ _REQUIRED = {  # a job of each type needs one of these keys
     "spark": ("entry",),
 }
 _REMOTE = re.compile(r"(?i)azureml:|git\+|[a-z]+://|/subscriptions/")  # what azure-ai-ml does not upload
+_FILE_URL = re.compile(r"(?i)file:(?://)?")  # what it does, or reads
+# Keys under which it uploads or reads what is local, beside `code`; those of _LISTS have lists of files.
+_LOCAL_KEYS = {
+    "path",
+    "conda_file",
+    "component",
+    "environment",
+    "trial",
+    "training_data",
+    "validation_data",
+    "test_data",
+}
+_LISTS = {"py_files", "jars", "files", "archives"}
+_NOT_LOCAL = {"environment_variables", "inference_config", "outputs", "properties", "tags"}  # any texts
 _SHORT = re.compile("azureml:(?!AzureML-)[^/:@]+(?:[:@][^/]*)?")  # not an id, and not a curated environment
 # A key of an event in an expression of the rules' templates; azure-ai-ml's own have a $.
 _TEMPLATE = re.compile(r"(?<!\$)\{\{-?\s*(?:(?:data|workspace|drift|result)\.|(?:object|eventTime|studio_url)\b)")
@@ -56,6 +70,7 @@ class JobFile:
     experiment: str = ""
     unusable: Mapping[str, str] = field(default_factory=dict)  # why azure-ai-ml refuses the file's value of an input
     code: Mapping[str, str] = field(default_factory=dict)  # local code, by its position in the file
+    local: Mapping[str, str] = field(default_factory=dict)  # other local files and folders, likewise
 
     def job(self, overrides: JobOverrides) -> NewJob:
         """The job of the file, with the overrides."""
@@ -123,6 +138,7 @@ def _parse(data: bytes, name: str, path: Path) -> JobFile:
         tags={str(key): _text(file, "tags", key) for key in tags},
         experiment=_text(file, "experiment_name"),
         code=dict(_code(file)),
+        local=dict(_local(file)),
     )
 
 
@@ -143,7 +159,13 @@ def _invalid_references(file: CliYaml) -> Iterator[tuple[tuple[Any, ...], str]]:
 
 
 def check_files(file: JobFile, name: FileName) -> None:
-    """Check the local folders and files that azure-ai-ml would upload as code. Raises ValueError."""
+    """Check the local folders and files that azure-ai-ml would upload. Raises ValueError."""
+    for where, text in file.local.items():
+        found = name.beside(_FILE_URL.sub("", text, count=1))
+        try:
+            found.check_folder() if found.path.is_dir() else found.check_inside("file")
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{where}: {error}") from error
     for where, code in file.code.items():
         found = name.beside(code)
         if not found.path.exists():
@@ -166,6 +188,20 @@ def _code(file: CliYaml) -> Iterator[tuple[str, str]]:
             code = place.get("code") if isinstance(place, Mapping) else None
             if isinstance(code, str) and not _REMOTE.match(code):
                 yield file.at((*path, *owner, "code")), code
+
+
+def _local(file: CliYaml) -> Iterator[tuple[str, str]]:
+    """Where the file names other local files and folders, and what it names.
+
+    The job's own inputs are left out: the rule may replace them (see `_unusable`).
+    """
+    for path, text in file.texts():
+        key = path[-1] if path else ""
+        if path[:1] == ("inputs",):
+            continue
+        named = key in _LOCAL_KEYS or path[:-1] == ("jobs",) or (len(path) > 1 and path[-2] in _LISTS)
+        if named and _NOT_LOCAL.isdisjoint(map(str, path)) and (_FILE_URL.match(text) or not _REMOTE.match(text)):
+            yield file.at(path), text
 
 
 def _text(file: CliYaml, *path: Any) -> str:

@@ -178,3 +178,12 @@ def test_names_are_relative_to_the_project_without_a_context() -> None:
     deploy = Deploy.model_validate({"endpoint": "churn", "smoke_test": name})
     assert deploy.smoke_test
     assert deploy.smoke_test.body() == (APP_FOLDER / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["x" * 5_000, "x/" * 3_000, "\0"])
+def test_text_that_no_file_can_have_as_its_name_is_an_error(name: str, app: Path) -> None:
+    for do, settings in (("pipeline", {"job": name}), ("deploy", {**DEPLOY, "smoke_test": name})):
+        write(app / "rules", do, settings)
+        [error] = App.from_settings({"AzureWebJobsStorage": "UseDevelopmentStorage=true", **SETTINGS}, app).rules.errors
+        assert "file" in str(error)
+        assert len(str(error)) < 1_000

@@ -171,7 +171,7 @@ def _is_whole(value: Any) -> bool:
     """As marshmallow's Integer: also 2.5, which becomes 2, and a text that has a whole number."""
     if isinstance(value, str):
         return value.strip().lstrip("+-").isdecimal()
-    return not isinstance(value, bool) and isinstance(value, int | float) and isfinite(value)
+    return not isinstance(value, bool) and isinstance(value, int | float) and _is_number(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -51,5 +51,6 @@ def _folder(path: Path, name: str, inside: str, file: FileName) -> Iterator[Prob
     except ValueError as error:
         yield Problem(path, f"{dotted(path)}: {error}")
         return
-    if not (folder.path / inside).is_file():
+    target = (folder.path / inside).resolve()
+    if not (target.is_relative_to(folder.path) and target.is_file()):
         yield Problem(path, f"there is no {inside} in the folder {name}")

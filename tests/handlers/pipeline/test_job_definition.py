@@ -1,5 +1,6 @@
 """Job files: what is an error when the rules load. tests/handlers/pipeline/test_azureml_jobs.py submits them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,56 @@ CODE = [
     ("type: pipeline\njobs:\n  a:\n    type: sweep\n    trial: { code: src }", "job.txt:5: there is no 'src'"),
     ("type: pipeline\njobs:\n  a:\n    type: parallel\n    task:\n      code: ./src", "job.txt:6: there is no './src'"),
 ]
+
+
+LOCAL = [
+    "type: pipeline\njobs: { a: { command: x, inputs: { a: { path: OUT } } } }",
+    "type: pipeline\njobs: { a: { command: x, inputs: { a: { path: 'file://OUT' } } } }",
+    "environment: { image: x, conda_file: OUT }",
+    "environment: OUT",
+    "environment: { build: { path: OUTSIDE } }",
+    "type: spark\nentry: { file: x.py }\npy_files: [OUT]",
+    "type: spark\nentry: { file: x.py }\narchives: [OUTSIDE]",
+    "type: automl\ntask: classification\ntraining_data: { type: mltable, path: OUTSIDE }",
+    "type: automl\ntask: classification\ntest_data: OUT",
+    "type: pipeline\njobs: { a: { component: OUT } }",
+    "type: pipeline\njobs: { a: { component: 'file:OUT' } }",
+    "type: pipeline\njobs: { a: OUT }",
+    "type: pipeline\ncomponent: OUT",
+    "type: sweep\ntrial: OUT",
+    "environment: { build: { path: link } }",
+]
+
+
+@pytest.mark.parametrize("text", LOCAL)
+def test_job_file_names_nothing_outside_of_the_app(text: str, tmp_path: Path) -> None:
+    """Azure-ai-ml would upload it, or read it. Only the beginning of a name says whether it is local."""
+    (tmp_path / "app/rules").mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/secret.yml").write_text("command: x")
+    (tmp_path / "app/rules/link").symlink_to(tmp_path / "outside")
+    for outside in ("../../outside", str(tmp_path / "outside")):
+        text_ = text.replace("OUTSIDE", outside).replace("OUT", f"{outside}/secret.yml")
+        (tmp_path / "app/rules/job.txt").write_text(f"command: x\n{text_}\n")
+        [error] = world(tmp_path / "app", {"job": "job.txt"}).loaded.errors
+        assert re.search(r"job\.txt:[2-4]: '\S+' is outside of the app's folder", str(error))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "environment_variables: { path: /usr/bin, files: /etc }",
+        "tags: { path: /etc/passwd }",
+        "outputs: { a: { path: 'azureml://datastores/d/paths/x' } }",
+        "inputs: { a: { path: 'azureml:churn:1' }, b: { path: 'https://a.example/x' } }",
+        "environment: azureml:e:1",
+        "environment: { image: x, inference_config: { liveness_route: { port: 1, path: / } } }",
+    ],
+)
+def test_text_that_is_no_local_path_may_look_like_one(text: str, tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/job.txt").write_text(f"command: x\n{text}\n")
+    assert world(tmp_path, {"job": "job.txt"}).loaded.errors == ()
 
 
 @pytest.mark.parametrize(("text", "message"), CODE)

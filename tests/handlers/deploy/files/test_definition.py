@@ -77,6 +77,11 @@ DEPLOYMENTS = [
         "d/f.yml:1:28: code_configuration.code: there is no folder '../nowhere'; names in d/f.yml begin at its folder",
     ),
     ("code_configuration: {code: ../code, scoring_script: s.py}", "there is no s.py in the folder ../code"),
+    (
+        "code_configuration: {code: ../code, scoring_script: ../d/f.yml}",
+        "there is no ../d/f.yml in the folder ../code",
+    ),
+    (f"instance_count: {'9' * 400}", "instance_count should be a whole number"),
     ("code_configuration: {code: azureml:c@latest, scoring_script: s.py}", "code assets have no labels"),
     ("code_configuration: {code: ../.., scoring_script: s.py}", "'../..' is outside of the app's folder"),
     ("description: '{{ data.modelName }}'", "d/f.yml:1:14: description is not a template"),
