@@ -43,7 +43,7 @@ def test_action_shows_its_timeline_details_and_next_try(tmp_path: Path) -> None:
     world = world_of(tmp_path, rule("flaky", "retry the server is down"), rule("ring"))
     world.step(2)
     text = event_page(world).text
-    assert "flaky waiting the server is down" in text
+    assert "flaky waiting, failing the server is down" in text
     assert "Next try 2026-11-22 09:00:" in text
     assert "Failures 1, since 2026-11-22 09:00:00" in text
     assert "2026-11-22 09:00:00 waiting the server is down" in text
