@@ -46,7 +46,11 @@ class Route:
         defaults: dict[str, str] = {}
         pattern = "".join(_segment(segment, path, defaults) for segment in path.split("/"))
         methods = frozenset(str(method).upper() for method in function.trigger.get("methods") or ())
-        return cls(function, path, re.compile(pattern.removeprefix("/"), re.IGNORECASE), defaults, methods)
+        try:
+            compiled = re.compile(pattern.removeprefix("/"), re.IGNORECASE)
+        except re.error as error:  # a name used twice, or the user's own regular expression
+            raise ValueError(f"its route {path!r} is not a route template: {error.msg}") from error
+        return cls(function, path, compiled, defaults, methods)
 
     def parameters(self, method: str, path: str) -> dict[str, str] | None:
         """The parameters in the path of a request; None if the route does not take it. `path` is percent-encoded."""
