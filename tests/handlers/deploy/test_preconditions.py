@@ -83,12 +83,15 @@ def test_model_that_the_registry_does_not_have_is_reported(make: MakeSite, azure
 
 @pytest.mark.parametrize("id", ["churn:7", DEV + "/models/churn/versions/7", "azureml://datastores/x/paths/y"])
 def test_model_setting_must_name_a_registry(make: MakeSite, azure: Azure, id: str) -> None:
-    site = make(model=id)
+    """A template's text is known when the action runs; a text without one is refused when rules load."""
+    site = make(model="{% if true %}" + id + "{% endif %}")
     site.register("7")
     site.run()
     status, note = site.outcome()
     assert status == "failed"
     assert "azureml://registries/" in note
+    with pytest.raises(AssertionError, match="begins no id of a registry's model"):
+        make(model=id)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ WORKSPACES = """
 workspaces: { churn-prod: { id: "${RULES_WS_CHURN_PROD}", env: prod } }
 alerts: { do: email, with: { to: [ml-platform@example.com] } }
 """
-LINE = re.compile(r"(\d\d:\d\d:\d\d|        )  \S")
+LINE = re.compile(r"(\d\d:\d\d:\d\d  | {10}| {21})\S")  # an event; a detail; a hint below an event
 EVENT = SAMPLES[-1]
 
 

@@ -279,7 +279,7 @@ class TestBrokenRequests:
         headers = "Host: localhost", "aeg-event-type: Notification", "Transfer-Encoding: chunked"
         [line] = self.sent(served, f"POST {target} HTTP/1.1", *headers, body=b"zz\r\nabc\r\n0\r\n\r\n")
         assert line[10:] == (
-            "problem   Error handling request from 127.0.0.1: "
+            "problem    Error handling request from 127.0.0.1: "
             "BadHttpMessage: 400, message: Invalid character in chunk size: b'zz' ^"
         )
 
