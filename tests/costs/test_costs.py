@@ -135,12 +135,12 @@ SLOW: dict[str, tuple[dict[tuple[Any, str], Callable[..., Any]], Target, str]] =
     ),
     "errors in a list": (
         {(nodes, "_add"): error_once_by_a_list},
-        replace(BY_NAME["yaml"], sizes=(3_000, 18_000, 0)),
+        replace(BY_NAME["yaml"], sizes=(2_000, 12_000, 0)),
         "duplicate keys",
     ),
     "lookups in a loop": (
         {(template, "spelled"): names_searched_one_by_one},
-        replace(BY_NAME["mail"], sizes=(4_000, 24_000, 0)),
+        replace(BY_NAME["mail"], sizes=(3_000, 18_000, 0)),
         "a lookup in a loop over tags",
     ),
 }
