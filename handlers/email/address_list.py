@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 MAX_TEXT = 20_000  # characters of a text with several addresses; 50 addresses have at most 12,700
+_MAX_LISTS = 100  # in a list: how deep Python's JSON can be nested depends on its version
 
 # What stands between two separators; in quotes or angle brackets, a separator does not separate.
 _PART = re.compile(r'(?:"[^"\n]*"|<[^<>\n]*>|[^,;\uff0c\uff1b\u3001\r\n])+')
@@ -59,7 +60,7 @@ def _bare(text: str) -> str:
 
 def _list(text: str) -> list[str] | None:
     """The texts of a list in JSON, or as a template writes a list; None if it is no such list."""
-    if not (text.startswith("[") and text.endswith("]")):
+    if not (text.startswith("[") and text.endswith("]")) or text.count("[") > _MAX_LISTS:
         return None
     try:
         values: list[Any] = json.loads(text)
