@@ -58,15 +58,19 @@ def show(
 
 def find(name: str, app: App) -> tuple[list[StoredEvent], list[Entry]]:
     """The events with a name, newest first, at most 50, and the rejected events with it. Raises StorageError."""
-    days = recent_days(app.now())
-    events: list[StoredEvent] = []
-    for event in app.inbox.lookup.events(name, days):
-        events.append(event)
-        if len(events) == _MOST:
-            break
+    days, history = recent_days(app.now()), app.inbox.history
+    found: dict[tuple[str, str], StoredEvent | None] = {}  # None: a purge has deleted the event
+    rejected = []
+    for entry in app.inbox.lookup.entries(name, days):
+        place = entry.day, entry.key
+        if entry.kind:
+            rejected.append(entry)
+        elif place not in found and len(found) < _MOST:
+            found[place] = history.event(*place)
+    events = [event for event in found.values() if event]
     if not events:
-        events = [event for day in days for event in app.inbox.history.events(day) if name == event.key]
-    return events, [entry for entry in app.inbox.lookup.entries(name, days) if entry.kind][:_MOST]
+        events = [event for day in days for event in history.events(day) if name == event.key]
+    return events, rejected[:_MOST]
 
 
 def _print(name: str, found: list[StoredEvent], rejected: list[Entry], console: Console) -> None:
@@ -77,7 +81,7 @@ def _print(name: str, found: list[StoredEvent], rejected: list[Entry], console: 
             print_event(event, console)
     for entry in rejected:
         text = f"{entry.at:%Y-%m-%d %H:%M:%S}  {entry.type or 'an event'} was rejected: {entry.kind}"
-        console.print(f"{text}; `mlevents events --rejected` shows why", "error", indent=4)
+        console.print(f"{text}; `mlevents replay --rejected --dry-run` shows why", "error", indent=4)
     if not found and not rejected:
         console.print(
             f"nothing is recorded under {name}: no event of this id, run, model, endpoint or job has arrived", "error"

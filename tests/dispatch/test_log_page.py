@@ -62,7 +62,7 @@ def documented() -> dict[str, tuple[set[str], set[str]]]:
 
 
 def test_the_page_lists_exactly_the_events_that_the_code_logs() -> None:
-    """Whoever adds an event adds a row to docs/log.md."""
+    """A new event needs a row in docs/log.md."""
     assert len(logged()) > 15
     assert documented().keys() == logged().keys()
 

@@ -1,6 +1,6 @@
 """`OpenWork`: the actions that had not ended when the last sweep saw them, in the shared state ``sweep``.
 
-To read each open action anew would cost two queries a day of the history and one an action. The sweep reads them
+To read each open action for a page would cost two queries a day of the history and one an action. The sweep reads them
 anyway, so it notes the oldest ones, and a page shows them for one query.
 """
 

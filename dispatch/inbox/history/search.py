@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from dispatch.inbox.history.records import StoredEvent, stored_events
-from dispatch.inbox.keys import DAYS, UNDATED
+from dispatch.inbox.keys import DAYS, UNDATED, time_of
 from dispatch.inbox.tables import MAX_ROWS, Row, SpanTable
 
 PAGE = 50  # events
@@ -176,9 +176,9 @@ def _without_last_event(rows: list[Row]) -> list[Row]:
 def _time(cursor: Cursor) -> datetime | None:
     if cursor.day == UNDATED:
         return None
-    day = datetime.fromisoformat(cursor.day).replace(tzinfo=UTC)
-    left = timedelta(milliseconds=int(cursor.key[:8]) + 1) if cursor.key else timedelta()
-    return day + timedelta(days=1) - left
+    if cursor.key:
+        return time_of(cursor.day, cursor.key)
+    return datetime.fromisoformat(cursor.day).replace(tzinfo=UTC) + timedelta(days=1)
 
 
 def _is_day(text: str) -> bool:

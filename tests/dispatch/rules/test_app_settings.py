@@ -246,7 +246,7 @@ def test_secret_reaches_the_handler_and_is_not_printed(tmp_path: Path) -> None:
     ],
 )
 def test_only_a_misspelt_setting_is_suggested(name: str, other: str, is_suggested: bool) -> None:
-    """Whoever writes the id of another workspace into a rule acts in the wrong one."""
+    """A rule with the id of another workspace would act in the wrong one."""
     [(message, hint)] = substitute(f"${{{name}}}", {other: "x"}).errors
     assert message == f"the app setting {name} is not set"
     where = "Set it in the function app's settings in Azure, or in local.settings.json on your machine."

@@ -136,6 +136,13 @@ class TestShow:
         assert {event["id"] for event in found["events"]} == {"e1", "e2"}
         assert found["events"][0]["payload"]["data"]["runId"] == "bold_ant"
 
+    def test_rejected_event_is_reported_with_the_command_that_shows_why(self, deployed: Deployed) -> None:
+        deployed.receive(FAILED.model_copy(update={"topic": "/subscriptions/s/resourceGroups/g/providers/x/y/z"}))
+        sweep(deployed.app)
+        code, out = deployed.run("show", "e1")
+        assert (code, "; `mlevents replay --rejected --dry-run` shows why" in out) == (0, True)
+        assert "resource" in deployed.run("replay", "--rejected", "--dry-run")[1].casefold()
+
     def test_unknown_name_is_reported(self, recorded: Deployed) -> None:
         code, out = recorded.run("show", "nobody")
         assert (code, shown(out)) == (
