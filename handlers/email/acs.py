@@ -16,9 +16,9 @@ from azure.core.rest import HttpRequest
 
 from handlers.azure.credential import credential
 from handlers.base import CheckBack, GiveUp, Outcome, Succeeded
+from handlers.content.text import one_line
 from handlers.email.message import Mail, header_value
 from handlers.email.settings import AcsService
-from handlers.email.text import one_line
 
 if TYPE_CHECKING:
     from azure.communication.email import EmailClient

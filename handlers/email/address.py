@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from email_validator import EmailNotValidError, validate_email
 
 from handlers.base import shorten
-from handlers.email.text import header, one_line
+from handlers.content.text import one_line
+from handlers.email.text import header
 
 _MAX_LENGTH = 254  # characters; RFC 5321, section 4.5.3.1.3, less the angle brackets
 _SHOWN_LENGTH = 80  # characters of an invalid text that an error message repeats

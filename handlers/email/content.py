@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from handlers.base import Action
+from handlers.content.summary import summarize
+from handlers.content.text import clean
 from handlers.email.default.page import default_page, framed
 from handlers.email.default.plain import plain_text
-from handlers.email.default.summary import summarize
-from handlers.email.text import clean, header, paragraphs
+from handlers.email.text import header, paragraphs
 from handlers.template import HtmlTemplate, Template
 from schemas import Event
 

@@ -7,26 +7,16 @@
   replies.
 """
 
-import os
 import re
-import socket
-from collections.abc import Mapping
 from hashlib import sha256
 
 from handlers.base import Action
+from handlers.content.app import app_name
 from handlers.email.text import header
 from schemas import Event
 
 _LIMIT = 200  # characters of a value
 _LABEL = 60  # characters of the rule and of the app in a List-Id, which has at most 255
-
-
-def app_name(environment: Mapping[str, str] = os.environ) -> str:
-    """The name of this function app, with its deployment slot unless that is Production; else the host's."""
-    site, slot = environment.get("WEBSITE_SITE_NAME", ""), environment.get("WEBSITE_SLOT_NAME", "")
-    if not site:
-        return environment.get("WEBSITE_HOSTNAME") or socket.gethostname()
-    return f"{site}-{slot}" if slot and slot.lower() != "production" else site
 
 
 def headers_of(event: Event, action: Action, domain: str) -> dict[str, str]:

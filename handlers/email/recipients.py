@@ -7,9 +7,9 @@ from typing import Annotated, Any, TypeAlias
 from jinja2 import TemplateError
 from pydantic import AfterValidator, BeforeValidator
 
+from handlers.content.text import one_line
 from handlers.email.address import is_allowed, parse_address, parse_domain, shown
 from handlers.email.address_list import split_addresses
-from handlers.email.text import one_line
 from handlers.template import Template
 from schemas import Event
 

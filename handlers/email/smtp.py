@@ -13,10 +13,10 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 
 from handlers.base import CheckBack, GiveUp, Outcome, RetryLater, shorten
+from handlers.content.text import one_line
 from handlers.email.message import Mail
 from handlers.email.settings import SmtpServer
 from handlers.email.smtp_connection import Connection, TlsConnection
-from handlers.email.text import one_line
 
 NegativeReplies: TypeAlias = dict[str, tuple[int, bytes]]
 

@@ -11,8 +11,8 @@ from dispatch.rules import cross_checks, errors
 from dispatch.rules.reading.nodes import MAX_ERRORS
 from dispatch.sweep import MAX_DAYS
 from handlers import base, bounded_yaml, file_field
+from handlers.content import summary
 from handlers.email import content, recipients, smtp_connection
-from handlers.email.default import summary
 from handlers.errors import MAX_RETRY_AFTER
 from handlers.log import MESSAGE_LIMIT
 from handlers.templates import budget, limits

@@ -15,8 +15,8 @@ from dispatch.receive import receive
 from dispatch.rules import load
 from dispatch.sweep import sweep
 from handlers.base import Action
+from handlers.content.app import app_name
 from handlers.email.content import Content
-from handlers.email.headers import app_name
 from schemas import RunStatusChanged, UnknownEventType, parse_event
 from schemas.alert import Alert
 from tests.kit.storage import NOW

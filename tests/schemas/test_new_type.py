@@ -11,7 +11,7 @@ import pytest
 
 from dispatch.guards.event_order import Position, object_of
 from handlers.base import Action
-from handlers.email.default.summary import summarize
+from handlers.content.summary import summarize
 from handlers.lineage import lineage_of
 from samples.generate import samples
 from samples.reference import reference

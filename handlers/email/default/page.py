@@ -7,8 +7,8 @@ on black. Tables and the cell around the button are for Outlook, which ignores t
 
 from markupsafe import Markup
 
-from handlers.email.default.alerts import COMMAND
-from handlers.email.default.summary import Summary, Tone
+from handlers.content.alerts import COMMAND
+from handlers.content.summary import Summary, Tone
 from handlers.template import HtmlTemplate
 from schemas import Event
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from textwrap import wrap
 
-from handlers.email.default.alerts import COMMAND
-from handlers.email.default.summary import Section, Summary
+from handlers.content.alerts import COMMAND
+from handlers.content.summary import Section, Summary
 
 WIDTH = 72  # characters of a line; a longer word, such as a link, stays whole
 _NO_BREAK = "\N{NO-BREAK SPACE}"  # within a fact

@@ -1,13 +1,12 @@
 """The headers by which mail programs thread and filter mails."""
 
 import re
-import socket
 
 import pytest
 
 from handlers.base import Action, Result
 from handlers.email.handler import Email
-from handlers.email.headers import app_name, headers_of
+from handlers.email.headers import headers_of
 from schemas import Context, DatasetDriftDetected, Event, ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged
 from schemas.alert import Alert
 from schemas.examples import MODEL_MONITOR_BREACH
@@ -51,20 +50,6 @@ def test_header_without_a_value_is_left_out() -> None:
 
 def test_alerts_have_a_list_of_their_own() -> None:
     assert headers(RunCompleted.example(), Action(rule="-alerts"))["List-Id"].startswith("<alerts.")
-
-
-@pytest.mark.parametrize(
-    ("environment", "name"),
-    [
-        ({"WEBSITE_SITE_NAME": "func-ml", "WEBSITE_SLOT_NAME": "Production"}, "func-ml"),
-        ({"WEBSITE_SITE_NAME": "func-ml"}, "func-ml"),
-        ({"WEBSITE_SITE_NAME": "func-ml", "WEBSITE_SLOT_NAME": "staging"}, "func-ml-staging"),
-        ({"WEBSITE_HOSTNAME": "localhost:7071"}, "localhost:7071"),
-        ({}, socket.gethostname()),
-    ],
-)
-def test_app_is_named_as_in_azure(environment: dict[str, str], name: str) -> None:
-    assert app_name(environment) == name
 
 
 def test_any_name_makes_a_valid_list_id(settings: SetSettings) -> None:

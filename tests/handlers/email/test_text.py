@@ -1,8 +1,8 @@
-"""Texts from events in headers, plain texts and HTML pages."""
+"""Texts from events in HTML pages."""
 
 import pytest
 
-from handlers.email.text import clean, one_line, paragraphs
+from handlers.email.text import paragraphs
 from tests.handlers.email.received import Page
 from tests.kit.cost import calls_of
 
@@ -30,21 +30,6 @@ def test_only_web_addresses_become_links(text: str, links: list[str]) -> None:
     assert page.links == links
     assert page.text == text
     assert {name for _, attributes in page.tags for name in attributes} <= {"href"}
-
-
-def test_clean_keeps_harmless_characters() -> None:
-    text = "Grüße\t模型 🚀 👩‍🔬\nעברית\n"
-    assert clean(text) == text
-
-
-def test_clean_replaces_harmful_characters_and_line_ends() -> None:
-    assert clean("a\x00b\ud800c\u202ed\x1be\x7ff\x9bg") == "a\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\ufffdg"
-    assert clean("a\r\nb\rc\u2028d\x0be") == "a\nb\nc\nd\ne"
-
-
-def test_one_line_has_at_most_limit_characters() -> None:
-    assert one_line("abcdef", 4) == "abc…"
-    assert one_line("a   b", 4) == "a b"
 
 
 def test_blank_lines_separate_paragraphs() -> None:

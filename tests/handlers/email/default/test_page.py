@@ -5,8 +5,8 @@ import re
 import pytest
 
 from handlers.base import Action, Result
+from handlers.content.summary import summarize
 from handlers.email.content import Content
-from handlers.email.default.summary import summarize
 from handlers.template import Template
 from schemas import EVENT_TYPES, Context, Event, ModelRegistered, RunStatusChanged
 from tests.handlers.email.received import Page

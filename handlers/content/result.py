@@ -1,12 +1,12 @@
-"""The parts of a mail in a rule with ``after``: how the followed rule ended, in words."""
+"""The parts of a message in a rule with ``after``: how the followed rule ended, in words."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from handlers.email.default.button import is_studio_link
-from handlers.email.text import one_line
+from handlers.content.button import is_studio_link
+from handlers.content.text import one_line
 
 _CLAUSE = re.compile(r"(?P<first>.+?)[:;.]\s+(?P<rest>.+)")
 _ANNOUNCED = re.compile(r"\. [^.:]{1,40}:$")  # as in: Now y. The log is there: LINK

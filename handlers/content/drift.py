@@ -1,4 +1,4 @@
-"""The parts of a mail about drift."""
+"""The parts of a message about drift."""
 
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
@@ -7,7 +7,7 @@ from typing import Any
 from handlers.base import shorten
 from schemas import Drift
 
-_VIOLATIONS = 10  # that a mail lists
+_VIOLATIONS = 10  # that a message lists
 
 
 def drift_headline(drift: Drift) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from handlers.base import Result
-from handlers.email.default.result import FollowedResult
+from handlers.content.result import FollowedResult
 
 STUDIO = "https://ml.azure.com/runs/r?wsid=/subscriptions/s"
 

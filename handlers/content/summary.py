@@ -1,4 +1,4 @@
-"""The default content of a mail about an event, in the order of a reader's questions.
+"""The default content of a message about an event, in the order of a reader's questions.
 
 What happened (the heading); why, or with which result (the lead); where, who and when (the facts, on one line); what to
 open (the button). Below that, and small, everything else that is known and no noise.
@@ -12,12 +12,12 @@ from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from handlers.base import Action
-from handlers.email.default.alerts import next_steps
-from handlers.email.default.button import Button, button_of
-from handlers.email.default.drift import drift_headline, drift_lines, drift_rows
-from handlers.email.default.result import FollowedResult, capitalized
-from handlers.email.headers import app_name
-from handlers.email.text import one_line
+from handlers.content.alerts import next_steps
+from handlers.content.app import app_name
+from handlers.content.button import Button, button_of
+from handlers.content.drift import drift_headline, drift_lines, drift_rows
+from handlers.content.result import FollowedResult, capitalized
+from handlers.content.text import one_line
 from schemas import Event
 from schemas.alert import Alert
 from schemas.drift import BREACH_TAG
@@ -39,7 +39,7 @@ _ARM_ID = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/[^/]+
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table in a mail, with its title."""
+    """A table in a message, with its title."""
 
     title: str
     rows: tuple[Row, ...]
@@ -47,7 +47,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a mail says. Each text is one line of bounded length."""
+    """What a message says. Each text is one line of bounded length."""
 
     tone: Tone
     subject: str
@@ -174,7 +174,7 @@ def _section(title: str, rows: Iterable[tuple[str, Any]]) -> Section:
 
 
 def _short(value: str) -> str:
-    """The value without the beginning of an ARM id, which says nothing in a mail about one workspace."""
+    """The value without the beginning of an ARM id, which says nothing in a message about one workspace."""
     match = _ARM_ID.fullmatch(value)
     return match[1] if match else value
 

@@ -1,4 +1,4 @@
-"""The button of a mail: the page of what was created, has failed, or is reported."""
+"""The button of a message: the page of what was created, has failed, or is reported."""
 
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -8,7 +8,7 @@ from schemas.alert import Alert
 from schemas.links import studio_link
 
 if TYPE_CHECKING:
-    from handlers.email.default.result import FollowedResult
+    from handlers.content.result import FollowedResult
 
 _LONGEST = 2_000  # characters of a link
 _PIPELINE_STUDIOS = {"adf.azure.com", "web.azuresynapse.net"}
@@ -34,7 +34,7 @@ def is_studio_link(url: str) -> bool:
 
 
 def is_link(url: str) -> bool:
-    """Is it a web address that a mail can link to?"""
+    """Is it a web address that a message can link to?"""
     if not url.startswith("https://") or len(url) > _LONGEST or not url.isprintable() or " " in url:
         return False
     try:

@@ -5,9 +5,9 @@ from typing import get_args
 import pytest
 
 from handlers.base import Action, Result
+from handlers.content.alerts import next_steps
+from handlers.content.summary import summarize
 from handlers.email.content import Content
-from handlers.email.default.alerts import next_steps
-from handlers.email.default.summary import summarize
 from handlers.email.headers import headers_of
 from schemas import Context, Event, RunStatusChanged
 from schemas.alert import Alert, Kind

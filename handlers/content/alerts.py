@@ -1,10 +1,10 @@
-"""What to do about an alert: the lines of a mail that alerts people."""
+"""What to do about an alert: the lines of a message that alerts people."""
 
 import shlex
 from collections.abc import Mapping
 
 from handlers.base import Action
-from handlers.email.text import one_line
+from handlers.content.text import one_line
 from schemas import Event
 from schemas.alert import Alert
 
@@ -17,7 +17,7 @@ _PAGES: Mapping[str, str] = {
 
 
 def next_steps(event: Event, action: Action) -> tuple[str, ...]:
-    """The next steps after an alert; none for other mails. `-` begins the names of rules that send alerts.
+    """The next steps after an alert; none for other messages. `-` begins the names of rules that send alerts.
 
     A line that begins with `COMMAND` is a command.
     """

@@ -3,8 +3,8 @@
 import pytest
 
 from handlers.base import Action, Result
+from handlers.content.summary import Section, Summary, summarize
 from handlers.email.content import Content
-from handlers.email.default.summary import Section, Summary, summarize
 from schemas import (
     EVENT_TYPES,
     Context,

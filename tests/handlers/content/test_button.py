@@ -3,8 +3,8 @@
 import pytest
 
 from handlers.base import Result
-from handlers.email.default.button import button_of, is_studio_link
-from handlers.email.default.result import FollowedResult
+from handlers.content.button import button_of, is_studio_link
+from handlers.content.result import FollowedResult
 from schemas import ModelRegistered, RunCompleted
 from schemas.alert import Alert
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC
 
-from handlers.email.default.drift import drift_headline, drift_lines, drift_rows
+from handlers.content.drift import drift_headline, drift_lines, drift_rows
 from schemas import Drift, RunStatusChanged
 from schemas.drift import Violation
 from schemas.examples import MODEL_MONITOR_BREACH
