@@ -17,10 +17,10 @@ from azure.core.exceptions import HttpResponseError
 from handlers.azure import cloud
 from handlers.azure.arm import Arm
 from handlers.azure.credential import credential
-from handlers.azure.run import Run, RunState, TooManyRuns
 from handlers.azure.transport import Transport
 from handlers.base import GiveUp
 from handlers.errors import NOT_PERMITTED, status_of
+from handlers.launch.run import Run, RunState, TooManyRuns
 
 VERSION, SYNAPSE_VERSION = "2018-06-01", "2020-12-01"
 _GROUP = r"/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers"

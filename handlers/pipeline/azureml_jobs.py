@@ -16,8 +16,9 @@ from handlers.azure.ml.batch_jobs import jobs_of_endpoint
 from handlers.azure.ml.components import ComponentRef, find_component
 from handlers.azure.ml.jobs import Jobs, NewJob
 from handlers.azure.ml.workspace import AzureML
-from handlers.azure.run import Run
 from handlers.base import Action, GiveUp, RetryLater
+from handlers.launch.run import Run
+from handlers.launch.target import IdempotentTarget, Prepared, SearchableTarget, SearchResult
 from handlers.lineage import parts
 from handlers.pipeline.inputs import ConvertedInputs, Inputs, Value, convert_inputs, render_inputs
 from handlers.pipeline.job_definition import (
@@ -28,7 +29,6 @@ from handlers.pipeline.job_definition import (
     read_job_file,
 )
 from handlers.pipeline.tags import experiment_name, fit_tags
-from handlers.pipeline.target import IdempotentTarget, Prepared, SearchableTarget, SearchResult
 from handlers.template import Template
 from schemas import Event
 from schemas.links import run_link

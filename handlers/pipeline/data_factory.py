@@ -7,10 +7,10 @@ from itertools import islice
 from typing import Any
 
 from handlers.azure.data_factory import DataFactory
-from handlers.azure.run import Run
 from handlers.base import Action, GiveUp
+from handlers.launch.run import Run
+from handlers.launch.target import Prepared, SearchableTarget, SearchResult
 from handlers.pipeline.parameters import Parameter, convert_parameter, render_parameters
-from handlers.pipeline.target import Prepared, SearchableTarget, SearchResult
 from schemas import Event
 
 KEY = "mlevents_key"  # the parameter that gets the action's job name, if the pipeline declares it

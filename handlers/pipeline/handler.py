@@ -19,6 +19,9 @@ from handlers.base import Action, Finding, GiveUp, Handler, Outcome, shorten
 from handlers.bounded_yaml import MAX_BYTES
 from handlers.duration import Duration, PollInterval, format_duration
 from handlers.file_field import FileName
+from handlers.launch.plan import Plan
+from handlers.launch.steps import start_and_follow
+from handlers.launch.target import Target
 from handlers.lineage import DEPTH_TAG, EVENT_TAG, RULE_TAG
 from handlers.pipeline.azureml_jobs import BatchTarget, JobRequest, JobTarget
 from handlers.pipeline.data_factory import FactoryTarget
@@ -31,10 +34,7 @@ from handlers.pipeline.job_definition import (
     read_job_file,
 )
 from handlers.pipeline.parameters import Parameter, render_parameters
-from handlers.pipeline.plan import Plan
-from handlers.pipeline.steps import start_and_follow
 from handlers.pipeline.tags import MAX_KEY, MAX_TAGS
-from handlers.pipeline.target import Target
 from handlers.template import Template
 from handlers.workspace_field import TargetWorkspace
 from schemas import Event, WorkspaceId

@@ -14,9 +14,9 @@ from handlers.azure.errors import describe
 from handlers.azure.ml.data_plane import DataPlane
 from handlers.azure.ml.jobs import Jobs, read_job, skip_old
 from handlers.azure.ml.workspace import AzureML
-from handlers.azure.run import ListUnavailable, Run, TooManyRuns
 from handlers.base import GiveUp, RetryLater
 from handlers.errors import NO_SUCH_OPERATION, THROTTLED, status_of
+from handlers.launch.run import ListUnavailable, Run, TooManyRuns
 
 _QUERY = {"api-version": "2020-09-01-dataplanepreview"}
 _PREFIX = "/mferp/managementfrontend"

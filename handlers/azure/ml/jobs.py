@@ -16,9 +16,9 @@ from handlers.azure.arm import IncompleteList
 from handlers.azure.client_errors import describe_client_error
 from handlers.azure.errors import translated_errors
 from handlers.azure.ml.workspace import AzureML, client_class
-from handlers.azure.run import NameTaken, Run, RunState, TooManyRuns
 from handlers.base import GiveUp, RetryLater
 from handlers.errors import PROPAGATION
+from handlers.launch.run import NameTaken, Run, RunState, TooManyRuns
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Job

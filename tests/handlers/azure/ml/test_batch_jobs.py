@@ -9,8 +9,8 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 
 from handlers.azure.ml.batch_jobs import jobs_of_endpoint
-from handlers.azure.run import ListUnavailable, TooManyRuns
 from handlers.base import RetryLater
+from handlers.launch.run import ListUnavailable, TooManyRuns
 from tests.handlers.deploy.site import PROD
 
 API = "https://swedencentral.api.azureml.ms"

@@ -1,4 +1,4 @@
-"""`Run`: a job of Azure ML or a run of a Data Factory pipeline."""
+"""`Run`: a job of Azure ML, or a run of a pipeline or workflow of another service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +13,10 @@ class TooManyRuns(Exception):  # noqa: N818 - not a bug: the caller decides what
 
 class ListUnavailable(Exception):  # noqa: N818 - as TooManyRuns
     """The service does not list runs, at the moment or ever. This need not be an outage."""
+
+
+class OutcomeUnknown(Exception):  # noqa: N818 - as TooManyRuns
+    """A request got no answer, or one that does not say whether the service acted on it."""
 
 
 class NameTaken(Exception):  # noqa: N818 - not a bug: usually an earlier call of the same action started the run

@@ -12,11 +12,11 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from handlers.azure.run import ListUnavailable, Run, RunState
 from handlers.base import Action, CheckBack, GiveUp, Outcome, RetryLater, Succeeded
-from handlers.pipeline.plan import Plan
-from handlers.pipeline.steps import start_and_follow
-from handlers.pipeline.target import Prepared, SearchableTarget, SearchResult
+from handlers.launch.plan import Plan
+from handlers.launch.run import ListUnavailable, OutcomeUnknown, Run, RunState
+from handlers.launch.steps import start_and_follow
+from handlers.launch.target import Prepared, SearchableTarget, SearchResult
 from tests.kit.storage import NOW
 
 
@@ -45,7 +45,7 @@ class InMemory(SearchableTarget):
     def prepare(self) -> Prepared:
         return {"of": "memory"}
 
-    def start(self, prepared: Prepared) -> str:
+    def start(self, prepared: Prepared) -> str | None:
         assert prepared == {"of": "memory"}
         self.runs.append(f"run-{len(self.runs) + 1}")
         if self.lost:
@@ -114,7 +114,7 @@ def test_late_or_early_call_causes_no_search(late: timedelta) -> None:
 @pytest.mark.parametrize("late", [timedelta(), timedelta(minutes=5)])
 def test_denied_start_is_retried_for_half_an_hour_of_elapsed_time(late: timedelta) -> None:
     class Denied(InMemory):
-        def start(self, prepared: Prepared) -> str:
+        def start(self, prepared: Prepared) -> str | None:
             raise RetryLater("no such thing")
 
     calls = Calls(Denied())
@@ -186,7 +186,7 @@ def test_candidate_makes_the_action_unsure_in_the_second_search() -> None:
 
 def test_failing_start_is_retried_for_a_day_with_growing_pauses() -> None:
     class Unreachable(InMemory):
-        def start(self, prepared: Prepared) -> str:
+        def start(self, prepared: Prepared) -> str | None:
             raise ServiceRequestError("no connection")
 
     calls = Calls(Unreachable())
@@ -223,7 +223,7 @@ def test_run_of_an_earlier_attempt_is_not_preexisting() -> None:
     """The list showed it late. In between, a second start was denied, so the action was prepared again."""
 
     class Late(InMemory):
-        def start(self, prepared: Prepared) -> str:
+        def start(self, prepared: Prepared) -> str | None:
             if denies:
                 denies.clear()
                 raise RetryLater("no role")
@@ -261,7 +261,7 @@ def test_missing_token_causes_no_search() -> None:
     """Without a token, the client sends nothing."""
 
     class WithoutToken(InMemory):
-        def start(self, prepared: Prepared) -> str:
+        def start(self, prepared: Prepared) -> str | None:
             if not self.lost:
                 return super().start(prepared)
             self.lost -= 1
@@ -271,6 +271,62 @@ def test_missing_token_causes_no_search() -> None:
     target = WithoutToken(keyed=False, lost=2)
     Calls(target).run_to_the_end([])
     assert target.runs == ["of-another-event", "of-another-event", "run-3"]
+
+
+class Unnamed(InMemory):
+    """Accepts requests without the id of the run, as older servers of GitHub do."""
+
+    def start(self, prepared: Prepared) -> None:
+        super().start(prepared)
+
+
+def test_run_that_the_service_did_not_name_succeeds_without_wait() -> None:
+    calls = Calls(target := Unnamed())
+    calls.next()
+    assert calls.next() == Succeeded("the run was started in memory")
+    assert target.runs == ["run-1"]
+
+
+def test_run_that_the_service_did_not_name_is_searched_for_before_it_is_followed() -> None:
+    calls = Calls(target := Unnamed(), wait=True)
+    calls.run_to_the_end([])
+    assert target.runs == ["run-1"]
+
+
+@pytest.mark.parametrize("at_least_once", [False, True])
+def test_run_that_no_search_recognizes_is_not_requested_again_if_the_service_accepted_it(at_least_once: bool) -> None:
+    calls = Calls(target := Unnamed(keyed=False), wait=True, at_least_once=at_least_once)
+    with pytest.raises(GiveUp, match=r"was started .* cannot be followed: .* list of runs \(run-1\) shows"):
+        calls.run_to_the_end([])
+    assert target.runs == ["run-1"]
+
+
+def test_search_follows_an_unknown_outcome_and_not_a_programming_error() -> None:
+    class Failing(InMemory):
+        def start(self, prepared: Prepared) -> None:
+            super().start(prepared)
+            raise OutcomeUnknown("the connection broke") if len(self.runs) == 1 else KeyError("id")
+
+    calls = Calls(target := Failing())
+    calls.run_to_the_end([])
+    assert target.runs == ["run-1"]
+    calls = Calls(Failing(runs=["of-another-event"]))
+    calls.next()
+    with pytest.raises(KeyError):
+        calls.next()
+
+
+def test_client_that_says_that_it_is_throttled_is_believed() -> None:
+    """GitHub throttles with 403, so the status alone does not show it."""
+
+    class Throttled(InMemory):
+        def start(self, prepared: Prepared) -> None:
+            raise RetryLater("slow down", timedelta(minutes=3), throttled=True)
+
+    calls = Calls(Throttled())
+    calls.next()
+    with pytest.raises(RetryLater, match="slow down"):
+        calls.next()
 
 
 class FailingSearch(InMemory):
@@ -290,7 +346,16 @@ def http_error(status: int) -> HttpResponseError:
     return error
 
 
-@pytest.mark.parametrize("error", [http_error(401), http_error(403), ListUnavailable("no list")], ids=repr)
+class OtherClientError(Exception):
+    """Of a client that is not azure-core's."""
+
+    status_code = 403
+
+
+DENIED = [http_error(401), http_error(403), OtherClientError("no list"), ListUnavailable("no list")]
+
+
+@pytest.mark.parametrize("error", DENIED, ids=repr)
 def test_denied_search_makes_the_action_unsure_after_half_an_hour(error: Exception) -> None:
     calls = Calls(FailingSearch(error))
     with pytest.raises(GiveUp, match=r"^unsure .* the runs cannot be listed \(.*no "):

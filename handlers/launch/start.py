@@ -9,8 +9,7 @@ from typing import Any
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
 from handlers.azure.errors import describe
-from handlers.azure.run import ListUnavailable, NameTaken, Run, TooManyRuns
-from handlers.base import CheckBack, GiveUp, Outcome, RetryLater
+from handlers.base import CheckBack, GiveUp, Outcome, RetryLater, Succeeded
 from handlers.duration import format_duration
 from handlers.errors import (
     DENIED,
@@ -21,10 +20,11 @@ from handlers.errors import (
     is_throttled,
     status_of,
 )
-from handlers.pipeline.limits import CLOCK_SKEW, MAX_RETRY_PAUSE, RETRY_PAUSE, RUN_LISTED, START_RETRY
-from handlers.pipeline.plan import Plan
-from handlers.pipeline.state import PipelineState
-from handlers.pipeline.target import IdempotentTarget, Prepared, SearchableTarget, SearchResult
+from handlers.launch.limits import CLOCK_SKEW, MAX_RETRY_PAUSE, RETRY_PAUSE, RUN_LISTED, START_RETRY
+from handlers.launch.plan import Plan
+from handlers.launch.run import ListUnavailable, NameTaken, OutcomeUnknown, Run, TooManyRuns
+from handlers.launch.state import LaunchState
+from handlers.launch.target import IdempotentTarget, Prepared, SearchableTarget, SearchResult
 
 _MAX_PREEXISTING = 50  # ids of runs that are kept
 _MAX_ERROR = 500  # characters of an error that are kept
@@ -38,11 +38,11 @@ class StartIdempotent:
     target: IdempotentTarget
 
     @property
-    def steps(self) -> tuple[Callable[[PipelineState], Any], ...]:
+    def steps(self) -> tuple[Callable[[LaunchState], Any], ...]:
         """The only step."""
         return (self.submit,)
 
-    def submit(self, state: PipelineState) -> Outcome | None:
+    def submit(self, state: LaunchState) -> Outcome | None:
         """Submit the run, unless an earlier call has done so. Raises GiveUp if another run has its name."""
         target = self.target
         found = target.read(target.name)
@@ -83,11 +83,11 @@ class StartSearchable:
     target: SearchableTarget
 
     @property
-    def steps(self) -> tuple[Callable[[PipelineState], Any], ...]:
+    def steps(self) -> tuple[Callable[[LaunchState], Any], ...]:
         """In order; `search` goes back to `start` if it finds no run."""
         return self.prepare, self.start, self.search
 
-    def prepare(self, state: PipelineState) -> None:
+    def prepare(self, state: LaunchState) -> None:
         """Check that the run can be started. The state is saved after this step, before the request."""
         prepared = self.target.prepare()
         state.prepared = None if prepared is None else dict(prepared)
@@ -99,10 +99,10 @@ class StartSearchable:
         try:
             runs = self.target.preexisting(self.plan.now - CLOCK_SKEW, self.plan.now, prepared)
             return [run.id for run in islice(runs, _MAX_PREEXISTING)]
-        except (AzureError, GiveUp, RetryLater, TooManyRuns, ListUnavailable, ValueError):
+        except Exception:  # of any client
             return []
 
-    def start(self, state: PipelineState) -> Outcome | None:
+    def start(self, state: LaunchState) -> Outcome | None:
         """Request the run, or continue with the search if an earlier call may have requested it."""
         action = self.plan.action
         if state.prepared_at is None or action.failures or action.interrupted:
@@ -110,21 +110,33 @@ class StartSearchable:
             return None
         try:
             run = self.target.start(state.prepared)
-        except (AzureError, RetryLater) as error:
+        except Exception as error:
+            if not isinstance(error, AzureError | OutcomeUnknown | RetryLater) and not is_rejected(error):
+                raise
             return self._retry_or_search(error, state)
+        if run is None:
+            return self._accepted(state)
         return self._record_start(run, state)
 
-    def _retry_or_search(self, error: AzureError | RetryLater, state: PipelineState) -> Outcome:
+    def _accepted(self, state: LaunchState) -> Outcome | None:
+        """Search for a run that the service started without naming it. Return the outcome if the rule does not wait."""
+        if not self.plan.wait:
+            return Succeeded(f"{self.target.noun} was started in {self.target.location}", self.target.details())
+        state.accepted, state.step = True, "search"
+        return CheckBack(RETRY_PAUSE, note=f"{self.target.noun} was started; the service did not name it")
+
+    def _retry_or_search(self, error: Exception, state: LaunchState) -> Outcome:
         """Request the run again if the error proves that the service did not start it; otherwise search for it.
 
         Raises the error if the service is throttled, so that every action for it waits.
         """
-        if is_throttled(error) and is_rejected(error):  # a 503 proves nothing: a gateway may have lost the answer
+        unsent = isinstance(error, RetryLater | ClientAuthenticationError)  # without a token, the client sends nothing
+        # A 503 proves nothing: a gateway may have lost the answer.
+        if is_throttled(error) and (unsent or is_rejected(error)):
             raise error
         state.last_error = " ".join(str(error).split())[:_MAX_ERROR]
         propagating = is_rejected(error) and status_of(error) in PROPAGATING
-        # Without a token, the client sends nothing.
-        if propagating or isinstance(error, RetryLater | ClientAuthenticationError):
+        if propagating or unsent:
             state.denied_since = state.denied_since or self.plan.now
             if self.plan.now - state.denied_since >= PROPAGATION:
                 raise GiveUp(f"gave up after {format_duration(PROPAGATION)}: {state.last_error}")
@@ -135,7 +147,7 @@ class StartSearchable:
         state.attempts += 1
         return CheckBack(pause, note=f"{self.target.noun} may have been started: {state.last_error}")
 
-    def search(self, state: PipelineState) -> Outcome | None:
+    def search(self, state: LaunchState) -> Outcome | None:
         """Search for the run. If no search finds it for RUN_LISTED, request it again.
 
         Raises GiveUp if it cannot be known whether the run exists, unless the rule says `at_least_once`, and when
@@ -148,7 +160,7 @@ class StartSearchable:
             state.listing_failed_since = None
         except TooManyRuns:
             problem, state.listing_failed_since = "there are too many runs to search", None
-        except (HttpResponseError, GiveUp, ListUnavailable) as error:
+        except Exception as error:
             problem = _listing_problem(error)
             if pause := self._retry_listing(error, state, problem):
                 return pause
@@ -157,19 +169,21 @@ class StartSearchable:
         if (missing := state.missing_for(False, self.plan.now)) < RUN_LISTED:
             return CheckBack(RUN_LISTED - missing, note=f"{self.target.noun} was not found; the lists may be behind")
         candidates = [run.id for run in result.candidates if run.id not in state.preexisting]
+        if state.accepted:
+            raise GiveUp(self._unnamed(candidates))
         if (problem or candidates) and not self.plan.at_least_once:
             raise GiveUp(self._unsure(problem or f"it may be {', '.join(candidates[:5])}"))
         self._request_again(state, since)
         return None
 
-    def _request_again(self, state: PipelineState, since: datetime) -> None:
+    def _request_again(self, state: LaunchState, since: datetime) -> None:
         """Go back to `start`. Raises GiveUp if requests have failed for START_RETRY."""
         if self.plan.now - since >= START_RETRY:
             raise GiveUp(f"{self.target.noun} could not be started: {state.last_error}")
         state.missing_since, state.missing_at, state.step = None, None, "start"
         state.attempts = max(state.attempts, 1)  # a run that the lists show late must not count as preexisting
 
-    def _retry_listing(self, error: Exception, state: PipelineState, problem: str) -> CheckBack | None:
+    def _retry_listing(self, error: Exception, state: LaunchState, problem: str) -> CheckBack | None:
         """A CheckBack while a denied list may be due to a role that is not effective yet; then None.
 
         Raises an error of any other kind.
@@ -182,9 +196,16 @@ class StartSearchable:
             return None
         return CheckBack(max(RETRY_PAUSE, min(elapsed, PROPAGATION - elapsed)), note=problem)
 
-    def _record_start(self, run: str, state: PipelineState) -> Outcome | None:
+    def _record_start(self, run: str, state: LaunchState) -> Outcome | None:
         state.step = "follow"
         return self.plan.record_start(state, run, self.target.details())
+
+    def _unnamed(self, candidates: list[str]) -> str:
+        among = f" ({', '.join(candidates[:5])})" if candidates else ""
+        return (
+            f"{self.target.noun} was started in {self.target.location}, but cannot be followed: the service did not "
+            f"name it, and nothing in its list of runs{among} shows which one it is"
+        )
 
     def _unsure(self, problem: str) -> str:
         return (

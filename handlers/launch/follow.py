@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from azure.core.exceptions import HttpResponseError
-
-from handlers.azure.run import Run, RunState
 from handlers.base import CheckBack, GiveUp, Outcome, Succeeded
 from handlers.duration import format_duration
 from handlers.errors import is_conflict
-from handlers.pipeline.limits import CANCELLATION, MAX_PAUSE, MIN_PAUSE, OVERDUE_PAUSE, RUN_MISSING
-from handlers.pipeline.plan import Plan
-from handlers.pipeline.state import PipelineState
+from handlers.launch.limits import CANCELLATION, MAX_PAUSE, MIN_PAUSE, OVERDUE_PAUSE, RUN_MISSING
+from handlers.launch.plan import Plan
+from handlers.launch.run import Run, RunState
+from handlers.launch.state import LaunchState
 
 _MAX_REASON = 700  # characters of a reason: the outcome has 1,000, with room for the run's name and link
 
@@ -25,11 +23,11 @@ class Follow:
     plan: Plan
 
     @property
-    def steps(self) -> tuple[Callable[[PipelineState], Any], ...]:
+    def steps(self) -> tuple[Callable[[LaunchState], Any], ...]:
         """The only step."""
         return (self.follow,)
 
-    def follow(self, state: PipelineState) -> Outcome:
+    def follow(self, state: LaunchState) -> Outcome:
         """Read the run, and end with it. Raises GiveUp if it failed, was canceled, or exceeds the rule's timeout."""
         plan, target = self.plan, self.plan.target
         run = target.read(state.run)
@@ -45,14 +43,14 @@ class Follow:
             self._overdue(run, state)
         return CheckBack(self._pause(state), note=f"{run.status}")
 
-    def _missing(self, state: PipelineState, missing: timedelta) -> CheckBack:
+    def _missing(self, state: LaunchState, missing: timedelta) -> CheckBack:
         """Tolerate that reads do not find the run, for RUN_MISSING: the replica may be behind."""
         if missing >= RUN_MISSING:
             noun, span = self.plan.target.noun, format_duration(RUN_MISSING)
             raise GiveUp(f"{noun} {state.run} was started, but reads have not found it for {span}")
         return CheckBack(min(MIN_PAUSE, self.plan.poll or MIN_PAUSE), note=f"{state.run} was not found")
 
-    def _failure(self, run: Run, state: PipelineState) -> str:
+    def _failure(self, run: Run, state: LaunchState) -> str:
         """The message about a run that failed or was canceled."""
         target, canceled = self.plan.target, run.state is RunState.CANCELED
         if state.cancel_requested and canceled:
@@ -62,7 +60,7 @@ class Follow:
         ending = "was canceled" if canceled else "failed"
         return f"{target.noun} {run.id} {ending}: {reason.rstrip('. ')}. {target.link(run.id) or ''}".strip()
 
-    def _overdue(self, run: Run, state: PipelineState) -> None:
+    def _overdue(self, run: Run, state: LaunchState) -> None:
         """Request the cancellation of a run that exceeds the timeout. Raises GiveUp if the rule does not ask for it."""
         plan, target = self.plan, self.plan.target
         late = f"{target.noun} {run.id} did not end within {format_duration(plan.timeout)}"
@@ -73,15 +71,15 @@ class Follow:
         if run.state is not RunState.CANCELING:
             try:
                 target.cancel(run.id)
-            except (GiveUp, HttpResponseError) as error:  # the service does not cancel a run that is ending
-                if isinstance(error, HttpResponseError) and not is_conflict(error):
+            except Exception as error:  # the service does not cancel a run that is ending
+                if not isinstance(error, GiveUp) and not is_conflict(error):
                     raise
         state.cancel_requested = True
 
-    def _elapsed(self, state: PipelineState) -> timedelta:
+    def _elapsed(self, state: LaunchState) -> timedelta:
         return self.plan.now - (state.started_at or self.plan.action.started)
 
-    def _pause(self, state: PipelineState) -> timedelta:
+    def _pause(self, state: LaunchState) -> timedelta:
         """The pause before the next read: a twentieth of the time so far, within limits, ending by the `timeout`."""
         elapsed = self._elapsed(state)
         left = self.plan.timeout - elapsed

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from handlers.azure.run import Run
 from handlers.base import Action, Succeeded
-from handlers.pipeline.state import PipelineState
-from handlers.pipeline.target import Target
+from handlers.launch.run import Run
+from handlers.launch.state import LaunchState
+from handlers.launch.target import Target
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Plan:
         """When this call began."""
         return self.action.now
 
-    def record_start(self, state: PipelineState, run: str, details: Mapping[str, str]) -> Succeeded | None:
+    def record_start(self, state: LaunchState, run: str, details: Mapping[str, str]) -> Succeeded | None:
         """Record that the run exists. Return the outcome, or None if the rule waits for the end of the run."""
         state.run, state.started_at, state.details = run, self.now, dict(details)
         state.missing_since = state.missing_at = None
@@ -36,7 +36,7 @@ class Plan:
             return None
         return Succeeded(f"{self.target.noun} {run} was started in {self.target.location}", self.details(state))
 
-    def details(self, state: PipelineState, run: Run | None = None) -> dict[str, Any]:
+    def details(self, state: LaunchState, run: Run | None = None) -> dict[str, Any]:
         """The details of the outcome, which rules with `after` can use; with `run`, also its status and outputs."""
         details: dict[str, Any] = {"run": state.run, "where": self.target.location, **state.details}
         if link := self.target.link(state.run):

@@ -1,11 +1,11 @@
 """The steps of one action: start the run, then follow it."""
 
 from handlers.base import Outcome
-from handlers.pipeline.follow import Follow
-from handlers.pipeline.plan import Plan
-from handlers.pipeline.start import StartIdempotent, StartSearchable
-from handlers.pipeline.state import PipelineState, upgraded
-from handlers.pipeline.target import IdempotentTarget, SearchableTarget
+from handlers.launch.follow import Follow
+from handlers.launch.plan import Plan
+from handlers.launch.start import StartIdempotent, StartSearchable
+from handlers.launch.state import LaunchState, upgraded
+from handlers.launch.target import IdempotentTarget, SearchableTarget
 from handlers.steps import take_step
 
 
@@ -16,4 +16,4 @@ def start_and_follow(plan: Plan) -> Outcome:
             start = StartIdempotent(plan, target).steps
         case SearchableTarget() as target:
             start = StartSearchable(plan, target).steps
-    return take_step((*start, *Follow(plan).steps), upgraded(plan.action.state, plan.now), PipelineState)
+    return take_step((*start, *Follow(plan).steps), upgraded(plan.action.state, plan.now), LaunchState)

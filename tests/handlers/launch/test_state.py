@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from handlers.base import Action, CheckBack, Outcome, Succeeded
-from handlers.pipeline.plan import Plan
-from handlers.pipeline.state import PipelineState, upgraded
-from handlers.pipeline.steps import start_and_follow
-from tests.handlers.pipeline.test_start import InMemory
+from handlers.launch.plan import Plan
+from handlers.launch.state import LaunchState, upgraded
+from handlers.launch.steps import start_and_follow
+from tests.handlers.launch.test_start import InMemory
 from tests.kit.storage import NOW
 
 SAVED: dict[str, Any] = {  # by release 0.1
@@ -35,8 +35,8 @@ def call(target: InMemory, after: timedelta = timedelta(), **saved: Any) -> Outc
 
 
 def test_state_of_release_0_1_is_read() -> None:
-    state = PipelineState.model_validate(upgraded(SAVED, NOW))
-    assert state == PipelineState(
+    state = LaunchState.model_validate(upgraded(SAVED, NOW))
+    assert state == LaunchState(
         step="search",
         prepared_at=NOW,
         prepared={"of": "memory"},
@@ -48,7 +48,7 @@ def test_state_of_release_0_1_is_read() -> None:
     )
 
 
-@pytest.mark.parametrize("state", [{}, PipelineState(attempts=1, missing_since=NOW).model_dump(mode="json")])
+@pytest.mark.parametrize("state", [{}, LaunchState(attempts=1, missing_since=NOW).model_dump(mode="json")])
 def test_current_state_is_unchanged(state: dict[str, Any]) -> None:
     assert upgraded(state, NOW) == state
 
@@ -78,7 +78,7 @@ def test_a_run_that_release_0_1_did_not_find_counts_as_missing_since_now() -> No
 
 def test_an_outage_does_not_count_as_reads_that_miss_a_run() -> None:
     """The app reads twice, is down for an hour, and reads again."""
-    state = PipelineState()
+    state = LaunchState()
     minutes = [0, 4, 64, 68]
     missing = [state.missing_for(False, NOW + timedelta(minutes=each)) for each in minutes]
     assert missing == [

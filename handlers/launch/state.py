@@ -1,4 +1,4 @@
-"""`PipelineState`: what one action keeps between calls."""
+"""`LaunchState`: what one action keeps between calls."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import Field
 
-from handlers.pipeline.limits import GAP_COUNTED, MAX_GAP
+from handlers.launch.limits import GAP_COUNTED, MAX_GAP
 from handlers.steps import StepState
 
 
-class PipelineState(StepState):
+class LaunchState(StepState):
     """The progress of one action: from the first attempt to start its run, to the end of the run."""
 
     prepared_at: datetime | None = None  # when the action could first start a run: none of its runs is older
@@ -20,6 +20,7 @@ class PipelineState(StepState):
     denied_since: datetime | None = None  # since when the service refuses to start a run
     attempts: int = 0  # requests that may have started a run, and did not as far as the lists show
     last_error: str = ""  # of the last attempt
+    accepted: bool = False  # the service started the run, and did not return its id
     missing_since: datetime | None = None  # since when consecutive reads of this step have not found the run
     missing_at: datetime | None = None  # the last of these reads
     run: str = ""  # the id of the run

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from handlers.azure.run import Run
+from handlers.launch.run import Run
 
 Prepared: TypeAlias = Mapping[str, str] | None  # what `prepare` has read; None: the service denies reading it
 
@@ -22,7 +22,7 @@ class Target(ABC):
     @property
     @abstractmethod
     def location(self) -> str:
-        """The name of the workspace or the factory."""
+        """The name of the workspace, the factory or the repository."""
 
     @abstractmethod
     def read(self, id: str) -> Run | None:
@@ -73,8 +73,12 @@ class SearchableTarget(Target):
         """Check that the run can be started, and read what `start` and `find` need, as far as the service permits."""
 
     @abstractmethod
-    def start(self, prepared: Prepared) -> str:
-        """Start the run and return its id. Makes one request only: any error of it may mean that the run exists."""
+    def start(self, prepared: Prepared) -> str | None:
+        """Start the run and return its id; None if the service started it and does not return one.
+
+        Makes one request only. Raises RetryLater, GiveUp or an error with a 4xx if the service started no run, and
+        OutcomeUnknown or an error of azure-core if it may have started one.
+        """
 
     @abstractmethod
     def details(self) -> Mapping[str, str]:
