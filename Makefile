@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 READY := $(VENV)/.ready node_modules/.ready
 LOCKS := requirements.txt requirements-dev.txt requirements-local.txt
+PLAYWRIGHT := $(VENV)/.playwright
 COMPILE = $(BIN)/uv pip compile --quiet --no-strip-extras --generate-hashes $(UPGRADE)
 
 # Requests to this machine must not go through a proxy.
 export NO_PROXY := localhost,127.0.0.1,$(NO_PROXY),$(no_proxy)
 export no_proxy := $(NO_PROXY)
 
-.PHONY: help demo install start check test test-fast bench soak fuzz lint format lock audit sbom clean
+.PHONY: help demo install start check test test-fast test-browser bench soak fuzz lint format lock audit sbom clean
 
 help:  ## list the targets; `make` alone does so, too
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +35,9 @@ test: $(READY) lint  ## check style and types, and run all tests with coverage
 
 test-fast: $(VENV)/.ready  ## run the tests that need no other process, in about a minute
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not services and not slow and not soak and not fuzz" --durations 10
+
+test-browser: $(READY) $(PLAYWRIGHT)  ## run the tests of the page in Chromium, which this machine must have
+	$(BIN)/python -m pytest -m browser --durations 5
 
 bench: $(READY)  ## measure an event and a cold start, and compare with peers
 	@$(BIN)/python -m benchmarks.race
@@ -59,6 +63,7 @@ format: $(READY)  ## format the code, and fix what ruff can fix
 lock: $(VENV)/.ready  ## renew the lock files after a change of requirements*.in; all versions: make lock UPGRADE=--upgrade
 	$(COMPILE) --universal --python-version 3.11 requirements.in -o requirements.txt
 	$(COMPILE) --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) --universal --python-version 3.11 requirements-browser.in -o requirements-browser.txt
 	$(COMPILE) --no-deps --python-version 3.13 requirements-local.in -o requirements-local.txt
 
 audit: $(VENV)/.ready  ## compare the lock files with published advisories, if their services can be reached
@@ -78,6 +83,10 @@ $(VENV)/.ready: $(LOCKS) mlevents/mlevents.sh
 	@$(PIP) install --no-compile --require-hashes --only-binary :all: -r requirements.txt -r requirements-dev.txt
 	@$(PIP) install --no-compile --require-hashes --no-deps --ignore-requires-python -r requirements-local.txt
 	@install -m 755 mlevents/mlevents.sh $(BIN)/mlevents
+	@touch $@
+
+$(PLAYWRIGHT): $(VENV)/.ready requirements-browser.txt
+	@$(PIP) install --no-compile --require-hashes --only-binary :all: -r requirements-browser.txt
 	@touch $@
 
 node_modules/.ready: package.json package-lock.json

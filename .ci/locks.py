@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from packaging.markers import Marker
@@ -11,9 +12,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
+IN_BROWSER = "requirements-browser.txt"  # installed by `make test-browser` only
 LOCKS = {
     "requirements.in": "requirements.txt",
     "requirements-dev.in": "requirements-dev.txt",
+    "requirements-browser.in": IN_BROWSER,
     "requirements-local.in": "requirements-local.txt",
 }
 _PIN = re.compile(
@@ -50,6 +53,11 @@ class Pin:
     def applies_in(self, environment: dict[str, str]) -> bool:
         """Is it installed in this environment? What it does not name is as here."""
         return not self.marker or Marker(self.marker).evaluate(environment)
+
+
+def installed() -> list[str]:
+    """The lock files whose distributions are installed."""
+    return [lock for lock in LOCKS.values() if lock != IN_BROWSER or find_spec("playwright")]
 
 
 def read_lock(text: str) -> list[Pin]:

@@ -32,6 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.services)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say that the browser's tests were left out, where nothing else says so."""
+    if "not browser" in str(config.getoption("markexpr")):
+        terminalreporter.write_line("The tests in a browser were left out: `make test-browser` runs them.")
+
+
 @pytest.fixture(autouse=True)
 def no_unmarked_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail a test that starts a process and is not marked as one that does."""

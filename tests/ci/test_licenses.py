@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from licenses import is_accepted, license_of
-from locks import LOCKS, read_lock
+from locks import installed, read_lock
 
 ROOT = Path(__file__).parents[2]
 PUBLIC_DOMAIN = {"http://geraintluff.github.io/tv4/LICENSE.txt"}  # of uri-templates, which Azurite uses: public domain
@@ -35,7 +35,7 @@ def with_metadata(*headers: tuple[str, str]) -> Distribution:
     return Fake()
 
 
-@pytest.mark.parametrize("lock", LOCKS.values())
+@pytest.mark.parametrize("lock", installed())
 def test_everything_that_is_installed_has_an_accepted_license(lock: str) -> None:
     for pin in read_lock((ROOT / lock).read_text(encoding="utf-8")):
         if pin.applies:
@@ -43,7 +43,7 @@ def test_everything_that_is_installed_has_an_accepted_license(lock: str) -> None
             assert is_accepted(license), f"{pin.name}: {license or 'no license'}"
 
 
-def test_every_package_of_azurite_has_an_accepted_license() -> None:
+def test_every_package_of_npm_has_an_accepted_license() -> None:
     packages = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     packages.pop("")
     assert len(packages) > 300

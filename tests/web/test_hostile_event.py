@@ -1,51 +1,27 @@
 """An event whose texts are an attack, on every page that shows some of them."""
 
 import json
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from dispatch.receive import receive
 from dispatch.sweep import sweep
-from handlers.base import Action, CheckBack, GiveUp, Handler, Outcome, Succeeded
-from schemas import RunStatusChanged
 from tests.kit.hostile import TEXTS
 from tests.kit.world import World, entry, rules
 from tests.web.browser import BASE, Browser, Page
 from tests.web.conftest import at
+from tests.web.hostile import SCRIPT, WAYS, echo_rules, hostile_event
 
-SCRIPT = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 CONTROL = "\x1b[2J\x07\u202egnp.exe\u2066\ud800\u2028"
-
-
-class Echo(Handler[RunStatusChanged]):
-    """Ends with texts of the event wherever an outcome has one."""
-
-    way: str
-
-    def run(self, event: RunStatusChanged, action: Action) -> Outcome:
-        text = event.data.run_id
-        match self.way:
-            case "fail":
-                raise GiveUp(text)
-            case "wait":
-                return CheckBack(timedelta(hours=1), {}, text)
-        links = {"script": "javascript:alert(1)", "other": f"https://ml.azure.com.example/{text}"}
-        return Succeeded(text, {text: text, "studio": f"https://ml.azure.com/{text}", **links})
 
 
 def hostile_world(folder: Path, text: str, tags: int = 1) -> World:
     """A world with events and outcomes that have a text wherever one can be."""
-    keys = {"on": "RunStatusChanged", "do": '"tests.web.test_hostile_event:Echo"'}
-    ways = [entry({"name": way, **keys, "with": f"{{ way: {way} }}"}) for way in ("fail", "succeed", "wait")]
-    world = World(rules(*ways), folder)
-    event = RunStatusChanged.example(id=f"id {text}", eventTime=at(minutes=1)).wire()
-    event["data"]["runId"] = f"run {text}"
-    event["data"]["experimentName"] = text or "x"
-    event["data"]["runTags"] = {f"{text}{n}": text for n in range(tags)} | {"link": "javascript:alert(1)"}
+    world = World(rules(*map(entry, echo_rules())), folder)
+    event = hostile_event(text, tags, eventTime=at(minutes=1))
     receive(json.dumps(event), world.app)
-    assert [*world.ends()] == ["fail", "succeed", "wait"]
+    assert [*world.ends()] == [*WAYS]
     receive(json.dumps({**event, "eventType": f"Evil{text}"}), world.app)
     receive(json.dumps(event)[:-1] + text, world.app)
     world.step(3)
