@@ -18,10 +18,10 @@ class Authority:
     def __init__(self) -> None:
         self._authority = trustme.CA()
 
-    def server(self) -> ssl.SSLContext:
-        """A server's TLS context, with a certificate for localhost."""
+    def server(self, *names: str) -> ssl.SSLContext:
+        """A server's TLS context, with a certificate for localhost and these names."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+        self._authority.issue_cert("localhost", "127.0.0.1", *names).configure_cert(context)
         return context
 
     def alone(self, folder: Path) -> Path:

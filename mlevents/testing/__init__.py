@@ -1,0 +1,8 @@
+"""For authors of handlers: tests without Azure, a network, or pauses. docs/handlers/README.md shows how.
+
+A real event is `RunStatusChanged.example(run_status="Failed")`; every event type has one.
+"""
+
+from mlevents.testing.server import Answer, RecordingServer, Request
+
+__all__ = ["Answer", "RecordingServer", "Request"]
