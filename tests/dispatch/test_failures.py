@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,13 +11,15 @@ import pytest
 from dispatch import failures
 from dispatch.failures import OTHER_REASONS, Tally
 from dispatch.inbox.backlog import Backlog, failed_marker
-from dispatch.inbox.errors import Unavailable
+from dispatch.inbox.errors import Refused, Unavailable
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.shared_state import SharedState
+from dispatch.inbox.tables import Row
 from dispatch.replay.replay import ReplayOptions, find, replay
 from dispatch.sweep import sweep
 from schemas import RunStatusChanged
 from schemas.alert import Alert
+from tests.kit.storage import AzureLimits
 from tests.kit.world import World, alerting_world, alerts, rule
 
 EVENT = RunStatusChanged.example(id="e0")
@@ -51,6 +54,18 @@ def pass_hours(world: World, hours: int = 1) -> None:
 def reported(world: World) -> list[int]:
     """How many failures each alert reports, in order: an alert about one failed action, or a digest."""
     return [int(event.data.summary.split()[0]) if isinstance(event, Alert) else 1 for event, _ in alerts(world)]
+
+
+@dataclass
+class _Refusing(AzureLimits):
+    """A table that refuses to store events with a text."""
+
+    text: str
+
+    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
+        if any(self.text in str(row.values.get("raw")) for row in rows):
+            raise Refused("no such content", 400)
+        return super().commit(partition, *rows, delete=delete)
 
 
 class TestDigest:
@@ -131,6 +146,19 @@ class TestDigest:
         pass_hours(world)
         assert sorted(digest.data.rule for digest in digests(world)) == ["a", "b"]
         assert sum(reported(world)) == 6
+
+    def test_one_that_storage_refuses_does_not_stop_the_others(self, tmp_path: Path) -> None:
+        """The sweep ends with the error, and the alert is raised when storage takes it."""
+        world = failing_world(tmp_path, 3, rule("a", "give-up"), rule("b", "give-up"))
+        usual = world.table
+        world.table = _Refusing(usual, "actions of rule a failed")
+        with pytest.raises(Refused, match="no such content"):
+            pass_hours(world, 2)
+        world.run()
+        assert [digest.data.rule for digest in digests(world)] == ["b"]
+        world.table = usual
+        pass_hours(world)
+        assert sorted(digest.data.rule for digest in digests(world)) == ["a", "b"]
 
     def test_it_counts_failures_of_different_days_together(self, tmp_path: Path) -> None:
         """A partition of the table is a day of the events' times."""
