@@ -108,6 +108,7 @@ class _Sweep:
         unfinished = backlog.markers(day)
         self.failed += ((day, rule) for rule in sorted({rule_of(marker) for marker in unfinished.failed}))
         self.new += [day] * unfinished.has_new
+        self.open.deferred += len(unfinished.deferred)
         for marker in self.in_time(_in_random_order(unfinished.deferred)):
             with self.collected_errors():
                 if self.has_valid_file(marker):

@@ -7,11 +7,13 @@ from types import MappingProxyType
 from typing import Any
 
 from dispatch.guards.base import Standing
+from dispatch.inbox.history.open_work import OpenAction
 from dispatch.inbox.history.records import StoredEvent, actions_of
 from dispatch.inbox.pauses import Pause
 from dispatch.inbox.rows import ActionRecord
 from dispatch.rules.explain import Verdict
 from mlevents.console import Console
+from mlevents.findings import counted
 from schemas import EventError
 
 STYLES = {"succeeded": "success", "failed": "error", "skipped": "faint", "waiting": "warning", "running": "warning"}
@@ -24,7 +26,7 @@ def print_event(event: StoredEvent, console: Console) -> None:
     console.print(f"{_time(event.time):<{_TIME}}{record.event_type}  {record.workspace}  {record.object}", indent=_TIME)
     actions = actions_of(event)
     for rule, action in actions.items():
-        console.print(f"{'':<{_TIME}}{rule}: {_state(action)}", STYLES.get(action.status, ""), indent=_TIME + 2)
+        console.print(f"{'':<{_TIME}}{rule}: {_state_of(action)}", STYLES.get(action.status, ""), indent=_TIME + 2)
     if not actions:
         text = "to be matched when its rules files are valid" if record.deferred_files else "no rule"
         console.print(f"{'':<{_TIME}}{text}", "faint")
@@ -47,15 +49,16 @@ def print_whole_event(event: StoredEvent, console: Console) -> None:
         console.print(f"  {line}")
 
 
-def print_open_action(day: str, key: str, action: ActionRecord, console: Console) -> None:
+def print_open_action(action: OpenAction, console: Console) -> None:
     """Print how an action stands that has not ended, and the key by which `mlevents show` finds its event."""
-    console.print(f"{action.rule}: {_state(action)}", STYLES.get(action.status, ""), indent=4)
-    console.print(f"    since {_time(action.started)}, event {key} of {day}", "faint", indent=4)
+    state = _state(action.status, action.failures, action.due, action.note)
+    console.print(f"{action.id.rule}: {state}", STYLES.get(action.status, ""), indent=4)
+    console.print(f"    since {_time(action.started)}, event {action.id.event} of {action.id.day}", "faint", indent=4)
 
 
 def print_action(rule: str, action: ActionRecord, console: Console) -> None:
     """Print an action with its details and its timeline."""
-    console.print(f"{rule}: {_state(action)}", STYLES.get(action.status, ""), indent=2)
+    console.print(f"{rule}: {_state_of(action)}", STYLES.get(action.status, ""), indent=2)
     console.print(f"  does      {action.handler}")
     if action.follows:
         console.print(f"  follows   {action.follows.rule}, which {action.follows.status}", indent=12)
@@ -128,6 +131,21 @@ def action_json(rule: str, action: ActionRecord) -> dict[str, Any]:
     }
 
 
+def open_action_json(action: OpenAction) -> Mapping[str, Any]:
+    """An action that has not ended as ``--json`` prints it."""
+    return {
+        "day": action.id.day,
+        "key": action.id.event,
+        "rule": action.id.rule,
+        "status": action.status,
+        "note": action.note,
+        "started": action.started.isoformat(),
+        "due": action.due.isoformat(),
+        "failures": action.failures,
+        "failing": action.failing,
+    }
+
+
 def verdict_json(verdict: Verdict, guards: Sequence[Standing] = ()) -> Mapping[str, Any]:
     """A verdict as ``--json`` prints it, with the guards of a rule that matches."""
     return {
@@ -155,12 +173,14 @@ def json_lines(value: Any) -> Iterator[str]:
     yield from json.dumps(value, indent=2).splitlines()
 
 
-def _state(action: ActionRecord) -> str:
+def _state_of(action: ActionRecord) -> str:
+    return _state(action.status, action.failures, None if action.ended else action.due, action.note)
+
+
+def _state(status: str, failures: int, due: datetime | None, note: str) -> str:
     """How an action stands, in a few words, with its next try if it has not ended."""
-    failures = f", failed {action.failures} {'time' if action.failures == 1 else 'times'}" if action.failures else ""
-    next_try = "" if action.ended else f"; next {_time(action.due)}"
-    note = f"  {action.note}" if action.note else ""
-    return f"{action.status}{failures}{next_try}{note}"
+    failed = f", failed {counted(failures, 'time')}" if failures else ""
+    return f"{status}{failed}{f'; next {_time(due)}' if due else ''}{f'  {note}' if note else ''}"
 
 
 def _time(time: datetime) -> str:

@@ -9,10 +9,9 @@ from dispatch.app import App
 from dispatch.health import problems
 from dispatch.inbox.history.entry import FIRST, LAST, Entry
 from dispatch.inbox.history.numbers import OUTCOMES, Numbers
-from dispatch.inbox.history.open_work import NAME, OpenAction, OpenWork
-from dispatch.inbox.history.records import StoredEvent, actions_of, stored_events
-from dispatch.inbox.keys import ActionId
-from dispatch.inbox.tables import MAX_ROWS, Row
+from dispatch.inbox.history.open_work import Current
+from dispatch.inbox.history.records import actions_of
+from dispatch.inbox.tables import Row
 from web.charts import HEIGHT, WIDTH, bars
 
 DAYS = 14  # of the chart
@@ -22,42 +21,26 @@ _LATEST = 8  # events
 
 
 def overview(app: App) -> dict[str, Any]:
-    """The values of the page. Makes three queries: today's first rows, the last sweep, and the numbers of two weeks.
-
-    Markers sort before events, so the first one has both what no sweep has indexed yet and the latest events.
-    """
+    """The values of the page. Makes three queries: today's first rows, the last sweep, and the numbers of two weeks."""
     now = app.now()
     today = f"{now:%Y-%m-%d}"
-    rows = app.inbox.table.read(today, FIRST, "x", MAX_ROWS)
-    work = OpenWork.of(app.inbox.shared.all(NAME).get(NAME, {}))
+    current = Current.read(app.inbox.table, app.inbox.shared, now)
     days = [f"{now - timedelta(days=n):%Y-%m-%d}" for n in reversed(range(DAYS))]
-    by_day = _by_day(app, days, rows)
-    events = [*stored_events(today, [row for row in rows if row.key[0] != "!"])]
-    actions = open_actions(work, events)
+    by_day = _by_day(app, days, current.rows)
+    failing = sum(action.failing for action in current.actions)
     return {
         "now": now,
-        "problems": problems(app.rules, work.at, sum(action.failing for action in actions), now),
-        "swept": work.at,
+        "problems": problems(app.rules, current.swept, failing, now),
+        "swept": current.swept,
         "today": by_day[today],
         "bars": bars({day: _columns(by_day[day]) for day in days}, [*OUTCOMES, "rejected"]),
         "chart": {"width": WIDTH, "height": HEIGHT},
-        "open": actions[:SHOWN],
-        "open_count": len(actions) + max(0, work.count - len(work.oldest)),
-        "latest": [(event, actions_of(event)) for event in events[:_LATEST]],
+        "open": current.actions[:SHOWN],
+        "open_count": current.open,
+        "latest": [(event, actions_of(event)) for event in current.events[:_LATEST]],
         "rules": app.rules,
         "most": SHOWN,
     }
-
-
-def open_actions(work: OpenWork, events: Sequence[StoredEvent]) -> list[OpenAction]:
-    """The open actions of these events as they are now, and those of others as the last sweep saw them."""
-    read = {(event.day, event.key) for event in events}
-    found = [action for action in work.oldest if (action.id.day, action.id.event) not in read]
-    for event in events:
-        for rule, record in actions_of(event).items():
-            if not record.ended:
-                found.append(OpenAction.of(ActionId(event.day, event.key, rule), record))
-    return sorted(found, key=lambda action: (not action.failing, action.started, action.id))
 
 
 def _by_day(app: App, days: Sequence[str], rows: Sequence[Row]) -> dict[str, Numbers]:

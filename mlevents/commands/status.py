@@ -1,7 +1,7 @@
 """``mlevents status``: what waits, fails and is paused, and whether rules, queues and the sweep are well."""
 
 import sys
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,20 +10,16 @@ from typing import Any
 from azure.core.exceptions import ResourceNotFoundError
 
 from dispatch.health import problems
-from dispatch.inbox.actions import read_action
 from dispatch.inbox.errors import sdk_errors_translated
 from dispatch.inbox.history.numbers import Numbers
-from dispatch.inbox.keys import ActionId
+from dispatch.inbox.history.open_work import Current
 from dispatch.inbox.pauses import Pause
-from dispatch.inbox.rows import ActionRecord
 from dispatch.rules.rule import Rules
 from mlevents import PROJECT
 from mlevents.cli import AppFolder, AsJson, command_line, examples
 from mlevents.console import Console
 from mlevents.record import Record, StorageAccount, open_record, reported
-from mlevents.views import action_json, json_lines, pause_json, print_open_action
-
-_MOST = 200  # open actions that are read; all are counted
+from mlevents.views import json_lines, open_action_json, pause_json, print_open_action
 
 cli = command_line()
 
@@ -35,10 +31,7 @@ class Status:
     now: datetime
     rules: Rules
     queues: Mapping[str, int | None]  # messages by queue; None: there is no such queue
-    swept: datetime | None
-    open: int = 0  # actions that have not ended
-    actions: dict[ActionId, ActionRecord] = field(default_factory=dict)  # some of them, the oldest first
-    deferred: int = 0  # matches that wait for a refused file
+    current: Current
     throttled: list[datetime] = field(default_factory=list)  # the ends of throttles
     paused: list[Pause] = field(default_factory=list)
     today: Mapping[str, int] = field(default_factory=dict)  # the numbers of the day, as far as they are indexed
@@ -46,8 +39,8 @@ class Status:
     @property
     def problems(self) -> list[str]:
         """What somebody should look at, in sentences."""
-        failing = sum(bool(record.failing_since or record.throttled_since) for record in self.actions.values())
-        return problems(self.rules, self.swept, failing, self.now, self.queues)
+        failing = sum(action.failing for action in self.current.actions)
+        return problems(self.rules, self.current.swept, failing, self.now, self.queues)
 
 
 @cli.command(epilog=examples("mlevents status", "mlevents status --storage mystorage --json"))
@@ -72,23 +65,10 @@ def status(*, as_json: AsJson = False, storage: StorageAccount = "", app: AppFol
 
 
 def status_of(record: Record) -> Status:
-    """Read the state of an app. Raises StorageError."""
+    """Read the state of an app, with five queries and the lengths of four queues. Raises StorageError."""
     app, inbox, now = record.app, record.app.inbox, record.app.now()
-    swept = inbox.shared.all("sweep").get("sweep", {}).get("at", "")
-    found = Status(
-        now,
-        app.rules,
-        dict(_queues(record)),
-        datetime.fromisoformat(swept) if swept else None,
-    )
-    for day in inbox.history.days():
-        markers = inbox.backlog.markers(day)
-        found.deferred += len(markers.deferred)
-        found.open += len(markers.open)
-        for id in markers.open[: _MOST - len(found.actions)]:
-            _, action = read_action(inbox.table, id)
-            if action and not action.ended:
-                found.actions[id] = action
+    current = Current.read(inbox.table, inbox.shared, now)
+    found = Status(now, app.rules, dict(_queues(record)), current)
     ends = (datetime.fromisoformat(value["until"]) for value in inbox.shared.all("pause|").values())
     found.throttled = sorted(end for end in ends if end > now)
     found.paused = inbox.pauses.all(now)
@@ -120,17 +100,16 @@ def _print(found: Status, console: Console) -> None:
     for pause in found.paused:
         rule = f"{pause.rule}: " if pause.rule else ""
         console.print(f"{rule}{pause}: `mlevents resume {pause.rule or '--all'}`", "warning", indent=4)
-    if found.deferred:
-        console.print(f"{found.deferred} matches wait for a rules file to be valid", "warning")
-    by_status: defaultdict[str, int] = defaultdict(int)
-    for action in found.actions.values():
-        by_status[action.status] += 1
+    current = found.current
+    if current.deferred:
+        console.print(f"{current.deferred} matches wait for a rules file to be valid", "warning")
+    by_status = Counter(action.status for action in current.actions)
     shares = ", ".join(f"{count} {name}" for name, count in sorted(by_status.items()))
-    console.print(f"{found.open} open actions{f': {shares}' if shares else ''}", "" if found.open else "success")
-    for id, action in sorted(found.actions.items(), key=lambda pair: pair[1].started):
-        print_open_action(id.day, id.event, action, console)
-    if found.open > len(found.actions):
-        console.print(f"and {found.open - len(found.actions)} more", "faint")
+    console.print(f"{current.open} open actions{f': {shares}' if shares else ''}", "" if current.open else "success")
+    for action in current.actions:
+        print_open_action(action, console)
+    if current.open > len(current.actions):
+        console.print(f"and {current.open - len(current.actions)} more", "faint")
 
 
 def _today(numbers: Mapping[str, int]) -> str:
@@ -142,19 +121,18 @@ def _today(numbers: Mapping[str, int]) -> str:
 
 
 def _json(found: Status) -> dict[str, Any]:
+    current = found.current
     return {
         "now": found.now.isoformat(),
         "rules": len(found.rules.by_name),
         "refusedFiles": sorted(found.rules.refused),
         "problems": found.problems,
         "queues": dict(found.queues),
-        "swept": found.swept.isoformat() if found.swept else None,
-        "open": found.open,
-        "deferredMatches": found.deferred,
+        "swept": current.swept.isoformat() if current.swept else None,
+        "open": current.open,
+        "deferredMatches": current.deferred,
         "throttledUntil": [end.isoformat() for end in found.throttled],
         "paused": [pause_json(pause) for pause in found.paused],
         "today": dict(found.today),
-        "actions": [
-            {"day": id.day, "key": id.event, **action_json(id.rule, action)} for id, action in found.actions.items()
-        ],
+        "actions": [open_action_json(action) for action in current.actions],
     }
