@@ -128,14 +128,14 @@ def _is_programming_error(error: Exception) -> bool:
 def _position(error: Exception) -> str:
     """The last line of the handler's package in a traceback, as "acme/chat.py:41"; empty without a traceback.
 
-    The handler's package is that of the first frame beyond `dispatch`, which calls handlers.
+    The handler's package is that of the first frame beyond `dispatch` and `mlevents`, which call handlers.
     """
     frames = [
         (str(frame.f_globals.get("__name__", "")), frame, line)
         for frame, line in walk_tb(error.__traceback__)
         if not frame.f_code.co_filename.startswith("<")  # generated code, such as that of a dataclass
     ]
-    called = [found for found in frames if not found[0].startswith("dispatch.")] or frames
+    called = [found for found in frames if not found[0].startswith(("dispatch.", "mlevents."))] or frames
     if not called:
         return ""
     package = called[0][0].partition(".")[0]

@@ -1,8 +1,8 @@
 """The seam to Azure Storage: two calls on a table and one on a queue.
 
 The code above this seam decides on keys, leases and the order of writes, once for every implementation. The code below
-it is small enough for a faithful double (tests/kit/storage.py): one suite of tests runs against the double and against
-Azurite.
+it is small enough for a faithful double (mlevents/testing/storage.py): one suite of tests runs against the double and
+against Azurite.
 
 A table or queue that does not exist is created when a call finds it missing, so that no call is spent on checking.
 """

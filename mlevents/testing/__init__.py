@@ -3,6 +3,8 @@
 A real event is `RunStatusChanged.example(run_status="Failed")`; every event type has one.
 """
 
+from mlevents.testing.mailbox import mailbox
+from mlevents.testing.runs import Call, Ended, run_handler, run_rules
 from mlevents.testing.server import Answer, RecordingServer, Request
 
-__all__ = ["Answer", "RecordingServer", "Request"]
+__all__ = ["Answer", "Call", "Ended", "RecordingServer", "Request", "mailbox", "run_handler", "run_rules"]

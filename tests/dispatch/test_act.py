@@ -16,10 +16,10 @@ from dispatch.inbox.leases import NotYet
 from dispatch.inbox.messages import Message
 from dispatch.inbox.tables import Row
 from handlers.base import Action, Outcome
+from mlevents.testing.runs import WorkerDied
 from schemas import Event, RunStatusChanged
 from schemas.context import Context
 from tests.dispatch.test_settle import Faulty
-from tests.kit.faults import WorkerDied
 from tests.kit.world import LEASE, Scripted, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")

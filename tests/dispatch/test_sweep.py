@@ -20,9 +20,9 @@ from dispatch.inbox.tables import Row
 from dispatch.rules import load
 from dispatch.rules.rule import Rule, Rules
 from dispatch.sweep import GRACE, MAX_DAYS, match_deferred, sweep
+from mlevents.testing.runs import WorkerDied
 from schemas import RunStatusChanged
 from schemas.context import Context
-from tests.kit.faults import WorkerDied
 from tests.kit.storage import CountedCalls
 from tests.kit.world import LEASE, SETTINGS, World, rule, rules
 

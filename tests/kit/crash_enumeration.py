@@ -26,9 +26,10 @@ from dispatch.receive import receive
 from dispatch.rules import load
 from dispatch.rules.rule import ALERTS, Rules
 from dispatch.sweep import GRACE, sweep
+from mlevents.testing.runs import WorkerDied
 from schemas import Event
 from schemas.alert import Alert
-from tests.kit.faults import ERRORS, Effect, Faults, FaultyStorage, WorkerDied
+from tests.kit.faults import ERRORS, Effect, Faults, FaultyStorage
 from tests.kit.indexed import index_errors, is_indexed
 from tests.kit.scripted_handler import ScriptedSteps
 from tests.kit.storage import AzureLimits, Clock, MemoryTable, seeded

@@ -3,7 +3,8 @@
 from typing import Any
 
 from handlers.azure.transport import Transport
-from tests.kit.faults import CrashAt, WorkerDied
+from mlevents.testing.runs import WorkerDied
+from tests.kit.faults import CrashAt
 
 
 class CrashingTransport(Transport):

@@ -16,12 +16,9 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from dispatch.inbox.errors import Conflict, StorageError, Unavailable
 from dispatch.inbox.shared_state import PARTITION
 from dispatch.inbox.tables import Queue, Row, Table
+from mlevents.testing.runs import WorkerDied
 
 R = TypeVar("R")
-
-
-class WorkerDied(BaseException):
-    """Raised where a worker process crashes. It is no Exception, because nothing in the process may handle it."""
 
 
 ERRORS = (WorkerDied, StorageError)  # what a fault or a stale read may raise from a call in a worker

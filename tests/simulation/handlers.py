@@ -9,8 +9,9 @@ from datetime import timedelta
 from typing import ClassVar, NamedTuple
 
 from handlers.base import Action, CheckBack, GiveUp, Handler, Outcome, RetryLater, Skipped, Succeeded
+from mlevents.testing.runs import WorkerDied
 from schemas import Event
-from tests.kit.faults import Effect, WorkerDied
+from tests.kit.faults import Effect
 from tests.simulation.host import FunctionApp, Invocation
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.script import Script

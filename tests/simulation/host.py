@@ -19,7 +19,7 @@ from dispatch.app import App
 from dispatch.inbox.errors import StorageError
 from dispatch.receive import receive
 from dispatch.sweep import sweep
-from tests.kit.faults import WorkerDied
+from mlevents.testing.runs import WorkerDied
 from tests.simulation.queues import Message, Queue
 from tests.simulation.scheduler import Scheduler, Task
 from tests.simulation.storage import Network

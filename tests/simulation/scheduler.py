@@ -12,7 +12,7 @@ from itertools import count
 from threading import Lock, Thread, current_thread
 from typing import Any
 
-from tests.kit.faults import WorkerDied
+from mlevents.testing.runs import WorkerDied
 
 START = datetime(2026, 11, 16, tzinfo=UTC)  # a Monday
 

@@ -11,7 +11,7 @@ from dispatch.app import App
 from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.rules.rule import Rules
-from tests.kit.faults import WorkerDied
+from mlevents.testing.runs import WorkerDied
 from tests.kit.storage import MemoryTable
 from tests.simulation import host
 from tests.simulation.host import FunctionApp, Machine

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.kit.faults import WorkerDied
+from mlevents.testing.runs import WorkerDied
 from tests.simulation.scheduler import Scheduler
 
 

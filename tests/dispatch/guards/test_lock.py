@@ -16,9 +16,10 @@ from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.leases import MAX_CRASHES, Claim
 from handlers.base import Action, Outcome
+from mlevents.testing.runs import WorkerDied
 from schemas import Event, RunStatusChanged
 from tests.dispatch.guards.kit import acted_on, model_event, outcomes, run_event
-from tests.kit.faults import CrashAt, WorkerDied
+from tests.kit.faults import CrashAt
 from tests.kit.storage import CountedCalls
 from tests.kit.world import LEASE, Call, Scripted, World, rule, rules
 

@@ -18,8 +18,9 @@ from dispatch.inbox.rows import EventRecord
 from dispatch.inbox.tables import Row, Table
 from dispatch.receive import receive
 from dispatch.sweep import sweep
+from mlevents.testing.runs import WorkerDied
 from schemas import Event, ModelRegistered, RunStatusChanged
-from tests.kit.faults import CrashAt, WorkerDied
+from tests.kit.faults import CrashAt
 from tests.kit.storage import Clock, CountedCalls
 from tests.kit.world import LEASE, Scripted, World, rule, rules
 

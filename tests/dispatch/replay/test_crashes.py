@@ -18,8 +18,9 @@ from dispatch.app import App
 from dispatch.replay.redeliver import redeliver_rejected
 from dispatch.replay.replay import ReplayOptions, find, replay, replay_unmatched
 from dispatch.sweep import sweep
+from mlevents.testing.runs import WorkerDied
 from schemas import RunStatusChanged
-from tests.kit.faults import CrashAt, CrashPoint, WorkerDied
+from tests.kit.faults import CrashAt, CrashPoint
 from tests.kit.storage import NOW
 from tests.kit.world import WORKSPACES, World, rule, rules
 

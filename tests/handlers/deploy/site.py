@@ -17,10 +17,11 @@ from handlers.azure.ml.names import deployment_name
 from handlers.azure.ml.resources import ModelRef
 from handlers.azure.ml.workspace import AzureML
 from handlers.deploy.handler import Deploy
+from mlevents.testing.runs import WorkerDied
 from schemas import ModelRegistered, WorkspaceId
 from tests.kit.crashing_transport import CrashingTransport
 from tests.kit.emulator import shared_clock
-from tests.kit.faults import CrashAt, WorkerDied
+from tests.kit.faults import CrashAt
 from tests.kit.world import SETTINGS, World
 
 PROD, DEV = SETTINGS["RULES_WS_CHURN_PROD"], SETTINGS["RULES_WS_CHURN_DEV"]

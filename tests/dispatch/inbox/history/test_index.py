@@ -16,9 +16,10 @@ from dispatch.inbox.rows import Rejected
 from dispatch.inbox.tables import Row
 from dispatch.replay.replay import ReplayOptions, find, replay
 from dispatch.sweep import sweep
+from mlevents.testing.runs import WorkerDied
 from schemas import Event, ModelDeployed, ModelRegistered, RunStatusChanged
 from tests.dispatch.inbox.recorded import add
-from tests.kit.faults import CrashAt, WorkerDied
+from tests.kit.faults import CrashAt
 from tests.kit.storage import NOW, AzureLimits
 from tests.kit.world import World, rule, rules
 
