@@ -1,12 +1,28 @@
-"""How the guards of a rule stand for an event now: `mlevents explain` shows it for rules that match."""
+"""How the guards of a rule stand for an event now: `mlevents explain` and the page show it for rules that match."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from dispatch.app import App
 from dispatch.guards.base import HasStanding, Situation, Standing
 from dispatch.guards.pause import Paused
 from dispatch.guards.throttle import Throttle
 from dispatch.inbox.errors import StorageError
+from dispatch.inbox.history.records import StoredEvent
+from dispatch.inbox.keys import ActionId
 from dispatch.rules.rule import Rule
+from handlers.base import Result
+from schemas.context import Context
+
+
+def standings_now(
+    rule: Rule, context: Context, ends: Sequence[Result], app: App, stored: StoredEvent | None = None
+) -> list[Standing]:
+    """How the guards of a rule stand that matches an event, of whose actions some have ended. Raises StorageError."""
+    id = ActionId(stored.day, stored.key, rule.name) if stored else None
+    followed = next((end for end in ends if end.rule in rule.after), None)
+    seen = context.with_result(followed.view()) if followed else context
+    return standings(rule, Situation(rule.name, seen, seen.event_for_handler(), app.inbox, app.now(), id))
 
 
 def standings(rule: Rule, at: Situation) -> list[Standing]:

@@ -89,7 +89,9 @@ class Inbox:
             return False
         return True
 
-    def replay(self, event: StoredEvent, actions: Sequence[NewAction], now: datetime) -> list[Message]:
+    def replay(
+        self, event: StoredEvent, actions: Sequence[NewAction], now: datetime, note: str = "replayed"
+    ) -> list[Message]:
         """Create actions, and open ended ones again, up to 48 in one transaction; returns the messages to send.
 
         Each transaction rewrites the event's row, unchanged, so that another replay or a purge of the event conflicts
@@ -99,7 +101,7 @@ class Inbox:
         self._list_day(event.day, now)
         for start in range(0, len(actions), MAX_ACTIONS):
             new = [
-                opened(ActionId(event.day, event.key, a.rule), a, now, event.actions.get(a.rule), "replayed")
+                opened(ActionId(event.day, event.key, a.rule), a, now, event.actions.get(a.rule), note)
                 for a in actions[start : start + MAX_ACTIONS]
             ]
             etag, *_ = self.table.commit(event.day, event_row, *(row for its_rows, _ in new for row in its_rows))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dispatch.app import App
-from dispatch.inbox.history.records import actions_of
+from dispatch.inbox.history.records import StoredEvent, actions_of
 from dispatch.inbox.history.search import Cursor, Filter
 
 
@@ -26,6 +26,12 @@ class Found:
     searched_to: datetime | None
 
 
+def failed_rules(event: StoredEvent, rule: str = "") -> tuple[str, ...]:
+    """The rules whose actions on the event failed, or only the one with this name."""
+    failed = (name for name, record in actions_of(event).items() if record.status == "failed")
+    return tuple(sorted(name for name in failed if rule.casefold() in ("", name.casefold())))
+
+
 def find_failed(app: App, since: datetime, until: datetime, rule: str = "") -> Iterator[Found]:
     """The events with ``since <= time < until`` that have failed actions (of a rule), newest first, page by page.
 
@@ -37,9 +43,7 @@ def find_failed(app: App, since: datetime, until: datetime, rule: str = "") -> I
         page = search.page(cursor)
         found = []
         for event in page.events:
-            failed = (name for name, record in actions_of(event).items() if record.status == "failed")
-            rules = tuple(sorted(name for name in failed if rule.casefold() in ("", name.casefold())))
-            found.append(FailedEvent(event.day, event.key, rules))
+            found.append(FailedEvent(event.day, event.key, failed_rules(event, rule)))
         yield Found(tuple(event for event in found if event.rules), page.searched_to)
         if (cursor := page.cursor) is None:
             return

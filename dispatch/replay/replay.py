@@ -70,17 +70,18 @@ def find(name: str, app: App, day: str = "") -> Iterator[StoredEvent]:
         yield from (event for event in history.events(each) if name in (event.record.id, event.key))
 
 
-def replay(event: StoredEvent, app: App, options: ReplayOptions, *, dry_run: bool = False) -> Replayed:
+def replay(event: StoredEvent, app: App, options: ReplayOptions, *, by: str = "", dry_run: bool = False) -> Replayed:
     """Replay one event; with `dry_run`, only return the steps. Raises StorageError.
 
-    After an error or a crash, call it again: it completes what is missing.
+    The timelines of its actions say `by` whom they were replayed. After an error or a crash, call it again: it
+    completes what is missing.
     """
     for _ in range(MAX_TRIES):
         plan = Plan(event, app, options)
         if dry_run:
             return Replayed(event, plan.steps)
         try:
-            _carry_out(plan, app)
+            _carry_out(plan, app, by)
         except Conflict:
             current = app.inbox.history.event(event.day, event.key)
             if current is None:
@@ -91,7 +92,9 @@ def replay(event: StoredEvent, app: App, options: ReplayOptions, *, dry_run: boo
     return _refused(event, "other workers keep changing it; try again")
 
 
-def replay_unmatched(app: App, since: datetime, until: datetime, *, dry_run: bool = False) -> Iterator[Replayed]:
+def replay_unmatched(
+    app: App, since: datetime, until: datetime, *, by: str = "", dry_run: bool = False
+) -> Iterator[Replayed]:
     """Match again the events of a span that matched no rule when received. No steps mean that none matches today.
 
     The span is ``since <= time < until``, of the event's own time, or of its receipt if it has none.
@@ -100,7 +103,7 @@ def replay_unmatched(app: App, since: datetime, until: datetime, *, dry_run: boo
         if day == UNDATED or f"{since:%Y-%m-%d}" <= day <= f"{until:%Y-%m-%d}":
             for event in app.inbox.history.unmatched(day):
                 if since <= event.time < until:
-                    yield replay(event, app, ReplayOptions(missing=True), dry_run=dry_run)
+                    yield replay(event, app, ReplayOptions(missing=True), by=by, dry_run=dry_run)
 
 
 class Plan:
@@ -215,22 +218,25 @@ class Plan:
         return "there is no such rule today"
 
 
-def _carry_out(plan: Plan, app: App) -> None:
+def _carry_out(plan: Plan, app: App, by: str) -> None:
     """Write all rows in one transaction, then send the messages. After a crash, the next replay sends them again."""
     event = plan.event
-    messages = app.inbox.replay(event, plan.actions, app.now()) if plan.actions else []
+    by_whom = f" by {by}" if by else ""
+    messages = app.inbox.replay(event, plan.actions, app.now(), f"replayed{by_whom}") if plan.actions else []
     for step in plan.steps:
         record = plan.records.get(step.rule)
         if step.status == "requeued" and record:
             message = Message(ActionId(event.day, event.key, step.rule), record.message_version)
-            fresh = app.inbox.leases.rearm(message, app.now(), "queued again by a replay")
+            fresh = app.inbox.leases.rearm(message, app.now(), f"queued again by a replay{by_whom}")
             messages += [] if isinstance(fresh, Dropped) else [fresh]
     for message in messages:
         app.queue.send(str(message), message.after)
     replayed, created = (
         ",".join(step.rule for step in plan.steps if step.status == status) for status in ("replayed", "created")
     )
-    log_event("event.replayed", id=event.record.id, type=event.record.event_type, replayed=replayed, made=created)
+    log_event(
+        "event.replayed", id=event.record.id, type=event.record.event_type, replayed=replayed, made=created, by=by
+    )
 
 
 def _refused(event: StoredEvent, reason: str) -> Replayed:

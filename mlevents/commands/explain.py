@@ -9,13 +9,11 @@ from typing import Annotated, NamedTuple
 import typer
 
 from dispatch.app import App
-from dispatch.guards.base import Situation, Standing
-from dispatch.guards.standings import standings
-from dispatch.inbox.history.records import StoredEvent, actions_of
-from dispatch.inbox.keys import ActionId
+from dispatch.guards.base import Standing
+from dispatch.guards.standings import standings_now
+from dispatch.inbox.history.records import StoredEvent, ends_of
 from dispatch.replay.deadletters import BadBlob, events_of
 from dispatch.rules.explain import Verdict, explain
-from handlers.base import Result
 from mlevents import PROJECT
 from mlevents.cli import AppFolder, AsJson, UsageError, command_line, examples
 from mlevents.commands.show import find
@@ -126,18 +124,11 @@ def _text(source: str) -> str | None:
 def _verdicts(event: Event, app: App, stored: StoredEvent | None = None) -> Explained:
     if isinstance(event, Alert):
         return Explained(event, [], recorded=stored)
-    ends = []
-    if stored:
-        records = actions_of(stored)
-        ends = [Result(rule, each.status, each.note, each.details) for rule, each in records.items() if each.ended]
+    ends = ends_of(stored) if stored else []
     context = app.rules.context(event)
     verdicts, guards = explain(app.rules, context, ends), {}
     for rule in (app.rules.by_name[verdict.rule] for verdict in verdicts if verdict.matches):
-        id = ActionId(stored.day, stored.key, rule.name) if stored else None
-        followed = next((end for end in ends if end.rule in rule.after), None)
-        seen = context.with_result(followed.view()) if followed else context
-        situation = Situation(rule.name, seen, seen.event_for_handler(), app.inbox, app.now(), id)
-        guards[rule.name] = standings(rule, situation)
+        guards[rule.name] = standings_now(rule, context, ends, app, stored)
     return Explained(event, verdicts, recorded=stored, guards=guards)
 
 

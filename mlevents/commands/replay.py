@@ -20,6 +20,7 @@ from dispatch.replay.deadletters import Selection, dead_letters, ingest
 from dispatch.replay.redeliver import redeliver_rejected
 from dispatch.replay.replay import ReplayOptions, find, replay_unmatched
 from dispatch.replay.replay import replay as replay_event
+from dispatch.replay.who import user
 from dispatch.settings import SettingsError
 from mlevents import PROJECT
 from mlevents.cli import AppFolder, UsageError, command_line, examples, moment
@@ -229,7 +230,7 @@ def _replay(request: Request, app: App, storage: Storage, report: Report) -> Non
     elif request.dead_letters:
         _accept_dead_letters(request, app, storage, report)
     elif request.since and request.until:
-        for replayed in replay_unmatched(app, request.since, request.until, dry_run=request.dry_run):
+        for replayed in replay_unmatched(app, request.since, request.until, by=user(), dry_run=request.dry_run):
             report.replayed(replayed) if replayed.steps else report.unmatched()
 
 
@@ -238,7 +239,7 @@ def _replay_event(request: Request, app: App, report: Report) -> None:
     found = False
     for event in find(request.event, app, request.day):
         found = True
-        report.replayed(replay_event(event, app, options, dry_run=request.dry_run))
+        report.replayed(replay_event(event, app, options, by=user(), dry_run=request.dry_run))
     if not found:
         days = app.inbox.history.days()
         last = f"{_days(len(days))} events, the last is {days[-1]}" if days else "the table has no events at all"

@@ -9,6 +9,7 @@ from datetime import datetime
 from dispatch.app import App
 from dispatch.replay.failed import FailedEvent, find_failed
 from dispatch.replay.replay import ReplayOptions, replay
+from dispatch.replay.who import user
 from mlevents.commands.replay_report import Report
 from mlevents.console import Console
 from mlevents.findings import counted
@@ -65,7 +66,8 @@ def replay_failed(wanted: Wanted, app: App, report: Report, progress: Progress |
             report.problem(f"the event {each.key} of {each.day} has been deleted meanwhile")
             continue
         for rule in each.rules if wanted.rule else ("",):
-            report.replayed(replay(event, app, ReplayOptions(rule=rule, failed=True), dry_run=wanted.dry_run))
+            options = ReplayOptions(rule=rule, failed=True)
+            report.replayed(replay(event, app, options, by=user(), dry_run=wanted.dry_run))
         progress.report(f"{number} of {counted(len(found), 'event')}")
 
 

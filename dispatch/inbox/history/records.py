@@ -11,6 +11,7 @@ from dispatch.inbox.keys import DAYS, UNDATED, ActionId, time_of
 from dispatch.inbox.rows import ActionRecord, EventRecord, Rejected
 from dispatch.inbox.tables import Row, Table
 from dispatch.log import log_event
+from handlers.base import Result
 
 
 class DayHistory(NamedTuple):
@@ -124,6 +125,12 @@ def actions_of(event: StoredEvent) -> dict[str, ActionRecord]:
 
     add("")
     return in_order | records
+
+
+def ends_of(event: StoredEvent) -> list[Result]:
+    """How the actions of an event ended, as the rules that follow them see it."""
+    records = actions_of(event).items()
+    return [Result(rule, each.status, each.note, each.details) for rule, each in records if each.ended]
 
 
 def _log_unreadable(day: str, row: Row, error: Exception) -> None:

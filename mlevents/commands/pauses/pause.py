@@ -1,6 +1,5 @@
 """``mlevents pause``: let the actions of a rule wait, for example while a mail server or an endpoint is repaired."""
 
-import getpass
 import sys
 from datetime import timedelta
 from difflib import get_close_matches
@@ -8,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from dispatch.inbox.pauses import EVERY_RULE, Pause
+from dispatch.inbox.pauses import EVERY_RULE
+from dispatch.replay.pausing import pause as pause_rule
+from dispatch.replay.who import user
 from dispatch.rules.rule import Rules
 from handlers.duration import parse_duration
 from mlevents import PROJECT
@@ -54,13 +55,12 @@ def pause(
     console = Console(sys.stdout, remember=0)
     with reported(console) as outcome:
         record = open_record(app, storage)
-        name, now = chosen(rule, all), record.app.now()
+        name = chosen(rule, all)
         if name and name not in record.app.rules.by_name and not record.app.rules.refused:
             raise UsageError(
                 f"there is no rule {name!r} in force{_close(name, record.app.rules)}; see `mlevents check`"
             )
-        found = Pause(name, user(), now, now + length if length else None)
-        record.app.inbox.pauses.begin(found)
+        found = pause_rule(record.app, name, user(), length)
         for line in record.notes:
             console.print(line, "faint")
         console.print(f"{f'{name}: ' if name else ''}{found}", "warning", indent=4)
@@ -72,14 +72,6 @@ def chosen(rule: str, all: bool) -> str:
     if bool(rule) == all:
         raise UsageError("name one RULE, or give --all")
     return EVERY_RULE if all else rule
-
-
-def user() -> str:
-    """The name with which this user has logged in to this machine."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # the user id has no name, as in some containers
-        return "an unknown user"
 
 
 def _close(name: str, rules: Rules) -> str:

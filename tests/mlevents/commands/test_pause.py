@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from dispatch.app import utc_now
+from dispatch.replay.who import user
 from dispatch.sweep import sweep
 from mlevents.__main__ import main
-from mlevents.commands.pauses.pause import user
 from schemas import RunStatusChanged
 from tests.kit.world import rule
 from tests.mlevents.commands.deployed import Deployed
@@ -42,7 +42,7 @@ class TestPausing:
         assert found["verdicts"][0]["guards"] == [
             {"guard": "pause", "text": f"{paused}: `mlevents resume ring`", "stops": True}
         ]
-        monkeypatch.setattr("mlevents.commands.pauses.resume.MAX_AGE", timedelta())
+        monkeypatch.setattr("dispatch.replay.pausing.MAX_AGE", timedelta())
         assert run(deployed, "resume", "ring") == (0, [f"ring: no longer {paused}", "to run: 1 action"])
         deployed.work()
         assert deployed.ends() == {"done 0": "succeeded", "ring 0": "succeeded"}
@@ -61,7 +61,7 @@ class TestPausing:
         code, lines = run(deployed, "resume", "b")
         assert (code, lines[1]) == (0, f"{line}: `mlevents resume --all`")
         run(deployed, "pause", "b")
-        monkeypatch.setattr("mlevents.commands.pauses.resume.MAX_AGE", timedelta())
+        monkeypatch.setattr("dispatch.replay.pausing.MAX_AGE", timedelta())
         assert run(deployed, "resume", "--all")[1][-1] == "to run: 2 actions"
         deployed.work()
         assert set(deployed.ends().values()) == {"succeeded"}
