@@ -108,13 +108,16 @@ def act_poison(message: func.QueueMessage) -> None:
     rearm(text_of(message), the_app())
 
 
-@app.route("web/{*path}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION if has_key else func.AuthLevel.ANONYMOUS)
+@app.route(
+    "web/{*path}", methods=["GET", "POST"], auth_level=func.AuthLevel.FUNCTION if has_key else func.AuthLevel.ANONYMOUS
+)
 def web(req: func.HttpRequest) -> func.HttpResponse:
-    """Show what happened, and why, to those who may look: see docs/history.md."""
+    """Show what happened, and why, to those who may look, and do what operators ask: see docs/history.md."""
     from web.exchange import Request
     from web.site import serve
 
     headers = {name.lower(): value for name, value in req.headers.items()}
-    request = Request(req.url, req.route_params.get("path", ""), dict(req.params), headers)
+    path, query = req.route_params.get("path", ""), dict(req.params)
+    request = Request(req.url, path, query, headers, req.method, req.get_body())
     response = serve(request, the_app, os.environ)
     return func.HttpResponse(response.body, status_code=response.status, headers=response.all_headers)

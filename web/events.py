@@ -22,10 +22,7 @@ _MOST = 100  # events of one name
 def events(app: App, query: Mapping[str, str]) -> dict[str, Any]:
     """The values of the page of events. Makes three queries at most; raises AddressError."""
     given = {name: query.get(name, "").strip() for name in (*FIELDS, "from", "until")}
-    since, until = (_time(name, given[name]) for name in ("from", "until"))
-    if given["status"] not in ("", *STATUSES):
-        raise AddressError(f"status is {shown(given['status'])}; it is one of {', '.join(STATUSES)}")
-    filter = Filter(**{name: given[name] for name in FIELDS}, since=since, until=until)
+    filter = filter_of(given)
     after = query.get("after", "")
     page = app.inbox.search(filter).page(cursor_of(after) if after else None)
     return {
@@ -37,6 +34,14 @@ def events(app: App, query: Mapping[str, str]) -> dict[str, Any]:
         "searched_to": page.searched_to,
         **_choices(app.rules),
     }
+
+
+def filter_of(given: Mapping[str, str]) -> Filter:
+    """The filter whose texts are given by their names in an address. Raises AddressError."""
+    since, until = (_time(name, given[name]) for name in ("from", "until"))
+    if given["status"] not in ("", *STATUSES):
+        raise AddressError(f"status is {shown(given['status'])}; it is one of {', '.join(STATUSES)}")
+    return Filter(**{name: given[name] for name in FIELDS}, since=since, until=until)
 
 
 def found_by_name(app: App, query: Mapping[str, str]) -> dict[str, Any]:

@@ -4,17 +4,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 HTML = "text/html; charset=utf-8"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_LARGEST = 50_000  # bytes of a form
 
 # A page shows what others wrote: nothing in it may run, load, be framed, or be kept by a browser or a proxy.
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; "
+    "img-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer, the Origin of a form would be "null"
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
     "X-Robots-Tag": "noindex",
@@ -29,6 +31,19 @@ class Request:
     path: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "GET"
+    body: bytes = b""
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The fields of a form. Raises AddressError if the body is none, or too large."""
+        type = self.headers.get("content-type", "").partition(";")[0].strip().casefold()
+        if type != "application/x-www-form-urlencoded" or len(self.body) > _LARGEST:
+            raise AddressError("the request is not a form of these pages")
+        try:
+            return dict(parse_qsl(self.body.decode("ascii"), keep_blank_values=True, max_num_fields=50))
+        except ValueError as error:
+            raise AddressError(f"the form is invalid: {error}") from error
 
     @property
     def host(self) -> str:
@@ -63,6 +78,10 @@ class Response:
 
 class AddressError(Exception):
     """The address of a page is invalid. The message says which part, and what to write."""
+
+
+class Missing(Exception):  # noqa: N818 - an answer, not a defect
+    """What an address names does not exist."""
 
 
 def not_found() -> Response:

@@ -33,6 +33,7 @@ class Shown:
 def rules(app: App) -> dict[str, Any]:
     """The values of the page. Makes two queries: the numbers of these days, and the pauses."""
     now = app.now()
+    pauses = app.inbox.pauses.all(now)
     numbers = Numbers()
     first = f"{now - timedelta(days=DAYS - 1):%Y-%m-%d}"
     for of_day in app.inbox.index.counts(first, f"{now:%Y-%m-%d}~").values():
@@ -45,7 +46,8 @@ def rules(app: App) -> dict[str, Any]:
     return {
         "shown": found,
         "days": DAYS,
-        "pauses": [(pause.rule, str(pause)) for pause in app.inbox.pauses.all(now)],
+        "pauses": [(pause.rule, str(pause)) for pause in pauses],
+        "paused": {pause.rule for pause in pauses},
         "refused": sorted(app.rules.refused),
         "errors": [app.secrets.mask(str(error)) for error in app.rules.errors],
         "warnings": [app.secrets.mask(str(warning)) for warning in app.rules.warnings],

@@ -10,18 +10,24 @@ from dispatch.app import App
 from dispatch.inbox.errors import StorageError
 from dispatch.log import log_event
 from dispatch.settings import Environment
-from web.access import SETTING, Viewer, admitted
+from web import forgery
+from web.access import OPERATORS, SETTING, Viewer, admitted
 from web.events import cursor_of, events, found_by_name
-from web.exchange import HTML, AddressError, Request, Response
+from web.exchange import HTML, AddressError, Missing, Request, Response
 from web.html import address, render
+from web.operations import OPERATIONS, Operation, message
 from web.overview import overview
 from web.rejected import rejected_event, rejected_events
 from web.rules import rules
-from web.stored import payload_lines, reading, tree
+from web.stored import payload_lines, reading, standings_of, tree
 
-_FILES = {"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+_FILES = {
+    "style.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+    "htmx.min.js": "text/javascript; charset=utf-8",
+}
 _LISTS: Mapping[str, tuple[str, Callable[[App, Mapping[str, str]], dict[str, Any]]]] = {
-    "": ("overview.html", lambda app, _: overview(app)),
+    "": ("overview.html", lambda app, query: {**overview(app), "live": query.get("live") != "off"}),
     "events": ("events.html", events),
     "find": ("find.html", found_by_name),
     "rules": ("rules.html", lambda app, _: rules(app)),
@@ -41,12 +47,14 @@ def serve(request: Request, app: Callable[[], App], values: Mapping[str, str]) -
     code = request.query.get("code", "") if settings.raw(SETTING).casefold() == "key" else ""
     site = _Site(app(), viewer, request, code)
     try:
-        return site.page(path)
+        return site.changed(path) if request.method == "POST" else site.page(path)
     except AddressError as error:
         return site.error(400, "This address is invalid", str(error))
+    except Missing as error:
+        return site.missing(str(error))
     except StorageError as error:
         log_event("web.failed", logging.ERROR, path=path, reason=site.app.secrets.mask(str(error)))
-        return site.error(503, "Storage is unavailable", "The record cannot be read now. Try again in a minute.")
+        return site.error(503, "Storage is unavailable", "The record cannot be used now. Try again in a minute.")
     except Exception as error:
         site.app.secrets.log_defect("in a page", error, path=path)
         return site.error(500, "This page has failed", "The log of the app says why.")
@@ -57,20 +65,52 @@ class _Site:
 
     def __init__(self, app: App, viewer: Viewer, request: Request, code: str) -> None:
         self.app, self.viewer, self.request, self.code = app, viewer, request, code
+        self.url = partial(address, request.base, code)
 
     def page(self, path: str) -> Response:
-        """The page of a path. Raises StorageError and AddressError."""
+        """The page of a path. Raises StorageError, AddressError and Missing."""
         if path in _LISTS:
             template, values = _LISTS[path]
             return self.rendered(template, **values(self.app, self.request.query))
+        if path in OPERATIONS:
+            return self.question(path, OPERATIONS[path])
         match path.split("/"):
             case ["events", day, key]:
                 return self.event(day, key)
+            case ["events", day, key, "guards"]:
+                return self.guards(day, key)
             case ["events", day, key, "payload.json"]:
                 return self.payload(day, key)
             case ["rejected", day, hash]:
                 return self.rejected(day, hash)
         return self.missing("There is no such page.")
+
+    def question(self, path: str, operation: Operation) -> Response:
+        """The form of an operation, with its question and a token."""
+        if not self.viewer.operator:
+            return self.read_only()
+        asked = operation.ask(self.app, self.request.query)
+        secret = forgery.secret_of(self.request) or forgery.new_secret()
+        token = forgery.token(secret, self.viewer.operator, self.app.now())
+        page = self.rendered("question.html", question=asked, action=path, token=token)
+        return Response(page.body, headers={"Set-Cookie": forgery.set_cookie(self.request, secret)})
+
+    def changed(self, path: str) -> Response:
+        """Do what a form asks, and lead to the page that shows it. Raises StorageError, AddressError and Missing."""
+        if not self.viewer.operator:
+            return self.read_only()
+        if path not in OPERATIONS:
+            return self.missing("There is no such form.")
+        if not forgery.is_same_origin(self.request):
+            text = "The form was sent by another site, or by a program. Only forms of these pages are accepted."
+            return self.error(403, "This form is refused", text)
+        form, secret = self.request.form, forgery.secret_of(self.request)
+        if not forgery.is_valid(form.get("token", ""), secret, self.viewer.operator, self.app.now()):
+            text = "It is older than two hours, or was opened in another browser or by another user. Open it again."
+            return self.error(403, "This form has expired", text)
+        done = OPERATIONS[path].act(self.app, form, self.viewer.operator)
+        after = self.url(done.path, done=done.kind, count=done.count)
+        return Response("", 303, headers={"Location": after})
 
     def event(self, day: str, key: str) -> Response:
         """One event, with one query."""
@@ -83,6 +123,13 @@ class _Site:
         verdicts = [(each, secrets.mask(each.reason)) for each in found.verdicts]
         values = {"event": stored, "tree": tree(stored), "reading": found, "verdicts": verdicts}
         return self.rendered("event.html", **values, lines=lines, complete=complete)
+
+    def guards(self, day: str, key: str) -> Response:
+        """How the guards of the rules stand that match an event."""
+        stored = self.app.inbox.history.event(*cursor_of(f"{day}/{key}"))
+        if stored is None:
+            return self.missing("This event is not recorded.")
+        return self.rendered("guards.html", event=stored, **standings_of(stored, self.app))
 
     def payload(self, day: str, key: str) -> Response:
         """The payload of an event, to download."""
@@ -98,6 +145,11 @@ class _Site:
         """The page for what does not exist."""
         return self.error(404, "Not found", text)
 
+    def read_only(self) -> Response:
+        """The page for those who may look, and change nothing."""
+        text = f"You may look, and change nothing: the app setting {OPERATORS} lists who may."
+        return self.error(403, "Only operators can do this", text)
+
     def error(self, status: int, title: str, text: str) -> Response:
         """A page that says what is wrong."""
         page = self.rendered("error.html", title=title, text=text)
@@ -105,10 +157,16 @@ class _Site:
 
     def rendered(self, template: str, **values: Any) -> Response:
         """A page."""
-        section = self.request.path.strip("/").partition("/")[0]
-        url = partial(address, self.request.base, self.code)
-        common = {"url": url, "code": self.code, "viewer": self.viewer, "app_name": self.app.name, "section": section}
-        return Response(render(template, {**common, "name": "", **values}), type=HTML)
+        common = {
+            "url": self.url,
+            "code": self.code,
+            "viewer": self.viewer,
+            "app_name": self.app.name,
+            "section": self.request.path.strip("/").partition("/")[0],
+            "message": message(self.request.query),
+            "name": "",
+        }
+        return Response(render(template, {**common, **values}), type=HTML)
 
 
 def _download(raw: str, name: str) -> Response:

