@@ -153,6 +153,23 @@ def test_page_shows_the_event_and_its_actions(local: LocalApp, inbox: Inbox) -> 
     assert requests.post(base, timeout=30).status_code == 404
 
 
+def test_form_of_the_page_replays_an_action(local: LocalApp, inbox: Inbox) -> None:
+    """The cookie, the form and the redirection pass the host."""
+    event = RunStatusChanged.example(id=uuid4().hex, run_id="tidy_owl_6", eventTime=datetime.now(UTC).isoformat())
+    assert post(local, event.wire()).status_code == 202
+    settled(local, inbox, event.id)
+    base, browser = f"{local.url}/api/web", requests.Session()
+    found = browser.get(f"{base}/find?name={event.id}", timeout=30).text
+    [path] = set(re.findall(r'href="/api/web/events/([^"]+)"', found))
+    question = browser.get(f"{base}/replay", params={"event": path, "rule": "log-everything"}, timeout=30)
+    assert "HttpOnly; Path=/; SameSite=Strict" in question.headers["Set-Cookie"]
+    form = dict(re.findall(r'<input type="hidden" name="([a-z]+)" value="([^"]*)">', question.text))
+    assert browser.post(f"{base}/replay", form, timeout=30).status_code == 403
+    done = browser.post(f"{base}/replay", form, headers={"Origin": local.url}, timeout=30)
+    assert done.url == f"{base}/events/{path}?done=replayed&count=1"
+    assert "To run again: 1 action." in done.text
+
+
 @pytest.mark.parametrize(("function", "event_class"), SINGLE.items())
 def test_each_type_has_its_own_function(local: LocalApp, inbox: Inbox, function: str, event_class: str) -> None:
     event = EVENT_TYPES[f"Microsoft.MachineLearningServices.{event_class}"].example(id=uuid4().hex)

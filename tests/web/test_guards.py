@@ -30,7 +30,7 @@ def test_guards_are_shown_as_they_stand(tmp_path: Path) -> None:
     page = browser.follow(link)
     assert set(browser.counted.calls) == {"read"}
     assert "ring pause keeps it from running paused by alice since 2026-11-22 09:00:00 UTC" in page.text
-    assert "at_most keeps it from running 1 of 1 in 7d taken" in page.text
+    assert "at_most 1 of 1 in 7d taken" in page.text
     assert "free no guard has anything to say" in page.text
     assert "other" not in page.all("main")[0].text
 
