@@ -13,6 +13,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --no-strip-extras --generate-hashes $(UP
 export NO_PROXY := localhost,127.0.0.1,$(NO_PROXY),$(no_proxy)
 export no_proxy := $(NO_PROXY)
 
+# Compile each module once instead of in every process that the tests and the demo start, and outside the source tree.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/bytecode
+
 .PHONY: help demo install start check test test-fast test-browser bench soak fuzz lint format lock audit sbom clean
 
 help:  ## list the targets; `make` alone does so, too

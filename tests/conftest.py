@@ -3,9 +3,10 @@
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 from emulator.background import Background
@@ -16,12 +17,11 @@ MEASURED = "COVERAGE_PROCESS_CONFIG"  # makes coverage measure child processes, 
 settings.register_profile("mlevents", deadline=None, derandomize=True, database=None)
 settings.load_profile("mlevents")
 
-platform.processor()  # starts a process, once: the SDKs ask for it when they are first used
+platform.processor()  # starts `uname` and caches its output, before tests that may start no process: the SDKs need it
 
 SERVICES = {"azurite", "azure"}  # fixtures: an Azurite process; an emulated Azure that listens over HTTPS
 
 _kept: dict[str, str] = {}
-platform.processor()  # starts `uname` and caches its output, before tests that may start no process: the SDKs need it
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -59,6 +59,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     else:
         os.environ.update(_kept)
         _kept.clear()
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure no coverage in tests with `no_cover`.
+
+    pytest-cov has paused its own measurement. In a process of pytest-xdist two earlier ones then go on: that of each
+    child process, and the one that pytest-cov starts before it knows that the process belongs to pytest-xdist.
+    """
+    stopped = []
+    if item.get_closest_marker("no_cover"):
+        while measuring := Coverage.current():
+            measuring.stop()
+            stopped.append(measuring)
+    try:
+        return (yield)
+    finally:
+        for measurement in reversed(stopped):
+            measurement.start()
 
 
 @pytest.fixture(scope="session")
