@@ -105,6 +105,7 @@ def _record(event: Event, record: EventRecord, actions: list[NewAction], app: Ap
         workspace=record.workspace,
         object=event.object,
         rules=",".join(rules),
+        label=event.label,
     )
     trace = traceparent()
     for message in messages:

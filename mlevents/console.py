@@ -167,7 +167,7 @@ class _Keys:
 
 def _received(keys: _Keys) -> _Line:
     type, workspace, object, rules = keys("type", "workspace", "object", "rules")
-    text = f"{type}  {object}  {workspace}"
+    text = f"{type}  {keys.get('label') or object}  {workspace}"
     if rules:
         return _Line("event", f"{text} → {rules.replace(',', ', ')}", cut=True)
     return _Line("event", f"{text}: no rule", "faint", cut=True, hint=f"why: mlevents explain {quote(object)}")
@@ -176,7 +176,7 @@ def _received(keys: _Keys) -> _Line:
 def _duplicate(keys: _Keys) -> _Line:
     type, object, id = keys("type", "object", "id")
     hint = f"run its actions again: mlevents replay {quote(id)}; send it as a new event: mlevents send"
-    return _Line("event", f"{type}  {object}  known already", "faint", cut=True, hint=hint)
+    return _Line("event", f"{type}  {keys.get('label') or object}  known already", "faint", cut=True, hint=hint)
 
 
 def _rejected(keys: _Keys) -> _Line:

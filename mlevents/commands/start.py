@@ -5,6 +5,7 @@ import fcntl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,6 +25,8 @@ from mlevents.local.running import FAILURES, Running
 from mlevents.local.signals import run_until_signal
 
 PAGE = "web"  # the function that serves the record as pages
+_COLUMN = 12  # the width of the first column, of two
+_TRIGGERS = {"eventgridtrigger": "Event Grid", "queuetrigger": "Queue", "timertrigger": "Timer"}
 REMEMBERED = 1000  # lines, log records and mails: `mlevents start` may run for weeks
 
 cli = command_line()
@@ -98,44 +101,62 @@ async def _run(options: Options, console: Console) -> int:
 
 
 def _introduce(running: Running) -> None:
-    """Print the functions with their URLs, as `func start` does, and where mails and calls of Azure ML go."""
+    """Print the functions by their triggers with URLs, and where mails and calls of Azure ML go."""
     console, base = running.console, f"http://localhost:{running.port}"
+    paths = {route.function.name: route.path for route in running.routes}
+    names: dict[str, list[str]] = {}
     console.print()
     console.print("Functions:")
     console.print()
-    urls = {route.function.name: f"{base}/{route.path}" for route in running.routes}
     for function in running.host.functions.values():
         if function.name in running.disabled:
-            console.print(f"    {function.name}: disabled", "faint")
-        elif function.kind == "eventgridtrigger":
-            url = f"{base}/runtime/webhooks/eventgrid?functionName={function.name}"
-            console.print(f"    {function.name}: {url}", indent=8)
-        elif function.name in urls:
+            names.setdefault("disabled", []).append(function.name)
+        elif function.name in paths:
             methods = ",".join(str(method).upper() for method in function.trigger.get("methods") or ())
-            console.print(f"    {function.name}: {f'[{methods}] ' if methods else ''}{urls[function.name]}", indent=8)
-        else:
-            console.print(f"    {function.name}: {function.trigger['type']}")
-    console.print()
-    if page := urls.get(PAGE):
-        console.print(f"See what happened at {page.partition('/{')[0]}", "bold", indent=4)
-    settings = Environment(running.environment)
-    if running.services.mailbox is not None:
-        console.print(
-            f"Mails are not delivered: each is a numbered file in {running.services.mailbox.folder}.", indent=4
-        )
-    elif server := settings.get("EMAIL_SMTP_HOST") or settings.get("EMAIL_ACS_ENDPOINT"):
-        console.print(f"Mails are really delivered, by {server}.", "warning")
-    if (azure := running.services.azure) is not None:
-        console.print(f"Azure ML is emulated at {azure.endpoint}. Control it with: mlevents azure --help")
-        if settings.get("EMAIL_ACS_ENDPOINT") and not settings.get("EMAIL_ACS_KEY"):
-            console.print(
-                "The mail service does not know the emulated identity: set EMAIL_ACS_KEY, or start with --no-azure.",
-                "warning",
+            _row(
+                console,
+                "HTTP",
+                " ".join(filter(None, (f"{function.name}:", methods, f"{base}/{paths[function.name]}"))),
             )
-    else:
-        console.print(f"The app uses the real Azure ML, at {settings.get(SETTING) or PUBLIC}.", "warning")
+        else:
+            names.setdefault(_TRIGGERS.get(function.kind, function.trigger["type"]), []).append(function.name)
+    for trigger, functions in names.items():
+        _row(console, trigger, ", ".join(functions))
+        if trigger == _TRIGGERS["eventgridtrigger"]:
+            _row(console, "", f"{base}/runtime/webhooks/eventgrid?functionName=NAME")
+    console.print()
+    if page := paths.get(PAGE):
+        _row(console, "Page", f"{base}/{page}".partition("/{")[0], "bold")
+    _introduce_services(running)
     console.print("Ctrl-C stops everything.")
     console.print()
+
+
+def _introduce_services(running: Running) -> None:
+    """Print where mails and calls of Azure ML go; those that leave this machine as warnings."""
+    console, settings = running.console, Environment(running.environment)
+    if running.services.mailbox is not None:
+        folder = running.services.mailbox.folder
+        _row(console, "Mails", f"are not delivered: each is a numbered file in {_short(folder)}")
+    elif server := settings.get("EMAIL_SMTP_HOST") or settings.get("EMAIL_ACS_ENDPOINT"):
+        _row(console, "Mails", f"are really delivered, by {server}", "warning")
+    if (azure := running.services.azure) is None:
+        _row(console, "Azure ML", f"is the real one, at {settings.get(SETTING) or PUBLIC}", "warning")
+        return
+    _row(console, "Azure ML", f"is emulated at {azure.endpoint}; try `mlevents azure --help`")
+    if settings.get("EMAIL_ACS_ENDPOINT") and not settings.get("EMAIL_ACS_KEY"):
+        text = "The mail service does not know the emulated identity: set EMAIL_ACS_KEY, or start with --no-azure."
+        console.print(text, "warning")
+
+
+def _row(console: Console, name: str, text: str, style: str = "") -> None:
+    """Print a row of two columns."""
+    console.print(f"{name:<{_COLUMN - 1}} {text}", style, indent=_COLUMN)
+
+
+def _short(path: Path) -> str:
+    """A path, from the current folder if it is below it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 @contextmanager

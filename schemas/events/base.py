@@ -110,6 +110,11 @@ class Event(WireModel):
         return (self.object,)
 
     @property
+    def label(self) -> str:
+        """The object with what the event reports of it, for lists: ``brave_kiwi Failed``, ``churn:7``."""
+        return self.object
+
+    @property
     def object_kind(self) -> str:
         """The kind of the object, which with `object` and `topic` identifies it for ``latest_only``."""
         return type(self).__name__

@@ -51,6 +51,11 @@ class ModelRegistered(Event):
         return self.data.model_name
 
     @property
+    def label(self) -> str:
+        """The model version."""
+        return f"{self.object}:{short_name(self.data.model_version)}"
+
+    @property
     def about(self) -> str:
         """The model version."""
         return f"model {self.data.model_name}:{self.data.model_version}"

@@ -46,6 +46,11 @@ class RunStatusChanged(RunEvent):
         return f"monitor {drift.signal}" if drift and drift.signal else super().about
 
     @property
+    def label(self) -> str:
+        """The run and its status."""
+        return f"{self.object} {short_name(self.data.run_status)}"
+
+    @property
     def studio_url(self) -> str | None:
         """The link to the run's page; of a step that reports drift, to that of the monitor's run."""
         monitor = self.data.run_tags.get(_PIPELINE_TAG) if self.drift else None

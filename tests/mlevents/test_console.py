@@ -41,6 +41,10 @@ RETRY: dict[str, Any] = {
             {"name": "event.received", **EVENT, "rules": "a,b"},
             "event      RunCompleted  run_7  churn-prod → a, b",
         ),
+        (
+            {"name": "event.received", **EVENT, "rules": "a", "label": "run_7 Failed"},
+            "event      RunCompleted  run_7 Failed  churn-prod → a",
+        ),
         ({"name": "event.received", **EVENT, "rules": ""}, "event      RunCompleted  run_7  churn-prod: no rule"),
         (
             {"name": "event.duplicate", **EVENT, "rules": "a"},

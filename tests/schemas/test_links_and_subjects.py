@@ -14,6 +14,7 @@ from schemas import (
     RunStatusChanged,
     parse_event,
 )
+from schemas.events.base import short_name
 from schemas.events.dataset_drift_detected import DriftSubject
 from schemas.events.model_deployed import EndpointSubject
 from schemas.events.model_registered import ModelSubject
@@ -163,3 +164,17 @@ def test_subjects_of_examples_contain_ids_of_their_data(event_class: type[Event]
     event = event_class.example()
     assert event.subject_parts is not None
     assert set(event.subject_parts) <= {value for value in event.wire()["data"].values() if isinstance(value, str)}
+
+
+@pytest.mark.parametrize(
+    ("event", "label"),
+    [
+        (RunStatusChanged.example(runId="kiwi", runStatus="Canceled"), "kiwi Canceled"),
+        (RunCompleted.example(runId="kiwi"), "kiwi"),
+        (ModelRegistered.example(modelName="churn", modelVersion="8"), "churn:8"),
+        (ModelDeployed.example(serviceName="churn"), "churn"),
+        (RunStatusChanged.example(runId="kiwi", runStatus="x" * 1_000), f"kiwi {short_name('x' * 1_000)}"),
+    ],
+)
+def test_label_is_the_object_with_what_the_event_reports_of_it(event: Event, label: str) -> None:
+    assert event.label == label

@@ -155,11 +155,12 @@ def show_actions(
     """
     console.print("Recorded events and actions", "bold")
     for key, event in sorted(events.items(), key=lambda item: item[1].received):
-        console.print(f"  {event.event_type.rpartition('.')[2]} {_short(event.object)}")
+        console.print(f"  {event.event_type.rpartition('.')[2]} {_short(event.event.label)}")
         of_this = [(id, record) for id, record in actions if id.event == key and id.rule != LOGS]
         for id, record in sorted(of_this, key=lambda action: action[1].started):
             took = (record.timeline[-1].at - event.received).total_seconds() / CLOCK_SPEED
-            text = _short(f"    {record.status:<9}  {id.rule}, {took:.2f} s: {record.note}")
+            note = record.note.partition(" via ")[0]  # the mail server is the mailbox, on any port
+            text = _short(f"    {record.status:<9}  {id.rule}, {took:.2f} s: {note}")
             console.print(text, STYLES.get(record.status, "error"), indent=15)
     for one in rejected:
         console.print(f"  rejected: {one.kind}", "warning")

@@ -89,7 +89,7 @@ def start(app: Path) -> Iterator[Callable[..., Started]]:
         started.end(signal.SIGINT)
 
 
-URL = r"received: (http://localhost:\d+/runtime/webhooks/eventgrid\?functionName=received)"
+URL = r"(http://localhost:\d+/runtime/webhooks/eventgrid\?functionName=)NAME"
 
 
 def test_an_event_is_received_a_mail_arrives_and_ctrl_c_stops_everything(
@@ -97,10 +97,11 @@ def test_an_event_is_received_a_mail_arrives_and_ctrl_c_stops_everything(
 ) -> None:
     """URLs, Azurite, queue and mailbox work, and no child process is left."""
     started = start("--port", "0")
-    url = started.wait_for(URL)[1]
+    url = started.wait_for(URL)[1] + "received"
     started.wait_for("Ctrl-C stops everything")
-    assert f"Mails are not delivered: each is a numbered file in {app}/.mlevents/mails." in started.lines
-    assert "    work: queueTrigger" in started.lines
+    assert f"Mails       are not delivered: each is a numbered file in {app}/.mlevents/mails" in started.lines
+    assert "Event Grid  received, prints_its_storage, sleeps" in started.lines
+    assert "Queue       work" in started.lines
     answer = requests.post(url, json=[{"id": "1"}], headers={"aeg-event-type": "Notification"}, timeout=30)
     assert answer.status_code == 202
     started.wait_for(r"event +T  o  w → r$")
@@ -143,7 +144,7 @@ def test_ctrl_c_ends_it_while_it_starts(start: Callable[..., Started], app: Path
 def test_a_second_ctrl_c_ends_it_at_once(start: Callable[..., Started], app: Path) -> None:
     """It waits for nothing, and leaves no child process."""
     started = start("--port", "0", "--no-azurite")
-    url = started.wait_for(URL)[1].replace("received", "sleeps")
+    url = started.wait_for(URL)[1] + "sleeps"
     started.wait_for("Ctrl-C")
     children = descendants(started.process.pid)
     with contextlib.suppress(requests.Timeout):
@@ -191,7 +192,7 @@ def test_certificates_that_a_killed_app_has_left_are_deleted(start: Callable[...
 
 
 def storage(started: Started) -> str:
-    url = started.wait_for(URL)[1].replace("received", "prints_its_storage")
+    url = started.wait_for(URL)[1] + "prints_its_storage"
     started.wait_for("Ctrl-C")
     requests.post(url, json=[{}], headers={"aeg-event-type": "Notification"}, timeout=30)
     return started.wait_for("connection: (.*)$")[1]
@@ -321,7 +322,7 @@ def verbose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
 
 
 def test_a_real_mail_server_is_used_and_named(verbose: Started) -> None:
-    verbose.wait_for(r"Mails are really delivered, by smtp\.example\.com")
+    verbose.wait_for(r"Mails       are really delivered, by smtp\.example\.com")
     verbose.wait_for("EMAIL_SMTP_HOST is as the environment has it")
 
 
@@ -329,7 +330,7 @@ def test_azure_communication_services_is_used_and_named(start: Callable[..., Sta
     """The console must warn that mails are really delivered."""
     values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "EMAIL_ACS_ENDPOINT": "https://acs.example.com"}
     (app / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
-    start("--port", "0", "--no-azurite").wait_for(r"Mails are really delivered, by https://acs\.example\.com")
+    start("--port", "0", "--no-azurite").wait_for(r"Mails       are really delivered, by https://acs\.example\.com")
 
 
 def test_the_emulated_or_real_azure_ml_is_named(start: Callable[..., Started], app: Path) -> None:
@@ -337,27 +338,27 @@ def test_the_emulated_or_real_azure_ml_is_named(start: Callable[..., Started], a
     values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "EMAIL_ACS_ENDPOINT": "https://acs.example.com"}
     (app / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
     started = start("--port", "0", "--no-azurite")
-    started.wait_for(r"Azure ML is emulated at https://localhost:\d+\.")
+    started.wait_for(r"Azure ML    is emulated at https://localhost:\d+; try")
     started.wait_for("set EMAIL_ACS_KEY, or start with --no-azure")
     assert started.end(signal.SIGTERM) == 0
     started = start("--port", "0", "--no-azurite", "--no-azure")
-    started.wait_for(r"The app uses the real Azure ML, at https://management\.azure\.com\.")
+    started.wait_for(r"Azure ML    is the real one, at https://management\.azure\.com$")
     assert started.end(signal.SIGTERM) == 0
     values["MLEVENTS_ARM_ENDPOINT"] = "https://management.usgovcloudapi.net"
     (app / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
-    start("--port", "0", "--no-azurite").wait_for(r"The app uses the real Azure ML, at https://management\.usgov\S+\.")
+    start("--port", "0", "--no-azurite").wait_for(r"Azure ML    is the real one, at https://management\.usgov")
 
 
 def test_address_of_the_page_is_printed(verbose: Started) -> None:
-    address = verbose.wait_for(r"^See what happened at (http://localhost:\d+/api/web)$")[1]
+    address = verbose.wait_for(r"^Page        (http://localhost:\d+/api/web)$")[1]
     assert requests.get(address, timeout=30).text == "a page"
 
 
 def test_disabled_functions_are_marked(verbose: Started) -> None:
-    verbose.wait_for("work: disabled")
+    verbose.wait_for("^disabled    work$")
 
 
 def test_verbose_prints_every_call(verbose: Started) -> None:
-    url = verbose.wait_for(URL)[1].replace("received", "prints_its_storage")
+    url = verbose.wait_for(URL)[1] + "prints_its_storage"
     requests.post(url, json=[{}], headers={"aeg-event-type": "Notification"}, timeout=30)
     verbose.wait_for(r"called +prints_its_storage  \(\d+ ms\)")
