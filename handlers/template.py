@@ -9,10 +9,12 @@ template.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
+from urllib.parse import quote
 
-from jinja2 import TemplateError, TemplateRuntimeError, TemplateSyntaxError, Undefined, meta
+from jinja2 import TemplateError, TemplateRuntimeError, TemplateSyntaxError, Undefined, meta, nodes
 from jinja2.runtime import Context, LoopContext
 from jinja2.utils import missing
 from pydantic import GetCoreSchemaHandler
@@ -88,6 +90,20 @@ class _Environment(LimitedEnvironment):
         return self.getitem(obj, attribute)
 
 
+@contextmanager
+def rendering() -> Iterator[None]:
+    """Limit the work of what is rendered in this block. Raises jinja2.TemplateError for every error in it."""
+    try:
+        with limited():
+            yield
+    except TemplateError:
+        raise
+    except RecursionError as error:
+        raise TemplateRuntimeError("the template calls itself too often, one call inside the other") from error
+    except Exception as error:  # such as an operation on the wrong type: it fails again on the same event
+        raise TemplateRuntimeError(f"{type(error).__name__}: {error}") from error
+
+
 class Template:
     """A compiled template. Raises ValueError for a source that is invalid or too large, as the rules load."""
 
@@ -126,15 +142,8 @@ class Template:
         """Render the text for an event. Raises jinja2.TemplateError: UndefinedError for a key that is missing,
         TemplateRuntimeError for an operation that fails or takes too much work (handlers/templates/limits.py).
         """
-        try:
-            with limited():
-                return str(self._compiled.render({**event.view(), **more}))
-        except TemplateError:
-            raise
-        except RecursionError as error:
-            raise TemplateRuntimeError("the template calls itself too often, one call inside the other") from error
-        except Exception as error:  # such as an operation on the wrong type: it fails again on the same event
-            raise TemplateRuntimeError(f"{type(error).__name__}: {error}") from error
+        with rendering():
+            return str(self._compiled.render({**event.view(), **more}))
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and isinstance(other, Template) and other.source == self.source
@@ -160,3 +169,19 @@ class HtmlTemplate(Template):
     """A template of HTML, which escapes every value: an event cannot add markup."""
 
     _environment: ClassVar[_Environment] = _Environment(autoescape=True)
+
+
+class UrlPartTemplate(Template):
+    """A template of a URL's path and query. It percent-encodes every value: an event adds no segment or parameter."""
+
+    _environment: ClassVar[_Environment] = _Environment(encode=lambda value: quote(str(value), safe=""))
+
+    @property
+    def pattern(self) -> str:
+        """The source with NUL in place of each expression. Raises ValueError for anything but text and expressions."""
+        parts: list[nodes.Expr] = []
+        for node in self._environment.parse(self.source).body:
+            if not isinstance(node, nodes.Output):
+                raise ValueError("a URL has expressions like {{ data.runId }}, and no {% … %}")  # noqa: TRY004
+            parts += node.nodes
+        return "".join(each.data if isinstance(each, nodes.TemplateData) else "\0" for each in parts)

@@ -48,7 +48,13 @@ _rendering: ContextVar[_Rendering] = ContextVar("_rendering")
 
 @contextmanager
 def limited() -> Iterator[None]:
-    """Give the rendering in this block its own budget. Raises TemplateRuntimeError when it is used up."""
+    """Give the renderings in this block one budget. Raises TemplateRuntimeError when it is used up.
+
+    A block within another shares its budget: a body of many templates costs no more than one template.
+    """
+    if _rendering.get(None) is not None:
+        yield
+        return
     token = _rendering.set(_Rendering())
     try:
         yield

@@ -27,13 +27,15 @@ _SIZED = (str, list, tuple)
 class LimitedEnvironment(ImmutableSandboxedEnvironment):
     """A sandbox in which rendering spends a budget, with the filters and tests of handlers/templates/filters.py.
 
-    Its templates render only within a ``with limited()``.
+    Its templates render only within a ``with limited()``. `encode` changes each value that a template writes, and not
+    the template's own text.
     """
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, encode: Callable[[Any], str] | None = None, **options: Any) -> None:
         super().__init__(finalize=_written, optimized=False, **options)
+        self.encode = encode
         self.code_generator_class = _LimitedCode
         self._lexer = _Lexer(self)
         self.globals = {"range": _range}
@@ -104,6 +106,11 @@ class _LimitedCode(CodeGenerator):
     def visit_For(self, node: nodes.For, frame: Frame) -> None:  # noqa: N802 - the name of the node
         node.iter = _passed_to("iterated", node.iter)
         super().visit_For(node, frame)
+
+    def visit_Output(self, node: nodes.Output, frame: Frame) -> None:  # noqa: N802 - the name of the node
+        if self.environment.encode is not None:  # type: ignore[attr-defined]
+            node.nodes = [n if isinstance(n, nodes.TemplateData) else _passed_to("encode", n) for n in node.nodes]
+        super().visit_Output(node, frame)
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - the name of the node
         node.nodes = [_passed_to("charged", part) for part in node.nodes]
