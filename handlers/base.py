@@ -34,12 +34,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args
 from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from handlers import lineage
+from handlers.roles import Role
 from handlers.template import Template
 from schemas import Event, WorkspaceId
 
@@ -47,7 +48,7 @@ E = TypeVar("E", bound=Event)
 
 GIVES_UP = "give up: "  # how a handler's `plan` begins if `run` would raise GiveUp
 TEXT_LIMIT = 1_000  # characters of a summary, a reason or a note
-DETAIL_LIMIT = 500  # characters of one detail
+DETAIL_LIMIT = 1_024  # characters of one detail
 DETAILS_LIMIT = 40  # details of one outcome
 STATE_LIMIT = 30_000  # characters of a state as JSON; a property of an Azure table holds 32 Ki characters
 LONGEST_WAIT = timedelta(days=366)  # of a CheckBack: adding more to a date could overflow
@@ -192,11 +193,15 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An error in what the settings of a rule name, such as a file. Without a `file`, its position is the rule's."""
+    """An error in what the settings of a rule name, such as a file. Without a `file`, its position is the rule's.
+
+    A warning is about something that works, and that somebody should decide on.
+    """
 
     message: str
     file: str = ""  # as the reader of `mlevents check` finds it: "rules/jobs/retrain.yml"
     line: int = 0  # from 1; 0 if it is unknown
+    severity: Literal["error", "warning"] = "error"
 
 
 class Handler(BaseModel, Generic[E]):
@@ -204,6 +209,7 @@ class Handler(BaseModel, Generic[E]):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    roles: ClassVar[tuple[Role, ...]] = ()  # that the app's identity needs
     starts_runs: ClassVar[bool] = False  # if true, a rule's `max_depth` limits chains of runs
     template_names: ClassVar[frozenset[str]] = frozenset()  # names beside the event's that its templates are given
 

@@ -1,7 +1,7 @@
 """``do: deploy``: the handler that takes the next step of a roll-out."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from handlers.azure.ml import workspace as gateway
 from handlers.azure.ml.batch_endpoints import BatchEndpoints
@@ -16,6 +16,7 @@ from handlers.deploy.settings import DeploySettings
 from handlers.deploy.steps import roll_out
 from handlers.duration import format_duration
 from handlers.file_field import FileName
+from handlers.roles import AZUREML_DATA_SCIENTIST, AZUREML_REGISTRY_USER, READER, STORAGE_BLOB_DATA_CONTRIBUTOR, Role
 from schemas import ModelRegistered, WorkspaceId
 
 # The smallest recommended one: learn.microsoft.com, "Managed online endpoints SKU list".
@@ -24,6 +25,16 @@ INSTANCE_TYPE = "Standard_DS3_v2"
 
 class Deploy(DeploySettings):
     """Deploy a registered model behind an endpoint and move its traffic to it, share by share."""
+
+    roles: ClassVar[tuple[Role, ...]] = (
+        AZUREML_DATA_SCIENTIST.needed_for(
+            "models, endpoints, deployments, logs, scoring",
+            "the workspace where it deploys, and that of the model",
+        ),
+        AZUREML_REGISTRY_USER.needed_for("a model from a registry", optional=True),
+        STORAGE_BLOB_DATA_CONTRIBUTOR.needed_for("code that is uploaded", optional=True),
+        READER.needed_for("quota, and the reasons of failed operations", optional=True),
+    )
 
     def run(self, event: ModelRegistered, action: Action) -> Outcome:
         """Take the next step. Raises RetryLater, GiveUp, jinja2.TemplateError, and azure-core's errors."""

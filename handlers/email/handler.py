@@ -1,6 +1,6 @@
 """``do: email``: send a mail about an event, over SMTP or Azure Communication Services (docs/handlers/email.md)."""
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -20,12 +20,17 @@ from handlers.email.recipients import (
     parse_recipient,
 )
 from handlers.email.settings import AcsService, EmailSettings
+from handlers.roles import COMMUNICATION_AND_EMAIL_SERVICE_OWNER, Role
 from handlers.template import HtmlTemplate, Template
 from schemas import Event
 
 
 class Email(Handler[Event]):
     """Send a mail about an event. Subject, text and HTML have defaults for each event type."""
+
+    roles: ClassVar[tuple[Role, ...]] = (
+        COMMUNICATION_AND_EMAIL_SERVICE_OWNER.needed_for("mail without EMAIL_ACS_KEY", optional=True),
+    )
 
     to: RecipientTemplates = Field(min_length=1)
     cc: RecipientTemplates = ()

@@ -35,6 +35,15 @@ from handlers.pipeline.job_definition import (
 )
 from handlers.pipeline.parameters import Parameter, render_parameters
 from handlers.pipeline.tags import MAX_KEY, MAX_TAGS
+from handlers.roles import (
+    AZUREML_DATA_SCIENTIST,
+    DATA_FACTORY_CONTRIBUTOR,
+    STORAGE_BLOB_DATA_CONTRIBUTOR,
+    SYNAPSE_ARTIFACT_USER,
+    SYNAPSE_COMPUTE_OPERATOR,
+    SYNAPSE_CREDENTIAL_USER,
+    Role,
+)
 from handlers.template import Template
 from handlers.workspace_field import TargetWorkspace
 from schemas import Event, WorkspaceId
@@ -68,6 +77,14 @@ class Pipeline(Handler[Event]):
     """Start a pipeline, and follow its run to the end if the rule says `wait`."""
 
     starts_runs: ClassVar[bool] = True
+    roles: ClassVar[tuple[Role, ...]] = (
+        AZUREML_DATA_SCIENTIST.needed_for("jobs, components, batch endpoints"),
+        STORAGE_BLOB_DATA_CONTRIBUTOR.needed_for("local code and data of jobs", optional=True),
+        DATA_FACTORY_CONTRIBUTOR.needed_for("runs; it also permits changes", optional=True),
+        SYNAPSE_ARTIFACT_USER.needed_for("the declared parameters of pipelines", optional=True),
+        SYNAPSE_COMPUTE_OPERATOR.needed_for("runs of pipelines", optional=True),
+        SYNAPSE_CREDENTIAL_USER.needed_for("runs of pipelines", optional=True),
+    )
 
     job: str = ""
     batch_endpoint: str = ""

@@ -83,7 +83,7 @@ def _of_handlers(rules: Rules) -> Iterator[Finding]:
             for finding in rule.handler.findings():
                 message = f"{finding.message} (rule {rule.name}, {rule.source})"
                 place = (finding.file, finding.line or None) if finding.file else (file, line)
-                yield Finding("error", message, *place, rule=rule.name)
+                yield Finding(finding.severity, message, *place, rule=rule.name)
         except Exception as error:  # of a handler of the app's own, too
             message = f"{rule.do} cannot check the settings: {type(error).__name__}: {error}"
             yield Finding("error", message, file, line, rule=rule.name)

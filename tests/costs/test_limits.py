@@ -66,7 +66,7 @@ def test_limits_of_actions_are_those_of_the_code() -> None:
     assert listed["actions on one event, or after one end"] == number(MAX_ACTIONS)
     assert listed["a handler's state"] == f"{number(base.STATE_LIMIT)} characters of JSON"
     assert listed["summary, reason, note"] == f"{number(base.TEXT_LIMIT)} characters"
-    assert listed["details"] == f"{base.DETAILS_LIMIT}, of {base.DETAIL_LIMIT} characters"
+    assert listed["details"] == f"{base.DETAILS_LIMIT}, of {number(base.DETAIL_LIMIT)} characters"
     assert listed["crashes of one action"] == f"{MAX_CRASHES} consecutive"
     assert listed["a service's `Retry-After`"] == f"{MAX_RETRY_AFTER // timedelta(hours=1)} h"
     assert listed["days that one sweep visits"] == number(MAX_DAYS)
