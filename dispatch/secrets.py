@@ -19,6 +19,7 @@ import markupsafe
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 from dispatch.log import pairs, with_trace
+from handlers.http.url import Url
 from schemas.errors import printable
 
 _logger = logging.getLogger("mlevents")
@@ -103,6 +104,8 @@ def _secret_fields(value: Any) -> Iterator[str]:
     match value:
         case SecretStr():
             yield value.get_secret_value()
+        case Url():
+            yield value.source
         case SecretBytes():
             yield value.get_secret_value().decode(errors="replace")
         case BaseModel():

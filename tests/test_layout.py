@@ -90,7 +90,7 @@ HANDLERS = {".".join(find(name).__module__.split(".")[:2]) for name in builtin()
 def test_modules_that_handlers_share_import_no_handler() -> None:
     """handlers/__init__.py has the import paths of the built-in handlers as strings."""
     assert "handlers.email" in HANDLERS
-    for source in [*(ROOT / "handlers").glob("*.py"), *sources("handlers/azure", "handlers/content")]:
+    for source in [*(ROOT / "handlers").glob("*.py"), *sources("handlers/azure", "handlers/content", "handlers/http")]:
         for module in imported(source):
             assert not _with_parents(module) & HANDLERS, f"{source.relative_to(ROOT)} imports {module}"
 

@@ -10,6 +10,8 @@ from dispatch.rules.checks.scope import Scope, joined, written
 from dispatch.rules.errors import closest
 from dispatch.rules.reading.nodes import Node, RuleFile, Scalar, scalars_of
 from handlers.base import Handler
+from handlers.http.url import Url
+from handlers.json_template import JsonTemplate
 from handlers.template import Template
 from handlers.templates.keys import Read
 
@@ -68,6 +70,8 @@ def _templates(value: object, given: frozenset[str]) -> Iterator[tuple[Template,
     match value:
         case Template():
             yield value, given
+        case JsonTemplate() | Url():
+            yield from ((template, given) for template in value.templates)
         case BaseModel():
             more = frozenset(getattr(type(value), "template_names", ()))
             for _, inner in value:
