@@ -33,7 +33,6 @@ from tests.kit.world import World, rule, rules
 from tests.web.browser import Browser
 
 EVENTS = int(os.environ.get("MLEVENTS_TEST_EVENTS", "1000000"))
-HISTORY = 90  # days
 NAMED = 10  # one in so many events is in the index by its names
 FAILED = 1_000  # the action of one in so many events failed
 MOST_PAGES = 12  # that are asked for, one after the other
@@ -81,26 +80,41 @@ class Made(NamedTuple):
         yield Row(f"{self.key}|{rule}", action.values)
 
 
-def history(events: int) -> Iterator[tuple[str, list[Made]]]:
+class Size(NamedTuple):
+    """How long a history is."""
+
+    days: int  # many: Azurite searches a partition row by row for each row that it adds
+    daily: int  # events of a day
+
+    @property
+    def events(self) -> int:
+        return self.days * self.daily
+
+    def day(self, ago: int) -> str:
+        """A day, so many days before today."""
+        return f"{NOW - timedelta(days=ago):%Y-%m-%d}"
+
+
+def history(size: Size) -> Iterator[tuple[str, list[Made]]]:
     """The events of each day, oldest day first.
 
     Each day has its events in other minutes, so that row keys ascend over all days (see `TableLoader`).
     """
-    each, window, number = events // HISTORY, 86_400_000 // HISTORY, 0
-    for n in range(HISTORY):
-        day = f"{NOW - timedelta(days=HISTORY - 1 - n):%Y-%m-%d}"
+    window, number = 86_400_000 // size.days, 0
+    for n in range(size.days):
         found = []
-        for m in range(each):
-            found.append(Made(day, f"{n * window + m * window // each:08d}-{UUID(int=number).hex}", number))
+        for m in range(size.daily):
+            key = f"{n * window + m * window // size.daily:08d}-{UUID(int=number).hex}"
+            found.append(Made(size.day(size.days - 1 - n), key, number))
             number += 1
-        yield day, found
+        yield found[0].day, found
 
 
-def fill(azurite: Azurite, templates: Templates, events: int) -> int:
+def fill(azurite: Azurite, templates: Templates, size: Size) -> int:
     """Write the history, its index and its numbers; returns the number of events."""
     count, named = 0, list[tuple[str, Row]]()
     with TableLoader(azurite, TABLE) as loader:
-        for day, made in history(events):
+        for day, made in history(size):
             count += loader.add(day, (row for one in made for row in one.rows(templates))) // 2
             failed = sum(one.failed for one in made)
             numbers = Counter({"type|RunStatusChanged": len(made), "workspace|churn-prod": len(made)})
@@ -164,9 +178,13 @@ class Pages(NamedTuple):
 
 
 @pytest.fixture(
-    scope="module", params=[pytest.param(EVENTS, marks=[pytest.mark.soak, pytest.mark.timeout(3_600)]), 900]
+    scope="module",
+    params=[
+        Size(90, 10),
+        pytest.param(Size(365, EVENTS // 365 + 1), marks=[pytest.mark.soak, pytest.mark.timeout(7_200)]),
+    ],
 )
-def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Azurite]]:
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Size, Azurite]]:
     """An Azurite with a history of so many events."""
     folder = tmp_path_factory.mktemp("templates")
     with pytest.MonkeyPatch.context() as patch, Background() as background:
@@ -177,12 +195,13 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         begin = time.perf_counter()
         count = fill(azurite, Templates.of(folder), request.param)
         print(f"\n{count:,} events written in {time.perf_counter() - begin:.0f} s")
-        yield count, azurite
+        assert count == request.param.events
+        yield request.param, azurite
         background.run(azurite.stop())
 
 
 @pytest.fixture
-def pages(filled: tuple[int, Azurite], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pages]:
+def pages(filled: tuple[Size, Azurite], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pages]:
     """The pages of that history."""
     sent: list[str] = []
     send = PunctualTransport.send
@@ -199,34 +218,33 @@ def pages(filled: tuple[int, Azurite], tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.services
-def test_every_page_of_a_long_history_makes_three_queries(pages: Pages, filled: tuple[int, Azurite]) -> None:
+def test_every_page_of_a_long_history_makes_three_queries(pages: Pages, filled: tuple[Size, Azurite]) -> None:
     """The overview, the first pages with each filter, pages far back, and events by name and by key."""
-    count = filled[0]
-    second_day = f"{NOW - timedelta(days=HISTORY - 2):%Y-%m-%d}"
-    middle = f"{NOW - timedelta(days=HISTORY // 2):%Y-%m-%d}"
+    size = filled[0]
+    second_day, middle = size.day(size.days - 2), size.day(size.days // 2)
     assert "churn-prod" in pages.ask("")
-    assert f"run-{count - count // HISTORY}" in pages.ask("events")
+    assert f"run-{size.events - size.daily}" in pages.ask("events")
     for query in ("status=failed", "rule=fails", "text=no%20quota", "text=nowhere", "workspace=churn-dev"):
         pages.ask(f"events?{query}")
     assert "run-0" in pages.ask(f"events?until={second_day}")
     pages.ask(f"events?from={middle}&until={middle}T12:00&status=failed")
     assert f"{middle}/" in pages.ask(f"events?after={middle}/00000000-{'0' * 32}")
-    named = (count // 2) // NAMED * NAMED
-    assert f"run-{named}" in pages.ask(f"find?name=run-{named}&month={NOW - timedelta(days=HISTORY // 2):%Y-%m}")
-    day, made = next(iter(history(count)))
+    named = (size.events // 2) // NAMED * NAMED
+    assert f"run-{named}" in pages.ask(f"find?name=run-{named}&month={middle[:7]}")
+    day, made = next(iter(history(size)))
     assert "no quota" in pages.ask(f"events/{day}/{made[0].key}")
     pages.ask("rules")
     pages.ask("rejected")
 
 
 @pytest.mark.services
-def test_failed_actions_of_a_long_history_are_found_page_by_page(pages: Pages, filled: tuple[int, Azurite]) -> None:
+def test_failed_actions_of_a_long_history_are_found_page_by_page(pages: Pages, filled: tuple[Size, Azurite]) -> None:
     """Each page costs three queries, and has a cursor until all are found; a million events need 1,000 pages."""
     found, cursor = set[str](), ""
     for _ in range(MOST_PAGES):
         html = pages.ask(f"events?status=failed{f'&after={cursor}' if cursor else ''}")
         links = html.split('"')
-        found |= {link for link in links if "/events/2026-" in link}
+        found |= {link for link in links if "/events/20" in link}
         after = [link for link in links if "after=" in link]
         if not after:
             break
