@@ -1,7 +1,7 @@
 """Recorded events and actions as lines for people and as JSON for programs."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -168,9 +168,10 @@ def pause_json(pause: Pause) -> Mapping[str, Any]:
     }
 
 
-def json_lines(value: Any) -> Iterator[str]:
-    """A value as indented JSON in ASCII, so that no character of it reaches a terminal."""
-    yield from json.dumps(value, indent=2).splitlines()
+def print_json(value: Any, console: Console, mask: Callable[[str], str] = str) -> None:
+    """Print a value as indented JSON in ASCII, so that no character of it reaches a terminal. `mask` hides secrets."""
+    for line in json.dumps(value, indent=2).splitlines():
+        console.print(mask(line))
 
 
 def _state_of(action: ActionRecord) -> str:

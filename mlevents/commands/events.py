@@ -13,7 +13,7 @@ from mlevents import PROJECT
 from mlevents.cli import AppFolder, AsJson, command_line, examples, moment
 from mlevents.console import Console
 from mlevents.record import StorageAccount, open_record, reported
-from mlevents.views import event_json, json_lines, print_event
+from mlevents.views import event_json, print_event, print_json
 from schemas import EVENT_TYPES
 
 _STATUSES = (*get_args(Status), "unmatched")
@@ -99,8 +99,7 @@ def events(
             page = search.page(page.cursor)
         cursor = str(page.cursor) if page.cursor else None
         if as_json:
-            for line in json_lines({"events": [event_json(event) for event in page.events], "cursor": cursor}):
-                console.print(line)
+            print_json({"events": [event_json(event) for event in page.events], "cursor": cursor}, console)
             return 0
         for line in record.notes:
             console.print(line, "faint")

@@ -19,7 +19,7 @@ from mlevents.cli import AppFolder, AsJson, UsageError, command_line, examples
 from mlevents.commands.show import find
 from mlevents.console import Console
 from mlevents.record import StorageAccount, open_record, reported
-from mlevents.views import json_lines, print_verdicts, verdict_json
+from mlevents.views import print_json, print_verdicts, verdict_json
 from schemas import Event, EventError, parse_event
 from schemas.alert import Alert
 
@@ -76,8 +76,7 @@ def explain_event(
             each.verdicts[:] = [verdict for verdict in each.verdicts if verdict.rule == rule]
         mask = record.app.secrets.mask
         if as_json:
-            for line in json_lines([_json(each) for each in found]):
-                console.print(mask(line))
+            print_json([_json(each) for each in found], console, mask)
         else:
             for file in known.refused:
                 console.print(f"{file} is invalid, so its rules match nothing: see `mlevents check`", "warning")

@@ -23,12 +23,13 @@ from dispatch.replay.replay import replay as replay_event
 from dispatch.replay.who import user
 from dispatch.settings import SettingsError
 from mlevents import PROJECT
-from mlevents.cli import AppFolder, UsageError, command_line, examples, moment
+from mlevents.cli import AppFolder, AsJson, UsageError, command_line, examples, moment
 from mlevents.commands.replay_failed import Wanted, replay_failed
 from mlevents.commands.replay_report import Report
 from mlevents.console import Console
 from mlevents.findings import counted
 from mlevents.record import StorageAccount, open_record, reported
+from mlevents.views import print_json
 
 # What can be replayed, and the options that go with it.
 _OPTIONS = {
@@ -62,6 +63,7 @@ class Request:
     delete: bool = False
     yes: bool = False
     dry_run: bool = False
+    as_json: bool = False
     storage: str = ""  # the account; "" if the settings name it
 
     def check(self) -> None:
@@ -80,8 +82,8 @@ class Request:
             raise UsageError("--unmatched needs --from and --until")
         if self.failed and not self.since:
             raise UsageError("--failed needs --from; without --until, it ends now")
-        if self.failed and not (self.yes or self.dry_run or sys.stdin.isatty()):
-            raise UsageError("--failed asks before it acts: without a terminal, add --yes or --dry-run")
+        if self.failed and not (self.yes or self.dry_run or (sys.stdin.isatty() and not self.as_json)):
+            raise UsageError("--failed asks before it acts: with --json or without a terminal, add --yes or --dry-run")
         if self.since and self.until and self.since >= self.until:
             raise UsageError("--from is not before --until")
 
@@ -158,6 +160,7 @@ def replay(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", rich_help_panel=_OTHERS, help="With --failed: do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
+    as_json: AsJson = False,
     storage: StorageAccount = "",
     app: AppFolder = PROJECT,
 ) -> int:
@@ -187,6 +190,7 @@ def replay(
         delete=delete,
         yes=yes,
         dry_run=dry_run,
+        as_json=as_json,
         storage=storage,
     )
     request.check()
@@ -203,18 +207,20 @@ def run(folder: Path, request: Request) -> int:
 
 def _run(folder: Path, request: Request, console: Console) -> int:
     record = open_record(folder, request.storage)
-    app = record.app
+    app, lines = record.app, Console(None) if request.as_json else console
     for line in record.notes:
-        console.print(line, "faint")
+        lines.print(line, "faint")
     if app.rules.workspaces is None:
         raise SettingsError("workspaces.yaml is invalid, so no rule matches; `mlevents check` lists its errors")
     for file in app.rules.refused:
-        console.print(f"{file} is invalid: its rules are not matched; `mlevents check` lists its errors", "warning")
+        lines.print(f"{file} is invalid: its rules are not matched; `mlevents check` lists its errors", "warning")
     if request.dry_run:
-        console.print("dry run: this is what would be done", "warning")
-    report = Report(console)
+        lines.print("dry run: this is what would be done", "warning")
+    report = Report(lines, request.as_json)
     _replay(request, app, record.storage, report)
-    console.print(report.counts())
+    lines.print(report.counts())
+    if request.as_json:
+        print_json(report.json(dry_run=request.dry_run), console)
     return 1 if report.failed else 0
 
 

@@ -1,7 +1,8 @@
-"""What ``mlevents replay`` prints: a line for everything that it did, and what to do about errors of storage."""
+"""What ``mlevents replay`` prints: a line for everything that it did, or all of it as JSON."""
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from dispatch.replay.deadletters import BlobResult
 from dispatch.replay.redeliver import Ingested
@@ -22,11 +23,15 @@ _EVENTS = {"new": "success", "duplicate": "faint", "rejected": "error"}
 
 @dataclass
 class Report:
-    """Prints a line for everything that is done, and counts it."""
+    """Prints a line for everything that is done, and counts it. Keeps it, too, for JSON."""
 
     console: Console
+    as_json: bool = False
     count: Counter[str] = field(default_factory=Counter)
     failed: bool = False  # True if something in the request was not done
+    events: list[dict[str, Any]] = field(default_factory=list)  # these three only for JSON
+    blobs: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     def replayed(self, replayed: Replayed) -> None:
         """Print a line for the event, and one for each of its rules."""
@@ -34,6 +39,9 @@ class Report:
         time = f"{replayed.event.time:%Y-%m-%d %H:%M:%S}"
         self.console.print(f"{time}  {record.event_type}  {record.workspace}  {record.object}  {record.id}", indent=4)
         self.count["events"] += 1
+        if self.as_json:
+            about = {"id": record.id, "day": replayed.event.day, "key": replayed.event.key}
+            self.events.append({**about, "actions": [step._asdict() for step in replayed.steps]})
         for step in replayed.steps:
             word, style = _STEPS[step.status]
             before = "before: " if step.status in ("replayed", "requeued") else ""  # the reason is the outcome so far
@@ -52,11 +60,16 @@ class Report:
         self.console.print(margin + "  ".join(word for word in words if word), _EVENTS[event.status], indent=8)
         self.count["events"] += 1
         self.count[event.status] += 1
+        if self.as_json:
+            about = {"id": event.id, "type": event.event_type, "object": event.object}
+            self.events.append({**about, "status": event.status, "reason": event.reason})
         self.failed = self.failed or event.status == "rejected"
 
     def blob(self, blob: BlobResult) -> None:
         """Print a line for the blob, and one for each event in it."""
         self.count["blobs"] += 1
+        if self.as_json:
+            self.blobs.append({"name": blob.name, "deleted": blob.deleted, "problem": blob.problem})
         line = "  ".join(filter(None, (blob.name, "deleted" if blob.deleted else "", blob.problem)))
         self.console.print(line, "error" if blob.problem else "", indent=4)
         for event in blob.events:
@@ -66,6 +79,7 @@ class Report:
     def problem(self, text: str) -> None:
         """Print why something was not done."""
         self.console.print(text, "error", indent=4)
+        self.problems.append(text)
         self.failed = True
 
     def counts(self) -> str:
@@ -76,3 +90,13 @@ class Report:
         )
         others = ", ".join(f"{count} {what}" for count, what in counts if what != "events")
         return f"{counted(self.count['events'], 'event')}{': ' if others else ''}{others}"
+
+    def json(self, *, dry_run: bool) -> dict[str, Any]:
+        """Everything that was done, or in a dry run would be done, as ``--json`` prints it."""
+        return {
+            "dryRun": dry_run,
+            "events": self.events,
+            "blobs": self.blobs,
+            "problems": self.problems,
+            "counts": dict(self.count),
+        }

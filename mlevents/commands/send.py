@@ -24,7 +24,7 @@ from mlevents.console import Console
 from mlevents.local.options import APP_NOTE, FOLDER
 from mlevents.local.running import PORT
 from mlevents.record import Record, StorageAccount, open_record, reported
-from mlevents.views import event_json, json_lines, print_event
+from mlevents.views import event_json, print_event, print_json
 from schemas import EventError, parse_event
 from schemas.wire import fold
 
@@ -85,8 +85,7 @@ def send(
             return 1
         found = _followed(event, record, wait)
         if as_json:
-            for line in json_lines({"event": event, "recorded": event_json(found) if found else None}):
-                console.print(line)
+            print_json({"event": event, "recorded": event_json(found) if found else None}, console)
         elif found:
             print_event(found, console)
         else:

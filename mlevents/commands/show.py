@@ -13,7 +13,7 @@ from mlevents import PROJECT
 from mlevents.cli import AppFolder, AsJson, command_line, examples
 from mlevents.console import Console
 from mlevents.record import StorageAccount, open_record, reported
-from mlevents.views import event_json, json_lines, payload_of, print_event, print_whole_event
+from mlevents.views import event_json, payload_of, print_event, print_json, print_whole_event
 
 _MOST = 50  # events of one name
 
@@ -46,8 +46,7 @@ def show(
         record = open_record(app, storage)
         found, rejected = find(name, record.app)
         if as_json:
-            for line in json_lines(_json(found, rejected)):
-                console.print(line)
+            print_json(_json(found, rejected), console)
             return 0 if found or rejected else 1
         for line in record.notes:
             console.print(line, "faint")

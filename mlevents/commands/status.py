@@ -19,7 +19,7 @@ from mlevents import PROJECT
 from mlevents.cli import AppFolder, AsJson, command_line, examples
 from mlevents.console import Console
 from mlevents.record import Record, StorageAccount, open_record, reported
-from mlevents.views import json_lines, open_action_json, pause_json, print_open_action
+from mlevents.views import open_action_json, pause_json, print_json, print_open_action
 
 cli = command_line()
 
@@ -54,8 +54,7 @@ def status(*, as_json: AsJson = False, storage: StorageAccount = "", app: AppFol
         record = open_record(app, storage)
         found = status_of(record)
         if as_json:
-            for line in json_lines(_json(found)):
-                console.print(line)
+            print_json(_json(found), console)
         else:
             for line in record.notes:
                 console.print(line, "faint")

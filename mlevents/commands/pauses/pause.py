@@ -13,9 +13,10 @@ from dispatch.replay.who import user
 from dispatch.rules.rule import Rules
 from handlers.duration import parse_duration
 from mlevents import PROJECT
-from mlevents.cli import AppFolder, UsageError, command_line, examples
+from mlevents.cli import AppFolder, AsJson, UsageError, command_line, examples
 from mlevents.console import Console
 from mlevents.record import StorageAccount, open_record, reported
+from mlevents.views import pause_json, print_json
 
 RuleName = Annotated[str, typer.Argument(metavar="RULE", help="The name of a rule.")]
 EveryRule = Annotated[bool, typer.Option("--all", help="All rules; alerts are still sent.")]
@@ -42,6 +43,7 @@ def pause(
         timedelta | None,
         typer.Option("--for", parser=_duration, metavar="TIME", help="How long: 30m, 2h, 3d. Default: until resume."),
     ] = None,
+    as_json: AsJson = False,
     storage: StorageAccount = "",
     app: AppFolder = PROJECT,
 ) -> int:
@@ -61,6 +63,9 @@ def pause(
                 f"there is no rule {name!r} in force{_close(name, record.app.rules)}; see `mlevents check`"
             )
         found = pause_rule(record.app, name, user(), length)
+        if as_json:
+            print_json(pause_json(found), console)
+            return 0
         for line in record.notes:
             console.print(line, "faint")
         console.print(f"{f'{name}: ' if name else ''}{found}", "warning", indent=4)

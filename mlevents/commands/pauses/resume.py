@@ -1,15 +1,18 @@
 """``mlevents resume``: end a pause, and run what has waited."""
 
 import sys
+from typing import Any
 
+from dispatch.replay.pausing import Resumed
 from dispatch.replay.pausing import resume as resume_rule
 from dispatch.replay.who import user
 from mlevents import PROJECT
-from mlevents.cli import AppFolder, command_line, examples
+from mlevents.cli import AppFolder, AsJson, command_line, examples
 from mlevents.commands.pauses.pause import EveryRule, RuleName, chosen
 from mlevents.console import Console
 from mlevents.findings import counted
 from mlevents.record import StorageAccount, open_record, reported
+from mlevents.views import pause_json, print_json
 
 cli = command_line()
 
@@ -19,6 +22,7 @@ def resume(
     rule: RuleName = "",
     *,
     all: EveryRule = False,
+    as_json: AsJson = False,
     storage: StorageAccount = "",
     app: AppFolder = PROJECT,
 ) -> int:
@@ -33,9 +37,12 @@ def resume(
     with reported(console) as outcome:
         name = chosen(rule, all)
         record = open_record(app, storage)
+        done = resume_rule(record.app, name, user())
+        if as_json:
+            print_json(_json(done), console)
+            return 0 if done.ended else 1
         for line in record.notes:
             console.print(line, "faint")
-        done = resume_rule(record.app, name, user())
         for pause in done.ended:
             console.print(f"{f'{pause.rule}: ' if pause.rule else ''}no longer {pause}", "success", indent=4)
         if not done.ended:
@@ -46,3 +53,9 @@ def resume(
             console.print(f"to run: {counted(done.called, 'action')}")
         return 0 if done.ended else 1
     return outcome.code
+
+
+def _json(done: Resumed) -> dict[str, Any]:
+    """What was done as ``--json`` prints it. `still` is the pause of all rules, if it holds the rule's actions."""
+    still = pause_json(done.still) if done.still else None
+    return {"ended": [pause_json(pause) for pause in done.ended], "still": still, "actionsToRun": done.called}

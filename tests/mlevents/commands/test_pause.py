@@ -48,6 +48,19 @@ class TestPausing:
         assert deployed.ends() == {"done 0": "succeeded", "ring 0": "succeeded"}
         assert run(deployed, "resume", "ring") == (1, ["ring is not paused"])
 
+    def test_pauses_are_printed_as_json(self, deployed: Deployed) -> None:
+        deployed.rules(rule("ring"))
+        code, out = deployed.run("pause", "ring", "--for", "2h", "--json")
+        paused = json.loads(out)
+        assert (code, paused["rule"], paused["by"]) == (0, "ring", user())
+        deployed.run("pause", "--all")
+        code, out = deployed.run("resume", "ring", "--json")
+        found = json.loads(out)
+        assert (code, found["ended"], found["actionsToRun"]) == (0, [paused], 0)
+        assert found["still"]["rule"] is None
+        code, out = deployed.run("resume", "ring", "--json")
+        assert (code, json.loads(out)["ended"]) == (1, [])
+
     def test_all_rules_are_paused_and_resumed(self, deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
         """A single rule cannot be resumed meanwhile; --all ends the pauses of single rules, too."""
         deployed.rules(rule("a"), rule("b"))

@@ -1,10 +1,14 @@
 """`mlevents replay --failed`, on the rows of an app in Azurite."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dispatch.replay.deadletters import BlobResult
+from dispatch.replay.redeliver import Ingested
 from mlevents.commands.replay_failed import Progress
+from mlevents.commands.replay_report import Report
 from mlevents.console import Console
 from schemas import RunStatusChanged
 from tests.kit.world import rule
@@ -56,6 +60,26 @@ def test_failed_actions_of_the_span_run_again(failed: Deployed) -> None:
     assert failed.replay(*SPAN, "--yes") == (0, [f"no action failed, of events {span}", "0 events"])
 
 
+def test_what_is_replayed_is_printed_as_json(failed: Deployed) -> None:
+    """Nothing else is printed, so that a program can read it."""
+    code, out = failed.run("replay", *SPAN, "--rule", "ring", "--dry-run", "--json")
+    found = json.loads(out)
+    assert (code, found["dryRun"], found["problems"], found["blobs"]) == (0, True, [], [])
+    assert found["counts"] == {"events": 3, "replayed": 3}
+    assert {event["id"] for event in found["events"]} == {"e1", "e2", "e3"}
+    [action] = found["events"][0]["actions"]
+    assert action == {"rule": "ring", "status": "replayed", "reason": "failed: broken"}
+    assert statuses(failed)["ring"][0] == "21 failed 0"
+
+    code, out = failed.run("replay", *SPAN, "--yes", "--json")
+    assert (code, json.loads(out)["counts"]) == (0, {"events": 3, "replayed": 3})
+    assert statuses(failed)["ring"][0] == "21 pending 1"
+
+    code, out = failed.run("replay", "no-such-event", "--json")
+    assert code == 1
+    assert json.loads(out)["problems"][0].startswith("there is no event no-such-event; ")
+
+
 def test_failed_actions_of_one_rule_run_again(failed: Deployed) -> None:
     span = "from 2026-11-20 00:00:00 to 2026-11-23 00:00:00 UTC"
     assert failed.replay(*SPAN, "--yes", "--rule", "done")[1][0] == (
@@ -99,3 +123,16 @@ def test_progress_is_reported_at_most_once_a_second() -> None:
     for text in ("a", "b", "c", "d"):
         progress.report(text)
     assert [*console.lines] == ["b", "d"]
+
+
+def test_accepted_events_and_blobs_are_printed_as_json() -> None:
+    report = Report(Console(None), as_json=True)
+    report.accepted(Ingested("new", "e1", "RunCompleted", "run-1"))
+    report.blob(BlobResult("a.json", (Ingested("rejected", "", "", reason="no JSON"),), problem="cannot be deleted"))
+    found = report.json(dry_run=False)
+    assert found["events"] == [
+        {"id": "e1", "type": "RunCompleted", "object": "run-1", "status": "new", "reason": ""},
+        {"id": "", "type": "", "object": "", "status": "rejected", "reason": "no JSON"},
+    ]
+    assert found["blobs"] == [{"name": "a.json", "deleted": False, "problem": "cannot be deleted"}]
+    assert found["counts"] == {"events": 2, "new": 1, "blobs": 1, "rejected": 1}
