@@ -34,6 +34,7 @@ COMMANDS = {
     "pause": ("pauses.pause", "Let the actions of a rule, or of all rules, wait until `mlevents resume`."),
     "resume": ("pauses.resume", "End the pause of a rule, or of all rules, and run what has waited."),
     "schema": ("schema", "Print the JSON Schema of rules files or of workspaces.yaml, for editors."),
+    "new": ("new.new", "Write the first version of a handler of your own, with its test."),
     "try-deploy": ("try_deploy", "Run one deploy rule against real Azure from this machine, and print every step."),
 }
 

@@ -1,4 +1,7 @@
-"""The README's handler, and the tests in docs/handlers/README.md: as printed, they pass this project's checks."""
+"""The README's handler, what `mlevents new handler` writes, and the code in docs/handlers/writing-a-handler.md.
+
+As printed, they pass this project's checks.
+"""
 
 import os
 import re
@@ -9,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from mlevents.__main__ import main
+
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "handlers" / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "handlers" / "writing-a-handler.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 pytestmark = pytest.mark.services  # other processes
@@ -24,23 +29,15 @@ def python_blocks(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with the files of both pages, where the page says that they go, beside this project's."""
+    """A project with a new handler, and the files of the page where they say that they are, beside this project's."""
     folder = tmp_path_factory.mktemp("project")
-    [handler] = python_blocks(README)
-    [init] = re.findall(r'`acme/__init__\.py` \| `(""".*""")`', PAGE)
-    of_handler, of_rules = python_blocks(PAGE)
-    files = {
-        "acme/__init__.py": f"{init}\n",
-        "acme/chat.py": handler,
-        "tests/__init__.py": "",
-        "tests/acme/__init__.py": "",
-    }
-    files |= {"tests/acme/test_chat.py": of_handler, "tests/acme/test_rules.py": of_rules}
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    for name in ("handlers", "schemas", "dispatch", "rules", "pyproject.toml"):
+    for name in ("acme.chat", "zoo.of.slow_event"):
+        assert main(["new", "handler", name, "--app", str(folder)]) == 0
+    blocks = {block.split(":")[0].strip('"'): block for block in python_blocks(PAGE)}
+    assert list(blocks) == ["acme/approval.py", "tests/acme/test_approval.py", "tests/acme/test_rules.py"]
+    for name, text in blocks.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for name in ("handlers", "schemas", "dispatch", "mlevents", "emulator", "pyproject.toml"):
         (folder / name).symlink_to(ROOT / name)
     return folder
 
@@ -58,25 +55,31 @@ def tool(project: Path) -> Tool:
     return run
 
 
-def test_the_handler_and_its_tests_pass_ruff(tool: Tool) -> None:
+def test_the_readme_shows_what_the_command_writes(project: Path) -> None:
+    assert python_blocks(README) == [(project / "acme/chat.py").read_text(encoding="utf-8")]
+    assert "mlevents new handler acme.chat" in README
+    assert len((project / "acme/chat.py").read_text(encoding="utf-8").splitlines()) < 25
+
+
+def test_the_handlers_and_their_tests_pass_ruff(tool: Tool) -> None:
     for command in (("check", "--no-cache"), ("format", "--check", "--no-cache")):
-        done = tool("ruff", *command, "acme", "tests")
+        done = tool("ruff", *command, "acme", "zoo", "tests")
         assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_handler_and_its_tests_pass_mypy(tool: Tool) -> None:
+def test_the_handlers_and_their_tests_pass_mypy(tool: Tool) -> None:
     """In strict mode; the cache is that of `make lint`."""
     cache = str(ROOT / ".mypy_cache")
-    done = tool("mypy", "--cache-dir", cache, "acme", "tests/acme")
+    done = tool("mypy", "--cache-dir", cache, "acme", "zoo", "tests/acme", "tests/zoo")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_tests_of_the_page_pass(tool: Tool) -> None:
-    done = tool("pytest", "-q", "--no-cov", "-p", "no:xdist", "-p", "no:cacheprovider", "tests/acme")
+def test_the_tests_pass(tool: Tool) -> None:
+    done = tool("pytest", "-q", "--no-cov", "-p", "no:xdist", "-p", "no:cacheprovider", "tests")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 passed" in done.stdout
+    assert "14 passed" in done.stdout
 
 
 def test_a_faulty_handler_would_be_found(tool: Tool, project: Path) -> None:
@@ -87,11 +90,3 @@ def test_a_faulty_handler_would_be_found(tool: Tool, project: Path) -> None:
         assert tool("ruff", "check", "--no-cache", "acme").returncode == 1
     finally:
         faulty.unlink()
-
-
-def test_readme_and_page_name_the_same_files() -> None:
-    for name in ("acme/__init__.py", "acme/chat.py", "tests/acme/__init__.py", "tests/acme/test_chat.py"):
-        assert f"`{name}`" in PAGE
-    assert "`acme/__init__.py`" in README
-    assert "`tests/acme/`" in README
-    assert '"""acme/chat.py: ' in README

@@ -1,4 +1,5 @@
-"""For authors of handlers: tests without Azure, a network, or pauses. docs/handlers/README.md shows how.
+"""For authors of handlers: tests without Azure, a network, or pauses. See
+docs/handlers/writing-a-handler.md.
 
 A real event is `RunStatusChanged.example(run_status="Failed")`; every event type has one.
 """

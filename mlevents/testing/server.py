@@ -8,6 +8,7 @@ assert server.requests[0].json() == {"text": "brave_kiwi failed"}
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -75,7 +76,7 @@ class Answer:
 
 
 class RecordingServer:
-    """Listens on a free port of 127.0.0.1, within a ``with`` block.
+    """Listens on 127.0.0.1 within a ``with`` block, on a free port unless one is given.
 
     It gives one of the answers per request, in order, and repeats the last one; without any, it answers 200. A function
     as an answer decides by the request. If the function raises, the client gets a 500, and the end of the block raises.
@@ -85,11 +86,15 @@ class RecordingServer:
     """
 
     def __init__(
-        self, *answers: Answer | Callable[[Request], Answer], https: bool = False, names: tuple[str, ...] = ()
+        self,
+        *answers: Answer | Callable[[Request], Answer],
+        https: bool = False,
+        names: tuple[str, ...] = (),
+        port: int = 0,
     ):
         self.answers = list(answers)
         self.requests: list[Request] = []
-        self.port = 0
+        self.port = port
         self._https, self._names = https, names
         self._background, self._folder = Background(), TemporaryDirectory()
         self._errors: list[Exception] = []
@@ -110,8 +115,11 @@ class RecordingServer:
         return f"{'https' if self._https else 'http'}://{host}:{self.port}{path}"
 
     def __enter__(self) -> Self:
-        self._background.__enter__()
-        self._background.run(self._start())
+        with ExitStack() as stack:
+            stack.enter_context(self._background)
+            stack.callback(self._folder.cleanup)
+            self._background.run(self._start())
+            stack.pop_all()
         return self
 
     def __exit__(
@@ -130,7 +138,7 @@ class RecordingServer:
             authority = Authority()
             authority.alone(Path(self._folder.name))
             tls = authority.server(*self._names)
-        listener = listen(0, "")
+        listener = listen(self.port, "choose another port, or stop what uses it")
         self.port = listener.getsockname()[1]
         self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0.1)
         await self._runner.setup()

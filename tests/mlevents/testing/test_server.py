@@ -7,7 +7,9 @@ from threading import Event
 import pytest
 import requests
 
+from mlevents.console import Console
 from mlevents.testing import Answer, RecordingServer, Request
+from mlevents.testing.__main__ import main
 
 
 @pytest.fixture
@@ -125,3 +127,21 @@ def test_https_is_trusted_by_its_environment_only(monkeypatch: pytest.MonkeyPatc
         file = server.ca_file
         assert file.exists()
     assert not file.exists()
+
+
+def test_requests_are_printed_to_try_a_handler() -> None:
+    """`python -m mlevents.testing`"""
+    console, end = Console(), Event()
+    with ThreadPoolExecutor(1) as pool:
+        code = pool.submit(main, console, 0, end)
+        while not console.lines:
+            assert not code.done()
+        url = console.lines[0].split()[2]
+        assert requests.post(f"{url}hook", data=b"{}\x1b", timeout=10).status_code == 200
+        assert list(console.lines)[1:] == ["POST /hook {}\\x1b"]
+        port = int(url.rsplit(":", 1)[1].strip("/"))
+        taken = Console()
+        assert main(taken, port) == 1
+        assert f"cannot listen on port {port}" in taken.lines[0]
+        end.set()
+        assert code.result() == 0

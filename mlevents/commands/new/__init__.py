@@ -1,0 +1,1 @@
+"""``mlevents new``: write the first version of what users add to the app."""
