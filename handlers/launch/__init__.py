@@ -1,5 +1,6 @@
 """Start a run of another service once, and follow it to its end: what handlers that start runs share.
 
+handler.py         the base of these handlers, and their settings
 steps.py           the steps of one action, in order
 start.py           the steps that start the run
 follow.py          the step that follows it

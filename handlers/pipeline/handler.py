@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Self
 
@@ -15,12 +14,10 @@ from handlers.azure.ml.cli.cli_yaml import CliYaml
 from handlers.azure.ml.components import ComponentRef
 from handlers.azure.ml.names import check_endpoint_name
 from handlers.azure.ml.workspace import AzureML
-from handlers.base import Action, Finding, GiveUp, Handler, Outcome, shorten
+from handlers.base import Action, Finding, GiveUp, Outcome, shorten
 from handlers.bounded_yaml import MAX_BYTES
-from handlers.duration import Duration, PollInterval, format_duration
 from handlers.file_field import FileName
-from handlers.launch.plan import Plan
-from handlers.launch.steps import start_and_follow
+from handlers.launch.handler import LaunchHandler
 from handlers.launch.target import Target
 from handlers.lineage import DEPTH_TAG, EVENT_TAG, RULE_TAG
 from handlers.pipeline.azureml_jobs import BatchTarget, JobRequest, JobTarget
@@ -73,10 +70,9 @@ def _as_text(value: object) -> object:
     return json.dumps(value) if isinstance(value, bool | int | float) else value
 
 
-class Pipeline(Handler[Event]):
+class Pipeline(LaunchHandler[Event]):
     """Start a pipeline, and follow its run to the end if the rule says `wait`."""
 
-    starts_runs: ClassVar[bool] = True
     roles: ClassVar[tuple[Role, ...]] = (
         AZUREML_DATA_SCIENTIST.needed_for("jobs, components, batch endpoints"),
         STORAGE_BLOB_DATA_CONTRIBUTOR.needed_for("local code and data of jobs", optional=True),
@@ -99,11 +95,6 @@ class Pipeline(Handler[Event]):
     experiment_name: Template | None = None
     tags: Mapping[str, Annotated[Template, BeforeValidator(_as_text)]] = Field(default_factory=dict)
     workspace: TargetWorkspace | None = None
-    wait: bool = Field(False, strict=True)
-    timeout: Duration = timedelta(hours=24)
-    cancel_on_timeout: bool = Field(False, strict=True)
-    poll: PollInterval | None = None
-    at_least_once: bool = Field(False, strict=True)
 
     @field_validator("job")
     @classmethod
@@ -175,13 +166,6 @@ class Pipeline(Handler[Event]):
         return self
 
     @model_validator(mode="after")
-    def _timeout_needs_wait(self) -> Self:
-        settings = [name for name in ("timeout", "cancel_on_timeout", "poll") if name in self.model_fields_set]
-        if settings and not self.wait:
-            raise ValueError(f"{settings[0]} has no effect without wait: true")
-        return self
-
-    @model_validator(mode="after")
     def _inputs_must_be_valid(self) -> Self:
         declared = None
         if self.job and not is_component(self.job):
@@ -199,17 +183,7 @@ class Pipeline(Handler[Event]):
 
     def run(self, event: Event, action: Action) -> Outcome:
         """Take the next step. Raises RetryLater, GiveUp, jinja2.TemplateError, and azure-core's errors."""
-        return start_and_follow(
-            Plan(
-                action=action,
-                target=self._target(event, action),
-                wait=self.wait,
-                timeout=self.timeout,
-                cancel_on_timeout=self.cancel_on_timeout,
-                poll=self.poll,
-                at_least_once=self.at_least_once,
-            )
-        )
+        return self.launch(action, self._target(event, action))
 
     def plan(self, event: Event) -> str:
         """Describe what would be started, where, and with which values.
@@ -226,8 +200,7 @@ class Pipeline(Handler[Event]):
             deployment = f", deployment {self.deployment}" if self.deployment else ""
             what = self.job or f"a job behind the batch endpoint {self.batch_endpoint}{deployment}"
         shown = ", ".join(f"{name}={shorten(_one_line(value), _MAX_VALUE)}" for name, value in values.items())
-        wait = f"; wait at most {format_duration(self.timeout)} for its end" if self.wait else ""
-        return f"start {what} in {location}{f' with {shown}' if shown else ''}{wait}"
+        return f"start {what} in {location}{f' with {shown}' if shown else ''}{self.planned_wait()}"
 
     def findings(self) -> Iterator[Finding]:
         """What azure-ai-ml refuses in the job file, with an example for each template."""
