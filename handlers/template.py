@@ -9,6 +9,7 @@ template.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -169,6 +170,21 @@ class HtmlTemplate(Template):
     """A template of HTML, which escapes every value: an event cannot add markup."""
 
     _environment: ClassVar[_Environment] = _Environment(autoescape=True)
+
+
+def _escape_markdown(value: object) -> str:
+    """A value as plain text in Markdown: no markup, links or code, and no mention of a person or a team.
+
+    GitHub finds mentions after it has read escapes, so an invisible space (U+200B) follows each ``@``.
+    """
+    text = re.sub(r"[\\[\]*~|]", r"\\\g<0>", str(value).replace("`", "'"))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("@", "@\u200b")
+
+
+class MarkdownTemplate(Template):
+    """A template of GitHub's Markdown, which escapes every value: an event adds no markup, links or mentions."""
+
+    _environment: ClassVar[_Environment] = _Environment(encode=_escape_markdown)
 
 
 class UrlPartTemplate(Template):
