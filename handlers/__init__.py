@@ -9,8 +9,10 @@ from typing import Any, cast
 from handlers.base import Handler
 
 _BUILT_IN = {
+    "azure_devops": "handlers.azure_devops.handler",
     "deploy": "handlers.deploy.handler",
     "email": "handlers.email.handler",
+    "github": "handlers.github.handler",
     "log": "handlers.log",
     "pipeline": "handlers.pipeline.handler",
 }

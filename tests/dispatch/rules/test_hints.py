@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from handlers import builtin
 from tests.dispatch.rules.checks.test_keys import errors, warnings
 from tests.kit.rule_files import loaded, rule
 from tests.kit.world import WORKSPACES, rules
@@ -38,7 +39,7 @@ ONE_EACH = "Write a list with one condition in each item; where one of them is e
         ({"message": "x"}, "unknown key 'message' in a rule. It is a setting of log: write it in with."),
         (
             {"do": "handlers.log.Log"},
-            "there is no handler 'handlers.log.Log'; built in: deploy, email, log, pipeline; "
+            f"there is no handler 'handlers.log.Log'; built in: {', '.join(builtin())}; "
             "yours: 'package.module:Class'; did you mean handlers.log:Log?",
         ),
         (
