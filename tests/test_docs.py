@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from dispatch.rules import load
+from handlers import builtin
 from handlers.email.settings import EmailSettings
+from mlevents.__main__ import COMMANDS
 from mlevents.testing import RecordingServer, run_rules
-from schemas import RunStatusChanged
+from mlevents.testing.__main__ import PORT
+from schemas import RunStatusChanged, parse_event
 from tests.kit.world import SETTINGS, WORKSPACES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,6 +56,26 @@ def test_handler_of_the_readme_runs(acme: Path) -> None:
         [ended] = run_rules(rules, failed, settings={"RULES_CHAT_URL": server.url("/hook")})
     assert (ended.rule, ended.status) == ("post-to-channel", "succeeded")
     assert [request.json()["text"].rpartition(" ")[2] for request in server.requests] == ["bold_ant"]
+
+
+def test_first_rule_of_a_new_handler_runs(acme: Path) -> None:
+    """docs/handlers/writing-a-handler.md shows what the service prints."""
+    page = (ROOT / "docs/handlers/writing-a-handler.md").read_text(encoding="utf-8")
+    [rule] = blocks("yaml", page)
+    [printed] = re.findall(r"`POST /hook (.*?)`", page)
+    with RecordingServer() as server:
+        sample = parse_event((ROOT / "samples/run_status_changed.json").read_text(encoding="utf-8"))
+        [ended] = run_rules(rule.replace(str(PORT), str(server.port)), sample)
+    assert ended.status == "succeeded", ended.note
+    assert [request.text for request in server.requests] == [printed]
+    for command, name in re.findall(r"^\.venv/bin/(mlevents|python -m) (\S+)", page, re.MULTILINE):
+        assert command != "mlevents" or name in COMMANDS
+
+
+def test_index_of_handlers_has_the_built_in_ones() -> None:
+    page = (ROOT / "docs/handlers/README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| \[?`([\w.:]+)`", page, re.MULTILINE)
+    assert sorted(listed) == sorted([*builtin(), "acme.chat:Chat"])
 
 
 def test_handler_of_the_readme_is_short() -> None:

@@ -16,8 +16,8 @@ from dispatch.inbox.rows import EventRecord
 from dispatch.inbox.storage_account import Storage
 from dispatch.rules import load
 from dispatch.settings import Environment, SettingsError, function_timeout
+from mlevents.testing.storage import NOW
 from schemas import RunStatusChanged
-from tests.kit.storage import NOW
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST: dict[str, Any] = json.loads((ROOT / "host.json").read_text())

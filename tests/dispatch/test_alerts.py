@@ -17,9 +17,9 @@ from dispatch.sweep import sweep
 from handlers.base import Action
 from handlers.content.app import app_name
 from handlers.email.content import Content
+from mlevents.testing.storage import NOW
 from schemas import RunStatusChanged, UnknownEventType, parse_event
 from schemas.alert import Alert
-from tests.kit.storage import NOW
 from tests.kit.world import SETTINGS, WORKSPACES, World, alerting_world, alerts, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")

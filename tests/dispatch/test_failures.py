@@ -17,9 +17,9 @@ from dispatch.inbox.shared_state import SharedState
 from dispatch.inbox.tables import Row
 from dispatch.replay.replay import ReplayOptions, find, replay
 from dispatch.sweep import sweep
+from mlevents.testing.storage import AzureLimits
 from schemas import RunStatusChanged
 from schemas.alert import Alert
-from tests.kit.storage import AzureLimits
 from tests.kit.world import World, alerting_world, alerts, rule
 
 EVENT = RunStatusChanged.example(id="e0")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from dispatch.health import LATE, problems
 from dispatch.rules.rule import Rules
-from tests.kit.storage import NOW
+from mlevents.testing.storage import NOW
 
 
 def test_app_without_problems_has_none() -> None:

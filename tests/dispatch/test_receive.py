@@ -22,9 +22,10 @@ from dispatch.inbox.rows import unpacked
 from dispatch.inbox.tables import AzureTable, Row
 from dispatch.receive import STORAGE_DEADLINE, receive, receive_or_requeue
 from dispatch.rules.rule import Rules
+from mlevents.testing.storage import NOW, MemoryQueue
 from schemas import ModelRegistered, RunCompleted, RunStatusChanged, parse_event
 from tests.dispatch.inbox.test_tables import LosesResponse
-from tests.kit.storage import NOW, CountedCalls, MemoryQueue
+from tests.kit.storage import CountedCalls
 from tests.kit.world import LEASE, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")

@@ -14,9 +14,10 @@ from dispatch.inbox.history.entry import Entry
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.tables import Row
 from dispatch.sweep import GRACE, MAX_ERRORS, sweep
+from mlevents.testing.storage import Clock
 from schemas import RunStatusChanged
 from schemas.alert import Alert
-from tests.kit.storage import Clock, CountedCalls
+from tests.kit.storage import CountedCalls
 from tests.kit.world import LEASE, World, alerting_world, alerts, rule, rules
 
 

@@ -1,15 +1,13 @@
 """The emulated Event Grid: handshake, delivery, retries, undelivered events."""
 
-import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from emulator import Azure
 from emulator.event_grid import EventGrid, NotValidated
+from mlevents.testing import Answer, RecordingServer, Request
 from tests.kit.started import until
 
 
@@ -22,44 +20,22 @@ class Subscriber:
         self.statuses: list[int] = []
         self.received: list[tuple[dict[str, Any], dict[str, str]]] = []  # events and headers
 
-    def answer(self, body: Any, headers: dict[str, str]) -> tuple[int, Any]:
-        [event] = body
+    def answer(self, request: Request) -> Answer:
+        [event], headers = request.json(), {name.lower(): value for name, value in request.headers.items()}
         if headers["aeg-event-type"] == "SubscriptionValidation":
             code = event["data"]["validationCode"]
-            return (200, {"validationResponse": code}) if self.validates else (404, None)
+            return Answer(200, {"validationResponse": code}) if self.validates else Answer(404)
         self.received.append((event, headers))
-        return (self.statuses.pop(0) if self.statuses else 202), None
+        status = self.statuses.pop(0) if self.statuses else 202
+        return Answer(status) if status else Answer(drop=True)
 
 
 @pytest.fixture
 def subscriber() -> Iterator[Subscriber]:
     subscriber = Subscriber()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            status, answer = subscriber.answer(body, headers)
-            if not status:
-                self.close_connection = True
-                return
-            text = json.dumps(answer).encode() if answer else b""
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    subscriber.url = f"http://127.0.0.1:{server.server_port}/"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield subscriber
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with RecordingServer(subscriber.answer) as server:
+        subscriber.url = server.url()
+        yield subscriber
 
 
 def event(number: int) -> dict[str, Any]:

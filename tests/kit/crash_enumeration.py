@@ -27,12 +27,13 @@ from dispatch.rules import load
 from dispatch.rules.rule import ALERTS, Rules
 from dispatch.sweep import GRACE, sweep
 from mlevents.testing.runs import WorkerDied
+from mlevents.testing.storage import AzureLimits, Clock, MemoryTable
 from schemas import Event
 from schemas.alert import Alert
 from tests.kit.faults import ERRORS, Effect, Faults, FaultyStorage
 from tests.kit.indexed import index_errors, is_indexed
 from tests.kit.scripted_handler import ScriptedSteps
-from tests.kit.storage import AzureLimits, Clock, MemoryTable, seeded
+from tests.kit.storage import seeded
 from tests.kit.world import LEASE, SETTINGS, WORKSPACES
 
 DAY = "2026-11-22"  # of all events

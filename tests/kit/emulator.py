@@ -10,7 +10,7 @@ import pytest
 
 from emulator import Azure
 from emulator.state.clock import Clock
-from tests.kit import storage as kit
+from mlevents.testing import storage
 
 
 class _AppClock(Clock):
@@ -18,13 +18,13 @@ class _AppClock(Clock):
 
     def __init__(self) -> None:
         super().__init__()
-        self.app = kit.Clock()
+        self.app = storage.Clock()
 
     def __call__(self) -> datetime:
         return self._at or self.app() + self._ahead
 
 
-def shared_clock(azure: Azure) -> kit.Clock:
+def shared_clock(azure: Azure) -> storage.Clock:
     """Make the emulator follow the app's clock, and return that clock, so that time passes in both alike.
 
     Call this before creating anything in Azure, so that creation times are by this clock.

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -18,6 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from dispatch.telemetry import Telemetry
+from mlevents.testing import Answer, RecordingServer, Request
 
 NEVER = 2_000_000_000  # milliseconds
 
@@ -72,25 +71,13 @@ def otlp_receiver() -> Iterator[Receiver]:
     """A receiver on a free port of this machine."""
     receiver = Receiver()
 
-    class Requests(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            receiver.take(self.path, self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def taken(request: Request) -> Answer:
+        receiver.take(request.path, request.body)
+        return Answer()
 
-        def log_message(self, *_: Any) -> None:
-            """Print nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Requests) as server:
-        receiver.url = f"http://127.0.0.1:{server.server_port}"
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield receiver
-        finally:
-            server.shutdown()
-            thread.join()
+    with RecordingServer(taken) as server:
+        receiver.url = server.url("")
+        yield receiver
 
 
 def tree(spans: list[ReceivedSpan], parent: str = "", indent: str = "") -> list[str]:

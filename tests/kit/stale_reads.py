@@ -8,7 +8,7 @@ import random
 from collections import defaultdict
 
 from dispatch.inbox.tables import Row, Table
-from tests.kit.storage import MemoryTable, key_of
+from mlevents.testing.storage import MemoryTable, key_of
 
 
 class VersionedTable(MemoryTable):

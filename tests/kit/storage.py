@@ -1,4 +1,4 @@
-"""The doubles of mlevents.testing.storage, with a count of their calls, and a seed for random delays."""
+"""A count of the calls to storage, and a seed for random delays. mlevents.testing.storage has the doubles."""
 
 import random
 from collections.abc import Iterator
@@ -7,9 +7,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from dispatch.inbox.tables import Queue, Row, SpanTable
-from mlevents.testing.storage import NOW, AzureLimits, Clock, MemoryQueue, MemoryTable, key_of
-
-__all__ = ["NOW", "AzureLimits", "Clock", "CountedCalls", "MemoryQueue", "MemoryTable", "key_of", "seeded"]
 
 
 @dataclass

@@ -19,9 +19,9 @@ from dispatch.rules import load
 from dispatch.telemetry import Telemetry
 from handlers.base import Action, CheckBack, GiveUp, Handler, Outcome, RetryLater, Skipped, Succeeded
 from mlevents.testing.runs import WorkerDied
+from mlevents.testing.storage import AzureLimits, Clock, MemoryQueue, MemoryTable
 from schemas import Event
 from tests.kit.faults import CrashAt
-from tests.kit.storage import AzureLimits, Clock, MemoryQueue, MemoryTable
 
 LEASE = timedelta(minutes=6)
 WORKSPACES = """

@@ -19,8 +19,9 @@ from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.tables import Table
 from dispatch.rules import load
 from dispatch.rules.rule import Rules
+from mlevents.testing.storage import MemoryTable
 from tests.kit.indexed import is_indexed
-from tests.kit.storage import MemoryTable, seeded
+from tests.kit.storage import seeded
 from tests.kit.world import LEASE, SETTINGS
 from tests.simulation.event_grid import HOUR, EventGrid
 from tests.simulation.handlers import HandlerLog, Simulated

@@ -12,7 +12,7 @@ from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.inbox import Inbox
 from dispatch.rules.rule import Rules
 from mlevents.testing.runs import WorkerDied
-from tests.kit.storage import MemoryTable
+from mlevents.testing.storage import MemoryTable
 from tests.simulation import host
 from tests.simulation.host import FunctionApp, Machine
 from tests.simulation.queues import Queue

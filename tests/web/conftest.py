@@ -8,8 +8,8 @@ import pytest
 
 from dispatch.receive import receive
 from dispatch.sweep import sweep
+from mlevents.testing.storage import NOW
 from schemas import ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged
-from tests.kit.storage import NOW
 from tests.kit.world import World, rule, rules
 from tests.web.browser import Browser
 

@@ -26,8 +26,8 @@ from dispatch.inbox.transport import PunctualTransport
 from dispatch.sweep import sweep
 from emulator.background import Background
 from mlevents.local.azurite import Azurite
+from mlevents.testing.storage import NOW
 from schemas import RunStatusChanged
-from tests.kit.storage import NOW
 from tests.kit.table_loader import TableLoader
 from tests.kit.world import World, rule, rules
 from tests.web.browser import Browser

@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from mlevents.testing.storage import NOW
 from schemas import ModelRegistered, RunStatusChanged
-from tests.kit.storage import NOW
 from tests.kit.world import World
 
 

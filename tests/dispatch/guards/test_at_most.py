@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dispatch.act import act
+from mlevents.testing.storage import NOW
 from schemas import RunStatusChanged
 from tests.dispatch.guards.kit import acted_on, outcomes, run_event
-from tests.kit.storage import NOW
 from tests.kit.world import World, rule, rules
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from dispatch.act import act
 from dispatch.inbox.messages import Message
+from mlevents.testing.storage import NOW
 from schemas import ModelDeployed, ModelRegistered, RunCompleted, parse_event
 from tests.dispatch.guards.kit import acted_on, model_event, outcomes, run_event
 from tests.kit.faults import CrashAt
-from tests.kit.storage import NOW
 from tests.kit.world import World, rule, rules
 
 LATEST = rules(rule("ring", on="[RunStatusChanged, RunCompleted, ModelRegistered, ModelDeployed]", latest_only="true"))

@@ -7,8 +7,9 @@ import pytest
 
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.pauses import EVERY_RULE, Pause
+from mlevents.testing.storage import NOW, Clock, MemoryQueue, MemoryTable
 from schemas import RunStatusChanged
-from tests.kit.storage import NOW, Clock, CountedCalls, MemoryQueue, MemoryTable
+from tests.kit.storage import CountedCalls
 from tests.kit.world import LEASE, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")

@@ -12,9 +12,10 @@ from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.keys import ActionId, event_key
 from dispatch.inbox.pauses import Pause
 from dispatch.inbox.tables import Row
+from mlevents.testing.storage import NOW
 from schemas import Event
 from tests.dispatch.guards.kit import run_event
-from tests.kit.storage import NOW, CountedCalls
+from tests.kit.storage import CountedCalls
 from tests.kit.world import LEASE, Scripted, World, rule, rules
 
 

@@ -11,8 +11,9 @@ from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.shared_state import SharedState
 from dispatch.inbox.throttles import Throttles
 from handlers.errors import MAX_RETRY_AFTER
+from mlevents.testing.storage import NOW, Clock, MemoryQueue, MemoryTable
 from schemas import Event, RunStatusChanged
-from tests.kit.storage import NOW, Clock, CountedCalls, MemoryQueue, MemoryTable
+from tests.kit.storage import CountedCalls
 from tests.kit.world import LEASE, Scripted, World, rule, rules
 
 MINUTE = timedelta(minutes=1)

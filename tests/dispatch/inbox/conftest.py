@@ -3,7 +3,7 @@
 import pytest
 
 from dispatch.inbox.inbox import Inbox
-from tests.kit.storage import AzureLimits, MemoryTable
+from mlevents.testing.storage import AzureLimits, MemoryTable
 from tests.kit.world import LEASE
 
 

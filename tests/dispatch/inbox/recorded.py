@@ -6,8 +6,8 @@ from dispatch.inbox.actions import NewAction
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.messages import Message
 from dispatch.inbox.rows import EventRecord
+from mlevents.testing.storage import NOW
 from schemas import RunStatusChanged
-from tests.kit.storage import NOW
 
 EVENT = RunStatusChanged.example(id="e1")
 

@@ -5,9 +5,9 @@ import pytest
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.rows import Rejected
 from mlevents.testing.runs import WorkerDied
+from mlevents.testing.storage import NOW, AzureLimits
 from tests.dispatch.inbox.recorded import add
 from tests.kit.faults import CrashAt
-from tests.kit.storage import NOW, AzureLimits
 from tests.kit.world import LEASE
 
 

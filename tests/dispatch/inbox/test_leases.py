@@ -9,8 +9,8 @@ import pytest
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.leases import Claim, Dropped, NotYet
 from dispatch.inbox.tables import Row, Value
+from mlevents.testing.storage import NOW, AzureLimits
 from tests.dispatch.inbox.recorded import add
-from tests.kit.storage import NOW, AzureLimits
 from tests.kit.world import LEASE
 
 

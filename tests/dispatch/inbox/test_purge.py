@@ -19,9 +19,10 @@ from dispatch.inbox.tables import Row, Table
 from dispatch.receive import receive
 from dispatch.sweep import sweep
 from mlevents.testing.runs import WorkerDied
+from mlevents.testing.storage import Clock
 from schemas import Event, ModelRegistered, RunStatusChanged
 from tests.kit.faults import CrashAt
-from tests.kit.storage import Clock, CountedCalls
+from tests.kit.storage import CountedCalls
 from tests.kit.world import LEASE, Scripted, World, rule, rules
 
 

@@ -12,7 +12,7 @@ from dispatch.inbox.errors import Refused
 from dispatch.inbox.rows import ActionRecord, EventRecord, Rejected, packed, unpacked
 from dispatch.inbox.tables import Row
 from handlers.base import Result
-from tests.kit.storage import NOW, AzureLimits, MemoryTable
+from mlevents.testing.storage import NOW, AzureLimits, MemoryTable
 
 RECORD = ActionRecord("ring", "email", "abc123", started=NOW, due=NOW)
 HOSTILE = ["\ud800", "\x00\x1b[2J", "ü𝄞" * 5_000, '"' * 9_000, "</script>{{ 7 * 7 }}", "\r\nBcc: x@example.com"]

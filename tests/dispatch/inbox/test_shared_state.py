@@ -5,7 +5,7 @@ import pytest
 from dispatch.inbox.errors import Conflict, Unavailable
 from dispatch.inbox.shared_state import SharedState
 from dispatch.inbox.tables import Row
-from tests.kit.storage import NOW, MemoryTable
+from mlevents.testing.storage import NOW, MemoryTable
 
 
 class Contested(MemoryTable):

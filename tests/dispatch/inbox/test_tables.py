@@ -14,7 +14,7 @@ from dispatch.inbox.errors import Conflict, Refused, Unavailable
 from dispatch.inbox.storage_account import Storage
 from dispatch.inbox.tables import AzureQueue, AzureTable, Row, Table, Value
 from dispatch.settings import Environment
-from tests.kit.storage import AzureLimits, Clock, MemoryQueue, MemoryTable
+from mlevents.testing.storage import AzureLimits, Clock, MemoryQueue, MemoryTable
 
 
 def storage_of(connection_string: str) -> Storage:

@@ -13,9 +13,9 @@ from dispatch.inbox.leases import Claim, Leases
 from dispatch.inbox.messages import Message
 from dispatch.inbox.tables import Row
 from dispatch.replay.replay import ReplayOptions, find, replay
+from mlevents.testing.storage import AzureLimits
 from schemas import Event
 from tests.dispatch.replay.helpers import DAY, EVENT, FAILED, again, called, ran, stored
-from tests.kit.storage import AzureLimits
 from tests.kit.world import LEASE, Scripted, World, rule, rules
 
 LOCKING = "tests.dispatch.replay.test_conflicts:Locking"

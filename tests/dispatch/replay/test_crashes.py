@@ -19,9 +19,9 @@ from dispatch.replay.redeliver import redeliver_rejected
 from dispatch.replay.replay import ReplayOptions, find, replay, replay_unmatched
 from dispatch.sweep import sweep
 from mlevents.testing.runs import WorkerDied
+from mlevents.testing.storage import NOW
 from schemas import RunStatusChanged
 from tests.kit.faults import CrashAt, CrashPoint
-from tests.kit.storage import NOW
 from tests.kit.world import WORKSPACES, World, rule, rules
 
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # other tests cover the same lines

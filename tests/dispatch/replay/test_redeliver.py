@@ -12,8 +12,8 @@ from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.rows import Rejected
 from dispatch.receive import receive
 from dispatch.replay.redeliver import redeliver, redeliver_rejected
+from mlevents.testing.storage import NOW
 from schemas import RunStatusChanged
-from tests.kit.storage import NOW
 from tests.kit.world import WORKSPACES, World, rule, rules
 
 EVENT = RunStatusChanged.example(id="e1")

@@ -7,8 +7,8 @@ from dispatch.act import act
 from dispatch.inbox.keys import event_key
 from dispatch.replay.replay import Replayed, replay_unmatched
 from dispatch.sweep import sweep
+from mlevents.testing.storage import NOW
 from schemas import ModelRegistered, RunStatusChanged, parse_event
-from tests.kit.storage import NOW
 from tests.kit.world import World, rule, rules
 
 NO_MATCH = rules(rule("other", on="RunCompleted"))

@@ -17,7 +17,7 @@ from handlers.launch.plan import Plan
 from handlers.launch.run import ListUnavailable, OutcomeUnknown, Run, RunState
 from handlers.launch.steps import start_and_follow
 from handlers.launch.target import Prepared, SearchableTarget, SearchResult
-from tests.kit.storage import NOW
+from mlevents.testing.storage import NOW
 
 
 @dataclass

@@ -9,8 +9,8 @@ from handlers.base import Action, CheckBack, Outcome, Succeeded
 from handlers.launch.plan import Plan
 from handlers.launch.state import LaunchState, upgraded
 from handlers.launch.steps import start_and_follow
+from mlevents.testing.storage import NOW
 from tests.handlers.launch.test_start import InMemory
-from tests.kit.storage import NOW
 
 SAVED: dict[str, Any] = {  # by release 0.1
     "step": "search",

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from emulator import Azure
+from mlevents.testing.storage import NOW
 from schemas import DatasetDriftDetected, Event, RunStatusChanged
 from schemas.examples import MODEL_MONITOR_BREACH
 from tests.handlers.pipeline.conftest import MakeSite
 from tests.handlers.pipeline.site import FACTORY, PROD, QUIET, Site
-from tests.kit.storage import NOW
 
 pytestmark = QUIET
 

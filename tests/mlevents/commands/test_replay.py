@@ -5,8 +5,6 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 
 import pytest
 from azure.storage.blob import ContainerClient
@@ -18,6 +16,7 @@ from mlevents.__main__ import main
 from mlevents.commands import replay
 from mlevents.commands.replay import Request
 from mlevents.record import settings_of
+from mlevents.testing import Answer, RecordingServer
 from schemas import RunStatusChanged
 from tests.kit.started import ROOT, Started
 from tests.kit.world import WORKSPACES, rule
@@ -37,26 +36,9 @@ def container(deployed: Deployed) -> Iterator[ContainerClient]:
 def refusing(status: int) -> Iterator[str]:
     """A storage service that refuses everything, with an error body like Azure's."""
 
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = b'{"odata.error": {"code": "Refused", "message": {"value": "You may not.\\nRequestId:1"}}}'
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = HTTPServer(("127.0.0.1", 0), Answer)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/devstoreaccount1"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    body = {"odata.error": {"code": "Refused", "message": {"value": "You may not.\nRequestId:1"}}}
+    with RecordingServer(Answer(status, body)) as server:
+        yield server.url("/devstoreaccount1", "127.0.0.1")
 
 
 class TestAnEvent:

@@ -17,10 +17,10 @@ from dispatch.inbox.tables import Row
 from dispatch.replay.replay import ReplayOptions, find, replay
 from dispatch.sweep import sweep
 from mlevents.testing.runs import WorkerDied
+from mlevents.testing.storage import NOW, AzureLimits
 from schemas import Event, ModelDeployed, ModelRegistered, RunStatusChanged
 from tests.dispatch.inbox.recorded import add
 from tests.kit.faults import CrashAt
-from tests.kit.storage import NOW, AzureLimits
 from tests.kit.world import World, rule, rules
 
 DAY, MONTH = "2026-11-22", "2026-11"

@@ -12,8 +12,9 @@ from dispatch.inbox.rows import ActionRecord
 from dispatch.inbox.shared_state import SharedState
 from dispatch.inbox.tables import MAX_ROWS, Row
 from dispatch.sweep import sweep
+from mlevents.testing.storage import NOW
 from schemas import RunStatusChanged
-from tests.kit.storage import NOW, CountedCalls
+from tests.kit.storage import CountedCalls
 from tests.kit.world import World, rule, rules
 
 

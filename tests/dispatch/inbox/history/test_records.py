@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.rows import Rejected
 from dispatch.inbox.tables import Row
+from mlevents.testing.storage import NOW, AzureLimits
 from tests.dispatch.inbox.recorded import add
-from tests.kit.storage import NOW, AzureLimits
 from tests.kit.world import LEASE
 
 

@@ -10,8 +10,9 @@ from dispatch.inbox.history import search as searching
 from dispatch.inbox.history.records import StoredEvent
 from dispatch.inbox.history.search import Cursor, Filter, Page, Search
 from dispatch.sweep import sweep
+from mlevents.testing.storage import MemoryQueue
 from schemas import Event, ModelRegistered, RunStatusChanged
-from tests.kit.storage import CountedCalls, MemoryQueue
+from tests.kit.storage import CountedCalls
 from tests.kit.world import SETTINGS, World, rule, rules
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
