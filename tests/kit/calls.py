@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from handlers.base import Action, CheckBack, GiveUp, Handler, Outcome, RetryLater
 from handlers.errors import classify
+from mlevents.testing.storage import NOW
 from schemas import Event
-from tests.kit.storage import NOW
 
 
 @dataclass

@@ -7,10 +7,10 @@ import pytest
 
 from handlers.base import CheckBack, GiveUp, RetryLater, Succeeded
 from mlevents.testing.server import Answer, RecordingServer
+from mlevents.testing.storage import NOW
 from tests.handlers.azure_devops.conftest import MakeCalls
 from tests.handlers.azure_devops.fake import SIGN_IN, FakeAzureDevOps, error
 from tests.kit.calls import Calls
-from tests.kit.storage import NOW
 
 KEYED = {"parameters": {"run": "{{ data.runId }}", "mlevents_key": "{{ key }}"}}
 

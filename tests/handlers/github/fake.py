@@ -9,8 +9,8 @@ from typing import Any
 import jwt
 
 from mlevents.testing.server import Answer, Request
+from mlevents.testing.storage import NOW
 from tests.kit.openapi import Operation, Published
-from tests.kit.storage import NOW
 
 PUBLISHED = Published("github")
 TOKEN = "github_pat_secret"

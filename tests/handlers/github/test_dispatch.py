@@ -6,9 +6,9 @@ import pytest
 
 from handlers.base import GiveUp, RetryLater, Succeeded
 from mlevents.testing.server import Answer, RecordingServer
+from mlevents.testing.storage import NOW
 from tests.handlers.github.conftest import EVENT, MakeCalls
 from tests.handlers.github.fake import FakeGitHub, error
-from tests.kit.storage import NOW
 
 TEN = {f"k{n}": n for n in range(10)}
 
