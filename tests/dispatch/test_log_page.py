@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ def constants(node: ast.expr) -> list[str]:
     return [str(node.value)]
 
 
+@cache
 def logged() -> dict[str, Logged]:
     """Every event of the log by name, as the code logs it."""
     found: defaultdict[str, Logged] = defaultdict(Logged)

@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatch.filters.condition import Condition
@@ -12,6 +11,7 @@ from dispatch.filters.event_filter import EventFilter
 from dispatch.filters.operators import OPERATORS, Operator
 from tests.dispatch.filters.test_event_filter import EVENTS, KEYS, an_advanced_filter
 from tests.dispatch.filters.test_operators import samples_of
+from tests.kit.any_input import any_input
 
 VIEW: dict[str, Any] = {
     "eventType": "Microsoft.MachineLearningServices.RunStatusChanged",
@@ -202,8 +202,9 @@ def text_of(name: str, key: str) -> str:
 
 
 @pytest.mark.slow
-@given(operator=st.sampled_from(OPERATORS), key=KEYS.filter(lambda key: key.count(".") < 2), event=EVENTS)
-@settings(max_examples=300)
+@any_input(
+    75, 3_000, operator=st.sampled_from(OPERATORS), key=KEYS.filter(lambda key: key.count(".") < 2), event=EVENTS
+)
 def test_a_condition_matches_as_the_advanced_filter(operator: Operator, key: str, event: dict[str, Any]) -> None:
     """With filtering on arrays enabled, if no name in the event contains a dot."""
     plain = {name: value for name, value in event.items() if "." not in name}

@@ -5,13 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dispatch.filters.event_filter import EventFilter
 from dispatch.filters.operators import OPERATORS, Operator
 from tests.dispatch.filters.test_operators import JSON, samples_of
+from tests.kit.any_input import any_input
 
 TOPIC = "/subscriptions/0/resourceGroups/ml/providers/Microsoft.MachineLearningServices/workspaces/churn"
 FAILED = "Microsoft.MachineLearningServices.RunStatusChanged"
@@ -450,8 +450,7 @@ EVENTS = st.dictionaries(NAMES, st.dictionaries(NAMES, JSON, max_size=4) | JSON,
 
 
 @pytest.mark.slow
-@given(members=FILTERS, event=EVENTS)
-@settings(max_examples=300)
+@any_input(75, 3_000, members=FILTERS, event=EVENTS)
 def test_a_valid_filter_can_be_evaluated_for_any_event(members: dict[str, Any], event: dict[str, Any]) -> None:
     """It raises no error, whatever the event contains, and does not change the event."""
     before = repr(event)

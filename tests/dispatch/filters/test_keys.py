@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatch.filters.condition import Condition
@@ -15,6 +14,7 @@ from schemas.context import Context
 from schemas.examples import MODEL_MONITOR_BREACH
 from schemas.plain import MAX_NAMES
 from tests.dispatch.filters.test_operators import JSON, samples_of
+from tests.kit.any_input import any_input
 from tests.kit.cost import calls_of, peak_memory_of
 
 EXAMPLES = [
@@ -117,8 +117,7 @@ CONDITIONS = st.builds(condition, st.sampled_from(OPERATORS), st.sampled_from(KE
 
 
 @pytest.mark.slow
-@given(context=contexts(), conditions=st.lists(CONDITIONS, min_size=1, max_size=12))
-@settings(max_examples=500)
+@any_input(100, 5_000, context=contexts(), conditions=st.lists(CONDITIONS, min_size=1, max_size=12))
 def test_a_compiled_condition_agrees_with_the_plain_evaluator(context: Context, conditions: list[Condition]) -> None:
     """Many conditions share the values, in any order of evaluation."""
     view, values = context.view(), EventValues(context)

@@ -2,18 +2,16 @@
 
 import json
 import random
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from schemas import EVENT_TYPES
+from tests.kit.any_input import any_input
 
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # other tests cover the same lines
 
@@ -98,41 +96,27 @@ def mutated(text: str, seed: int, count: int) -> str:
     return " ".join(pieces)
 
 
-def holds(promise: Callable[..., None], examples: int, *inputs: st.SearchStrategy[Any]) -> None:
-    """Check a promise on so many inputs, the same every time."""
-    settings(max_examples=examples)(given(*inputs)(promise))()
-
-
 FILES = st.sampled_from(["workspaces", "churn"])
-some_and_many = pytest.mark.parametrize("examples", [40, pytest.param(3_000, marks=pytest.mark.fuzz)])
 
 
-@some_and_many
-def test_any_bytes_load_as_rules_or_errors(examples: int) -> None:
-    def promise(name: str, raw: bytes) -> None:
-        check(loaded(**{name: raw}))
-
-    holds(promise, examples, FILES, st.binary(max_size=200))
+@any_input(40, 3_000, name=FILES, raw=st.binary(max_size=200))
+def test_any_bytes_load_as_rules_or_errors(name: str, raw: bytes) -> None:
+    check(loaded(**{name: raw}))
 
 
-@some_and_many
-def test_mutated_file_loads_as_rules_or_errors(examples: int) -> None:
+@any_input(40, 3_000, name=FILES, seed=st.integers(0, 2**32), count=st.integers(1, 6))
+def test_mutated_file_loads_as_rules_or_errors(name: str, seed: int, count: int) -> None:
     """Errors in workspaces.yaml may show in rules files; errors in a rules file show nowhere else."""
-
-    def promise(name: str, seed: int, count: int) -> None:
-        loaded_rules = loaded(**{name: mutated(GOOD[f"{name}.yaml"], seed, count).encode()})
-        check(loaded_rules)
-        if name == "churn":
-            assert {error.file for error in loaded_rules.errors} <= {"rules/churn.yaml"}
-
-    holds(promise, examples, FILES, st.integers(0, 2**32), st.integers(1, 6))
+    loaded_rules = loaded(**{name: mutated(GOOD[f"{name}.yaml"], seed, count).encode()})
+    check(loaded_rules)
+    if name == "churn":
+        assert {error.file for error in loaded_rules.errors} <= {"rules/churn.yaml"}
 
 
-@some_and_many
-def test_any_words_of_the_language_load_as_rules_or_errors(examples: int) -> None:
-    def promise(text: str) -> None:
-        check(loaded(churn=text.encode()))
-        check(loaded(churn=f"rules:\n  - {text}".encode()))
+LINES = st.lists(st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join), max_size=8)
 
-    words = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
-    holds(promise, examples, st.lists(words, max_size=8).map("\n".join))
+
+@any_input(40, 3_000, text=LINES.map("\n".join))
+def test_any_words_of_the_language_load_as_rules_or_errors(text: str) -> None:
+    check(loaded(churn=text.encode()))
+    check(loaded(churn=f"rules:\n  - {text}".encode()))

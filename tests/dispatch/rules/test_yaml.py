@@ -4,12 +4,12 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatch.rules.reading.nodes import Node, Position, RuleFile, Sequence, Table
 from dispatch.rules.reading.yaml import parse
 from handlers.bounded_yaml import MAX_BYTES
+from tests.kit.any_input import any_input
 
 INDENT = "Is it indented like its neighbours? A text that contains ': ' or begins with a quote needs quotes around it."
 BRACES = 'A text that begins with {{ needs quotes: "{{ … }}".'
@@ -212,8 +212,7 @@ WORDS = ["rules", "  ", "a", "1", "${", "${RULES_X}", "}", "\n  ", "- ", ": ", "
 
 
 @pytest.mark.slow
-@given(st.lists(st.sampled_from([*MARKS, *WORDS]), max_size=60).map("".join))
-@settings(max_examples=1000)
+@any_input(200, 10_000, text=st.lists(st.sampled_from([*MARKS, *WORDS]), max_size=60).map("".join))
 def test_reading_never_raises_and_positions_are_in_the_text(text: str) -> None:
     file = read(text)
     lines = text.splitlines() or [""]

@@ -127,6 +127,8 @@ def test_an_invalid_value_of_an_event_is_an_error(source: str, message: str) -> 
         render(source)
 
 
+@pytest.mark.slow
+@pytest.mark.no_cover  # slow with coverage, and other tests reach the same lines
 @pytest.mark.parametrize(
     "source",
     [
