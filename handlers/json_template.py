@@ -5,9 +5,9 @@ The structure is the rule's: an event fills in values, and cannot add a key. A t
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from jinja2 import TemplateRuntimeError, Undefined, nodes
 from pydantic import GetCoreSchemaHandler, ValidationError
@@ -26,7 +26,7 @@ _VALUE = "value_of_the_expression"  # the variable in which a template leaves it
 _Path: TypeAlias = tuple[str | int, ...]
 
 
-class _Leaf(Template):
+class Leaf(Template):
     """A text in JSON."""
 
     def __init__(self, source: str) -> None:
@@ -50,11 +50,13 @@ class _Leaf(Template):
             pass
         found = context.vars[_VALUE]
         charge(found)
-        return _plain(found)
+        return _plain(found, self._environment.encode or str)
 
 
 class JsonTemplate:
     """JSON with templates. Raises pydantic's ValidationError, with the position of each error, as the rules load."""
+
+    leaf: ClassVar[type[Leaf]] = Leaf
 
     def __init__(self, source: Any) -> None:
         self.source = source
@@ -92,7 +94,7 @@ class JsonTemplate:
 
     def _leaf(self, text: str, path: _Path, errors: list[InitErrorDetails]) -> Any:
         try:
-            leaf = _Leaf(text)
+            leaf = self.leaf(text)
         except ValueError as error:
             errors.append(_error(path, text, str(error)))
             return None
@@ -129,7 +131,7 @@ def json_bytes(value: Any, most: int = MAX_BYTES, what: str = "the body") -> byt
 
 def _rendered(tree: Any, values: Mapping[str, Any]) -> Any:
     match tree:
-        case _Leaf():
+        case Leaf():
             return tree.value(values)
         case dict():
             return {key: _rendered(each, values) for key, each in tree.items()}
@@ -138,21 +140,21 @@ def _rendered(tree: Any, values: Mapping[str, Any]) -> Any:
     return tree
 
 
-def _plain(value: Any) -> Any:
-    """A value of an expression as JSON can hold it. `charge` has limited its nesting."""
+def _plain(value: Any, encode: Callable[[str], str]) -> Any:
+    """A value of an expression as JSON can hold it, with its texts encoded. `charge` has limited its nesting."""
     match value:
         case Undefined():
             return str(value)  # raises the error that names the key
         case str():
-            return str(value)  # without the type Markup
+            return encode(str(value))  # without the type Markup
         case None | bool() | int():
             return value
         case float() if isfinite(value):
             return value
         case Mapping():
-            return {str(key): _plain(each) for key, each in value.items()}
+            return {str(key): _plain(each, encode) for key, each in value.items()}
         case list() | tuple() | range():
-            return [_plain(each) for each in value]
+            return [_plain(each, encode) for each in value]
     raise TemplateRuntimeError(f"{type(value).__name__} {value!r:.40} is not a value of JSON")
 
 

@@ -10,8 +10,9 @@ template.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -166,6 +167,11 @@ class Template:
         )
 
 
+def encoding(encode: Callable[[str], str]) -> _Environment:
+    """The environment of templates that change each value that they write as `encode` does, and not their own text."""
+    return _Environment(encode=lambda value: encode(str(value)))
+
+
 class HtmlTemplate(Template):
     """A template of HTML, which escapes every value: an event cannot add markup."""
 
@@ -190,7 +196,7 @@ class MarkdownTemplate(Template):
 class UrlPartTemplate(Template):
     """A template of a URL's path and query. It percent-encodes every value: an event adds no segment or parameter."""
 
-    _environment: ClassVar[_Environment] = _Environment(encode=lambda value: quote(str(value), safe=""))
+    _environment: ClassVar[_Environment] = encoding(partial(quote, safe=""))
 
     @property
     def pattern(self) -> str:

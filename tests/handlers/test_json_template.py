@@ -8,7 +8,8 @@ from jinja2 import TemplateError
 from pydantic import BaseModel, ValidationError
 
 from handlers.base import GiveUp
-from handlers.json_template import MAX_LEAVES, MAX_LEVELS, JsonTemplate, json_bytes
+from handlers.json_template import MAX_LEAVES, MAX_LEVELS, JsonTemplate, Leaf, json_bytes
+from handlers.template import encoding
 from schemas import ModelRegistered, RunStatusChanged
 
 EVENT = ModelRegistered.example(
@@ -141,3 +142,28 @@ def test_a_setting_is_compared_and_written_by_its_source() -> None:
 def test_a_result_can_be_a_value() -> None:
     event = RunStatusChanged.example().for_handler(None, {"details": {"body.id": "7"}})
     assert JsonTemplate("{{ result }}").render(event) == {"details": {"body.id": "7"}}
+
+
+class _UpperLeaf(Leaf):
+    _environment = encoding(str.upper)
+
+
+class Upper(JsonTemplate):
+    """JSON that has the values of an event in capitals."""
+
+    leaf = _UpperLeaf
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("{{ data.modelName }} is new", "CHURN is new"),
+        ("{{ data.modelName }}", "CHURN"),
+        ("{{ ['a', {'k': data.modelName}] }}", ["A", {"k": "CHURN"}]),
+        ("{{ 7 }}", 7),
+        ("constant", "constant"),
+    ],
+)
+def test_kinds_of_json_can_encode_the_values_of_an_event(source: str, value: Any) -> None:
+    """Also those that keep their type, and never the rule's own text."""
+    assert Upper(source).render(EVENT) == value
