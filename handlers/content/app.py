@@ -6,7 +6,9 @@ import socket
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
+from handlers.content.button import Button
 from schemas import Event
+from schemas.alert import Alert
 
 _HOST = re.compile(r"[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+")
 
@@ -19,12 +21,15 @@ def app_name(environment: Mapping[str, str] = os.environ) -> str:
     return f"{site}-{slot}" if slot and slot.lower() != "production" else site
 
 
-def history_page(event: Event, environment: Mapping[str, str] = os.environ) -> str:
-    """The link to the app's page about an event (docs/history.md); empty if nobody could open it.
+def history_button(event: Event, environment: Mapping[str, str] = os.environ) -> Button | None:
+    """The button for the app's page about an event, or, for an alert, about the app (docs/history.md).
 
-    With ``MLEVENTS_WEB=key``, a link would need the function's key, which no message may have.
+    None unless people sign in there: a link for ``MLEVENTS_WEB=key`` would need the key, which no message may have.
     """
     host = environment.get("WEBSITE_HOSTNAME", "")
     if environment.get("MLEVENTS_WEB", "").casefold() != "entra" or not _HOST.fullmatch(host):
-        return ""
-    return f"https://{host}/api/web/find?{urlencode({'name': event.id})}"
+        return None
+    page = f"https://{host}/api/web"
+    if isinstance(event, Alert):
+        return Button("Open the app's page", page)
+    return Button("What the app did", f"{page}/find?{urlencode({'name': event.id})}")

@@ -85,7 +85,9 @@ def summarize(event: Event, action: Action) -> Summary:
         lead=_bounded(lead),
         steps=_bounded(next_steps(event, action)),
         facts=tuple(
-            one_line(fact, _VALUE_LIMIT) for fact in _facts(event, result, headline, workspace, alert=alert) if fact
+            line
+            for fact in _facts(event, result, headline, workspace, alert=alert)
+            if (line := one_line(fact, _VALUE_LIMIT))
         ),
         button=button_of(event, result),
         sections=tuple(_sections(event, result, headline)),

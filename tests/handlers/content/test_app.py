@@ -4,8 +4,10 @@ import socket
 
 import pytest
 
-from handlers.content.app import app_name, history_page
+from handlers.content.app import app_name, history_button
+from handlers.content.button import Button
 from schemas import RunStatusChanged
+from schemas.alert import Alert
 from web.access import SETTING
 
 
@@ -28,8 +30,13 @@ OPEN = {"WEBSITE_HOSTNAME": "my-events.azurewebsites.net", SETTING: "Entra"}
 
 def test_page_of_an_event_is_found_by_its_id() -> None:
     event = RunStatusChanged.example(id="a b&c=/ü")
-    found = "https://my-events.azurewebsites.net/api/web/find?name=a+b%26c%3D%2F%C3%BC"
-    assert history_page(event, OPEN) == found
+    url = "https://my-events.azurewebsites.net/api/web/find?name=a+b%26c%3D%2F%C3%BC"
+    assert history_button(event, OPEN) == Button("What the app did", url)
+
+
+def test_alert_has_the_page_of_the_app() -> None:
+    button = history_button(Alert.of("failed actions", "a-rule", "summary"), OPEN)
+    assert button == Button("Open the app's page", "https://my-events.azurewebsites.net/api/web")
 
 
 @pytest.mark.parametrize(
@@ -43,4 +50,4 @@ def test_page_of_an_event_is_found_by_its_id() -> None:
     ],
 )
 def test_page_that_nobody_could_open_is_not_linked(changes: dict[str, str]) -> None:
-    assert history_page(RunStatusChanged.example(), OPEN | changes) == ""
+    assert history_button(RunStatusChanged.example(), OPEN | changes) is None

@@ -21,8 +21,9 @@ from schemas.alert import Alert
 from schemas.drift import BREACH_TAG
 from schemas.tags import Tags
 from tests.handlers.conftest import SetSettings
+from tests.handlers.content.hostile import HOSTILE
 from tests.handlers.email.received import ReceivedMail, assert_harmless_mail, is_visible
-from tests.handlers.email.test_hostile import ALLOWED_HEADERS, DEFAULT, HOSTILE, OWN, OWN_HTML
+from tests.handlers.email.test_hostile import ALLOWED_HEADERS, DEFAULT, OWN, OWN_HTML
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.no_cover]
 
