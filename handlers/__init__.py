@@ -15,6 +15,8 @@ _BUILT_IN = {
     "github": "handlers.github.handler",
     "log": "handlers.log",
     "pipeline": "handlers.pipeline.handler",
+    "slack": "handlers.slack.handler",
+    "teams": "handlers.teams.handler",
 }
 
 

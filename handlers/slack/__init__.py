@@ -1,0 +1,1 @@
+"""``do: slack``: post a message to a channel of Slack."""
