@@ -17,6 +17,7 @@ _BUILT_IN = {
     "pipeline": "handlers.pipeline.handler",
     "slack": "handlers.slack.handler",
     "teams": "handlers.teams.handler",
+    "webhook": "handlers.webhook",
 }
 
 

@@ -41,6 +41,11 @@ class Leaf(Template):
                 tree.set_environment(self._environment)
                 self._expression = self._environment.from_string(tree)
 
+    @property
+    def has_type(self) -> bool:
+        """Is it a single expression?"""
+        return self._expression is not None
+
     def value(self, values: Mapping[str, Any]) -> Any:
         """What it stands for: JSON, of any type if it is a single expression."""
         if self._expression is None:
@@ -67,6 +72,11 @@ class JsonTemplate:
             errors.append(_error((), source, f"{len(self.templates):,} templates; at most {MAX_LEAVES:,} are allowed"))
         if errors:
             raise ValidationError.from_exception_data("JsonTemplate", errors)
+
+    @property
+    def is_text(self) -> bool:
+        """Is it a text in every case, and not one expression that may have any type?"""
+        return isinstance(self.source, str) and not (self.templates and self._tree.has_type)
 
     def render(self, event: Event, **more: Any) -> Any:
         """The JSON for an event, as plain data. Raises jinja2.TemplateError. All leaves share one budget of work."""

@@ -78,15 +78,21 @@ class HttpHandler(Handler[E], Generic[E]):
         return is_allowed(address, allow_private=self.allow_private)
 
 
-def checked_headers(headers: Mapping[str, Any]) -> dict[str, str]:
-    """The headers, without white space around their values. Raises GiveUp for one that would end a line or is too long.
+def check_name(name: str) -> None:
+    """Raises ValueError if this is not the name of a header."""
+    if not _FIELD_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not the name of a header")
 
-    Values are ASCII: servers do not agree on how to read anything else (RFC 9110, section 5.5).
+
+def checked_headers(headers: Mapping[str, Any]) -> dict[str, str]:
+    """The headers, without white space around their values.
+
+    Values are ASCII: servers do not agree on how to read anything else (RFC 9110, section 5.5). Raises GiveUp for a
+    value that would end its line, is not ASCII or is too long, and ValueError for a name that is none.
     """
     found = {name: str(value).strip() for name, value in headers.items()}
     for name, value in found.items():
-        if not _FIELD_NAME.fullmatch(name):
-            raise GiveUp(f"{name!r} is not the name of a header")
+        check_name(name)
         if len(value) > _LONGEST_VALUE or not _FIELD_VALUE.fullmatch(value):
             raise GiveUp(
                 f"the header {name} would have line ends, letters beyond ASCII, or more than {_LONGEST_VALUE:,} "

@@ -136,7 +136,9 @@ def _body(response: requests.Response, most: int) -> bytes:
 
 def _without_token(body: bytes, headers: Mapping[str, str]) -> bytes:
     """The body without the token of the request, which a service may echo."""
-    token = headers.get("Authorization", "").rpartition(" ")[2].encode()
+    token = (
+        {name.lower(): value for name, value in headers.items()}.get("authorization", "").rpartition(" ")[2].encode()
+    )
     return body.replace(token, b"***") if token else body
 
 

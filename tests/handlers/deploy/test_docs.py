@@ -109,4 +109,4 @@ def test_custom_role_has_the_actions_whose_absence_causes_no_error() -> None:
 
 def test_roles_have_ids() -> None:
     ids = re.findall(r"`([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})`", SECTIONS["Roles"])
-    assert len(ids) == len(set(ids)) == 3
+    assert len(ids) == len(set(ids)) == 4
