@@ -213,7 +213,8 @@ def _wake_waiting(attempt: Attempt, rule: Rule, app: App) -> None:
 def _mask(settlement: Settlement, secrets: Secrets) -> Settlement:
     """Replace secrets in the texts that are recorded."""
     details = {secrets.mask(name): secrets.mask(text) for name, text in settlement.details.items()}
-    return replace(settlement, note=secrets.mask(settlement.note), details=details)
+    sent = {secrets.mask(name): secrets.mask(text) for name, text in settlement.sent.items()}
+    return replace(settlement, note=secrets.mask(settlement.note), details=details, sent=sent)
 
 
 def _settle(attempt: Attempt, settlement: Settlement, app: App) -> list[Message]:
@@ -243,7 +244,7 @@ def _settle(attempt: Attempt, settlement: Settlement, app: App) -> list[Message]
             return write(settlement, actions)
         except (Refused, TypeError, ValueError) as error:
             refusal = type(error).__name__
-    bare = replace(settlement, note=f"the outcome could not be recorded: {refusal}", details={})
+    bare = replace(settlement, note=f"the outcome could not be recorded: {refusal}", details={}, sent={})
     try:
         return write(bare, without_results)
     except Refused:

@@ -35,13 +35,13 @@ def _case(claim: Claim, rule: Rule | None, result: Outcome | Hold | RetryLater |
     ran = {} if rule is None or changed else {"handler": rule.do, "settings": rule.settings_hash}
     match result:
         case Succeeded():
-            return Settlement("succeeded", result.summary, dict(result.details), changes=ran)
+            return Settlement("succeeded", result.summary, dict(result.details), changes=ran, sent=result.sent)
         case Skipped():
             return Settlement("skipped", result.reason, changes=ran)
         case CheckBack():
             reset = {**dict.fromkeys(_COUNTS, 0), **dict.fromkeys((*_CLOCKS, "throttled_since"))}
             progress = {"state": result.state, "checked_back": True, **reset, **ran}
-            return Settlement("waiting", result.note, due=now + result.after, changes=progress)
+            return Settlement("waiting", result.note, due=now + result.after, changes=progress, sent=result.sent)
         case Hold():
             held = {**_stop_clocks(record, result.after), "attempts": record.attempts - 1}
             return Settlement("waiting", result.note, due=now + result.after, changes=held)

@@ -60,10 +60,15 @@ class Succeeded:
 
     Details that are not text become JSON. Long texts are cut to `TEXT_LIMIT` and `DETAIL_LIMIT` characters, and details
     beyond `DETAILS_LIMIT` are dropped: a success must not fail because it cannot be recorded.
+
+    `sent` is what the call has sent, such as the subject, the text and the HTML of a mail: texts by name, which are
+    kept with the action, whole if they fit, and shown to people on its page. The names ``text`` and ``html`` have a
+    meaning there.
     """
 
     summary: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    sent: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "summary", shorten(self.summary))
@@ -86,13 +91,14 @@ class CheckBack:
     """The work has started, or cannot start yet: call `run` again after a while. No worker waits in the meantime.
 
     `state` is JSON of at most `STATE_LIMIT` characters; the next call gets it as `Action.state`, as JSON decodes it.
-    `after` is cut to the range from zero to `LONGEST_WAIT`; `note` is shown in the action's timeline. Raises GiveUp if
-    the state is not JSON or too long: here, where the traceback still names the handler.
+    `after` is cut to the range from zero to `LONGEST_WAIT`; `note` is shown in the action's timeline; `sent` is that of
+    `Succeeded`. Raises GiveUp if the state is not JSON or too long: here, where the traceback still names the handler.
     """
 
     after: timedelta
     state: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
+    sent: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         try:

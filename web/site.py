@@ -8,12 +8,14 @@ from typing import Any
 
 from dispatch.app import App
 from dispatch.inbox.errors import StorageError
+from dispatch.inbox.history.sent import read_sent
+from dispatch.inbox.keys import ActionId
 from dispatch.log import log_event
 from dispatch.settings import Environment
 from web import forgery
 from web.access import OPERATORS, SETTING, Viewer, admitted
 from web.events import cursor_of, events, found_by_name
-from web.exchange import HTML, AddressError, Missing, Request, Response
+from web.exchange import FRAMED, HTML, AddressError, Missing, Request, Response
 from web.html import address, render
 from web.operations import OPERATIONS, Operation, message
 from web.overview import overview
@@ -81,6 +83,10 @@ class _Site:
                 return self.guards(day, key)
             case ["events", day, key, "payload.json"]:
                 return self.payload(day, key)
+            case ["events", day, key, "sent", rule]:
+                return self.sent(day, key, rule)
+            case ["events", day, key, "sent", rule, "html"]:
+                return self.sent(day, key, rule, frame=True)
             case ["rejected", day, hash]:
                 return self.rejected(day, hash)
         return self.missing("There is no such page.")
@@ -130,6 +136,17 @@ class _Site:
         if stored is None:
             return self.missing("This event is not recorded.")
         return self.rendered("guards.html", event=stored, **standings_of(stored, self.app))
+
+    def sent(self, day: str, key: str, rule: str, *, frame: bool = False) -> Response:
+        """What an action has sent, with one query; with `frame`, its HTML alone, which nothing in it can leave."""
+        cursor_of(f"{day}/{key}")
+        found = read_sent(self.app.inbox.table, ActionId(day, key, rule))
+        if found is None:
+            return self.missing("Nothing is kept that this action has sent.")
+        if frame:
+            return Response(found.texts.get("html", ""), headers=FRAMED)
+        lines = found.texts.get("text", "").splitlines()
+        return self.rendered("sent.html", day=day, key=key, rule=rule, sent=found, lines=lines)
 
     def payload(self, day: str, key: str) -> Response:
         """The payload of an event, to download."""

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dispatch.guards.base import Attempt, Hold, Situation, Standing
-from dispatch.inbox.keys import ActionId
-from dispatch.inbox.rows import LONG_AGO
+from dispatch.inbox.keys import LONG_AGO, ActionId
 from dispatch.inbox.shared_state import hashed
 from handlers.base import Handler
 

@@ -12,9 +12,9 @@ from dispatch.inbox.actions import NewAction, is_missing, opened, read_action
 from dispatch.inbox.errors import Conflict
 from dispatch.inbox.history.entry import COPIED, COUNTS
 from dispatch.inbox.history.entry import FIRST as NEW
-from dispatch.inbox.keys import ActionId
+from dispatch.inbox.keys import LONG_AGO, ActionId
 from dispatch.inbox.messages import Message
-from dispatch.inbox.rows import LONG_AGO, ActionRecord, EventRecord, clean, read_result
+from dispatch.inbox.rows import ActionRecord, EventRecord, clean, read_result
 from dispatch.inbox.tables import MAX_OPERATIONS, MAX_ROWS, Queue, Row, Table
 from dispatch.log import log_event
 from handlers.base import Result

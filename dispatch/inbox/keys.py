@@ -11,6 +11,7 @@ A partition is the day of an event's time, in UTC, or ``undated``. Its row keys 
     !new|…                      what the index lacks (dispatch/inbox/history/index.py)
     !counts                     the numbers of the day, by the index
     x|<hash>                    a rejected event, in the partition of the day on which it was received
+    y|<event>|<rule>|<message version>           what an action has sent (dispatch/inbox/history/sent.py)
 
 The partition ``days`` has one row per partition, ``notes`` holds shared state (dispatch/inbox/shared_state.py), and
 ``names…`` and ``counts`` are the index.
@@ -26,6 +27,7 @@ from schemas import Event
 
 NAMESPACE = UUID("6f1f0a52-6e0f-4b3c-9a55-3d9c5f3b7a11")  # of the UUIDs that are derived from keys
 UNDATED = "undated"  # the partition of events whose time is missing or has no day in UTC
+LONG_AGO = "2000-01-01T00:00:00+00:00"  # stands for a time that an earlier release did not record
 DAYS = "days"  # the partition with one row per partition
 
 _DAY = timedelta(days=1)

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid5
 
-from dispatch.inbox.actions import NewAction, is_missing, opened, read_action
+from dispatch.inbox.actions import MAX_ACTIONS, NewAction, is_missing, opened, read_action
 from dispatch.inbox.backlog import deferred_marker, failed_marker
 from dispatch.inbox.errors import Conflict, Refused
 from dispatch.inbox.history.entry import end_entry
+from dispatch.inbox.history.sent import Sent, sent_key
 from dispatch.inbox.keys import NAMESPACE, ActionId
 from dispatch.inbox.messages import Message
 from dispatch.inbox.rows import ENDED, ActionRecord, EventRecord, Status, written_result
@@ -93,6 +94,7 @@ class Settlement:
     due: datetime | None = None
     changes: dict[str, Any] = field(default_factory=dict)  # of the record: state, failures, failing_since
     failure: Row | None = None  # the marker of a failed action that no alert reports yet
+    sent: Mapping[str, str] = field(default_factory=dict)  # what the call has sent, for people
 
 
 class LeaseLost(Exception):  # noqa: N818 - a fact about the lease, not a defect
@@ -191,6 +193,11 @@ class Leases:
         after = lease.record.then(
             now, status=settlement.status, note=settlement.note, details=details, due=due, **settlement.changes
         )
+        version, sent = after.message_version, []
+        if settlement.sent and len(wanted) < MAX_ACTIONS:  # more do not fit the transaction
+            sent = [Sent(now, settlement.sent).row(id, version)]
+            after = replace(after, sent=version)
+        replaced = (sent_key(id, lease.record.sent),) if sent and lease.record.sent else ()
         if settlement.due:
             after = after.with_new_message()
         while True:
@@ -202,7 +209,8 @@ class Leases:
                 markers.append(end_entry(id.day, id.event, after, now).marker(after.message_version))
             delete = (id.open_marker,) if after.ended and id.open_marker in known.open_markers else ()
             try:
-                self._table.commit(id.day, Row(id.row, after.values(), lease.etag), *rows, *markers, delete=delete)
+                own = Row(id.row, after.values(), lease.etag)
+                self._table.commit(id.day, own, *rows, *markers, *sent, delete=(*delete, *replaced))
                 break
             except Conflict:
                 current = self._read_again(lease, after)

@@ -13,6 +13,7 @@ from dispatch.inbox.errors import Conflict
 from dispatch.inbox.history.entry import COUNTS
 from dispatch.inbox.history.entry import FIRST as NEW
 from dispatch.inbox.history.index import MONTHS, TOTALS
+from dispatch.inbox.history.sent import PREFIX as SENT
 from dispatch.inbox.keys import DAYS
 from dispatch.inbox.rows import ENDED, ActionRecord, EventRecord, Rejected
 from dispatch.inbox.shared_state import PARTITION, value_of
@@ -20,7 +21,7 @@ from dispatch.inbox.tables import MAX_OPERATIONS, Row, Table
 from dispatch.inbox.tables import MAX_ROWS as MAX_ROWS_READ
 
 MAX_ROWS = 20_000  # deleted by one purge
-MAX_READS = 2_000  # by one purge: a day takes 89
+MAX_READS = 2_000  # by one purge: a day takes 89, and 87 more if its actions have sent something
 
 _MIN_DAY_AGE = timedelta(days=1)  # a day whose row in `days` was touched since then may be about to get rows
 
@@ -68,17 +69,31 @@ class Purge:
         unfinished = {row.key.split("|")[1] for row in markers if not row.key.startswith((COUNTS, NEW))}
         left, new = bool(unfinished), _not_indexed(markers)
         for first, last in _ranges():
-            groups = _groups(self._read(day, first, last))
-            old = [[*new.pop(_event_of(each[0]), ()), *each] for each in groups if self._is_old(each, unfinished)]
+            rows = self._read(day, first, last)
+            groups, sent = _groups(rows), self._sent(day, first, last, rows)
+            old = [
+                [*new.pop(event, ()), *each[:-1], *sent.pop(event, ()), each[-1]]
+                for each in groups
+                if self._is_old(each, unfinished) and (event := _event_of(each[0]))
+            ]
             left |= self._delete(day, old) < sum(map(len, old)) or len(old) < len(groups)
             if not self._may_continue():
                 return False
         touched = str(listed.values.get("touched", ""))
         if not (left or new) and (not touched or datetime.fromisoformat(touched) < self.now - _MIN_DAY_AGE):
-            self._delete(day, [[row] for row in markers if row.key == COUNTS])
+            orphans = self._read(day, SENT, SENT + "~")  # of a crash, or of an earlier version of the app
+            self._delete(day, [[row] for row in (*markers, *orphans) if row in orphans or row.key == COUNTS])
             self._delete(TOTALS, [[row] for row in self._read(TOTALS, day, day + "!")])
             self._delete(DAYS, [[listed]])
         return True
+
+    def _sent(self, day: str, first: str, last: str, rows: Iterable[Row]) -> dict[str, list[Row]]:
+        """The rows with what the actions in a range of events have sent, by event."""
+        found: dict[str, list[Row]] = {}
+        if any(row.values.get("sent") for row in rows):
+            for row in self._read(day, SENT + first, SENT + last):
+                found.setdefault(row.key.split("|")[1], []).append(row)
+        return found
 
     def _index(self) -> bool:
         """Delete the index of the months that ended before the retention. False if a limit was reached before its end.

@@ -22,15 +22,13 @@ from schemas import Event, parse_event
 from schemas.alert import Alert
 
 SCHEMA = 1  # of rows and messages; rows of a newer schema are left to newer versions of the app
-LONG_AGO = "2000-01-01T00:00:00+00:00"  # stands for a time that an earlier release did not record
 ENDED = ("succeeded", "skipped", "failed")
 
 _TEXT = 30_000  # UTF-16 code units that fit a property
-_CHUNK = 60_000  # bytes that fit a property
+CHUNK = 60_000  # bytes that fit a property
 _ROW = 900_000  # bytes of a payload, which leave space for the other columns
 _FIRST, _LAST = 5, 20  # timeline entries that are kept: the first ones and the latest
-_TIMELINE_NOTE = 200  # characters
-_REASON = 10_000  # characters of why an event was rejected
+_TIMELINE_NOTE, _REASON = 200, 10_000  # characters: of a timeline's note, and of why an event was rejected
 
 RejectionKind: TypeAlias = Literal["malformed", "unknown type", "foreign workspace", "too large", "defect"]
 Status: TypeAlias = Literal["pending", "running", "waiting", "succeeded", "skipped", "failed"]
@@ -72,6 +70,7 @@ class ActionRecord:
     details: Mapping[str, str] = field(default_factory=dict)
     timeline: tuple[TimelineEntry, ...] = ()
     follows: Result | None = None  # the result that it follows, for a rule with ``after``
+    sent: int = 0  # the message version of the row with what it has sent last; see dispatch.inbox.history.sent
 
     @property
     def ended(self) -> bool:
@@ -92,7 +91,7 @@ class ActionRecord:
 
     def continuing(self, earlier: "ActionRecord") -> "ActionRecord":
         """The record with the timeline of an earlier one, whose messages are dropped from now on."""
-        return replace(self, message_version=earlier.message_version + 1, timeline=earlier.timeline)
+        return replace(self, message_version=earlier.message_version + 1, timeline=earlier.timeline, sent=earlier.sent)
 
     def values(self) -> dict[str, Value]:
         """The values of its row."""
@@ -121,6 +120,7 @@ class ActionRecord:
             "details": _json(_fitting(self.details)),
             "timeline": _json([[e.at.isoformat(), e.status, clean(e.note, _TIMELINE_NOTE)] for e in self.timeline]),
             "follows": written_result(self.follows),
+            "sent": self.sent,
         }
 
     @classmethod
@@ -163,6 +163,7 @@ class ActionRecord:
             details=json.loads(v["details"]),
             timeline=tuple(TimelineEntry(datetime.fromisoformat(at), *rest) for at, *rest in json.loads(v["timeline"])),
             follows=read_result(v["follows"]),
+            sent=int(v.get("sent", "0")),
         )
 
 
@@ -264,7 +265,7 @@ def packed(text: str) -> dict[str, Value]:
     data = zlib.compress(text.encode("utf-8", "surrogatepass"))
     if len(data) > _ROW:
         raise Refused(f"{len(text)} characters do not fit a table row, even compressed")
-    return {f"raw{n}": data[at : at + _CHUNK] for n, at in enumerate(range(0, len(data), _CHUNK))}
+    return {f"raw{n}": data[at : at + CHUNK] for n, at in enumerate(range(0, len(data), CHUNK))}
 
 
 def unpacked(values: Mapping[str, Value]) -> str:
@@ -293,9 +294,8 @@ def _fitting(details: Mapping[str, str]) -> dict[str, str]:
 
 def written_result(result: Result | None) -> str:
     """A result as JSON that fits a property; an empty text for None."""
-    if result is None:
-        return ""
-    return _json(result.view() | {"summary": clean(result.summary), "details": _fitting(result.details)})
+    texts = {"summary": clean(result.summary), "details": _fitting(result.details)} if result else {}
+    return _json(result.view() | texts) if result else ""
 
 
 def read_result(text: str) -> Result | None:

@@ -53,7 +53,7 @@ def send(service: AcsService, mail: Mail) -> CheckBack:
             _submit(client, mail, operation, documented)
     sent = mail.sent(_SERVICE, mail.recipients)
     state = {"operation": str(operation), "summary": sent.summary, "details": dict(sent.details)}
-    return CheckBack(POLL_DELAYS[0], state, f"accepted by {_SERVICE}")
+    return CheckBack(POLL_DELAYS[0], state, f"accepted by {_SERVICE}", sent.sent)
 
 
 def _submit(client: "EmailClient", mail: Mail, operation: UUID, headers: Mapping[str, str]) -> None:

@@ -92,6 +92,15 @@ class Mail:
         """The Message-ID. Every attempt to send the mail has the same one, by which a server can drop a duplicate."""
         return f"<{self.key}@{self.sender.domain}>"
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """The mail by its parts, for people. Empty parts are left out."""
+        sender = f"{self.sender.name} <{self.sender.address}>" if self.sender.name else self.sender.address
+        addresses = {"to": self.to, "cc": self.cc, "bcc": self.bcc, "reply to": self.reply_to}
+        parts = {"from": sender, **{name: ", ".join(each) for name, each in addresses.items()}}
+        found = {**parts, "subject": self.subject, "text": self.text, "html": self.html}
+        return {name: text for name, text in found.items() if text}
+
     def as_bytes(self) -> bytes:
         """The MIME message in ASCII, with a text and an HTML part, and without the recipients in `bcc`."""
         message = EmailMessage(_POLICY)
@@ -116,4 +125,4 @@ class Mail:
             details["left_out"] = left_out
         if self.fallback:
             details["fallback"] = self.fallback
-        return Succeeded(f"mailed {', '.join(accepted)} via {service}", details)
+        return Succeeded(f"mailed {', '.join(accepted)} via {service}", details, self.texts)

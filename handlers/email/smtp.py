@@ -51,7 +51,7 @@ def send(server: SmtpServer, mail: Mail, state: Mapping[str, Any]) -> Outcome:
     accepted = [*state.get("taken", ()), *accepted]
     if deferred:
         note = f"mailed {len(accepted)}; to be retried: {_list(deferred)}"
-        return CheckBack(RETRY_DELAY, {"left": list(deferred), "taken": accepted, "never": rejected}, note)
+        return CheckBack(RETRY_DELAY, {"left": list(deferred), "taken": accepted, "never": rejected}, note, mail.texts)
     if not accepted:
         raise GiveUp(f"{_name(server)} rejects every recipient: {'; '.join(rejected)}")
     return mail.sent(_name(server), accepted, rejected)

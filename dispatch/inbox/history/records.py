@@ -53,7 +53,7 @@ class History:
         events: dict[str, EventRecord] = {}
         actions: list[tuple[ActionId, ActionRecord]] = []
         rejected: list[Rejected] = []
-        for row in self._table.read(day, "0", "~"):
+        for row in self._table.read(day, "0", "y"):
             event, _, rule = row.key.partition("|")
             with suppress(LookupError, TypeError, ValueError):
                 if event == "x":
