@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -49,6 +50,9 @@ class Site:
     def paths(self) -> dict[str, int]:
         """Every kind of page, and its status."""
         found = ["", "events", "events?status=failed", f"find?name={RUN}", "find", "rules", "rejected"]
+        found += [f"{path}/guards" for path in (self.ordinary, self.hostile)] + [f"{self.ordinary}/sent/mail"]
+        questions = [f"replay?{urlencode({'event': self.hostile.removeprefix('events/')})}", "replay-failed", "resume"]
+        found += [*questions, "pause", "pause?rule=mail"]
         return {**dict.fromkeys([*found, self.ordinary, self.hostile], 200), "missing": 404, "events?status=lost": 400}
 
 
@@ -73,7 +77,7 @@ def site(azurite_connection: str, tmp_path_factory: pytest.TempPathFactory) -> I
             {**RunCompleted.example(id="incomplete").wire(), "data": {"runId": SCRIPT}},
         ):
             _deliver(local, event)
-        local.wait(lambda: len(_settled(local)) == len(WAYS) + 2)
+        local.wait(lambda: len(_settled(local)) >= len(WAYS) + 3)  # mail, log-mail, and held
         local.invoke("sweep")
         paths = {event.id: f"events/{day}/{key}" for key, event in inbox.history.day(day).events.items()}
         yield Site(local, paths["ordinary"], paths[hostile["id"]])
