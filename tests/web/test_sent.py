@@ -9,9 +9,9 @@ from dispatch.inbox.history.sent import Sent
 from dispatch.inbox.tables import Row
 from handlers.email.address import Mailbox
 from handlers.email.message import Mail
+from mlevents.testing.storage import NOW
 from schemas import RunStatusChanged
 from tests.kit.hostile import TEXTS
-from tests.kit.storage import NOW
 from tests.kit.world import World, rule, rules
 from tests.web.browser import BASE, Browser, Page
 from tests.web.conftest import at

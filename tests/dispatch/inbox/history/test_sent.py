@@ -16,8 +16,9 @@ from dispatch.replay.replay import ReplayOptions, replay
 from dispatch.secrets import Secrets
 from dispatch.sweep import sweep
 from handlers.base import Action, CheckBack, Outcome, Succeeded
+from mlevents.testing.storage import NOW
 from schemas import Event, RunStatusChanged
-from tests.kit.storage import NOW, CountedCalls
+from tests.kit.storage import CountedCalls
 from tests.kit.world import Scripted, World, rule, rules
 
 DAY = "2026-11-22"
