@@ -12,6 +12,7 @@ _BUILT_IN = {
     "azure_devops": "handlers.azure_devops.handler",
     "deploy": "handlers.deploy.handler",
     "email": "handlers.email.handler",
+    "fabric": "handlers.fabric",
     "github": "handlers.github.handler",
     "log": "handlers.log",
     "pipeline": "handlers.pipeline.handler",

@@ -35,7 +35,8 @@ class IncompleteList(GiveUp):
 class Arm:
     """A client of one Resource Manager. Every method raises AzureError of azure-core, RetryLater or GiveUp.
 
-    Other services whose API has the same shape have an `endpoint` and a `resource`, for which tokens are requested.
+    Other services whose API has the same shape have an `endpoint` and a `resource`, for which tokens are requested. An
+    API without versions has an empty `version`.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Arm:
         resource: str = "",
     ) -> None:
         self.endpoint = endpoint
-        self._query = {"api-version": version}
+        self._query = {"api-version": version} if version else {}
         policies = [
             RequestIdPolicy(),
             HeadersPolicy({"Accept": "application/json"}),
@@ -102,6 +103,11 @@ class Arm:
         """Call an action of a resource, with a body if the action takes one. Returns the body of the response."""
         params, content = {**self._query, **(query or {})}, None if body is None else dict(body)
         return _body(self._send(HttpRequest("POST", self.endpoint + path, params=params, json=content)))
+
+    def start(self, path: str, body: Mapping[str, Any]) -> str:
+        """Call an action that starts an operation. Returns the operation's URL, or an empty string."""
+        self.post(path, body)
+        return self._transport.operation
 
     def _read(self, request: HttpRequest) -> dict[str, Any] | None:
         response = self._send(request, allow=HTTPStatus.NOT_FOUND)

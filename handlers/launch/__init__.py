@@ -9,4 +9,7 @@ limits.py          how long they wait
 state.py           what one action keeps between calls
 target.py          the two kinds of runs: those whose name the app chooses, and those it has to search for
 run.py             a run, as any service describes it
+api.py             requests to a service whose resources are JSON
+data_factory.py    runs of pipelines of Data Factory, and of services that are like it
+parameters.py      their parameters
 """

@@ -2,9 +2,7 @@
 
 handler.py         the settings of a rule
 azureml_jobs.py    jobs of Azure ML, also behind batch endpoints
-data_factory.py    runs of Data Factory pipelines
 job_definition.py  the job that a rule names: a file, or a registered component
 inputs.py          the inputs of a job
-parameters.py      the parameters of a Data Factory pipeline
 tags.py            tags and names of experiments, within Azure ML's limits
 """

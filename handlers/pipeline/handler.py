@@ -17,11 +17,12 @@ from handlers.azure.ml.workspace import AzureML
 from handlers.base import Action, Finding, GiveUp, Outcome, shorten
 from handlers.bounded_yaml import MAX_BYTES
 from handlers.file_field import FileName
+from handlers.launch.data_factory import FactoryTarget
 from handlers.launch.handler import LaunchHandler
+from handlers.launch.parameters import Parameter, render_parameters
 from handlers.launch.target import Target
 from handlers.lineage import DEPTH_TAG, EVENT_TAG, RULE_TAG
 from handlers.pipeline.azureml_jobs import BatchTarget, JobRequest, JobTarget
-from handlers.pipeline.data_factory import FactoryTarget
 from handlers.pipeline.inputs import Inputs, Value, constant_inputs, convert_inputs, example_input, render_inputs
 from handlers.pipeline.job_definition import (
     JobOverrides,
@@ -30,7 +31,6 @@ from handlers.pipeline.job_definition import (
     is_component,
     read_job_file,
 )
-from handlers.pipeline.parameters import Parameter, render_parameters
 from handlers.pipeline.tags import MAX_KEY, MAX_TAGS
 from handlers.roles import (
     AZUREML_DATA_SCIENTIST,

@@ -76,7 +76,18 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_built_in_handlers_are_listed_by_name() -> None:
-    assert builtin() == ["azure_devops", "deploy", "email", "github", "log", "pipeline", "slack", "teams", "webhook"]
+    assert builtin() == [
+        "azure_devops",
+        "deploy",
+        "email",
+        "fabric",
+        "github",
+        "log",
+        "pipeline",
+        "slack",
+        "teams",
+        "webhook",
+    ]
 
 
 def test_every_built_in_handler_can_be_found() -> None:

@@ -9,9 +9,9 @@ from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from emulator import Azure
 from handlers.duration import format_duration
+from handlers.launch.data_factory import KEY
 from handlers.launch.limits import RUN_LISTED
 from handlers.lineage import tags
-from handlers.pipeline.data_factory import KEY
 from handlers.pipeline.handler import Pipeline
 from handlers.pipeline.tags import MAX_KEY, MAX_TAGS, MAX_VALUE
 from schemas import Context, DatasetDriftDetected, Drift, RunCompleted, RunStatusChanged, parse_event

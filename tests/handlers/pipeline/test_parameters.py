@@ -3,8 +3,8 @@
 import pytest
 
 from handlers.base import GiveUp
+from handlers.launch.parameters import convert_parameter, render_parameters
 from handlers.pipeline.handler import Pipeline
-from handlers.pipeline.parameters import convert_parameter, render_parameters
 from tests.handlers.pipeline.conftest import MakeSite
 from tests.handlers.pipeline.site import EVENT, FACTORY, SYNAPSE
 from tests.handlers.pipeline.test_data_factory import DECLARED

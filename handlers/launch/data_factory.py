@@ -8,9 +8,9 @@ from typing import Any
 
 from handlers.azure.data_factory import DataFactory
 from handlers.base import Action, GiveUp
+from handlers.launch.parameters import Parameter, convert_parameter, render_parameters
 from handlers.launch.run import Run
 from handlers.launch.target import Prepared, SearchableTarget, SearchResult
-from handlers.pipeline.parameters import Parameter, convert_parameter, render_parameters
 from schemas import Event
 
 KEY = "mlevents_key"  # the parameter that gets the action's job name, if the pipeline declares it
