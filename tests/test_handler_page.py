@@ -34,10 +34,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("acme.chat", "zoo.of.slow_event"):
         assert main(["new", "handler", name, "--app", str(folder)]) == 0
     blocks = {block.split(":")[0].strip('"'): block for block in python_blocks(PAGE)}
-    assert list(blocks) == ["acme/approval.py", "tests/acme/test_approval.py", "tests/acme/test_rules.py"]
+    assert list(blocks) == [
+        "acme/approval.py",
+        *(f"tests/acme/test_{name}.py" for name in ("approval", "rules", "mails")),
+    ]
     for name, text in blocks.items():
         (folder / name).write_text(text, encoding="utf-8")
-    for name in ("handlers", "schemas", "dispatch", "mlevents", "emulator", "pyproject.toml"):
+    for name in ("handlers", "schemas", "dispatch", "mlevents", "emulator", "rules", "pyproject.toml"):
         (folder / name).symlink_to(ROOT / name)
     return folder
 
@@ -79,7 +82,7 @@ def test_the_handlers_and_their_tests_pass_mypy(tool: Tool) -> None:
 def test_the_tests_pass(tool: Tool) -> None:
     done = tool("pytest", "-q", "--no-cov", "-p", "no:xdist", "-p", "no:cacheprovider", "tests")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "14 passed" in done.stdout
+    assert "15 passed" in done.stdout
 
 
 def test_a_faulty_handler_would_be_found(tool: Tool, project: Path) -> None:

@@ -93,7 +93,7 @@ class _Calls:
 
 
 class _Observed(Handler[Event]):
-    """A handler whose calls are kept. Its other methods are the handler's own: rules have read them already."""
+    """A handler whose calls are kept. A rule's guards have its lock already."""
 
     handler: Any
     calls: Any
@@ -101,10 +101,6 @@ class _Observed(Handler[Event]):
     def run(self, event: Event, action: Action) -> Outcome:
         outcome: Outcome = self.calls.make(self.handler, event, action)
         return outcome
-
-    def lock(self, event: Event) -> str | None:
-        name: str | None = self.handler.lock(event)
-        return name
 
     def destination(self, event: Event) -> str | None:
         name: str | None = self.handler.destination(event)
@@ -144,10 +140,13 @@ def run_handler(
     selects = f"after: {{ rules: {json.dumps(result.rule)}, outcome: any }}" if result else f"on: {on}"
     text = f"rules:\n{first}  - {{ name: {RULE}, {selects}, do: log }}\n"
 
-    def replaced(rule: Rule) -> Rule:
-        if rule.name != RULE:
-            return replace(rule, handler=_Ending.model_construct(result=result))
-        return replace(rule, handler=handler, do=f"{type(handler).__module__}:{type(handler).__qualname__}")
+    def replaced(loaded: Mapping[str, Rule]) -> list[Rule]:
+        do = f"{type(handler).__module__}:{type(handler).__qualname__}"
+        ending = _Ending.model_construct(result=result)
+        return [
+            replace(rule, handler=handler, do=do) if name == RULE else replace(rule, handler=ending)
+            for name, rule in loaded.items()
+        ]
 
     died = {number + bool(result) for number in dies_after}  # the call of the other rule comes first
     [ended] = [each for each in _run(text, (event,), settings, died, replaced) if each.rule == RULE]
@@ -156,6 +155,7 @@ def run_handler(
 
 def run_rules(
     rules: Path | str,
+    event: Event,
     *events: Event,
     only: Collection[str] = (),
     settings: Mapping[str, str] = MappingProxyType({}),
@@ -168,14 +168,18 @@ def run_rules(
     before. `settings` are the app settings that the rules read; they are in the environment during the run. The worker
     dies after the calls with the numbers `dies_after`, counted from 1 over all rules.
 
-    Returns the actions in the order in which they began. Raises ValueError for errors in the rules, and for an event
-    that the app rejects; AssertionError if an action does not end.
+    Returns the actions in the order in which they began. Raises ValueError for errors in the rules, for a name in
+    `only` that no rule has, and for an event that the app rejects; AssertionError if an action does not end.
     """
+    if isinstance(rules, str) and "\n" not in rules:
+        raise ValueError(f"{rules!r} is not the text of a rules file; for a folder, write Path({rules!r})")
 
-    def chosen(rule: Rule) -> Rule | None:
-        return rule if not only or rule.name in only else None
+    def chosen(loaded: Mapping[str, Rule]) -> list[Rule]:
+        if unknown := set(only) - loaded.keys():
+            raise ValueError(f"there is no rule {', '.join(sorted(unknown))}; there is {', '.join(loaded)}")
+        return [rule for name, rule in loaded.items() if not only or name in only]
 
-    return _run(rules, events, settings, dies_after, chosen)
+    return _run(rules, (event, *events), settings, dies_after, chosen)
 
 
 def _run(
@@ -183,12 +187,12 @@ def _run(
     events: tuple[Event, ...],
     settings: Mapping[str, str],
     dies_after: Collection[int],
-    change: Callable[[Rule], Rule | None],
+    change: Callable[[Mapping[str, Rule]], list[Rule]],
 ) -> list[Ended]:
     calls = _Calls(dies_after)
     with patch.dict(os.environ, settings), TemporaryDirectory() as temporary:
         loaded = _loaded(rules if isinstance(rules, Path) else _written(rules, events[0], Path(temporary)), settings)
-        changed = [rule for each in loaded.by_name.values() if (rule := change(each)) is not None]
+        changed = change(loaded.by_name)
         kept = {rule.name: replace(rule, handler=_observed(rule.handler, calls)) for rule in changed}
         alerts = loaded.alerts and replace(loaded.alerts, handler=_observed(loaded.alerts.handler, calls))
         clock = Clock(min(map(_time, events)))

@@ -159,6 +159,16 @@ def test_only_some_rules_run() -> None:
     assert set(by_rule(run_rules(RULES, EVENT, settings=SETTINGS, only={"job"}))) == {"job"}
 
 
+def test_a_name_that_no_rule_has_is_an_error() -> None:
+    with pytest.raises(ValueError, match="there is no rule jop; there is first, job, then"):
+        run_rules(RULES, EVENT, settings=SETTINGS, only={"jop"})
+
+
+def test_the_name_of_a_folder_is_no_text() -> None:
+    with pytest.raises(ValueError, match=r"for a folder, write Path\('rules'\)"):
+        run_rules("rules", EVENT)
+
+
 def test_an_event_that_no_rule_selects_has_no_action() -> None:
     assert run_rules(RULES, RunStatusChanged.example(run_status="Completed"), settings=SETTINGS, only={"first"}) == []
 
