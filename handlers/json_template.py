@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any, ClassVar, TypeAlias
 
 from jinja2 import TemplateRuntimeError, Undefined, nodes
+from jinja2.utils import consume
 from pydantic import GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
@@ -51,8 +52,7 @@ class Leaf(Template):
         if self._expression is None:
             return str(self._compiled.render(values))
         context = self._expression.new_context(dict(values))
-        for _ in self._expression.root_render_func(context):
-            pass
+        consume(self._expression.root_render_func(context))
         found = context.vars[_VALUE]
         charge(found)
         return _plain(found, self._environment.encode or str)

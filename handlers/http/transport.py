@@ -183,10 +183,9 @@ class _Received(io.RawIOBase):
 class _Limited(HTTPConnection):
     """A connection whose request and answer must end before a deadline: urllib3's timeout is that of one read."""
 
-    def connect(self) -> None:
-        """Connect; the deadline counts from here."""
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self._deadline = monotonic() + MAX_SECONDS
-        super().connect()
 
     def limit(self) -> None:
         """Limit the next step. Raises TimeoutError after the deadline."""
@@ -198,8 +197,6 @@ class _Limited(HTTPConnection):
 
     def send(self, data: Any) -> None:
         """Send in chunks: a timeout is that of one chunk."""
-        if self.sock is None:
-            self.connect()
         for start in range(0, len(data), _CHUNK):
             self.limit()
             super().send(data[start : start + _CHUNK])

@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def raw_server(
-    answer: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None
+    answer: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
 ) -> Iterator[tuple[int, list[bytes]]]:
     """Listen on a free port, hand each connection's request to a list, and the connection to `answer`."""
     received: list[bytes] = []
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
 
     def serve() -> None:
         while True:

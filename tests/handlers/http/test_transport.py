@@ -168,6 +168,16 @@ def test_the_request_has_no_header_of_a_library() -> None:
     assert body == b"body"
 
 
+def test_the_host_of_an_ipv6_address_has_brackets() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with raw_server(sends(OK), host="::1") as (port, received):
+        assert get(f"http://[::1]:{port}/").status == 200
+    assert f"Host: [::1]:{port}\r\n".encode() in received[0]
+
+
 def test_a_large_body_is_sent_whole() -> None:
     body = bytes(range(256)) * 4_000
     with raw_server(sends(OK)) as (port, received):

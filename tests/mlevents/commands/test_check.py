@@ -106,6 +106,17 @@ def test_a_handler_whose_plan_raises_anything_is_an_error(
     assert "acme_broken:Broken cannot say what it would do: KeyError: 'x'" in lines[1]
 
 
+def test_a_handler_may_warn(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A warning is no error. The preview does not show the path of a URL, which may be a secret."""
+    webhook = "do: webhook\n    with: { url: 'http://10.0.0.7/SECRET', allow_private: true }\n"
+    (app / "rules/a.yaml").write_text(RULE[: RULE.index("do: log")] + webhook)
+    code, lines = check(app, capsys)
+    assert code == 0
+    assert any("allow_private: true lets requests go to private networks" in line for line in lines)
+    assert lines[-1] == "1 rule in force in 1 file, no errors, 1 warning"
+    assert not any("SECRET" in line for line in lines)
+
+
 def run(app: Path, capsys: pytest.CaptureFixture[str], format: str) -> tuple[int, str]:
     code = main(["check", "--app", str(app), "--format", format])
     return code, capsys.readouterr().out
