@@ -217,6 +217,7 @@ class Handler(BaseModel, Generic[E]):
 
     roles: ClassVar[tuple[Role, ...]] = ()  # that the app's identity needs
     starts_runs: ClassVar[bool] = False  # if true, a rule's `max_depth` limits chains of runs
+    publishes_events: ClassVar[bool] = False  # if true, it limits chains of published events, too
     template_names: ClassVar[frozenset[str]] = frozenset()  # names beside the event's that its templates are given
 
     @field_validator("*")

@@ -5,6 +5,9 @@ The events of the job have that name as the run's id. The events of its steps an
 none of its tags (a step run has only ``azureml.pipelinerunid`` and similar tags); the children of a sweep or of AutoML
 have it with ``_0``, ``_1`` … appended. A job behind a batch endpoint cannot be named, only its experiment: the
 experiment's name then ends in the job's name. Tags carry the same information for everything else.
+
+An event that a handler publishes has such a name, too: as a CloudEvents attribute, and as its id if it is an event of
+its own rather than the event that arrived. If it comes back, it is known.
 """
 
 import re
@@ -16,6 +19,7 @@ from uuid import UUID
 from schemas import Event, Tags
 
 RULE_TAG, EVENT_TAG, DEPTH_TAG = "mlevents_rule", "mlevents_event", "mlevents_depth"
+MARKER = "mleventsaction"  # the CloudEvents attribute; such names are lower-case letters and digits, at most 20
 TAG_LIMIT = 1_000  # characters of a tag's value (learn.microsoft.com, "Manage and increase quotas", limits of runs)
 MOST_DEPTH = 99  # the depth has at most two digits in a name
 
@@ -40,10 +44,11 @@ _NAME = re.compile(r"mle-(\d{1,2})-([0-9a-f]{8})-([0-9a-f]{32})(?![0-9a-f])", re
 
 
 class Lineage(NamedTuple):
-    """The rule that started the object of an event, and the number of starts in the chain."""
+    """The rule that started the object of an event, or published the event, and the number of starts in the chain."""
 
     rule: str  # its `rule_code`
     depth: int = 1
+    is_published: bool = False  # did a handler publish the event itself?
 
 
 def rule_code(rule: str) -> str:
@@ -66,9 +71,11 @@ def tags(rule: str, depth: int, event: str) -> dict[str, str]:
 
 
 def lineage_of(event: Event) -> Lineage | None:
-    """The latest start in the chain that led to an event; None if no rule started its object."""
+    """The latest start in the chain that led to an event; None if no rule started its object or published it."""
     groups = [group for group in (event.tags, event.properties) if group]
-    found = [Lineage(code.casefold(), int(depth)) for text in names_of_runs(event) for depth, code, _ in parts(text)]
+    marks = map(_NAME.fullmatch, (event.id, str((event.model_extra or {}).get(MARKER, ""))))
+    found = [Lineage(mark[2].casefold(), int(mark[1]), is_published=True) for mark in marks if mark]
+    found += [Lineage(code.casefold(), int(depth)) for text in names_of_runs(event) for depth, code, _ in parts(text)]
     found += [lineage for group in groups if (lineage := _tagged(group))]
     return max(found, key=lambda lineage: lineage.depth, default=None)
 

@@ -55,10 +55,12 @@ class Rule:
         return type(event).__name__ in self.on or (DRIFT_DETECTED in self.on and event.drift is not None)
 
     def stopped(self, origin: Lineage) -> str:
-        """The reason why it must not act on an event of a run that rules started; empty if it may."""
+        """The reason why it must not act on an event that rules published, or caused by a run; empty if it may."""
         if origin.rule == rule_code(self.name) and not self.allow_loops:
-            return "the event comes from a run that this rule started, and the rule has no allow_loops"
-        if self.handler.starts_runs and origin.depth >= self.max_depth:
+            cause = "was published by this rule" if origin.is_published else "comes from a run that this rule started"
+            return f"the event {cause}, and the rule has no allow_loops"
+        prolongs = self.handler.starts_runs or (self.handler.publishes_events and origin.is_published)
+        if prolongs and origin.depth >= self.max_depth:
             return f"the event comes from a chain of {origin.depth} starts, and max_depth is {self.max_depth}"
         return ""
 
