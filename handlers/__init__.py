@@ -10,13 +10,18 @@ from handlers.base import Handler
 
 _BUILT_IN = {
     "azure_devops": "handlers.azure_devops.handler",
+    "blob": "handlers.streams.blob",
     "deploy": "handlers.deploy.handler",
     "email": "handlers.email.handler",
+    "event_grid": "handlers.streams.event_grid",
+    "event_hub": "handlers.streams.event_hub",
     "fabric": "handlers.fabric",
     "github": "handlers.github.handler",
     "log": "handlers.log",
     "pipeline": "handlers.pipeline.handler",
+    "service_bus": "handlers.streams.service_bus",
     "slack": "handlers.slack.handler",
+    "storage_queue": "handlers.streams.storage_queue",
     "teams": "handlers.teams.handler",
     "webhook": "handlers.webhook",
 }
