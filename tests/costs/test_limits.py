@@ -15,6 +15,9 @@ from handlers.content import summary
 from handlers.email import content, recipients, smtp_connection
 from handlers.errors import MAX_RETRY_AFTER
 from handlers.log import MESSAGE_LIMIT
+from handlers.slack import message
+from handlers.teams import card
+from handlers.teams import handler as teams
 from handlers.templates import budget, limits
 from schemas import drift, plain
 
@@ -48,6 +51,9 @@ OF_CONTENT = {
     "characters of a value in such a table": summary._VALUE_LIMIT,
     "seconds of a conversation with a mail server": int(smtp_connection.MAX_SECONDS),
     "bytes of a reply of a mail server": smtp_connection.MAX_REPLY,
+    "bytes of a default card for Teams": card.MESSAGE_LIMIT,
+    "bytes of a card of one's own": teams.OWN_LIMIT,
+    "bytes of a message to Slack": message.MESSAGE_LIMIT,
     "characters of a message of `do: log`": MESSAGE_LIMIT,
 }
 

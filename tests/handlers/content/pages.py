@@ -15,12 +15,13 @@ def page_of(name: str) -> str:
 
 
 def rules_of(page: str, folder: Path, settings: Mapping[str, str], file: str) -> Rules:
-    """The rules of a page, loaded. `file` is the name under which its JSON lies beside them."""
+    """The rules and the alerts of a page, loaded. `file` is the name under which its JSON lies beside them."""
     rules = "".join(re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
     [content] = re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     (folder / file).parent.mkdir()
     (folder / file).write_text(content, encoding="utf-8")
-    (folder / "workspaces.yaml").write_text(WORKSPACES, encoding="utf-8")
+    [alerts] = re.findall(r"`(alerts: .*?)`", page)
+    (folder / "workspaces.yaml").write_text(f"{WORKSPACES}{alerts}\n", encoding="utf-8")
     (folder / "team.yaml").write_text("rules:\n" + "".join(f"  {line}\n" for line in rules.splitlines()))
     return load(folder, {**SETTINGS, **settings})
 

@@ -20,6 +20,8 @@ def test_rules_on_the_page_work(tmp_path: Path) -> None:
     """The last one with the blocks on the page."""
     rules = rules_of(PAGE, tmp_path, SETTINGS, "blocks/model.json")
     assert rules.errors == ()
+    assert rules.alerts is not None
+    assert isinstance(rules.alerts.handler, Slack)
     event = in_context(ModelRegistered.example())
     assert "post a message to team-churn: " in rules.by_name["post-to-the-team"].handler.plan(event)
     own = rules.by_name["post-models"].handler

@@ -20,6 +20,8 @@ def test_rules_on_the_page_work(tmp_path: Path) -> None:
     """The last one with the card on the page."""
     rules = rules_of(PAGE, tmp_path, URL, "cards/model.json")
     assert rules.errors == ()
+    assert rules.alerts is not None
+    assert isinstance(rules.alerts.handler, Teams)
     own = rules.by_name["post-models"].handler
     assert isinstance(own, Teams)
     assert own.card is not None
