@@ -14,6 +14,7 @@ from handlers.base import Action, GiveUp, Outcome, shorten
 from handlers.http.handler import HttpHandler
 from handlers.http.url import Url
 from handlers.json_template import JsonTemplate
+from handlers.launch.api import BaseUrl
 from handlers.launch.handler import LAUNCH_SETTINGS, LaunchHandler, check_ref, text_values
 from handlers.template import Template
 from schemas import Event
@@ -36,7 +37,7 @@ class AzureDevOps(LaunchHandler[Event], HttpHandler[Event]):
 
     template_names: ClassVar[frozenset[str]] = frozenset({"key"})  # the action's job name
 
-    organization: Annotated[Url, BeforeValidator(_organization_url)]
+    organization: Annotated[BaseUrl, BeforeValidator(_organization_url)]
     project: str = Field(min_length=1, max_length=64, pattern=r'^[^/\\:~&%;@"?<>|#$*}{,+=\[\]]+$')
     pipeline: Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)] = ""
     ref: Template | None = None
@@ -56,8 +57,6 @@ class AzureDevOps(LaunchHandler[Event], HttpHandler[Event]):
     @model_validator(mode="after")
     def _must_name_one_effect(self) -> Self:
         self.check_kinds(_SETTINGS)
-        if not self.organization.is_constant:
-            raise ValueError("the organization is the same for every event")
         if self.ref:
             check_ref(self.ref)
         return self
@@ -79,14 +78,21 @@ class AzureDevOps(LaunchHandler[Event], HttpHandler[Event]):
         shown = f" with {shorten(json.dumps(body, ensure_ascii=False), 300)}" if body else ""
         return f"run {self.pipeline} in {self.project}{shown}{self.planned_wait()}"
 
+    @property
+    def starts_runs(self) -> bool:  # type: ignore[override]
+        """Pipelines may start runs of Azure ML; a work item does not."""
+        return self.work_item is None
+
     def destination(self, event: Event) -> str:
         """The organization: Azure DevOps limits what an identity consumes in it."""
-        return self.organization.source.rstrip("/").casefold()
+        return self.organization.casefold()
+
+    def _urls(self) -> list[Url]:
+        return [Url(self.organization)]
 
     def _api(self, now: datetime) -> AzureDevOpsApi:
         permission = next(each for kind, each in _PERMISSIONS.items() if getattr(self, kind))
-        url = self.organization.source.rstrip("/")
-        return AzureDevOpsApi(url, self.allow_private, now, self.project, self.pat, permission)
+        return AzureDevOpsApi(self.organization, self.allow_private, now, self.project, self.pat, permission)
 
     def _body(self, event: Event, key: str) -> dict[str, Any]:
         """The settings of a run, without those that are empty."""

@@ -15,6 +15,7 @@ from handlers.github.workflow import WorkflowTarget
 from handlers.http.handler import HttpHandler
 from handlers.http.url import Url
 from handlers.json_template import JsonTemplate, json_bytes
+from handlers.launch.api import BaseUrl
 from handlers.launch.handler import LAUNCH_SETTINGS, LaunchHandler, check_ref, text_values
 from handlers.template import Template
 from schemas import Event
@@ -45,7 +46,7 @@ class GitHub(LaunchHandler[Event], HttpHandler[Event]):
     issue: Issue | None = None
     token: SecretStr | None = None
     app: App | None = None
-    api: Url = Url("https://api.github.com")
+    api: BaseUrl = "https://api.github.com"
 
     @model_validator(mode="after")
     def _must_name_one_effect(self) -> Self:
@@ -56,8 +57,6 @@ class GitHub(LaunchHandler[Event], HttpHandler[Event]):
     def _must_log_in_once(self) -> Self:
         if (self.token is None) == (self.app is None):
             raise ValueError("needs a token, or an app with its id and private_key, and not both")
-        if not self.api.is_constant:
-            raise ValueError("api is the same for every event: https://HOST/api/v3 for GitHub Enterprise Server")
         return self
 
     @model_validator(mode="after")
@@ -103,13 +102,18 @@ class GitHub(LaunchHandler[Event], HttpHandler[Event]):
         shown = f" with {shorten(json.dumps(values, ensure_ascii=False), 300)}" if values else ""
         return f"{what} in {self.repository}{shown}{self.planned_wait()}"
 
+    @property
+    def starts_runs(self) -> bool:  # type: ignore[override]
+        """Workflows may start runs of Azure ML; an issue does not."""
+        return self.issue is None
+
     def lock(self, event: Event) -> str | None:
         """Of an issue's subject, so that two events open one issue."""
         return f"github {self.repository} {self.issue.subject_key(event)}".casefold() if self.issue else None
 
     def destination(self, event: Event) -> str:
         """The API and the owner: GitHub limits the requests of a user or an installation."""
-        return f"{self.api.origin} {self.repository.split('/')[0]}".casefold()
+        return f"{self.api} {self.repository.split('/')[0]}".casefold()
 
     def findings(self) -> Iterator[Finding]:
         """A private key that cannot be read, beside those of every HTTP handler."""
@@ -120,17 +124,21 @@ class GitHub(LaunchHandler[Event], HttpHandler[Event]):
             except GiveUp as error:
                 yield Finding(str(error))
 
+    def _urls(self) -> list[Url]:
+        return [Url(self.api)]
+
     @property
     def _web(self) -> str:
         """The URL of the repository's pages: an Enterprise Server has its API below them."""
-        url = self.api.source.rstrip("/")
-        host = url.removesuffix("/api/v3") if url.endswith("/api/v3") else url.replace("://api.", "://", 1)
+        host = (
+            self.api.removesuffix("/api/v3") if self.api.endswith("/api/v3") else self.api.replace("://api.", "://", 1)
+        )
         return f"{host}/{self.repository}"
 
     def _api(self, now: datetime) -> GitHubApi:
         permission = next(each for kind, each in _PERMISSIONS.items() if getattr(self, kind))
-        url, login = self.api.source.rstrip("/"), cast("Login", self.token or self.app)
-        return GitHubApi(url, self.allow_private, now, self.repository, permission, login)
+        login = cast("Login", self.token or self.app)
+        return GitHubApi(self.api, self.allow_private, now, self.repository, permission, login)
 
     def _ref(self, event: Event) -> str:
         if ref := self.ref.render(event).strip():

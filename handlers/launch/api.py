@@ -5,13 +5,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 from urllib.parse import quote, urlencode
+
+from pydantic import AfterValidator
 
 from handlers.base import GiveUp, RetryLater
 from handlers.errors import PERMANENT, PROPAGATING, PROPAGATION, retry_after
 from handlers.http.answer import Answer, ErrorAnswer, checked
 from handlers.http.handler import checked_headers
+from handlers.http.url import Url
 from handlers.json_template import json_bytes
 from handlers.launch.run import OutcomeUnknown, TooManyRuns
 
@@ -20,6 +23,17 @@ MAX_PAGES = 10  # of a list
 _JSON = "application/json"
 _MIN_PAUSE = timedelta(minutes=1)  # of a service that is throttled and does not say for how long
 _MAX_RESET = timedelta(hours=2)  # limits are those of five minutes (Azure DevOps) or an hour (GitHub)
+
+
+def _base_url(value: str) -> str:
+    url = Url(value)
+    if not url.is_constant or "?" in value:
+        raise ValueError("should be a URL without a query, and the same for every event")
+    return value.rstrip("/")
+
+
+# The URL of a service. Unlike `Url`, it is no secret, because links have it.
+BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]
 
 
 @dataclass(frozen=True)

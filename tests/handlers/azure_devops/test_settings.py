@@ -29,7 +29,10 @@ def rule(**changes: Any) -> AzureDevOps:
         ({"ref": "{{ data.runTags.branch }}"}, "ref depends on the event"),
         ({"parameters": ["a"]}, "should be a mapping"),
         ({"variables": "a"}, "should be a mapping"),
-        ({"organization": "https://dev.azure.com/{{ data.runId }}"}, "the organization is the same for every event"),
+        (
+            {"organization": "https://dev.azure.com/{{ data.runId }}"},
+            "should be a URL without a query, and the same for every event",
+        ),
         ({"organization": "http://devops.acme.com/tfs"}, "should begin with https://"),
         ({"project": "a/b"}, "project"),
         ({"pipeline": None, "work_item": {"type": "Bug", "fields": {}}}, "a work item needs a title"),

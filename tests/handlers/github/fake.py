@@ -36,6 +36,7 @@ class FakeGitHub:
     issues: list[dict[str, Any]] = field(default_factory=list)
     comments: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     tokens: list[dict[str, Any]] = field(default_factory=list)
+    now: str = f"{NOW:%Y-%m-%dT%H:%M:%SZ}"  # of the runs that start
     seen: list[str] = field(default_factory=list)  # the operations of the requests
     faults: list[Answer | Callable[[Answer], Answer] | None] = field(default_factory=list)
 
@@ -108,7 +109,7 @@ class FakeGitHub:
                 "event": "workflow_dispatch",
                 "status": "queued",
                 "conclusion": None,
-                "created_at": f"{NOW:%Y-%m-%dT%H:%M:%SZ}",
+                "created_at": self.now,
                 "url": f"https://api.github.com/repos/acme/churn/actions/runs/{id}",
                 "html_url": f"https://github.com/acme/churn/actions/runs/{id}",
             }
@@ -121,7 +122,9 @@ class FakeGitHub:
     def _list_runs(self, request: Request, _: dict[str, str]) -> Answer:
         assert request.query["event"] == "workflow_dispatch"
         assert request.query["created"].startswith(">=")
-        found = [run for run in reversed(self.runs) if run["created_at"] >= request.query["created"][2:]]
+        since = request.query["created"][2:]
+        self.now = max(self.now, since)  # as late as the caller's clock
+        found = [run for run in reversed(self.runs) if run["created_at"] >= since]
         return Answer(200, {"total_count": len(found), "workflow_runs": page(found, request)})
 
     def _read_run(self, _: Request, parameters: dict[str, str]) -> Answer:

@@ -31,7 +31,11 @@ def rule(**changes: Any) -> GitHub:
         ({"ref": "{{ data.runTags.branch }}"}, "ref depends on the event"),
         ({"inputs": ["a"]}, "inputs should be a mapping"),
         ({"inputs": {"{{ data.runId }}": 1}}, "a key is a literal text"),
-        ({"api": "https://github.acme.com/{{ data.runId }}"}, "api is the same for every event"),
+        (
+            {"api": "https://github.acme.com/{{ data.runId }}"},
+            "should be a URL without a query, and the same for every event",
+        ),
+        ({"api": "https://github.acme.com/?x=1"}, "should be a URL without a query"),
         ({"api": "http://github.acme.com/api/v3"}, "should begin with https://"),
         ({"workflow": None, "issue": {"title": "x", "label": "a,b"}}, "label"),
     ],
