@@ -1,8 +1,15 @@
 """`Url`: what the rule writes, what an event may fill in, and what is refused."""
 
+import re
+from urllib.parse import parse_qsl, unquote, urlsplit
+
 import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
 from jinja2 import TemplateError
 from pydantic import BaseModel, ConfigDict, ValidationError
+from urllib3.util import parse_url
 
 from handlers.base import GiveUp
 from handlers.http.url import MAX_LENGTH, Url
@@ -136,6 +143,25 @@ def test_a_url_that_becomes_too_long_is_refused() -> None:
 def test_a_url_that_is_not_plain_is_refused_as_rules_load(source: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason.replace("{", r"\{").replace("(", r"\(")):
         Url(source)
+
+
+PLACES = Url("https://example.com:8443/a/{{ v }}/b?q={{ v }}&r=1")
+EVENT = RunStatusChanged.example().for_handler(None, None)
+
+
+@given(value=st.text(max_size=30) | st.text("./%2eE5c\\\\?#&@:", max_size=12))
+def test_no_value_changes_where_a_request_goes(value: str) -> None:
+    """As requests and urllib3 send it, after their own normalization."""
+    try:
+        url = PLACES.render(EVENT, v=value)
+    except GiveUp:
+        assert value == "" or {".", ".."} & set(re.split(r"[/\\\\]", value))
+        return
+    prepared = requests.Request("GET", url).prepare().url
+    parsed = urlsplit(parse_url(prepared or "").url)
+    assert (parsed.scheme, parsed.netloc, parsed.fragment) == ("https", "example.com:8443", "")
+    assert [unquote(segment) for segment in parsed.path.split("/")] == ["", "a", value, "b"]
+    assert parse_qsl(parsed.query, keep_blank_values=True) == [("q", value), ("r", "1")]
 
 
 class Settings(BaseModel):
