@@ -232,11 +232,8 @@ def test_an_answer_without_an_end_is_an_error(endless: Any) -> None:
         get(f"http://127.0.0.1:{port}/")
 
 
-@pytest.mark.services
-@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\n"], ids=["no status", "headers"])
-def test_a_server_that_trickles_is_cut_off(start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each byte comes within the timeout of a read."""
-    monkeypatch.setattr(transport, "MAX_SECONDS", 0.3)
+def trickling(start: bytes) -> Callable[[socket.socket], None]:
+    """An answer that goes on with a byte now and then: each comes within the timeout of a read."""
 
     def trickle(connection: socket.socket) -> None:
         connection.sendall(start)
@@ -249,8 +246,23 @@ def test_a_server_that_trickles_is_cut_off(start: bytes, monkeypatch: pytest.Mon
             except TimeoutError:
                 continue
 
-    with raw_server(trickle) as (port, _), pytest.raises(RetryLater, match="timed out"):
+    return trickle
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\n"], ids=["no status", "headers"])
+def test_a_server_that_trickles_is_cut_off(start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "MAX_SECONDS", 0.3)
+    with raw_server(trickling(start)) as (port, _), pytest.raises(RetryLater, match="timed out"):
         get(f"http://127.0.0.1:{port}/")
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("length", [b"", b"Content-Length: 9999\r\n"], ids=["until closed", "with a length"])
+def test_a_body_that_trickles_is_cut_and_leaves_the_status(length: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "MAX_SECONDS", 0.3)
+    with raw_server(trickling(b"HTTP/1.1 200 OK\r\n" + length + b"\r\n")) as (port, _):
+        assert get(f"http://127.0.0.1:{port}/").status == 200
 
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n"])

@@ -350,6 +350,25 @@ def test_check_knows_the_keys_in_url_headers_and_body(tmp_path: Any) -> None:
         assert any(name in text for text in found)
 
 
+def test_an_error_in_a_body_has_the_line_of_its_leaf(tmp_path: Any) -> None:
+    text = rule(
+        do="webhook",
+        **{
+            "with": """
+      url: https://example.com/
+      body:
+        runs:
+          - "{{ data.runId }}"
+          - "{{ data.runId | upperr }}"
+        "{{ data.runId }}": 1"""
+        },
+    )
+    lines = f"rules:\n{text}".splitlines()
+    found = {lines[error.line - 1].strip(): error.message for error in loaded(tmp_path, a=f"rules:\n{text}").errors}
+    assert set(found) == {'- "{{ data.runId | upperr }}"', '"{{ data.runId }}": 1'}
+    assert "upperr" in found['- "{{ data.runId | upperr }}"']
+
+
 def test_rules_that_follow_may_read_the_answer(tmp_path: Any) -> None:
     first = rule(name="hook", do="webhook", **{"with": "{ url: 'https://example.com/' }"})
     then = rule(
