@@ -37,13 +37,13 @@ class Started:
         for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
 
-    def wait_for(self, pattern: str, seconds: float = 30) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = 60) -> re.Match[str]:
         """Wait until a printed line matches the pattern."""
         found = until(lambda: next((m for line in self.lines if (m := re.search(pattern, line))), None), seconds, self)
         assert isinstance(found, re.Match)
         return found
 
-    def end(self, number: signal.Signals | None = None, seconds: float = 30) -> int:
+    def end(self, number: signal.Signals | None = None, seconds: float = 60) -> int:
         """Send a signal, if one is given, and wait for the exit code."""
         if number is not None and self.process.poll() is None:
             self.process.send_signal(number)
@@ -54,7 +54,7 @@ class Started:
         return code
 
 
-def until(condition: Callable[[], Any], seconds: float = 30, started: Started | None = None) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60, started: Started | None = None) -> Any:
     """Wait until the condition is true, and return its value. The time only ends a test that would hang."""
     end = time.monotonic() + seconds
     while not (found := condition()):
