@@ -61,7 +61,7 @@ def started(app: Path) -> Iterator[Started]:
 
 
 def send(started: Started, function: str) -> None:
-    url = started.wait_for(r"received: (http://localhost:\d+/\S+)$")[1].replace("received", function)
+    url = started.wait_for(r"(http://localhost:\d+/\S+functionName=)NAME$")[1] + function
     answer = requests.post(url, json=[{}], headers={"aeg-event-type": "Notification"}, timeout=60)
     assert answer.status_code == 202
 
