@@ -17,10 +17,10 @@ export no_proxy := $(NO_PROXY)
 export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/bytecode
 
-.PHONY: help demo install start check test test-fast test-browser bench soak fuzz lint format lock audit sbom clean
+.PHONY: help demo install start check test test-fast test-browser pictures bench soak fuzz lint format lock audit sbom clean
 
 help:  ## list the targets; `make` alone does so, too
-	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## run the app on sample events, and check its effects; KEEP=1 keeps it running
 	@$(BIN)/mlevents demo $(if $(KEEP),--keep)
@@ -42,6 +42,9 @@ test-fast: $(VENV)/.ready  ## run the tests that need no other process, in about
 
 test-browser: $(READY) $(PLAYWRIGHT)  ## run the tests of the page in Chromium, which this machine must have
 	$(BIN)/python -m pytest -m browser --durations 5
+
+pictures: $(READY) $(PLAYWRIGHT)  ## make the pictures of the docs from a run of the demo; needs Chromium
+	@$(BIN)/python -m docs.pictures.make
 
 bench: $(READY)  ## measure an event and a cold start, and compare with peers
 	@$(BIN)/python -m benchmarks.race

@@ -32,6 +32,7 @@ class ReceivedSpan:
     links: tuple[str, ...]  # the ids of other spans
     failed: bool
     attributes: dict[str, Any]
+    seconds: float  # how long it took
 
 
 @dataclass
@@ -97,7 +98,8 @@ def tree(spans: list[ReceivedSpan], parent: str = "", indent: str = "") -> list[
 def _span(span: Any) -> ReceivedSpan:
     links = tuple(link.span_id.hex() for link in span.links)
     ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex())
-    return ReceivedSpan(span.name, *ids, links, span.status.code == 2, dict(map(_attribute, span.attributes)))
+    seconds = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
+    return ReceivedSpan(span.name, *ids, links, span.status.code == 2, dict(map(_attribute, span.attributes)), seconds)
 
 
 def _points(metric: Any) -> dict[tuple[tuple[str, Any], ...], Any]:

@@ -110,11 +110,11 @@ class Scenario:
             yield f"the endpoint {ENDPOINT} should have {deployments} deployment(s), and has {', '.join(found)}"
 
     def _note(self) -> str:
-        """The note of the last deploy action that has ended."""
+        """The note of the last deploy action that has ended, without the link at its end."""
         settled = [
             r for r in self._local.records if r["name"] == "action.settled" and r["rule"] == "deploy-tagged-models"
         ]
-        return str(settled[-1]["note"])
+        return str(settled[-1]["note"]).partition(" https://")[0]
 
     def _wait(self, condition: Callable[[], Any]) -> Any:
         return self._local.wait(condition, LONGEST, pause=0.1)

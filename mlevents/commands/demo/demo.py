@@ -84,6 +84,8 @@ def _demo(app: Path, console: Console, *, keep: bool) -> int:
         verdict = "failed" if errors else "all as expected"
         text = f"{counts[0]} events, {counts[1]} actions, {verdict}, {time.monotonic() - started:.1f} s"
         console.print(text, "error" if errors else "success")
+        if keep:
+            local.invoke("sweep")  # the timer may be minutes away, and the page reads what the sweep has indexed
         show_next(console, local if keep else None)
         if keep:
             with suppress(KeyboardInterrupt):
