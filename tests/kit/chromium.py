@@ -35,6 +35,7 @@ class Watched:
 
     context: "BrowserContext"
     origin: str
+    scripts: bool = True
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -44,11 +45,13 @@ class Watched:
         self.context.on("request", self._request)
 
     def open(self, path: str, status: int = 200) -> "Page":
-        """Open a page of the origin in a tab. Fails unless it has this status."""
+        """Open a page of the origin in a tab, with what it loads by itself. Fails unless it has this status."""
         page = self.context.pages[0] if self.context.pages else self.context.new_page()
         response = page.goto(f"{self.origin}/{path}".rstrip("/"))
         assert response is not None
         assert response.status == status, path
+        if self.scripts:
+            page.locator('[hx-trigger="load"]').wait_for(state="detached")
         return page
 
     def _console(self, message: "ConsoleMessage") -> None:
@@ -69,7 +72,7 @@ def watched(browser: "Browser", origin: str, width: int = 1280, **options: Any) 
     """A new profile whose pages may request the origin only. Fails at the end if one of them did anything else."""
     context = browser.new_context(viewport={"width": width, "height": 900}, **options)
     try:
-        found = Watched(context, origin)
+        found = Watched(context, origin, options.get("java_script_enabled", True))
         yield found
         assert found.problems == []
     finally:

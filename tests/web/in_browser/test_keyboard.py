@@ -106,7 +106,7 @@ def tab_to(page: "Page", tag: str, name: str) -> None:
     """Press Tab until an element of this tag has the focus whose label or text begins with the name."""
     focused = """() => {
       const element = document.activeElement;
-      return [element.localName, (element.labels?.[0] ?? element).innerText.trim()];
+      return [element.localName, (element.labels?.[0] ?? element).innerText.replace(/\\s+/g, " ").trim()];
     }"""
     for _ in range(MOST):
         page.keyboard.press("Tab")
