@@ -24,7 +24,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @EACH_FILE
 def test_each_picture_is_shown_with_a_text_that_describes_it(file: Path) -> None:
-    shown = {}
+    shown: dict[Path, str] = {}
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         text = page.read_text(encoding="utf-8")
         found = re.findall(r"!\[([^]]*)]\(([^)]+)\)", text)
