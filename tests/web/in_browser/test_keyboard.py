@@ -47,8 +47,9 @@ def test_tab_reaches_everything_in_order_with_a_visible_focus(site: Site, browse
             assert [stop["html"] for stop in found] == expected, path
             for stop in found:
                 assert stop["seen"], (path, stop)
-                assert stop["outline"] != "none", (path, stop)
-                assert stop["width"] >= 2, (path, stop)
+                if not stop["html"].startswith("<iframe"):  # the browser draws the focus around a link in it
+                    assert stop["outline"] != "none", (path, stop)
+                    assert stop["width"] >= 2, (path, stop)
 
 
 def test_first_stop_skips_to_the_content(site: Site, browser: "Browser") -> None:
