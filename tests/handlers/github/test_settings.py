@@ -69,6 +69,10 @@ def test_plan_and_destination() -> None:
     assert handler.destination(EVENT) == "https://api.github.com acme"
 
 
+def test_rule_for_github_com_has_no_findings() -> None:
+    assert list(rule().findings()) == []
+
+
 def test_empty_ref_is_refused() -> None:
     with pytest.raises(Exception, match="ref is empty"):
         rule(ref="{{ '' }}").plan(EVENT)
