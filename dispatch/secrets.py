@@ -43,6 +43,7 @@ _ORDINARY = re.compile(
     "production|development|disabled|enabled|kubernetes|keyvault|UseDevelopmentStorage=true", re.IGNORECASE
 )
 _SECRET_FIELD = re.compile("key|signature|password|pwd|token|secret", re.IGNORECASE)  # of a connection string
+_SIGNATURE = re.compile(r"\bsig=([^&\s]+)")  # of a shared access signature, which clients put into URLs
 _JSON_FIELD = re.compile(r'"(\w+)"\s*:\s*"([^"\\]+)"')
 _HEX = re.compile("%[0-9A-F]{2}")
 _ORDINARY_PART = re.compile(r"[A-Za-z]?[a-z]{0,15}|\d{4}-\d\d-\d\d")  # "workflows"; an API version
@@ -171,6 +172,7 @@ def _parts(secret: str) -> Iterator[str]:
         name, equals, value = field.partition("=")
         if equals and _SECRET_FIELD.search(name):
             yield value
+            yield from _SIGNATURE.findall(value)
     yield from (value for name, value in _JSON_FIELD.findall(secret) if _SECRET_FIELD.search(name))
     lines = [line.strip() for line in secret.splitlines()]
     yield from (line for line in lines if len(lines) > 1 and len(line) >= _SHORTEST_LINE and line[:5] != "-----")

@@ -236,6 +236,8 @@ def test_each_line_of_a_private_key_is_masked(glue: str) -> None:
         ("STORE_SAS", "https://a.example/c?sig=abcDEF%2B123%2Fxyz789%3D&se=2030", "abcDEF%2b123%2fxyz789%3d"),
         ("AzureWebJobsStorage", "AccountName=a;AccountKey=Zm9vYmFyYmF6cXV4Zm9v==", "Zm9vYmFyYmF6cXV4Zm9v"),
         ("BUS_CONNECTION_STRING", "SharedAccessKey=QUJ/REVG+0hJSktM==", "QUJ%2FREVG%2B0hJSktM%3D%3D"),
+        ("A_CONNECTION_STRING", "BlobEndpoint=x;SharedAccessSignature=sv=1&sig=QUJ%2BREVG%3D&se=2", "QUJ%2BREVG%3D"),
+        ("A_CONNECTION_STRING", "BlobEndpoint=x;SharedAccessSignature=sv=1&sig=QUJ%2BREVG%3D&se=2", "QUJ+REVG="),
         ("APP_SECRET", '{"tenant": "t", "client_secret": "abc~DEF-12345678"}', "abc~DEF-12345678"),
         ("DB_PASSWORD", "a<b>&'\"pass", "a&lt;b&gt;&amp;&#39;&#34;pass"),
         ("DB_PASSWORD", "a<b>&'\"pass", "a&lt;b&gt;&amp;&#x27;&quot;pass"),
