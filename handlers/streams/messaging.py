@@ -37,7 +37,7 @@ _CONNECTIONS = ({"endpoint", "sharedaccesssignature"}, {"endpoint", "sharedacces
 # The texts of ServerBusyException and QuotaExceededException ("Service Bus messaging exceptions", "Event Hubs messaging
 # exceptions", "Azure Event Hubs quotas and limits"): "… is being throttled. Error code : 50008. Please wait 10 seconds
 # and try again." and "The maximum entity size has been reached or exceeded for Topic …".
-_THROTTLED = re.compile(r"(?i)is being throttled|server ?busy|\b500(?:02|04|08|09)\b")
+_THROTTLED = re.compile(r"(?i)is being throttled|server ?busy|error code ?: ?500(?:02|04|08|09)\b")
 _WAIT = re.compile(r"(?i)wait (\d{1,4}) seconds?")
 _FULL = re.compile(r"(?i)quota|maximum entity size")
 
@@ -70,13 +70,9 @@ class MessagingHandler(StreamHandler, HttpHandler[Event]):
 
     @property
     def url(self) -> Url:
-        """The entity's URL."""
+        """The entity's URL. Its origin is the namespace, whose throughput all entities share. Raises ValueError."""
         host = self._pairs().get("endpoint", self.namespace).rpartition("://")[2].rstrip("/")
         return Url(f"https://{host}/{self.entity}")
-
-    def destination(self, event: Event) -> str:
-        """The namespace, whose throughput its entities share."""
-        return self.url.origin
 
     def post(self, message: Message, action: Action, content_type: str, properties: Mapping[str, str]) -> None:
         """Send a message with its broker properties. Raises GiveUp, RetryLater, and what `send` raises."""
@@ -93,6 +89,12 @@ class MessagingHandler(StreamHandler, HttpHandler[Event]):
         """The body of a message. Raises GiveUp if it is too large for every tier."""
         check_size(len(message.body), MAX_BODY, self.service)
         return message.body
+
+    def _urls(self) -> list[Url]:
+        try:
+            return [self.url]
+        except ValueError:  # which `_one_namespace` reports
+            return []
 
     def _pairs(self) -> dict[str, str]:
         return pairs_of(self.connection_string.get_secret_value()) if self.connection_string else {}

@@ -295,6 +295,16 @@ def test_a_queue_or_a_topic_is_needed(settings: dict[str, str]) -> None:
         ServiceBus.model_validate({"namespace": "acme.servicebus.windows.net", **settings})
 
 
+def test_check_reports_an_address_that_gets_no_request_and_what_allow_private_means() -> None:
+    private = EventHub.model_validate({"namespace": "10.0.0.7", "hub": "ml"})
+    assert [each.message for each in private.findings()] == [
+        "no request is sent to 10.0.0.7: it is not an address of the public internet"
+    ]
+    allowed = EventHub.model_validate({"namespace": "10.0.0.7", "hub": "ml", "allow_private": True})
+    assert [each.severity for each in allowed.findings()] == ["warning"]
+    assert list(EventHub.model_validate({"namespace": "acme.servicebus.windows.net", "hub": "ml"}).findings()) == []
+
+
 def test_plans_and_destinations_name_the_namespace_and_no_secret() -> None:
     text = f"{ENDPOINT};SharedAccessKeyName={NAME};SharedAccessKey={KEY};EntityPath=ml"
     plans: list[tuple[MessagingHandler, str]] = [
