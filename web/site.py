@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def serve(request: Request, app: Callable[[], App], values: Mapping[str, str]) -
         return viewer
     path = request.path.strip("/")
     if path in _FILES:
-        return Response(_file(path), type=_FILES[path])
+        return Response(_file(path), type=_FILES[path], headers={"Cache-Control": "private, max-age=86400"})
     code = request.query.get("code", "") if settings.raw(SETTING).casefold() == "key" else ""
     site = _Site(app(), viewer, request, code)
     try:
@@ -176,6 +177,7 @@ class _Site:
         """A page."""
         common = {
             "url": self.url,
+            "file": lambda name: self.url(name, v=_version(name)),
             "code": self.code,
             "viewer": self.viewer,
             "app_name": self.app.name,
@@ -190,6 +192,12 @@ def _download(raw: str, name: str) -> Response:
     text = raw.encode("utf-8", "replace").decode()
     headers = {"Content-Disposition": f'attachment; filename="{name}.json"'}
     return Response(text, type="application/json; charset=utf-8", headers=headers)
+
+
+@cache
+def _version(name: str) -> str:
+    """A part of a file's address that changes with its contents, so that browsers keep no old one."""
+    return sha256(_file(name).encode()).hexdigest()[:12]
 
 
 @cache
