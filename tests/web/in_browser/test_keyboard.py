@@ -43,6 +43,7 @@ def test_tab_reaches_everything_in_order_with_a_visible_focus(site: Site, browse
     with watched(browser, site.origin, width) as tabs:
         for path, status in site.paths.items():
             page = tabs.open(path, status)
+            page.wait_for_load_state("networkidle")  # a script replaces the link to the guards by them
             expected, found = page.evaluate(REACHABLE), stops(page)
             assert [stop["html"] for stop in found] == expected, path
             for stop in found:
