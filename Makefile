@@ -50,6 +50,7 @@ bench: $(READY)  ## measure an event and a cold start, and compare with peers
 	@$(BIN)/python -m benchmarks.race
 	@$(BIN)/python -m benchmarks.telemetry
 	@$(BIN)/python -m benchmarks.cold_start
+	@$(BIN)/python -m benchmarks.clients
 
 soak: $(READY)  ## run minutes of crashes, kills and simulated days
 	$(BIN)/python -m pytest -m soak -s --timeout 1800
