@@ -237,6 +237,11 @@ class Handler(BaseModel, Generic[E]):
         shown = (f"{name}={v.render(event) if isinstance(v, Template) else v!r}" for name, v in self)
         return f"{type(self).__name__}({', '.join(shown)})"
 
+    def sends(self, event: E) -> Mapping[str, str | tuple[str, ...]]:
+        """What `run` would send, by name, like the subject of a mail: for tests of rules. By default, its templates."""
+        found = {name: _rendered(value, event) for name, value in self}
+        return {name: value for name, value in found.items() if value is not None}
+
     def findings(self) -> Iterable[Finding]:
         """Errors that take too long to find while the rules load, for ``mlevents check``; no worker calls it.
 
@@ -280,6 +285,16 @@ def _has_expression(value: Any) -> bool:
         case list() | tuple() | set() | frozenset():
             return any(_has_expression(inner) for inner in value)
     return False
+
+
+def _rendered(value: Any, event: Event) -> str | tuple[str, ...] | None:
+    """A template as it renders, or several of them; None for any other value."""
+    match value:
+        case Template():
+            return value.render(event)
+        case (Template(), *_):
+            return tuple(each.render(event) for each in value)
+    return None
 
 
 def shorten(text: str, limit: int = TEXT_LIMIT) -> str:

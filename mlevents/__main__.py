@@ -18,6 +18,7 @@ from mlevents.console import Console
 # Command -> its module, and the summary that `mlevents --help` shows without importing the module.
 COMMANDS = {
     "check": ("check", "Find every error in the rules, and show what each rule would do."),
+    "test": ("rule_tests.test", "Run the tests of rules: events, and which rules fire on them, and why not."),
     "start": ("start", "Run the app on this machine, like `func start`, with the services that it needs."),
     "events": ("events", "List the recorded events, newest first, with how their actions stand."),
     "show": ("show", "Show an event with its actions, found by its id or by the name of its object."),
@@ -33,7 +34,7 @@ COMMANDS = {
     "replay": ("replay", "Run recorded events again, or accept events that were rejected or dead-lettered."),
     "pause": ("pauses.pause", "Let the actions of a rule, or of all rules, wait until `mlevents resume`."),
     "resume": ("pauses.resume", "End the pause of a rule, or of all rules, and run what has waited."),
-    "schema": ("schema", "Print the JSON Schema of rules files or of workspaces.yaml, for editors."),
+    "schema": ("schema", "Print the JSON Schema of rules files, of workspaces.yaml or of tests, for editors."),
     "new": ("new.new", "Write the first version of a handler of your own, with its test."),
     "try-deploy": ("try_deploy", "Run one deploy rule against real Azure from this machine, and print every step."),
 }

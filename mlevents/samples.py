@@ -35,7 +35,7 @@ EXAMPLES: Mapping[str, Event] = {
 }
 
 
-class _AnyDetails(dict[str, Any]):
+class AnyDetails(dict[str, Any]):
     """The details of a result in an example: each handler, also one of the app's own, has others."""
 
     def __contains__(self, key: object) -> bool:
@@ -119,7 +119,7 @@ def _following(rule: Rule, sample: Sample) -> Sample | None:
     if not rule.is_for(sample.workspace):
         return None
     status = "succeeded" if rule.outcome == "any" else rule.outcome
-    result = {"rule": sample.rule.name, "status": status, "summary": "an example", "details": _AnyDetails()}
+    result = {"rule": sample.rule.name, "status": status, "summary": "an example", "details": AnyDetails()}
     return _matching(rule, [replace(sample, rule=rule, result=result, follows=sample)])
 
 

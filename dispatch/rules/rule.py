@@ -152,6 +152,10 @@ class Rules:
         event = context.event
         return _matching(self._by_event.get((type(event).__name__, event.drift is not None), ()), context)
 
+    def is_followed(self, name: str) -> bool:
+        """Does another rule follow this one?"""
+        return name in self._by_followed
+
     def following(self, name: str, status: str, context: Context) -> list[Rule]:
         """The rules that follow an action of rule `name` that ended as `status`: succeeded, skipped or failed."""
         followers = self._by_followed.get(name, ())

@@ -30,6 +30,14 @@ def workspaces_schema() -> dict[str, Any]:
     return _schema(WorkspacesFile)
 
 
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of a file that names no handler, from its model."""
+    found = GenerateJsonSchema(ref_template="#/$defs/{model}").generate(model.__pydantic_core_schema__)
+    return {"$schema": _DIALECT, **_cleaned(found)}
+
+
 SCHEMAS = {"rules.schema.json": rules_schema, "workspaces.schema.json": workspaces_schema}  # files in rules/
 
 

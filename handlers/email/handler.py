@@ -84,6 +84,12 @@ class Email(Handler[Event]):
         content.render(event, Action())
         return f"mail {self._recipients(event)}: {content.render_subject(event)!r}"
 
+    def sends(self, event: Event) -> dict[str, str | tuple[str, ...]]:
+        """The recipients, the subject and the text of the mail."""
+        found, content = self._recipients(event), self._content
+        parts = {"subject": content.render_subject(event), "text": content.render_text(event, Action())}
+        return {"to": found.to, "cc": found.cc, "bcc": found.bcc, "reply_to": found.reply_to, **parts}
+
     @property
     def _content(self) -> Content:
         return Content(self.subject, self.body, self.html)

@@ -1,30 +1,36 @@
-"""``mlevents schema``: print the JSON Schema of rules files or of workspaces.yaml, for editors."""
+"""``mlevents schema``: print the JSON Schema of rules files, of workspaces.yaml or of tests, for editors."""
 
 import sys
 from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from dispatch.rules.schema import SCHEMAS, as_text
+from dispatch.rules.schema import SCHEMAS, as_text, schema_of
 from mlevents.cli import command_line, examples
+from mlevents.commands.rule_tests.model import TestsFile
 from mlevents.console import Console
 
-Kind: TypeAlias = Literal["rules", "workspaces"]
+Kind: TypeAlias = Literal["rules", "workspaces", "tests"]
 
 cli = command_line()
 
 
 @cli.command(
     epilog=examples(
-        "mlevents schema rules > rules/rules.schema.json", "mlevents schema workspaces > rules/workspaces.schema.json"
+        "mlevents schema rules > rules/rules.schema.json",
+        "mlevents schema workspaces > rules/workspaces.schema.json",
+        "mlevents schema tests > rules/tests.schema.json",
     )
 )
 def schema(
     kind: Annotated[
-        Kind, typer.Argument(metavar="KIND", help="`rules` for any rules file, `workspaces` for workspaces.yaml.")
+        Kind,
+        typer.Argument(
+            metavar="KIND", help="`rules` for any rules file, `workspaces` for workspaces.yaml, `tests` for tests."
+        ),
     ],
 ) -> int:
-    """Print the JSON Schema of rules files or of workspaces.yaml, for editors.
+    """Print the JSON Schema of rules files, of workspaces.yaml or of tests, for editors.
 
     With the schema, an editor completes keys and underlines errors: see
     docs/rules.md. The schema includes the settings of the built-in handlers, so
@@ -32,6 +38,7 @@ def schema(
     Exit code: 0 for success, 2 for invalid arguments.
     """
     console = Console(sys.stdout, remember=0)
-    for line in as_text(SCHEMAS[f"{kind}.schema.json"]()).splitlines():
+    found = schema_of(TestsFile) if kind == "tests" else SCHEMAS[f"{kind}.schema.json"]()
+    for line in as_text(found).splitlines():
         console.print(line)
     return 0

@@ -16,21 +16,19 @@ import typer
 
 from dispatch.inbox.history.records import StoredEvent, actions_of
 from dispatch.inbox.keys import event_key
-from dispatch.replay.deadletters import BadBlob, events_of
 from mlevents import PROJECT
 from mlevents.app_settings import LocalSettings
 from mlevents.cli import AppFolder, AsJson, UsageError, command_line, examples
 from mlevents.console import Console
+from mlevents.event_files import BadEvent, change_event, read_event, spelled
 from mlevents.local.options import APP_NOTE, FOLDER
 from mlevents.local.running import PORT
 from mlevents.record import Record, StorageAccount, open_record, reported
 from mlevents.views import event_json, print_event, print_json
 from schemas import EventError, parse_event
-from schemas.wire import fold
 
 KEY = "MLEVENTS_EVENTGRID_KEY"  # the environment variable with the system key eventgrid_extension
 _PAUSE = 0.5  # seconds between two looks at the record
-_BAGS = {f"{owner}{bag}" for owner in ("run", "model", "service") for bag in ("tags", "properties")}
 
 cli = command_line()
 
@@ -73,7 +71,7 @@ def send(
     Exit code: 0 if the app received the event and no action of it has failed, 1 if
     not, 2 for invalid arguments.
     """
-    event = _changed(_event_in(source, app), changes or [])
+    event = _event(source, changes or [], app)
     if not keep:
         _make_new(event)
     console = Console(sys.stdout, remember=0)
@@ -99,55 +97,24 @@ def send(
     return outcome.code
 
 
-def _event_in(source: str, folder: Path) -> dict[str, Any]:
-    """The first event of a sample, a file or standard input. Raises UsageError."""
-    path = next(
-        (p for p in (Path(source), *(d / "samples" / f"{source}.json" for d in (folder, PROJECT))) if p.is_file()), None
-    )
-    if source != "-" and path is None:
-        samples = ", ".join(sorted(p.stem for p in (PROJECT / "samples").glob("*.json")))
-        raise UsageError(f"there is no file {source}, and no such sample; samples are {samples}")
+def _event(source: str, changes: list[str], folder: Path) -> dict[str, Any]:
+    """The event to send. Raises UsageError."""
     try:
-        text = path.read_text(encoding="utf-8") if path and source != "-" else sys.stdin.read()
-        first = json.loads(events_of(text)[0])
-    except (OSError, UnicodeDecodeError, BadBlob) as error:
-        raise UsageError(f"{source} holds no event: {error}") from error
-    if not isinstance(first, dict):
-        raise UsageError(f"{source} holds no event: it is not a JSON object")
-    return first
-
-
-def _changed(event: dict[str, Any], changes: list[str]) -> dict[str, Any]:
-    """The event with changes ``KEY=VALUE``. What follows a group of tags is one name, dots included.
-
-    Raises UsageError.
-    """
-    for change in changes:
-        key, equals, value = change.partition("=")
-        names = key.split(".")
-        if not equals or not all(names):
-            raise UsageError(f"{change!r} is no change; write KEY=VALUE, like data.runTags.owner=alice@example.com")
-        if len(names) > 3 and fold(names[1]) in _BAGS:
-            names = [*names[:2], ".".join(names[2:])]
-        holder = event
-        for name in names[:-1]:
-            inner = holder.setdefault(_spelled(holder, name), {})
-            if not isinstance(inner, dict):
-                raise UsageError(f"{change!r}: {name} is no object of the event")
-            holder = inner
-        holder[_spelled(holder, names[-1])] = value
+        event = read_event(source, Path(), folder)
+        for change in changes:
+            key, equals, value = change.partition("=")
+            if not equals:
+                raise BadEvent(f"{change!r} is no change; write KEY=VALUE, like data.runTags.owner=alice@example.com")
+            change_event(event, {key: value})
+    except BadEvent as error:
+        raise UsageError(str(error)) from error
     return event
 
 
-def _spelled(holder: dict[str, Any], name: str) -> str:
-    """The name as the event spells it, if it has one that differs in case only."""
-    return next((other for other in holder if other.casefold() == name.casefold()), name)
-
-
 def _make_new(event: dict[str, Any]) -> None:
-    event[_spelled(event, "id")] = str(uuid4())
+    event[spelled(event, "id")] = str(uuid4())
     time_key = "time" if "specversion" in event else "eventTime"
-    event[_spelled(event, time_key)] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    event[spelled(event, time_key)] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _target(function: str, url: str, function_app: str, resource_group: str, folder: Path) -> str:

@@ -313,7 +313,7 @@ def test_the_mailbox_takes_mail_where_the_example_settings_send_it(tmp_path: Pat
     assert started.end(signal.SIGINT) == 0
 
 
-@pytest.mark.parametrize("kind", ["rules", "workspaces"])
+@pytest.mark.parametrize("kind", ["rules", "workspaces", "tests"])
 def test_schema_prints_the_schema_that_is_beside_the_rules(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", kind]) == 0
     assert capsys.readouterr().out == (ROOT / f"rules/{kind}.schema.json").read_text(encoding="utf-8")
@@ -369,7 +369,7 @@ def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) 
         (["strat"], "No such command 'strat'. Did you mean 'start', 'status'? (see mlevents --help)"),
         (
             ["schema", "x"],
-            "Invalid value for 'KIND': 'x' is not one of 'rules', 'workspaces' (see mlevents schema --help)",
+            "Invalid value for 'KIND': 'x' is not one of 'rules', 'workspaces', 'tests' (see mlevents schema --help)",
         ),
         (["azure"], "Missing command (see mlevents azure --help)"),
         (["check", "--nothing"], "No such option: --nothing (see mlevents check --help)"),

@@ -11,6 +11,7 @@ import pytest
 from mlevents.__main__ import main
 from mlevents.cli import UsageError
 from mlevents.commands import send as sending
+from mlevents.event_files import change_event
 from mlevents.local.app import LocalApp
 from schemas import RunStatusChanged
 from tests.kit.started import ROOT
@@ -100,7 +101,9 @@ def test_default_app_is_the_one_that_start_runs(deployed: Deployed) -> None:
 )
 def test_changes_follow_the_spelling_of_the_event(changes: str, expected: dict[str, Any]) -> None:
     event = {"data": {"runStatus": "Running", "runTags": {"a": "1"}}}
-    assert sending._changed(event, [changes]) == expected
+    key, _, value = changes.partition("=")
+    change_event(event, {key: value})
+    assert event == expected
 
 
 @pytest.mark.parametrize(
@@ -108,8 +111,8 @@ def test_changes_follow_the_spelling_of_the_event(changes: str, expected: dict[s
     [
         (("nonsense",), "there is no file nonsense, and no such sample; samples are churn-request, dataset_drift"),
         (("run_completed", "data"), "'data' is no change; write KEY=VALUE"),
-        (("run_completed", "data..x=1"), "'data..x=1' is no change"),
-        (("run_completed", "id.x=1"), "'id.x=1': id is no object of the event"),
+        (("run_completed", "data..x=1"), "'data..x' is not a key of an event"),
+        (("run_completed", "id.x=1"), "'id.x': id is no object of the event"),
         (("run_completed", "--function-app", "app"), "--function-app needs --resource-group, to ask `az` for its key"),
     ],
 )

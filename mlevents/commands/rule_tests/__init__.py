@@ -1,0 +1,1 @@
+"""`mlevents test`: tests of rules, in YAML files beside the rules."""

@@ -1,0 +1,70 @@
+"""`firings_of`: the rules that act on an event, those that follow others included, without carrying anything out."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from jinja2 import TemplateError
+
+from dispatch.guards.dry_run import DryRun
+from dispatch.rules.rule import Rule, Rules
+from handlers.base import GIVES_UP, GiveUp, Result
+from schemas.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """A rule that acts on an event. Its context has the result that it follows, if any."""
+
+    rule: Rule
+    context: Context
+    follows: Result | None = None
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Does the rule only record what it would do?"""
+        return any(isinstance(guard, DryRun) for guard in self.rule.guards)
+
+    def plan(self) -> str:
+        """What the handler would do. Raises BadPlan."""
+        try:
+            plan = self.rule.handler.plan(self.context.event_for_handler())
+        except Exception as error:  # of a handler of the app's own, too
+            raise BadPlan(_worded(self.rule, error)) from error
+        if plan.startswith(GIVES_UP):
+            raise BadPlan(plan)
+        return plan
+
+    def sends(self) -> dict[str, str | tuple[str, ...]]:
+        """What the handler would send, by name. Raises BadPlan."""
+        try:
+            return dict(self.rule.handler.sends(self.context.event_for_handler()))
+        except Exception as error:  # of a handler of the app's own, too
+            raise BadPlan(_worded(self.rule, error)) from error
+
+
+class BadPlan(Exception):  # noqa: N818 - the name says what is bad
+    """A handler cannot act on the event: a template fails, or it would give up; the message is the reason."""
+
+
+def _worded(rule: Rule, error: Exception) -> str:
+    if isinstance(error, TemplateError | GiveUp):
+        return str(error)
+    return f"{rule.do} cannot say what it would do: {type(error).__name__}: {error}"
+
+
+def firings_of(rules: Rules, context: Context, end_of: Callable[[Firing], Result | None]) -> Iterator[Firing]:
+    """The rules that act on an event; each rule once, after those that it follows.
+
+    `end_of` says how an action ends; None means that it is not known, and then no rule follows it.
+    """
+    todo = [Firing(rule, context) for rule in rules.matching(context)]
+    known = {firing.rule.name for firing in todo}
+    for firing in todo:
+        yield firing
+        if not rules.is_followed(firing.rule.name) or (end := end_of(firing)) is None:
+            continue
+        followed = context.with_result(end.view())
+        for rule in rules.following(firing.rule.name, end.status, followed):
+            if rule.name not in known:
+                known.add(rule.name)
+                todo.append(Firing(rule, followed, end))
