@@ -30,8 +30,6 @@ def workspaces_schema() -> dict[str, Any]:
     return _schema(WorkspacesFile)
 
 
-
-
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """The JSON Schema of a file that names no handler, from its model."""
     found = GenerateJsonSchema(ref_template="#/$defs/{model}").generate(model.__pydantic_core_schema__)
