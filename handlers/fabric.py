@@ -20,7 +20,7 @@ from handlers.base import Action, Outcome, shorten
 from handlers.launch.data_factory import FactoryTarget
 from handlers.launch.handler import LaunchHandler
 from handlers.launch.parameters import Parameter, render_parameters
-from handlers.launch.run import OutcomeUnknown, Run, RunState
+from handlers.launch.run import Run, RunState
 from schemas import Event
 
 ENDPOINT = "https://api.fabric.microsoft.com"
@@ -40,17 +40,16 @@ class FabricPipeline(DataFactory):
     def parameters(self, pipeline: str) -> None:
         """Not known: the API does not list what a pipeline declares."""
 
-    def start(self, pipeline: str, parameters: Mapping[str, Any]) -> str:
-        """Start a run, and return its id. Raises OutcomeUnknown if the answer has none."""
+    def start(self, pipeline: str, parameters: Mapping[str, Any]) -> str | None:
+        """Start a run, and return its id; None if Fabric accepted the request, and did not name the run."""
         body = {"executionData": {"parameters": dict(parameters)}} if parameters else {}
         location = self.arm.start(f"{self.id}/jobs/Pipeline/instances", body)
-        if found := re.search(f"/instances/({_ID})$", location):
-            return found[1]
-        raise OutcomeUnknown("Fabric accepted the request, and did not name the run")
+        found = re.search(f"/instances/({_ID})$", location)
+        return found[1] if found else None
 
     def runs(self, pipeline: str, since: datetime, until: datetime) -> Iterator[Run]:
         """The active and the last hundred runs ("List Item Job Instances", Limitations)."""
-        return map(_run, (self.arm.get(self.path) or {}).get("value") or ())
+        return map(_run, self.arm.items(self.path, link="continuationUri"))
 
     def run(self, id: str) -> Run | None:
         """A run; None if it does not exist, or is not visible yet."""

@@ -65,19 +65,18 @@ class Arm:
         """The resource at a path; None if it does not exist."""
         return self._read(HttpRequest("GET", self.endpoint + path, params={**self._query, **(query or {})}))
 
-    def items(self, path: str, most: int = _MOST_PAGES) -> Iterator[dict[str, Any]]:
-        """The resources in a collection; none if it does not exist. Raises IncompleteList if there are too many pages,
-        or if the next page is missing or on another server.
+    def items(self, path: str, most: int = _MOST_PAGES, link: str = "nextLink") -> Iterator[dict[str, Any]]:
+        """The resources in a collection; none if it does not exist. `link` is the key of the next page's URL.
+
+        Raises IncompleteList if there are too many pages, or if the next page is missing or on another server.
         """
         page = self.get(path) or {}
         for _ in range(most):
             yield from page.get("value") or ()
-            if not (link := page.get("nextLink")):
+            if not (url := page.get(link)):
                 return
-            if (more := self.get_url(link)) is None:
-                raise IncompleteList(
-                    f"the list {path} continues at {link[:300]}, which is missing or on another server"
-                )
+            if (more := self.get_url(url)) is None:
+                raise IncompleteList(f"the list {path} continues at {url[:300]}, which is missing or on another server")
             page = more
         raise IncompleteList(f"the list {path} has more than {most} pages")
 

@@ -73,7 +73,7 @@ class DataFactory:
         declared = (body.get("properties") or {}).get("parameters") or {}
         return {name: str((given or {}).get("type", "String")) for name, given in declared.items()}
 
-    def start(self, pipeline: str, parameters: Mapping[str, Any]) -> str:
+    def start(self, pipeline: str, parameters: Mapping[str, Any]) -> str | None:
         """Start a run, and return its id. The API has no idempotency key: a second request starts a second run."""
         return str(self.arm.post(f"{self.path}/pipelines/{_quote(pipeline)}/createRun", parameters)["runId"])
 

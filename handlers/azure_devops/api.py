@@ -56,8 +56,7 @@ class AzureDevOpsApi(JsonApi):
 
     def check(self, answer: Answer) -> Answer:
         """The answer, if it is a success. A page to sign in is none: 203, a redirect, or HTML in place of JSON."""
-        is_page = "html" in answer.headers.get("content-type", "") and answer.status < HTTPStatus.BAD_REQUEST
-        if answer.status in (HTTPStatus.NON_AUTHORITATIVE_INFORMATION, HTTPStatus.FOUND) or is_page:
+        if answer.status in (HTTPStatus.NON_AUTHORITATIVE_INFORMATION, HTTPStatus.FOUND) or answer.is_page:
             raise RetryLater(
                 f"HTTP {answer.status}: Azure DevOps did not accept the login, and answered with its page to sign in. "
                 f"{self.advice}",

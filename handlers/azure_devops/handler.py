@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Self
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
@@ -15,7 +16,7 @@ from handlers.http.handler import HttpHandler
 from handlers.http.url import Url
 from handlers.json_template import JsonTemplate
 from handlers.launch.api import BaseUrl
-from handlers.launch.handler import LAUNCH_SETTINGS, LaunchHandler, check_ref, text_values
+from handlers.launch.handler import LAUNCH_SETTINGS, LaunchHandler, NameOrNumber, check_ref, text_values
 from handlers.template import Template
 from schemas import Event
 
@@ -39,13 +40,21 @@ class AzureDevOps(LaunchHandler[Event], HttpHandler[Event]):
 
     organization: Annotated[BaseUrl, BeforeValidator(_organization_url)]
     project: str = Field(min_length=1, max_length=64, pattern=r'^[^/\\:~&%;@"?<>|#$*}{,+=\[\]]+$')
-    pipeline: Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)] = ""
+    pipeline: NameOrNumber = ""
     ref: Template | None = None
     parameters: JsonTemplate = JsonTemplate({})
     variables: JsonTemplate = JsonTemplate({})
     stages_to_skip: tuple[str, ...] = ()
     work_item: WorkItem | None = None
     pat: SecretStr | None = None
+
+    @field_validator("organization")
+    @classmethod
+    def _must_be_an_organization(cls, value: str) -> str:
+        url = urlsplit(value)
+        if url.hostname == "dev.azure.com" and url.path.count("/") != 1:
+            raise ValueError("should be the name of an organization, or its URL: https://dev.azure.com/acme")
+        return value
 
     @field_validator("parameters", "variables")
     @classmethod

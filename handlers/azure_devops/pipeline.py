@@ -53,12 +53,9 @@ class PipelineTarget(SearchableTarget):
         return _run(found) if found else None
 
     def failure_reason(self, run: Run) -> str:
-        """The first errors in the run's timeline; the result if it cannot be read."""
-        try:
-            path = f"{self.api.path}/build/builds{path_of(run.id)}/timeline"
-            records = (self.api.find(path) or {}).get("records") or ()
-        except Exception:  # the run has failed, whatever its timeline says
-            records = ()
+        """The result, and the first errors in the run's timeline."""
+        path = f"{self.api.path}/build/builds{path_of(run.id)}/timeline"
+        records = (self.api.find(path) or {}).get("records") or ()
         errors = [
             f"{record.get('name')}: {issue.get('message')}"
             for record in records
@@ -80,9 +77,9 @@ class PipelineTarget(SearchableTarget):
         """Find the pipeline."""
         return {"pipeline": self._id}
 
-    def start(self, prepared: Prepared) -> str:
+    def start(self, prepared: Prepared) -> str | None:
         """Start a run and return its id."""
-        return str(self.api.start(self._runs, dict(self.body)).json()["id"])
+        return self.api.start(self._runs, dict(self.body), "id")
 
     def details(self) -> Mapping[str, str]:
         """The pipeline."""

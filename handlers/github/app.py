@@ -20,7 +20,7 @@ class App(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     # The client id, which GitHub recommends, or the number of the app.
-    id: Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)] = Field(
+    id: Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)] = Field(
         pattern=r"^[A-Za-z0-9.]{1,64}$"
     )
     private_key: SecretStr

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self, cast
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from handlers.base import Action, Finding, GiveUp, Outcome, Succeeded, shorten
 from handlers.github.api import GitHubApi, Login
@@ -16,7 +16,7 @@ from handlers.http.handler import HttpHandler
 from handlers.http.url import Url
 from handlers.json_template import JsonTemplate, json_bytes
 from handlers.launch.api import BaseUrl
-from handlers.launch.handler import LAUNCH_SETTINGS, LaunchHandler, check_ref, text_values
+from handlers.launch.handler import LAUNCH_SETTINGS, LaunchHandler, NameOrNumber, check_ref, text_values
 from handlers.template import Template
 from schemas import Event
 
@@ -37,8 +37,8 @@ class GitHub(LaunchHandler[Event], HttpHandler[Event]):
 
     template_names: ClassVar[frozenset[str]] = frozenset({"key"})  # the action's job name
 
-    repository: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$")
-    workflow: str = Field("", pattern=r"^([A-Za-z0-9_.-]+\.ya?ml|\d{1,20})?$")
+    repository: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,38}/[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$")
+    workflow: NameOrNumber = Field("", pattern=r"^([A-Za-z0-9_.-]+\.ya?ml|\d{1,20})?$")
     ref: Template = Template("main")
     inputs: JsonTemplate = JsonTemplate({})
     event_type: str = Field("", max_length=100)
@@ -47,6 +47,13 @@ class GitHub(LaunchHandler[Event], HttpHandler[Event]):
     token: SecretStr | None = None
     app: App | None = None
     api: BaseUrl = "https://api.github.com"
+
+    @field_validator("api")
+    @classmethod
+    def _must_be_the_api(cls, value: str) -> str:
+        if Url(value).host in ("github.com", "www.github.com"):
+            raise ValueError("the API of github.com is https://api.github.com, which is the default")
+        return value
 
     @model_validator(mode="after")
     def _must_name_one_effect(self) -> Self:

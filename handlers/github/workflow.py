@@ -23,8 +23,9 @@ _STATES = {  # "Required status checks": a neutral or skipped check counts as su
     "skipped": RunState.COMPLETED,
     "cancelled": RunState.CANCELED,
 }
-_DETAILS = "return_run_details"  # Enterprise Server knows it since 3.21
+_DETAILS, _ID = "return_run_details", "workflow_run_id"  # Enterprise Server knows them since 3.21
 _MAX_PREEXISTING = 50
+_MAX_JOBS = 3  # in a reason
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class WorkflowTarget(SearchableTarget):
     def failure_reason(self, run: Run) -> str:
         """The conclusion, and the jobs and steps that failed."""
         path = f"{self.api.path}/actions/runs{path_of(run.id)}/jobs"
-        failed = [job for job in self.api.pages(path, "jobs", filter="latest") if _failed(job)]
-        said = ", ".join(f"{job.get('name')}{_failed_step(job)}" for job in failed[:3])
+        failed = (job for job in self.api.pages(path, "jobs", filter="latest") if _failed(job))
+        said = ", ".join(f"{job.get('name')}{_failed_step(job)}" for job in islice(failed, _MAX_JOBS))
         return f"{run.status}{f' in {said}' if said else ''}"
 
     def cancel(self, id: str) -> None:
@@ -78,12 +79,11 @@ class WorkflowTarget(SearchableTarget):
         path = f"{self._path}/dispatches"
         body: dict[str, Any] = {"ref": self.ref, "inputs": dict(self.inputs)}
         try:
-            answer = self.api.start(path, {**body, _DETAILS: True})
+            return self.api.start(path, {**body, _DETAILS: True}, _ID)
         except GiveUp as error:
             if _DETAILS not in str(error):
                 raise
-            answer = self.api.start(path, body)
-        return str(answer.json()["workflow_run_id"]) if answer.body.strip() else None
+            return self.api.start(path, body, _ID)
 
     def details(self) -> Mapping[str, str]:
         """The workflow."""

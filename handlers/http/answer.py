@@ -42,6 +42,11 @@ class Answer:
         """Is the status 2xx?"""
         return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
+    @property
+    def is_page(self) -> bool:
+        """Is it a success with HTML, as a gateway or a page to sign in answers in place of an API?"""
+        return self.status < HTTPStatus.BAD_REQUEST and "html" in self.headers.get("content-type", "").casefold()
+
     def json(self) -> Any:
         """The body's JSON. Raises RetryLater if it is none: a gateway may answer in the name of the service."""
         try:
@@ -109,6 +114,13 @@ def checked(answer: Answer, meanings: Iterable[Meaning] = ()) -> Answer:
     if answer.status < HTTPStatus.BAD_REQUEST:
         raise GiveUp(f"{_reason(answer)}; redirects are not followed: write the final URL in the rule")
     raise ErrorAnswer(answer)
+
+
+def no_page(answer: Answer) -> Answer:
+    """The answer of an API that answers no HTML. Raises RetryLater for a page: the service got no request."""
+    if answer.is_page:
+        raise RetryLater(f"{_reason(answer)}: a page, as a gateway or a proxy sends it, and not the service")
+    return answer
 
 
 def _by_meaning(answer: Answer, meaning: Meaning) -> Answer:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator
 
 from handlers.base import GiveUp, RetryLater
 from handlers.errors import PERMANENT, PROPAGATING, PROPAGATION, retry_after
-from handlers.http.answer import Answer, ErrorAnswer, checked
+from handlers.http.answer import Answer, ErrorAnswer, checked, no_page
 from handlers.http.handler import checked_headers
 from handlers.http.url import Url
 from handlers.json_template import json_bytes
@@ -75,6 +75,8 @@ class JsonApi(ABC):
             raise RetryLater(f"{said}. {self.advice}", max_elapsed=PROPAGATION) from ErrorAnswer(answer)
         if answer.status in PERMANENT:
             raise GiveUp(said) from ErrorAnswer(answer)
+        if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
+            raise GiveUp(f"{said}: what the rule names has moved. Write its new name") from ErrorAnswer(answer)
         return checked(answer)
 
     def get(self, path: str, **query: Any) -> Any:
@@ -101,17 +103,25 @@ class JsonApi(ABC):
 
     def send(self, method: str, path: str, body: Any = None, kind: str = _JSON, **query: Any) -> Answer:
         """Send a resource or a command."""
-        return self.check(self._exchange(method, path, query, body, kind))
+        return no_page(self.check(self._exchange(method, path, query, body, kind)))
 
-    def start(self, path: str, body: Any, **query: Any) -> Answer:
-        """Post a command that must not be repeated. Raises OutcomeUnknown if the service may have acted on it."""
+    def start(self, path: str, body: Any, key: str) -> str | None:
+        """Post a command that must not be repeated. Returns the id in the answer, by its key; None for 204.
+
+        Raises OutcomeUnknown if the service may have acted on it: also if the answer is cut off.
+        """
         try:
-            answer = self._exchange("POST", path, query, body)
+            answer = self._exchange("POST", path, {}, body)
         except RetryLater as error:
             raise OutcomeUnknown(str(error)) from error
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.REQUEST_TIMEOUT:
             raise OutcomeUnknown(f"HTTP {answer.status}: {self.service} answered {message_of(answer)!r}")
-        return self.check(answer)
+        if self.check(answer).status == HTTPStatus.NO_CONTENT:
+            return None
+        try:
+            return str(answer.json()[key])
+        except (RetryLater, LookupError, TypeError) as error:
+            raise OutcomeUnknown(f"HTTP {answer.status}: {self.service} answered without {key}") from error
 
     def _exchange(
         self, method: str, path: str, query: Mapping[str, Any], body: Any = None, kind: str = _JSON

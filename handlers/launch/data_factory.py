@@ -61,8 +61,8 @@ class FactoryTarget(SearchableTarget):
         self._parameters(declared)
         return declared
 
-    def start(self, prepared: Prepared) -> str:
-        """Start a run and return its id."""
+    def start(self, prepared: Prepared) -> str | None:
+        """Start a run and return its id, if the service names it."""
         return self.factory.start(self.pipeline, self._parameters(prepared))
 
     def details(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from handlers.launch.plan import Plan
 from handlers.launch.run import Run, RunState
 from handlers.launch.state import LaunchState
 
+_REASON_ATTEMPTS = 2  # to read why a run failed, before the last one
 _MAX_REASON = 700  # characters of a reason: the outcome has 1,000, with room for the run's name and link
 
 
@@ -56,9 +57,21 @@ class Follow:
         if state.cancel_requested and canceled:
             reason = f"it did not end within {format_duration(self.plan.timeout)}"
         else:
-            reason = (run.error or target.failure_reason(run) or "the service gives no reason")[:_MAX_REASON]
+            reason = (run.error or self._reason(run) or "the service gives no reason")[:_MAX_REASON]
         ending = "was canceled" if canceled else "failed"
         return f"{target.noun} {run.id} {ending}: {reason.rstrip('. ')}. {target.link(run.id) or ''}".strip()
+
+    def _reason(self, run: Run) -> str:
+        """Why the run failed; its status if that cannot be read: the run has failed in any case.
+
+        Raises the client's error the first times.
+        """
+        try:
+            return self.plan.target.failure_reason(run)
+        except Exception:
+            if self.plan.action.failures < _REASON_ATTEMPTS:
+                raise
+            return run.status
 
     def _overdue(self, run: Run, state: LaunchState) -> None:
         """Request the cancellation of a run that exceeds the timeout. Raises GiveUp if the rule does not ask for it."""

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from handlers.base import Action, Handler, Outcome
 from handlers.duration import Duration, PollInterval, format_duration
@@ -16,6 +16,9 @@ from handlers.template import Template
 from schemas import Event
 
 E = TypeVar("E", bound=Event)
+
+# The name or the number of a workflow or pipeline: YAML reads the latter as a number.
+NameOrNumber: TypeAlias = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 
 LAUNCH_SETTINGS = ("wait", "timeout", "cancel_on_timeout", "poll", "at_least_once")
 

@@ -35,6 +35,7 @@ _MAX_BLOBS = 1_000  # of one path
 class Blob(StorageHandler):
     """Append the event to an append blob."""
 
+    service: ClassVar[str] = "blob"
     roles: ClassVar[tuple[Role, ...]] = (
         Role(
             "Storage Blob Data Contributor",
@@ -129,14 +130,14 @@ def _append(container: "ContainerClient", name: str, line: bytes) -> str:
 def _append_to(blob: "BlobClient", line: bytes) -> None:
     """Append a line, after creating the blob if it does not exist."""
     from azure.core import MatchConditions
-    from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+    from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
     try:
         blob.append_block(line)
     except ResourceNotFoundError as error:
         if getattr(error, "error_code", None) != "BlobNotFound":  # but the container
             raise
-        with suppress(ResourceExistsError):  # another action has created it
+        with suppress(ResourceExistsError, ResourceModifiedError):  # 409 or 412: another action has created it
             blob.create_append_blob(match_condition=MatchConditions.IfMissing)
         blob.append_block(line)
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 
 from handlers.base import Action, GiveUp, Outcome, RetryLater, Succeeded
-from handlers.http.answer import Meaning
+from handlers.http.answer import Meaning, no_page
 from handlers.http.auth import entra_bearer
 from handlers.http.handler import HttpHandler
 from handlers.http.url import Url
@@ -66,6 +66,9 @@ class EventGrid(StreamHandler, HttpHandler[Event]):
             raise ValueError("endpoint is the same for every event: it has no {{ … }}")
         if self.topic and self.envelope != "cloud_event":
             raise ValueError("topics of a namespace take CloudEvents only: leave envelope out")
+        rest = urlsplit(self.endpoint.source)
+        if rest.query or (self.topic and rest.path.strip("/")):
+            raise ValueError("endpoint has no query, and with topic no path: write the namespace's URL")
         return self
 
     def run(self, event: Event, action: Action) -> Outcome:
@@ -73,7 +76,7 @@ class EventGrid(StreamHandler, HttpHandler[Event]):
         message = self.message(event, action.job_name)
         content_type, body = self._body(message, event, action.started)
         headers = {"Content-Type": content_type, **self._authorization()}
-        self.send("POST", self._target(event), headers=headers, body=body)
+        no_page(self.send("POST", self._target(event), headers=headers, body=body))
         return Succeeded(f"published {message.type} to {self._name}", {"event": message.id})
 
     def plan(self, event: Event) -> str:

@@ -18,7 +18,7 @@ from pydantic import SecretStr, model_validator
 
 from handlers.base import Action, GiveUp, RetryLater
 from handlers.errors import retry_after
-from handlers.http.answer import ErrorAnswer
+from handlers.http.answer import ErrorAnswer, no_page
 from handlers.http.auth import entra_bearer
 from handlers.http.handler import HttpHandler
 from handlers.http.url import Url
@@ -61,6 +61,10 @@ class MessagingHandler(StreamHandler, HttpHandler[Event]):
         if self.connection_string and not any(names <= self._pairs().keys() for names in _CONNECTIONS):
             raise ValueError("connection_string has no Endpoint, or no SharedAccessKeyName and SharedAccessKey")
         _ = self.url  # raises ValueError
+        if "/" in self._host or not set(".:") & set(self._host):
+            raise ValueError("namespace is a host name, such as acme.servicebus.windows.net")
+        if (only := self._pairs().get("entitypath", "")) and self.entity.casefold() not in ("", only.casefold()):
+            raise ValueError(f"connection_string is for {only} (EntityPath), and the rule sends to {self.entity}")
         return self
 
     @property
@@ -71,8 +75,11 @@ class MessagingHandler(StreamHandler, HttpHandler[Event]):
     @property
     def url(self) -> Url:
         """The entity's URL. Its origin is the namespace, whose throughput all entities share. Raises ValueError."""
-        host = self._pairs().get("endpoint", self.namespace).rpartition("://")[2].rstrip("/")
-        return Url(f"https://{host}/{self.entity}")
+        return Url(f"https://{self._host}/{self.entity}")
+
+    @property
+    def _host(self) -> str:
+        return self._pairs().get("endpoint", self.namespace).rpartition("://")[2].rstrip("/")
 
     def post(self, message: Message, action: Action, content_type: str, properties: Mapping[str, str]) -> None:
         """Send a message with its broker properties. Raises GiveUp, RetryLater, and what `send` raises."""
@@ -81,7 +88,8 @@ class MessagingHandler(StreamHandler, HttpHandler[Event]):
         headers = {"Content-Type": content_type, "BrokerProperties": json.dumps(named)}
         headers["Authorization"] = self._authorization(url, action)
         try:
-            self.send("POST", f"{url}/messages?timeout={_SECONDS}&api-version=2014-01", headers=headers, body=body)
+            target = f"{url}/messages?timeout={_SECONDS}&api-version=2014-01"
+            no_page(self.send("POST", target, headers=headers, body=body))
         except ErrorAnswer as error:
             raise self._meaning(error, len(body)) from error
 

@@ -22,6 +22,7 @@ _NOT_XML = re.compile("[\x7f\ufffe\uffff]")  # JSON escapes the other characters
 class StorageQueue(StorageHandler):
     """Put the event into a storage queue."""
 
+    service: ClassVar[str] = "queue"
     roles: ClassVar[tuple[Role, ...]] = (
         Role(
             "Storage Queue Data Message Sender",

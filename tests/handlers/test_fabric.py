@@ -21,6 +21,7 @@ from tests.kit.openapi import Published
 
 PUBLISHED = Published("fabric")
 WORKSPACE, PIPELINE = "4b218778-e7a5-4d73-8187-f10824047715", "431e8d7b-4a95-4c02-8ccd-6faef5ba1bd7"
+RUN = "f2d65699-dd22-4889-980c-{:012d}"
 EVENT = RunStatusChanged.example(run_id="brave_kiwi")
 
 
@@ -29,6 +30,9 @@ class FakeFabric:
     """A pipeline's runs behind Fabric's API, as its OpenAPI document has it."""
 
     names_runs: bool = True
+    is_listed: bool = True
+    page_size: int = 100
+    url: str = ENDPOINT
     runs: list[dict[str, Any]] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
     faults: list[Answer | Callable[[Answer], Answer] | None] = field(default_factory=list)
@@ -56,7 +60,7 @@ class FakeFabric:
             location = f"{path}/{self.runs[-1]['id']}" if self.names_runs else path
             return Answer(202, headers={"Location": location, "Retry-After": "60"})
         if "jobInstanceId" not in parameters:
-            return Answer(200, {"value": self.runs})
+            return self._page(int(request.query.get("continuationToken", 0)))
         found = [run for run in self.runs if run["id"] == parameters["jobInstanceId"]]
         if not found:
             return error(404, "ItemNotFound", "The requested item was not found")
@@ -65,9 +69,18 @@ class FakeFabric:
             return Answer(202)
         return Answer(200, found[0])
 
+    def _page(self, start: int) -> Answer:
+        runs, end = self.runs if self.is_listed else [], start + self.page_size
+        body: dict[str, Any] = {"value": runs[start:end]}
+        if end < len(runs):
+            path = f"/v1/workspaces/{WORKSPACE}/items/{PIPELINE}/jobs/instances"
+            uri = f"{self.url}{path}?continuationToken={end}"
+            body |= {"continuationToken": str(end), "continuationUri": uri}
+        return Answer(200, body)
+
     def add_run(self) -> None:
         """Add a run that is under way."""
-        id = f"f2d65699-dd22-4889-980c-{len(self.runs):012d}"
+        id = RUN.format(len(self.runs))
         started = f"{NOW:%Y-%m-%dT%H:%M:%S}.7812154"
         run = {"id": id, "itemId": PIPELINE, "jobType": "Pipeline", "invokeType": "Manual", "status": "InProgress"}
         self.runs.append({**run, "startTimeUtc": started, "failureReason": None})
@@ -109,7 +122,7 @@ def calls(fake: FakeFabric, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     with RecordingServer(fake, https=True) as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        HereFabric.server = server
+        HereFabric.server, fake.url = server, server.url("")
         yield lambda **settings: Calls(
             HereFabric.model_validate({"workspace_id": WORKSPACE, "pipeline_id": PIPELINE, **settings}), EVENT
         )
@@ -170,10 +183,25 @@ def test_lost_answer_makes_the_action_unsure(at_least_once: bool, calls: MakeCal
     assert "unsure" in str(outcome) or len(fake.runs) == 3
 
 
-def test_answer_without_the_run_makes_the_action_unsure(calls: MakeCalls, fake: FakeFabric) -> None:
+@pytest.mark.parametrize("wait", [False, True])
+def test_run_that_fabric_does_not_name_is_started_once(wait: bool, calls: MakeCalls, fake: FakeFabric) -> None:
+    """Fabric has accepted the request, and it may be a while until its list shows the run."""
     fake.names_runs = False
-    assert "unsure" in str(calls().end())
+    fake.is_listed = False
+    outcome = calls(wait=wait).end()
+    assert isinstance(outcome, GiveUp if wait else Succeeded)
+    assert "was started in" in str(outcome)
     assert len(fake.runs) == 1
+
+
+def test_run_on_a_later_page_of_the_list_is_found(calls: MakeCalls, fake: FakeFabric) -> None:
+    """A new run there makes the action unsure, instead of a second run."""
+    for _ in range(2):
+        fake.add_run()
+    fake.page_size = 2
+    fake.faults = [None, lambda _: Answer(drop=True)]
+    assert f"it may be {RUN.format(2)}. " in str(calls().end())
+    assert len(fake.runs) == 3
 
 
 def test_request_that_never_arrived_is_sent_again(calls: MakeCalls, fake: FakeFabric) -> None:

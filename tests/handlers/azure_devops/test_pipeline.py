@@ -90,7 +90,7 @@ def test_wait_fails_with_the_errors_of_the_timeline(calls: MakeCalls, fake: Fake
 def test_wait_fails_without_a_timeline_and_reports_a_canceled_run(calls: MakeCalls, fake: FakeAzureDevOps) -> None:
     action = started(calls(pipeline="12", wait=True))
     fake.end("canceled")
-    fake.faults = [None, error(403, "no access")]
+    fake.faults = [None, error(403, "no access")] * 3
     assert "the run 340 was canceled: canceled. http://" in str(action.end())
 
 
@@ -109,7 +109,16 @@ def test_run_that_takes_too_long_is_canceled(ended: bool, calls: MakeCalls, fake
     assert isinstance(outcome, Succeeded) if ended else "did not end within 1m" in str(outcome)
 
 
-@pytest.mark.parametrize("fault", [dropped, lambda _: Answer(503, "busy"), lambda _: Answer(408)])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        dropped,
+        lambda _: Answer(503, "busy"),
+        lambda _: Answer(408),
+        lambda _: Answer(200, '{"id": 34'),
+        lambda _: Answer(200),
+    ],
+)
 @pytest.mark.parametrize("settings", [KEYED, {"variables": {"mlevents_key": "{{ key }}"}}])
 def test_lost_response_is_searched_for_by_the_key(
     fault: object, settings: dict[str, object], calls: MakeCalls, fake: FakeAzureDevOps

@@ -34,6 +34,8 @@ def rule(**changes: Any) -> AzureDevOps:
             "should be a URL without a query, and the same for every event",
         ),
         ({"organization": "http://devops.acme.com/tfs"}, "should begin with https://"),
+        ({"organization": "https://dev.azure.com/acme/churn"}, "should be the name of an organization, or its URL"),
+        ({"organization": "https://dev.azure.com"}, "should be the name of an organization, or its URL"),
         ({"project": "a/b"}, "project"),
         ({"pipeline": None, "work_item": {"type": "Bug", "fields": {}}}, "a work item needs a title"),
         ({"pipeline": None, "work_item": {"type": "Bug", "fields": "x"}}, "Input should be a mapping"),

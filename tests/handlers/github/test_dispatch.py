@@ -25,6 +25,14 @@ def test_event_is_sent_with_typed_values(calls: MakeCalls, fake: FakeGitHub, git
     assert sent["client_payload"] == {"run": "brave_kiwi", "tags": tags, "dry": False, "key": action.action.job_name}
 
 
+def test_page_in_place_of_github_is_no_success(calls: MakeCalls, fake: FakeGitHub) -> None:
+    fake.faults = [Answer(200, b"<p>Sign in</p>", {"Content-Type": "text/html"})]
+    action = calls(event_type="x")
+    assert isinstance(action.next(), RetryLater)
+    assert isinstance(action.next(), Succeeded)
+    assert len(fake.dispatches) == 1
+
+
 def test_ten_keys_are_accepted_and_eleven_are_an_error_in_the_rule(calls: MakeCalls, fake: FakeGitHub) -> None:
     assert isinstance(calls(event_type="x", client_payload=TEN).next(), Succeeded)
     with pytest.raises(ValueError, match="client_payload has 11 keys; GitHub accepts at most 10"):

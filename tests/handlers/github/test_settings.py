@@ -37,6 +37,7 @@ def rule(**changes: Any) -> GitHub:
         ),
         ({"api": "https://github.acme.com/?x=1"}, "should be a URL without a query"),
         ({"api": "http://github.acme.com/api/v3"}, "should begin with https://"),
+        ({"api": "https://github.com"}, "the API of github.com is https://api.github.com"),
         ({"workflow": None, "issue": {"title": "x", "label": "a,b"}}, "label"),
     ],
 )
@@ -69,8 +70,10 @@ def test_plan_and_destination() -> None:
     assert handler.destination(EVENT) == "https://api.github.com acme"
 
 
-def test_rule_for_github_com_has_no_findings() -> None:
-    assert list(rule().findings()) == []
+@pytest.mark.parametrize("changes", [{}, {"repository": "octocat_acme/churn"}, {"workflow": 161335}])
+def test_rule_for_github_com_has_no_findings(changes: dict[str, Any]) -> None:
+    """Also if the owner is a managed user of an enterprise, and if YAML reads the workflow as a number."""
+    assert list(rule(**changes).findings()) == []
 
 
 def test_empty_ref_is_refused() -> None:

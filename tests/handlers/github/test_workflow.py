@@ -76,6 +76,27 @@ def test_wait_fails_with_the_jobs_that_failed(conclusion: str, calls: MakeCalls,
     assert str(outcome).endswith("/acme/churn/actions/runs/9000")
 
 
+def test_wait_fails_with_the_first_of_many_jobs(calls: MakeCalls, fake: FakeGitHub) -> None:
+    fake.jobs = [{"name": f"job{number}", "conclusion": "failure"} for number in range(900)]
+    action = past_prepare(calls(workflow="7", wait=True))
+    action.next()
+    fake.end("failure")
+    assert "failed: failure in job0, job1, job2. http" in str(action.end())
+
+
+@pytest.mark.parametrize(("faults", "said"), [(2, "failure in tests"), (3, "failure. http")])
+def test_wait_fails_without_jobs_that_cannot_be_read(
+    faults: int, said: str, calls: MakeCalls, fake: FakeGitHub
+) -> None:
+    """They are read three times: the run has failed in any case."""
+    fake.jobs = [{"name": "tests", "conclusion": "failure"}]
+    action = past_prepare(calls(workflow="7", wait=True))
+    action.next()
+    fake.end("failure")
+    fake.faults = [None, error(502, "Bad Gateway")] * faults
+    assert f"the workflow run 9000 failed: {said}" in str(action.end())
+
+
 def test_wait_reports_a_canceled_run(calls: MakeCalls, fake: FakeGitHub) -> None:
     action = past_prepare(calls(workflow="validate.yml", wait=True))
     action.next()
@@ -118,6 +139,24 @@ def test_error_of_a_gateway_does_not_start_a_second_run(status: int, calls: Make
     fake.faults = [None, lambda _: Answer(status, "<html>")]
     assert isinstance(calls(workflow="validate.yml", inputs=INPUTS).end(), Succeeded)
     assert len(fake.runs) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b'{"workflow_run_id": 90', b"null", b"[]", b"{}"])
+def test_answer_that_is_cut_off_does_not_start_a_second_run(body: bytes, calls: MakeCalls, fake: FakeGitHub) -> None:
+    fake.run_name = KEYED
+    fake.faults = [None, lambda _: Answer(200, body)]
+    action = calls(workflow="validate.yml", inputs=INPUTS)
+    assert isinstance(action.end(), Succeeded)
+    assert len(fake.runs) == 1
+    assert "answered without workflow_run_id" in action.notes[1]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_repository_that_was_renamed_fails_the_action(status: int, calls: MakeCalls, fake: FakeGitHub) -> None:
+    fake.faults = [None, Answer.redirect("https://api.github.com/repositories/1", status)]
+    outcome = calls(workflow="validate.yml").end()
+    assert isinstance(outcome, GiveUp)
+    assert "has moved. Write its new name" in str(outcome)
 
 
 def test_worker_that_dies_after_the_request_does_not_start_a_second_run(calls: MakeCalls, fake: FakeGitHub) -> None:

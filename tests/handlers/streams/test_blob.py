@@ -265,6 +265,13 @@ def test_a_path_that_names_no_file_is_an_error_in_the_rule(path: str) -> None:
         Blob.model_validate(settings)
 
 
+def test_the_endpoint_of_a_data_lake_is_an_error_in_the_rule() -> None:
+    """A data lake has two endpoints, and blobs are appended at one of them."""
+    settings = {"account_url": "https://blob.dfs.core.windows.net", "container": "lake", "path": "a"}
+    with pytest.raises(ValidationError, match=r"write https://blob\.blob\.core\.windows\.net"):
+        Blob.model_validate(settings)
+
+
 def test_the_plan_names_the_blob_and_the_account(lake: Lake) -> None:
     plan = lake.handler(account_url="https://acme.blob.core.windows.net", connection_string=None).plan(EVENT)
     where = f"{NAME} in {lake.container.container_name} of acme.blob.core.windows.net"

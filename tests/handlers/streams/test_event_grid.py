@@ -171,6 +171,12 @@ def test_throttling_holds_all_actions_for_the_topic(answer: Answer, monkeypatch:
     assert verdict.after.total_seconds() == 7
 
 
+def test_a_page_in_place_of_the_service_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict = verdict_on(Answer(200, b"<p>Sign in</p>", {"Content-Type": "text/html; charset=utf-8"}), monkeypatch)
+    assert isinstance(verdict, RetryLater)
+    assert "a page, as a gateway or a proxy sends it" in str(verdict)
+
+
 def test_a_full_topic_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     verdict = verdict_on(Answer(403, {"error": {"code": "QuotaExceeded", "message": "Quota exceeded"}}), monkeypatch)
     assert isinstance(verdict, RetryLater)
@@ -203,6 +209,8 @@ def test_an_event_of_the_largest_size_is_sent(topic: RecordingServer) -> None:
         ({"endpoint": "https://a.example", "topic": "t", "envelope": "event_grid"}, "CloudEvents only"),
         ({"endpoint": "https://a.example", "topic": "a/b"}, "topic"),
         ({"endpoint": "https://a.example", "envelope": "none"}, "envelope"),
+        ({"endpoint": "https://a.example/api/events?x=1"}, "endpoint has no query"),
+        ({"endpoint": "https://a.example/api/events", "topic": "t"}, "with topic no path"),
     ],
 )
 def test_settings_are_checked_as_rules_load(settings: dict[str, str], reason: str) -> None:

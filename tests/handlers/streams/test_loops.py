@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from dispatch.receive import receive
 from mlevents.testing.server import RecordingServer
 from schemas import Event, RunStatusChanged, parse_event
 from tests.kit.world import World
 
 EVENT = RunStatusChanged.example(run_id="brave_kiwi", run_status="Failed")
 TYPE = EVENT.event_type
+TOPIC = "/subscriptions/s/resourceGroups/g/providers/Microsoft.EventGrid/topics/ml-events"
 
 
 @pytest.fixture
@@ -49,6 +51,19 @@ def test_the_event_itself_is_published_once(topic: RecordingServer, tmp_path: Pa
     world = World("rules:\n" + rule("share", topic), tmp_path)
     assert turns(world, topic, most=5) == 1
     assert list(world.ends().values()) == ["succeeded"]
+
+
+def test_the_event_itself_in_event_grids_schema_is_published_once(topic: RecordingServer, tmp_path: Path) -> None:
+    """Event Grid sets its topic to the custom topic, and the app rejects it: that is no workspace."""
+    world = World("rules:\n" + rule("share", topic, envelope="event_grid"), tmp_path)
+    world.receive(EVENT)
+    world.run()
+    [event] = topic.requests[0].json()
+    receive(json.dumps({**event, "topic": TOPIC, "metadataVersion": "1"}), world.app)
+    world.run()
+    assert len(topic.requests) == 1
+    [rejected] = world.history(f"{world.clock():%Y-%m-%d}").rejected
+    assert "expected a workspace's ARM id" in str(rejected)
 
 
 def test_an_event_of_the_rules_own_is_published_once(topic: RecordingServer, tmp_path: Path) -> None:

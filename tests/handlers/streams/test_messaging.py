@@ -228,6 +228,13 @@ def test_a_missing_entity_fails_the_action(of: Any, monkeypatch: pytest.MonkeyPa
 
 
 @HANDLERS
+def test_a_page_in_place_of_the_service_is_no_success(of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict = verdict_on(of, Answer(200, b"<p>Sign in</p>", {"Content-Type": "text/html"}), monkeypatch)
+    assert isinstance(verdict, RetryLater)
+    assert not verdict.throttled
+
+
+@HANDLERS
 def test_a_full_entity_is_waited_for(of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "The maximum entity size has been reached or exceeded for Topic: 'ml'. Size of entity in bytes: 1073742326"
     verdict = verdict_on(of, Answer(403, text), monkeypatch)
@@ -279,6 +286,9 @@ ENDPOINT = "Endpoint=sb://acme.servicebus.windows.net/"
         ({"connection_string": f"{ENDPOINT};SharedAccessKey=SECRET"}, "has no Endpoint, or no SharedAccessKeyName"),
         ({"connection_string": "SharedAccessKeyName=n;SharedAccessKey=SECRET"}, "has no Endpoint"),
         ({"connection_string": "Endpoint=sb://a b;SharedAccessKeyName=n;SharedAccessKey=SECRET"}, "a name in ASCII"),
+        ({"connection_string": f"{ENDPOINT};SharedAccessKeyName=n;SharedAccessKey=SECRET;EntityPath=b"}, "is for b"),
+        ({"namespace": "acme"}, "namespace is a host name"),
+        ({"namespace": "acme.servicebus.windows.net/ml"}, "namespace is a host name"),
         ({"namespace": "a.example", "hub": "a/../b"}, "hub"),
         ({"namespace": "a.example", "hub": ""}, "hub"),
     ],
