@@ -115,11 +115,13 @@ class Slack(HttpHandler[Event]):
         return Succeeded(line, posted(answer))
 
     def plan(self, event: Event) -> str:
-        """The channel and the headline. Raises jinja2.TemplateError and GiveUp, as `run` does."""
+        """The channel, and the headline or the rule's text. Raises jinja2.TemplateError and GiveUp, as `run` does."""
         summary = summarize(event, Action())
-        self._message(event, summary)
-        where = self._place(event)["channel"] if self.token else self._target.origin
-        return f"post a message to {where}: {summary.headline!r}"
+        message = self._message(event, summary)
+        where = self._channel(event) if self.token else self._target.origin
+        if self.thread and self.thread.render(event).strip():  # in an example, it is no message's
+            where += ", in a thread"
+        return f"post a message to {where}: {(shorten(message['text'], 200) if self.text else summary.headline)!r}"
 
     @property
     def _target(self) -> Url:
@@ -130,14 +132,16 @@ class Slack(HttpHandler[Event]):
 
     def _place(self, event: Event) -> dict[str, str]:
         """The channel, and the thread if there is one."""
-        try:
-            channel = self._allowed(self.channel.render(event) if self.channel else "")
-        except ValueError as error:
-            raise GiveUp(str(error)) from error
         thread = self.thread.render(event).strip() if self.thread else ""
         if thread and not _THREAD.fullmatch(thread):
             raise GiveUp(f"the thread {shorten(thread, 100)!r} is not the ts of a message: {{{{ result.details.ts }}}}")
-        return {"channel": channel, **({"thread_ts": thread} if thread else {})}
+        return {"channel": self._channel(event), **({"thread_ts": thread} if thread else {})}
+
+    def _channel(self, event: Event) -> str:
+        try:
+            return self._allowed(self.channel.render(event) if self.channel else "")
+        except ValueError as error:
+            raise GiveUp(str(error)) from error
 
     def _allowed(self, text: str) -> str:
         """The channel without its #. Raises ValueError if it is not allowed."""

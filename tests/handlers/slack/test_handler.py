@@ -278,6 +278,15 @@ def test_plan_does_not_show_the_secret() -> None:
     assert slack.plan(EVENT) == f"post a message to https://hooks.slack.com: {HEADLINE!r}"
 
 
+def test_plan_has_the_text_of_the_rule_and_accepts_the_thread_of_an_example() -> None:
+    """An example has no message to answer to: its `result.details.ts` is made up."""
+    settings = {"token": "xoxb-SECRET", "channel": "#churn", "text": "{{ data.runId }} & more"}
+    slack = Slack.model_validate({**settings, "thread": "{{ data.runTags.team }}"})
+    assert slack.plan(EVENT) == "post a message to churn, in a thread: 'brave_kiwi_t5m0xr7c4d & more'"
+    alone = Slack.model_validate({**settings, "thread": "{{ data.runTags.none | default('') }}"})
+    assert alone.plan(EVENT) == "post a message to churn: 'brave_kiwi_t5m0xr7c4d & more'"
+
+
 # Texts and blocks of one's own
 
 
