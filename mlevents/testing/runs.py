@@ -149,24 +149,26 @@ def run_handler(
         ]
 
     died = {number + bool(result) for number in dies_after}  # the call of the other rule comes first
-    [ended] = [each for each in _run(text, (event,), settings, died, replaced) if each.rule == RULE]
+    [ended] = [each for each in _run(text, (event,), settings, died, replaced, clock=Clock()) if each.rule == RULE]
     return ended
 
 
-def run_rules(
+def run_rules(  # noqa: PLR0913 - most are keywords that most calls leave out
     rules: Path | str,
     event: Event,
     *events: Event,
     only: Collection[str] = (),
     settings: Mapping[str, str] = MappingProxyType({}),
     dies_after: Collection[int] = (),
+    clock: Clock | None = None,
 ) -> list[Ended]:
     """Run rules on events until all actions end, those of rules with ``after`` and of alerts included.
 
     `rules` is a folder, or the text of one rules file: then the workspace of the first event is listed, with the label
     ``env: prod``. With `only`, just these rules act. Each event is received at its time, after the calls that are due
     before. `settings` are the app settings that the rules read; they are in the environment during the run. The worker
-    dies after the calls with the numbers `dies_after`, counted from 1 over all rules.
+    dies after the calls with the numbers `dies_after`, counted from 1 over all rules. `clock` is the app's clock, for
+    a service that must have the same; it is set to the time of the first event.
 
     Returns the actions in the order in which they began. Raises ValueError for errors in the rules, for a name in
     `only` that no rule has, and for an event that the app rejects; AssertionError if an action does not end.
@@ -179,15 +181,17 @@ def run_rules(
             raise ValueError(f"there is no rule {', '.join(sorted(unknown))}; there is {', '.join(loaded)}")
         return [rule for name, rule in loaded.items() if not only or name in only]
 
-    return _run(rules, (event, *events), settings, dies_after, chosen)
+    return _run(rules, (event, *events), settings, dies_after, chosen, clock=clock or Clock())
 
 
-def _run(
+def _run(  # noqa: PLR0913 - what `run_handler` and `run_rules` take
     rules: Path | str,
     events: tuple[Event, ...],
     settings: Mapping[str, str],
     dies_after: Collection[int],
     change: Callable[[Mapping[str, Rule]], list[Rule]],
+    *,
+    clock: Clock,
 ) -> list[Ended]:
     calls = _Calls(dies_after)
     with patch.dict(os.environ, settings), TemporaryDirectory() as temporary:
@@ -195,7 +199,7 @@ def _run(
         changed = change(loaded.by_name)
         kept = {rule.name: replace(rule, handler=_observed(rule.handler, calls)) for rule in changed}
         alerts = loaded.alerts and replace(loaded.alerts, handler=_observed(loaded.alerts.handler, calls))
-        clock = Clock(min(map(_time, events)))
+        clock.time = min(map(_time, events))
         queue = MemoryQueue(clock)
         inbox = Inbox(AzureLimits(MemoryTable()), LEASE)
         secrets = Secrets.of_settings(settings)
