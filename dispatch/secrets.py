@@ -47,6 +47,7 @@ _SIGNATURE = re.compile(r"\bsig=([^&\s]+)")  # of a shared access signature, whi
 _JSON_FIELD = re.compile(r'"(\w+)"\s*:\s*"([^"\\]+)"')
 _HEX = re.compile("%[0-9A-F]{2}")
 _ORDINARY_PART = re.compile(r"[A-Za-z]?[a-z]{0,15}|\d{4}-\d\d-\d\d")  # "workflows"; an API version
+_PUBLIC_PART = re.compile(rf"v?\d{{0,4}}|\{{\{{[^{{}}]*\}}\}}|{_ORDINARY_PART.pattern}")  # "v2"; a template of a rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,11 @@ class Secrets:
 
     @classmethod
     def of_settings(cls, values: Mapping[str, str]) -> Self:
-        """The values of app settings with names like API_KEY or DB_PASSWORD, except those for rules files (RULES_…)."""
-        named = (
-            value for name, value in values.items() if _SECRET_NAMES.fullmatch(name) and not name.startswith("RULES_")
-        )
+        """The values of app settings with names like API_KEY or DB_PASSWORD.
+
+        A rule may write one that is for rules files (RULES_…) where no secret is expected, such as in a header.
+        """
+        named = (value for name, value in values.items() if _SECRET_NAMES.fullmatch(name))
         return cls(_longest_first(text for value in named for text in _spellings(value)))
 
     def including(self, handler: BaseModel | None) -> "Secrets":
@@ -69,19 +71,19 @@ class Secrets:
         return Secrets(_longest_first([*self.texts, *found])) if found else self
 
     def mask(self, text: str) -> str:
-        """Replace every secret in a text, including one that is cut off at the end of a shortened text."""
+        """Replace every secret in a text, including one that is cut off before the ellipsis of a shortened text."""
         for secret in self.texts:
             text = text.replace(secret, MASK)
-        return self._mask_end(text) if text.endswith(_CUT) else text
+        *cut, last = text.split(_CUT)
+        return _CUT.join([*map(self._mask_end, cut), last])
 
     def _mask_end(self, text: str) -> str:
-        kept = text.removesuffix(_CUT)
         for secret in self.texts:
-            at = kept.find(secret[:_SHORTEST])
+            at = text.find(secret[:_SHORTEST])
             while at >= 0:
-                if secret.startswith(kept[at:]):
-                    return kept[:at] + MASK + _CUT
-                at = kept.find(secret[:_SHORTEST], at + 1)
+                if secret.startswith(text[at:]):
+                    return text[:at] + MASK
+                at = text.find(secret[:_SHORTEST], at + 1)
         return text
 
     def log_defect(self, activity: str, error: BaseException, **keys: Any) -> None:
@@ -105,7 +107,7 @@ def _secret_fields(value: Any) -> Iterator[str]:
     match value:
         case SecretStr():
             yield value.get_secret_value()
-        case Url():
+        case Url() if _is_secret(value.source):
             yield value.source
         case SecretBytes():
             yield value.get_secret_value().decode(errors="replace")
@@ -118,6 +120,14 @@ def _secret_fields(value: Any) -> Iterator[str]:
         case list() | tuple() | set() | frozenset():
             for item in value:
                 yield from _secret_fields(item)
+
+
+def _is_secret(url: str) -> bool:
+    """Has a part of a rule's URL more than words, versions and templates? Links of a service often begin with it."""
+    path, _, query = url.partition("://")[2].partition("?")
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    parts = [*path.split("/")[1:], *(value if equals else name for name, equals, value in pairs)]
+    return not all(map(_PUBLIC_PART.fullmatch, parts))
 
 
 def _spellings(secret: str) -> Iterator[str]:

@@ -1,11 +1,12 @@
 """What each rule would do about its samples, for `mlevents check`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jinja2 import TemplateError, UndefinedError
 
 from dispatch.rules.rule import Rule, Rules
+from dispatch.secrets import NO_SECRETS, Secrets
 from handlers.base import GIVES_UP, GiveUp
 from mlevents.findings import Finding, Severity
 from mlevents.samples import Sample, samples_of
@@ -28,8 +29,8 @@ class Preview:
         return f"{self.rule.source}: {about}: {self.plan}"
 
 
-def previews(rules: Rules) -> Iterator[Preview | Finding]:
-    """Each rule on each of its samples, or a finding in place of a plan that fails."""
+def previews(rules: Rules, secrets: Secrets = NO_SECRETS) -> Iterator[Preview | Finding]:
+    """Each rule on each of its samples, or a finding in place of a plan that fails. Secrets are masked in both."""
     if rules.workspaces is None:
         return
     samples = samples_of(rules)
@@ -37,13 +38,14 @@ def previews(rules: Rules) -> Iterator[Preview | Finding]:
         if not samples[rule.name]:
             yield Preview(rule, None, "no sample matches: not previewed")
         failures: set[str] = set()
+        mask = secrets.including(rule.handler).mask
         for sample in samples[rule.name]:
             found = _previewed(rule, sample)
             if isinstance(found, Preview):
-                yield found
+                yield replace(found, plan=mask(found.plan))
             elif (message := found.message.partition(": ")[2]) not in failures:
                 failures.add(message)
-                yield found
+                yield replace(found, message=mask(found.message))
 
 
 def _failure(

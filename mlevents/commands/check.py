@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from dispatch.rules.rule import Rules
+from dispatch.secrets import Secrets
 from dispatch.settings import Environment, SettingsError
 from mlevents import PROJECT
 from mlevents.app_rules import load_rules, of_settings, print_findings
@@ -60,7 +61,7 @@ def check(
     for note in local.notes:
         console.print(note, "faint")
     found = of_loader(rules) + of_settings(environment)
-    for each in previews(rules):
+    for each in previews(rules, Secrets.of_settings(environment)):
         if isinstance(each, Preview):
             console.print(each.text, "" if each.sample else "faint", indent=4)
         else:

@@ -15,6 +15,7 @@ from dispatch.rules import load
 from dispatch.rules.rule import Rules
 from dispatch.secrets import Secrets
 from handlers.base import Action, GiveUp, Handler, Outcome, RetryLater, Skipped, Succeeded
+from handlers.http.url import Url
 from schemas import Event, RunStatusChanged
 from schemas.errors import printable
 from tests.kit.world import SETTINGS, World, rule, rules
@@ -122,12 +123,13 @@ def test_settings_with_secret_names_are_masked() -> None:
             "AzureWebJobsStorage": f"DefaultEndpointsProtocol=https;AccountName=churn;AccountKey={key};TableEndpoint=x",
             "EMAIL_SMTP_PASSWORD": "pass phrase",
             "EMAIL_ACS_KEY": "a/b+c",
-            "RULES_WS_TOKEN": "not-masked",
+            "RULES_API_TOKEN": "5up3r-53cr3t",
+            "RULES_TEAM": "not-masked",
             "EMAIL_FROM": "ml@example.com",
         }
     )
-    text = f"{key} 'pass phrase' pass+phrase a%2Fb%2Bc not-masked ml@example.com churn"
-    assert secrets.mask(text) == "*** '***' *** *** not-masked ml@example.com churn"
+    text = f"{key} 'pass phrase' pass+phrase a%2Fb%2Bc 5up3r-53cr3t not-masked ml@example.com churn"
+    assert secrets.mask(text) == "*** '***' *** *** *** not-masked ml@example.com churn"
 
 
 @pytest.mark.parametrize(
@@ -198,6 +200,43 @@ def test_a_secret_of_three_characters_is_not_masked() -> None:
     """It would mask parts of ordinary words. Nor is the connection string of Azurite a secret."""
     settings = {"EMAIL_SMTP_PASSWORD": "the", "AzureWebJobsStorage": "UseDevelopmentStorage=true"}
     assert Secrets.of_settings(settings).texts == ()
+
+
+class Calling(BaseModel):
+    url: Url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.atlassian.net/rest/api/2/issue",
+        "https://events.example.com/v2/enqueue?source=azureml",
+        "https://example.com/teams/{{ workspace.labels.team }}/runs?run={{ data.runId }}",
+        "https://example.com",
+    ],
+)
+def test_a_url_of_a_rule_without_a_secret_part_is_not_masked(url: str) -> None:
+    """Links in the answers of a service begin with it, and rules that follow read them."""
+    assert Secrets().including(Calling(url=url)).texts == ()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com/services/T0123456",
+        "https://example.com/hook?5up3r53cr3t",
+        "https://example.com/hook?code=5up3r53cr3t=",
+        "https://example.com/hook/{{ data.runId }}5up3r53cr3t{{ data.runId }}",
+    ],
+)
+def test_a_url_of_a_rule_with_a_secret_part_is_masked(url: str) -> None:
+    assert url in Secrets().including(Calling(url=url)).texts
+
+
+@pytest.mark.parametrize("text", ["got '{}…'; try again", "{}…", "a… {}… b…"])
+def test_a_secret_that_is_cut_off_is_masked_wherever_the_text_was_shortened(text: str) -> None:
+    secrets = Secrets.of_settings({"API_TOKEN": "5up3r-53cr3t-t0k3n"})
+    assert secrets.mask(text.format("5up3r-53")) == text.format("***")
 
 
 PASSWORD = "S3cr3t/Pa55+word?"

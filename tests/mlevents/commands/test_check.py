@@ -44,6 +44,20 @@ def test_a_condition_can_require_what_the_template_reads(app: Path, capsys: pyte
     assert lines[1] == "rules/a.yaml:3: log-runs on RunCompleted with data.runTags.mine 'x': log info: x"
 
 
+def test_previews_show_no_secret(
+    app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even one that a rule writes where none is expected."""
+    monkeypatch.setenv("RULES_API_TOKEN", "5up3r-53cr3t")
+    for text, hidden in (("{}", '["***"]'), ("{{{{ data.runTags['{}'] }}}}", "the event has no '***' here")):
+        body = json.dumps([text.format("${RULES_API_TOKEN}")])
+        webhook = f'do: webhook\n    with: {{ url: "https://example.com/hook", body: {body} }}\n'
+        (app / "rules/a.yaml").write_text(RULE.partition("do: log")[0] + webhook)
+        lines = "\n".join(check(app, capsys)[1])
+        assert hidden in lines
+        assert "5up3r" not in lines
+
+
 def test_a_rule_that_no_sample_matches_is_not_previewed(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its template may fail on events that it does not match."""
     (app / "rules/a.yaml").write_text(when("object StringIn nothing", "{{ data.runTags.mine }}"))
