@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
+from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from handlers.base import GIVES_UP, Action, GiveUp, Outcome, Succeeded, shorten
 from handlers.cloud_event import CONTENT_TYPE, cloud_event
-from handlers.http.auth import check_secret, entra_bearer, signature
-from handlers.http.handler import HttpHandler, check_name
+from handlers.http.auth import SIGNATURE_HEADERS, check_secret, entra_bearer, signature
+from handlers.http.handler import HttpHandler, check_name, checked_headers
 from handlers.http.url import Url
 from handlers.json_template import MAX_BYTES, JsonTemplate, json_bytes
 from handlers.template import Template
@@ -16,6 +17,7 @@ from schemas import Event
 from schemas.errors import printable
 
 _MASK = "***"
+_KEY = str(UUID(int=0))  # in a plan, in which no action has a key
 _SHOWN = 300  # characters of a body in a plan
 _SET_BY_THE_APP = frozenset({"content-length", "host", "transfer-encoding", "connection", "accept-encoding"})
 
@@ -53,6 +55,15 @@ class Webhook(HttpHandler[Event]):
         return headers
 
     @model_validator(mode="after")
+    def _headers_are_not_set_twice(self) -> Self:
+        taken = {name: "sign_with" for name in SIGNATURE_HEADERS if self.sign_with}
+        taken |= {"authorization": "entra_scope"} if self.entra_scope else {}
+        for name in self.headers:
+            if name.lower() in taken:
+                raise ValueError(f"the header {name} is written by {taken[name.lower()]}: leave one of them out")
+        return self
+
+    @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
         if self.body is not None and self.text is not None:
             raise ValueError("body is JSON and text is a text: write one of them")
@@ -76,7 +87,7 @@ class Webhook(HttpHandler[Event]):
             headers |= {name.lower(): value for name, value in entra_bearer(self.entra_scope).items()}
         if self.sign_with:
             headers |= signature(body, self.sign_with, str(action.key), action.now)
-        headers |= {name.lower(): template.render(event, **values) for name, template in self.headers.items()}
+        headers |= self._own_headers(event, values)
         answer = self.send(self.method, self.url.render(event, **values), headers=headers, body=body)
         return Succeeded(f"{answer.host} answered {answer.status}", answer.details)
 
@@ -85,10 +96,16 @@ class Webhook(HttpHandler[Event]):
         values = {"key": "…", "secrets": dict.fromkeys(self.secrets, _MASK)}
         try:
             self.url.render(event, **values)
+            checked_headers(self._own_headers(event, {**values, "key": _KEY}))
             body, _ = self._content(event, values)
         except GiveUp as error:
             return f"{GIVES_UP}{error}"
-        return f"{self.method} {self.url.origin}/…: {shorten(printable(body.decode()), _SHOWN)}"
+        is_event = self.body is None and self.text is None
+        shown = f"the event as a CloudEvent, {len(body):,} bytes" if is_event else printable(body.decode())
+        return f"{self.method} {self.url.origin}/…: {shorten(shown, _SHOWN)}"
+
+    def _own_headers(self, event: Event, values: Mapping[str, Any]) -> dict[str, str]:
+        return {name.lower(): template.render(event, **values) for name, template in self.headers.items()}
 
     def _content(self, event: Event, values: Mapping[str, Any]) -> tuple[bytes, str]:
         """The body and its type."""

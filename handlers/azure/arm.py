@@ -18,7 +18,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from handlers.azure.errors import translated_errors
 from handlers.azure.transport import ONCE, Transport
-from handlers.base import GiveUp
+from handlers.base import GiveUp, shorten
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -76,7 +76,9 @@ class Arm:
             if not (url := page.get(link)):
                 return
             if (more := self.get_url(url)) is None:
-                raise IncompleteList(f"the list {path} continues at {url[:300]}, which is missing or on another server")
+                raise IncompleteList(
+                    f"the list {path} continues at {shorten(url, 300)}, which is missing or on another server"
+                )
             page = more
         raise IncompleteList(f"the list {path} has more than {most} pages")
 

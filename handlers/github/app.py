@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 
 from handlers.base import GiveUp
 
@@ -29,9 +30,10 @@ class App(BaseModel):
     @classmethod
     def _key_must_be_pem(cls, value: SecretStr) -> SecretStr:
         if not _PEM.fullmatch(_lines(value)):
-            raise ValueError(
+            raise PydanticCustomError(  # unlike that of a ValueError, its text is shown for a secret, too
+                "private_key",
                 "should be the app's private key in PEM, with its lines: -----BEGIN RSA PRIVATE KEY-----, …; "
-                r"\n stands for a line end"
+                r"\n stands for a line end",
             )
         return value
 

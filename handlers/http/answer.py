@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
-from handlers.base import GiveUp, RetryLater, Succeeded
+from handlers.base import GiveUp, RetryLater, Succeeded, shorten
 from handlers.errors import retry_after
 from schemas.errors import printable
 
@@ -34,8 +35,9 @@ class Answer:
 
     @property
     def excerpt(self) -> str:
-        """The body's first kilobyte on one line, without control characters."""
-        return printable(self.body[:EXCERPT].decode("utf-8", "replace").strip())
+        """The body's first kilobyte on one line, without control characters. It ends in an ellipsis if it is cut."""
+        text = self.body[:EXCERPT].decode("utf-8", "replace").strip()
+        return printable(text.rstrip("\ufffd")) + "…" if len(self.body) > EXCERPT else printable(text)
 
     @property
     def is_success(self) -> bool:
@@ -112,7 +114,7 @@ def checked(answer: Answer, meanings: Iterable[Meaning] = ()) -> Answer:
     if answer.is_success:
         return answer
     if answer.status < HTTPStatus.BAD_REQUEST:
-        raise GiveUp(f"{_reason(answer)}; redirects are not followed: write the final URL in the rule")
+        raise GiveUp(f"{_reason(answer)}; redirects are not followed{_to(answer)}: write the final URL in the rule")
     raise ErrorAnswer(answer)
 
 
@@ -137,8 +139,17 @@ def _reason(answer: Answer) -> str:
     return f"HTTP {answer.status}: {answer.host} answered{_quoted(answer.excerpt)}"
 
 
+def _to(answer: Answer) -> str:
+    """Where a redirect leads: its origin, since the rest may be a secret."""
+    try:
+        target = urlsplit(answer.headers.get("location", ""))
+    except ValueError:
+        return ""
+    return f", and this one leads to {printable(f'{target.scheme}://{target.hostname}')}" if target.hostname else ""
+
+
 def _quoted(text: str) -> str:
-    return f" {text[:_SHOWN]!r}" if text else " nothing"
+    return f" {shorten(text, _SHOWN)!r}" if text else " nothing"
 
 
 def _leaves(value: Any) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from pydantic import model_validator
+from pydantic import SecretStr, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from handlers.base import Finding, GiveUp, Handler
 from handlers.http.answer import Answer, Meaning, checked
@@ -27,6 +28,18 @@ class HttpHandler(Handler[E], Generic[E]):
     meanings: ClassVar[tuple[Meaning, ...]] = ()
 
     allow_private: bool = False  # may requests go to private networks and the app's own machine, and without TLS?
+
+    @field_validator("*")
+    @classmethod
+    def _secrets_have_values(cls, value: Any) -> Any:
+        """Reject an empty secret: each request would be denied. This kind of error is shown for secrets, too."""
+        if _is_empty(value):
+            raise PydanticCustomError("empty_secret", "is empty: set the app setting that it names")
+        for name, each in value.items() if isinstance(value, Mapping) else ():
+            if _is_empty(each):
+                context = {"name": name}
+                raise PydanticCustomError("empty_secret", "has no value for {name}: set its app setting", context)
+        return value
 
     @model_validator(mode="after")
     def _is_encrypted(self) -> Self:
@@ -99,6 +112,10 @@ def checked_headers(headers: Mapping[str, Any]) -> dict[str, str]:
                 "characters: write {{ … | urlencode }}"
             )
     return found
+
+
+def _is_empty(secret: object) -> bool:
+    return isinstance(secret, SecretStr) and not secret.get_secret_value().strip()
 
 
 def _is_address(host: str) -> bool:

@@ -16,8 +16,10 @@ from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
+from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from ipaddress import IPv6Network
+from ssl import SSLCertVerificationError
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,15 +28,20 @@ import requests
 from AntiSSRF import AntiSSRFError, AntiSSRFPolicy, IPAddressRanges, PolicyConfigOptions
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, SSLError
+from urllib3.util.ssl_match_hostname import CertificateError
 
-from handlers.base import GiveUp, RetryLater
+from handlers.base import GiveUp, RetryLater, shorten
 from handlers.http.answer import Answer
+from schemas.errors import printable
 
 CONNECT, READ = 10, 30  # timeouts in seconds
 MAX_SECONDS = 60.0  # of a request and its answer; a function may run for five minutes
 MAX_ANSWER = 65_536  # bytes of a body, unless the request says otherwise
 _MAX_RECEIVED = 4_000_000  # bytes of headers, framing and body
+_OWN_AUTHORITY = "; for an authority of your own, SSL_CERT_FILE names a file with its certificate"
+# X509_STORE_CTX_get_error(3): a self-signed certificate, such a one in the chain, and an issuer that is not known.
+_UNKNOWN_AUTHORITY = (18, 19, 20, 21)
 _CHUNK = 16_384  # bytes that are sent at once
 _PIECE = 1_024  # bytes that are read at once
 
@@ -72,7 +79,7 @@ def exchange(request: Request, *, allow_private: bool) -> Answer:
         hint = "" if allow_private else "; allow_private: true permits private networks and http"
         raise GiveUp(f"no request is sent to {host}: its address is not one of the public internet{hint}") from None
     except (OSError, HTTPException, HTTPError) as error:  # requests' are OSErrors
-        raise RetryLater(f"{host} did not answer: {_cause(error)}") from None
+        raise RetryLater(_failure(error, host)) from None
 
 
 def is_allowed(address: str, *, allow_private: bool) -> bool:
@@ -142,17 +149,22 @@ def _without_token(body: bytes, headers: Mapping[str, str]) -> bytes:
     return body.replace(token, b"***") if token else body
 
 
-def _cause(error: BaseException) -> str:
-    """The innermost error in words: the outer ones have the URL."""
+def _failure(error: BaseException, host: str) -> str:
+    """Why there is no answer, in the words of the innermost error: the outer ones have the URL."""
     while True:
         inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
         if not isinstance(inner, BaseException):
             break
         error = inner
-    text = getattr(error, "verify_message", "") or getattr(error, "strerror", "") or ""
-    if not text and type(error).__module__ in ("builtins", "ssl"):
-        text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    name = type(error).__name__
+    if isinstance(error, SSLCertVerificationError | CertificateError):
+        text = getattr(error, "verify_message", "") or printable(str(error))
+        hint = _OWN_AUTHORITY if getattr(error, "verify_code", 0) in _UNKNOWN_AUTHORITY else ""
+        return f"nothing was sent to {host}, because its certificate is refused: {shorten(text, 300)}{hint}"
+    text = getattr(error, "strerror", "") or ""
+    if not text and type(error).__module__ in ("builtins", "ssl", SSLError.__module__):
+        text = shorten(printable(str(error)), 300)
+    return f"{host} did not answer: {name}: {text}" if text else f"{host} did not answer: {name}"
 
 
 class _Received(io.RawIOBase):
@@ -210,9 +222,18 @@ class _Limited(HTTPConnection):
 
     def response_class(self, sock: Any, *args: Any, **options: Any) -> HTTPResponse:  # type: ignore[override]
         """A response that is read within the limits."""
-        response = HTTPResponse(sock, *args, **options)
+        response = _Response(sock, *args, **options)
         response.fp = io.BufferedReader(_Received(response.fp.detach(), self))
         return response
+
+
+class _Response(HTTPResponse):
+    """A response after any number of interim ones (RFC 9110, section 15.2); http.client knows 100 only."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        is_interim = HTTPStatus.SWITCHING_PROTOCOLS < status < HTTPStatus.OK
+        return version, HTTPStatus.CONTINUE if is_interim else status, reason
 
 
 class _LimitedTls(_Limited, HTTPSConnection):

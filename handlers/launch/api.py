@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from pydantic import AfterValidator
 
-from handlers.base import GiveUp, RetryLater
+from handlers.base import GiveUp, RetryLater, shorten
 from handlers.errors import PERMANENT, PROPAGATING, PROPAGATION, retry_after
 from handlers.http.answer import Answer, ErrorAnswer, checked, no_page
 from handlers.http.handler import checked_headers
@@ -164,6 +164,6 @@ def message_of(answer: Answer) -> str:
     try:
         body = answer.json()
         errors = [each.get("message") or each for each in body.get("errors") or () if isinstance(each, dict)]
-        return " ".join(str(part) for part in (body["message"], *errors))[:500]
+        return shorten(" ".join(str(part) for part in (body["message"], *errors)), 500)
     except (RetryLater, LookupError, TypeError, AttributeError):
-        return answer.excerpt[:300]
+        return shorten(answer.excerpt, 300)

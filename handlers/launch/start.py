@@ -9,7 +9,7 @@ from typing import Any
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
 from handlers.azure.errors import describe
-from handlers.base import CheckBack, GiveUp, Outcome, RetryLater, Succeeded
+from handlers.base import CheckBack, GiveUp, Outcome, RetryLater, Succeeded, shorten
 from handlers.duration import format_duration
 from handlers.errors import (
     DENIED,
@@ -219,4 +219,4 @@ def _listing_problem(error: Exception) -> str:
     """The message about a list that cannot be read, with advice if a role may be missing."""
     advice = ": give the app's identity a role that may list them" if status_of(error) in PROPAGATING else ""
     reason = str(error) if isinstance(error, ListUnavailable) else describe(error)
-    return f"the runs cannot be listed ({reason[:300]}){advice}"
+    return f"the runs cannot be listed ({shorten(reason, 300)}){advice}"

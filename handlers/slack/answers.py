@@ -8,7 +8,7 @@ errors). ``chat.postMessage`` answers 200 and JSON, in which ``ok`` says whether
 from datetime import UTC, datetime
 from typing import Any
 
-from handlers.base import GiveUp, RetryLater
+from handlers.base import GiveUp, RetryLater, shorten
 from handlers.errors import retry_after
 from handlers.http.answer import Answer, Meaning
 from schemas.errors import printable
@@ -63,7 +63,7 @@ def posted(answer: Answer) -> dict[str, str]:
         raise RetryLater(f"{answer.host} answered JSON that is no object")
     if found.get("ok") is True:
         return {name: str(found[name]) for name in ("channel", "ts") if name in found}
-    error = printable(str(found.get("error")))[:100]
+    error = shorten(printable(str(found.get("error"))), 100)
     reason = f"Slack answered {error}{_messages(found)}"
     if error in _THROTTLED:
         raise RetryLater(reason, retry_after(answer.headers, datetime.now(UTC)), throttled=True)
@@ -77,4 +77,4 @@ def _messages(found: dict[str, Any]) -> str:
     metadata = found.get("response_metadata")
     messages = metadata.get("messages") if isinstance(metadata, dict) else None
     texts = [printable(str(each)) for each in messages[:3]] if isinstance(messages, list) else []
-    return f": {'; '.join(texts)[:300]}" if texts else ""
+    return f": {shorten('; '.join(texts), 300)}" if texts else ""

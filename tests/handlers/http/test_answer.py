@@ -42,6 +42,20 @@ def test_redirects_are_an_error(status: int) -> None:
     assert str(found).startswith(f"HTTP {status}: hooks.example.com answered nothing; redirects are not followed")
 
 
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("https://me:secret@new.example.com:8443/secret?secret", ", and this one leads to https://new.example.com:"),
+        ("/sign-in", "followed: write the final URL"),
+        ("https://[secret", "followed: write the final URL"),
+    ],
+)
+def test_an_error_says_to_which_host_a_redirect_leads(location: str, said: str) -> None:
+    found = str(outcome(answer(302, location=location)))
+    assert said in found
+    assert "secret" not in found
+
+
 @pytest.mark.parametrize("status", [400, 405, 410, 413, 415, 422])
 def test_permanent_errors_end_the_action(status: int) -> None:
     assert isinstance(outcome(answer(status)), GiveUp)
@@ -84,7 +98,14 @@ def test_the_record_keeps_a_kilobyte_in_printable_characters() -> None:
     assert found["body"].startswith("\\x1b[2K\\n\ufffdyy")
     assert EXCERPT <= DETAIL_LIMIT
     kept = Succeeded("done", answer(200, b"z" * 2_000).details).details["body"]
-    assert kept == "z" * 1_024
+    assert kept == "z" * 1_023 + "…"
+    assert answer(200, b"z" * 1_024).excerpt == "z" * 1_024
+
+
+def test_texts_that_are_cut_end_in_an_ellipsis() -> None:
+    """Without it, a secret of which the end is cut off could not be found and masked (dispatch/secrets.py)."""
+    assert answer(200, b"z" * 1_023 + "é".encode()).excerpt == "z" * 1_023 + "…"
+    assert str(outcome(answer(400, b"z" * 301))).endswith("zz…'")
 
 
 def test_leaves_of_json_are_details_of_their_own() -> None:

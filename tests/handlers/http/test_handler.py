@@ -1,5 +1,6 @@
 """`HttpHandler`: what a handler of one's own gets from it."""
 
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import pytest
@@ -133,10 +134,25 @@ def test_a_token_is_of_the_apps_identity(settings: SetSettings) -> None:
     assert len(header) > 20
 
 
-@pytest.mark.parametrize("secret", ["", "whsec_", "not base64!", "whsec_ü"])
+@pytest.mark.parametrize(
+    "secret", ["", "whsec_", "not base64!", "whsec_ü", "hunter2 hunter2!!", "whsec_ab-_efgh", "abcde"]
+)
 def test_a_secret_for_signatures_is_base64(secret: str) -> None:
-    with pytest.raises(ValueError, match="is Base64"):
+    with pytest.raises(ValueError, match="should be Base64"):
         check_secret(SecretStr(secret))
+
+
+@pytest.mark.parametrize("secret", ["whsec_c2VjcmV0", "c2VjcmV0Cg==", "c2VjcmV0Cg", " c2VjcmV0\n"])
+def test_a_secret_for_signatures_may_have_no_padding_and_spaces_around_it(secret: str) -> None:
+    """A secret that was read from a file ends in a line end."""
+    assert signature(b"{}", [check_secret(SecretStr(secret))], "msg", datetime(2026, 12, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("token", ["", " ", "\n"])
+def test_an_empty_secret_is_an_error_in_the_rule(token: str) -> None:
+    """Such as an app setting without a value."""
+    with pytest.raises(ValidationError, match="is empty: set the app setting"):
+        chat("https://example.com", token=token)
 
 
 def test_roles_are_a_part_of_the_contract() -> None:
@@ -144,7 +160,5 @@ def test_roles_are_a_part_of_the_contract() -> None:
 
 
 def test_signature_names_are_lower_case() -> None:
-    from datetime import UTC, datetime
-
     headers = signature(b"{}", [SecretStr("whsec_c2VjcmV0")], "msg", datetime(2026, 12, 1, tzinfo=UTC))
     assert set(headers) == {"webhook-id", "webhook-timestamp", "webhook-signature"}

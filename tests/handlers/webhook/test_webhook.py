@@ -1,12 +1,14 @@
 """``do: webhook``: what is sent, how it is signed, what the record keeps, and what happens to duplicates."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
 import pytest
+from jinja2 import UndefinedError
 from pydantic import SecretStr, ValidationError
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
@@ -288,9 +290,23 @@ def test_the_plan_has_method_origin_and_body() -> None:
         }
     )
     assert handler.plan(EVENT) == 'POST https://example.com/…: {"k": "***", "r": "brave_kiwi"}'
+    plain = Webhook.model_validate({"url": "https://example.com/hook"}).plan(EVENT)
+    assert re.fullmatch(r"POST https://example\.com/…: the event as a CloudEvent, \d{3} bytes", plain)
     hostile = RunStatusChanged.example(run_tags={"team": ".."})
     bad = Webhook.model_validate({"url": "https://example.com/{{ data.runTags.team }}"})
     assert bad.plan(hostile).startswith("give up: the URL of https://example.com is refused")
+
+
+def test_the_plan_renders_the_headers() -> None:
+    """A template that fails in a header is found before an event comes."""
+    url = "https://example.com/hook"
+    handler = Webhook.model_validate({"url": url, "headers": {"X-Team": "{{ data.runTags.nope }}"}})
+    with pytest.raises(UndefinedError, match="'nope'"):
+        handler.plan(EVENT)
+    good = Webhook.model_validate({"url": url, "headers": {"Idempotency-Key": "{{ key }}"}})
+    assert good.plan(EVENT).startswith("POST")
+    bad = Webhook.model_validate({"url": url, "headers": {"X-Team": "ü"}})
+    assert bad.plan(EVENT).startswith("give up: the header x-team")
 
 
 def test_bodies_are_limited(server: RecordingServer, hook: Hook) -> None:
@@ -316,7 +332,10 @@ def test_bodies_are_limited(server: RecordingServer, hook: Hook) -> None:
         ({"body": ["{{ secrets['none'] }}"]}, "there is no secret 'none'"),
         ({"text": "{{ secrets.none }}"}, "there is no secret 'none'"),
         ({"url": "https://example.com/{{ secrets.none }}"}, "there is no secret 'none'"),
-        ({"sign_with": "not base64!"}, "is Base64"),
+        ({"sign_with": SECRET, "headers": {"Webhook-Id": "mine"}}, "Webhook-Id is written by sign_with"),
+        ({"entra_scope": "api://x/.default", "headers": {"authorization": "x"}}, "is written by entra_scope"),
+        ({"secrets": {"token": " "}}, "no value for token: set its app setting"),
+        ({"sign_with": "not base64!"}, "should be Base64"),
         ({"sign_with": [SECRET] * 5}, "at most 4"),
         ({"url": "http://example.com", "allow_private": True, "entra_scope": "api://x/.default"}, "over https only"),
     ],
