@@ -1,5 +1,6 @@
 """`StreamHandler`: the base of handlers that pass an event on, and `Message`, what they send."""
 
+import re
 import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -14,6 +15,7 @@ from schemas import Event
 Envelope: TypeAlias = Literal["cloud_event", "event_grid", "none"]
 
 _JSON = "application/json; charset=utf-8"
+_ESCAPED = re.compile("[\x7f\x85\u2028\u2029\ufffe\uffff]")  # control characters below space are escaped already
 _ANY_SIZE = sys.maxsize  # the limit is that of the service, and of the form in which it takes the message
 _PLANNED = "mle-1-00000000-00000000000000000000000000000000"  # stands for the action's name, which a plan does not know
 
@@ -30,8 +32,9 @@ class Message:
 
     @property
     def body(self) -> bytes:
-        """The content as JSON on one line, in UTF-8."""
-        return json_bytes(self.content, _ANY_SIZE)
+        """The content as JSON in UTF-8, on one line for every reader, and without characters that XML cannot have."""
+        text = json_bytes(self.content, _ANY_SIZE).decode()
+        return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 class StreamHandler(Handler[Event]):

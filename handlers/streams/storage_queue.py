@@ -5,7 +5,6 @@ the service would know it again. If a worker dies between the request and its re
 """
 
 import base64
-import re
 from typing import ClassVar
 
 from handlers.base import Action, Outcome, Succeeded
@@ -16,7 +15,6 @@ from schemas import Event
 
 MAX_MESSAGE = 65_536  # bytes
 _NEVER = -1  # expires never; by default, the service drops a message after seven days
-_NOT_XML = re.compile("[\x7f\ufffe\uffff]")  # JSON escapes the other characters that XML cannot have
 
 
 class StorageQueue(StorageHandler):
@@ -60,11 +58,6 @@ class StorageQueue(StorageHandler):
         return f"{self.queue} of {self.account}"
 
     def _text(self, message: Message) -> str:
-        text = base64.b64encode(message.body).decode() if self.base64 else _xml_text(message.body.decode())
-        check_size(len(text.encode()), MAX_MESSAGE, "a storage queue")
-        return text
-
-
-def _xml_text(text: str) -> str:
-    """JSON as a text that XML can have: the service's requests are XML."""
-    return _NOT_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+        body = base64.b64encode(message.body) if self.base64 else message.body
+        check_size(len(body), MAX_MESSAGE, "a storage queue")
+        return body.decode()

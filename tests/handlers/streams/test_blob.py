@@ -77,6 +77,15 @@ def test_lines_of_the_rules_own(lake: Lake) -> None:
     assert lake.lines("a.jsonl") == [{"run": "brave_kiwi", "tags": EVENT.data.wire()["runTags"]}]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\v", "\f", "\x1c", "\x1e", "\x85", "\u2028", "\u2029"])
+def test_an_event_cannot_add_a_line(lake: Lake, end: str) -> None:
+    """Not even for readers that end lines as Unicode does, such as Python's `splitlines`."""
+    note = f'a{end}{{"forged": true}}{end}'
+    lake.handler().run(RunStatusChanged.example(run_tags={"note": note}), Action())
+    [line] = lake.lines()
+    assert line["data"]["runTags"]["note"] == note
+
+
 @pytest.mark.parametrize(
     "again", [{"interrupted": True}, {"failures": 1}], ids=["after a death", "after a lost answer"]
 )
