@@ -66,7 +66,7 @@ class Blob(StorageHandler):
         message, name = self.message(event, action.job_name), self._path(event)
         line = _line(message)
         is_unsure = action.interrupted or action.failures > 0
-        with self.client(ContainerClient, self.container) as container:
+        with self.denials_explained(), self.client(ContainerClient, self.container) as container:
             found = _find(container, name, line) if is_unsure and action.job_name.encode() in line else None
             where = found or _append(container, name, line)
         done = "was already in" if found else "appended to"

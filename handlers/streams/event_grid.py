@@ -76,7 +76,8 @@ class EventGrid(StreamHandler, HttpHandler[Event]):
         message = self.message(event, action.job_name)
         content_type, body = self._body(message, event, action.started)
         headers = {"Content-Type": content_type, **self._authorization()}
-        no_page(self.send("POST", self._target(event), headers=headers, body=body))
+        with self.denials_explained():
+            no_page(self.send("POST", self._target(event), headers=headers, body=body))
         return Succeeded(f"published {message.type} to {self._name}", {"event": message.id})
 
     def plan(self, event: Event) -> str:

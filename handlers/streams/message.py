@@ -2,11 +2,14 @@
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from handlers.base import GiveUp, Handler
+from handlers.base import GiveUp, Handler, RetryLater
 from handlers.cloud_event import CONTENT_TYPE, cloud_event
+from handlers.errors import DENIED, PROPAGATION, classify, status_of
 from handlers.json_template import JsonTemplate, json_bytes
 from handlers.lineage import MARKER
 from handlers.template import Template
@@ -52,6 +55,23 @@ class StreamHandler(Handler[Event]):
     type: Template | None = None
     subject: Template | None = None
     data: JsonTemplate | None = None
+
+    @contextmanager
+    def denials_explained(self) -> Iterator[None]:
+        """Complete the error of a request that the service denies: what the rule or the app's identity may lack."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, RetryLater | GiveUp) or status_of(error) not in DENIED:
+                raise
+            [role] = self.roles
+            advice = f"check that the app's identity has the role {role.name} on {role.where}"
+            if getattr(self, "key", None) or getattr(self, "connection_string", None):
+                advice = "check that the rule's key or connection string permits to send"
+            said = " ".join(str(classify(error)).split())
+            raise RetryLater(
+                f"{said}; {advice}, and the network rules of the service", max_elapsed=PROPAGATION
+            ) from error
 
     def message(self, event: Event, name: str = _PLANNED) -> Message:
         """What to send for an event. Raises jinja2.TemplateError, and GiveUp for a type that is empty."""

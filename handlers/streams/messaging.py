@@ -87,11 +87,12 @@ class MessagingHandler(StreamHandler, HttpHandler[Event]):
         named = {name: value[:MAX_PROPERTY] for name, value in properties.items() if value}
         headers = {"Content-Type": content_type, "BrokerProperties": json.dumps(named)}
         headers["Authorization"] = self._authorization(url, action)
-        try:
-            target = f"{url}/messages?timeout={_SECONDS}&api-version=2014-01"
-            no_page(self.send("POST", target, headers=headers, body=body))
-        except ErrorAnswer as error:
-            raise self._meaning(error, len(body)) from error
+        with self.denials_explained():
+            try:
+                target = f"{url}/messages?timeout={_SECONDS}&api-version=2014-01"
+                no_page(self.send("POST", target, headers=headers, body=body))
+            except ErrorAnswer as error:
+                raise self._meaning(error, len(body)) from error
 
     def checked_body(self, message: Message) -> bytes:
         """The body of a message. Raises GiveUp if it is too large for every tier."""

@@ -40,7 +40,7 @@ class StorageQueue(StorageHandler):
 
         message = self.message(event, action.job_name)
         text = self._text(message)
-        with self.client(QueueClient, self.queue) as client:
+        with self.denials_explained(), self.client(QueueClient, self.queue) as client:
             put = client.send_message(text, time_to_live=_NEVER)
         return Succeeded(f"put {message.type} into the queue {self.queue}", {"queue": self.queue, "message": put.id})
 
