@@ -19,6 +19,7 @@ from mlevents.console import Console
 COMMANDS = {
     "check": ("check", "Find every error in the rules, and show what each rule would do."),
     "test": ("rule_tests.test", "Run the tests of rules: events, and which rules fire on them, and why not."),
+    "backtest": ("backtest.backtest", "Say what rules would have done with the events on record."),
     "start": ("start", "Run the app on this machine, like `func start`, with the services that it needs."),
     "events": ("events", "List the recorded events, newest first, with how their actions stand."),
     "show": ("show", "Show an event with its actions, found by its id or by the name of its object."),

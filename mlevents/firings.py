@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Self
 
 from jinja2 import TemplateError
 
@@ -29,9 +30,9 @@ class Firing:
         try:
             plan = self.rule.handler.plan(self.context.event_for_handler())
         except Exception as error:  # of a handler of the app's own, too
-            raise BadPlan(_worded(self.rule, error)) from error
+            raise BadPlan.of(self.rule, error) from error
         if plan.startswith(GIVES_UP):
-            raise BadPlan(plan)
+            raise BadPlan(plan.removeprefix(GIVES_UP), gives_up=True)
         return plan
 
     def sends(self) -> dict[str, str | tuple[str, ...]]:
@@ -39,17 +40,26 @@ class Firing:
         try:
             return dict(self.rule.handler.sends(self.context.event_for_handler()))
         except Exception as error:  # of a handler of the app's own, too
-            raise BadPlan(_worded(self.rule, error)) from error
+            raise BadPlan.of(self.rule, error) from error
 
 
 class BadPlan(Exception):  # noqa: N818 - the name says what is bad
-    """A handler cannot act on the event: a template fails, or it would give up; the message is the reason."""
+    """A handler cannot act on the event; the message is the reason.
 
+    `gives_up` says that it would give up, which a value of the event may cause; else a template fails, or the handler
+    has a defect.
+    """
 
-def _worded(rule: Rule, error: Exception) -> str:
-    if isinstance(error, TemplateError | GiveUp):
-        return str(error)
-    return f"{rule.do} cannot say what it would do: {type(error).__name__}: {error}"
+    def __init__(self, reason: str, *, gives_up: bool) -> None:
+        super().__init__(reason)
+        self.gives_up = gives_up
+
+    @classmethod
+    def of(cls, rule: Rule, error: Exception) -> Self:
+        """The error that a handler's method has raised."""
+        if isinstance(error, TemplateError | GiveUp):
+            return cls(str(error), gives_up=isinstance(error, GiveUp))
+        return cls(f"{rule.do} cannot say what it would do: {type(error).__name__}: {error}", gives_up=False)
 
 
 def firings_of(rules: Rules, context: Context, end_of: Callable[[Firing], Result | None]) -> Iterator[Firing]:
@@ -61,7 +71,7 @@ def firings_of(rules: Rules, context: Context, end_of: Callable[[Firing], Result
     known = {firing.rule.name for firing in todo}
     for firing in todo:
         yield firing
-        if not rules.is_followed(firing.rule.name) or (end := end_of(firing)) is None:
+        if not rules.followers(firing.rule.name) or (end := end_of(firing)) is None:
             continue
         followed = context.with_result(end.view())
         for rule in rules.following(firing.rule.name, end.status, followed):

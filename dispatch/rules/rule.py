@@ -152,14 +152,13 @@ class Rules:
         event = context.event
         return _matching(self._by_event.get((type(event).__name__, event.drift is not None), ()), context)
 
-    def is_followed(self, name: str) -> bool:
-        """Does another rule follow this one?"""
-        return name in self._by_followed
+    def followers(self, name: str) -> tuple[Rule, ...]:
+        """The rules that follow this one, however it ends."""
+        return self._by_followed.get(name, ())
 
     def following(self, name: str, status: str, context: Context) -> list[Rule]:
         """The rules that follow an action of rule `name` that ended as `status`: succeeded, skipped or failed."""
-        followers = self._by_followed.get(name, ())
-        return _matching((rule for rule in followers if rule.outcome in (status, "any")), context)
+        return _matching((rule for rule in self.followers(name) if rule.outcome in (status, "any")), context)
 
 
 def _index(pairs: Iterable[tuple[K, Rule]]) -> dict[K, tuple[Rule, ...]]:

@@ -1,6 +1,7 @@
 """The subject, text and HTML of a mail: rendered from the rule's templates, or else the defaults."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from handlers.base import Action
 from handlers.content.summary import summarize
@@ -15,6 +16,7 @@ SUBJECT_LIMIT = 200  # characters
 # Characters. An event has at most a million, but a template can repeat them.
 TEXT_LIMIT = 200_000
 HTML_LIMIT = 1_000_000
+PREVIEW = Action(key=UUID(int=0))  # for what depends on the event only; a new Action would cost random bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,8 @@ class Content:
         """Render the subject: one line of at most `SUBJECT_LIMIT` characters. Raises jinja2.TemplateError."""
         if self.subject:
             line = header(self.subject.render(event), SUBJECT_LIMIT)
-            return line or header(summarize(event, Action()).headline, SUBJECT_LIMIT)
-        return header(summarize(event, Action()).subject, SUBJECT_LIMIT)
+            return line or header(summarize(event, PREVIEW).headline, SUBJECT_LIMIT)
+        return header(summarize(event, PREVIEW).subject, SUBJECT_LIMIT)
 
     def render(self, event: Event, action: Action) -> tuple[str, str]:
         """Render the text part and the HTML part. The text says if the HTML part had to be left out."""

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from handlers.base import Action, GiveUp, Handler, Outcome
 from handlers.email import acs, smtp
-from handlers.email.content import Content
+from handlers.email.content import PREVIEW, Content
 from handlers.email.headers import headers_of
 from handlers.email.message import Mail
 from handlers.email.recipients import (
@@ -81,13 +81,15 @@ class Email(Handler[Event]):
     def plan(self, event: Event) -> str:
         """The recipients and the subject. Raises jinja2.TemplateError if any part cannot be rendered, as `run` does."""
         content = self._content
-        content.render(event, Action())
+        content.render(event, PREVIEW)
         return f"mail {self._recipients(event)}: {content.render_subject(event)!r}"
 
     def sends(self, event: Event) -> dict[str, str | tuple[str, ...]]:
-        """The recipients, the subject and the text of the mail."""
+        """The recipients, the subject and the text of the mail, and its HTML if the rule has its own."""
         found, content = self._recipients(event), self._content
-        parts = {"subject": content.render_subject(event), "text": content.render_text(event, Action())}
+        parts = {"subject": content.render_subject(event), "text": content.render_text(event, PREVIEW)}
+        if self.html:
+            parts["html"] = content.render_html(event, PREVIEW)
         return {"to": found.to, "cc": found.cc, "bcc": found.bcc, "reply_to": found.reply_to, **parts}
 
     @property

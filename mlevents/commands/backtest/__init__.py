@@ -1,0 +1,1 @@
+"""`mlevents backtest`: what rules would have done with the events on record."""
