@@ -2,8 +2,8 @@
 
 `microsoft-antissrf` resolves the host once, refuses addresses that are none of the public internet's, and connects to
 an address that it has checked: a name that changes between check and use gains nothing. This module adds what that
-leaves open: IPv6 addresses that are not global unicast, proxies and credentials of the environment (`trust_env`), the
-header ``X-Forwarded-For: true``, redirects, which are not followed, and the time and size of the whole answer.
+leaves open: IPv6 addresses that are not global unicast, proxies and credentials of the environment, the header
+``X-Forwarded-For: true``, redirects, which are not followed, and the time and size of the whole answer.
 
 It imports requests, so `HttpHandler.send` imports it when a request is due.
 """
@@ -91,11 +91,12 @@ def _exchange(request: Request, host: str, allow_private: bool) -> Answer:
     headers = {"User-Agent": "azureml-events", "Accept-Encoding": "identity", **request.headers}
     prepared = requests.Request(request.method, request.url, headers, data=request.body).prepare()
     with _policy(allow_private).get_antissrf_session() as session:
-        session.trust_env = False  # no proxies, no .netrc
         for adapter in session.adapters.values():
             adapter.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
-        options: dict[str, Any] = {"timeout": (CONNECT, READ), "allow_redirects": False, "verify": _authorities()}
-        with closing(session.send(prepared, stream=True, **options)) as response:
+        # Not session.send: it reads and unpacks the whole body of a redirect, even one that is not to be followed, and
+        # applies proxies of the environment.
+        send = session.get_adapter(request.url).send
+        with closing(send(prepared, stream=True, timeout=(CONNECT, READ), verify=_authorities())) as response:
             found = {name.lower(): value for name, value in response.headers.items()}
             body = _without_token(_body(response, request.most), headers)
             return Answer(host, response.status_code, found, body)

@@ -1,5 +1,6 @@
 """One request to a checked address: what is refused before it is sent, and the limits on the answer."""
 
+import gzip
 import itertools
 import logging
 import socket
@@ -153,6 +154,21 @@ def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
         answer = get(f"http://127.0.0.1:{port}/")
     assert (answer.status, answer.headers["location"]) == (302, "http://169.254.169.254/metadata")
     assert len(received) == 1
+
+
+@pytest.mark.parametrize("location", [b"https://[", b"\xff\xfe", b"//*:x", b"javascript:x"])
+def test_a_redirect_may_lead_to_anything(location: bytes) -> None:
+    """requests raises ValueError for some of these."""
+    with raw_server(sends(b"HTTP/1.1 302 F\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n")) as (port, _):
+        assert get(f"http://127.0.0.1:{port}/").status == 302
+
+
+def test_the_body_of_a_redirect_is_neither_unpacked_nor_read_whole() -> None:
+    head = b"HTTP/1.1 302 F\r\nLocation: /\r\nContent-Encoding: gzip\r\nContent-Length: 200000\r\n\r\n"
+    with raw_server(sends(head, gzip.compress(bytes(1_000)), bytes(200_000))) as (port, _):
+        answer = get(f"http://127.0.0.1:{port}/")
+    assert answer.body.startswith(b"\x1f\x8b")
+    assert len(answer.body) == MAX_ANSWER
 
 
 def test_the_request_has_no_header_of_a_library() -> None:
