@@ -71,6 +71,8 @@ class JsonApi(ABC):
         said = f"HTTP {answer.status}: {self.service} answered {message_of(answer)!r}"
         if self.is_limited(answer):
             raise RetryLater(said, pause_of(answer, self.now), throttled=True) from ErrorAnswer(answer)
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:  # counts as a failure: a gateway may have lost the answer
+            raise RetryLater(said, retry_after(answer.headers, self.now)) from ErrorAnswer(answer)
         if answer.status in PROPAGATING:
             raise RetryLater(f"{said}. {self.advice}", max_elapsed=PROPAGATION) from ErrorAnswer(answer)
         if answer.status in PERMANENT:

@@ -5,17 +5,18 @@ most 50,000 blocks, and an append is atomic. Each line is a block of its own, so
 blob is full, the lines go to the next one: ``events.jsonl``, ``events-1.jsonl``, ``events-2.jsonl`` ….
 
 The service has no key by which it knows a block again. But a line contains the action's key: when a call may have
-appended it (it did not end, or its response was lost), the next call looks for it before it appends again.
+appended it (it did not end, or its response was lost), the next call searches for it before it appends again.
 """
 
 from collections.abc import Iterator
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import field_validator
 
-from handlers.base import Action, GiveUp, Outcome, Succeeded
+from handlers.base import Action, GiveUp, Outcome, RetryLater, Succeeded
 from handlers.roles import Role, Scope
 from handlers.streams.message import Message, check_size
 from handlers.streams.storage import Name, StorageHandler
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 MAX_LINE = 4 * 1024 * 1024  # bytes of a block, in every version of the service
 MAX_NAME = 1_024  # characters of a blob's name
-SEARCHED = 256 * 1024 * 1024  # bytes at the end of a blob in which a line is looked for
+SEARCHED = 256 * 1024 * 1024  # bytes at the end of a blob that are searched for a line
 _PIECE = 4 * 1024 * 1024  # bytes that are read at once
 _MAX_BLOBS = 1_000  # of one path
 
@@ -64,10 +65,10 @@ class Blob(StorageHandler):
         from azure.storage.blob import ContainerClient
 
         message, name = self.message(event, action.job_name), self._path(event)
-        line = _line(message)
-        is_unsure = action.interrupted or action.failures > 0
+        line, mark = _line(message), action.job_name.encode()
+        is_unsure = (action.interrupted or action.failures > 0) and mark in line
         with self.denials_explained(), self.client(ContainerClient, self.container) as container:
-            found = _find(container, name, line) if is_unsure and action.job_name.encode() in line else None
+            found = _find(container, name, mark) if is_unsure else None
             where = found or _append(container, name, line)
         done = "was already in" if found else "appended to"
         return Succeeded(f"{message.type} {done} {where}", {"container": self.container, "blob": where})
@@ -122,6 +123,9 @@ def _append(container: "ContainerClient", name: str, line: bytes) -> str:
                 continue
             if code == "InvalidBlobType":
                 raise GiveUp(f"{each} is no append blob: write another path, or delete it") from error
+            if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE and not code:
+                # The service names its reason; a gateway may have lost its answer, so the next call searches.
+                raise RetryLater(f"HTTP 503 without an error code of the service: {error.message}") from error
             raise
         return each
     raise GiveUp(f"{name} and {_MAX_BLOBS - 1:,} blobs after it are full: write a path with a date, such as a day")
@@ -142,8 +146,11 @@ def _append_to(blob: "BlobClient", line: bytes) -> None:
         blob.append_block(line)
 
 
-def _find(container: "ContainerClient", name: str, line: bytes) -> str | None:
-    """The blob that has the line; None if none has. An earlier call appended to the last blob, or the last but one."""
+def _find(container: "ContainerClient", name: str, mark: bytes) -> str | None:
+    """The blob that has the line of an action, by its name; None if none has.
+
+    An earlier call appended to the last blob, or the last but one. Its line may differ: rules can change meanwhile.
+    """
     from azure.core.exceptions import ResourceNotFoundError
 
     sizes: dict[str, int] = {}
@@ -153,16 +160,16 @@ def _find(container: "ContainerClient", name: str, line: bytes) -> str | None:
         except ResourceNotFoundError:
             break
     last = list(sizes)[-2:]
-    return next((each for each in last if _contains(container.get_blob_client(each), sizes[each], line)), None)
+    return next((each for each in last if _contains(container.get_blob_client(each), sizes[each], mark)), None)
 
 
-def _contains(blob: "BlobClient", size: int, line: bytes) -> bool:
-    """Does the end of a blob have the line?"""
+def _contains(blob: "BlobClient", size: int, mark: bytes) -> bool:
+    """Does the end of a blob have the text?"""
     tail = b""
     for start in range(max(0, size - SEARCHED), size, _PIECE):
         # One request per piece: within one download, the SDK refuses a blob that has grown.
         piece = tail + blob.download_blob(start, min(_PIECE, size - start)).readall()
-        if line in piece:
+        if mark in piece:
             return True
-        tail = piece[-len(line) :]
+        tail = piece[-len(mark) :]
     return False

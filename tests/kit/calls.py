@@ -26,7 +26,8 @@ class Calls:
             found = classify(error, self.action.now)
             if not crashes:
                 after = getattr(found, "after", None) or timedelta(minutes=1)
-                failures = self.action.failures + 1
+                is_throttled = isinstance(found, RetryLater) and found.throttled  # which does not count
+                failures = self.action.failures + (not is_throttled)
                 self.action = replace(self.action, now=self.action.now + after, failures=failures, interrupted=False)
             return found
         if crashes:

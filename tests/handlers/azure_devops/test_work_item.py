@@ -37,7 +37,7 @@ def test_work_item_is_opened_with_its_fields(calls: MakeCalls, fake: FakeAzureDe
     }
 
 
-@pytest.mark.parametrize("loss", [Answer(drop=True), Answer(500)], ids=repr)
+@pytest.mark.parametrize("loss", [Answer(drop=True), Answer(500), Answer(503)], ids=repr)
 def test_lost_answer_opens_one_work_item(loss: Answer, calls: MakeCalls, fake: FakeAzureDevOps) -> None:
     fake.faults = [lambda _: loss]
     action = calls(work_item=ITEM)

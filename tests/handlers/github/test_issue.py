@@ -51,7 +51,7 @@ def test_another_subject_has_its_own_issue_and_a_closed_issue_stays_closed(calls
     assert fake.comments == {}
 
 
-@pytest.mark.parametrize("loss", [Answer(drop=True), Answer(502), Answer(500)], ids=repr)
+@pytest.mark.parametrize("loss", [Answer(drop=True), Answer(502), Answer(500), Answer(503)], ids=repr)
 def test_lost_answers_open_one_issue_and_write_one_comment(loss: Answer, calls: MakeCalls, fake: FakeGitHub) -> None:
     first = calls(issue=ISSUE)
     fake.faults = [None, lambda _: loss]

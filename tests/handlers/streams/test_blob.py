@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from azure.core.exceptions import ResourceNotFoundError, ServiceResponseError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError, ServiceResponseError
 from azure.storage.blob import ContainerClient
 from jinja2 import TemplateError
 from pydantic import ValidationError
@@ -99,6 +99,14 @@ def test_a_line_that_is_there_is_not_appended_again(lake: Lake, again: dict[str,
     assert len(lake.lines()) == 2
 
 
+def test_a_line_of_the_rule_as_it_was_is_not_appended_again(lake: Lake) -> None:
+    """A rule may change between two calls of an action."""
+    action = Action()
+    lake.handler(data={"run": "{{ data.runId }}"}).run(EVENT, action)
+    lake.handler(data={"run": "{{ data.runId }}", "more": 1}).run(EVENT, replace(action, failures=1))
+    assert len(lake.lines()) == 1
+
+
 def test_a_line_that_is_not_there_is_appended_after_a_death(lake: Lake) -> None:
     lake.handler().run(EVENT, Action(interrupted=True))
     lake.handler().run(EVENT, Action(interrupted=True))
@@ -122,6 +130,28 @@ def test_an_answer_that_is_lost_leaves_one_line(lake: Lake, monkeypatch: pytest.
     assert isinstance(classify(error.value), RetryLater)
     lake.handler().run(EVENT, replace(action, failures=1))
     assert len(lake.lines()) == 1
+
+
+@pytest.mark.parametrize(("code", "throttled"), [("ServerBusy", True), (None, False)])
+def test_only_the_service_itself_throttles(
+    lake: Lake, code: str | None, throttled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway's 503 counts as a failure, after which the line is searched for."""
+    send = Transport._send
+    headers = {"x-ms-error-code": code} if code else {}
+    with RecordingServer(Answer(503, "busy", headers)) as server, monkeypatch.context() as patch:
+
+        def lose(self: Transport, request: Any, **options: Any) -> Any:
+            if "comp=appendblock" in request.url:
+                request.url = server.url()
+            return send(self, request, **options)
+
+        patch.setattr(Transport, "_send", lose)
+        with pytest.raises((RetryLater, HttpResponseError)) as error:
+            lake.handler().run(EVENT, Action())
+    verdict = classify(error.value)
+    assert isinstance(verdict, RetryLater)
+    assert verdict.throttled is throttled
 
 
 def test_a_line_without_the_key_is_appended_again(lake: Lake) -> None:
