@@ -7,9 +7,10 @@ raises an error, because Event Grid would deliver the event again for a whole da
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import NamedTuple
 
 from dispatch import alerts
 from dispatch.app import App
@@ -20,6 +21,7 @@ from dispatch.inbox.transport import within
 from dispatch.log import log_event
 from dispatch.telemetry import traceparent
 from handlers.base import shorten
+from handlers.lineage import names_of_runs
 from schemas import Event, EventError, UnknownEventType, parse_event
 from schemas.context import Context
 
@@ -60,7 +62,8 @@ def _checked(raw: str, app: App, expected: type[Event] | None) -> Callable[[], N
         event = parse_event(raw)
     except EventError as error:
         kind: RejectionKind = "unknown type" if isinstance(error, UnknownEventType) else "malformed"
-        return partial(_reject, kind, str(error), raw, app, id=error.event_id, type=error.event_type)
+        names = (error.subject.rpartition("/")[2],)  # "runs/brave_kiwi_7x" names the run
+        return partial(_reject, kind, str(error), raw, app, _About(error.event_id, error.event_type, names))
     if expected and not isinstance(event, expected):
         log_event(
             "event.unexpected", logging.WARNING, id=event.id, type=type(event).__name__, expected=expected.__name__
@@ -76,7 +79,7 @@ def _matched(event: Event, raw: str, app: App) -> Callable[[], None]:
     context, type_name = app.rules.context(event), type(event).__name__
     if context.workspace is None and app.rules.knows_workspaces:
         reason = f"{event.topic} is not in workspaces.yaml"
-        return partial(_reject, "foreign workspace", reason, raw, app, id=event.id, type=type_name)
+        return partial(_reject, "foreign workspace", reason, raw, app, _about(event))
     workspace = context.workspace["name"] if context.workspace else event.resource.name
     actions, unmatched = _matching(context, app)
     record = EventRecord(raw, event.id, type_name, workspace, event.object, app.now(), len(actions), tuple(unmatched))
@@ -89,7 +92,7 @@ def _record(event: Event, record: EventRecord, actions: list[NewAction], app: Ap
         new, messages = app.inbox.add(event, record, actions, app.now())
     except Refused as error:
         reason = f"storage cannot hold it: {error}"
-        _reject("too large", reason, record.raw, app, id=event.id, type=record.event_type)
+        _reject("too large", reason, record.raw, app, _about(event))
         return
     except StorageError:
         raise
@@ -127,13 +130,26 @@ def _reject_for_defect(error: Exception, event: Event, raw: str, app: App) -> No
     """Log a defect of the app, and record the event as rejected because of it."""
     app.secrets.log_defect(f"receiving event {event.id}", error)
     reason = app.secrets.mask(f"{type(error).__name__}: {error}")
-    _reject("defect", reason, raw, app, id=event.id, type=type(event).__name__)
+    _reject("defect", reason, raw, app, _About(event.id, type(event).__name__))
 
 
-def _reject(kind: RejectionKind, reason: str, raw: str, app: App, **keys: str) -> None:
+class _About(NamedTuple):
+    """What a rejected event is found by."""
+
+    id: str
+    type: str
+    names: Sequence[str] = ()
+
+
+def _about(event: Event) -> _About:
+    return _About(event.id, type(event).__name__, (*event.names, *names_of_runs(event)))
+
+
+def _reject(kind: RejectionKind, reason: str, raw: str, app: App, about: _About) -> None:
     """Record a rejected event with its payload, log it, and alert people if there are several; once per payload."""
-    new = app.inbox.reject(Rejected(kind, reason, raw, app.now()), **keys)
-    app.telemetry.rejected(kind, keys["id"], keys["type"])
-    log_event("event.rejected", logging.WARNING, kind=kind, reason=shorten(reason, 500), **keys)
+    id, type, names = about
+    new = app.inbox.reject(Rejected(kind, reason, raw, app.now()), id, type, names)
+    app.telemetry.rejected(kind, id, type)
+    log_event("event.rejected", logging.WARNING, kind=kind, reason=shorten(reason, 500), id=id, type=type)
     if new:
         alerts.rejected(kind, reason, app)

@@ -40,6 +40,18 @@ class Record:
     storage: Storage
     names: Names
     notes: tuple[str, ...]
+    settings: Mapping[str, str]
+
+    @contextmanager
+    def in_environment(self) -> Iterator[None]:
+        """Put the app's settings into the environment of this process, where handlers read theirs."""
+        before = dict(os.environ)
+        os.environ.update({name: text for name, text in self.settings.items() if "=" not in name})
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def open_record(folder: Path, account: str = "") -> Record:
@@ -60,7 +72,7 @@ def open_record(folder: Path, account: str = "") -> Record:
     app = App.from_settings(settings, folder)
     with storage.table(names.table) as client:
         url = client.url.partition("?")[0]
-    return Record(app, storage, names, (*notes, f"storage is {url}, table {names.table}"))
+    return Record(app, storage, names, (*notes, f"storage is {url}, table {names.table}"), settings)
 
 
 def settings_of(folder: Path, inherited: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

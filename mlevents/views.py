@@ -28,8 +28,7 @@ def print_event(event: StoredEvent, console: Console) -> None:
     for rule, action in actions.items():
         console.print(f"{'':<{_TIME}}{rule}: {_state_of(action)}", STYLES.get(action.status, ""), indent=_TIME + 2)
     if not actions:
-        text = "to be matched when its rules files are valid" if record.deferred_files else "no rule"
-        console.print(f"{'':<{_TIME}}{text}", "faint")
+        console.print(f"{'':<{_TIME}}{_without_actions(event)}", "faint", indent=_TIME)
 
 
 def print_whole_event(event: StoredEvent, console: Console) -> None:
@@ -43,6 +42,10 @@ def print_whole_event(event: StoredEvent, console: Console) -> None:
     for rule, action in actions_of(event).items():
         console.print()
         print_action(rule, action, console)
+    if not event.actions:
+        console.print(f"{_without_actions(event)}: `mlevents explain {event.key}` says why", "warning", indent=2)
+    elif record.deferred_files:
+        console.print(_deferred(event), "warning", indent=2)
     console.print()
     console.print("payload", "bold")
     for line in json.dumps(payload_of(event), indent=2, ensure_ascii=False).splitlines():
@@ -172,6 +175,15 @@ def print_json(value: Any, console: Console, mask: Callable[[str], str] = str) -
     """Print a value as indented JSON in ASCII, so that no character of it reaches a terminal. `mask` hides secrets."""
     for line in json.dumps(value, indent=2).splitlines():
         console.print(mask(line))
+
+
+def _without_actions(event: StoredEvent) -> str:
+    return _deferred(event) if event.record.deferred_files else "no rule acted on it"
+
+
+def _deferred(event: StoredEvent) -> str:
+    files = ", ".join(event.record.deferred_files)
+    return f"{files} was invalid when it came; the event is matched once that is valid"
 
 
 def _state_of(action: ActionRecord) -> str:

@@ -23,8 +23,8 @@ class Envelope:
 
     @property
     def summary(self) -> dict[str, str]:
-        """The fields that an error reports about the event: its id, type and topic, if they are texts."""
-        fields = {"event_id": "id", "event_type": "eventType", "topic": "topic"}
+        """The fields that an error reports about the event: its id, type, topic and subject, if they are texts."""
+        fields = {"event_id": "id", "event_type": "eventType", "topic": "topic", "subject": "subject"}
         return {key: text for key, name in fields.items() if isinstance(text := self.event.get(name), str)}
 
 

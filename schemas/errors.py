@@ -43,22 +43,24 @@ class Problem:
 class EventError(ValueError):
     """The input is not an event that the app can handle.
 
-    `event_id`, `event_type` and `topic` are the input's, as far as they could be read, else "".
+    `event_id`, `event_type`, `topic` and `subject` are the input's, as far as they could be read, else "".
     """
 
-    def __init__(self, message: str, *, event_id: str = "", event_type: str = "", topic: str = "") -> None:
+    def __init__(
+        self, message: str, *, event_id: str = "", event_type: str = "", topic: str = "", subject: str = ""
+    ) -> None:
         super().__init__(message)
         self.event_id = event_id
         self.event_type = event_type
         self.topic = topic
+        self.subject = subject
 
 
 class MalformedEvent(EventError):  # noqa: N818 - a noun, as the inbox calls what it records
     """The input is not JSON, is not one event, or has invalid fields; `problems` lists every problem."""
 
-    def __init__(self, *problems: Problem, event_id: str = "", event_type: str = "", topic: str = "") -> None:
-        message = "; ".join(str(problem) for problem in problems)
-        super().__init__(message, event_id=event_id, event_type=event_type, topic=topic)
+    def __init__(self, *problems: Problem, **event: str) -> None:
+        super().__init__("; ".join(str(problem) for problem in problems), **event)
         self.problems = problems
 
 

@@ -67,7 +67,7 @@ def _signed_in(request: Request, settings: Environment) -> Viewer | Response:
         return _closed(f"{SETTING} is entra, and App Service Authentication is off: see docs/history.md")
     header = request.headers.get("x-ms-client-principal", "")
     if not header:
-        after = urlencode({"post_login_redirect_uri": urlsplit(request.url).path})
+        after = urlencode({"post_login_redirect_uri": "/" + urlsplit(request.url).path.lstrip("/")})
         return Response("", 302, headers={"Location": f"/.auth/login/aad?{after}"})
     try:
         principal = json_object(b64decode(header, validate=True))
@@ -76,9 +76,11 @@ def _signed_in(request: Request, settings: Environment) -> Viewer | Response:
         return not_found()
     if principal.get("auth_typ") != "aad":
         return _refused("You have signed in with another provider than Microsoft Entra ID.")
-    types = _ROLES | {str(principal.get("role_typ"))}
+    types = _ROLES | {str(principal.get("role_typ") or "roles")}
     theirs = {value.casefold() for type, value in claims if type in types}
     readers, operates = _listed(settings, READERS), bool(_listed(settings, OPERATORS) & theirs)
+    if settings.raw(READERS).strip() and not readers:
+        return _closed(f"{READERS} lists nobody; remove it, or list object ids of groups or values of app roles")
     if readers and not (operates or readers & theirs):
         return _refused(f"You are in none of the groups and app roles that the app setting {READERS} lists.")
     name = request.headers.get("x-ms-client-principal-name", "") or dict(claims).get(_OBJECT_ID, "")

@@ -97,7 +97,10 @@ def not_found() -> Response:
 
 def json_object(text: str | bytes) -> dict[str, Any]:
     """A JSON object. Raises ValueError for any other text."""
-    value = json.loads(text)
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     if not isinstance(value, dict):
         raise ValueError("it is not a JSON object")  # noqa: TRY004 - as for text that is no JSON
     return value

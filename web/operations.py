@@ -86,7 +86,7 @@ def _ask_replay(app: App, query: Mapping[str, str]) -> Question:
         f"Replay {what}?",
         f"Event {event.record.object or event.record.id}. Effects are repeated: a mail is sent once more."
         if acts
-        else "No action would run.",
+        else "No action would run. To repeat one that has succeeded, replay that action alone.",
         f"events/{event.day}/{event.key}",
         {"event": f"{event.day}/{event.key}", "rule": options.rule},
         "Replay" if acts else "",

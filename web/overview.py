@@ -32,6 +32,7 @@ def overview(app: App) -> dict[str, Any]:
         "now": now,
         "problems": problems(app.rules, current.swept, failing, now),
         "swept": current.swept,
+        "day": today,
         "today": by_day[today],
         "bars": bars({day: _columns(by_day[day]) for day in days}, [*OUTCOMES, "rejected"]),
         "chart": {"width": WIDTH, "height": HEIGHT},

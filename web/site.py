@@ -128,7 +128,8 @@ class _Site:
         found = reading(stored, self.app)
         secrets = self.app.secrets
         verdicts = [(each, secrets.mask(each.reason)) for each in found.verdicts]
-        values = {"event": stored, "tree": tree(stored), "reading": found, "verdicts": verdicts}
+        refused = [file for file in stored.record.deferred_files if file in self.app.rules.refused]
+        values = {"event": stored, "tree": tree(stored), "reading": found, "verdicts": verdicts, "refused": refused}
         return self.rendered("event.html", **values, lines=lines, complete=complete)
 
     def guards(self, day: str, key: str) -> Response:

@@ -11,7 +11,7 @@ from dispatch.inbox.errors import StorageError
 from dispatch.inbox.history.records import StoredEvent
 from dispatch.inbox.keys import ActionId
 from dispatch.rules.rule import Rule
-from handlers.base import Result
+from handlers.base import GiveUp, Result, RetryLater
 from schemas.context import Context
 
 
@@ -40,6 +40,8 @@ def _standing(guard: HasStanding, at: Situation) -> Standing | None:
         return guard.standing(at)
     except StorageError:
         raise
+    except (RetryLater, GiveUp) as error:  # a setting is missing, which only this process may lack
+        return Standing(type(guard).__name__.lower(), f"unknown here: {error}", False)
     except Exception as error:  # a handler's `lock`, `destination` or `plan` may raise anything
         name, reason = type(guard).__name__.lower(), f"{type(error).__name__}: {error}"
         return Standing(name, f"unknown, because the handler raises {reason}", False)

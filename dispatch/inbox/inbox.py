@@ -4,7 +4,7 @@ It is one table; dispatch/inbox/keys.py lists its rows. An event, its actions an
 transaction, and so are the end of an action and the actions that follow it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -74,15 +74,15 @@ class Inbox:
             return False, [Message(ActionId(day, key, row.key.partition("|")[2]), 1) for row in pending]
         return True, [Message(id, 1) for id in ids]
 
-    def reject(self, rejected: Rejected, id: str = "", type: str = "") -> bool:
+    def reject(self, rejected: Rejected, id: str = "", type: str = "", names: Iterable[str] = ()) -> bool:
         """Record an event as rejected; False if it was already rejected on the same day.
 
-        `id` and `type` are the event's, as far as they could be read.
+        `id` and `type` are the event's, as far as they could be read. It is found by its id and by `names`.
         """
         day = f"{rejected.received:%Y-%m-%d}"
         key = f"x|{sha256(rejected.raw.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
         self._list_day(day, rejected.received)
-        entry = Entry(day, key, rejected.received, (id,), id, type, kind=rejected.kind)
+        entry = Entry(day, key, rejected.received, (id, *names), id, type, kind=rejected.kind)
         try:
             self.table.commit(day, Row(key, rejected.values()), entry.marker())
         except Conflict:

@@ -65,9 +65,11 @@ def find(name: str, app: App, day: str = "") -> Iterator[StoredEvent]:
     history = app.inbox.history
     days = [day] if day else [*reversed(history.days())]
     found = [] if day else [event for event in app.inbox.lookup.events(name, days) if event.record.id == name]
+    if not found and (event := history.by_key(name, days)):
+        found = [event]
     yield from found
     for each in () if found else days:
-        yield from (event for event in history.events(each) if name in (event.record.id, event.key))
+        yield from (event for event in history.events(each) if event.record.id == name)
 
 
 def replay(event: StoredEvent, app: App, options: ReplayOptions, *, by: str = "", dry_run: bool = False) -> Replayed:

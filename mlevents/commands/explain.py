@@ -71,7 +71,8 @@ def explain_event(
         known = record.app.rules
         if rule and rule not in known.by_name:
             raise UsageError(f"--rule: there is no rule {rule!r} in force; see `mlevents check`")
-        found = [*_explained(source, record.app)]
+        with record.in_environment():
+            found = [*_explained(source, record.app)]
         for each in found if rule else ():
             each.verdicts[:] = [verdict for verdict in each.verdicts if verdict.rule == rule]
         mask = record.app.secrets.mask
@@ -83,7 +84,8 @@ def explain_event(
             for each in found:
                 _print(each, console)
             if not found:
-                console.print(f"there is no recorded event {source}, and no such file", "error")
+                text = f"there is no recorded event {source}, and no such file: `mlevents show` says if it was rejected"
+                console.print(text, "error")
         return 0 if any(verdict.matches for each in found for verdict in each.verdicts) else 1
     return outcome.code
 

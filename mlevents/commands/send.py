@@ -87,11 +87,8 @@ def send(
         elif found:
             print_event(found, console)
         else:
-            console.print(
-                f"the app has answered, and has not recorded {event.get('id')} as an event: it was rejected, "
-                "or the app has another storage; see `mlevents show`",
-                "error",
-            )
+            text = f"the app has answered, and has not recorded {event.get('id')} as an event: it was rejected, "
+            console.print(f"{text}or the app has another storage: `mlevents show {event.get('id')}`", "error")
         failed = found is None or any(action.status == "failed" for action in actions_of(found).values())
         return 1 if failed else 0
     return outcome.code

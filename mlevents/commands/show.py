@@ -1,6 +1,8 @@
 """``mlevents show``: show an event with its actions, found by its id or by a run, a model, an endpoint or a job."""
 
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +11,8 @@ from dispatch.app import App
 from dispatch.inbox.history.entry import Entry
 from dispatch.inbox.history.lookup import recent_days
 from dispatch.inbox.history.records import StoredEvent
+from dispatch.inbox.rows import Rejected
+from dispatch.inbox.tables import read_row
 from mlevents import PROJECT
 from mlevents.cli import AppFolder, AsJson, command_line, examples
 from mlevents.console import Console
@@ -16,6 +20,11 @@ from mlevents.record import StorageAccount, open_record, reported
 from mlevents.views import event_json, payload_of, print_event, print_json, print_whole_event
 
 _MOST = 50  # events of one name
+_ELSEWHERE = (  # where an event may be that has not arrived
+    "not delivered yet, or given up: `mlevents replay --dead-letters CONTAINER --dry-run` lists dead letters",
+    "not sent: does the workspace have an event subscription to this app, without a filter? See docs/event-grid.md",
+    "of another form: `mlevents events --text TEXT` searches payloads; a name is whole",
+)
 
 cli = command_line()
 
@@ -45,12 +54,13 @@ def show(
     with reported(console) as outcome:
         record = open_record(app, storage)
         found, rejected = find(name, record.app)
+        reasons = {entry.key: _reason(entry, record.app) for entry in rejected}
         if as_json:
-            print_json(_json(found, rejected), console)
+            print_json(_json(found, rejected, reasons), console)
             return 0 if found or rejected else 1
         for line in record.notes:
             console.print(line, "faint")
-        _print(name, found, rejected, console)
+        _print(name, found, rejected, reasons, console)
         return 0 if found or rejected else 1
     return outcome.code
 
@@ -67,28 +77,46 @@ def find(name: str, app: App) -> tuple[list[StoredEvent], list[Entry]]:
         elif place not in found and len(found) < _MOST:
             found[place] = history.event(*place)
     events = [event for event in found.values() if event]
-    if not events:
-        events = [event for day in days for event in history.events(day) if name == event.key]
+    if not events and not rejected and (event := history.by_key(name)):
+        events = [event]
     return events, rejected[:_MOST]
 
 
-def _print(name: str, found: list[StoredEvent], rejected: list[Entry], console: Console) -> None:
+def _reason(entry: Entry, app: App) -> str:
+    """Why an event was rejected; empty if its record cannot be read. Raises StorageError."""
+    row = read_row(app.inbox.table, entry.day, entry.key)
+    with suppress(LookupError, TypeError, ValueError):
+        return Rejected.of(row).reason if row else ""
+    return ""
+
+
+def _print(
+    name: str, found: list[StoredEvent], rejected: list[Entry], reasons: Mapping[str, str], console: Console
+) -> None:
     if len(found) == 1:
         print_whole_event(found[0], console)
     else:
         for event in found:
             print_event(event, console)
+            console.print(f"{'':<21}one of {len(found)}: `mlevents show {event.key}`", "faint", indent=21)
     for entry in rejected:
-        text = f"{entry.at:%Y-%m-%d %H:%M:%S}  {entry.type or 'an event'} was rejected: {entry.kind}"
-        console.print(f"{text}; `mlevents replay --rejected --dry-run` shows why", "error", indent=4)
+        reason = f"{entry.kind}: {reasons[entry.key]}" if reasons[entry.key] else entry.kind
+        text = f"{entry.at:%Y-%m-%d %H:%M:%S}  {entry.type or 'an event'} was rejected: {reason}"
+        console.print(text, "error", indent=21)
+    if rejected:
+        console.print("once the reason is removed: `mlevents replay --rejected` accepts such events", "faint")
     if not found and not rejected:
-        console.print(
-            f"nothing is recorded under {name}: no event of this id, run, model, endpoint or job has arrived", "error"
-        )
+        text = f"nothing is recorded under {name}: no event of this id, run, model, endpoint or job has arrived"
+        console.print(text, "error")
+        for line in _ELSEWHERE:
+            console.print(line, "faint", indent=4)
 
 
-def _json(found: list[StoredEvent], rejected: list[Entry]) -> dict[str, Any]:
+def _json(found: list[StoredEvent], rejected: list[Entry], reasons: Mapping[str, str]) -> dict[str, Any]:
     return {
         "events": [{**event_json(event), "payload": payload_of(event)} for event in found],
-        "rejected": [{"id": e.id, "type": e.type, "kind": e.kind, "at": e.at.isoformat()} for e in rejected],
+        "rejected": [
+            {"id": e.id, "type": e.type, "kind": e.kind, "at": e.at.isoformat(), "reason": reasons[e.key]}
+            for e in rejected
+        ],
     }

@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -19,12 +19,13 @@ from mlevents.cli import AppFolder, command_line, examples
 from mlevents.console import Console
 from mlevents.local.changes import Watch
 from mlevents.local.fresh import remove_record
+from mlevents.local.host.functions import CallFailed
 from mlevents.local.options import Options
 from mlevents.local.reload import reload_on_change, rules_folders
 from mlevents.local.running import FAILURES, Running
 from mlevents.local.signals import run_until_signal
 
-PAGE = "web"  # the function that serves the record as pages
+PAGE, SWEEP = "web", "sweep"  # the functions that serve the record as pages, and finish what others left
 _COLUMN = 12  # the width of the first column, of two
 _TRIGGERS = {"eventgridtrigger": "Event Grid", "queuetrigger": "Queue", "timertrigger": "Timer"}
 REMEMBERED = 1000  # lines, log records and mails: `mlevents start` may run for weeks
@@ -91,13 +92,21 @@ async def _run(options: Options, console: Console) -> int:
     watch = Watch(options.app_dir, rules_folders(options.app_dir))
     async with Running(options, console) as running:
         _introduce(running)
-        reloading = asyncio.create_task(reload_on_change(running, watch))
+        tasks = [asyncio.create_task(reload_on_change(running, watch)), asyncio.create_task(_sweep(running))]
         try:
             console.problem(await running.ended())
         finally:
-            reloading.cancel()
-            await asyncio.wait([reloading])
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
         return 1
+
+
+async def _sweep(running: Running) -> None:
+    """Run the app's sweep now: its first run by the timer, on which `status` and the page rely, is minutes away."""
+    if SWEEP in running.host.functions.keys() - running.disabled:
+        with suppress(CallFailed):  # the host has printed it
+            await running.call(SWEEP)
 
 
 def _introduce(running: Running) -> None:

@@ -93,7 +93,10 @@ def _print(found: Status, console: Console) -> None:
         console.print(problem, "error", indent=4)
     messages = ", ".join(f"{name} {count}" for name, count in found.queues.items() if count is not None)
     console.print(f"messages: {messages or 'no queue exists yet'}")
-    console.print(f"today: {_today(found.today)}")
+    today = _numbers(found.today)
+    console.print(f"today: {_in_words(today)}")
+    if today.outcomes["failed"]:
+        console.print(f"which failed: `mlevents events --status failed --from {found.now:%Y-%m-%d}`", "error", indent=4)
     for end in found.throttled:
         console.print(f"a service is throttled until {end:%H:%M:%S} UTC", "warning")
     for pause in found.paused:
@@ -111,10 +114,14 @@ def _print(found: Status, console: Console) -> None:
         console.print(f"and {current.open - len(current.actions)} more", "faint")
 
 
-def _today(numbers: Mapping[str, int]) -> str:
-    """The numbers of a day in words."""
+def _numbers(counts: Mapping[str, int]) -> Numbers:
     total = Numbers()
-    total.add(numbers)
+    total.add(counts)
+    return total
+
+
+def _in_words(total: Numbers) -> str:
+    """The numbers of a day in words."""
     groups = {"received": total.received, "rejected": total.rejected.total(), **total.outcomes}
     return ", ".join(f"{count} {name}" for name, count in groups.items() if count) or "nothing is indexed yet"
 

@@ -53,6 +53,13 @@ def test_those_who_have_not_signed_in_are_sent_to_sign_in(world: World) -> None:
     assert response.all_headers["Location"] == "/.auth/login/aad?post_login_redirect_uri=%2Fapi%2Fweb%2Frules"
 
 
+def test_signing_in_leads_to_no_other_site(world: World) -> None:
+    """A path that begins with two slashes would be the name of a host."""
+    with asking(world, **SIGNED_IN) as browser:
+        browser.origin += "//evil.example"
+        assert browser.ask().all_headers["Location"].endswith("redirect_uri=%2Fevil.example%2Fapi%2Fweb")
+
+
 def test_signed_in_user_is_named(world: World) -> None:
     with asking(world, **SIGNED_IN) as browser:
         assert "Signed in as alice@example.com." in browser.ask("", principal()).body
@@ -94,9 +101,10 @@ def test_users_of_other_providers_may_not_look(world: World) -> None:
 
 
 DAMAGED = ["x", "!", "e30=", b64encode(b"[]").decode(), b64encode(b'{"claims": [1]}').decode()]
+DAMAGED.append(b64encode(b'{"claims": ' + b"[" * 100_000 + b"]" * 100_000 + b"}").decode())
 
 
-@pytest.mark.parametrize("header", DAMAGED)
+@pytest.mark.parametrize("header", DAMAGED, ids=range(len(DAMAGED)))
 def test_damaged_principal_lets_nobody_in(world: World, header: str) -> None:
     with asking(world, **SIGNED_IN) as browser:
         assert browser.ask("", {"x-ms-client-principal": header}).status == 404
@@ -107,13 +115,14 @@ def test_damaged_principal_lets_nobody_in(world: World, header: str) -> None:
     [
         ({"MLEVENTS_WEB": "everybody"}, "MLEVENTS_WEB is 'everybody'; write entra or key"),
         ({"MLEVENTS_WEB": "entra"}, "MLEVENTS_WEB is entra, and App Service Authentication is off"),
+        ({**SIGNED_IN, "MLEVENTS_WEB_READERS": " , "}, "MLEVENTS_WEB_READERS lists nobody; remove it, or list "),
     ],
 )
 def test_settings_that_let_nobody_in_are_logged(
     world: World, settings: dict[str, str], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with asking(world, **settings) as browser:
-        browser.ask()
+        assert browser.ask("", principal()).status == 404
     assert "web.closed" in caplog.text
     assert reason in caplog.text
 

@@ -72,7 +72,12 @@ def test_event_that_no_rule_acted_on_says_so(tmp_path: Path) -> None:
 def test_event_that_waits_for_a_rules_file_says_so(tmp_path: Path) -> None:
     world = World(rules("  - {}\n"), tmp_path)
     world.receive(RunStatusChanged.example(eventTime=at(minutes=1)))
-    assert "The event is matched once these rules files are valid: rules/team.yaml" in event_page(world).text
+    assert (
+        "Invalid rules files: rules/team.yaml. The event is matched with their rules once they"
+        in event_page(world).text
+    )
+    world.write(rules(rule("ring", on="ModelRegistered")))
+    assert "Invalid rules files" not in event_page(world).text
 
 
 def test_headline_object_and_link_of_the_event_are_shown(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from dispatch.inbox.actions import read_action
 from dispatch.inbox.tables import Row
 from dispatch.sweep import sweep
-from schemas import RunStatusChanged
+from schemas import ModelRegistered, RunStatusChanged
 from tests.kit.world import World, rule, rules
 from tests.web.browser import Browser, Page
 from tests.web.conftest import at
@@ -83,6 +83,28 @@ def test_problems_come_first(world: World) -> None:
     text = Browser(world).page().text
     assert "Needs attention rules/bad.yaml is invalid, so its rules do not act" in text
     assert "1 action is retried without success so far" in text
+
+
+def test_failures_of_today_are_said_with_a_link_to_them(tmp_path: Path) -> None:
+    """An app that is well is not shown as if nothing were wrong."""
+    world = World(rules(rule("ring", "give-up no"), rule("other", on="ModelRegistered")), tmp_path)
+    world.receive(
+        RunStatusChanged.example(id="bad", runId="bad_run", eventTime=at(minutes=1)),
+        RunStatusChanged.example(id="old", runId="old_run", eventTime=at(days=1)),
+        ModelRegistered.example(id="good", eventTime=at(minutes=2)),
+    )
+    world.run()
+    sweep(world.app)
+    browser = Browser(world)
+    page = browser.page()
+    [link] = [each for each in page.all("a") if each.text == "1 action of today’s events failed"]
+    assert "nothing needs attention" not in page.text
+    found = browser.follow(str(link.attributes["href"])).text
+    assert "bad_run" in found
+    assert not {"old_run", "churn"} & set(found.split())
+    world.clock.time += timedelta(days=1)
+    sweep(world.app)
+    assert "nothing needs attention" in browser.page().text
 
 
 def test_healthy_app_says_so(tmp_path: Path) -> None:

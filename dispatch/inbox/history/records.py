@@ -1,7 +1,8 @@
 """The inbox's record of events, for replays and for people."""
 
 import logging
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,6 +69,13 @@ class History:
         """One event, with one read."""
         found = stored_events(day, self._table.read(day, key, f"{key}~"))
         return next((event for event in found if event.key == key), None)
+
+    def by_key(self, key: str, days: Sequence[str] = ()) -> StoredEvent | None:
+        """The event with a key, on one of these days, or on any, newest first. Reads one event of each day."""
+        if not re.fullmatch("[0-9]{8}-[0-9a-f]{32}", key):
+            return None
+        each = (self.event(day, key) for day in days or reversed(self.days()))
+        return next((event for event in each if event), None)
 
     def has(self, day: str, key: str) -> bool:
         """Is the event recorded, even if its record cannot be read?"""

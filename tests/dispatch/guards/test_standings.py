@@ -12,6 +12,7 @@ from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.keys import ActionId, event_key
 from dispatch.inbox.pauses import Pause
 from dispatch.inbox.tables import Row
+from handlers.base import RetryLater
 from mlevents.testing.storage import NOW
 from schemas import Event
 from tests.dispatch.guards.kit import run_event
@@ -27,6 +28,8 @@ class Locked(Scripted):
     def lock(self, event: Event) -> str | None:
         if self.where == "nowhere":
             raise LookupError(self.where)
+        if self.where == "unset":
+            raise RetryLater("CHAT_URL is not set")
         return f"lock of {self.where}" if self.where != "free" else None
 
     def destination(self, event: Event) -> str | None:
@@ -147,6 +150,12 @@ def test_error_of_a_handler_is_shown(tmp_path: Path) -> None:
     world = World(rules(locked(where="nowhere")), tmp_path)
     [lock] = found(world, "ring", run_event("e1", "Failed", 0))
     assert lock == Standing("lock", "unknown, because the handler raises LookupError: nowhere", False)
+
+
+def test_setting_that_this_process_lacks_is_named(tmp_path: Path) -> None:
+    world = World(rules(locked(where="unset")), tmp_path)
+    [lock] = found(world, "ring", run_event("e1", "Failed", 0))
+    assert lock == Standing("lock", "unknown here: CHAT_URL is not set", False)
 
 
 def test_error_of_storage_is_raised(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 import io
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dispatch.receive import receive
 from dispatch.sweep import sweep
 from mlevents.__main__ import main
 from schemas import Event, ModelRegistered, RunStatusChanged
-from tests.kit.world import rule
+from tests.kit.world import entry, rule
 from tests.mlevents.commands.deployed import Deployed
 
 FAILED = RunStatusChanged.example(id="e1", run_id="bold_ant", run_status="Failed", event_time="2026-11-22T08:00:00Z")
@@ -132,22 +135,75 @@ class TestShow:
         sweep(recorded.app)
         code, out = recorded.run("show", "bold_ant")
         assert (code, out.count("RunStatusChanged  churn-prod  bold_ant")) == (0, 2)
+        key = out.rpartition("one of 2: `mlevents show ")[2].partition("`")[0]
+        assert "  payload" not in out
+        assert f"  key       2026-11-22 {key}" in shown(recorded.run("show", key)[1])
         found = json.loads(recorded.run("show", "--json", "bold_ant")[1])
         assert {event["id"] for event in found["events"]} == {"e1", "e2"}
         assert found["events"][0]["payload"]["data"]["runId"] == "bold_ant"
 
-    def test_rejected_event_is_reported_with_the_command_that_shows_why(self, deployed: Deployed) -> None:
-        deployed.receive(FAILED.model_copy(update={"topic": "/subscriptions/s/resourceGroups/g/providers/x/y/z"}))
+    @pytest.mark.parametrize("is_indexed", [False, True])
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({"topic": FAILED.topic.replace("churn-prod", "other")}, "foreign workspace: /subscriptions/"),
+            ({"eventType": "Unheard.Of"}, "unknown type: the event type 'Unheard.Of' is none of "),
+            ({"eventTime": "yesterday"}, "malformed: eventTime: expected an ISO 8601 date and time"),
+        ],
+    )
+    def test_rejected_event_is_found_by_its_run_with_the_reason(
+        self, deployed: Deployed, changes: dict[str, str], reason: str, is_indexed: bool
+    ) -> None:
+        receive(json.dumps({**FAILED.wire(), "subject": "experiments/x/runs/bold_ant", **changes}), deployed.app)
+        if is_indexed:
+            sweep(deployed.app)
+        for name in ("e1", "bold_ant"):
+            code, out = deployed.run("show", name)
+            assert (code, f" was rejected: {reason}" in out) == (0, True)
+            assert "`mlevents replay --rejected` accepts such events" in out
+            [rejected] = json.loads(deployed.run("show", "--json", name)[1])["rejected"]
+            assert reason.startswith(rejected["kind"])
+            assert reason.partition(": ")[2] in rejected["reason"]
+
+    def test_rejected_event_without_a_readable_record_is_reported(self, deployed: Deployed) -> None:
+        """A purge, or another version of the app, may have come in between."""
+        deployed.receive(FAILED.model_copy(update={"topic": FAILED.topic.replace("churn-prod", "other")}))
+        table, day = deployed.app.inbox.table, f"{deployed.app.now():%Y-%m-%d}"
+        [row] = table.read(day, "x|", "x|~")
+        table.commit(day, replace(row, values={"schema": 99}))
+        assert " was rejected: foreign workspace\n" in deployed.run("show", "e1")[1]
+
+    def test_event_without_actions_says_what_to_ask(self, deployed: Deployed) -> None:
+        deployed.rules(rule("deploy", on="ModelRegistered"))
+        deployed.receive(FAILED)
         sweep(deployed.app)
-        code, out = deployed.run("show", "e1")
-        assert (code, "; `mlevents replay --rejected --dry-run` shows why" in out) == (0, True)
-        assert "resource" in deployed.run("replay", "--rejected", "--dry-run")[1].casefold()
+        lines = shown(deployed.run("show", "bold_ant")[1])
+        key = next(line for line in lines if line.startswith("  key")).split()[-1]
+        assert f"no rule acted on it: `mlevents explain {key}` says why" in lines
+        assert deployed.run("explain", key)[1].splitlines()[1].startswith("deploy: on: ")
+
+    @pytest.mark.parametrize("acts", [True, False])
+    def test_event_that_waits_for_a_rules_file_says_so(self, deployed: Deployed, acts: bool) -> None:
+        deployed.rules(rule("mail", on="RunStatusChanged" if acts else "ModelRegistered"))
+        (deployed.folder / "rules/bad.yaml").write_text("rules: [{name: x}]")
+        deployed.receive(FAILED)
+        sweep(deployed.app)
+        text = "rules/bad.yaml was invalid when it came; the event is matched once that is valid"
+        assert text in deployed.run("show", "bold_ant")[1]
+        assert (text in deployed.run("events")[1]) is not acts
 
     def test_unknown_name_is_reported(self, recorded: Deployed) -> None:
         code, out = recorded.run("show", "nobody")
         assert (code, shown(out)) == (
             1,
-            ["nothing is recorded under nobody: no event of this id, run, model, endpoint or job has arrived"],
+            [
+                "nothing is recorded under nobody: no event of this id, run, model, endpoint or job has arrived",
+                "not delivered yet, or given up: `mlevents replay --dead-letters CONTAINER --dry-run` lists dead "
+                "letters",
+                "not sent: does the workspace have an event subscription to this app, without a filter? "
+                "See docs/event-grid.md",
+                "of another form: `mlevents events --text TEXT` searches payloads; a name is whole",
+            ],
         )
 
 
@@ -204,6 +260,14 @@ class TestExplain:
         monkeypatch.setattr("sys.stdin", io.StringIO(text))
         assert deployed.run("explain", "-")[1] == out
 
+    def test_handlers_see_the_settings_of_the_app(self, deployed: Deployed) -> None:
+        """A mail's server is one: whether it is throttled could not be said without. They are not kept."""
+        mail = {"name": "mail", "on": "RunStatusChanged", "do": "email", "with": "{ to: a@example.com }"}
+        deployed.rules(entry(mail))
+        deployed.receive(FAILED)
+        assert "throttle" not in deployed.run("explain", "bold_ant")[1]
+        assert "EMAIL_FROM" not in os.environ
+
     def test_refused_file_is_named(self, deployed: Deployed, tmp_path: Path) -> None:
         deployed.rules(rule("deploy", on="ModelRegistered"))
         (deployed.folder / "rules/bad.yaml").write_text("rules: [{name: x}]")
@@ -214,7 +278,8 @@ class TestExplain:
     def test_unknown_event_or_rule_is_reported(
         self, deployed: Deployed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert deployed.run("explain", "nobody") == (1, "there is no recorded event nobody, and no such file\n")
+        text = "there is no recorded event nobody, and no such file: `mlevents show` says if it was rejected\n"
+        assert deployed.run("explain", "nobody") == (1, text)
         (tmp_path / "event.json").write_text("no JSON")
         code, out = deployed.run("explain", str(tmp_path / "event.json"))
         assert (code, out.startswith("the event is rejected: it is not JSON")) == (1, True)

@@ -49,6 +49,11 @@ def sleeps(event: str) -> None:
     time.sleep(60)
 
 
+@app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *")
+def sweep(timer: func.TimerRequest) -> None:
+    print("swept")
+
+
 @app.route("web/{*path}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def web(req: func.HttpRequest) -> str:
     return "a page"
@@ -104,6 +109,7 @@ def test_an_event_is_received_a_mail_arrives_and_ctrl_c_stops_everything(
     assert f"Mails       are not delivered: each is a numbered file in {app}/.mlevents/mails" in started.lines
     assert "Event Grid  received, prints_its_storage, sleeps" in started.lines
     assert "Queue       work" in started.lines
+    started.wait_for("printed +swept")
     answer = requests.post(url, json=[{"id": "1"}], headers={"aeg-event-type": "Notification"}, timeout=30)
     assert answer.status_code == 202
     started.wait_for(r"event +T  o  w → r$")
