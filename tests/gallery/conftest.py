@@ -1,12 +1,10 @@
 """`services`: an Azurite for all tests, and for each test an emulated Azure, a mailbox, and the other hosts."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import trustme
-from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient
 
@@ -22,24 +20,19 @@ from tests.kit.internet import internet
 __all__ = ["authority", "entra_account"]  # fixtures
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def storage(
-    entra_account: Azurite, authority: trustme.CA, tmp_path: Path
+    entra_account: Azurite, authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[ContainerClient, QueueClient]]:
-    """An empty container and an empty queue."""
-    verify = str(tmp_path / "storage.pem")
+    """A container and a queue."""
+    verify = str(tmp_path_factory.mktemp("storage") / "authority.pem")
     authority.cert_pem.write_to_path(verify)
     connection = entra_account.connection_string
     container = ContainerClient.from_connection_string(connection, CONTAINER, connection_verify=verify)
     queue = QueueClient.from_connection_string(connection, QUEUE, connection_verify=verify)
     with container, queue:
-        with suppress(ResourceExistsError):
-            container.create_container()
-        with suppress(ResourceExistsError):
-            queue.create_queue()
-        for name in list(container.list_blob_names()):
-            container.delete_blob(name)
-        queue.clear_messages()
+        container.create_container()
+        queue.create_queue()
         yield container, queue
 
 
@@ -69,4 +62,5 @@ def services(
         account = {"RULES_LAKE_URL": entra_account.blob_url, "RULES_QUEUE_URL": entra_account.queue_url}
         found = Services(tmp_path, azure, shared_clock(azure), mails, *storage, GIVEN | account)
         azure.workspaces.add_compute("cpu-cluster")
+        found.empty()
         yield found

@@ -98,6 +98,12 @@ class Services:
     hubs: Namespace = field(default_factory=lambda: Namespace("https://eventhubs.azure.net"))
     requests: list[Request] = field(default_factory=list)  # to all hosts of `HOSTS` that change something
 
+    def empty(self) -> None:
+        """Delete what is in the container and in the queue."""
+        for name in list(self.container.list_blob_names()):
+            self.container.delete_blob(name)
+        self.queue.clear_messages()
+
     def run(self, name: str, *events: Event, dies_after: Collection[int] = ()) -> list[Ended]:
         """Run the rules of a file, as it is, beside the workspaces churn-dev and churn-prod."""
         rules = self.folder / "rules"
