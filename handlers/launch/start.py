@@ -18,6 +18,7 @@ from handlers.errors import (
     PROPAGATION,
     is_rejected,
     is_throttled,
+    said_once,
     status_of,
 )
 from handlers.launch.limits import CLOCK_SKEW, MAX_RETRY_PAUSE, RETRY_PAUSE, RUN_LISTED, START_RETRY
@@ -134,7 +135,7 @@ class StartSearchable:
         # A 503 proves nothing: a gateway may have lost the answer.
         if is_throttled(error) and (unsent or is_rejected(error)):
             raise error
-        state.last_error = " ".join(str(error).split())[:_MAX_ERROR]
+        state.last_error = " ".join(said_once(str(error)).split())[:_MAX_ERROR]
         propagating = is_rejected(error) and status_of(error) in PROPAGATING
         if propagating or unsent:
             state.denied_since = state.denied_since or self.plan.now

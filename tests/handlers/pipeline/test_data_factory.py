@@ -373,3 +373,11 @@ class TestSearch:
         record = site.actions["e1"]
         assert record.status == "failed"
         assert "there are too many runs to search" in record.note
+
+
+def test_reason_of_a_refused_start_is_said_once(make: MakeSite) -> None:
+    """The SDK's error has its code and its message twice."""
+    site = make(data_factory=FACTORY, pipeline="no-such-pipeline")
+    site.handle()
+    status, note = site.outcome
+    assert (status, note.count("no-such-pipeline"), note.count("Code:")) == ("failed", 1, 0)
