@@ -103,7 +103,7 @@ class Slack(HttpHandler[Event]):
         """Post the message. Raises RetryLater, GiveUp, TemplateError and `handlers.http.answer.ErrorAnswer`."""
         summary = summarize(event, action)
         message = self._message(event, summary)
-        line = f"posted a message: {summary.headline}"
+        line = f"posted a message: {self._shown(message, summary)}"
         headers = {"Content-Type": "application/json; charset=utf-8"}
         url = self._target.render(event)
         if self.token is None:
@@ -121,7 +121,11 @@ class Slack(HttpHandler[Event]):
         where = self._channel(event) if self.token else self._target.origin
         if self.thread and self.thread.render(event).strip():  # in an example, it is no message's
             where += ", in a thread"
-        return f"post a message to {where}: {(shorten(message['text'], 200) if self.text else summary.headline)!r}"
+        return f"post a message to {where}: {self._shown(message, summary)!r}"
+
+    def _shown(self, message: dict[str, Any], summary: Summary) -> str:
+        """The rule's text in one line, or the headline."""
+        return shorten(" ".join(message["text"].split()), 200) if self.text else summary.headline
 
     @property
     def _target(self) -> Url:

@@ -290,6 +290,12 @@ def test_plan_has_the_text_of_the_rule_and_accepts_the_thread_of_an_example() ->
 # Texts and blocks of one's own
 
 
+def test_own_text_is_the_summary(webhook: RecordingServer) -> None:
+    """In one line."""
+    outcome = hook(webhook, text="{{ data.runId }}\nhas failed").run(EVENT, ACTION)
+    assert outcome == Succeeded("posted a message: brave_kiwi_t5m0xr7c4d has failed")
+
+
 def test_own_text_escapes_values_only(webhook: RecordingServer) -> None:
     hook(webhook, text="<https://wiki.example|{{ data.runTags.note }}> & ").run(NOTED, ACTION)
     assert sent(webhook)["text"] == "<https://wiki.example|a &amp; &lt;!channel&gt;> &"
