@@ -31,6 +31,11 @@ def endpoint_link(workspace: WorkspaceId, endpoint: str) -> str | None:
     return studio_link(workspace, "endpoints", "realtime", quoted(endpoint), "detail")
 
 
+def endpoints_link(workspace: WorkspaceId) -> str | None:
+    """The link to the list of endpoints, of every kind. The form of a batch endpoint's own page is not published."""
+    return studio_link(workspace, "endpoints")
+
+
 def quoted(text: str) -> str:
     """A text from an event, percent-encoded, so that it stays one part of a path."""
     return quote(text, safe="", errors="replace")

@@ -16,6 +16,7 @@ _STUDIOS = {"ml.azure.com", *_PIPELINE_STUDIOS}
 _LABELS = {  # by the beginning of a path in Azure ML studio
     "/runs/": "Open the run",
     "/endpoints/": "Open the endpoint",
+    "/endpoints": "Open the endpoints",
     "/model/": "Open the model",
     "/monitoring": "Open model monitoring",
 }

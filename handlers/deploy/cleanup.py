@@ -12,7 +12,6 @@ from handlers.deploy.plan import ACTION_TAG, EndpointGone, Plan, has_traffic
 from handlers.deploy.state import RolloutState
 from handlers.deploy.step_retry import retry_step
 from handlers.deploy.traffic import format_traffic
-from schemas.links import endpoint_link
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Cleanup:
             "workspace": plan.endpoints.azureml.workspace.name,
             "before": format_traffic(state.original_traffic),
         }
-        if link := endpoint_link(plan.endpoints.azureml.workspace, plan.endpoint):
+        if link := plan.endpoints.link(plan.endpoint):
             details["link"] = link
         return Succeeded("; ".join([summary, *state.notes]), details)
 

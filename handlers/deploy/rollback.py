@@ -11,7 +11,6 @@ from handlers.deploy.plan import Plan, has_traffic
 from handlers.deploy.state import CONFIRMED, UNEXPECTED, RolloutState
 from handlers.deploy.step_retry import retry_step
 from handlers.deploy.traffic import format_traffic
-from schemas.links import endpoint_link
 
 _REASON, _CAUSE, _LOG = 500, 300, 300  # characters of each part of a report, which has a thousand
 _OF_LOG = " The end of its log: "
@@ -131,7 +130,7 @@ class Rollback:
         traffic = f"the traffic of {plan.endpoint} is restored" if state.moved else "no traffic was moved"
         undone = "; ".join([traffic, *state.notes])
         text = f"{plan.model} was not deployed: {state.cause[:_REASON].rstrip('.')}. Now {undone}."
-        link = f" {endpoint_link(plan.endpoints.azureml.workspace, plan.endpoint) or ''}".rstrip()
+        link = f" {plan.endpoints.link(plan.endpoint)}".rstrip()
         room = min(_LOG, TEXT_LIMIT - len(text) - len(link) - len(_OF_LOG))  # a link that is cut is useless
         log = f"{_OF_LOG}{state.log[-room:]}" if state.log and room > 0 else ""
         raise GiveUp(f"{text}{log}{link}")

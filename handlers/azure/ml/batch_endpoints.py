@@ -8,6 +8,7 @@ from handlers.azure.errors import translated_errors
 from handlers.azure.ml.cli.definition import WITH_SETTINGS, Definition, prefixed
 from handlers.azure.ml.endpoints import Endpoints
 from handlers.azure.ml.resources import Answer, Endpoint, NewDeployment
+from schemas.links import endpoints_link
 
 _AUTH = "AADToken"  # the only mode of batch endpoints; the client's default sends aadToken, which is not valid
 
@@ -21,6 +22,10 @@ class BatchEndpoints(Endpoints):
     compute: str = ""  # the cluster that jobs run on
     instance_count: int | None = 1  # None: as the CLI's file has it
     settings: Mapping[str, Any] = field(default_factory=dict)  # of azure.ai.ml's ModelBatchDeploymentSettings
+
+    def link(self, endpoint: str) -> str:
+        """The list of endpoints."""
+        return endpoints_link(self.azureml.workspace) or ""
 
     def _read(self, body: Mapping[str, Any]) -> Endpoint:
         return Endpoint.batch(body)

@@ -15,6 +15,7 @@ from handlers.azure.ml.resources import ENDED_BADLY, Answer, Deployment, Endpoin
 from handlers.azure.ml.workspace import AzureML
 from handlers.base import GiveUp, RetryLater
 from handlers.errors import DENIED, THROTTLED
+from schemas.links import endpoint_link
 
 _NOT_OF_DEPLOYMENTS = frozenset({"azureml", "files", "auth", "public"})
 _FAILED = ("failed", "canceled")  # Azure/azure-resource-manager-rpc, v1.0/async-api-reference.md
@@ -59,6 +60,10 @@ class Endpoints(ABC):
     def path(self, endpoint: str, *below: str) -> str:
         """The ARM id of an endpoint, or of a resource below it."""
         return "/".join([self.azureml.path, self.collection, endpoint, *below])
+
+    def link(self, endpoint: str) -> str:
+        """The page of an endpoint in Azure ML studio; empty if it has none."""
+        return endpoint_link(self.azureml.workspace, endpoint) or ""
 
     def endpoint(self, name: str) -> Endpoint | None:
         """Read an endpoint; None if it does not exist. A replica may answer with a state some seconds old."""

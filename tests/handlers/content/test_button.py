@@ -20,6 +20,7 @@ def label(link: str) -> str | None:
     [
         ("https://ml.azure.com/runs/r?wsid=x", "Open the run"),
         ("https://ml.azure.com/endpoints/realtime/e/detail", "Open the endpoint"),
+        ("https://ml.azure.com/endpoints?wsid=x", "Open the endpoints"),
         ("https://ml.azure.com/other", "Open Azure ML studio"),
         ("https://adf.azure.com/monitoring/pipelineruns/r", "Open the pipeline run"),
         ("https://web.azuresynapse.net/en/monitoring/pipelineruns/r", "Open the pipeline run"),

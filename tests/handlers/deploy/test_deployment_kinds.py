@@ -4,6 +4,8 @@ from pathlib import Path
 
 from emulator import Azure
 from mlevents.local.azurite import Azurite
+from schemas import WorkspaceId
+from schemas.links import endpoints_link
 from tests.handlers.deploy.conftest import MakeSite
 from tests.handlers.deploy.site import DEV, PROD
 
@@ -118,6 +120,7 @@ def test_new_batch_deployment_becomes_the_default(make: MakeSite, azure: Azure) 
     site.register("7")
     site.run()
     assert site.outcome()[0] == "succeeded", site.outcome()
+    assert site.actions["churn-7"].details["link"] == endpoints_link(WorkspaceId.parse(PROD))
     assert azure.calls.matching("PUT batchEndpoints/churn")[0].body["properties"]["authMode"] == "AADToken"
     first = azure.endpoints.default_deployment("churn")
     assert site.version("churn", first) == "7"
