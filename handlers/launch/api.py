@@ -29,7 +29,7 @@ def _base_url(value: str) -> str:
     url = Url(value)
     if not url.is_constant or "?" in value:
         raise ValueError("should be a URL without a query, and the same for every event")
-    return value.rstrip("/")
+    return value.strip().rstrip("/")
 
 
 # The URL of a service. Unlike `Url`, it is no secret, because links have it.

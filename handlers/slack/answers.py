@@ -5,6 +5,7 @@ errors). ``chat.postMessage`` answers 200 and JSON, in which ``ok`` says whether
 "chat.postMessage", errors).
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +33,7 @@ WEBHOOK_MEANINGS = tuple(
     for word, advice in _WORDS.items()
 )
 
+_POSTED = re.compile(r'\s*\{\s*"ok"\s*:\s*true\b')
 _THROTTLED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 # The server's own, and a workspace that is being migrated.
 _TRANSIENT = frozenset(
@@ -58,7 +60,12 @@ def posted(answer: Answer) -> dict[str, str]:
 
     Raises RetryLater and GiveUp if Slack has not posted it: all errors are permanent but those that are known as not.
     """
-    found = answer.json()
+    try:
+        found = answer.json()
+    except RetryLater:
+        if _POSTED.match(answer.text):
+            return {}  # the rest is cut off; another attempt would post the message twice
+        raise
     if not isinstance(found, dict):
         raise RetryLater(f"{answer.host} answered JSON that is no object")
     if found.get("ok") is True:

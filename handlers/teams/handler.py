@@ -18,6 +18,7 @@ from handlers.teams.card import default_message, message_of
 from handlers.teams.text import without_links
 from handlers.template import encoding
 from schemas import Event
+from schemas.errors import printable
 
 OWN_LIMIT = 28_000  # bytes of a message with a card of one's own: what Microsoft documents, see handlers.teams.card
 
@@ -98,7 +99,7 @@ class Teams(HttpHandler[Event]):
         summary = summarize(event, action)
         body = json_bytes(self._message(event, summary))
         answer = self.send("POST", self.url.render(event), headers={"Content-Type": "application/json"}, body=body)
-        run = answer.headers.get("x-ms-workflow-run-id", "")
+        run = printable(answer.headers.get("x-ms-workflow-run-id", ""))
         return Succeeded(
             f"posted a card: {summary.headline}", {"status": answer.status, **({"run": run} if run else {})}
         )

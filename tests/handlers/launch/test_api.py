@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from handlers.base import GiveUp
-from handlers.launch.api import path_of
+from handlers.launch.api import BaseUrl, path_of
 
 ROOT = Path(__file__).resolve().parents[3]
 LOADING = """
@@ -27,6 +28,12 @@ def test_segments_of_a_path_are_encoded() -> None:
 def test_segment_that_would_address_something_else_is_refused(segment: str) -> None:
     with pytest.raises(GiveUp, match="cannot be a part of a path"):
         path_of("a", segment)
+
+
+def test_url_of_a_service_has_no_spaces_around_it_and_no_slash_at_its_end() -> None:
+    assert TypeAdapter(BaseUrl).validate_python(" https://github.example.com/api/v3/ ") == (
+        "https://github.example.com/api/v3"
+    )
 
 
 @pytest.mark.services

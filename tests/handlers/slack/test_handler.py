@@ -190,6 +190,12 @@ def test_answers_that_are_not_slacks_are_no_success(body: Any) -> None:
         assert isinstance(failure(bot(server)), GiveUp if isinstance(body, dict) else RetryLater)
 
 
+def test_answer_that_is_cut_off_does_not_post_twice() -> None:
+    """Slack has posted the message; the connection broke before the end of the answer."""
+    with RecordingServer(Answer(200, '{"ok":true,"channel":"C0123456789","ts":"15034')) as server:
+        assert bot(server).run(EVENT, ACTION) == Succeeded(f"posted a message: {HEADLINE}")
+
+
 def test_action_that_was_interrupted_posts_again(api: RecordingServer) -> None:
     """Slack has no key by which it could know the first message."""
     assert isinstance(bot(api).run(EVENT, Action(interrupted=True)), Succeeded)
