@@ -1,14 +1,13 @@
 """A run of a pipeline.
 
-learn.microsoft.com/rest/api/azure/devops, 7.1: "Pipelines - List", "Runs - Run Pipeline", "Runs - Get"; "Builds -
-List", "Builds - Update Build", "Timeline - Get": a run is a build with the same id.
+learn.microsoft.com/rest/api/azure/devops, 7.1: "Pipelines - List", "Runs - Run Pipeline"; "Builds - List", "Builds -
+Get", "Builds - Update Build", "Timeline - Get": a run is a build with the same id.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
 
 from handlers.azure_devops.api import AzureDevOpsApi
@@ -48,8 +47,8 @@ class PipelineTarget(SearchableTarget):
         return f"{self.api.project}, {self.pipeline}"
 
     def read(self, id: str) -> Run | None:
-        """Read a run; None if it is not found."""
-        found = self.api.find(f"{self._runs}{path_of(id)}")
+        """Read a run, as the build that it is, whose path has no pipeline; None if it is not found."""
+        found = self.api.find(f"{self.api.path}/build/builds{path_of(id)}")
         return _run(found) if found else None
 
     def failure_reason(self, run: Run) -> str:
@@ -75,11 +74,12 @@ class PipelineTarget(SearchableTarget):
 
     def prepare(self) -> Prepared:
         """Find the pipeline."""
-        return {"pipeline": self._id}
+        return {"pipeline": self._id()}
 
     def start(self, prepared: Prepared) -> str | None:
         """Start a run and return its id."""
-        return self.api.start(self._runs, dict(self.body), "id")
+        path = f"{self.api.path}/pipelines{path_of(self._id(prepared))}/runs"
+        return self.api.start(path, dict(self.body), "id")
 
     def details(self) -> Mapping[str, str]:
         """The pipeline."""
@@ -87,22 +87,18 @@ class PipelineTarget(SearchableTarget):
 
     def preexisting(self, since: datetime, now: datetime, prepared: Prepared) -> Iterable[Run]:
         """The recent runs of the pipeline."""
-        return [_run(build) for build in self._builds(since)]
+        return [_run(build) for build in self._builds(since, prepared)]
 
     def find(self, since: datetime, now: datetime, prepared: Prepared) -> SearchResult:
         """Find the run by the job name in its parameters. A run with that of another action is no candidate."""
-        runs = [(_parameters(build), _run(build)) for build in self._builds(since)]
+        runs = [(_parameters(build), _run(build)) for build in self._builds(since, prepared)]
         match = next((run for text, run in runs if self.action.job_name in text), None)
         return SearchResult(match, tuple(run for text, run in runs if not parts(text)))
 
-    @property
-    def _runs(self) -> str:
-        return f"{self.api.path}/pipelines{path_of(self._id)}/runs"
-
-    def _builds(self, since: datetime) -> list[dict[str, Any]]:
+    def _builds(self, since: datetime, prepared: Prepared) -> list[dict[str, Any]]:
         """The builds that were queued since a moment. Raises TooManyRuns."""
         query = {
-            "definitions": self._id,
+            "definitions": self._id(prepared),
             "minTime": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "queryOrder": "queueTimeDescending",
             "$top": _MAX_BUILDS,
@@ -112,11 +108,10 @@ class PipelineTarget(SearchableTarget):
             raise TooManyRuns
         return found
 
-    @cached_property
-    def _id(self) -> str:
+    def _id(self, prepared: Prepared = None) -> str:
         """The number of the pipeline. Raises GiveUp if no pipeline has the name, or several have it."""
-        if self.pipeline.isdigit():
-            return self.pipeline
+        if prepared or self.pipeline.isdigit():
+            return prepared["pipeline"] if prepared else self.pipeline
         folder, _, name = self.pipeline.replace("\\", "/").strip("/").rpartition("/")
         found = [each for each in self._pipelines() if str(each["name"]).casefold() == name.casefold()]
         if folder:
@@ -136,11 +131,11 @@ def _folder(pipeline: Mapping[str, Any]) -> str:
 
 
 def _run(found: Mapping[str, Any]) -> Run:
-    """A run, or the build that it is."""
-    state = str(found.get("state") or found.get("status") or "unknown")
+    """A run as the build that it is."""
+    state = str(found.get("status") or "unknown")
     result = str(found.get("result") or "unknown")
     ended = state == "completed"
-    running = RunState.CANCELING if state in ("canceling", "cancelling") else RunState.UNDER_WAY
+    running = RunState.CANCELING if state == "cancelling" else RunState.UNDER_WAY
     return Run(
         id=str(found["id"]),
         state=_RESULTS.get(result.casefold(), RunState.FAILED) if ended else running,

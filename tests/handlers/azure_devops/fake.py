@@ -56,7 +56,7 @@ class FakeAzureDevOps:
         act = {
             f"GET {_API}/pipelines": lambda *_: listed(self.pipelines),
             f"POST {_API}/pipelines/{{pipelineId}}/runs": self._start,
-            f"GET {_API}/pipelines/{{pipelineId}}/runs/{{runId}}": self._read,
+            f"GET {_API}/build/builds/{{buildId}}": self._read,
             f"GET {_API}/build/builds": self._builds,
             f"PATCH {_API}/build/builds/{{buildId}}": self._cancel,
             f"GET {_API}/build/builds/{{buildId}}/timeline": lambda *_: Answer(200, {"records": self.records}),
@@ -89,13 +89,8 @@ class FakeAzureDevOps:
         self.runs[-1] |= {"status": "completed", "result": result}
 
     def _read(self, _: Request, parameters: dict[str, str]) -> Answer:
-        found = [run for run in self.runs if str(run["id"]) == parameters["runId"]]
-        if not found:
-            return error(404, "Run not found")
-        run = found[0]
-        return Answer(
-            200, {"id": run["id"], "state": run["status"], **({"result": run["result"]} if "result" in run else {})}
-        )
+        found = [run for run in self.runs if str(run["id"]) == parameters["buildId"]]
+        return Answer(200, found[0]) if found else error(404, "TF209003: The requested build could not be found.")
 
     def _builds(self, request: Request, _: dict[str, str]) -> Answer:
         assert request.query["definitions"] in ("12", "13")

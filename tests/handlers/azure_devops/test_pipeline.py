@@ -76,6 +76,19 @@ def test_wait_succeeds_with_the_result(calls: MakeCalls, fake: FakeAzureDevOps) 
     assert outcome.details["status"] == "succeeded"
 
 
+def test_pipeline_may_be_renamed_while_its_run_is_followed(calls: MakeCalls, fake: FakeAzureDevOps) -> None:
+    action = started(calls(pipeline="retrain", wait=True))
+    fake.pipelines[0]["name"] = "train"
+    fake.end("succeeded")
+    assert isinstance(action.end(), Succeeded)
+
+
+def test_pipeline_is_looked_up_once_by_its_name(calls: MakeCalls, fake: FakeAzureDevOps) -> None:
+    fake.faults = [None, None, Answer(500)]  # the request to start a run
+    assert isinstance(calls(pipeline="retrain").end(), Succeeded)
+    assert [name for name in fake.seen if name.endswith("_apis/pipelines")] == fake.seen[:1]
+
+
 def test_wait_fails_with_the_errors_of_the_timeline(calls: MakeCalls, fake: FakeAzureDevOps) -> None:
     issues = [{"type": "warning", "message": "old image"}, {"type": "error", "message": "Bash exited with code '1'."}]
     fake.records = [{"name": "train", "issues": issues}, {"name": "Job", "issues": None}]
