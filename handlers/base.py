@@ -238,8 +238,11 @@ class Handler(BaseModel, Generic[E]):
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def sends(self, event: E) -> Mapping[str, str | tuple[str, ...]]:
-        """What `run` would send, by name, like the subject of a mail: for tests of rules. By default, its templates."""
-        found = {name: _rendered(value, event) for name, value in self}
+        """What `run` would send, by name, like the subject of a mail: for tests of rules. By default, its templates.
+
+        Those that read `template_names` are left out: only `run` knows them.
+        """
+        found = {name: _rendered(value, event, self.template_names) for name, value in self}
         return {name: value for name, value in found.items() if value is not None}
 
     def findings(self) -> Iterable[Finding]:
@@ -287,12 +290,12 @@ def _has_expression(value: Any) -> bool:
     return False
 
 
-def _rendered(value: Any, event: Event) -> str | tuple[str, ...] | None:
-    """A template as it renders, or several of them; None for any other value."""
+def _rendered(value: Any, event: Event, unknown: frozenset[str]) -> str | tuple[str, ...] | None:
+    """A template as it renders, or several of them; None for any other value, and for templates with unknown names."""
     match value:
-        case Template():
+        case Template() if not value.names & unknown:
             return value.render(event)
-        case (Template(), *_):
+        case (Template(), *_) if not any(each.names & unknown for each in value):
             return tuple(each.render(event) for each in value)
     return None
 

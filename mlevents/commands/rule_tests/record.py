@@ -10,7 +10,7 @@ from dispatch.inbox.history.records import StoredEvent, actions_of
 from dispatch.inbox.rows import ActionRecord
 from dispatch.rules.rule import ALERTS, Rules
 from mlevents.commands.rule_tests.run import Tried, try_rules
-from mlevents.commands.rule_tests.sources import RecordedEvents
+from mlevents.commands.rule_tests.sources import RecordedEvents, errors_of
 from mlevents.commands.show import find
 from mlevents.console import Console
 from mlevents.event_files import spelled
@@ -30,6 +30,9 @@ def write_case(
     The event gets the id that its workspace has in the tests' settings, in place of the real one. Secrets are masked,
     and the names in mail addresses replaced. Raises StorageError, BadFile and SettingsError.
     """
+    if errors := list(errors_of(rules, folder.parent)):
+        console.print(f"no test is written, because the rules have errors: {errors[0].text}", "error", indent=4)
+        return 1
     found = [event for event in find(id, events.record.app)[0] if id in (event.record.id, event.key)]
     if len(found) != 1:
         console.print(f"{counted(len(found), 'event')} on record with the id {id}: see `mlevents events`", "error")

@@ -154,11 +154,12 @@ def _different(case: FileCase, key: str, firing: Firing, expected: Mapping[str, 
     """What a handler would do or send otherwise than a test expects."""
     rule = firing.rule.name
     for name, text in expected.items():
+        at = case.position(key, rule, name)
         try:
             parts = {_PLAN: firing.plan()} if name == _PLAN else firing.sends()
-        except BadPlan:
-            return  # is another failure
-        at = case.position(key, rule, name)
+        except BadPlan as error:
+            yield Failure(at, f"{rule}: {name}", _written(text), f"nothing: {error}")
+            continue
         if name not in parts:
             hint = did_you_mean(name, {_PLAN, *parts}, f"A test of {firing.rule.do} expects")
             yield Failure(at, f"{rule}: {firing.rule.do} sends no {shown(name)}. {hint}")

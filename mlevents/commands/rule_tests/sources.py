@@ -1,7 +1,7 @@
 """What `mlevents test` reads beside the tests: rules, with the settings of tests, and events on record."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dispatch.rules import load
@@ -10,6 +10,7 @@ from dispatch.rules.rule import Rules
 from mlevents.app_settings import FILE, LocalSettings
 from mlevents.commands.show import find
 from mlevents.event_files import BadEvent
+from mlevents.findings import Finding, of_loader, path_from_here
 from mlevents.record import Record, open_record
 
 
@@ -36,6 +37,17 @@ class RulesBySettings:
         if key not in self._loaded:
             self._loaded[key] = load(self.folder, values, self.app)
         return self._loaded[key]
+
+
+def errors_of(rules: Rules, folder: Path) -> Iterator[Finding]:
+    """Errors of the rules as a test loads them: a missing setting, for example."""
+    for finding in of_loader(rules):
+        if finding.severity == "error":
+            file = path_from_here(finding.file, folder.parent) if finding.file else None
+            hint = finding.hint
+            if "the app setting" in finding.message and "is not set" in finding.message:
+                hint = "Give it a value in settings of the test, or in local.settings.json.example."
+            yield replace(finding, file=file, hint=hint)
 
 
 @dataclass

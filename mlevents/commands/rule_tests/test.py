@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +24,9 @@ from mlevents.commands.rule_tests.formats import Report, TestFormat, as_github_l
 from mlevents.commands.rule_tests.record import write_case
 from mlevents.commands.rule_tests.results import Outcome
 from mlevents.commands.rule_tests.run import run_case
-from mlevents.commands.rule_tests.sources import RecordedEvents, RulesBySettings, example_settings
+from mlevents.commands.rule_tests.sources import RecordedEvents, RulesBySettings, errors_of, example_settings
 from mlevents.console import Console
-from mlevents.findings import Finding, of_loader, path_from_here
+from mlevents.findings import Finding, path_from_here
 from mlevents.record import StorageAccount, reported
 
 FOLDER = "tests"  # in the folder of the rules
@@ -139,22 +139,11 @@ def _run(
     outcomes: list[Outcome] = []
     for case in chosen:
         loaded = load(case.settings)
-        errors += [error for error in _errors_of(loaded, load.folder) if error not in errors]
+        errors += [error for error in errors_of(loaded, load.folder) if error not in errors]
         begin = time.perf_counter()
         outcome = run_case(case, loaded, (app, PROJECT), events)
         outcomes.append(replace(outcome, seconds=time.perf_counter() - begin))
     return Report(outcomes, errors)
-
-
-def _errors_of(rules: Rules, folder: Path) -> Iterator[Finding]:
-    """Errors of the rules as a test loads them: a missing setting, for example."""
-    for finding in of_loader(rules):
-        if finding.severity == "error":
-            file = path_from_here(finding.file, folder.parent) if finding.file else None
-            hint = finding.hint
-            if "the app setting" in finding.message and "is not set" in finding.message:
-                hint = "Give it a value in settings of the test, or in local.settings.json.example."
-            yield replace(finding, file=file, hint=hint)
 
 
 def _nothing_chosen(rule: str, text: str, rules: Rules) -> str:

@@ -107,9 +107,16 @@ def test_event_that_is_not_on_record_is_an_error(recorded: Deployed) -> None:
 
 
 def test_workspace_that_tests_do_not_know_is_an_error(recorded: Deployed) -> None:
-    (recorded.folder / "local.settings.json.example").unlink()
+    recorded.rules(workspaces=f"workspaces: {{ other: {{ id: {REAL} }} }}\n")
     code, out = recorded.run("test", "--record", "e1-x")
     assert (code, "the workspace churn-prod is not known to tests" in out) == (1, True)
+
+
+def test_rules_with_errors_make_no_test(recorded: Deployed) -> None:
+    (recorded.folder / "local.settings.json.example").unlink()
+    code, out = recorded.run("test", "--record", "e1-x")
+    assert (code, "the app setting RULES_WS_CHURN_DEV is not set" in out) == (1, True)
+    assert not (recorded.folder / "rules/tests").exists()
 
 
 def test_event_of_a_test_can_be_one_on_record(recorded: Deployed, tmp_path: Path) -> None:
@@ -126,5 +133,6 @@ def test_storage_that_cannot_be_opened_is_one_line(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AzureWebJobsStorage", "garbage")
+    (deployed.folder / "local.settings.json.example").write_text(json.dumps({"IsEncrypted": False, "Values": SETTINGS}))
     assert main(["test", "--app", str(deployed.folder), "--record", "x"]) == 1
     assert "AzureWebJobsStorage" in capsys.readouterr().out
