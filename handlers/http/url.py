@@ -24,6 +24,7 @@ _PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>\d{1,5}))?")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")  # the WHATWG URL standard, "ends in a number": then it is an IPv4 address
 _NOT_IN_URLS = re.compile(r"[^!-~]|[\"<>\\^`{|}#]|%(?![0-9A-Fa-f]{2})")
+_HOST_IS_FIXED = "the host is the rule's: templates are possible after the first / or ?, and not before"
 _BRACES = "; write {{ … }} for a template"
 _HINTS = {"#": ": a fragment is never sent", "{": _BRACES, "}": _BRACES}
 _SEPARATORS = re.compile(r"[/\\]")
@@ -40,7 +41,8 @@ class Url:
         text = source.strip()
         found = _AUTHORITY.match(text)
         if found is None:
-            raise ValueError("should be a URL, such as https://example.com/path")
+            hint = f"; {_HOST_IS_FIXED}" if text.startswith("{") else ""
+            raise ValueError(f"should be a URL, such as https://example.com/path{hint}")
         if found["scheme"] not in ("http", "https"):
             raise ValueError("should begin with https://")
         self.source = source
@@ -111,7 +113,7 @@ def _path_error(rest: str, pattern: str) -> str:
 def _host_and_port(authority: str) -> tuple[str, int | None]:
     """The host in small letters, and the port if the URL names one. Raises ValueError."""
     if "{" in authority:
-        raise ValueError("the host is the rule's: templates are possible after the first / or ?, and not before")
+        raise ValueError(_HOST_IS_FIXED)
     if "@" in authority:
         raise ValueError("a URL has no user name and password: write them as a header")
     found = _PORT.fullmatch(authority.lower())
@@ -141,4 +143,5 @@ def _check_host(host: str) -> None:
         except AddressValueError as error:
             raise ValueError(f"{host} is a number, but not an IPv4 address like 192.0.2.7") from error
     elif len(host) > 253 or not all(map(_LABEL.fullmatch, labels)):
-        raise ValueError("the host should be a name in ASCII, like example.com; other letters have a form with xn--")
+        hint = "leave out the dot at its end" if host.endswith(".") else "other letters have a form with xn--"
+        raise ValueError(f"the host should be a name in ASCII, like example.com; {hint}")

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from dispatch.filters.condition import Condition
 from dispatch.filters.keys import synonyms_of
 from dispatch.rules.errors import closest, did_you_mean
+from dispatch.rules.reading.app_settings import PREFIX
 from dispatch.rules.workspaces import Workspace, Workspaces
 from schemas import EVENT_NAMES, EVENT_TYPES
 from schemas.alert import Alert
@@ -134,6 +135,8 @@ class Scope:
             inner = {name for known in self.find(path[:-1]).values() for name in known.members}
             return did_you_mean(str(path[-1]), inner, "The keys are")
         names = [str(part) for part in path]
+        if names[0].startswith(PREFIX):
+            return f"For the app setting, write ${{{names[0]}}}."
         ours = [*_ELSEWHERE.get(names[0].casefold(), names[0]).split("."), *names[1:]]
         if found := next((each for each in (ours, ["data", *names]) if each != names and self.find(each)), None):
             return f"Did you mean {'.'.join(found)}?"

@@ -46,6 +46,7 @@ def found(folder: Path, message: str, on: str = "RunStatusChanged", **keys: str)
 @pytest.mark.parametrize(
     ("message", "error"),
     [
+        ("{{ RULES_TEAM }}", "RunStatusChanged has no key RULES_TEAM. For the app setting, write ${RULES_TEAM}."),
         ("{{ result }}", "there is no result: only rules with 'after' have a result. Write after in place of on."),
         (
             "{% for v in drift.violations %}{{ v.metrc }}{% endfor %}",
