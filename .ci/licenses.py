@@ -7,7 +7,8 @@ from license_expression import ExpressionError, get_spdx_licensing
 
 # Permissive licenses, and MPL-2.0, whose terms cover only its own files.
 ACCEPTED = {
-    *("0BSD", "Apache-2.0", "BlueOak-1.0.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0", "ISC"),
+    *("0BSD", "Apache-2.0", "BlueOak-1.0.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0"),
+    *("CNRI-Python", "ISC"),
     *("MIT", "MIT-0", "MPL-2.0", "PSF-2.0", "Python-2.0", "Unlicense", "WTFPL", "Zlib"),
 }
 _NAMES = {  # classifiers of the Python Package Index, and a name in the metadata of protobuf, as SPDX ids

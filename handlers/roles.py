@@ -22,7 +22,9 @@ class Scope(StrEnum):
     EVENT_HUB = "event hub"
     SERVICE_BUS = "Service Bus queue or topic"
     STORAGE_QUEUE = "storage queue"
+    STORAGE_TABLE = "storage table"
     BLOB_CONTAINER = "blob container"
+    APPLICATION_INSIGHTS = "Application Insights resource"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ COMMANDS = {
     "replay": ("replay", "Run recorded events again, or accept events that were rejected or dead-lettered."),
     "pause": ("pauses.pause", "Let the actions of a rule, or of all rules, wait until `mlevents resume`."),
     "resume": ("pauses.resume", "End the pause of a rule, or of all rules, and run what has waited."),
+    "roles": ("roles.roles", "List the roles that the app's identity needs, for the app itself and for its rules."),
     "schema": ("schema", "Print the JSON Schema of rules files, of workspaces.yaml or of tests, for editors."),
     "new": ("new.new", "Write the first version of a handler of your own, with its test."),
     "try-deploy": ("try_deploy", "Run one deploy rule against real Azure from this machine, and print every step."),

@@ -18,10 +18,13 @@ SAMPLES = ROOT / "samples" / "ci"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RULES = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
 CHECK = {"github-actions.yml": ".venv/bin/mlevents check --format github", "azure-pipelines.yml": "make check"}
+CHECK |= {"github-deploy.yml": CHECK["github-actions.yml"], "azure-pipelines-deploy.yml": "make check"}
 RULES_FILES = ["github-rules.yml", "azure-pipelines-rules.yml"]
-EACH_OF_ALL = pytest.mark.parametrize("name", ["github-actions.yml", "azure-pipelines.yml", *RULES_FILES])
+EACH_OF_ALL = pytest.mark.parametrize("name", [*CHECK, *RULES_FILES])
 EACH_FOR_RULES = pytest.mark.parametrize("name", RULES_FILES)
-EACH_FILE = pytest.mark.parametrize("name", ["github-actions.yml", "azure-pipelines.yml"])
+EACH_FILE = pytest.mark.parametrize("name", list(CHECK))
+PUBLISHING = pytest.mark.parametrize("name", ["github-actions.yml", "azure-pipelines.yml"])
+DEPLOYING = pytest.mark.parametrize("name", ["github-deploy.yml", "azure-pipelines-deploy.yml"])
 # The inputs that a step gives, among those that action.yml or the task's reference documents.
 INPUTS = {
     "actions/checkout@v4": {"ref", "path"},
@@ -42,7 +45,7 @@ def text_of(name: str) -> str:
 def steps(name: str) -> list[dict[str, Any]]:
     """Every step of every job, in order."""
     found = list(_steps(yaml.safe_load(text_of(name))))
-    assert len(found) > 8
+    assert len(found) > 6
     return found
 
 
@@ -65,13 +68,13 @@ def commands(name: str) -> list[str]:
 @EACH_FILE
 def test_steps_are_commands_of_readme_and_makefile(name: str) -> None:
     targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    known = {f"make {target}" for target in targets}
+    known = {f"make {target}" for target in targets} | {"infra/deploy.sh"}
     for command in commands(name):
         printed = command.removeprefix(".venv/bin/mlevents check ").replace('"$APP"', "APP")
         assert command in known or printed in README or f"`{printed}`" in RULES, command
 
 
-@EACH_FILE
+@PUBLISHING
 def test_nothing_is_published_before_the_rules_are_checked_and_the_tests_have_passed(name: str) -> None:
     order = commands(name)
     publish = order.index('func azure functionapp publish "$APP"')
@@ -99,10 +102,27 @@ def test_the_log_in_needs_no_secret(name: str) -> None:
     assert not re.search(r"publish-profile|password|client-secret|AZURE_CREDENTIALS", text, re.IGNORECASE)
 
 
-def test_github_grants_a_token_for_the_log_in_to_the_job_that_publishes() -> None:
-    document = yaml.safe_load(text_of("github-actions.yml"))
+@DEPLOYING
+def test_nothing_is_deployed_before_the_rules_are_checked_and_the_tests_have_passed(name: str) -> None:
+    *order, last = commands(name)
+    assert last == "infra/deploy.sh"
+    assert {CHECK[name], "make test"} <= set(order)
+
+
+@pytest.mark.parametrize(("name", "job"), [("github-actions.yml", "publish"), ("github-deploy.yml", "deploy")])
+def test_github_grants_a_token_for_the_log_in_to_the_job_that_publishes(name: str, job: str) -> None:
+    document = yaml.safe_load(text_of(name))
     assert document["permissions"] == {"contents": "read"}
-    assert document["jobs"]["publish"]["permissions"] == {"contents": "read", "id-token": "write"}
+    assert document["jobs"][job]["permissions"] == {"contents": "read", "id-token": "write"}
+    assert document["jobs"][job]["environment"] == "production"
+
+
+def test_github_passes_the_variables_of_the_parameters_file() -> None:
+    read = re.findall(r"readEnvironmentVariable\('(\w+)'", (ROOT / "infra/main.bicepparam").read_text(encoding="utf-8"))
+    passed = yaml.safe_load(text_of("github-deploy.yml"))["jobs"]["deploy"]["env"]
+    assert set(passed) == set(read)
+    for name, value in passed.items():
+        assert re.match(rf"\${{{{ vars\.{name}\b", value)
 
 
 @EACH_OF_ALL

@@ -1,0 +1,1 @@
+"""``mlevents roles`` and the model that it prints."""

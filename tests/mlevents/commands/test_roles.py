@@ -1,0 +1,140 @@
+"""`mlevents roles`: the roles of an app and its rules, each with its resource."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers.roles import READER
+from mlevents.__main__ import main
+from mlevents.commands.roles.bicep import as_bicep
+from mlevents.commands.roles.model import Assignment
+from tests.infra.checker import check
+from tests.infra.published import INFRA
+from tests.mlevents.commands.test_commands import RULE, app
+
+__all__ = ["app"]
+
+ID = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/g/providers"
+DEV, PROD = (f"{ID}/Microsoft.MachineLearningServices/workspaces/{name}" for name in ("dev", "prod"))
+WORKSPACES = f"""\
+workspaces:
+  dev: {{ id: {DEV}, env: dev }}
+  prod: {{ id: {PROD}, env: prod }}
+"""
+FACTORY = f"{ID}/Microsoft.DataFactory/factories/my-factory"
+SYNAPSE = f"{ID}/Microsoft.Synapse/workspaces/my-synapse"
+MODEL = "azureml://registries/shared/models/churn/versions/{{ data.modelVersion }}"
+HOST = {"Storage Blob Data Owner", "Storage Queue Data Contributor", "Storage Table Data Contributor"}
+
+
+def rule(name: str, do: str, settings: str, chosen: str = "{ env: prod }", on: str = "ModelRegistered") -> str:
+    return f"  - {{ name: {name}, on: {on}, in: {chosen}, do: {do}, with: {settings} }}\n"
+
+
+def listed(app: Path, capsys: pytest.CaptureFixture[str], *rules: str, alerts: str = "") -> list[dict[str, Any]]:
+    (app / "rules/workspaces.yaml").write_text(WORKSPACES + alerts)
+    (app / "rules/a.yaml").write_text("rules:\n" + "".join(rules))
+    code = main(["roles", "--app", str(app), "--format", "json"])
+    out = capsys.readouterr()
+    assert code == 0, out.err
+    found: list[dict[str, Any]] = json.loads(out.out)
+    return found
+
+
+def of_rules(found: list[dict[str, Any]]) -> dict[tuple[str, str | None], list[str]]:
+    return {(each["role"], each["resource"]): each["rules"] for each in found if each["rules"]}
+
+
+def test_app_needs_its_storage_and_its_telemetry(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = listed(app, capsys, rule("a", "log", "{}"))
+    assert of_rules(found) == {}
+    assert {each["role"] for each in found} == HOST | {"Monitoring Metrics Publisher"}
+    assert {each["resource"] for each in found} == {"storageId", "applicationInsightsId"}
+
+
+def test_deployment_needs_the_workspaces_of_its_events_and_its_target(
+    app: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = of_rules(
+        listed(
+            app,
+            capsys,
+            rule("here", "deploy", "{ endpoint: churn }"),
+            rule("there", "deploy", f"{{ endpoint: churn, workspace: {DEV}, model: '{MODEL}' }}"),
+        )
+    )
+    assert found[("AzureML Data Scientist", PROD)] == ["here", "there"]
+    assert found[("AzureML Data Scientist", DEV)] == ["there"]
+    assert found[("Reader", None)] == ["here", "there"]
+
+
+def test_rule_without_in_needs_every_workspace(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = of_rules(listed(app, capsys, rule("a", "deploy", "{ endpoint: churn }", "{ env: [dev, prod] }")))
+    assert {resource for name, resource in found if name == "AzureML Data Scientist"} == {DEV, PROD}
+
+
+def test_run_of_a_pipeline_needs_what_its_owner_is(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = of_rules(
+        listed(
+            app,
+            capsys,
+            rule("factory", "pipeline", f"{{ data_factory: {FACTORY}, pipeline: p }}"),
+            rule("synapse", "pipeline", f"{{ synapse: {SYNAPSE}, pipeline: p }}"),
+            rule("batch", "pipeline", f"{{ batch_endpoint: scores, workspace: {DEV} }}"),
+        )
+    )
+    assert found[("Data Factory Contributor", FACTORY)] == ["factory"]
+    assert found[("Synapse Compute Operator", None)] == ["synapse"]
+    assert found[("AzureML Data Scientist", DEV)] == ["batch"]
+    assert ("AzureML Data Scientist", PROD) not in found
+    assert found[("Storage Blob Data Contributor", None)] == ["batch"]
+
+
+def test_alerts_need_the_role_of_their_handler(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    alerts = "alerts: { do: email, with: { to: [a@example.com] } }\n"
+    found = of_rules(listed(app, capsys, rule("a", "log", "{}"), alerts=alerts))
+    assert found == {("Communication and Email Service Owner", "communicationServiceId"): ["-alerts"]}
+
+
+def test_module_agrees_with_the_published_types(app: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a mail, it has a parameter that it does not read, which the linter is told."""
+    listed(app, capsys, rule("a", "deploy", "{ endpoint: churn }"))
+    assert main(["roles", "--app", str(app), "--format", "bicep"]) == 0
+    text = capsys.readouterr().out
+    assert f"{{ scope: '{PROD}', role: 'f6c7c914-8db3-469d-8ca1-694a8f32e121' }}" in text
+    assert "// Reader (acdd72a7-3385-48ef-bd42-f606fba81ae7), on the subscription, optional: quota" in text
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "generated").mkdir()
+    (tmp_path / "modules/role.json").write_text((INFRA / "modules/role.json").read_text())
+    (tmp_path / "generated/roles.bicep").write_text(text)
+    assert check(tmp_path / "generated/roles.bicep") == ["roles.bicep: communicationServiceId is not used"]
+    assert "#disable-next-line no-unused-params\nparam communicationServiceId string\n" in text
+
+
+def test_texts_are_escaped_in_the_module() -> None:
+    text = as_bicep([Assignment(READER, DEV + "${a}'b\n", ("rule\n",))])
+    assert f"{{ scope: '{DEV}\\${{a}}\\'b\\\\n', role: '{READER.id}' }}\n" in text
+    assert "//   for rule\\n\n" in text
+
+
+def test_text_has_a_block_for_each_role(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listed(app, capsys, rule("a", "deploy", "{ endpoint: churn }"))
+    assert main(["roles", "--app", str(app)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index("AzureML Data Scientist f6c7c914-8db3-469d-8ca1-694a8f32e121")
+    assert lines[at + 1 : at + 3] == [f"    on {PROD}: models, endpoints, deployments, logs, scoring", "    for a"]
+    assert "Reader acdd72a7-3385-48ef-bd42-f606fba81ae7 (optional)" in lines
+
+
+def test_nothing_is_printed_for_rules_with_errors(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Roles that are missing would be removed from the module."""
+    (app / "rules/a.yaml").write_text(RULE.replace("do: log", "do: lgo"))
+    assert main(["roles", "--app", str(app), "--format", "bicep"]) == 1
+    out = capsys.readouterr()
+    assert out.out == ""
+    assert "rules/a.yaml:5" in out.err
+    (app / "host.json").write_text("{")
+    assert main(["roles", "--app", str(app)]) == 1
+    assert "host.json" in capsys.readouterr().err
