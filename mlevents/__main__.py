@@ -17,6 +17,7 @@ from mlevents.console import Console
 
 # Command -> its module, and the summary that `mlevents --help` shows without importing the module.
 COMMANDS = {
+    "init": ("init.init", "Write your first rules, workspaces and settings, or add workspaces and labels."),
     "check": ("check", "Find every error in the rules, and show what each rule would do."),
     "test": ("rule_tests.test", "Run the tests of rules: events, and which rules fire on them, and why not."),
     "backtest": ("backtest.backtest", "Say what rules would have done with the events on record."),

@@ -20,6 +20,7 @@ from mlevents.app_settings import BadFile, LocalSettings
 from mlevents.console import Console
 from mlevents.findings import Finding, Summary, of_loader
 from mlevents.local.host.host_json import HostJson
+from mlevents.project.first_files import has_only_first_files
 
 # Beside those of the host and of `EmailSettings`.
 _SETTINGS = (
@@ -40,6 +41,13 @@ def has_rules(app_dir: Path, environment: Mapping[str, str]) -> bool:
     """Does the app have rules? `mlevents start` runs other function apps, too."""
     settings = Environment(environment)
     return bool(settings.raw("MLEVENTS_RULES")) or (app_dir / "rules").is_dir()
+
+
+def note_first_files(app_dir: Path, environment: Mapping[str, str], console: Console) -> None:
+    """Print what to do if the rules in force are still the project's examples, about workspaces that do not exist."""
+    folder = app_dir / Environment(environment).get("MLEVENTS_RULES", "rules")
+    if has_only_first_files(folder):
+        console.print(f"the rules in {folder.name} are examples: `mlevents init` writes yours", "warning")
 
 
 def load_rules(app_dir: Path, environment: Mapping[str, str]) -> Rules:
@@ -70,7 +78,11 @@ def check_rules(app_dir: Path, console: Console) -> bool:
     """
     environment, _ = LocalSettings.load(app_dir).environment(os.environ)
     if not has_rules(app_dir, environment):
+        if (app_dir / "docs/schemas").is_dir():
+            text = "there is no folder rules: `mlevents init` writes your first ones; samples/rules has examples"
+            console.print(text, "warning")
         return True
+    note_first_files(app_dir, environment, console)
     rules = load_rules(app_dir, environment)
     print_rules(rules, environment, console)
     return not rules.errors

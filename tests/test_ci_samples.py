@@ -133,7 +133,8 @@ def test_the_python_is_one_that_the_app_supports(name: str) -> None:
 
 
 def test_github_passes_the_settings_that_the_rules_read() -> None:
-    read = set(re.findall(r"\$\{(RULES_\w+)\}", "".join(p.read_text() for p in (ROOT / "rules").glob("*.yaml"))))
+    texts = [path.read_text() for path in (ROOT / "samples/rules").glob("*.yaml")]
+    read = set(re.findall(r"\$\{(RULES_\w+)\}", "".join(texts)))
     [check] = [step for step in steps("github-actions.yml") if step.get("run") == CHECK["github-actions.yml"]]
     assert read
     assert check["env"] == {setting: f"${{{{ vars.{setting} }}}}" for setting in read}

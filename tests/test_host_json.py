@@ -70,10 +70,10 @@ def test_the_example_settings_are_enough_to_start(tmp_path: Path) -> None:
     assert values["FUNCTIONS_WORKER_RUNTIME"] == "python"
     assert int(values["PYTHON_THREADPOOL_THREAD_COUNT"]) >= HOST["extensions"]["queues"]["batchSize"] * 4
     assert Storage.of(Environment(values)).connection_string == "UseDevelopmentStorage=true"
-    loaded = load(ROOT / "rules", values)
+    loaded = load(ROOT / "samples" / "rules", values)
     assert loaded.errors == ()
     assert loaded.by_name
-    app = App.from_settings(values)
+    app = App.from_settings(values | {"MLEVENTS_RULES": "samples/rules"})
     assert set(app.rules.by_name) == set(loaded.by_name)
 
 

@@ -23,7 +23,8 @@ _RULES = re.compile(rb"^rules: *(?:#.*)?\r?$", re.MULTILINE)  # what only rules 
 _BEGINNING = 4_096  # bytes of a file in which it is looked for
 _MAX_INSIDE = 200  # files in folders that are looked at
 _CONTENT_OF_WORKSPACES = (
-    "It lists the workspaces whose events are handled: workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }."
+    "It lists the workspaces whose events are handled: workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }. "
+    "mlevents init writes it."
 )
 
 
@@ -116,7 +117,11 @@ def _missing(folder: Path, files: Iterable[RuleFile]) -> RuleFile:
     """An empty file in place of a missing workspaces.yaml, with the error."""
     file = RuleFile(f"{folder.name}/{WORKSPACES_FILE}", digest="missing", readable=False)
     if not folder.is_dir():
-        file.error(START, f"there is no folder {folder}", "It holds workspaces.yaml and the rules files.")
+        file.error(
+            START,
+            f"there is no folder {folder}",
+            "It holds workspaces.yaml and the rules files: mlevents init writes the first ones.",
+        )
         return file
     close = [other.name for other in files if get_close_matches(other.name, [file.name], cutoff=0.9)]
     hint = f"Did you mean {close[0]}?" if close else _CONTENT_OF_WORKSPACES

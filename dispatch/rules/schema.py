@@ -36,7 +36,7 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     return {"$schema": _DIALECT, **_cleaned(found)}
 
 
-SCHEMAS = {"rules.schema.json": rules_schema, "workspaces.schema.json": workspaces_schema}  # files in rules/
+SCHEMAS = {"rules.schema.json": rules_schema, "workspaces.schema.json": workspaces_schema}  # files in docs/schemas
 
 
 def as_text(schema: dict[str, Any]) -> str:

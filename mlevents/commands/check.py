@@ -13,7 +13,7 @@ from dispatch.rules.rule import Rules
 from dispatch.secrets import Secrets
 from dispatch.settings import Environment, SettingsError
 from mlevents import PROJECT
-from mlevents.app_rules import load_rules, of_settings, print_findings
+from mlevents.app_rules import load_rules, note_first_files, of_settings, print_findings
 from mlevents.app_settings import BadFile, LocalSettings
 from mlevents.cli import AppFolder, command_line, examples
 from mlevents.console import Console
@@ -60,6 +60,7 @@ def check(
         return 1
     for note in local.notes:
         console.print(note, "faint")
+    note_first_files(app, environment, console)
     found = of_loader(rules) + of_settings(environment)
     for each in previews(rules, Secrets.of_settings(environment)):
         if isinstance(each, Preview):

@@ -17,9 +17,9 @@ cli = command_line()
 
 @cli.command(
     epilog=examples(
-        "mlevents schema rules > rules/rules.schema.json",
-        "mlevents schema workspaces > rules/workspaces.schema.json",
-        "mlevents schema tests > rules/tests.schema.json",
+        "mlevents schema rules > docs/schemas/rules.schema.json",
+        "mlevents schema workspaces > docs/schemas/workspaces.schema.json",
+        "mlevents schema tests > docs/schemas/tests.schema.json",
     )
 )
 def schema(

@@ -15,11 +15,11 @@ from mlevents.commands.show import find
 from mlevents.console import Console
 from mlevents.event_files import spelled
 from mlevents.findings import counted
+from mlevents.project.schemas import schema_line
 from schemas import EventError, parse_event
 
 EVENTS = "events"  # the folder of events, in that of the tests
 _ADDRESS = re.compile(r"[\w.+%'-]+@(?=[\w-]+(\.[\w-]+)+)")
-_FIRST_LINE = "# yaml-language-server: $schema={}tests.schema.json\n"
 
 
 def write_case(
@@ -71,7 +71,7 @@ def _write(stored: StoredEvent, event: Any, tried: Tried, folder: Path, console:
     name = f"{slug}-{short}".strip("-")
     texts = {
         folder / EVENTS / f"{name}.json": json.dumps([event], indent=2, ensure_ascii=False) + "\n",
-        folder / f"{name}.yaml": _text_of(stored, f"{EVENTS}/{name}.json", tried),
+        folder / f"{name}.yaml": schema_line(folder / name, "tests") + _text_of(stored, f"{EVENTS}/{name}.json", tried),
     }
     if exist := [path for path in texts if path.exists()]:
         console.print(f"{exist[0]} exists, and is not overwritten", "error")
@@ -87,7 +87,7 @@ def _write(stored: StoredEvent, event: Any, tried: Tried, folder: Path, console:
 def _text_of(stored: StoredEvent, file: str, tried: Tried) -> str:
     fires = ", ".join(tried.firings)
     title = json.dumps(f"{stored.record.event_type} of {stored.record.object}", ensure_ascii=False)
-    lines = [_FIRST_LINE.format("../"), "tests:\n", f"  - name: {title}\n", f"    event: {json.dumps(file)}\n"]
+    lines = ["tests:\n", f"  - name: {title}\n", f"    event: {json.dumps(file)}\n"]
     ends = {rule: action for rule, action in actions_of(stored).items() if action.ended and rule in tried.firings}
     if any(action.status != "succeeded" for action in ends.values()):
         lines += ["    ends:\n", *(f"      {rule}: {action.status}\n" for rule, action in ends.items())]

@@ -130,13 +130,14 @@ def test_alerts_work_despite_errors_among_the_workspaces(tmp_path: Path) -> None
 def test_missing_folder_or_workspaces_yaml_is_an_error(tmp_path: Path) -> None:
     """The hint names a file with a similar name."""
     assert errors_of(load(tmp_path / "rules", {})) == [
-        f"rules/workspaces.yaml:1:1: there is no folder {tmp_path}/rules. It holds workspaces.yaml and the rules files."
+        f"rules/workspaces.yaml:1:1: there is no folder {tmp_path}/rules. It holds workspaces.yaml and the rules "
+        "files: mlevents init writes the first ones."
     ]
     (tmp_path / "rules").mkdir()
     loaded_rules = load(tmp_path / "rules", {})
     assert errors_of(loaded_rules) == [
         "rules/workspaces.yaml:1:1: there is no file workspaces.yaml. It lists the workspaces whose events are "
-        "handled: workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }."
+        "handled: workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }. mlevents init writes it."
     ]
     (tmp_path / "rules" / "r.yaml").write_text("rules: []")
     [error] = errors_of(load(tmp_path / "rules", {}))

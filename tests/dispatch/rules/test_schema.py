@@ -13,7 +13,7 @@ from tests.kit.rule_files import rule
 from tests.kit.world import WORKSPACES, rules
 
 ROOT = Path(__file__).parents[3]
-FILES = [*(ROOT / "rules").glob("*.yaml"), *(ROOT / "samples" / "rules").glob("*.yaml")]
+FILES = sorted((ROOT / "samples" / "rules").glob("*.yaml"))
 RULES, IN_WORKSPACES_YAML = Draft7Validator(rules_schema()), Draft7Validator(workspaces_schema())
 
 
@@ -30,7 +30,7 @@ def errors(text: str, validator: Draft7Validator = RULES) -> list[str]:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_committed_schema_is_up_to_date(name: str) -> None:
     """`mlevents schema` writes it."""
-    assert (ROOT / "rules" / name).read_text(encoding="utf-8") == as_text(SCHEMAS[name]())
+    assert (ROOT / "docs" / "schemas" / name).read_text(encoding="utf-8") == as_text(SCHEMAS[name]())
     Draft7Validator.check_schema(SCHEMAS[name]())
 
 
@@ -39,7 +39,7 @@ def test_rules_file_names_its_schema_and_is_valid(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     mark, _, schema = text.splitlines()[0].partition("=")
     assert mark == "# yaml-language-server: $schema"
-    assert (path.parent / schema).resolve() == ROOT / "rules" / (
+    assert (path.parent / schema).resolve() == ROOT / "docs" / "schemas" / (
         "workspaces.schema.json" if path.name == "workspaces.yaml" else "rules.schema.json"
     )
     assert errors(text, IN_WORKSPACES_YAML if path.name == "workspaces.yaml" else RULES) == []

@@ -314,9 +314,9 @@ def test_the_mailbox_takes_mail_where_the_example_settings_send_it(tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", ["rules", "workspaces", "tests"])
-def test_schema_prints_the_schema_that_is_beside_the_rules(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_schema_prints_the_schema_that_is_in_docs(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", kind]) == 0
-    assert capsys.readouterr().out == (ROOT / f"rules/{kind}.schema.json").read_text(encoding="utf-8")
+    assert capsys.readouterr().out == (ROOT / f"docs/schemas/{kind}.schema.json").read_text(encoding="utf-8")
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:

@@ -135,7 +135,7 @@ class Scenario:
 def scenario(azurite: Azurite, tmp_path: Path) -> Scenario:
     rules = tmp_path / "rules"
     rules.mkdir()
-    (rules / "workspaces.yaml").write_text((ROOT / "rules" / "workspaces.yaml").read_text())
+    (rules / "workspaces.yaml").write_text((ROOT / "samples" / "rules" / "workspaces.yaml").read_text())
     (rules / "team.yaml").write_text(RULES.replace("FILE", str(tmp_path / "effects.jsonl")))
     return Scenario(tmp_path, settings_of(azurite.connection_string, rules), [])
 

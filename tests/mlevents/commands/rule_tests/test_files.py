@@ -122,11 +122,11 @@ def plain(text: str) -> Any:
 
 def test_committed_schema_is_up_to_date() -> None:
     """`mlevents schema tests` writes it."""
-    assert (ROOT / "rules/tests.schema.json").read_text(encoding="utf-8") == as_text(schema_of(TestsFile))
+    assert (ROOT / "docs/schemas/tests.schema.json").read_text(encoding="utf-8") == as_text(schema_of(TestsFile))
     Draft7Validator.check_schema(schema_of(TestsFile))
 
 
-FILES = [*(ROOT / "rules/tests").glob("*.yaml"), *(ROOT / "samples/rules/tests").glob("*.yaml")]
+FILES = sorted((ROOT / "samples/rules/tests").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -134,7 +134,7 @@ def test_file_names_its_schema_and_is_valid(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     mark, _, schema = text.splitlines()[0].partition("=")
     assert mark == "# yaml-language-server: $schema"
-    assert (path.parent / schema).resolve() == ROOT / "rules/tests.schema.json"
+    assert (path.parent / schema).resolve() == ROOT / "docs/schemas/tests.schema.json"
     assert [error.message for error in SCHEMA.iter_errors(plain(text))] == []
 
 

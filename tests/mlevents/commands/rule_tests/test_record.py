@@ -8,6 +8,7 @@ import pytest
 
 from dispatch.sweep import sweep
 from mlevents.__main__ import main
+from mlevents.project.schemas import schema_line
 from schemas import RunStatusChanged
 from tests.kit.world import ARM, SETTINGS, rule
 from tests.mlevents.commands.deployed import Deployed
@@ -52,8 +53,9 @@ def written(recorded: Deployed) -> tuple[str, Any]:
 def test_recorded_event_becomes_a_test_that_passes(recorded: Deployed) -> None:
     assert recorded.run("test", "--record", "e1-x")[0] == 0
     text, event = written(recorded)
-    assert text.splitlines() == [
-        "# yaml-language-server: $schema=../tests.schema.json",
+    first, *lines = text.splitlines()
+    assert first == schema_line(recorded.folder / "rules/tests/t.yaml", "tests").strip()
+    assert lines == [
         "tests:",
         '  - name: "RunStatusChanged of Bold_Ant"',
         '    event: "events/runstatuschanged-bold-ant-e1x.json"',

@@ -1,0 +1,1 @@
+"""Which files are the project's, and which are the user's."""
