@@ -178,17 +178,24 @@ class HtmlTemplate(Template):
     _environment: ClassVar[_Environment] = _Environment(autoescape=True)
 
 
-def _escape_markdown(value: object) -> str:
-    """A value as plain text in Markdown: no markup, links or code, and no mention of a person or a team.
+# A list, a heading, a quotation, a line or code at the beginning of a line (GitHub Flavored Markdown, "Leaf blocks").
+_BLOCK = re.compile(r"(?m)^(?=[ \t]*(?:[#>+=-]|\d{1,9}[.)](?:\s|$))| {4}|\t)")
+_INLINE = re.compile(r"[\\[\]*~|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
-    GitHub finds mentions after it has read escapes, so an invisible space (U+200B) follows each ``@``.
+
+def _escape_markdown(value: object) -> str:
+    """A value as plain text in Markdown: no markup or code, and no mention of a person, a team or an issue.
+
+    GitHub finds mentions after it has read escapes, so an invisible space (U+200B) follows each ``@``, and each ``#``
+    before a number. One precedes what would begin a block. A URL stays one: a rule may have it in a link of its own.
     """
-    text = re.sub(r"[\\[\]*~|]", r"\\\g<0>", str(value).replace("`", "'"))
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("@", "@\u200b")
+    text = _INLINE.sub(r"\\\g<0>", re.sub("\r\n?", "\n", str(value)).replace("`", "'"))
+    text = _BLOCK.sub("\u200b", text).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"@|#(?=\d)", "\\g<0>\u200b", text)
 
 
 class MarkdownTemplate(Template):
-    """A template of GitHub's Markdown, which escapes every value: an event adds no markup, links or mentions."""
+    """A template of GitHub's Markdown, which escapes every value: an event adds no markup or mentions."""
 
     _environment: ClassVar[_Environment] = _Environment(encode=_escape_markdown)
 

@@ -115,6 +115,8 @@ class JsonApi(ABC):
         try:
             answer = self._exchange("POST", path, {}, body)
         except RetryLater as error:
+            if error.throttled or error.max_elapsed:  # the request for a token, after which nothing was sent
+                raise
             raise OutcomeUnknown(str(error)) from error
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.REQUEST_TIMEOUT:
             raise OutcomeUnknown(f"HTTP {answer.status}: {self.service} answered {message_of(answer)!r}")

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import ValidationError
 
-from handlers.base import GiveUp, RetryLater, Succeeded
+from handlers.base import CheckBack, GiveUp, RetryLater, Succeeded
 from handlers.github.app import TOKENS
 from tests.handlers.github.conftest import EVENT, MakeCalls
 from tests.handlers.github.fake import FakeGitHub, error
@@ -86,6 +86,20 @@ def test_app_without_the_permission_fails(app: dict[str, str], calls: MakeCalls,
     outcome = calls(app=app, event_type="x").next()
     assert isinstance(outcome, GiveUp)
     assert "not granted" in str(outcome)
+
+
+@pytest.mark.parametrize(("status", "note"), [(404, "the GitHub App is not installed"), (401, "HTTP 401")])
+def test_workflow_is_not_taken_for_started_without_a_token(
+    status: int, note: str, app: dict[str, str], calls: MakeCalls, fake: FakeGitHub
+) -> None:
+    action = calls(app=app, workflow="w.yml")
+    action.next()
+    TOKENS.clear()
+    fake.faults = [error(status, "no")]
+    assert isinstance(action.next(), CheckBack)
+    assert action.notes[-1].startswith(note)
+    assert isinstance(action.end(), Succeeded)
+    assert len(fake.runs) == 1
 
 
 def test_limit_of_the_app_is_throttling(app: dict[str, str], calls: MakeCalls, fake: FakeGitHub) -> None:

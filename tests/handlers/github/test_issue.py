@@ -95,6 +95,25 @@ def test_text_of_an_event_is_no_markdown(calls: MakeCalls, fake: FakeGitHub) -> 
     assert text.endswith(r"--> \\\[a\](b) \*\*b\*\*`")
 
 
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("# heading\r- [ ] item\n  1. one\n> quoted\n---\n    code", "\u200b# heading\n\u200b- \\[ \\] item\n\u200b"),
+        ("fixes #12 and acme/x#3 # 4", "fixes #\u200b12 and acme/x#\u200b3 # 4"),
+        ("_a_ brave_kiwi __init__", "\\_a\\_ brave_kiwi \\_\\_init\\_\\_"),
+        ("1.0 https://ml.azure.com/runs/x?a=1", "1.0 https://ml.azure.com/runs/x?a=1"),
+    ],
+)
+def test_text_of_an_event_begins_no_block_and_mentions_no_issue(
+    value: str, written: str, calls: MakeCalls, fake: FakeGitHub
+) -> None:
+    first = calls(issue={**ISSUE, "body": "{{ data.runTags.note }}"})
+    Calls(first.handler, RunStatusChanged.example(run_tags={"note": value})).next()
+    lines = fake.issues[0]["body"].partition("\n\n<!-- ")[0]
+    assert lines.startswith(written)
+    assert not any(line.startswith(("#", "-", ">", " ")) for line in lines.splitlines())
+
+
 def test_long_texts_are_cut(calls: MakeCalls, fake: FakeGitHub) -> None:
     action = calls(issue={"title": "{{ 'x' * 300 }}\n y", "body": "{{ 'y' * 70000 }}", "subject": "x"})
     assert isinstance(action.next(), Succeeded)
