@@ -45,6 +45,7 @@ def rules_of(file: str) -> list[dict[str, object]]:
     return rules
 
 
+@pytest.mark.slow  # azure-ai-ml reads the job files
 @EACH
 def test_check_finds_nothing(
     file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
