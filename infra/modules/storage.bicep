@@ -8,7 +8,7 @@ var queueNames = ['mlevents-events', 'mlevents-events-poison', 'mlevents-actions
 var containerNames = ['deadletter', 'deployments']
 
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
-  name: take('st${replace(toLower(name), '-', '')}${uniqueString(resourceGroup().id)}', 24)
+  name: 'st${take(replace(toLower(name), '-', ''), 9)}${uniqueString(resourceGroup().id)}'
   location: location
   kind: 'StorageV2'
   sku: { name: 'Standard_ZRS' }
