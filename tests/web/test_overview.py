@@ -80,7 +80,10 @@ def test_action_that_has_ended_since_the_sweep_is_not_open(tmp_path: Path) -> No
 def test_problems_come_first(world: World) -> None:
     (world.folder / "rules" / "bad.yaml").write_text("rules: [{}]")
     world.write(world.rules)
-    text = Browser(world).page().text
+    page = Browser(world).page()
+    [link] = [each for each in page.all("a") if each.text == "Errors in the rules"]
+    assert link.attributes["href"] == "/api/web/rules"
+    text = page.text
     assert "Needs attention rules/bad.yaml is invalid, so its rules do not act" in text
     assert "1 action is retried without success so far" in text
 

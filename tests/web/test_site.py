@@ -247,4 +247,4 @@ def test_name_of_the_app_is_shown(world: World) -> None:
 
 def test_late_sweep_is_reported(world: World) -> None:
     world.clock.time += timedelta(minutes=20)
-    assert "the timer function `sweep` last ran at" in Browser(world).page().text
+    assert "the timer function sweep last ran at" in Browser(world).page().text
