@@ -105,9 +105,14 @@ def _model_ids(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Canonical:
-    """Metadata of a field: the values that need no conversion, for schemas/canonical.py."""
+    """Metadata of a field: the values that need no conversion, for schemas/canonical.py.
+
+    `verbatim`: a text is kept as the sender wrote it, except for one that stands for null. A validator of the field may
+    refuse it, but must not change it. Event Grid then compares the same text as the rules.
+    """
 
     schema: CoreSchema
+    verbatim: bool = False
 
 
 # Rust's regular expressions have no lookahead, and its white space differs from Python's. So these patterns accept
@@ -117,11 +122,13 @@ NOT_NULL_SCHEMA = core_schema.str_schema(strict=True, pattern=r"(?s)\A(?:\z|[^n]
 _VERSION_OR_EMPTY = core_schema.str_schema(strict=True, pattern=r"\A\z|[!-~]")
 _FINITE = core_schema.float_schema(strict=True, allow_inf_nan=False)
 
-RequiredText: TypeAlias = Annotated[str, BeforeValidator(_required_text), Canonical(TEXT_SCHEMA)]
+RequiredText: TypeAlias = Annotated[str, BeforeValidator(_required_text), Canonical(TEXT_SCHEMA, verbatim=True)]
 OptionalText: TypeAlias = Annotated[
-    str | None, BeforeValidator(_optional_text), Canonical(core_schema.nullable_schema(NOT_NULL_SCHEMA))
+    str | None,
+    BeforeValidator(_optional_text),
+    Canonical(core_schema.nullable_schema(NOT_NULL_SCHEMA), verbatim=True),
 ]
-Text: TypeAlias = Annotated[str, BeforeValidator(_text), Canonical(NOT_NULL_SCHEMA)]
+Text: TypeAlias = Annotated[str, BeforeValidator(_text), Canonical(NOT_NULL_SCHEMA, verbatim=True)]
 Version: TypeAlias = Annotated[str, BeforeValidator(_version), Canonical(TEXT_SCHEMA)]
 OptionalVersion: TypeAlias = Annotated[str, BeforeValidator(_optional_version), Canonical(_VERSION_OR_EMPTY)]
 Time: TypeAlias = Annotated[

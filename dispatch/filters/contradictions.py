@@ -15,8 +15,8 @@ from schemas.plain import MISSING
 
 _MAX_OPERANDS = 200
 
-# The base of a text operator -> of those whose negation it can contradict, with the test on two operands.
-_IMPLIES = {
+# The base of a text operator -> those that hold for the same texts, if their `compare` holds for the two operands.
+TEXT_IMPLIES = {
     "In": ("In", "BeginsWith", "EndsWith", "Contains"),
     "BeginsWith": ("BeginsWith", "Contains"),
     "EndsWith": ("EndsWith", "Contains"),
@@ -83,7 +83,7 @@ def _texts_exclude(one: Condition, other: Condition) -> bool:
             compare = one.operator.compare
             return not any(compare(a, b) or compare(b, a) for a, b in product(one.operands, other.operands))
         return False
-    if negated not in _IMPLIES[base]:
+    if negated not in TEXT_IMPLIES[base]:
         return False
     return all(any(other.operator.compare(a, b) for b in other.operands) for a in one.operands)
 

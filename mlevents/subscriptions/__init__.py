@@ -1,0 +1,1 @@
+"""The event subscriptions that the rules need: one model, its commands and templates, and what is deployed."""
