@@ -38,7 +38,10 @@ COMMANDS = {
     "resume": ("pauses.resume", "End the pause of a rule, or of all rules, and run what has waited."),
     "roles": ("roles.roles", "List the roles that the app's identity needs, for the app itself and for its rules."),
     "schema": ("schema", "Print the JSON Schema of rules files, of workspaces.yaml or of tests, for editors."),
-    "subscriptions": ("subscriptions", "Print the event subscriptions that the rules need, or compare them."),
+    "subscriptions": (
+        "subscriptions",
+        "Print the event subscriptions that the rules need, or compare them with those that exist.",
+    ),
     "new": ("new.new", "Write the first version of a handler of your own, with its test."),
     "try-deploy": ("try_deploy", "Run one deploy rule against real Azure from this machine, and print every step."),
 }

@@ -99,7 +99,8 @@ class _Types:
 def main(arguments: Sequence[str]) -> None:
     """Print the condensed schemas of some resource types."""
     split = arguments.index("--from")
-    resources, definitions = {}, {}
+    resources: dict[str, Any] = {}
+    definitions: dict[str, Any] = {}
     for number, path in enumerate(arguments[split + 1 :]):
         raw = json.loads(Path(path).read_text(encoding="utf-8"))
         types = _Types(raw, f"t{number}_")

@@ -22,7 +22,8 @@ ARGUMENTS = {
 
 def of_arm(template: Mapping[str, Any]) -> list[Resource]:
     """What the nested deployments of a template deploy, in an order that `dependsOn` permits."""
-    found, done = [], []
+    found: list[Resource] = []
+    done: list[str] = []
     outer = _Arm({name: each.get("defaultValue", ARGUMENTS[name]) for name, each in template["parameters"].items()})
     for nested in template["resources"]:
         assert nested["type"] == "Microsoft.Resources/deployments"
@@ -244,7 +245,8 @@ def of_az(script: str) -> list[Resource]:
 def _words(line: str, variables: Mapping[str, str]) -> list[str]:
     """The words that a shell passes on: it replaces a variable between double quotes, and none between single ones."""
     lexer = re.compile(r"'([^']*)'|\"\$(\w+)([^\"$`\\]*)\"|\"([^\"$`\\]*)\"|([^\s'\"\\$`;&|<>(){}*?\[\]#~!]+)|(\s+)")
-    words, at, open_word = [], 0, False
+    words: list[str] = []
+    at, open_word = 0, False
     while at < len(line):
         match = lexer.match(line, at)
         assert match, line[at : at + 40]
@@ -264,7 +266,9 @@ def _words(line: str, variables: Mapping[str, str]) -> list[str]:
 
 def _command(words: Sequence[str]) -> Resource:
     start = next(n for n, word in enumerate(words) if word.startswith("--"))
-    verb, options, filters = " ".join(words[:start]), dict[str, list[str]](), []
+    verb = " ".join(words[:start])
+    options: dict[str, list[str]] = {}
+    filters: list[list[str]] = []
     for word in words[start:]:
         if word.startswith("-"):
             if word == "--advanced-filter":

@@ -48,7 +48,7 @@ def filters(draw: st.DrawFn) -> AdvancedFilter:
 def plans(draw: st.DrawFn, *, any_delivery: bool = False) -> Plan:
     """Subscriptions of up to three workspaces, in up to three resource groups."""
     names = draw(st.lists(st.sampled_from(["churn-dev", "churn-prod", "2nd_ws", "a(b)"]), min_size=1, unique=True))
-    found = []
+    found: list[Subscription] = []
     for name in names:
         id = WorkspaceId.parse(ARM.format(draw(st.sampled_from("123")) * 8, name))
         types = draw(st.lists(st.sampled_from([*EVENT_TYPES]), min_size=1, unique=True))
