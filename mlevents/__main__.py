@@ -37,6 +37,10 @@ COMMANDS = {
     "pause": ("pauses.pause", "Let the actions of a rule, or of all rules, wait until `mlevents resume`."),
     "resume": ("pauses.resume", "End the pause of a rule, or of all rules, and run what has waited."),
     "roles": ("roles.roles", "List the roles that the app's identity needs, for the app itself and for its rules."),
+    "upgrade": (
+        "upgrade.upgrade",
+        "Find what an upgrade would meet: files of the project that you changed, and rules with errors.",
+    ),
     "schema": ("schema", "Print the JSON Schema of rules files, of workspaces.yaml or of tests, for editors."),
     "subscriptions": (
         "subscriptions",

@@ -1,0 +1,1 @@
+"""``mlevents upgrade``: what an upgrade would meet."""
