@@ -202,6 +202,7 @@ def test_alerts_and_unreadable_events_are_told_apart(tmp_path: Path) -> None:
     world.run()
     event = next(row for row in world.table.read("2026-11-20", "0", "x") if "|" not in row.key)
     world.table.commit("2026-11-20", Row(f"{5:08d}-{5:032x}", {**event.values, "raw": "{}"}))
+    world.table.commit("2026-11-20", Row(f"{4:08d}-{4:032x}", {**event.values, "event_type": "Alert"}))
     topic = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/other"
     other = json.dumps(run("o", topic=topic).wire())
     world.table.commit("2026-11-20", Row(f"{6:08d}-{6:032x}", {**event.values, "raw": other}))

@@ -1,11 +1,13 @@
 """Tests of rules from events on record."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dispatch.receive import receive
 from dispatch.sweep import sweep
 from mlevents.__main__ import main
 from mlevents.project.schemas import schema_line
@@ -76,6 +78,19 @@ def test_secrets_and_names_in_addresses_are_not_written(recorded: Deployed) -> N
     assert "the names in mail addresses were replaced (2 names)" in out
     assert "read the files before you commit them" in out
     assert "99999999" not in "".join(map(str, written(recorded)))
+
+
+def test_lists_are_masked_and_an_event_that_cannot_be_read_makes_no_test(recorded: Deployed) -> None:
+    event = EVENT.wire() | {"id": "e2", "data": {**EVENT.wire()["data"], "more": [1, "carol@example.com"]}}
+    receive(json.dumps([event]), recorded.app)
+    sweep(recorded.app)
+    assert recorded.run("test", "--record", "e2")[0] == 0
+    assert written(recorded)[1]["data"]["more"] == [1, "person3@example.com"]
+    app = recorded.app
+    [stored] = app.inbox.lookup.events("e1-x", [])
+    app.inbox.table.commit(stored.day, replace(stored.row, values={**stored.row.values, "raw": '{"id": "e1-x"}'}))
+    code, out = recorded.run("test", "--record", "e1-x")
+    assert (code, out.startswith("the event cannot be read: ")) == (1, True)
 
 
 def test_addresses_can_be_kept(recorded: Deployed) -> None:

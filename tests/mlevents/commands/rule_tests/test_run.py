@@ -181,6 +181,21 @@ def test_event_in_the_schema_of_cloud_events_is_moved_to_the_workspace(project: 
     assert project.run()[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[5]", "holds no event: it is not a JSON object"),
+        (b"\xff", "holds no event: 'utf-8' codec"),
+        (b"{", "holds no event: it is not JSON"),
+    ],
+)
+def test_file_without_an_event_is_an_error(project: Project, content: bytes, message: str) -> None:
+    (project.folder / "rules/tests/event.json").write_bytes(content)
+    project.tests("tests: [{ name: t, event: event.json, fires: [] }]\n")
+    code, out = project.run()
+    assert (code, message in out) == (1, True), out
+
+
 CANNOT_RUN = [
     ("event: nothing\nfires: []", "4:5: ", "there is no file nothing, and no such sample"),
     (
