@@ -8,5 +8,14 @@ az deployment sub create --name "$AZURE_ENV_NAME" --location "$AZURE_LOCATION" -
   --output none
 
 # Resource Manager may change the case of an output that begins with several capitals; these do not.
-app=$(az deployment sub show --name "$AZURE_ENV_NAME" --query properties.outputs.functionAppName.value --output tsv)
-func azure functionapp publish "$app"
+output() {
+  az deployment sub show --name "$AZURE_ENV_NAME" --query "properties.outputs.$1.value" --output tsv
+}
+resourceGroup=$(output resourceGroup)
+functionAppId=$(output functionAppId)
+storageId=$(output storageId)
+actionGroupId=$(output actionGroupId)
+export resourceGroup functionAppId storageId actionGroupId
+
+func azure functionapp publish "$(output functionAppName)"
+infra/subscribe.sh

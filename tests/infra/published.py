@@ -6,6 +6,7 @@
 import json
 import re
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,9 @@ def published() -> dict[str, Any]:
     return found
 
 
-def resources_of(folder: Path) -> set[str]:
-    """The types of resources that the Bicep files in a folder declare, with their API versions."""
-    return {name for file in folder.rglob("*.bicep") for name in _RESOURCE.findall(file.read_text(encoding="utf-8"))}
+def resources_of(files: Iterable[Path]) -> set[str]:
+    """The types of resources that Bicep files declare, with their API versions."""
+    return {name for file in files for name in _RESOURCE.findall(file.read_text(encoding="utf-8"))}
 
 
 def condense(names: set[str], source: Path) -> dict[str, Any]:
@@ -82,5 +83,8 @@ def _plain(node: Any, source: list[Any], types: list[Any], known: dict[str, int]
 
 
 if __name__ == "__main__":
-    text = json.dumps(condense(resources_of(INFRA), Path(sys.argv[1])), separators=(",", ":"))
+    text = json.dumps(
+        condense(resources_of([*INFRA.glob("*.bicep"), *INFRA.glob("modules/*.bicep")]), Path(sys.argv[1])),
+        separators=(",", ":"),
+    )
     CONDENSED.write_text(text + "\n", encoding="utf-8")

@@ -12,6 +12,7 @@ import yaml
 
 from dispatch.app import App
 from dispatch.settings import Names
+from mlevents.__main__ import COMMANDS
 from mlevents.app_settings import LocalSettings
 from mlevents.commands.roles.bicep import as_bicep
 from mlevents.commands.roles.model import assignments
@@ -19,8 +20,7 @@ from tests.infra.checker import BicepFile, check
 from tests.infra.published import INFRA, published, resources_of
 
 ROOT = INFRA.parent
-FILES = sorted(INFRA.rglob("*.bicep"))
-SUBSCRIPTIONS = INFRA / "generated" / "subscriptions"
+FILES = sorted([*INFRA.glob("*.bicep"), *INFRA.glob("modules/*.bicep"), INFRA / "generated/roles.bicep"])
 EACH_FILE = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(INFRA)))
 # "Flex Consumption plan deprecated properties and settings", on learn.microsoft.com.
 FORBIDDEN = {
@@ -47,7 +47,7 @@ def test_file_agrees_with_the_published_types_and_its_modules(path: Path) -> Non
 
 def test_published_types_are_those_that_the_files_use() -> None:
     """Otherwise: python -m tests.infra.published FOLDER"""
-    assert {name.lower() for name in resources_of(INFRA)} == published()["resources"].keys()
+    assert {name.lower() for name in resources_of(FILES)} == published()["resources"].keys()
 
 
 def test_property_that_no_type_has_is_the_documented_one() -> None:
@@ -68,8 +68,7 @@ def test_role_on_any_resource_is_a_valid_template() -> None:
 
 def test_generated_roles_are_those_of_the_rules() -> None:
     """Otherwise: mlevents roles --format bicep > infra/generated/roles.bicep"""
-    example = LocalSettings.read(ROOT / "local.settings.json.example")
-    rules = App.build(example.values, ROOT).rules
+    rules = App.build(LocalSettings.load(ROOT).environment(os.environ)[0], ROOT).rules
     assert rules.errors == ()
     assert text_of("generated/roles.bicep") == as_bicep(assignments(rules))
 
@@ -145,7 +144,13 @@ def test_azd_deploys_the_app_between_the_two_steps() -> None:
     assert "'azd-env-name': name" in text_of("main.bicep")
     assert project["hooks"] == {
         "preprovision": {"shell": "sh", "run": ".venv/bin/mlevents roles --format bicep > infra/generated/roles.bicep"},
+        "postdeploy": {"shell": "sh", "run": "infra/subscribe.sh"},
     }
+
+
+def test_commands_of_the_scripts_exist() -> None:
+    scripts = text_of("deploy.sh") + text_of("subscribe.sh") + (ROOT / "azure.yaml").read_text(encoding="utf-8")
+    assert set(re.findall(r"\.venv/bin/mlevents (\w+)", scripts)) == {"roles", "subscriptions"} & COMMANDS.keys()
 
 
 STUB = """#!/bin/sh
@@ -161,7 +166,8 @@ esac
 
 
 @pytest.mark.services
-def test_script_runs_the_steps_in_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("network", "via"), [("public", "function"), ("private", "queue")])
+def test_script_runs_the_steps_in_order(network: str, via: str, tmp_path: Path) -> None:
     """With commands that only record how they are called."""
     for name in ("az", "func", "mlevents"):
         path = tmp_path / (".venv/bin" if name == "mlevents" else "bin") / name
@@ -169,8 +175,9 @@ def test_script_runs_the_steps_in_order(tmp_path: Path) -> None:
         path.write_text(STUB)
         path.chmod(0o755)
     (tmp_path / "infra/generated").mkdir(parents=True)
-    shutil.copy(INFRA / "deploy.sh", tmp_path / "infra")
-    environment = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "LOG": str(tmp_path / "log")}
+    for name in ("deploy.sh", "subscribe.sh"):
+        shutil.copy(INFRA / name, tmp_path / "infra")
+    environment = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "LOG": str(tmp_path / "log"), "NETWORK": network}
     environment |= {"AZURE_ENV_NAME": "mine", "AZURE_LOCATION": "westeurope"}
     subprocess.run([tmp_path / "infra/deploy.sh"], env=environment, check=True)
     calls = [line for line in (tmp_path / "log").read_text().splitlines() if " show " not in line]
@@ -178,12 +185,19 @@ def test_script_runs_the_steps_in_order(tmp_path: Path) -> None:
         "mlevents roles --format bicep",
         "az deployment sub create",
         "func azure functionapp publish",
+        "mlevents subscriptions --format bicep",
+        "az deployment group create",
+        "az eventgrid system-topic list",
+        "az deployment group create",
     ]
     assert (tmp_path / "infra/generated/roles.bicep").read_text() == "printed\n"
     assert calls[2].endswith(" value-of-functionAppName")
+    assert f"--via {via} --function-app value-of-functionAppId --storage value-of-storageId" in calls[3]
+    assert calls[6].endswith('actionGroupId=value-of-actionGroupId topicIds=["topic"]')
 
 
 def test_script_reads_outputs_that_exist() -> None:
     outputs = BicepFile.read(INFRA / "main.bicep").part("outputs").keys()
-    assert set(re.findall(r"outputs\.(\w+)", text_of("deploy.sh"))) <= outputs
+    assert set(re.findall(r"output (\w+)\)", text_of("deploy.sh"))) <= outputs
+    assert set(re.findall(r"\$([a-z]\w+[A-Z]\w+)", text_of("subscribe.sh"))) <= outputs
     assert not any(name[:2].isupper() for name in outputs)  # Resource Manager changes the case of these
