@@ -148,11 +148,13 @@ def _is_long(part: str) -> bool:
 
 def _encoded(text: str) -> Iterator[str]:
     """A text as URLs, Python, JSON, HTML and Base64 spell it."""
-    for quoted in (quote(text, safe=""), quote_plus(text), unquote(text)):
+    for quoted in (quote(text, safe=""), quote(text), quote_plus(text), unquote(text)):
         yield quoted
         yield _HEX.sub(lambda match: match[0].lower(), quoted)
     yield from {repr(text)[1:-1], ascii(text)[1:-1], repr(text.encode(errors="replace"))[2:-1]}
-    yield from {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+    for in_json in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+        yield in_json
+        yield from (json.dumps(in_json)[1:-1], json.dumps(in_json, ensure_ascii=False)[1:-1])  # as JSON in JSON
     yield from {html.escape(text), str(markupsafe.escape(text))}
     if _is_long(unpadded := text.rstrip("=")):
         yield unpadded

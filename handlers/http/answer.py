@@ -149,7 +149,8 @@ def _to(answer: Answer) -> str:
 
 
 def _quoted(text: str) -> str:
-    return f" {shorten(text, _SHOWN)!r}" if text else " nothing"
+    """An excerpt in quotes; not its repr, whose further escapes would hide a secret from dispatch/secrets.py."""
+    return f" '{shorten(text, _SHOWN)}'" if text else " nothing"
 
 
 def _leaves(value: Any) -> Iterator[tuple[str, str]]:

@@ -278,6 +278,8 @@ def test_each_line_of_a_private_key_is_masked(glue: str) -> None:
         ("A_CONNECTION_STRING", "BlobEndpoint=x;SharedAccessSignature=sv=1&sig=QUJ%2BREVG%3D&se=2", "QUJ%2BREVG%3D"),
         ("A_CONNECTION_STRING", "BlobEndpoint=x;SharedAccessSignature=sv=1&sig=QUJ%2BREVG%3D&se=2", "QUJ+REVG="),
         ("APP_SECRET", '{"tenant": "t", "client_secret": "abc~DEF-12345678"}', "abc~DEF-12345678"),
+        ("DB_PASSWORD", "a/b+c=pass", "a/b%2Bc%3Dpass"),
+        ("DB_PASSWORD", 'a"ü\\pass', json.dumps(json.dumps('a"ü\\pass', ensure_ascii=False)[1:-1])[1:-1]),
         ("DB_PASSWORD", "a<b>&'\"pass", "a&lt;b&gt;&amp;&#39;&#34;pass"),
         ("DB_PASSWORD", "a<b>&'\"pass", "a&lt;b&gt;&amp;&#x27;&quot;pass"),
     ],

@@ -276,6 +276,17 @@ def test_the_record_masks_what_the_server_echoes(server: RecordingServer, hook: 
     assert "SECRET99" not in json.dumps([ended.note, dict(ended.details), ended.notes])
 
 
+@pytest.mark.parametrize("status", [200, 302, 400])
+@pytest.mark.parametrize("before", [0, 230, 270, 980])
+def test_a_secret_of_unusual_characters_is_masked_where_the_record_cuts_an_answer(
+    status: int, before: int, server: RecordingServer, hook: Hook
+) -> None:
+    secret = "SECRET-tok/en+1=&\u00dc<x>'\"\\-SECRET"
+    server.answers[:] = [lambda request: Answer(status, "x" * before + json.dumps(request.json()))]
+    ended = run_handler(hook(secrets={"token": secret}, body=["{{ secrets.token }}"]), EVENT)
+    assert "SECRET" not in json.dumps([ended.note, dict(ended.details), ended.notes])
+
+
 def test_the_text_of_an_answer_cannot_forge_a_line(server: RecordingServer, hook: Hook) -> None:
     server.answers[:] = [Answer(400, b"no\r\nINFO action.settled status=succeeded \x1b[2K")]
     assert run_handler(hook(), EVENT).note.isprintable()
