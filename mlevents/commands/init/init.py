@@ -51,10 +51,10 @@ def init(
 ) -> int:
     """Write your first rules, workspaces and settings, or add workspaces and labels.
 
-    It asks on a terminal for what no option says. It writes rules/workspaces.yaml,
-    a first rules file that mails about failed runs, in dry run, with its tests, and
-    local.settings.json. Run again, it adds the workspaces, labels and files that are
-    missing, and changes nothing else. Files with errors are not written.
+    It asks on a terminal for what no option says. It writes workspaces.yaml,
+    a first rules file that mails about failed runs, in dry run, its tests, and
+    local.settings.json. Run again, it adds the workspaces, labels and files that
+    are missing, and changes nothing else. It writes no file that has errors.
     Exit code: 0 if all is written or there, 1 if not, 2 for invalid arguments.
     """
     console = Console(sys.stdout, remember=0)
