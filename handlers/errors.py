@@ -6,7 +6,7 @@ This is the one module that knows HTTP statuses. `classify` turns every exceptio
     ├── handlers.base.RetryLater, handlers.base.GiveUp         itself
     ├── jinja2.TemplateError                                   GiveUp: the template fails again on the same event
     ├── an exception with an HTTP status
-    │   ├── PERMANENT     400, 405, 410, 413, 415, 422         GiveUp
+    │   ├── PERMANENT     400, 405, 406, 410, 411, …          GiveUp
     │   ├── THROTTLED     429, 503                             RetryLater, throttled
     │   ├── PROPAGATING   401, 403, 404                        RetryLater, for at most PROPAGATION
     │   └── any other     408, 409, 412, 500, 502, 504 …       RetryLater
@@ -29,7 +29,7 @@ from pydantic import ValidationError
 
 from handlers.base import GiveUp, RetryLater
 
-PERMANENT = frozenset({400, 405, 410, 413, 415, 422})  # the same request fails again
+PERMANENT = frozenset({400, 405, 406, 410, 411, 413, 414, 415, 422, 431})  # the same request fails again
 THROTTLED = frozenset({429, 503})  # the service throttles every client
 DENIED = frozenset({401, 403})  # the identity has no role, or its new role has not reached the service yet
 PROPAGATING = DENIED | {404}  # what a new role, identity or resource can cause until it has reached every replica

@@ -34,7 +34,7 @@ def refused(status: int, **headers: str) -> Exception:
     return error
 
 
-@pytest.mark.parametrize("status", [400, 405, 410, 413, 415, 422])
+@pytest.mark.parametrize("status", [400, 405, 406, 410, 411, 413, 414, 415, 422, 431])
 def test_permanent_status_gives_up(status: int) -> None:
     assert isinstance(classify(refused(status)), GiveUp)
 

@@ -56,7 +56,7 @@ def test_an_error_says_to_which_host_a_redirect_leads(location: str, said: str) 
     assert "secret" not in found
 
 
-@pytest.mark.parametrize("status", [400, 405, 410, 413, 415, 422])
+@pytest.mark.parametrize("status", [400, 405, 406, 410, 411, 413, 414, 415, 422, 431])
 def test_permanent_errors_end_the_action(status: int) -> None:
     assert isinstance(outcome(answer(status)), GiveUp)
 

@@ -230,7 +230,7 @@ def test_a_throttled_request_is_sent_once_more(server: RecordingServer, hook: Ho
     assert ended.delays[0] >= timedelta(seconds=90)
 
 
-@pytest.mark.parametrize("status", [400, 405, 410, 413, 415, 422])
+@pytest.mark.parametrize("status", [400, 405, 406, 410, 411, 413, 414, 415, 422, 431])
 def test_no_means_no(server: RecordingServer, hook: Hook, status: int) -> None:
     server.answers[:] = [Answer(status, {"error": "bad field"})]
     ended = run_handler(hook(), EVENT)
