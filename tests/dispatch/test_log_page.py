@@ -85,7 +85,8 @@ def test_the_names_are_read_from_the_code() -> None:
     assert {"event.received", "event.duplicate"} <= events.keys()
     assert events["event.received"].keys >= {"id", "type", "workspace", "object", "rules"}
     assert events["action.settled"].levels >= {"INFO", "ERROR"}
-    assert events["event.rejected"].keys >= {"kind", "reason", OTHERS}
+    assert events["event.rejected"].keys >= {"kind", "reason", "id", "type"}
+    assert events["sweep.done"].keys >= {"indexed", OTHERS}
 
 
 def test_names_of_events_are_constants() -> None:
