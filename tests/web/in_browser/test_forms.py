@@ -39,8 +39,9 @@ def test_the_form_of_another_site_has_no_effect(site: Site, browser: "Browser", 
             page.goto("http://evil.localhost/")
         form = f'<form method="post" action="{site.origin}/pause"><input name="rule" value="log-mail"></form>'
         page.set_content(form)
-        with page.expect_response("**/pause") as answer:
+        with page.expect_navigation(url="**/pause") as answer:
             page.evaluate("() => document.forms[0].submit()")
+        assert answer.value
         assert answer.value.status == 403
         assert page.context.cookies(site.origin)
         tabs.problems[:] = [each for each in tabs.problems if "evil.localhost" not in each]
