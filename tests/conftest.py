@@ -21,15 +21,20 @@ platform.processor()  # starts `uname` and caches its output, before tests that 
 
 SERVICES = {"azurite", "azure"}  # fixtures: an Azurite process; an emulated Azure that listens over HTTPS
 
+# Folders whose tests run code of no package that is measured, or lines that the tests of each handler cover.
+UNMEASURED = {"emulator", "gallery"}
+
 _kept: dict[str, str] = {}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use a service, for `make test-fast` to leave out."""
+    """Mark the tests that use a service, for `make test-fast` to leave out, and those that measure no coverage."""
     for item in items:
         if SERVICES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.services)
+        if UNMEASURED & set(item.path.relative_to(item.config.rootpath).parts):
+            item.add_marker(pytest.mark.no_cover)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
