@@ -1,6 +1,6 @@
 """The output of a command as an SVG that plays it, in a terminal of 80 columns. It has its own dark background.
 
-It moves by CSS, without scripts: so it also plays in an `<img>`. Whoever wants less motion sees the last lines.
+It moves by CSS, without scripts: so it also plays in an `<img>`. With reduced motion, it shows the last lines.
 """
 
 import codecs

@@ -1,4 +1,4 @@
-"""samples/gallery/notify: who is told about what."""
+"""samples/gallery/notify: who is notified of what."""
 
 import json
 from typing import Any

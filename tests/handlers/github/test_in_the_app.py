@@ -40,7 +40,7 @@ def test_record_shows_the_link_and_not_the_token(calls: MakeCalls, fake: FakeGit
 
 
 def test_issue_about_a_run_of_the_app_is_no_start_of_a_run(calls: MakeCalls) -> None:
-    """`max_depth` limits chains of workflows, and not what people are told."""
+    """`max_depth` limits chains of workflows, and not issues or comments."""
     assert calls(workflow="w.yml").handler.starts_runs
     assert calls(event_type="x").handler.starts_runs
     assert not calls(issue={"title": "x"}).handler.starts_runs
