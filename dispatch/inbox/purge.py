@@ -82,7 +82,8 @@ class Purge:
         touched = str(listed.values.get("touched", ""))
         if not (left or new) and (not touched or datetime.fromisoformat(touched) < self.now - _MIN_DAY_AGE):
             orphans = self._read(day, SENT, SENT + "~")  # of a crash, or of an earlier version of the app
-            self._delete(day, [[row] for row in (*markers, *orphans) if row in orphans or row.key == COUNTS])
+            counts = [row for row in markers if row.key == COUNTS]
+            self._delete(day, [[row] for row in (*counts, *orphans)])
             self._delete(TOTALS, [[row] for row in self._read(TOTALS, day, day + "!")])
             self._delete(DAYS, [[listed]])
         return True
