@@ -96,6 +96,14 @@ def sweep(timer: func.TimerRequest) -> None:
     sweep_all(the_app())
 
 
+@app.timer_trigger(arg_name="timer", schedule="0 2-59/5 * * * *")
+def watch(timer: func.TimerRequest) -> None:
+    """Look for what raises no event, every five minutes, between two sweeps: see docs/watch.md."""
+    from dispatch.watch.timer import watch as watch_all
+
+    watch_all(the_app())
+
+
 @app.queue_trigger(arg_name="message", queue_name=names.actions, connection=CONNECTION)
 def act(message: func.QueueMessage) -> None:
     """Carry out one action."""

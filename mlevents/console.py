@@ -23,9 +23,9 @@ _THEME = Theme({"success": "green", "error": "red", "warning": "yellow", "faint"
 _STATUS = {"succeeded": "success", "failed": "error", "skipped": "faint"}
 _LEVELS = {"WARNING": "warning", "ERROR": "error", "CRITICAL": "error"}
 _MARGIN = 21  # characters before the text of an event: its time and its kind
-# Named records and a logger whose lines only --verbose prints: a sweep is logged every five minutes, and what the
+# Named records and a logger whose lines only --verbose prints: sweep and watch are logged every five minutes; what the
 # handler `log` writes is the note of its action, too.
-_ROUTINE = {"sweep.done"}
+_ROUTINE = {"sweep.done", "watch.done"}
 _HANDLER_LOG = "mlevents.log"
 _PUBLISHER = "Microsoft.MachineLearningServices."  # the beginning of a type's long name, which says nothing here
 _HINT_PAUSE = 60.0  # seconds until the same hint is printed again

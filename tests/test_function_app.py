@@ -93,12 +93,13 @@ def test_the_functions_have_their_documented_names_and_triggers(local: LocalApp)
     queues = {"act": actions, "act_poison": f"{actions}-poison"}
     queues |= {"queued_event": events, "queued_event_poison": f"{events}-poison"}
     found = {f["name"]: f["config"]["bindings"][0] for f in listed}
-    assert found.keys() == grid.keys() | queues.keys() | {"sweep", "web"}
+    assert found.keys() == grid.keys() | queues.keys() | {"sweep", "watch", "web"}
     assert (found["web"]["type"], found["web"]["route"], found["web"]["authLevel"]) == (
         *("httpTrigger", "web/{*path}"),
         "ANONYMOUS",
     )
-    assert (found["sweep"]["type"], found["sweep"]["schedule"]) == ("timerTrigger", "0 */5 * * * *")
+    timers = {name: b["schedule"] for name, b in found.items() if b["type"] == "timerTrigger"}
+    assert timers == {"sweep": "0 */5 * * * *", "watch": "0 2-59/5 * * * *"}
     assert {name for name, b in found.items() if b["type"] == "eventGridTrigger"} == grid.keys()
     assert {name: b["queueName"] for name, b in found.items() if b["type"] == "queueTrigger"} == queues
     assert {b["connection"] for b in found.values() if b["type"] == "queueTrigger"} == {CONNECTION}
@@ -220,6 +221,11 @@ def test_the_sweep_can_be_invoked(local: LocalApp) -> None:
     assert [record for record in local.records if record["name"] == "sweep.done"]
 
 
+def test_the_watch_can_be_invoked(local: LocalApp) -> None:
+    local.invoke("watch")
+    assert [record for record in local.records if record["name"] == "watch.done"]
+
+
 def test_a_malformed_event_is_accepted_and_recorded(local: LocalApp, inbox: Inbox) -> None:
     """After a failure, Event Grid would deliver it again for a day."""
     id = uuid4().hex
@@ -253,7 +259,7 @@ def test_an_invalid_setting_fails_every_call(setting: str, value: str, says: str
         [sys.executable, "-c", code], cwd=tmp_path, env=settings, capture_output=True, text=True, check=True
     )
     functions, *errors = done.stdout.splitlines()
-    assert int(functions) == 12
+    assert int(functions) == 13
     assert len(errors) == 2
     assert all(error.startswith(f"SettingsError the app setting {says}") for error in errors)
 

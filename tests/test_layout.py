@@ -274,3 +274,4 @@ def test_sending_a_mail_loads_only_these_distributions(azurite_connection: str) 
     assert {name for name, theirs in files.items() if theirs & end} == LOADED | FOR_MAIL
     assert not any({"ai", "identity", "communication"} & set(file.parts) for file in end)
     assert not any(file.is_relative_to(ROOT / "web") for file in end)  # pages wait until somebody looks
+    assert not any(file.is_relative_to(ROOT / "dispatch" / "watch") for file in end)
