@@ -65,6 +65,7 @@ class Event(WireModel):
     publisher: ClassVar[str] = "Microsoft.MachineLearningServices"
     resource_id: ClassVar[type[ResourceId]] = WorkspaceId  # how to read `topic`
     reports_drift: ClassVar[bool] = False  # can `drift` be other than None?
+    facts: ClassVar[tuple[str, ...]] = ()  # names in `schemas.facts.FACTS`: what the service knows about its objects
     example_fields: ClassVar[Mapping[str, Any]] = {}  # of `example`: id, eventTime, data, and other changes
     example_subject: ClassVar[str] = ""  # a format string over the data of the example
 
@@ -178,6 +179,13 @@ class Event(WireModel):
     def chosen_names(self) -> tuple[str, ...]:
         """Names that the creator of the object chose: lineage reads them, as it reads tags and properties."""
         return ()
+
+    def fact_id(self, name: str) -> tuple[str, ...]:
+        """What identifies the object of one of `facts`: a run's id, a model's name and version, an endpoint's name.
+
+        Empty if this event names no such object.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say which {name} its events are about")
 
     @property
     def etag(self) -> str | None:

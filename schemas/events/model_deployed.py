@@ -44,6 +44,7 @@ class ModelDeployedData(EventData):
 class ModelDeployed(Event):
     """Models were deployed to an endpoint."""
 
+    facts = ("endpoint", "model")
     example_fields: ClassVar[Mapping[str, Any]] = {
         "id": "e7b30d5c-14a9-4f82-8d61-c5a2f9076be4",
         "eventTime": "2026-11-22T08:55:12.467191Z",
@@ -106,6 +107,12 @@ class ModelDeployed(Event):
     def properties(self) -> Tags:
         """The endpoint's properties."""
         return self.data.service_properties
+
+    def fact_id(self, name: str) -> tuple[str, ...]:
+        """The endpoint's name; of ``model``, the name and version of the first model."""
+        if name == "endpoint":
+            return (self.data.service_name,)
+        return next((model for model in self.data.models if model.version), ())
 
     @property
     def _model_list(self) -> str:

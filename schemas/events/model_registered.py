@@ -31,6 +31,7 @@ class ModelRegisteredData(EventData):
 class ModelRegistered(Event):
     """A model version was registered."""
 
+    facts = ("model",)
     example_fields: ClassVar[Mapping[str, Any]] = {
         "id": "5e92c0f7-8b41-4d6a-a3c8-90f1d7e4b265",
         "eventTime": "2026-11-22T08:42:30.535005Z",
@@ -95,3 +96,7 @@ class ModelRegistered(Event):
     def properties(self) -> Tags:
         """The model version's properties."""
         return self.data.model_properties
+
+    def fact_id(self, name: str) -> tuple[str, ...]:
+        """The model's name and version."""
+        return self.data.model_name, self.data.model_version

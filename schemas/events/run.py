@@ -82,6 +82,7 @@ class RunData(EventData):
 class RunEvent(Event):
     """An event about a run."""
 
+    facts = ("run",)
     example_subject = "experiments/{experimentId}/runs/{runId}"
 
     data: RunData
@@ -131,6 +132,10 @@ class RunEvent(Event):
     def chosen_names(self) -> tuple[str, ...]:
         """The run's id and its experiment's name."""
         return self.data.run_id, self.data.experiment_name or ""
+
+    def fact_id(self, name: str) -> tuple[str, ...]:
+        """The run's id."""
+        return (self.data.run_id,)
 
     @property
     def in_experiment(self) -> str:
