@@ -7,6 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 READY := $(VENV)/.ready node_modules/.ready
 LOCKS := requirements.txt requirements-dev.txt requirements-local.txt
 PLAYWRIGHT := $(VENV)/.playwright
+MKDOCS := $(VENV)/.mkdocs
 COMPILE = $(BIN)/uv pip compile --quiet --no-strip-extras --generate-hashes $(UPGRADE)
 
 # Requests to this machine must not go through a proxy.
@@ -17,7 +18,7 @@ export no_proxy := $(NO_PROXY)
 export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/bytecode
 
-.PHONY: help demo install start check test test-fast test-browser pictures bench soak fuzz lint format lock audit sbom clean
+.PHONY: help demo install start check test test-fast test-browser pictures docs bench soak fuzz lint format lock audit sbom clean
 
 help:  ## list the targets; `make` alone does so, too
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +47,10 @@ test-browser: $(READY) $(PLAYWRIGHT)  ## run the tests of the page in Chromium, 
 pictures: $(READY) $(PLAYWRIGHT)  ## make the pictures of the docs from a run of the demo; needs Chromium
 	@$(BIN)/python -m docs.pictures.make
 
+# Strict: a broken link, a page that the navigation lacks, or a file from another site ends it.
+docs: $(READY) $(MKDOCS)  ## build the documentation as a site, in site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 bench: $(READY)  ## measure an event and a cold start, and compare with peers
 	@$(BIN)/python -m benchmarks.race
 	@$(BIN)/python -m benchmarks.telemetry
@@ -72,6 +77,7 @@ lock: $(VENV)/.ready  ## renew the lock files after a change of requirements*.in
 	$(COMPILE) --universal --python-version 3.11 requirements.in -o requirements.txt
 	$(COMPILE) --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
 	$(COMPILE) --universal --python-version 3.11 requirements-browser.in -o requirements-browser.txt
+	$(COMPILE) --universal --python-version 3.11 requirements-docs.in -o requirements-docs.txt
 	$(COMPILE) --no-deps --python-version 3.13 requirements-local.in -o requirements-local.txt
 
 audit: $(VENV)/.ready  ## compare the lock files with published advisories, if their services can be reached
@@ -81,7 +87,7 @@ sbom: $(VENV)/.ready  ## write sbom.json, the CycloneDX list of what is deployed
 	@$(BIN)/python .ci/sbom.py > sbom.json
 
 clean:  ## remove all that was installed, and the data of `make start`
-	rm -rf .venv .venv-* node_modules .mlevents .mypy_cache .ruff_cache .pytest_cache .coverage* *.egg-info
+	rm -rf .venv .venv-* node_modules site .mlevents .mypy_cache .ruff_cache .pytest_cache .coverage* *.egg-info
 
 # Wheels only: building a package would install build tools that no lock file has.
 $(VENV)/.ready: $(LOCKS) mlevents/mlevents.sh
@@ -95,6 +101,10 @@ $(VENV)/.ready: $(LOCKS) mlevents/mlevents.sh
 
 $(PLAYWRIGHT): $(VENV)/.ready requirements-browser.txt
 	@$(PIP) install --no-compile --require-hashes --only-binary :all: -r requirements-browser.txt
+	@touch $@
+
+$(MKDOCS): $(VENV)/.ready requirements-docs.txt
+	@$(PIP) install --no-compile --require-hashes --only-binary :all: -r requirements-docs.txt
 	@touch $@
 
 node_modules/.ready: package.json package-lock.json

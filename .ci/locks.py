@@ -12,11 +12,15 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
-IN_BROWSER = "requirements-browser.txt"  # installed by `make test-browser` only
+APART = {  # what only some targets install, and a module of it
+    "requirements-browser.txt": "playwright",  # `make test-browser`
+    "requirements-docs.txt": "mkdocs",  # `make docs`
+}
 LOCKS = {
     "requirements.in": "requirements.txt",
     "requirements-dev.in": "requirements-dev.txt",
-    "requirements-browser.in": IN_BROWSER,
+    "requirements-browser.in": "requirements-browser.txt",
+    "requirements-docs.in": "requirements-docs.txt",
     "requirements-local.in": "requirements-local.txt",
 }
 _PIN = re.compile(
@@ -57,7 +61,7 @@ class Pin:
 
 def installed() -> list[str]:
     """The lock files whose distributions are installed."""
-    return [lock for lock in LOCKS.values() if lock != IN_BROWSER or find_spec("playwright")]
+    return [lock for lock in LOCKS.values() if lock not in APART or find_spec(APART[lock])]
 
 
 def read_lock(text: str) -> list[Pin]:
