@@ -26,6 +26,7 @@ COMMANDS = {
     "show": ("show", "Show an event with its actions, found by its id or by the name of its object."),
     "explain": ("explain", "Say of each rule why it acts on an event, or why it does not."),
     "status": ("status", "Show what waits and fails, and whether rules, queues and the sweep are well."),
+    "doctor": ("doctor.doctor", "Find what is wrong with an app, and say what to do about it."),
     "send": ("send", "Send a sample or a file as a new event to a running app, and say what came of it."),
     "demo": ("demo.demo", "Run the app on sample events, and check that it sends mails and deploys models."),
     "azure": (

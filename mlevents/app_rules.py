@@ -98,17 +98,20 @@ def main(app_dir: Path) -> int:
         return 1
 
 
-def of_settings(environment: Mapping[str, str]) -> list[Finding]:
-    """A warning for each setting whose name is like one of the app's, which does not read it."""
+def of_settings(environment: Mapping[str, str], *, all_of: bool = False) -> list[Finding]:
+    """A warning for each setting whose name is like one of the app's, which does not read it.
+
+    With `all_of`, also for names that are like none of them, and begin with MLEVENTS_.
+    """
     known = {*_SETTINGS, "EMAIL_FROM", *(f"EMAIL_{name.upper()}" for name in EmailSettings.model_fields)}
     names = (name for name in sorted(environment) if name.upper().startswith(("MLEVENTS_", "EMAIL_")))
     unknown = (
         (name, get_close_matches(name.upper(), known, n=1, cutoff=0.85)) for name in names if name.upper() not in known
     )
     return [
-        Finding("warning", f"the app reads no setting {name}", hint=f"Did you mean {close[0]}?")
+        Finding("warning", f"the app reads no setting {name}", hint=f"Did you mean {close[0]}?" if close else "")
         for name, close in unknown
-        if close
+        if close or (all_of and name.upper().startswith("MLEVENTS_"))
     ]
 
 

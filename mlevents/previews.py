@@ -48,6 +48,20 @@ def previews(rules: Rules, secrets: Secrets = NO_SECRETS) -> Iterator[Preview | 
                 yield replace(found, message=mask(found.message))
 
 
+def of_handlers(rules: Rules) -> Iterator[Finding]:
+    """What the handlers of the rules find in the files and other things that their settings name."""
+    for rule in rules.by_name.values():
+        file, line = position(rule)
+        try:
+            for finding in rule.handler.findings():
+                message = f"{finding.message} (rule {rule.name}, {rule.source})"
+                place = (finding.file, finding.line or None) if finding.file else (file, line)
+                yield Finding(finding.severity, message, *place, rule=rule.name)
+        except Exception as error:  # of a handler of the app's own, too
+            message = f"{rule.do} cannot check the settings: {type(error).__name__}: {error}"
+            yield Finding("error", message, file, line, rule=rule.name)
+
+
 def _failure(
     rule: Rule, sample: Sample, error: Exception | str, hint: str = "", severity: Severity = "error"
 ) -> Finding:

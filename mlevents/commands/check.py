@@ -2,14 +2,12 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dispatch.rules.rule import Rules
 from dispatch.secrets import Secrets
 from dispatch.settings import Environment, SettingsError
 from mlevents import PROJECT
@@ -18,7 +16,7 @@ from mlevents.app_settings import BadFile, LocalSettings
 from mlevents.cli import AppFolder, command_line, examples
 from mlevents.console import Console
 from mlevents.findings import Finding, Format, Summary, as_github, as_json, of_loader, path_from_here
-from mlevents.previews import Preview, position, previews
+from mlevents.previews import Preview, of_handlers, previews
 
 cli = command_line()
 
@@ -67,7 +65,7 @@ def check(
             console.print(each.text, "" if each.sample else "faint", indent=4)
         else:
             found.append(each)
-    found = list(dict.fromkeys([*found, *_of_handlers(rules)]))
+    found = list(dict.fromkeys([*found, *of_handlers(rules)]))
     summary = Summary.of(rules, found)
     if format is Format.text:
         print_findings(found, summary, console)
@@ -75,20 +73,6 @@ def check(
         folder = (app / Environment(environment).get("MLEVENTS_RULES", "rules")).absolute().parent
         _print_for_programs([_from_here(finding, folder, app) for finding in found], summary, format)
     return 1 if summary.errors else 0
-
-
-def _of_handlers(rules: Rules) -> Iterator[Finding]:
-    """What the handlers of the rules find in the files and other things that their settings name."""
-    for rule in rules.by_name.values():
-        file, line = position(rule)
-        try:
-            for finding in rule.handler.findings():
-                message = f"{finding.message} (rule {rule.name}, {rule.source})"
-                place = (finding.file, finding.line or None) if finding.file else (file, line)
-                yield Finding(finding.severity, message, *place, rule=rule.name)
-        except Exception as error:  # of a handler of the app's own, too
-            message = f"{rule.do} cannot check the settings: {type(error).__name__}: {error}"
-            yield Finding("error", message, file, line, rule=rule.name)
 
 
 def _from_here(finding: Finding, *folders: Path) -> Finding:

@@ -1,0 +1,1 @@
+"""``mlevents doctor`` and its output."""

@@ -1,0 +1,1 @@
+"""The checks of `mlevents doctor`: one file per group, each a generator of diagnoses."""
