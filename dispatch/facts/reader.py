@@ -46,7 +46,7 @@ class Reader:
         try:
             kept = read_facts(self.table, self.id.day, self.id.event)
         except StorageError as error:
-            self._log("facts.unread", name, f"{error.reason}: {error}")
+            log_event("facts.unread", logging.WARNING, **self._about(name, f"{error.reason}: {error}"))
             return None
         self._found = kept | self._found
         self.is_kept = self.is_kept or bool(kept)
@@ -59,7 +59,7 @@ class Reader:
         facts = self._answer(name, left) if left > 0 else FACTS[name].without("no time was left", transient=True)
         self._spent += (self.now() - began).total_seconds()
         if reason := facts.unavailable or "; ".join(facts.missing):
-            self._log("facts.missing", name, reason)
+            log_event("facts.missing", logging.WARNING, **self._about(name, reason))
         return facts if facts.transient else self._keep(name, facts)
 
     def _answer(self, name: str, within: float) -> Facts:
@@ -82,11 +82,11 @@ class Reader:
         try:
             kept = keep_facts(self.table, self.id.day, self.id.event, name, facts)
         except StorageError as error:
-            self._log("facts.unkept", name, f"{error.reason}: {error}")
+            log_event("facts.unkept", logging.WARNING, **self._about(name, f"{error.reason}: {error}"))
             return facts
         self.is_kept = True
         return kept
 
-    def _log(self, event: str, name: str, reason: str) -> None:
+    def _about(self, name: str, reason: str) -> dict[str, str]:
         about = {"rule": self.id.rule, "event": self.event.id, "fact": name}
-        log_event(event, logging.WARNING, **about, reason=self.secrets.mask(reason))
+        return {**about, "reason": self.secrets.mask(reason)}
