@@ -152,6 +152,7 @@ class Azure:
             "raise_drift": self.jobs.raise_drift,
             "start_job": self.jobs.start,
             "fail_job": self.jobs.fail,
+            "job_metrics": self.jobs.log_metrics,
             "job_registers": self.jobs.register_model,
             "cancel_job": self.jobs.cancel,
             "job_takes": self.jobs.set_duration,

@@ -119,5 +119,7 @@ class Server:
             return web.Response()
         if response.body is None:
             return web.Response(status=response.status, headers=response.headers)
+        if isinstance(response.body, bytes):
+            return web.Response(status=response.status, headers=response.headers, body=response.body)
         content = None if response.body is NULL else response.body
         return web.json_response(content, status=response.status, headers=response.headers)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 
-from emulator import data_factory, resources
+from emulator import data_factory
 from emulator.http.call import Call
 from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
@@ -13,7 +13,7 @@ from emulator.http.routing import Plane, Route
 from emulator.identity.tokens import InvalidToken, check
 from emulator.ml import assets, datastores, operations, registries, uploads, versions, workspaces
 from emulator.ml.endpoints import batch, deployments, machines, online, scoring
-from emulator.ml.jobs import batch_jobs, jobs, run_history
+from emulator.ml.jobs import batch_jobs, jobs, logs, run_history
 from emulator.state.fault_plan import Effect
 from emulator.state.ids import WORKSPACE_SCOPE
 from emulator.state.state import State
@@ -45,9 +45,9 @@ ROUTES: tuple[Route, ...] = (
     *batch.ROUTES,
     *jobs.ROUTES,
     *run_history.ROUTES,
+    *logs.ROUTES,
     *batch_jobs.ROUTES,
     *data_factory.ROUTES,
-    *resources.ROUTES,
     *operations.ROUTES,
     *machines.ROUTES,
     *registries.ROUTES,

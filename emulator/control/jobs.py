@@ -54,17 +54,19 @@ class Jobs:
             run = self._state.runs[self._id(name, workspace).lower()]
             return {step.display_name: step.status for step in lifecycle.children(self._state, run)}
 
-    def start(
+    def start(  # noqa: PLR0913 - most are keywords that most calls leave out
         self,
         experiment: str,
         *,
         name: str = "",
         steps: Sequence[str] = ("train",),
         tags: Mapping[str, str] | None = None,
+        compute: str = "",
         workspace: str | None = None,
     ) -> str:
         """Start a pipeline job as another client would; returns its name. Raises an error response if it exists."""
-        return self._start(workspace, name, {"experimentName": experiment, "tags": dict(tags or {})}, steps)
+        body = {"experimentName": experiment, "tags": dict(tags or {}), "computeId": compute or None}
+        return self._start(workspace, name, body, steps)
 
     def raise_drift(
         self,
@@ -100,18 +102,31 @@ class Jobs:
         with self._state.lock:
             self._plan.durations.append((glob, JobDuration(seconds, polls)))
 
-    def fail(
+    def fail(  # noqa: PLR0913 - most are keywords that most calls leave out
         self,
         glob: str = "*",
         message: str = "User program failed with ValueError: could not convert string to float",
         *,
         code: str = "UserError",
+        reason: str = "",
         step: str = "",
+        log: str = "",
         times: int | None = None,
     ) -> None:
-        """Make the next `times` such jobs fail (None: all). In a pipeline, `step` fails, or else the first step."""
+        """Make the next `times` such jobs fail (None: all). In a pipeline, `step` fails, or else the first step.
+
+        `reason` is the code within the code, such as OutOfMemory; `log` is the log of what fails, by default a short
+        one with the message.
+        """
+        more = {"innerError": {"code": reason}} if reason else {}
+        error = ErrorResponse(400, code, message, more=more)
         with self._state.lock:
-            self._plan.endings.append(Ending(glob, "Failed", ErrorResponse(400, code, message), step, times=times))
+            self._plan.endings.append(Ending(glob, "Failed", error, step, log=log, times=times))
+
+    def log_metrics(self, glob: str, metrics: Mapping[str, float]) -> None:
+        """Make such jobs log these metrics."""
+        with self._state.lock:
+            self._plan.metrics.append((glob, dict(metrics)))
 
     def cancel(self, glob: str = "*", *, times: int | None = None) -> None:
         """Have another client cancel the next `times` such jobs while they run (None: all)."""
@@ -137,9 +152,9 @@ class Jobs:
             self._plan.trainings.append(training)
 
     def clear(self) -> None:
-        """Drop every plan of `set_duration`, `fail`, `cancel` and `register_model`."""
+        """Drop every plan of `set_duration`, `fail`, `cancel`, `log_metrics` and `register_model`."""
         with self._state.lock:
-            for plans in (self._plan.durations, self._plan.endings, self._plan.trainings):
+            for plans in (self._plan.durations, self._plan.endings, self._plan.metrics, self._plan.trainings):
                 plans.clear()
 
     def _id(self, name: str, workspace: str | None) -> str:

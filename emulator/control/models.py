@@ -33,7 +33,7 @@ class Models:
         home = self._lookup.first if registry else self._lookup.scope(workspace)
         inside = home.replace("/providers/Microsoft.MachineLearningServices", "")
         uri = f"azureml:/{inside}/datastores/{workspaces.DATASTORE}/paths/models/{name}/{version}"
-        flavors = {"python_function": {"data": {"loader_module": "mlflow.sklearn"}}} if type == "mlflow_model" else {}
+        flavors = assets.FLAVORS if type == "mlflow_model" else {}
         about = {"tags": dict(tags or {}), "properties": dict(properties or {})}
         with self._state.transaction():
             id = self._lookup.asset("models", name, version, registry, workspace)

@@ -24,10 +24,12 @@ class Workspaces:
         with self._state.transaction():
             return registries.add(self._state, id, location).id
 
-    def add_compute(self, name: str, kind: str = "AmlCompute", *, workspace: str | None = None) -> str:
-        """Create a compute of a kind, such as AmlCompute or Kubernetes; returns its id."""
+    def add_compute(
+        self, name: str, kind: str = "AmlCompute", *, size: str = "Standard_DS3_v2", workspace: str | None = None
+    ) -> str:
+        """Create a compute of a kind, such as AmlCompute or Kubernetes, with machines of a size; returns its id."""
         about = {"computeType": kind, "provisioningState": "Succeeded", "computeLocation": LOCATION}
-        own = {"properties": {"namespace": "default"}} if kind == "Kubernetes" else {"properties": {}}
+        own = {"properties": {"namespace": "default"}} if kind == "Kubernetes" else {"properties": {"vmSize": size}}
         with self._state.transaction():
             id = f"{self._lookup.scope(workspace)}/computes/{name}"
             return self._state.add(id, {"location": LOCATION, "properties": {**about, **own}, "tags": {}}).id

@@ -17,7 +17,7 @@ NULL = _Null.NULL  # the body of a response whose content is the JSON text ``nul
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A status, JSON or nothing, and headers."""
+    """A status, JSON, bytes or nothing, and headers."""
 
     status: int
     body: Any = None

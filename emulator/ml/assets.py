@@ -12,6 +12,10 @@ from emulator.state import ids
 from emulator.state.ids import REGISTRY_SCOPE, WORKSPACE_SCOPE
 from emulator.state.state import Body, Resource, State
 
+FLAVORS: Body = {  # of a model of MLflow, as in its file MLmodel
+    "python_function": {"data": {"loader_module": "mlflow.sklearn", "python_version": "3.11.9"}},
+    "sklearn": {"data": {"serialization_format": "cloudpickle", "sklearn_version": "1.5.2"}},
+}
 DATA_PLANE = "/mferp/managementfrontend"  # prefix of a registry's paths on the host from discovery
 
 

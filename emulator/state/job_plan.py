@@ -29,6 +29,7 @@ class Ending:
     error: ErrorResponse | None = None
     step: str = ""  # the step that fails; empty: the first
     tags: Mapping[str, str] = field(default_factory=dict)  # tags of that step
+    log: str = ""  # the log of that step, or of a job without steps
     times: int | None = None  # of how many more jobs; None: all
 
 
@@ -51,6 +52,7 @@ class JobPlan:
     durations: list[tuple[str, JobDuration]] = field(default_factory=list)
     endings: list[Ending] = field(default_factory=list)
     trainings: list[Training] = field(default_factory=list)
+    metrics: list[tuple[str, Mapping[str, float]]] = field(default_factory=list)
     unlisted: int = 0  # how many queries do not show a new run of Data Factory yet
 
     def duration(self, names: Iterable[str]) -> JobDuration:
@@ -71,3 +73,9 @@ class JobPlan:
         """The models that a job with these names registers."""
         names = tuple(names)
         return [training for training in self.trainings if matches(training.glob, names)]
+
+    def metrics_of(self, names: Iterable[str]) -> dict[str, float]:
+        """The metrics that a job with these names logs."""
+        names = tuple(names)
+        found = [metrics for glob, metrics in self.metrics if matches(glob, names)]
+        return {name: value for metrics in found for name, value in metrics.items()}

@@ -28,6 +28,8 @@ class Run:
     properties: dict[str, str] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)  # URIs by name
+    logs: dict[str, str] = field(default_factory=dict)  # texts by file: "user_logs/std_log.txt"
+    metrics: dict[str, float] = field(default_factory=dict)  # last values by name
     hidden: bool = False  # archived
     status: str = ""
     started: datetime | None = None

@@ -22,6 +22,11 @@ _SYNAPSE = {  # learn.microsoft.com, "Azure Synapse Analytics: endpoints", and t
     "AzureUSGovernment": "dev.azuresynapse.usgovcloudapi.net",
     "AzureChinaCloud": "dev.azuresynapse.azure.cn",
 }
+_BLOBS = {  # the suffixes in azure-cli's clouds; learn.microsoft.com, "Storage account overview", of DNS zone endpoints
+    "AzureCloud": (".blob.core.windows.net", ".blob.storage.azure.net"),
+    "AzureUSGovernment": (".blob.core.usgovcloudapi.net",),
+    "AzureChinaCloud": (".blob.core.chinacloudapi.cn",),
+}
 _SCORING = {"AzureUSGovernment": "https://ml.azure.us", "AzureChinaCloud": "https://ml.azure.cn"}
 
 
@@ -57,6 +62,11 @@ def synapse_endpoint(endpoint: str, workspace: str) -> str:
     if endpoint not in _KNOWN:
         return f"{endpoint}/synapse{workspace}"
     return f"https://{workspace.rpartition('/')[2].lower()}.{_SYNAPSE[_KNOWN[endpoint]]}"
+
+
+def blob_suffixes(endpoint: str) -> tuple[str, ...]:
+    """How the hosts of Blob Storage end; none for a Resource Manager that is not Microsoft's."""
+    return _BLOBS.get(_KNOWN.get(endpoint, ""), ())
 
 
 def scoring_resource(endpoint: str) -> str:

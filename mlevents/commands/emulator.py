@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import requests
@@ -81,14 +82,42 @@ def job_registers(
     return _send("job_registers", app, glob=glob, model=model, tags=pairs("--tag", tags))
 
 
-@cli.command(epilog=examples("mlevents azure fail-job nightly --message 'no data'"))
-def fail_job(
+@cli.command(epilog=examples("mlevents azure job-metrics 'churn-*' --metric auc=0.93"))
+def job_metrics(
     glob: JobGlob,
-    message: Annotated[str | None, typer.Option(help="The error message of the jobs.")] = None,
+    metrics: Annotated[
+        list[str] | None, typer.Option("--metric", metavar="NAME=NUMBER", help="A metric; repeatable.")
+    ] = None,
     app: AppFolder = PROJECT,
 ) -> int:
-    """Make jobs fail that end from now on."""
-    return _send("fail_job", app, glob=glob, message=message)
+    """Make jobs log metrics that start from now on."""
+    try:
+        values = {name: float(value) for name, value in pairs("--metric", metrics).items()}
+    except ValueError as error:
+        raise UsageError(f"A value of --metric is a number: {error}") from error
+    return _send("job_metrics", app, glob=glob, metrics=values)
+
+
+@cli.command(
+    epilog=examples(
+        "mlevents azure fail-job nightly --message 'no data'", "mlevents azure fail-job nightly --log log.txt"
+    )
+)
+def fail_job(
+    glob: JobGlob,
+    *,
+    message: Annotated[str | None, typer.Option(help="The error message of the jobs.")] = None,
+    error: Annotated[str | None, typer.Option(help="The code of the error.", show_default="UserError")] = None,
+    reason: Annotated[str | None, typer.Option(help="The more specific code within it: OutOfMemory.")] = None,
+    step: Annotated[str | None, typer.Option(help="The step that fails.", show_default="the first")] = None,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FILE", exists=True, dir_okay=False, help="The log of the step that fails.")
+    ] = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Make jobs fail that start from now on."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log else None
+    return _send("fail_job", app, glob=glob, message=message, code=error, reason=reason, step=step, log=text)
 
 
 @cli.command(epilog=examples("mlevents azure cancel-job weekly"))

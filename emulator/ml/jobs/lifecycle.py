@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from emulator.http.response import ErrorResponse
 from emulator.ml import assets, events
+from emulator.ml.jobs import logs
 from emulator.state.job_plan import Ending, JobDuration, Training
 from emulator.state.runs import FactoryRun, Run
 from emulator.state.state import State
@@ -28,6 +29,7 @@ def begin(state: State, run: Run, steps: Sequence[Run] = (), ending: Ending | No
     plan = state.plan.jobs
     ending = ending or plan.ending(names_of(run))
     state.runs[run.key] = run
+    run.metrics = plan.metrics_of(names_of(run))
     move(state, run, "NotStarted")
     stages: list[Stage] = [(0.1, lambda: move(state, run, "Preparing")), (STARTED, lambda: move(state, run, "Running"))]
     for number, step in enumerate(steps):
@@ -51,6 +53,7 @@ def _step_stages(state: State, step: Run, number: int, count: int, ending: Endin
         if bad:
             step.error = bad.error
             step.tags |= bad.tags
+        logs.write(step, bad)
         move(state, step, "Failed" if bad else "Completed")
 
     return [
@@ -73,11 +76,13 @@ def _end_stages(state: State, run: Run, steps: Sequence[Run], ending: Ending | N
             return [(0.95, lambda: move(state, run, "Finalizing")), (1.0, lambda: fail(state, run, steps, ending))]
         case "Canceled":
             return [(0.95, lambda: move(state, run, "CancelRequested")), (1.0, lambda: cancel(state, run))]
-    return [(0.95, lambda: _finalize(state, run)), (1.0, lambda: move(state, run, "Completed"))]
+    return [(0.95, lambda: _finalize(state, run, steps)), (1.0, lambda: move(state, run, "Completed"))]
 
 
-def _finalize(state: State, run: Run) -> None:
+def _finalize(state: State, run: Run, steps: Sequence[Run]) -> None:
     """Register the planned models: the run's own code has ended."""
+    if not steps:
+        logs.write(run, None)
     for training in state.plan.jobs.trainings_of(names_of(run)):
         register_model(state, run, training)
     move(state, run, "Finalizing")
@@ -87,6 +92,8 @@ def fail(state: State, run: Run, steps: Sequence[Run], ending: Ending | None) ->
     """End a job as failed. With steps, its error names the failed ones, which have the reasons."""
     failed = [step.display_name for step in steps if step.status == "Failed"]
     run.error = ending.error if ending else None
+    if not steps:
+        logs.write(run, ending)
     if failed:
         nodes = ", ".join(f"/{name}" for name in failed)
         more = "For more details and logs, please go to the job detail page and check the child jobs."
@@ -139,7 +146,7 @@ def register_model(state: State, run: Run, training: Training) -> str:
     body = {
         "modelType": training.type,
         "modelUri": f"azureml://datastores/workspaceartifactstore/paths/{artifacts}",
-        "flavors": {"python_function": {"data": {"loader_module": "mlflow.sklearn"}}},
+        "flavors": assets.FLAVORS,
         "jobName": run.id,
         "tags": dict(training.tags),
         "properties": {"azureml.artifactPrefix": artifacts, **training.properties},

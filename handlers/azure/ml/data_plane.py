@@ -38,8 +38,10 @@ class DataPlane:
 
     def api(self) -> str:
         """The URL of the workspace's services. Raises LookupError or TypeError if the workspace does not return it."""
-        properties = (self._azureml.arm.get(self._azureml.path) or {})["properties"]
-        return str(self.get(str(properties["discoveryUrl"]))["api"]).rstrip("/")
+        if not self._azureml.services_url:
+            properties = (self._azureml.arm.get(self._azureml.path) or {})["properties"]
+            self._azureml.services_url = str(self.get(str(properties["discoveryUrl"]))["api"]).rstrip("/")
+        return self._azureml.services_url
 
     def post(self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
         """Post JSON to a URL that the service has returned, and return the JSON in the response."""

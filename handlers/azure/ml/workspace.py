@@ -43,6 +43,7 @@ class AzureML:
             f"/subscriptions/{workspace.subscription}/resourceGroups/{workspace.resource_group}"
             f"/providers/Microsoft.MachineLearningServices/workspaces/{workspace.name}"
         )
+        self.services_url = ""  # of the workspace's own services, such as run history; known after the first request
         self._registries: dict[str, MLClient] = {}
 
     @cached_property

@@ -106,6 +106,23 @@ def test_components_endpoints_and_pipelines_can_be_added(
     assert azure(app, "add-batch-endpoint", "x-batch", "seven", "--model", "none:1") == 1
 
 
+def test_job_fails_with_a_chosen_error_log_and_metrics(
+    started: Started, app: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "log.txt").write_text("epoch 1\nKilled\n")
+    options = ["--error", "UserError", "--reason", "OutOfMemory", "--log", str(tmp_path / "log.txt")]
+    assert azure(app, "fail-job", "monthly", "--message", "out of memory", "--step", "train", *options) == 0
+    assert azure(app, "job-metrics", "monthly", "--metric", "auc=0.91") == 0
+    assert azure(app, "run", "monthly") == 0
+    name = capsys.readouterr().out.split()[-1]
+    started.wait_for(f"received: RunStatusChanged .*/runs/{name} Failed")
+
+
+def test_metric_that_is_no_number_is_an_error(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert azure(app, "job-metrics", "monthly", "--metric", "auc=high") == 2
+    assert "A value of --metric is a number: could not convert string to float: 'high'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("options", [[], ["--model", "churn:8", "--component", "retrain:3"]])
 def test_a_batch_endpoint_deploys_either_a_model_or_a_component(
     app: Path, capsys: pytest.CaptureFixture[str], options: list[str]

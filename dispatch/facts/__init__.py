@@ -1,1 +1,0 @@
-"""What a service knows about the objects of events: asked once, made safe, kept beside the event."""
