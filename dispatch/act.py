@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from dispatch import alerts
 from dispatch.app import App
 from dispatch.decide import RuleMissing, decide
+from dispatch.facts.source import FactSource
 from dispatch.guards.base import Attempt, Guard, HasWaiting, Hold
 from dispatch.guards.pause import Paused
 from dispatch.guards.throttle import Throttle, destination
@@ -63,15 +64,18 @@ def carry_out(claim: Claim, app: App, trace: str = "") -> None:
     A message for the same action keeps `trace`, the traceparent of its message; others get the current span's.
     """
     began, rule = app.now(), app.rules.get(claim.id.rule)
-    context = app.rules.context(claim.event, claim.record.follows)
+    secrets = app.secrets.including(rule.handler if rule else None)
+    facts = FactSource(claim.event, claim.id, app.inbox.table, app.ask, secrets, app.now)
+    context = replace(app.rules.context(claim.event, claim.record.follows), facts=facts)
     crashed_too_often = claim.record.crashes >= MAX_CRASHES
     event = claim.event if crashed_too_often else context.event_for_handler()  # copying it may kill workers
     attempt = Attempt(claim, context, event, app.inbox, began)
-    secrets = app.secrets.including(rule.handler if rule else None)
     result = run(attempt, rule, secrets)
     if rule and isinstance(result, RetryLater) and result.throttled:
         result = _throttle_destination(result, attempt, rule, app)
     settlement = _mask(decide(claim, rule, result, app.now()), secrets)
+    if facts.is_kept and not claim.record.facts:
+        settlement = replace(settlement, changes={**settlement.changes, "facts": True})
     try:
         messages = _settle(attempt, settlement, app)
     except LeaseLost as error:

@@ -10,6 +10,7 @@ from threading import Lock
 from time import sleep
 from typing import Self
 
+from dispatch.facts.source import Ask, ask_service
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.storage_account import Storage
 from dispatch.inbox.tables import AzureQueue, AzureTable, Queue
@@ -42,6 +43,7 @@ class App:
     events: Queue | None = None  # of events, where Event Grid delivers into a queue
     name: str = ""  # of the function app; on one machine its address, "localhost:7071"
     telemetry: Telemetry = field(default_factory=Telemetry)
+    ask: Ask = ask_service  # for what a service knows about the object of an event
 
     @classmethod
     def from_settings(cls, values: Mapping[str, str], folder: Path = APP_FOLDER) -> Self:

@@ -13,6 +13,7 @@ It serves HTTPS on a free port of localhost, with a certificate of a temporary a
   datastores, computes, usages and machine sizes, online endpoints (managed and Kubernetes), batch endpoints, their
   deployments, jobs, long-running operations, uploads to a storage account;
 * Resource Manager's Microsoft.DataFactory: pipelines and their runs;
+* resource groups, function apps, role assignments, and Event Grid's topics, as far as the tool uses them;
 * registries and their discovery; run history;
 * the scoring URIs of endpoints; App Service's managed-identity endpoint; cloud metadata.
 

@@ -124,7 +124,7 @@ class EventGrid:
             "aeg-event-type": kind,
             "aeg-subscription-name": "AZUREML-EVENT",
             "aeg-delivery-count": str(attempt - 1),
-            "aeg-data-version": str(event["dataVersion"]),
+            "aeg-data-version": str(event.get("dataVersion", "")),
             "aeg-metadata-version": "1",
         }
         async with self._client.post(self.url, json=[event], headers=headers) as answer:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 
-from emulator import data_factory
+from emulator import data_factory, resources
 from emulator.http.call import Call
 from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
@@ -48,6 +48,7 @@ ROUTES: tuple[Route, ...] = (
     *logs.ROUTES,
     *batch_jobs.ROUTES,
     *data_factory.ROUTES,
+    *resources.ROUTES,
     *operations.ROUTES,
     *machines.ROUTES,
     *registries.ROUTES,

@@ -15,8 +15,9 @@ from pydantic import GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from handlers.base import GiveUp
-from handlers.template import Template, rendering
+from handlers.template import Template, rendering, values_of
 from handlers.templates.budget import charge
+from handlers.templates.text_filters import Absent
 from schemas import Event
 
 MAX_LEAVES = 1_000  # of a body in a rule
@@ -81,7 +82,7 @@ class JsonTemplate:
     def render(self, event: Event, **more: Any) -> Any:
         """The JSON for an event, as plain data. Raises jinja2.TemplateError. All leaves share one budget of work."""
         with rendering():
-            return _rendered(self._tree, {**event.view(), **more})
+            return _rendered(self._tree, values_of(event, more))
 
     def _compiled(self, value: Any, path: _Path, errors: list[InitErrorDetails]) -> Any:
         if len(path) > MAX_LEVELS:
@@ -153,6 +154,8 @@ def _rendered(tree: Any, values: Mapping[str, Any]) -> Any:
 def _plain(value: Any, encode: Callable[[str], str]) -> Any:
     """A value of an expression as JSON can hold it, with its texts encoded. `charge` has limited its nesting."""
     match value:
+        case Absent():
+            return None
         case Undefined():
             return str(value)  # raises the error that names the key
         case str():

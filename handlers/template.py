@@ -4,7 +4,8 @@ A template sees the event as plain data, with the same keys as ``when:`` (`schem
 object: there are no methods to call, and `{{ data.runTags.items }}` is the tag of that name, not `dict.items`. Keys
 match without regard to case. A missing key is an error, unless the template has a default for it, as in
 `{{ data.modelTags.endpoint | default('churn') }}`, or tests it with ``if``. Text from an event is never evaluated as a
-template.
+template. What the service knows about the event's object (`Event.facts`) is asked for when a template names it, and is
+empty where the service does not know it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pydantic_core import CoreSchema, core_schema
 from handlers.templates.budget import MAX_DIGITS, OPERATION, limited, spelled, spend
 from handlers.templates.keys import Read, reads
 from handlers.templates.limits import MAX_SOURCE, LimitedEnvironment
-from handlers.templates.text_filters import Missing
+from handlers.templates.text_filters import Absent, Missing
 from schemas import Event
 from schemas.plain import MISSING, reach
 
@@ -45,12 +46,41 @@ def _step(holder: object, name: str) -> object:
     return holder[key]
 
 
+class _Known(dict[str, Any]):
+    """A part of what the service knows about an event's object. What it lacks is no error."""
+
+
+class _Unread:
+    """One of an event's facts, which is read when a template names it."""
+
+    def __init__(self, event: Event, name: str) -> None:
+        self._read = partial(event.fact, name)
+        self._found: Any = None
+
+    def __call__(self) -> Any:
+        """The fact as plain data, the same object each time: large mappings are searched by their address."""
+        if self._found is None:
+            self._found = _marked(self._read().view())
+        return self._found
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _Known({name: _marked(each) for name, each in value.items()})
+    return [_marked(each) for each in value] if isinstance(value, list) else value
+
+
+def values_of(event: Event, more: Mapping[str, Any]) -> dict[str, Any]:
+    """What templates read: the event's view, its facts, which are not read yet, and what a handler adds."""
+    return {**event.view(), **{name: _Unread(event, name) for name in event.facts}, **more}
+
+
 class _Context(Context):
     def resolve_or_missing(self, key: str) -> Any:
         found = super().resolve_or_missing(key)
         if found is missing and (name := _find(self.parent, key)) is not None:
-            return self.parent[name]
-        return found
+            found = self.parent[name]
+        return found() if isinstance(found, _Unread) else found
 
 
 class _Environment(LimitedEnvironment):
@@ -68,6 +98,8 @@ class _Environment(LimitedEnvironment):
             return super().getitem(obj, argument)
         if isinstance(obj, Mapping) and (key := _find(obj, str(argument))) is not None:
             return obj[key]
+        if isinstance(obj, _Known):
+            return Absent(name=str(argument))
         return self.undefined(hint=f"the event has no {argument!r} here")
 
     def member(self, obj: Any, names: list[str]) -> Any:
@@ -145,7 +177,7 @@ class Template:
         TemplateRuntimeError for an operation that fails or takes too much work (handlers/templates/limits.py).
         """
         with rendering():
-            return str(self._compiled.render({**event.view(), **more}))
+            return str(self._compiled.render(values_of(event, more)))
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and isinstance(other, Template) and other.source == self.source

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,6 +67,11 @@ def open_record(folder: Path, account: str = "") -> Record:
         inherited = {name: value for name, value in inherited.items() if not _is_storage(name)}
         inherited[f"{CONNECTION}__accountName"] = account
     settings, notes = settings_of(folder, inherited)
+    return record_of(folder, settings, notes)
+
+
+def record_of(folder: Path, settings: Mapping[str, str], notes: Sequence[str] = ()) -> Record:
+    """The record of an app with these settings. Makes no request. Raises BadFile and SettingsError."""
     environment = Environment(settings)
     storage, names = Storage.of(environment), Names.of(environment)
     app = App.from_settings(settings, folder)

@@ -6,9 +6,15 @@ ValueError
     └── UnknownEventType   it may be a valid event, but its type is not registered (schemas/events/registry.py)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from reprlib import Repr
 from typing import Any
+
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
+
+from schemas.fields import TEXT
 
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 80
@@ -66,3 +72,22 @@ class MalformedEvent(EventError):  # noqa: N818 - a noun, as the inbox calls wha
 
 class UnknownEventType(EventError):  # noqa: N818 - a noun, as the inbox calls what it records
     """The event's type is not registered."""
+
+
+def problems_of(error: ValidationError, names: Mapping[str, str], missing: Mapping[str, str]) -> list[Problem]:
+    """Translate pydantic's errors about an event.
+
+    `names` has the sender's names of fields, `missing` what a missing one should be.
+    """
+    problems = []
+    for detail in error.errors(include_url=False):
+        top, *rest = (to_camel(str(part)) for part in detail["loc"])  # pydantic names a default by its attribute
+        field, found = ".".join([names.get(top, top), *rest]), shown(detail["input"])
+        match detail["type"]:
+            case "missing":
+                problems.append(Problem(field, "nothing", missing.get(field, TEXT)))
+            case "model_type":
+                problems.append(Problem(field, found, "an object"))
+            case _:
+                problems.append(Problem(field, found, detail["msg"].removeprefix("Value error, ")))
+    return problems

@@ -95,13 +95,20 @@ class EventValues(dict[Slot, Any]):
 
     def _part(self, folded: str) -> dict[str, Any]:
         """The part of the view in which a key can be whose first name is `folded`: the whole view takes longer."""
-        name = folded.lower() if folded.lower() in _APART else _ENVELOPE
-        if self._context.event.model_extra:  # their names may have dots, or differ from others in case only
-            name = _WHOLE
+        name, event = folded.lower(), self._context.event
+        if name not in event.facts:
+            name = name if name in _APART else _ENVELOPE
+            if event.model_extra:  # their names may have dots, or differ from others in case only
+                name = _WHOLE
         part = self._parts.get(name)
         if part is None:
             part = self._parts[name] = self._context.view() if name == _WHOLE else self._context.view_of(name)
         return part
+
+
+def value_of(context: Context, key: str) -> object:
+    """The value of a condition's key for an event, or MISSING. Only the part of the view is built that has the key."""
+    return EventValues(context)[slot(key, None)]
 
 
 class _Members:

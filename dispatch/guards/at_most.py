@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from dispatch.filters.keys import check_key, find_across_dots
+from dispatch.filters.keys import check_key, value_of
 from dispatch.guards.base import Attempt, Situation, Standing
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.shared_state import hashed
@@ -92,7 +92,7 @@ class AtMost:
 
     def _value(self, context: Context) -> Any:
         """The value of the key `by`; MISSING if the event lacks it."""
-        return find_across_dots(context.view(), self.limit.by) if self.limit.by else ""
+        return value_of(context, self.limit.by) if self.limit.by else ""
 
     def _current(self, slots: Mapping[str, str], now: datetime) -> dict[str, str]:
         """The slots of the span that ends now."""

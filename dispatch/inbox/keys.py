@@ -12,6 +12,7 @@ A partition is the day of an event's time, in UTC, or ``undated``. Its row keys 
     !counts                     the numbers of the day, by the index
     x|<hash>                    a rejected event, in the partition of the day on which it was received
     y|<event>|<rule>|<message version>           what an action has sent (dispatch/inbox/history/sent.py)
+    y|<event>|!run              what a service knows about its object (dispatch/inbox/history/facts.py)
 
 The partition ``days`` has one row per partition, ``notes`` holds shared state (dispatch/inbox/shared_state.py), and
 ``names…`` and ``counts`` are the index.

@@ -89,9 +89,9 @@ class Purge:
         return True
 
     def _sent(self, day: str, first: str, last: str, rows: Iterable[Row]) -> dict[str, list[Row]]:
-        """The rows with what the actions in a range of events have sent, by event."""
+        """The rows with what the actions in a range of events have sent, and their facts, by event."""
         found: dict[str, list[Row]] = {}
-        if any(row.values.get("sent") for row in rows):
+        if any(row.values.get("sent") or row.values.get("facts") for row in rows):
             for row in self._read(day, SENT + first, SENT + last):
                 found.setdefault(row.key.split("|")[1], []).append(row)
         return found

@@ -7,15 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from dispatch.filters.condition import Condition
-from dispatch.filters.keys import EventValues, slot
+from dispatch.filters.keys import EventValues
 from dispatch.rules.rule import Rule, Rules
-from dispatch.rules.when import AllOf, AnyOf, Test
+from dispatch.rules.when import why_false
 from handlers.base import Result
 from handlers.lineage import lineage_of
 from schemas.context import Context
-from schemas.errors import shown
-from schemas.plain import MISSING
 
 Key: TypeAlias = Literal["", "workspace", "on", "in", "when", "after", "lineage"]
 
@@ -77,28 +74,10 @@ def _selected(rule: Rule, context: Context) -> tuple[Key, str]:
         names = _listed(rule.workspaces or ())
         return "in", f"the event is from {workspace or 'another workspace'}, and the rule is for {names}"
     if obstacle is not None:
-        return "when", _false(obstacle, values)
+        return "when", why_false(obstacle, values)
     origin = lineage_of(context.event)
     stopped = rule.stopped(origin) if origin else ""
     return ("lineage", stopped) if stopped else ("", "")
-
-
-def _false(test: Test, values: EventValues) -> str:
-    """What a false test asks for, and the values that the event has."""
-    match test:
-        case Condition():
-            return f"{test} is false: {test.key} is {_found(test, values)}"
-        case AnyOf(tests):
-            each = "; ".join(_false(one, values) for one in tests)
-            return f"none of {len(tests)} alternatives is true: {each}"
-        case AllOf():
-            first = test.first_false(values)
-            return _false(first, values) if first else "it is true"
-
-
-def _found(condition: Condition, values: EventValues) -> str:
-    found = values[slot(condition.key, None)]
-    return "not in the event" if found is MISSING else shown(found)
 
 
 def _listed(names: Iterable[str], last: str = "and") -> str:

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
+from dispatch.guards.late import Late
 from dispatch.rules.cross_checks import check_together
 from dispatch.rules.errors import RuleError
 from dispatch.rules.models import WORKSPACES_FILE
@@ -14,7 +15,7 @@ from dispatch.rules.reading.nodes import START, RuleFile
 from dispatch.rules.reading.yaml import read
 from dispatch.rules.rule import Rule, Rules
 from dispatch.rules.rule_entry import RuleEntry, read_rules
-from dispatch.rules.when import ALWAYS
+from dispatch.rules.when import ALWAYS, split
 from dispatch.rules.workspaces_file import read_workspaces_file
 from handlers.file_field import APP_FOLDER, FOLDERS
 
@@ -138,6 +139,8 @@ def _rule(entry: RuleEntry) -> Rule | None:
     keys = entry.keys
     if entry.file.refused or keys is None or entry.handler is None or entry.handler.handler is None:
         return None
+    when, late = split(keys.conditions if keys.when else ALWAYS)
+    guards = keys.guards(entry.handler.handler)
     return Rule(
         name=entry.name,
         handler=entry.handler.handler,
@@ -145,11 +148,11 @@ def _rule(entry: RuleEntry) -> Rule | None:
         file=entry.file.name,
         source=entry.source,
         settings_hash=entry.handler.settings_hash,
-        guards=keys.guards(entry.handler.handler),
+        guards=(Late(late), *guards) if late.tests else guards,
         retry=keys.retry,
         on=frozenset(keys.on),
         workspaces=entry.chosen,
-        when=keys.conditions if keys.when else ALWAYS,
+        when=when,
         after=frozenset(entry.after),
         outcome=entry.outcome,
         allow_loops=keys.allow_loops,

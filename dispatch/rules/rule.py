@@ -40,7 +40,7 @@ class Rule:
     retry: Retry = field(default_factory=Retry)
     on: frozenset[str] = frozenset()  # short event names, and DriftDetected
     workspaces: frozenset[str] | None = None  # their names; None: all
-    when: AllOf = ALWAYS
+    when: AllOf = ALWAYS  # without what only the guard `Late` can decide
     after: frozenset[str] = frozenset()  # the rules that it follows
     outcome: str = "succeeded"  # how their actions end: succeeded, failed, skipped, or any
     allow_loops: bool = False  # may it act on what its own actions started?

@@ -146,6 +146,10 @@ class State:
         prefix = f"{parent}/{kind}/".lower()
         return [r for id, r in self._resources.items() if id.startswith(prefix) and "/" not in id[len(prefix) :]]
 
+    def all(self) -> list[Resource]:
+        """Every resource, the oldest first."""
+        return [*self._resources.values()]
+
     def of_type(self, type: str) -> list[Resource]:
         """Every resource of a type, in all workspaces."""
         return [r for r in self._resources.values() if ids.type_of(r.id).lower() == f"{ids.PROVIDER}/{type}".lower()]

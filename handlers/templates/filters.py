@@ -15,12 +15,13 @@ from jinja2 import TemplateRuntimeError, Undefined, pass_eval_context
 from jinja2.nodes import EvalContext
 
 from handlers.templates import text_filters
+from handlers.templates.text_filters import Absent
 
 
 @pass_eval_context
 def _tojson(context: EvalContext, value: Any, indent: int | None = None) -> str:
     """JSON as text, which HTML templates escape. Jinja's own is markup, whose quotes could end an attribute."""
-    return str(jinja2.filters.do_tojson(context, value, indent))
+    return str(jinja2.filters.do_tojson(context, None if isinstance(value, Absent) else value, indent))
 
 
 _FILTERS = """
@@ -51,6 +52,9 @@ INSTEAD = {
     "slice": "write data.list[:10], or use a loop",
     "xmlattr": 'write the attributes, each with its value: title="{{ data.runTags.title }}"',
 }
+
+# Filters with a result of their own for what the service does not know; all others return it as it is.
+FOR_ABSENT = frozenset({"default", "d", "tojson", "list", "items", "length", "count"})
 
 SLOW = {"tojson": 2, "urlize": 80, "wordwrap": 30, "title": 20, "wordcount": 10, "urlencode": 20, "striptags": 10}
 

@@ -15,6 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from handlers.templates import checks, filters
 from handlers.templates.budget import ITEM, OPERATION, charge, check_bits, spend
+from handlers.templates.text_filters import Absent
 from schemas.plain import MAX_NAMES
 
 MAX_SOURCE = 100_000  # characters of a template
@@ -203,11 +204,14 @@ def _paid(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     first = int(hasattr(function, "jinja_pass_arg"))  # Jinja puts the context or the environment before the value
     factor = filters.SLOW.get(name, 1)
     added = filters.ADDED.get(name)
+    passes_absent = filters.FILTERS.get(name) is function and name not in filters.FOR_ABSENT
 
     @wraps(function)
     def paid(*args: Any, **options: Any) -> Any:
         spend(OPERATION)
         value, *more = args[first:]
+        if passes_absent and isinstance(value, Absent):
+            return value
         charge(value, factor)
         charge([*more, *options.values()])
         if added is not None and not isinstance(value, Undefined):

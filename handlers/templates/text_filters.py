@@ -33,6 +33,15 @@ class Missing(StrictUndefined):
         return False
 
 
+class Absent(Undefined):
+    """What the service does not know about the object of an event: an empty text, and false.
+
+    It is no error: a mail that mentions the reason of a failure goes out without it.
+    """
+
+    __slots__ = ()
+
+
 def _text_filter(function: Callable[..., Any]) -> Callable[..., Any]:
     """Report an invalid argument like every other error of a template, and a missing one by the key that is missing."""
 

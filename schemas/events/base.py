@@ -1,28 +1,31 @@
 """`Event` and `EventData`: the base classes of all event types. Each type has a file here and a line in registry.py."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Any, ClassVar, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, cast
 
 from pydantic import PrivateAttr, ValidationError, field_validator
-from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema
 
 from schemas.drift import Drift
 from schemas.envelope import Envelope, open_envelope
-from schemas.errors import MalformedEvent, Problem, shown
+from schemas.errors import MalformedEvent, problems_of
 from schemas.examples import example_of
-from schemas.fields import TEXT, OptionalVersion, RequiredText, Text, Time
+from schemas.fields import OptionalVersion, RequiredText, Text, Time
 from schemas.plain import read_plain
 from schemas.resource import ResourceId, WorkspaceId
 from schemas.tags import Tags
 from schemas.time_zone import time_zone
 from schemas.wire import WireModel
 
+if TYPE_CHECKING:
+    from schemas.facts import Facts
+
 Rows: TypeAlias = tuple[tuple[str, Any], ...]
 
 ADDED = ("workspace", "drift", "studio_url", "object", "result")  # what a view has beside the members of the event
+FACT_NAMES = ("run", "model", "endpoint")  # what a service can know about objects: `schemas.facts.FACTS`
 NAME_LIMIT = 80  # characters of a name in a headline, so that what happened stays in it
 DEFAULT_ZONE = "UTC"  # of a workspace without ``timezone``
 
@@ -35,10 +38,11 @@ def short_name(name: str) -> str:
 
 @dataclass(slots=True)
 class _Known:
-    """What an event that a handler receives knows: its workspace, and the result that its rule follows."""
+    """What an event that a handler receives knows: its workspace, the result that its rule follows, and its facts."""
 
     workspace: Mapping[str, Any] | None = None
     result: Mapping[str, Any] | None = None
+    facts: "Callable[[str], Facts] | None" = None
     # The fields of the event and its view, from the first call of `view`. A changed copy of the event has other fields.
     viewed: tuple[dict[str, Any], dict[str, Any]] | None = field(default=None, compare=False, repr=False)
 
@@ -65,7 +69,7 @@ class Event(WireModel):
     publisher: ClassVar[str] = "Microsoft.MachineLearningServices"
     resource_id: ClassVar[type[ResourceId]] = WorkspaceId  # how to read `topic`
     reports_drift: ClassVar[bool] = False  # can `drift` be other than None?
-    facts: ClassVar[tuple[str, ...]] = ()  # names in `schemas.facts.FACTS`: what the service knows about its objects
+    facts: ClassVar[tuple[str, ...]] = ()  # of `FACT_NAMES`: what the service knows about the objects
     example_fields: ClassVar[Mapping[str, Any]] = {}  # of `example`: id, eventTime, data, and other changes
     example_subject: ClassVar[str] = ""  # a format string over the data of the example
 
@@ -211,7 +215,7 @@ class Event(WireModel):
         return next((value for key, value in extras if key.lower() == name and isinstance(value, str)), None)
 
     def view(self) -> dict[str, Any]:
-        """The plain data that conditions and templates read: see `view_with`.
+        """The plain data that conditions and templates read, without `facts`: see `view_with`.
 
         An event that a handler receives knows its workspace and the result that its rule follows; others know neither.
         It keeps the view: do not change what is in it.
@@ -223,6 +227,17 @@ class Event(WireModel):
             known.viewed = self.__dict__, self.view_with(known.workspace, known.result)
         return dict(known.viewed[1])
 
+    def fact(self, name: str) -> "Facts":
+        """What the service knows about the object: one of `facts`, which is read at the first call.
+
+        An event that a handler receives asks through the app. Others do not ask: their facts are empty.
+        """
+        if self._known and self._known.facts:
+            return self._known.facts(name)
+        from schemas.facts import FACTS  # its models take time to import, and few events need them
+
+        return FACTS[name]()
+
     def added(self, name: str) -> Any:
         """A member of `view` that the app adds (`ADDED`), without building the others."""
         known = self._known or _Known()
@@ -231,11 +246,13 @@ class Event(WireModel):
     def view_with(self, workspace: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
         """The plain data that conditions and templates read: the event's `wire`, and what the app adds.
 
-        Added are `workspace`, `drift`, `studio_url`, `object` and, if there is one, `result`. A field of the event with
-        one of these names, in any case, is left out: a sender must not be able to forge what the app adds.
+        Added are `workspace`, `drift`, `studio_url`, `object` and, if there is one, `result`; what the service knows
+        (`fact`) is read apart. A field of the event with one of these names, in any case, is left out: a sender must
+        not be able to forge what the app adds.
         """
         added = {name: self._added(name, workspace, result) for name in ADDED}
-        view = {name: value for name, value in self.wire().items() if name.lower() not in added} | added
+        reserved = {*added, *self.facts}
+        view = {name: value for name, value in self.wire().items() if name.lower() not in reserved} | added
         if result is None:
             del view["result"]
         return view
@@ -265,10 +282,15 @@ class Event(WireModel):
                 return self.object
         return result
 
-    def for_handler(self, workspace: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> Self:
-        """A copy whose `view` has the `name`, `labels` and `timezone` of this workspace, and this result."""
+    def for_handler(
+        self,
+        workspace: Mapping[str, Any] | None,
+        result: Mapping[str, Any] | None,
+        facts: "Callable[[str], Facts] | None" = None,
+    ) -> Self:
+        """A copy that knows the `name`, `labels` and `timezone` of its workspace, this result, and where facts are."""
         copy = self.model_copy()
-        copy._known = _Known(workspace, result)
+        copy._known = _Known(workspace, result, facts)
         return copy
 
     @classmethod
@@ -277,7 +299,7 @@ class Event(WireModel):
         try:
             return cls.model_validate(envelope.event)
         except ValidationError as error:
-            problems = _problems(error, envelope.names, {"topic": cls.resource_id.expected(), "data": "an object"})
+            problems = problems_of(error, envelope.names, {"topic": cls.resource_id.expected(), "data": "an object"})
             raise MalformedEvent(*problems, **envelope.summary) from None
 
     @classmethod
@@ -293,19 +315,3 @@ class Event(WireModel):
         example = {"eventType": cls.type_name(), **cls.example_fields}
         raw = example_of(example, cls.example_subject, cls.wire_names(), data.wire_names(), changes)
         return cls.read(open_envelope(read_plain(raw)))
-
-
-def _problems(error: ValidationError, names: Mapping[str, str], missing: Mapping[str, str]) -> list[Problem]:
-    """Translate pydantic's errors. `names` has the sender's names of fields, `missing` what a missing one should be."""
-    problems = []
-    for detail in error.errors(include_url=False):
-        top, *rest = (to_camel(str(part)) for part in detail["loc"])  # pydantic names a default by its attribute
-        field, found = ".".join([names.get(top, top), *rest]), shown(detail["input"])
-        match detail["type"]:
-            case "missing":
-                problems.append(Problem(field, "nothing", missing.get(field, TEXT)))
-            case "model_type":
-                problems.append(Problem(field, found, "an object"))
-            case _:
-                problems.append(Problem(field, found, detail["msg"].removeprefix("Value error, ")))
-    return problems

@@ -1,7 +1,8 @@
 """`Known`: what is known of an event type's keys before an event arrives, to check conditions and templates.
 
-`known_keys` derives it from the event type's pydantic model, its example, and what `Event.view_with` adds. Tags and
-properties are free: their names are not known, and their values are texts, because Azure ML writes every value as one.
+`known_keys` derives it from the event type's pydantic model, its example, what `Event.view_with` adds, and its facts.
+Tags and properties are free: their names are not known, and their values are texts, because Azure ML writes every value
+as one.
 """
 
 import inspect
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import Enum
-from functools import cache
+from functools import cache, cached_property
 from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -128,12 +129,36 @@ def one_of(texts: Iterable[str]) -> Known:
     return Known(Type.TEXT, always=True, values=values, only_values=bool(values))
 
 
+class _FactKeys(Mapping[str, Known]):
+    """The keys of one of an event's facts, whose model is imported when a rule reads one: few rules do."""
+
+    def __init__(self, fact: str) -> None:
+        self._fact = fact
+
+    @cached_property
+    def _keys(self) -> Mapping[str, Known]:
+        from schemas.facts import FACTS
+
+        fields = _fields_of(FACTS[self._fact])
+        return {name: known for name, known in fields.items() if name != "transient"}
+
+    def __getitem__(self, name: str) -> Known:
+        return self._keys[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
 @cache
 def _event_keys(event: type[Event], has_drift: bool) -> Known:
     members = {name: known for name, known in _fields_of(event).items() if name != "data"}
     members["eventType"] = one_of([event.type_name()])
     members["data"] = _data_keys(event)
     members["object"] = members["studio_url"] = ALWAYS_TEXT
+    members |= {name: Known(Type.OBJECT, always=True, members=_FactKeys(name)) for name in event.facts}
     always = has_drift or _returns(event, "drift") is Drift
     members["drift"] = replace(_drift_keys(), always=always) if event.reports_drift else Known(Type.NULL)
     return Known(Type.OBJECT, always=True, members=members)

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from dispatch.act import act
 from dispatch.app import App
+from dispatch.facts.source import Ask
 from dispatch.inbox.history.records import DayHistory
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.rows import ActionRecord
@@ -21,6 +22,7 @@ from handlers.base import Action, CheckBack, GiveUp, Handler, Outcome, RetryLate
 from mlevents.testing.runs import WorkerDied
 from mlevents.testing.storage import AzureLimits, Clock, MemoryQueue, MemoryTable
 from schemas import Event
+from schemas.facts import FACTS, Facts
 from tests.kit.faults import CrashAt
 
 LEASE = timedelta(minutes=6)
@@ -87,6 +89,11 @@ class Scripted(Handler[Event]):
         raise AssertionError(word)
 
 
+def knows_nothing(event: Event, name: str, within: float) -> Facts:
+    """A service that has no value about the object of an event."""
+    return FACTS[name]()
+
+
 @dataclass
 class World:
     """An App over storage in memory, and operations on it."""
@@ -98,6 +105,7 @@ class World:
     name: str = field(default_factory=lambda: uuid4().hex)
     clock: Clock = field(default_factory=Clock)
     telemetry: Telemetry = field(default_factory=Telemetry)
+    ask: Ask = knows_nothing  # what the service says about the objects of events
 
     def __post_init__(self) -> None:
         self.table = AzureLimits(MemoryTable())
@@ -118,7 +126,7 @@ class World:
     def app(self) -> App:
         """The app without faults."""
         inbox = Inbox(self.table, LEASE)
-        return App(self.loaded, inbox, self.queue, self.clock, self.sleep, telemetry=self.telemetry)
+        return App(self.loaded, inbox, self.queue, self.clock, self.sleep, telemetry=self.telemetry, ask=self.ask)
 
     def sleep(self, seconds: float) -> None:
         """Move the clock, as time.sleep would."""
@@ -129,7 +137,7 @@ class World:
         """The app in a worker that crashes at the points of `crash`."""
         inbox = Inbox(self.crash.table(self.table), LEASE)
         queue = self.crash.queue(self.queue)
-        return App(self.loaded, inbox, queue, self.clock, self.sleep, telemetry=self.telemetry)
+        return App(self.loaded, inbox, queue, self.clock, self.sleep, telemetry=self.telemetry, ask=self.ask)
 
     def receive(self, *events: Event) -> None:
         """Receive events in Event Grid's schema."""

@@ -76,7 +76,9 @@ def test_what_is_always_there_is_in_the_smallest_event(event: Event) -> None:
         if info.is_required() or name == "data_drift_id"
     }
     smallest = type(event).model_validate({**{name: event.wire()[name] for name in required}, "data": data})
-    view = dict(values(smallest.view_with({"name": "x", "labels": {}}, Result("a", "failed", "b").view())))
+    facts = {name: smallest.fact(name).view() for name in event.facts}
+    result = Result("a", "failed", "b").view()
+    view = dict(values(smallest.view_with({"name": "x", "labels": {}}, result) | facts))
     root = known(type(event))
     always = [path for path in root.paths() if (found := root.find(path.split("."))) and found.always]
     assert {"id", "topic", "eventType", "data", "object", "studio_url", "workspace.labels", "result.status"} <= {

@@ -57,6 +57,7 @@ class ActionRecord:
     timeline: tuple[TimelineEntry, ...] = ()
     follows: Result | None = None  # the result that it follows, for a rule with ``after``
     sent: int = 0  # the message version of the row with what it has sent last; see dispatch.inbox.history.sent
+    facts: bool = False  # has it read facts that are kept beside the event? See dispatch.inbox.history.facts
 
     @property
     def ended(self) -> bool:
@@ -77,7 +78,8 @@ class ActionRecord:
 
     def continuing(self, earlier: "ActionRecord") -> "ActionRecord":
         """The record with the timeline of an earlier one, whose messages are dropped from now on."""
-        return replace(self, message_version=earlier.message_version + 1, timeline=earlier.timeline, sent=earlier.sent)
+        version = earlier.message_version + 1
+        return replace(self, message_version=version, timeline=earlier.timeline, sent=earlier.sent, facts=earlier.facts)
 
     def values(self) -> dict[str, Value]:
         """The values of its row."""
@@ -107,6 +109,7 @@ class ActionRecord:
             "timeline": json_text([[e.at.isoformat(), e.status, clean(e.note, _TIMELINE_NOTE)] for e in self.timeline]),
             "follows": written_result(self.follows),
             "sent": self.sent,
+            "facts": int(self.facts),
         }
 
     @classmethod
@@ -150,6 +153,7 @@ class ActionRecord:
             timeline=tuple(TimelineEntry(datetime.fromisoformat(at), *rest) for at, *rest in json.loads(v["timeline"])),
             follows=read_result(v["follows"]),
             sent=int(v.get("sent", "0")),
+            facts=v.get("facts") == "1",
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
-from dispatch.filters.keys import find_across_dots
+from dispatch.filters.keys import value_of
 from dispatch.guards.at_most import AtMost, Limit
 from dispatch.guards.event_order import Position, object_of
 from dispatch.guards.latest_only import LatestOnly
@@ -49,7 +49,7 @@ class SimulatedGuards:
         """Take note of an event on which the rule fires."""
         by: str | None = ""
         if self.limit and self.limit.by:
-            value = find_across_dots(context.view(), self.limit.by)
+            value = value_of(context, self.limit.by)
             by = None if value is MISSING else str(value)
         event = context.event
         self._seen.append(_Seen(received, Position.of(event), tuple(object_of(event)), by))

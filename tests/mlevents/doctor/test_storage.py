@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from azure.core.credentials import AccessToken
@@ -26,12 +25,6 @@ from tests.mlevents.commands.deployed import Deployed
 from tests.mlevents.doctor.project import bad
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
-
-
-@pytest.fixture
-def deployed(tmp_path: Path, azurite_connection: str, capsys: pytest.CaptureFixture[str]) -> Deployed:
-    """An app without rules, over tables and queues of its own."""
-    return Deployed(tmp_path, azurite_connection, capsys)
 
 
 @pytest.fixture
