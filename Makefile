@@ -18,7 +18,7 @@ export no_proxy := $(NO_PROXY)
 export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/bytecode
 
-.PHONY: help demo install start check test test-fast test-browser pictures docs bench soak fuzz lint format lock audit sbom clean
+.PHONY: help demo install start check test test-fast test-browser pictures docs bench soak fuzz lint collected format lock audit sbom clean
 
 help:  ## list the targets; `make` alone does so, too
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,7 +35,8 @@ check: $(READY)  ## find every error in rules/
 	@$(BIN)/mlevents check
 
 # Three processes, even on two cores: many tests wait for processes that they have started.
-test: $(READY) lint  ## check style and types, and run all tests with coverage
+test: $(READY)  ## check style and types, and run all tests with coverage
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint collected
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --durations 10
 
 test-fast: $(VENV)/.ready  ## run the tests that need no other process, in about a minute
@@ -67,6 +68,10 @@ lint: $(READY)  ## run ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Compile the tests, whose assertions pytest rewrites, once instead of in each of its processes. They report errors.
+collected: $(READY)
+	@$(BIN)/python -m pytest --collect-only -qq >/dev/null 2>&1 || true
 
 format: $(READY)  ## format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix .

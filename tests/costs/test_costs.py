@@ -16,6 +16,7 @@ from handlers import template
 from schemas import plain
 from tests.costs.search import Growth, confirmed, growth, search, slope
 from tests.costs.targets import TARGETS, Case, Target
+from tests.kit.any_input import one_in
 from tests.kit.shapes import Shape
 
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # other tests cover the same lines
@@ -72,7 +73,7 @@ CORPUS: dict[str, tuple[str, Case]] = {
 }
 
 
-@pytest.mark.parametrize("name", CORPUS)
+@pytest.mark.parametrize("name", one_in(3, CORPUS))
 def test_costs_of_the_worst_inputs_are_linear(name: str) -> None:
     target_name, case = CORPUS[name]
     target = BY_NAME[target_name]
@@ -146,7 +147,7 @@ SLOW: dict[str, tuple[dict[tuple[Any, str], Callable[..., Any]], Target, str]] =
 }
 
 
-@pytest.fixture(params=SLOW)
+@pytest.fixture(params=one_in(3, SLOW))
 def slow_variant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Target, Case]:
     """Put a slow variant into the code. The target that it makes slow, and the case of the corpus that shows it."""
     changes, target, case = SLOW[request.param]

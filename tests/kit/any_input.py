@@ -1,6 +1,6 @@
 """Tests of what holds for any input: some inputs in `make test`, many in `make fuzz`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
 
 import pytest
@@ -23,3 +23,10 @@ def any_input(some: int, many: int, **inputs: st.SearchStrategy[Any]) -> Callabl
         return pytest.mark.parametrize("examples", [some, pytest.param(many, marks=pytest.mark.fuzz)])(test)
 
     return decorated
+
+
+def one_in(number: int, values: Collection[Any]) -> list[Any]:
+    """Parameters for `pytest.mark.parametrize`: one in so many, and the first, in `make test`; all in `make fuzz`."""
+    return [
+        value if at % number == 0 else pytest.param(value, marks=pytest.mark.fuzz) for at, value in enumerate(values)
+    ]

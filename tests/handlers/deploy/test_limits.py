@@ -28,7 +28,7 @@ DEPLOYMENT = f"{ENDPOINT}/deployments/{EIGHT}"
 ALMOST, MORE = 0.9, 2.5  # of a limit
 
 
-REPEATED = pytest.mark.no_cover  # the default covers the same lines
+REPEATED = [pytest.mark.no_cover, pytest.mark.soak]  # the default covers the same lines
 
 
 @pytest.fixture(

@@ -16,6 +16,7 @@ from schemas import Event, ModelDeployed, ModelRegistered, RunStatusChanged
 from tests.handlers.content.hostile import HOSTILE, run_with
 from tests.handlers.email.received import Page, ReceivedMail, assert_harmless_mail, is_visible
 from tests.kit.acs import MailService
+from tests.kit.any_input import one_in
 from tests.kit.smtp import MailServer
 
 pytestmark = pytest.mark.no_cover  # repeats lines that other tests cover
@@ -90,19 +91,24 @@ def over_azure(service: MailService, email: Email, event: Event) -> ReceivedMail
     return ReceivedMail(recipients, content["subject"], content["plainText"], content.get("html", ""))
 
 
+@pytest.fixture
+def text(name: str) -> str:
+    return HOSTILE[name]
+
+
 @pytest.mark.parametrize("email", [DEFAULT, OWN, OWN_HTML], ids=["default", "own templates", "own html"])
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("name", one_in(4, HOSTILE))
 def test_hostile_run_over_smtp(server: MailServer, text: str, email: Email) -> None:
     assert_harmless_mail(over_smtp(server, email, run_with(text)))
 
 
 @pytest.mark.parametrize("email", [DEFAULT, OWN, OWN_HTML], ids=["default", "own templates", "own html"])
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("name", one_in(4, HOSTILE))
 def test_hostile_run_over_azure(service: MailService, text: str, email: Email) -> None:
     assert_harmless_mail(over_azure(service, email, run_with(text)))
 
 
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("name", one_in(4, HOSTILE))
 def test_hostile_part_of_an_address(server: MailServer, text: str) -> None:
     """Its words can add recipients in allowed domains, as a tag with several owners can, and no others."""
     email = Email(to=["ml-team@example.com", "{{ data.runTags.note }}@example.com"], allowed_domains="example.com")
@@ -122,7 +128,7 @@ def test_event_of_a_million_characters(server: MailServer, text: str) -> None:
     assert len(mail.html) <= 1_100_000
 
 
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("name", one_in(4, HOSTILE))
 @pytest.mark.parametrize(
     "event",
     [

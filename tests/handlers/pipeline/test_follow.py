@@ -130,7 +130,7 @@ def test_job_that_cannot_be_canceled_fails_the_action_after_an_hour(make: MakeSi
     )
 
 
-@pytest.mark.parametrize("poll", ["2s", None, "5m"])
+@pytest.mark.parametrize("poll", [pytest.param("2s", marks=pytest.mark.soak), None, "5m"])
 def test_missing_job_fails_the_action_after_20_minutes(poll: str | None, make: MakeSite) -> None:
     """With any `poll`: the limit is a time."""
     site = make(**WAIT, **({"poll": poll} if poll else {}))

@@ -24,6 +24,7 @@ from tests.handlers.templates.hostile import (
     TOO_MUCH_OF_LARGE,
     WITHIN_LIMIT,
 )
+from tests.kit.any_input import one_in
 
 ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = [*(source for sources in ENDLESS.values() for source in sources), *FROM_EVENT]
@@ -81,7 +82,7 @@ def test_hostile_template_is_stopped(source: str, kind: type[Template], small_bu
 
 @pytest.mark.slow
 @pytest.mark.no_cover  # slow with coverage, and other tests reach the same lines
-@pytest.mark.parametrize("source", TOO_MUCH_OF_LARGE)
+@pytest.mark.parametrize("source", one_in(3, TOO_MUCH_OF_LARGE))
 def test_template_that_does_too_much_with_a_large_event_is_stopped(source: str) -> None:
     with pytest.raises(TemplateRuntimeError):
         Template(source).render(LARGE)
@@ -90,7 +91,7 @@ def test_template_that_does_too_much_with_a_large_event_is_stopped(source: str) 
 @pytest.mark.slow
 @pytest.mark.no_cover  # slow with coverage, and other tests reach the same lines
 @pytest.mark.parametrize("kind", [Template, HtmlTemplate])
-@pytest.mark.parametrize("source", WITHIN_LIMIT)
+@pytest.mark.parametrize("source", one_in(3, WITHIN_LIMIT))
 def test_large_event_is_within_the_limit_of_every_filter(source: str, kind: type[Template]) -> None:
     kind(source).render(LARGE)
 

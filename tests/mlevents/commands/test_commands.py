@@ -153,7 +153,7 @@ def test_check_loads_job_files_as_azure_ai_ml_does(app: Path, capsys: pytest.Cap
     )
 
 
-@pytest.mark.parametrize("followed", ["all", "last"])
+@pytest.mark.parametrize("followed", ["all", pytest.param("last", marks=pytest.mark.fuzz)])
 def test_check_takes_linear_time_in_rules_that_follow_others(
     app: Path, capsys: pytest.CaptureFixture[str], followed: str
 ) -> None:

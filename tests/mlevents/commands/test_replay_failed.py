@@ -11,6 +11,7 @@ from mlevents.commands.replay_failed import Progress
 from mlevents.commands.replay_report import Report
 from mlevents.console import Console
 from schemas import RunStatusChanged
+from tests.kit.any_input import one_in
 from tests.kit.world import rule
 from tests.mlevents.commands.deployed import Deployed, Terminal
 
@@ -99,8 +100,9 @@ def test_dry_run_asks_nothing_and_changes_nothing(failed: Deployed) -> None:
     assert statuses(failed) == before
 
 
-@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("Yes\n", 0), ("\n", 1), ("no\n", 1), ("", 1)])
-def test_nothing_runs_without_a_yes(failed: Deployed, monkeypatch: pytest.MonkeyPatch, answer: str, code: int) -> None:
+@pytest.mark.parametrize("answer", one_in(3, ["y\n", "Yes\n", "", "\n", "no\n"]))
+def test_nothing_runs_without_a_yes(failed: Deployed, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    code = 0 if answer.casefold().startswith("y") else 1
     before = statuses(failed)
     monkeypatch.setattr("sys.stdin", Terminal(answer))
     found, lines = failed.replay(*SPAN)

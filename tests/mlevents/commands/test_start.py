@@ -150,6 +150,7 @@ def test_ctrl_c_ends_it_while_it_starts(start: Callable[..., Started], app: Path
     assert not running(children)
 
 
+@pytest.mark.soak
 def test_a_second_ctrl_c_ends_it_at_once(start: Callable[..., Started], app: Path) -> None:
     """It waits for nothing, and leaves no child process."""
     started = start("--port", "0", "--no-azurite")
@@ -165,6 +166,7 @@ def test_a_second_ctrl_c_ends_it_at_once(start: Callable[..., Started], app: Pat
 
 
 @REPEATS
+@pytest.mark.soak
 def test_sigkill_leaves_no_child_process(start: Callable[..., Started]) -> None:
     """Worker and Azurite end when the host has ended."""
     started = start("--port", "0")
@@ -189,6 +191,7 @@ def test_sigkill_of_make_ends_everything(app: Path, tmp_path: Path) -> None:
 
 
 @REPEATS
+@pytest.mark.soak
 def test_certificates_that_a_killed_app_has_left_are_deleted(start: Callable[..., Started], app: Path) -> None:
     folder = app / ".mlevents" / "certificates"
     started = start("--port", "0", "--no-azurite")
@@ -211,6 +214,7 @@ def storage(started: Started) -> str:
 
 
 @REPEATS
+@pytest.mark.soak
 def test_storage_survives_a_restart(start: Callable[..., Started]) -> None:
     started = start("--port", "0")
     connection = connection_string(storage(started))
@@ -230,6 +234,7 @@ def connection_string(text: str) -> str:
     return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};QueueEndpoint=http://127.0.0.1:10001/{ACCOUNT}"
 
 
+@pytest.mark.soak
 def test_azurite_uses_other_ports_if_its_usual_ones_are_taken(start: Callable[..., Started]) -> None:
     """The worker gets a connection string with them."""
     with socket.socket() as taken:
@@ -310,6 +315,7 @@ def test_unreadable_settings_are_reported(start: Callable[..., Started], app: Pa
     assert not any("Traceback" in line for line in started.lines)
 
 
+@pytest.mark.soak
 def test_start_ends_when_azurite_ends(start: Callable[..., Started]) -> None:
     started = start("--port", "0")
     started.wait_for("Ctrl-C")
@@ -337,6 +343,7 @@ def test_a_real_mail_server_is_used_and_named(verbose: Started) -> None:
     verbose.wait_for("EMAIL_SMTP_HOST is as the environment has it")
 
 
+@pytest.mark.soak
 def test_azure_communication_services_is_used_and_named(start: Callable[..., Started], app: Path) -> None:
     """The console must warn that mails are really delivered."""
     values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "EMAIL_ACS_ENDPOINT": "https://acs.example.com"}
@@ -344,6 +351,7 @@ def test_azure_communication_services_is_used_and_named(start: Callable[..., Sta
     start("--port", "0", "--no-azurite").wait_for(r"Mails       are really delivered, by https://acs\.example\.com")
 
 
+@pytest.mark.soak
 def test_the_emulated_or_real_azure_ml_is_named(start: Callable[..., Started], app: Path) -> None:
     """With a warning if the mail service is real, for it does not know the emulated identity."""
     values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "EMAIL_ACS_ENDPOINT": "https://acs.example.com"}

@@ -88,6 +88,7 @@ def test_changed_code_is_loaded_and_running_calls_end_first(started: Started, ap
     until(lambda: len(running(both)) == 1)  # the old worker has ended
 
 
+@pytest.mark.soak
 def test_ctrl_c_after_a_reload_ends_both_workers(started: Started, app: Path) -> None:
     """Also the old one, whose call still runs."""
     call = Thread(target=send_until_stopped, args=(started, "waits"))
@@ -103,6 +104,7 @@ def test_ctrl_c_after_a_reload_ends_both_workers(started: Started, app: Path) ->
     assert not any("Unclosed" in line or "Traceback" in line for line in started.lines)
 
 
+@pytest.mark.soak
 def test_code_that_cannot_be_loaded_leaves_the_app_as_it_was(started: Started, app: Path) -> None:
     """The reason is printed, with the stack trace. The next change that is valid applies."""
     (app / "function_app.py").write_text(APP + "\nraise LookupError('no such thing')\n")

@@ -19,7 +19,7 @@ from tests.mlevents.subscriptions.random_rules import events, rule_sets
 MET: Counter[str] = Counter()
 
 
-@any_input(100, 20_000, rules=rule_sets(), seed=st.integers(0, 2**32))
+@any_input(30, 20_000, rules=rule_sets(), seed=st.integers(0, 2**32))
 def test_event_that_a_rule_matches_passes_the_filter(rules: Rules, seed: int) -> None:
     """Through the real matching, on the event as it is parsed; the filter reads what Azure ML has published."""
     subscriptions = plan(rules, Delivery(), Names(), with_filters=True).subscriptions
