@@ -39,6 +39,8 @@ def print_whole_event(event: StoredEvent, console: Console) -> None:
     console.print(f"  key       {event.day} {event.key}")
     console.print(f"  time      {_time(event.time)} UTC")
     console.print(f"  received  {_time(record.received)} UTC")
+    if record.erased:
+        console.print(f"  erased    {record.erased}", "warning")
     for rule, action in actions_of(event).items():
         console.print()
         print_action(rule, action, console)

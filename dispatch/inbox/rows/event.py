@@ -8,7 +8,7 @@ from typing import Literal, Self, TypeAlias, cast
 from dispatch.inbox.errors import Refused
 from dispatch.inbox.rows.columns import SCHEMA, TEXT, clean, packed, unpacked
 from dispatch.inbox.tables import Row, Value
-from schemas import Event, parse_event
+from schemas import Event, EventError, parse_event
 from schemas.alert import Alert
 
 _REASON = 10_000  # characters of why an event was rejected
@@ -28,10 +28,13 @@ class EventRecord:
     received: datetime
     actions: int = 0  # the number created when it was received
     deferred_files: tuple[str, ...] = ()  # rules files that were refused then, to match later
+    erased: str = ""  # when and by whom its content was erased; see dispatch.erasure
 
     @property
     def event(self) -> Event:
-        """The parsed event. Raises EventError."""
+        """The parsed event. Raises EventError, also if it was erased."""
+        if self.erased:
+            raise EventError(f"its content was erased {self.erased}")
         return Alert.recorded(self.raw) if self.event_type == Alert.__name__ else parse_event(self.raw)
 
     def values(self) -> dict[str, Value]:
@@ -46,6 +49,7 @@ class EventRecord:
             "actions": self.actions,
             "undecided": json.dumps(self.deferred_files),
             **packed(self.raw),
+            **({"erased": self.erased} if self.erased else {}),
         }
 
     @classmethod
@@ -61,6 +65,7 @@ class EventRecord:
             received=datetime.fromisoformat(str(v["received"])),
             actions=int(v["actions"]),
             deferred_files=tuple(json.loads(str(v["undecided"]))),
+            erased=str(v.get("erased", "")),
         )
 
 

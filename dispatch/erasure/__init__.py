@@ -1,0 +1,1 @@
+"""Find and erase what the record keeps about a person: access, and erasure, of personal data."""

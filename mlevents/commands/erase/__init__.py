@@ -1,0 +1,1 @@
+"""``mlevents erase`` and its output."""
