@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from emulator.certificates import Authority
 from emulator.control import commands
 from emulator.control.assets import Assets
+from emulator.control.blobs import Blobs
 from emulator.control.calls import Calls
 from emulator.control.clock import ClockControl
 from emulator.control.endpoints import Endpoints
@@ -65,6 +66,7 @@ class Azure:
         self.operations = Operations(self.state)
         self.jobs = Jobs(self.state, lookup)
         self.factories = Factories(self.state, lookup)
+        self.blobs = Blobs(self.state, lookup)
         self.events = Events(self.state, self._stack)
         self.calls = Calls(self.service)
         self.scoring = Scoring(self.state, self.calls)
@@ -158,6 +160,8 @@ class Azure:
             "job_takes": self.jobs.set_duration,
             "add_component": self.assets.add_component,
             "add_pipeline": self.factories.add_pipeline,
+            "put_blob": self.blobs.put,
+            "delete_blob": self.blobs.delete,
             "add_batch_endpoint": self.endpoints.add_batch,
             "fail_deployment": self.faults.fail_deployment,
             "state": self.summary,

@@ -42,7 +42,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from handlers import lineage
 from handlers.roles import Role
 from handlers.template import Template
-from schemas import Event, WorkspaceId
+from schemas import Event, ResourceId
 
 E = TypeVar("E", bound=Event)
 
@@ -263,8 +263,8 @@ class Handler(BaseModel, Generic[E]):
         """
         return None
 
-    def check_workspace(self, workspace: WorkspaceId) -> None:
-        """Raise ValueError if it cannot act on events of this workspace. Called when rules load."""
+    def check_workspace(self, workspace: ResourceId) -> None:
+        """Raise ValueError if it cannot act on events of this workspace or storage account. Called when rules load."""
 
     @classmethod
     def accepts(cls) -> tuple[type[Event], ...]:

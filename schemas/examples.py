@@ -1,9 +1,12 @@
 """The parts that the examples of events share, and the changes that make an example a model monitor's breach."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from schemas.wire import WireModel, fold, respelled
+
+if TYPE_CHECKING:
+    from schemas.events.base import Event, EventData
 
 _WORKSPACE = (
     "/subscriptions/22222222-2222-2222-2222-222222222222/resourceGroups/rg-ml-prod"
@@ -32,20 +35,17 @@ MODEL_MONITOR_BREACH: Mapping[str, Any] = {
 }
 
 
-def example_of(
-    example: Mapping[str, Any],
-    subject: str,
-    envelope: tuple[str, ...],
-    data: tuple[str, ...],
-    changes: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The plain data of an example with `changes` to its `envelope` and `data` fields, in any spelling.
+def example_of(event: "type[Event]", changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain data of an event type's example with `changes` to fields of its envelope and data, in any spelling.
 
-    `subject` is a format string over the data. Raises TypeError for an unknown field.
+    Raises TypeError for an unknown field, and if the type has no example.
     """
-    fields = (*(name for name in envelope if name != "eventType"), *data)
-    if unknown := [name for name in changes if fold(name) not in map(fold, fields)]:
-        name = example["eventType"].rpartition(".")[2]
+    example, name = event.example_fields, event.__name__
+    if not example:
+        raise TypeError(f"{name} has no example")
+    data = cast("type[EventData]", event.model_fields["data"].annotation).wire_names()
+    fields = (*(field for field in event.wire_names() if field != "eventType"), *data)
+    if unknown := [field for field in changes if fold(field) not in map(fold, fields)]:
         raise TypeError(f"an example of {name} has no {', '.join(unknown)}; it has {', '.join(fields)}")
     given = respelled(changes, fields)
     content = given.pop("data", example["data"])
@@ -53,8 +53,9 @@ def example_of(
         content = content.wire()
     if isinstance(content, Mapping):
         content = respelled(content, data) | {name: given.pop(name) for name in data if name in given}
-    shared = {"topic": _WORKSPACE, "subject": _subject(subject, content), "dataVersion": "2", "metadataVersion": "1"}
-    return {**shared, **example, "data": content, **given}
+    subject = _subject(event.example_subject, content)
+    shared = {"topic": _WORKSPACE, "subject": subject, "dataVersion": "2", "metadataVersion": "1"}
+    return {**shared, "eventType": event.type_name(), **example, "data": content, **given}
 
 
 def _subject(form: str, data: Any) -> str:

@@ -14,6 +14,9 @@ class ResourceId:
 
     resource_type: ClassVar[str]
     noun: ClassVar[str]  # names the resource in error messages: "a workspace"
+    listed_under: ClassVar[str] = "workspaces"  # the key of rules/workspaces.yaml that lists such resources
+    topic_type: ClassVar[str] = ""  # of its system topic in Event Grid; empty: `mlevents subscriptions` leaves it out
+    api_version: ClassVar[str] = ""  # of Resource Manager, to read it; needed with `topic_type`
 
     subscription: str
     resource_group: str
@@ -55,6 +58,8 @@ class WorkspaceId(ResourceId):
     __slots__ = ()
     resource_type = "Microsoft.MachineLearningServices/workspaces"
     noun = "a workspace"
+    topic_type = "Microsoft.MachineLearningServices.Workspaces"
+    api_version = "2025-12-01"
 
 
 @cache

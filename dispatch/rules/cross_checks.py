@@ -33,9 +33,12 @@ def check_together(entries: Sequence[RuleEntry], workspaces: Workspaces | None, 
         _check_followed_exist(entries, named)
     order = _in_order(named)
     _check_circles(named, order)
-    _check_handlers_accept(entries, _events(named, order), named)
+    events = _events(named, order)
+    _check_handlers_accept(entries, events, named)
     check_keys(entries, named, order, workspaces)
-    _check_workspaces(entries, workspaces)
+    if workspaces:
+        _check_sources(entries, workspaces)
+        _check_workspaces(entries, events, workspaces)
     _check_common_workspaces(named, order)
     _check_numbers(entries, workspaces)
 
@@ -164,18 +167,38 @@ def _events(named: Mapping[str, RuleEntry], order: Iterable[str]) -> dict[str, s
     return events
 
 
-def _check_workspaces(entries: Iterable[RuleEntry], workspaces: Workspaces | None) -> None:
+def _check_sources(entries: Iterable[RuleEntry], workspaces: Workspaces) -> None:
+    """Report event types in `on` that no workspace of the rule raises: storage accounts raise others."""
+    for entry in entries:
+        here = [each.id for each in workspaces.named(entry.chosen)]
+        if entry.chosen is not None and not here:  # `in` has errors
+            continue
+        for name, at in entry.on.items():
+            kinds = dict.fromkeys(event.resource_id for event in EVENT_NAMES[name])
+            if not any(isinstance(id, kind) for id in here for kind in kinds):
+                nouns = joined((kind.noun.split(" ", 1)[1] for kind in kinds), "or")
+                where = "in workspaces.yaml" if entry.chosen is None else "that this rule chooses"
+                hint = f"List it under {' or '.join(dict.fromkeys(kind.listed_under for kind in kinds))}."
+                message = f"{name} never comes: there is no {nouns} {where}"
+                entry.file.error(at, message, hint if entry.chosen is None else "")
+
+
+def _check_workspaces(
+    entries: Iterable[RuleEntry], events: Mapping[str, set[type[Event]]], workspaces: Workspaces
+) -> None:
     """Report the first workspace of each rule whose events its handler cannot act on."""
-    ids = workspaces.ids() if workspaces else {}
     for entry in entries:
         handler = entry.handler.handler if entry.handler else None
         if handler is None or type(handler).check_workspace is Handler.check_workspace:
             continue
         settings = entry.node.fields.get("with")
         at = field_of(settings, "workspace") or settings or entry.node
-        for name in sorted(ids if entry.chosen is None else ids.keys() & entry.chosen):
+        kinds = tuple(event.resource_id for event in events.get(entry.name, entry.events))
+        for each in sorted(workspaces.named(entry.chosen), key=lambda each: each.name):
+            if not isinstance(each.id, kinds):
+                continue
             try:
-                handler.check_workspace(ids[name])
+                handler.check_workspace(each.id)
             except ValueError as error:
                 message, _, hint = str(error).partition("; ")
                 entry.file.error(at, message, f"{hint[:1].upper()}{hint[1:]}." if hint else "")

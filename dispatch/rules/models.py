@@ -15,6 +15,7 @@ from dispatch.rules.reading.pydantic_errors import invalid
 from dispatch.rules.reading.shapes import MAPPING, OTHER, Keys, Named, form, keys_of
 from dispatch.rules.retry import Retry
 from dispatch.rules.values import (
+    ACCOUNT_HINT,
     CONDITION_HINT,
     ID_HINT,
     OUTCOMES,
@@ -25,6 +26,7 @@ from dispatch.rules.values import (
     Label,
     OneOrMore,
     ReadAsList,
+    account_id,
     as_list,
     event_type,
     outcome_name,
@@ -44,6 +46,7 @@ _A_RULE = "Write - name: mail-failed-runs, and below it, with the indentation of
 _AN_AFTER = "Write after: { rules: name-of-a-rule, outcome: failed }."
 _BY_LABEL = "Write in: churn-prod, in: [churn-dev, churn-prod], or, to choose by labels, in: { env: prod }."
 _WORKSPACES = "Write workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }."
+_STORAGE = "Write storage: { churn-landing: { id: /subscriptions/…, env: dev } }."
 
 
 def _one_key(value: Any) -> Any:
@@ -242,11 +245,22 @@ class WorkspaceKeys(Keys):
     timezone: Zone = Field("", description="The time zone of its people; default: that of the file.", examples=_ZONES)
 
 
+class StorageKeys(WorkspaceKeys):
+    """A storage account: its id, and labels."""
+
+    id: Annotated[
+        ResourceId,
+        FromText(account_id),
+        Named("the id of {parent}", needed=ACCOUNT_HINT),
+        WithJsonSchema({"type": "string"}),
+    ] = Field(description="The ARM id: az storage account show --query id", examples=["${RULES_STORAGE_CHURN}"])
+
+
 class WorkspacesFile(Keys):
-    """rules/workspaces.yaml: the workspaces whose events are handled, and who is alerted."""
+    """rules/workspaces.yaml: the workspaces and storage accounts whose events are handled, and who is alerted."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra={"required": ["workspaces"]})
-    named: ClassVar = Named(WORKSPACES_FILE, "Its keys are workspaces, timezone and alerts.")
+    named: ClassVar = Named(WORKSPACES_FILE, "Its keys are workspaces, storage, timezone and alerts.")
     key_hints: ClassVar = {
         "rules": "Rules belong in separate files, such as churn.yaml: an error in one does not affect the workspaces."
     }
@@ -263,6 +277,17 @@ class WorkspacesFile(Keys):
         validate_default=True,
         min_length=1,
         description="The workspaces by name, each with its ARM id and labels.",
+        json_schema_extra={"propertyNames": {"pattern": f"^{WORKSPACE_NAME.pattern}$"}},
+    )
+    storage: Annotated[
+        dict[
+            Annotated[str, AfterValidator(workspace_name)],
+            Annotated[StorageKeys, Named("storage account {key}", _STORAGE, at_key=True)],
+        ],
+        Named("storage", _STORAGE),
+    ] = Field(
+        {},
+        description="The storage accounts by name, each with its ARM id and labels. Rules choose them as workspaces.",
         json_schema_extra={"propertyNames": {"pattern": f"^{WORKSPACE_NAME.pattern}$"}},
     )
     timezone: Zone = Field(

@@ -16,7 +16,7 @@ from dispatch.rules.reading.pydantic_errors import invalid
 from dispatch.rules.reading.shapes import Named
 from schemas import EVENT_NAMES, EVENT_TYPES, ResourceId
 from schemas.errors import shown
-from schemas.events.registry import parse_resource
+from schemas.events.registry import listed_under, parse_resource
 from schemas.time_zone import suggested_zone, time_zone
 
 OUTCOMES = ("succeeded", "failed", "skipped", "any")
@@ -26,6 +26,7 @@ CONDITION_HINT = (
     "Write a condition, such as data.runStatus StringIn Failed, or a group: { any: [condition, condition] }."
 )
 ID_HINT = "az ml workspace show --query id prints it."
+ACCOUNT_HINT = "az storage account show --query id prints it."
 T = TypeVar("T")
 
 
@@ -101,11 +102,21 @@ def _condition(value: str) -> Condition:
 
 
 def resource_id(value: str) -> ResourceId:
-    """Parse an ARM id of a workspace, or of another resource that event types name."""
+    """Parse the ARM id of a workspace, or of another resource that is listed with the workspaces."""
+    return _resource_id(value, "workspaces", ID_HINT)
+
+
+def account_id(value: str) -> ResourceId:
+    """Parse the ARM id of a storage account."""
+    return _resource_id(value, "storage", ACCOUNT_HINT)
+
+
+def _resource_id(value: str, key: str, hint: str) -> ResourceId:
     try:
-        return parse_resource(value)
+        return parse_resource(value, key)
     except ValueError as error:
-        raise invalid(f"{{name}} should be {error}", ID_HINT) from error
+        other = listed_under(value)
+        raise invalid(f"{{name}} should be {error}", f"List it under {other}." if other else hint) from error
 
 
 def zone_name(value: str) -> str:

@@ -11,7 +11,7 @@ from schemas.events.base import DEFAULT_ZONE
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A workspace as ``rules/workspaces.yaml`` names it."""
+    """A workspace, or a storage account, as ``rules/workspaces.yaml`` names it."""
 
     name: str
     id: ResourceId

@@ -10,7 +10,7 @@ from dispatch.rules.checks.scope import Scope
 from dispatch.rules.checks.templates import check_templates
 from dispatch.rules.errors import did_you_mean
 from dispatch.rules.handler_entry import read_handler
-from dispatch.rules.models import WorkspacesFile
+from dispatch.rules.models import WorkspaceKeys, WorkspacesFile
 from dispatch.rules.reading.nodes import (
     START,
     Node,
@@ -31,6 +31,7 @@ from handlers.base import Handler
 from schemas import Event, ResourceId
 from schemas.errors import shown
 
+_NOUNS = {"workspaces": "workspace", "storage": "storage account"}
 _PAIR = re.compile(r"\s*([\w.-]+)\s*==?\s*([\w.-]+)\s*")  # env=prod
 _COMBINATION = "Each label occurs, but not together with the others: remove one, or write a rule for each."
 
@@ -54,9 +55,9 @@ def read_workspaces_file(file: RuleFile) -> tuple[Workspaces | None, Alerts | No
     else:
         root = with_intended_keys(without_expressions(file.root, file, skip=frozenset({"with"})), WorkspacesFile)
     at = START if isinstance(root, Table) else root.position
-    alerts, listed = field_of(root, "alerts"), field_of(root, "workspaces")
+    alerts = field_of(root, "alerts")
     valid = validated(WorkspacesFile, _without(root, "alerts"), file, at=at)
-    found = _workspaces(listed, valid, file) if valid and isinstance(listed, Table) else None
+    found = _workspaces(root, valid, file) if valid else None
     known = None if file.refused else found  # errors in `alerts` leave the workspaces known
     validated(WorkspacesFile, root, file, at=at)
     return known, _alerts(alerts, file, known) if isinstance(alerts, Table) else None
@@ -94,21 +95,32 @@ def _without(node: Node, key: str) -> Node:
     return Table(node.position, {k: child for k, child in node.fields.items() if k != key}, node.keys)
 
 
-def _workspaces(listed: Table, valid: WorkspacesFile, file: RuleFile) -> Workspaces:
-    first: dict[ResourceId, str] = {}
+def _workspaces(root: Node, valid: WorkspacesFile, file: RuleFile) -> Workspaces:
+    ids: dict[ResourceId, tuple[str, int]] = {}
+    lines: dict[str, int] = {}
     found: list[Workspace] = []
-    for name, keys in valid.workspaces.items():
-        other = first.setdefault(keys.id, name)
-        entry = listed.fields[name]
-        if other != name and (at := field_of(entry, "id")):
-            line = listed.keys[other].line
-            file.error(at, f"{other} has the same id (line {line})", "List each workspace once.")
-        fields = entry.fields if isinstance(entry, Table) else {}
-        labels = {label: text for label, node in fields.items() if label != "id" and (text := _label(node)) is not None}
-        _check_names(labels, entry, file)
-        written = {label: node.written for label in labels if isinstance(node := fields[label], Scalar)}
-        found.append(Workspace(name, keys.id, labels, keys.timezone or valid.timezone, written))
+    for key, entries in (("workspaces", valid.workspaces), ("storage", valid.storage)):
+        listed = field_of(root, key)
+        if not isinstance(listed, Table):
+            continue
+        for name, keys in entries.items():
+            entry, at = listed.fields[name], listed.keys[name]
+            if name in lines:
+                file.error(at, f"there is a workspace {shown(name)} (line {lines[name]})", "Choose another name.")
+            other, line = ids.setdefault(keys.id, (name, at.line))
+            if other != name and (id := field_of(entry, "id")):
+                file.error(id, f"{other} has the same id (line {line})", f"List each {_NOUNS[key]} once.")
+            lines[name] = at.line
+            found.append(_workspace(name, keys, entry, valid.timezone, file))
     return Workspaces(*found)
+
+
+def _workspace(name: str, keys: WorkspaceKeys, entry: Node, timezone: str, file: RuleFile) -> Workspace:
+    fields = entry.fields if isinstance(entry, Table) else {}
+    labels = {label: text for label, node in fields.items() if label != "id" and (text := _label(node)) is not None}
+    _check_names(labels, entry, file)
+    written = {label: node.written for label in labels if isinstance(node := fields[label], Scalar)}
+    return Workspace(name, keys.id, labels, keys.timezone or timezone, written)
 
 
 def _check_names(labels: Iterable[str], entry: Node, file: RuleFile) -> None:

@@ -18,7 +18,7 @@ from handlers.duration import Duration, PollInterval, format_duration
 from handlers.file_field import FileName
 from handlers.template import Template
 from handlers.workspace_field import TargetWorkspace
-from schemas import ModelRegistered, WorkspaceId
+from schemas import ModelRegistered, ResourceId
 
 _REGISTRY = "azureml://registries/"
 
@@ -137,7 +137,7 @@ class DeploySettings(Handler[ModelRegistered]):
         read_endpoint(file, batch=bool(info.data.get("batch")))
         return file
 
-    def check_workspace(self, workspace: WorkspaceId) -> None:
+    def check_workspace(self, workspace: ResourceId) -> None:
         """Without `model`, the model is in the workspace of the event, and endpoints of others cannot name it."""
         if self.workspace and self.model is None and self.workspace != workspace:
             raise ValueError(

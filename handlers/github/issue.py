@@ -40,7 +40,7 @@ class Issue(BaseModel):
 
     def subject_key(self, event: Event) -> str:
         """A code of an event's workspace and subject."""
-        subject = f"{event.workspace}\n{self.subject.render(event).strip()}".casefold()
+        subject = f"{event.resource}\n{self.subject.render(event).strip()}".casefold()
         return sha256(subject.encode("utf-8", "replace")).hexdigest()[:32]
 
     def rendered_title(self, event: Event) -> str:

@@ -43,7 +43,7 @@ from handlers.roles import (
 )
 from handlers.template import Template
 from handlers.workspace_field import TargetWorkspace
-from schemas import Event, WorkspaceId
+from schemas import Event, ResourceId, WorkspaceId
 
 _LINEAGE_TAGS = frozenset({RULE_TAG, EVENT_TAG, DEPTH_TAG})
 _MAX_VALUE = 80  # characters of a value in a plan
@@ -180,6 +180,11 @@ class Pipeline(LaunchHandler[Event]):
         except GiveUp as error:
             raise ValueError(str(error)) from error
         return self
+
+    def check_workspace(self, workspace: ResourceId) -> None:
+        """Without `workspace`, the job starts in the workspace that raised the event."""
+        if not (self._owner or self.workspace or isinstance(workspace, WorkspaceId)):
+            raise ValueError(f"the job needs a workspace, and {workspace.name} is none; write workspace: NAME in with")
 
     def run(self, event: Event, action: Action) -> Outcome:
         """Take the next step. Raises RetryLater, GiveUp, jinja2.TemplateError, and azure-core's errors."""

@@ -197,6 +197,35 @@ def add_batch_endpoint(
     return _send("add_batch_endpoint", app, **arguments, workspace=workspace)
 
 
+Account = Annotated[str | None, typer.Option(help="The storage account, by its name.", show_default="the first")]
+Lake = Annotated[bool, typer.Option("--lake", help="The account is a data lake.")]
+
+
+@cli.command(epilog=examples("mlevents azure put-blob exports/daily/churn.csv"))
+def put_blob(
+    path: Annotated[str, typer.Argument(help="The container and the path: exports/daily/churn.csv.")],
+    *,
+    size: Annotated[int | None, typer.Option(min=0, help="Its size in bytes.", show_default="524288")] = None,
+    lake: Lake = False,
+    account: Account = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Upload a blob, which raises BlobCreated: in a data lake twice. Its content is not kept."""
+    return _send("put_blob", app, path=path, size=size, lake=lake, account=account)
+
+
+@cli.command(epilog=examples("mlevents azure delete-blob exports/daily/churn.csv"))
+def delete_blob(
+    path: Annotated[str, typer.Argument(help="The container and the path.")],
+    *,
+    lake: Lake = False,
+    account: Account = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Delete a blob, which raises BlobDeleted."""
+    return _send("delete_blob", app, path=path, lake=lake, account=account)
+
+
 @cli.command(epilog=examples("mlevents azure fail-deployment 'churn-9-*' --logs 'no module named sklearn'"))
 def fail_deployment(
     name: Annotated[str, typer.Argument(help="A pattern of the deployment's name: 'churn-9-*'.")],

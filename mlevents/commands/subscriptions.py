@@ -21,7 +21,7 @@ from mlevents.findings import counted
 from mlevents.subscriptions import arm, az, bicep
 from mlevents.subscriptions.deployed import Difference, Unreadable, differences, read_deployed
 from mlevents.subscriptions.model import CONTAINER, Delivery, Names, Plan, Via, plan
-from schemas import WorkspaceId
+from schemas import ResourceId
 
 Emitted: TypeAlias = Literal["az", "arm", "bicep", "json"]
 
@@ -168,7 +168,7 @@ def _as_json(found: Plan) -> str:
 def _compare(found: Plan, rules: Rules, source: str, console: Console, *, as_json: bool) -> int:
     workspaces = {each.name: each.id for each in rules.workspaces or ()}
     try:
-        deployed = read_deployed(_read(source, [id for id in workspaces.values() if isinstance(id, WorkspaceId)]))
+        deployed = read_deployed(_read(source, [id for id in workspaces.values() if id.topic_type]))
     except Unreadable as failure:
         console.print(f"{source} cannot be compared: {failure}", "error")
         return 1
@@ -180,7 +180,7 @@ def _compare(found: Plan, rules: Rules, source: str, console: Console, *, as_jso
     return 1 if different else 0
 
 
-def _read(source: str, workspaces: list[WorkspaceId]) -> str:
+def _read(source: str, workspaces: list[ResourceId]) -> str:
     """The JSON of what is deployed. Raises Unreadable, and UsageError for a file that cannot be read."""
     if source == "live":
         from mlevents.subscriptions.live import Unavailable, read_live

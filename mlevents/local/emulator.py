@@ -1,14 +1,15 @@
 """The emulated Azure for an app that runs on this machine, unless the settings name another Azure."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dispatch.settings import CONNECTION, Environment
 from handlers.azure.cloud import SETTING
 from handlers.azure.data_factory import FACTORY_ID, SYNAPSE_ID
-from schemas import WorkspaceId
+from schemas import ResourceId, WorkspaceId
+from schemas.events.blobs import StorageAccountId
 
 if TYPE_CHECKING:
     from emulator import Azure
@@ -43,24 +44,34 @@ def emulated_azure(environment: Mapping[str, str], folder: Path | None = None) -
             azure.workspaces.add_compute(CLUSTER, workspace=workspace)
         for factory in factories(environment):
             azure.factories.declare(factory)
+        for account in accounts(environment):
+            azure.blobs.declare(account)
         yield azure
 
 
 def factories(environment: Mapping[str, str]) -> tuple[str, ...]:
     """The ids of the data factories and Synapse workspaces in the settings for rules (RULES_…), each once."""
-    ids = (
-        value.strip().rstrip("/") for name, value in sorted(environment.items()) if name.upper().startswith("RULES_")
-    )
+    ids = (value.rstrip("/") for value in _values(environment))
     return tuple({id.casefold(): id for id in ids if FACTORY_ID.fullmatch(id) or SYNAPSE_ID.fullmatch(id)}.values())
 
 
 def workspaces(environment: Mapping[str, str]) -> tuple[str, ...]:
     """The ids of the workspaces in the settings for rules (RULES_…), each once, in the order of the settings' names."""
-    found: dict[WorkspaceId, str] = {}
-    for name, value in sorted(environment.items()):
-        if name.upper().startswith("RULES_"):
-            try:
-                found.setdefault(WorkspaceId.parse(value.strip()), value.strip().rstrip("/"))
-            except ValueError:
-                continue
+    return _ids(environment, WorkspaceId)
+
+
+def accounts(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The ids of the storage accounts in the settings for rules (RULES_…), likewise."""
+    return _ids(environment, StorageAccountId)
+
+
+def _ids(environment: Mapping[str, str], kind: type[ResourceId]) -> tuple[str, ...]:
+    found: dict[ResourceId, str] = {}
+    for value in _values(environment):
+        with suppress(ValueError):
+            found.setdefault(kind.parse(value), value.rstrip("/"))
     return tuple(found.values())
+
+
+def _values(environment: Mapping[str, str]) -> list[str]:
+    return [value.strip() for name, value in sorted(environment.items()) if name.upper().startswith("RULES_")]

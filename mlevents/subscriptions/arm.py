@@ -10,7 +10,6 @@ from itertools import zip_longest
 from typing import Any
 
 from mlevents.subscriptions.deployment import (
-    WORKSPACE_VERSION,
     Call,
     Deployment,
     Existing,
@@ -134,7 +133,7 @@ def _expression(value: Any) -> str:
         case Segment():
             return f"split({_expression(value.id)}, '/')[{value.index}]"
         case LocationOf():
-            return f"{_expression(Call('reference', (str(value.workspace), WORKSPACE_VERSION, 'full')))}.location"
+            return f"{_expression(Call('reference', (str(value.source), value.source.api_version, 'full')))}.location"
         case Output():
             return f"reference({_id_of(value.deployment)}, '{VERSION}').outputs.{value.name}.value"
         case PrincipalOf():

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator
 
 from mlevents.subscriptions.budget import AdvancedFilter
-from mlevents.subscriptions.model import ATTEMPTS, FUNCTION, MINUTES, TOPIC_TYPE, Delivery, Plan, Subscription
+from mlevents.subscriptions.model import ATTEMPTS, FUNCTION, MINUTES, Delivery, Plan, Subscription
 from schemas.errors import printable
 
 _INSTEAD = "use --format bicep or --format arm"
@@ -51,7 +51,7 @@ def _commands(subscription: Subscription, delivery: Delivery) -> Iterator[str]:
     of_group = [["--subscription", source.subscription], ["--resource-group", source.resource_group]]
     region = shlex.join(["az", "resource", "show", "--ids", source.text, "--query", "location", "--output", "tsv"])
     yield f"LOCATION=$({region})"
-    topic = [*of_group, ["--name", subscription.topic], ["--topic-type", TOPIC_TYPE], ["--source", source.text]]
+    topic = [*of_group, ["--name", subscription.topic], ["--topic-type", source.topic_type], ["--source", source.text]]
     yield _command("az eventgrid system-topic create", topic, '--location "$LOCATION"')
     options = [
         *of_group,

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlevents.subscriptions.deployment import (
-    WORKSPACE_VERSION,
-    WORKSPACES,
     Call,
     Deployment,
     Existing,
@@ -51,9 +49,9 @@ def _main(plan: Plan, found: list[Deployment]) -> str:
     for each in found:
         for value in each.arguments.values():
             if isinstance(value, LocationOf):
-                id, symbol = value.workspace, symbols.of_workspace(value)
+                id, symbol = value.source, symbols.of_source(value)
                 blocks.append(
-                    f"resource {symbol} '{WORKSPACES}@{WORKSPACE_VERSION}' existing = "
+                    f"resource {symbol} '{id.resource_type}@{id.api_version}' existing = "
                     + _braces({"name": id.name}, symbols, scope=_scope(each, symbols))
                 )
         blocks.append(_deployed(each, symbols))
@@ -143,11 +141,10 @@ class _Symbols:
             self._add(deployment.name)
             for value in deployment.arguments.values():
                 if isinstance(value, LocationOf):
-                    self._add(value.workspace.text)
+                    self._add(value.source.text, value.source.noun.split()[-1])
 
-    def _add(self, text: str) -> None:
-        kind = ["workspace"] if text.startswith("/") else []
-        words = kind + re.findall("[A-Za-z0-9]+", text.rpartition("/")[2])
+    def _add(self, text: str, *kind: str) -> None:
+        words = [*kind, *re.findall("[A-Za-z0-9]+", text.rpartition("/")[2])]
         name = words[0] + "".join(word[0].upper() + word[1:] for word in words[1:])
         taken = set(self._names.values())
         number = next(n for n in range(1, len(taken) + 2) if f"{name}{n if n > 1 else ''}" not in taken)
@@ -156,8 +153,8 @@ class _Symbols:
     def __getitem__(self, deployment: Deployment) -> str:
         return self._names[deployment.name]
 
-    def of_workspace(self, location: LocationOf) -> str:
-        return self._names[location.workspace.text]
+    def of_source(self, location: LocationOf) -> str:
+        return self._names[location.source.text]
 
 
 def _value(value: Any, symbols: _Symbols, indent: int) -> str:
@@ -206,7 +203,7 @@ def _expression(value: Any, symbols: _Symbols) -> str:
         case Segment():
             return f"split({value.id.name}, '/')[{value.index}]"
         case LocationOf():
-            return f"{symbols.of_workspace(value)}.location"
+            return f"{symbols.of_source(value)}.location"
         case Output():
             return f"{symbols[value.deployment]}.outputs.{value.name}"
         case PrincipalOf():

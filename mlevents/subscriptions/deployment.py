@@ -14,16 +14,14 @@ from mlevents.subscriptions.model import (
     FUNCTION,
     MESSAGE_SECONDS,
     MINUTES,
-    TOPIC_TYPE,
     Delivery,
     Plan,
     Subscription,
     short,
 )
-from schemas import WorkspaceId
+from schemas import ResourceId
 
 EVENT_GRID_VERSION = "2025-02-15"  # the newest stable one
-WORKSPACES, WORKSPACE_VERSION = "Microsoft.MachineLearningServices/workspaces", "2025-12-01"
 STORAGE_VERSION = "2024-01-01"
 AUTHORIZATION_VERSION = "2022-04-01"
 TOPICS = "Microsoft.EventGrid/systemTopics"
@@ -65,9 +63,9 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class LocationOf:
-    """The region of a workspace."""
+    """The region of a workspace or a storage account."""
 
-    workspace: WorkspaceId
+    source: ResourceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +143,12 @@ def deployments(plan: Plan) -> list[Deployment]:
 def _of_workspace(subscription: Subscription, delivery: Delivery) -> Iterator[Deployment]:
     source, name = subscription.source, f"mlevents-{short(subscription.workspace, 40)}"
     place = (source.subscription, source.resource_group)
-    about = {"topicName": subscription.topic, "source": source.text, "location": LocationOf(source)}
+    about = {
+        "topicName": subscription.topic,
+        "source": source.text,
+        "topicType": source.topic_type,
+        "location": LocationOf(source),
+    }
     topic = Deployment(f"{name}-topic", topic_module(delivery), *place, about)
     yield topic
     after: tuple[Deployment, ...] = (topic,)
@@ -167,16 +170,16 @@ def _of_workspace(subscription: Subscription, delivery: Delivery) -> Iterator[De
 
 
 def topic_module(delivery: Delivery) -> Module:
-    """The system topic of a workspace."""
+    """The system topic of a workspace or a storage account."""
     body: dict[str, Any] = {"location": Parameter("location")}
     if delivery.identity:
         body["identity"] = {"type": "SystemAssigned"}
-    body["properties"] = {"source": Parameter("source"), "topicType": TOPIC_TYPE}
+    body["properties"] = {"source": Parameter("source"), "topicType": Parameter("topicType")}
     topic = Resource("topic", TOPICS, EVENT_GRID_VERSION, Parameter("topicName"), body)
     return Module(
         "topic",
-        "The system topic of an Azure ML workspace, in its resource group and region.",
-        dict.fromkeys(("topicName", "source", "location"), "string"),
+        "The system topic of a workspace or a storage account, in its resource group and region.",
+        dict.fromkeys(("topicName", "source", "topicType", "location"), "string"),
         (topic,),
         {"principalId": PrincipalOf(topic)} if delivery.identity else {},
     )

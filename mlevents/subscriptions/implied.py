@@ -15,7 +15,7 @@ from typing import Any
 from dispatch.filters.condition import Condition
 from dispatch.filters.operators import STRING, operator_named
 from dispatch.rules.when import AllOf, AnyOf, Test
-from mlevents.subscriptions.sent import Sent, sent_at
+from mlevents.subscriptions.sent import Sent, as_published, sent_at
 from mlevents.subscriptions.terms import IS_NULL, NOT_NULL, Term, Word, positive_text, strongest, weakest_common
 from schemas.events.base import Event
 from schemas.plain import MISSING
@@ -100,8 +100,9 @@ class _Reader:
         return condition.matches(self._known) if names == ["eventtype"] else None
 
     def _terms(self, condition: Condition, texts: frozenset[str]) -> list[Term]:
-        sent = sent_at(condition, self._event)
-        terms = sent if isinstance(sent, str) else list(_as_terms(condition, sent, texts))
+        published = as_published(condition, self._event)
+        sent = sent_at(published, self._event)
+        terms = sent if isinstance(sent, str) else list(_as_terms(published, sent, texts))
         if isinstance(terms, list) and all(isinstance(each, Term) for each in terms):
             self.unusable.pop(condition.text, None)  # of a first reading, which did not know that the value is a text
             return [each for each in terms if isinstance(each, Term)]

@@ -18,7 +18,7 @@ from handlers.azure.errors import describe
 from handlers.azure.transport import Transport
 from handlers.base import GiveUp, RetryLater
 from mlevents.subscriptions.deployment import EVENT_GRID_VERSION
-from schemas import WorkspaceId
+from schemas import ResourceId
 
 _PROVIDER = "/providers/Microsoft.EventGrid"
 
@@ -27,7 +27,7 @@ class Unavailable(Exception):  # noqa: N818 - it says what is so
     """Resource Manager does not list the subscriptions; the message says why, and what to do."""
 
 
-def read_live(workspaces: Iterable[WorkspaceId]) -> str:
+def read_live(workspaces: Iterable[ResourceId]) -> str:
     """The system topics of the workspaces and their event subscriptions, as JSON. Raises Unavailable.
 
     It logs in as `az login` did. Subscriptions that were created at a workspace itself are listed there.

@@ -13,11 +13,10 @@ from dispatch.rules.rule import Rules
 from dispatch.rules.workspaces import Workspace
 from mlevents.subscriptions.budget import AdvancedFilter, within_limits
 from mlevents.subscriptions.implied import Alternative, alternative, implied
-from schemas import EVENT_NAMES, WorkspaceId
+from schemas import EVENT_NAMES, ResourceId, WorkspaceId
 from schemas.events.registry import EVENT_TYPES
 
 FUNCTION = "azureml_event"  # of function_app.py
-TOPIC_TYPE = "Microsoft.MachineLearningServices.Workspaces"
 CONTAINER = "deadletter"
 ATTEMPTS, MINUTES = 30, 1_440  # the most that Event Grid permits: "Event Grid message delivery and retry"
 MESSAGE_SECONDS = 604_800  # how long a message waits in the queue: seven days, as docs/event-grid.md says
@@ -42,7 +41,7 @@ class Subscription:
     """One event subscription, with the notes that a reader of the commands or the template should see."""
 
     workspace: str  # as workspaces.yaml names it
-    source: WorkspaceId
+    source: ResourceId
     topic: str
     name: str
     event_types: tuple[str, ...]
@@ -81,7 +80,8 @@ class Names:
 
     def of_topic(self, workspace: Workspace) -> str:
         """The system topic's name: at most 50 letters, digits and hyphens, as for custom topics."""
-        return self.topics.get(workspace.name) or f"mlevents-{short(workspace.id.name, 40)}"
+        kind = "" if isinstance(workspace.id, WorkspaceId) else "storage-"
+        return self.topics.get(workspace.name) or f"mlevents-{kind}{short(workspace.id.name, 40 - len(kind))}"
 
 
 def short(name: str, most: int) -> str:
@@ -91,18 +91,22 @@ def short(name: str, most: int) -> str:
 
 
 def plan(rules: Rules, delivery: Delivery, names: Names, *, with_filters: bool) -> Plan:
-    """The subscriptions that valid rules need."""
+    """The subscriptions that valid rules need.
+
+    Those of storage accounts have filters always: an account raises an event for each blob that anything writes.
+    """
     subscriptions, notes = [], []
     for workspace in rules.workspaces or ():
         alternatives = list(_alternatives(rules, workspace))
-        if not isinstance(workspace.id, WorkspaceId):
-            notes.append(f"{workspace.name} is no Azure ML workspace: subscribe its events yourself")
+        if not workspace.id.topic_type:
+            notes.append(f"{workspace.name} is {workspace.id.noun}, which has no topic in Event Grid")
         elif not alternatives:
             notes.append(f"{workspace.name} needs no subscription: no rule acts on its events")
         else:
-            terms = implied(alternatives) if with_filters else []
+            filtered = with_filters or not isinstance(workspace.id, WorkspaceId)
+            terms = implied(alternatives) if filtered else []
             filters, widened = within_limits(terms)
-            reasons = _reasons(alternatives, {term.key for term in terms}) if with_filters else []
+            reasons = _reasons(alternatives, {term.key for term in terms}) if filtered else []
             subscriptions.append(
                 Subscription(
                     workspace.name,
@@ -126,7 +130,9 @@ def _alternatives(rules: Rules, workspace: Workspace) -> Iterator[Alternative]:
         if rule.is_for(workspace):
             types = dict.fromkeys(event for name in sorted(rule.on) for event in EVENT_NAMES[name])
             for event in types:
-                if found := alternative(rule.name, rule.when, event, {"workspace": view}):
+                if isinstance(id, event.resource_id) and (
+                    found := alternative(rule.name, rule.when, event, {"workspace": view})
+                ):
                     yield found
 
 

@@ -6,6 +6,7 @@ Azure ML: it writes the names of fields in camelCase or PascalCase, as in all re
 object differ only in case; and only names of tags and properties contain dots.
 """
 
+import shlex
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
@@ -36,10 +37,19 @@ class Sent:
     null_as: Any = None
 
 
+def as_published(condition: Condition, event: type[Event]) -> Condition:
+    """The condition on what the event has in its place, if its key is what the type adds: a weaker one, or the same."""
+    found = event.published_as.get((condition.key.lower(), condition.operator.name))
+    if found is None:
+        return condition
+    key, operator, form = found
+    return Condition.parse(shlex.join([key, operator, *map(form.format, shlex.split(condition.text)[2:])]))
+
+
 def sent_at(condition: Condition, event: type[Event]) -> Sent | str:
     """What is known of the key in events of this type, or why Event Grid cannot evaluate a condition on it."""
     first, *rest = condition.key.split(".")
-    if first.lower() in ADDED:
+    if first.lower() in (*ADDED, *event.own_members):
         return f"{condition.key} is what the app adds to the event"
     if first.lower() != "data":
         sent = _fields(event).get(first.lower()) if not rest else None

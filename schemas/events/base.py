@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 from pydantic import PrivateAttr, ValidationError, field_validator
 from pydantic_core import CoreSchema
@@ -69,6 +69,9 @@ class Event(WireModel):
     publisher: ClassVar[str] = "Microsoft.MachineLearningServices"
     resource_id: ClassVar[type[ResourceId]] = WorkspaceId  # how to read `topic`
     reports_drift: ClassVar[bool] = False  # can `drift` be other than None?
+    own_members: ClassVar[tuple[str, ...]] = ()  # properties that views have beside `ADDED`: each a NamedTuple, or None
+    # Key and operator of a condition on these -> of a weaker one on what Event Grid sees, with its value as {}.
+    published_as: ClassVar[Mapping[tuple[str, str], tuple[str, str, str]]] = {}
     facts: ClassVar[tuple[str, ...]] = ()  # of `FACT_NAMES`: what the service knows about the objects
     example_fields: ClassVar[Mapping[str, Any]] = {}  # of `example`: id, eventTime, data, and other changes
     example_subject: ClassVar[str] = ""  # a format string over the data of the example
@@ -246,11 +249,11 @@ class Event(WireModel):
     def view_with(self, workspace: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
         """The plain data that conditions and templates read: the event's `wire`, and what the app adds.
 
-        Added are `workspace`, `drift`, `studio_url`, `object` and, if there is one, `result`; what the service knows
-        (`fact`) is read apart. A field of the event with one of these names, in any case, is left out: a sender must
-        not be able to forge what the app adds.
+        Added are those of `ADDED`, `result` only if there is one, and `own_members`; what the service knows (`fact`) is
+        read apart. A field of the event with one of these names, in any case, is left out: a sender must not be able to
+        forge what the app adds.
         """
-        added = {name: self._added(name, workspace, result) for name in ADDED}
+        added = {name: self._added(name, workspace, result) for name in (*ADDED, *self.own_members)}
         reserved = {*added, *self.facts}
         view = {name: value for name, value in self.wire().items() if name.lower() not in reserved} | added
         if result is None:
@@ -265,7 +268,8 @@ class Event(WireModel):
             return {"data": self.data.wire()}
         if name in ADDED:
             return {} if name == "result" and result is None else {name: self._added(name, workspace, result)}
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"data"})
+        own = {name: self._added(name, workspace, result) for name in self.own_members}
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"data"}) | own
 
     def _added(self, name: str, workspace: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> Any:
         """The value of a member that the app adds to the view."""
@@ -280,7 +284,10 @@ class Event(WireModel):
                 return self.studio_url or ""
             case "object":
                 return self.object
-        return result
+            case "result":
+                return result
+        own = getattr(self, name)
+        return None if own is None else own._asdict()
 
     def for_handler(
         self,
@@ -309,9 +316,4 @@ class Event(WireModel):
         ``data={...}`` replaces the data as a whole; the subject follows the data. Raises TypeError for an unknown
         field, and MalformedEvent for an invalid value.
         """
-        if not cls.example_fields:
-            raise TypeError(f"{cls.__name__} has no example")
-        data = cast("type[EventData]", cls.model_fields["data"].annotation)
-        example = {"eventType": cls.type_name(), **cls.example_fields}
-        raw = example_of(example, cls.example_subject, cls.wire_names(), data.wire_names(), changes)
-        return cls.read(open_envelope(read_plain(raw)))
+        return cls.read(open_envelope(read_plain(example_of(cls, changes))))

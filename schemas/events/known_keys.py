@@ -161,6 +161,8 @@ def _event_keys(event: type[Event], has_drift: bool) -> Known:
     members |= {name: Known(Type.OBJECT, always=True, members=_FactKeys(name)) for name in event.facts}
     always = has_drift or _returns(event, "drift") is Drift
     members["drift"] = replace(_drift_keys(), always=always) if event.reports_drift else Known(Type.NULL)
+    for name in event.own_members:
+        members[name] = _dataclass_keys(next(arg for arg in get_args(_returns(event, name)) if arg is not NoneType))
     return Known(Type.OBJECT, always=True, members=members)
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from types import MappingProxyType
 
 from schemas.events.base import Event
+from schemas.events.blobs import BlobCreated, BlobDeleted
 from schemas.events.dataset_drift_detected import DatasetDriftDetected
 from schemas.events.model_deployed import ModelDeployed
 from schemas.events.model_registered import ModelRegistered
@@ -22,6 +23,8 @@ _TYPES: dict[str, type[Event]] = {
         ModelRegistered,
         ModelDeployed,
         DatasetDriftDetected,
+        BlobCreated,
+        BlobDeleted,
     )
 }
 _NAMES: dict[str, tuple[type[Event], ...]] = {}
@@ -52,13 +55,30 @@ def find_type(name: str) -> type[Event] | None:
     return next((event for known, event in EVENT_TYPES.items() if known.lower() == name.lower()), None)
 
 
-def parse_resource(text: str) -> ResourceId:
-    """Read the id of a resource that can raise one of the event types. Raises ValueError, with the expected forms."""
+def resource_ids(key: str) -> list[type[ResourceId]]:
+    """The kinds of resources that this key of rules/workspaces.yaml lists: those that raise one of the event types."""
     kinds = dict.fromkeys(event.resource_id for event in EVENT_TYPES.values())
+    return [kind for kind in kinds if kind.listed_under == key]
+
+
+def parse_resource(text: str, key: str = "workspaces") -> ResourceId:
+    """Read the id of a resource that this key of rules/workspaces.yaml lists.
+
+    Raises ValueError, whose message has the expected forms.
+    """
+    kinds = resource_ids(key)
     for kind in kinds:
         with suppress(ValueError):
             return kind.parse(text)
     raise ValueError(", or ".join(kind.expected() for kind in kinds))
+
+
+def listed_under(text: str) -> str | None:
+    """The key of rules/workspaces.yaml under which a resource belongs, by its id; None if it raises no events."""
+    for kind in dict.fromkeys(event.resource_id for event in EVENT_TYPES.values()):
+        with suppress(ValueError):
+            return kind.parse(text).listed_under
+    return None
 
 
 def _index_names() -> None:

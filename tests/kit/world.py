@@ -31,10 +31,17 @@ workspaces:
   churn-dev:  { id: "${RULES_WS_CHURN_DEV}",  env: dev,  team: churn }
   churn-prod: { id: "${RULES_WS_CHURN_PROD}", env: prod, team: churn }
 """
+# A storage account, to append to WORKSPACES: that of the examples of events of blobs.
+ACCOUNT = (
+    "/subscriptions/22222222-2222-2222-2222-222222222222/resourceGroups/rg-ml-prod"
+    "/providers/Microsoft.Storage/storageAccounts/churnlanding"
+)
+STORAGE = f"storage:\n  churn-landing: {{ id: {ACCOUNT}, env: dev, team: churn, tier: raw }}\n"
 ARM = "/subscriptions/{0}/resourceGroups/rg-ml-{1}/providers/Microsoft.MachineLearningServices/workspaces/churn-{1}"
 SETTINGS = {
     "RULES_WS_CHURN_DEV": ARM.format("11111111-1111-1111-1111-111111111111", "dev"),
     "RULES_WS_CHURN_PROD": ARM.format("22222222-2222-2222-2222-222222222222", "prod"),
+    "RULES_STORAGE_CHURN": ACCOUNT,
 }
 
 

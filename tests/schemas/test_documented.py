@@ -26,10 +26,12 @@ def documented(event_class: type[Event], envelope: str = "eventgrid") -> Event:
 
 
 def test_the_event_types_are_those_of_the_sdk() -> None:
-    """azure-eventgrid names the same event types of Azure ML, and no others."""
-    ours = {f"MachineLearningServices{cls.__name__}EventName": name for name, cls in EVENT_TYPES.items()}
-    theirs = {name.name: name.value for name in SystemEventNames if name.name.startswith("MachineLearningServices")}
-    assert ours == theirs
+    """azure-eventgrid names the same event types of Azure ML, and no others; the app takes two of storage accounts."""
+    ours = {name for name, cls in EVENT_TYPES.items() if cls.publisher.startswith("Microsoft.")}
+    theirs = {name.value for name in SystemEventNames}
+    of_azureml = {name for name in theirs if name.startswith("Microsoft.MachineLearningServices.")}
+    assert ours == of_azureml | {"Microsoft.Storage.BlobCreated", "Microsoft.Storage.BlobDeleted"}
+    assert ours <= theirs
 
 
 @pytest.mark.parametrize("path", PAYLOADS, ids=lambda path: path.stem)
@@ -50,7 +52,10 @@ def test_there_are_ten_documented_payloads() -> None:
     assert len(PAYLOADS) == 10
 
 
-@pytest.mark.parametrize("event_class", EVENT_TYPES.values())
+DOCUMENTED = [RunCompleted, RunStatusChanged, ModelRegistered, ModelDeployed, DatasetDriftDetected]
+
+
+@pytest.mark.parametrize("event_class", DOCUMENTED)
 def test_both_envelopes_contain_the_same_event(event_class: type[Event]) -> None:
     """Only the versions are missing from CloudEvents."""
     in_event_grid, in_cloud_events = documented(event_class), documented(event_class, "cloudevents")

@@ -172,5 +172,5 @@ def test_other_event_types_are_unknown(name: str) -> None:
 def test_event_types_of_cloud_events_can_be_unknown() -> None:
     """The error has the type and the source."""
     with pytest.raises(UnknownEventType) as refused:
-        parse_event(cloud_event(type="Microsoft.Storage.BlobCreated", source="/x"))
-    assert (refused.value.event_type, refused.value.topic) == ("Microsoft.Storage.BlobCreated", "/x")
+        parse_event(cloud_event(type="Microsoft.Storage.BlobRenamed", source="/x"))
+    assert (refused.value.event_type, refused.value.topic) == ("Microsoft.Storage.BlobRenamed", "/x")

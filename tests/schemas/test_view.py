@@ -23,9 +23,10 @@ def test_view_has_the_wire_and_what_the_app_adds(event_class: type[Event]) -> No
     view = event.view()
     assert view == Context(event).view()
     assert view.items() >= event.wire().items()
-    assert set(view) - set(event.wire()) == {"workspace", "drift", "studio_url", "object"}
+    added = {"workspace", "drift", "studio_url", "object", *event_class.own_members}
+    assert set(view) - set(event.wire()) == added
     assert view["object"] == event.object
-    assert view["studio_url"] == event.studio_url
+    assert view["studio_url"] == (event.studio_url or "")
     assert json.loads(json.dumps(view)) == view
 
 

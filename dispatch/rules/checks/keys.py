@@ -1,6 +1,7 @@
 """Check the keys that rules read: those of conditions, of `at_most.by` and of templates."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache, partial
 
 from dispatch.inbox.rows import ENDED
 from dispatch.rules.checks.conditions import check_conditions
@@ -9,6 +10,7 @@ from dispatch.rules.checks.templates import check_templates
 from dispatch.rules.reading.nodes import Scalar, field_of, items_of, text_of
 from dispatch.rules.rule_entry import RuleEntry
 from dispatch.rules.workspaces import Workspaces
+from schemas import ResourceId
 from schemas.events.known_keys import Known, Type, result_keys
 
 
@@ -20,13 +22,16 @@ def check_keys(
     `order` has the names of the rules, each after those that it follows. Rules in a circle are left out.
     """
     kinds = _kinds(named, order)
-    places: dict[frozenset[str] | None, Known] = {}
+
+    @cache
+    def scope_of(chosen: frozenset[str] | None, kind: type[ResourceId]) -> Known:
+        return workspace_scope(chosen, workspaces, kind)
+
     for entry in entries:
-        chosen = entry.chosen
-        workspace = places.get(chosen) or places.setdefault(chosen, workspace_scope(chosen, workspaces))
         acts_on = kinds.get(entry.name) if entry.after else _own_kinds(entry)
         if acts_on:
-            _check_entry(entry, Scope.of(acts_on, workspace, _result(entry) if entry.after else None))
+            here = partial(scope_of, entry.chosen)
+            _check_entry(entry, Scope.of(acts_on, here, _result(entry) if entry.after else None))
 
 
 def _kinds(named: Mapping[str, RuleEntry], order: Iterable[str]) -> dict[str, set[EventKind]]:

@@ -9,7 +9,7 @@ from dispatch.filters.keys import synonyms_of
 from dispatch.rules.errors import closest, did_you_mean
 from dispatch.rules.reading.app_settings import PREFIX
 from dispatch.rules.workspaces import Workspace, Workspaces
-from schemas import EVENT_NAMES, EVENT_TYPES
+from schemas import EVENT_NAMES, EVENT_TYPES, ResourceId
 from schemas.alert import Alert
 from schemas.envelope import CLOUD_EVENTS
 from schemas.errors import shown
@@ -17,6 +17,7 @@ from schemas.events.known_keys import TEXT, Known, Type, known_keys, result_keys
 from schemas.events.registry import DRIFT_DETECTED
 
 Path = Sequence[str | int]
+WorkspaceScopes = Callable[[type[ResourceId]], Known]  # the keys of the workspaces, or of resources of another type
 
 ANY_LABELS = Known(Type.OBJECT, always=True, others=TEXT)
 _ELSEWHERE = {  # keys of other schemas and habits -> ours
@@ -55,11 +56,12 @@ class Scope:
     follows: bool = False  # has the rule `after`?
 
     @classmethod
-    def of(cls, kinds: Iterable[EventKind], workspace: Known, result: Known | None) -> "Scope":
-        """The scope of a rule that acts on these events in these workspaces."""
+    def of(cls, kinds: Iterable[EventKind], workspaces: WorkspaceScopes, result: Known | None) -> "Scope":
+        """The scope of a rule that acts on these events. `workspaces` has the keys of its workspaces."""
         roots = {}
         for kind in sorted(kinds):
             event = EVENT_TYPES[kind.type_name]
+            workspace = workspaces(event.resource_id)
             root = known_keys(event, has_drift=kind.has_drift, workspace=workspace, result=result)
             roots[event.__name__] = root  # that of all events replaces that of events with drift
         return cls(roots, result is not None)
@@ -69,7 +71,8 @@ class Scope:
         """The scope of `alerts`: alerts of the app, and events whose action failed, with its result."""
         nowhere = workspace_keys(Known(Type.OBJECT, always=True))
         alert = known_keys(Alert, has_drift=False, workspace=nowhere)
-        events = cls.of(every_kind(), workspace_scope(None, workspaces), result_keys((), ("failed",)))
+        everywhere = partial(workspace_scope, None, workspaces)
+        events = cls.of(every_kind(), everywhere, result_keys((), ("failed",)))
         return cls({Alert.__name__: alert, **events.roots}, follows=True)
 
     def find(self, path: Path) -> dict[str, Known]:
@@ -151,7 +154,7 @@ class Scope:
 
     def _others(self) -> dict[str, Known]:
         workspace = next((root.members["workspace"] for root in self.roots.values()), workspace_keys(ANY_LABELS))
-        scope = Scope.of(every_kind(), workspace, result_keys() if self.follows else None)
+        scope = Scope.of(every_kind(), lambda _: workspace, result_keys() if self.follows else None)
         return {name: root for name, root in scope.roots.items() if name not in self.roots}
 
     def _holder(self, names: list[str]) -> str:
@@ -228,11 +231,13 @@ def written(path: Path) -> str:
     return str(first) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
 
 
-def workspace_scope(chosen: frozenset[str] | None, workspaces: Workspaces | None) -> Known:
-    """The keys of `workspace` in a rule for the chosen workspaces, by their names; None: all."""
+def workspace_scope(
+    chosen: frozenset[str] | None, workspaces: Workspaces | None, kind: type[ResourceId] = ResourceId
+) -> Known:
+    """The keys of `workspace` in a rule for the chosen workspaces of a kind, by their names; None: all."""
     if workspaces is None:
         return workspace_keys(ANY_LABELS)
-    here = [each for each in workspaces if chosen is None or each.name in chosen]
+    here = [each for each in workspaces.named(chosen) if isinstance(each.id, kind)]
     if not here:
         return workspace_keys(ANY_LABELS)
     names = sorted({label for each in here for label in each.labels})

@@ -42,8 +42,8 @@ IN_A_RULE = [
     (rule(on="RunCompletd"), "3:9: unknown event type 'RunCompletd'. Did you mean RunCompleted?"),
     (
         rule(on="[blob, RunCompleted]"),
-        "3:10: unknown event type 'blob'. The event types are DatasetDriftDetected, DriftDetected, ModelDeployed, "
-        "ModelRegistered, RunCompleted, RunStatusChanged.",
+        "3:10: unknown event type 'blob'. The event types are BlobCreated, BlobDeleted, DatasetDriftDetected, "
+        "DriftDetected, ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged.",
     ),
     (
         rule(on="Microsoft.MachineLearningServices.DriftDetected"),
@@ -269,7 +269,7 @@ IN_WORKSPACES = [
     (
         "- a",
         "1:1: workspaces.yaml should be a mapping (key: value), not a list. "
-        "Its keys are workspaces, timezone and alerts.",
+        "Its keys are workspaces, storage, timezone and alerts.",
     ),
     (
         'workspaces: { a: { id: "${RULES_NONE}" } }',

@@ -67,6 +67,17 @@ def test_registering_a_model_raises_an_event(started: Started, app: Path, capsys
     started.wait_for("received: ModelRegistered models/churn:8")
 
 
+def test_blobs_raise_events(started: Started, app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the account that the settings name; in a data lake, a blob that is created raises two."""
+    assert azure(app, "put-blob", "exports/daily/churn.csv") == 0
+    assert capsys.readouterr().out.strip() == "https://churnlanding.blob.core.windows.net/exports/daily/churn.csv"
+    started.wait_for("received: BlobCreated /blobServices/default/containers/exports/blobs/daily/churn.csv")
+    assert azure(app, "delete-blob", "exports/daily/churn.csv", "--lake", "--account", "churnlanding") == 0
+    started.wait_for("received: BlobDeleted /blobServices/default/containers/exports/blobs/daily/churn.csv")
+    assert azure(app, "put-blob", "exports") == 1
+    assert "is not a container and a path" in capsys.readouterr().out
+
+
 def test_drift_and_runs_raise_events(started: Started, app: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert azure(app, "fail-job", "nightly", "--message", "no data") == 0
     assert azure(app, "job-registers", "churn-*", "churn", "--tag", "stage=production") == 0

@@ -16,13 +16,15 @@ from dispatch.rules.workspaces import Workspace, Workspaces
 from handlers.log import Log
 from schemas import EVENT_NAMES, WorkspaceId
 from schemas.drift import BREACH_TAG
-from tests.kit.world import ARM
+from schemas.events.blobs import StorageAccountId
+from tests.kit.world import ACCOUNT, ARM
 
 WORKSPACES = Workspaces(
     *(
         Workspace(f"churn-{env}", WorkspaceId.parse(ARM.format(f"{n}" * 8, env)), {"env": env, "a.b": "x"})
         for n, env in enumerate(("dev", "prod"), 1)
-    )
+    ),
+    Workspace("landing", StorageAccountId.parse(ACCOUNT), {"env": "dev"}),
 )
 TEXTS = [
     "",
@@ -42,6 +44,7 @@ TEXTS = [
     "7",
 ]
 NUMBERS = ["0", "1", "2.5", "7", "-3", "0.1", "9007199254740993", "1e20"]
+BLOB_KEYS = ["blob.container", "Blob.path", "blob.path", "blob.folder", "blob.name", "subject", "data.api"]
 KEYS = [
     *("data.runStatus", "data.RunStatus", "data.runId", "data.runType", "data.experimentName", "data.createdBy"),
     *(
@@ -55,6 +58,7 @@ KEYS = [
     *("data.modelName", "data.modelVersion", "data.modelTags.team", "data.modelIds", "data.serviceName"),
     *("data.dataDriftName", "data.driftCoefficient", "data.startTime", "data.baseDatasetId", "drift.monitor"),
     *("subject", "Subject", "id", "topic", "eventType", "dataVersion", "eventTime", "object", "data", "data.extra.a.b"),
+    *BLOB_KEYS,
     *("workspace.labels.env", "workspace.name", "workspace.labels.a.b", "workspace.labels.none", "workspace.id"),
 ]
 USUAL = ["data.runStatus", "data.runType", "data.runId", "data.runTags.team", "subject", "data.createdBy"]
@@ -97,16 +101,16 @@ def _whens(keys: Sequence[str]) -> st.SearchStrategy[AllOf]:
 
 
 @st.composite
-def rule_sets(draw: st.DrawFn) -> Rules:
-    """Rules that have conditions on the same few keys."""
-    keys = draw(st.lists(st.sampled_from([*KEYS, *USUAL * 8]), min_size=1, max_size=2, unique=True))
-    kinds = st.sampled_from([*sorted(EVENT_NAMES), *["RunStatusChanged"] * 6])
-    on = draw(st.lists(kinds, min_size=1, max_size=2, unique=True))
+def rule_sets(draw: st.DrawFn, on: Sequence[str] = (), usual: Sequence[str] = USUAL) -> Rules:
+    """Rules that have conditions on the same few keys, most often the usual ones; for `on`, or any events."""
+    keys = draw(st.lists(st.sampled_from([*KEYS, *[*usual] * 8]), min_size=1, max_size=2, unique=True))
+    kinds = st.sampled_from(on or [*sorted(EVENT_NAMES), *["RunStatusChanged"] * 6])
+    types = draw(st.lists(kinds, min_size=1, max_size=2, unique=True))
     rules = st.builds(
         Rule,
         name=st.just(""),
         handler=st.just(Log()),
-        on=st.frozensets(st.sampled_from(on), min_size=1),
+        on=st.frozensets(st.sampled_from(types), min_size=1),
         workspaces=st.sampled_from([None, None, frozenset({"churn-dev"})]),
         when=_whens(keys),
     )
@@ -122,13 +126,17 @@ def events(rules: Rules, random: Random, count: int) -> Iterator[dict[str, Any]]
     types = [kind for rule in rules.by_name.values() for name in sorted(rule.on) for kind in EVENT_NAMES[name]]
     operands = [word for rule in rules.by_name.values() for each in rule.when.tests for word in _operands(each)]
     for _ in range(count):
-        raw: dict[str, Any] = dict(random.choice(types).example().wire())
+        kind = random.choice(types)
+        raw: dict[str, Any] = dict(kind.example().wire())
         data = raw["data"] | {name: _value(name, operands, random) for name in random.choices(_NAMES, k=4)}
         for name in random.choices(_NAMES, k=random.randrange(3)):
             data.pop(name, None)
         pascal = random.random() < 0.5
         raw["data"] = {name[:1].upper() + name[1:]: value for name, value in data.items()} if pascal else data
-        raw["topic"] = str(random.choice([*WORKSPACES]).id)
+        raw["topic"] = str(random.choice([each.id for each in WORKSPACES if isinstance(each.id, kind.resource_id)]))
+        if kind.own_members:
+            words = [random.choice([*operands, *TEXTS, "blobs"]) for _ in range(random.randint(2, 4))]
+            raw["subject"] = f"/blobServices/default/containers/{words[0]}/blobs/{'/'.join(words[1:])}"
         if random.random() < 0.5:
             raw[random.choice(["subject", "dataVersion", "id"])] = _value("", operands, random)
         yield raw

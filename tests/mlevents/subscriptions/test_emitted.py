@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,9 @@ from dispatch.filters import EventFilter
 from dispatch.filters.operators import BOOL, NUMBER, OPERATORS, RANGE
 from mlevents.subscriptions import arm, az, bicep
 from mlevents.subscriptions.budget import AdvancedFilter
-from mlevents.subscriptions.model import TOPIC_TYPE, Delivery, Plan, Subscription
-from schemas import EVENT_TYPES, WorkspaceId
+from mlevents.subscriptions.model import Delivery, Plan, Subscription
+from schemas import EVENT_TYPES, ResourceId, WorkspaceId
+from schemas.events.blobs import StorageAccountId
 from tests.kit.any_input import any_input
 from tests.kit.bicep_types import check_resource
 from tests.kit.world import ARM
@@ -26,6 +28,13 @@ HOSTILE = [
 NUMBERS: list[float] = [0, 1, 7, 2.5, 0.1, 1e-07, 123456789012345]
 texts = st.sampled_from(HOSTILE) | st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=5)
 texts = texts.filter(lambda text: text[:1] not in ("@", "-") and text not in {"topic", "location", "source"})
+
+
+ACCOUNT = ("MachineLearningServices/workspaces", "Storage/storageAccounts")
+ID: tuple[Callable[[str], ResourceId], ...] = (
+    WorkspaceId.parse,
+    lambda text: StorageAccountId.parse(text.replace(*ACCOUNT)),
+)
 
 
 @st.composite
@@ -46,12 +55,15 @@ def filters(draw: st.DrawFn) -> AdvancedFilter:
 
 @st.composite
 def plans(draw: st.DrawFn, *, any_delivery: bool = False) -> Plan:
-    """Subscriptions of up to three workspaces, in up to three resource groups."""
-    names = draw(st.lists(st.sampled_from(["churn-dev", "churn-prod", "2nd_ws", "a(b)"]), min_size=1, unique=True))
+    """Subscriptions of up to five workspaces and storage accounts, in up to three resource groups."""
+    names = draw(
+        st.lists(st.sampled_from(["churn-dev", "churn-prod", "2nd_ws", "a(b)", "landing"]), min_size=1, unique=True)
+    )
     found: list[Subscription] = []
     for name in names:
-        id = WorkspaceId.parse(ARM.format(draw(st.sampled_from("123")) * 8, name))
-        types = draw(st.lists(st.sampled_from([*EVENT_TYPES]), min_size=1, unique=True))
+        id = ID[name == "landing"](ARM.format(draw(st.sampled_from("123")) * 8, name))
+        raised = [type for type, event in EVENT_TYPES.items() if isinstance(id, event.resource_id)]
+        types = draw(st.lists(st.sampled_from(raised), min_size=1, unique=True))
         given = tuple(draw(st.lists(filters(), max_size=4)))
         notes = tuple(draw(st.lists(st.sampled_from(["fine", "two\nlines", "'''", "*/ ${x} [y]"]), max_size=2)))
         found.append(Subscription(name, id, f"topic-{len(found)}", "azureml-event", tuple(types), given, ("r",), notes))
@@ -92,9 +104,12 @@ def test_resources_have_the_shape_that_microsoft_publishes(plan: Plan) -> None:
         check_resource({name: value for name, value in resource.items() if name not in ("place", "scope")})
         properties = resource["properties"]
         if resource["type"].endswith("/systemTopics"):
-            assert properties["topicType"] == TOPIC_TYPE == "Microsoft.MachineLearningServices.Workspaces"
+            is_account = "/Microsoft.Storage/" in properties["source"]
+            wanted = "Storage.StorageAccounts" if is_account else "MachineLearningServices.Workspaces"
+            assert properties["topicType"] == f"Microsoft.{wanted}"
         if resource["type"].endswith("/eventSubscriptions"):
-            assert set(properties["filter"]["includedEventTypes"]) <= TYPES
+            types = set(properties["filter"]["includedEventTypes"])
+            assert types <= TYPES or types <= {"Microsoft.Storage.BlobCreated", "Microsoft.Storage.BlobDeleted"}
             EventFilter.model_validate(properties["filter"])
 
 

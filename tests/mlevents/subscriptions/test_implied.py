@@ -14,14 +14,19 @@ from mlevents.subscriptions.model import Delivery, Names, plan
 from schemas import EventError, parse_event
 from tests.kit.any_input import any_input
 from tests.kit.rule_files import loaded
-from tests.mlevents.subscriptions.random_rules import events, rule_sets
+from tests.kit.world import STORAGE, WORKSPACES
+from tests.mlevents.subscriptions.random_rules import BLOB_KEYS, events, rule_sets
 
 MET: Counter[str] = Counter()
 
 
 @any_input(30, 20_000, rules=rule_sets(), seed=st.integers(0, 2**32))
 def test_event_that_a_rule_matches_passes_the_filter(rules: Rules, seed: int) -> None:
-    """Through the real matching, on the event as it is parsed; the filter reads what Azure ML has published."""
+    check_events(rules, seed)
+
+
+def check_events(rules: Rules, seed: int) -> None:
+    """Through the real matching, on the event as it is parsed; the filter reads what Azure has published."""
     subscriptions = plan(rules, Delivery(), Names(), with_filters=True).subscriptions
     filters = {each.source: EventFilter.model_validate(each.filter()) for each in subscriptions}
     assert all(not each.limits() for each in filters.values())
@@ -34,20 +39,28 @@ def test_event_that_a_rule_matches_passes_the_filter(rules: Rules, seed: int) ->
         matching = rules.matching(event)
         MET["matched" if matching else "unmatched"] += 1
         if matching:
-            found = filters.get(event.workspace)
+            found = filters.get(event.resource)
             assert found is not None, [rule.when for rule in matching]
             assert found.matches(raw), ([rule.when for rule in matching], found)
             MET["filtered"] += bool(found.advanced_filters)
 
 
-def filters_of(folder: Path, *whens: str, on: str = "RunStatusChanged") -> tuple[list[str], list[str]]:
+@any_input(60, 10_000, rules=rule_sets(on=("BlobCreated", "BlobDeleted"), usual=BLOB_KEYS), seed=st.integers(0, 2**32))
+def test_event_of_a_blob_that_a_rule_matches_passes_the_filter(rules: Rules, seed: int) -> None:
+    """Conditions on the parts of a blob become conditions on the subject."""
+    check_events(rules, seed)
+
+
+def filters_of(
+    folder: Path, *whens: str, on: str = "RunStatusChanged", with_filters: bool = True
+) -> tuple[list[str], list[str]]:
     """The filters of churn-dev for rules with these conditions, and the notes."""
     entries = "".join(
         f"  - name: r{number}\n    on: {on}\n    do: log\n    when: {when}\n" for number, when in enumerate(whens)
     )
-    rules = loaded(folder, a=f"rules:\n{entries}")
+    rules = loaded(folder, workspaces=WORKSPACES + STORAGE, a=f"rules:\n{entries}")
     assert not rules.errors, rules.errors
-    found = plan(rules, Delivery(), Names(), with_filters=True).subscriptions[0]
+    found = plan(rules, Delivery(), Names(), with_filters=with_filters).subscriptions[0]
     return [str(each) for each in found.filters], list(found.notes)
 
 
@@ -118,6 +131,42 @@ STRONGEST: list[tuple[list[str], list[str]]] = [
 @pytest.mark.parametrize(("whens", "filters"), STRONGEST, ids=" | ".join)
 def test_filter_is_the_strongest_that_all_rules_imply(whens: list[str], filters: list[str], tmp_path: Path) -> None:
     assert filters_of(tmp_path, *whens)[0] == filters
+
+
+PREFIX = "/blobServices/default/containers/"
+
+
+@pytest.mark.parametrize(
+    ("when", "filters"),
+    [
+        ("blob.container StringIn exports", [f"subject StringBeginsWith {PREFIX}exports/blobs/"]),
+        ("blob.container StringBeginsWith exp", [f"subject StringBeginsWith {PREFIX}exp"]),
+        ("blob.path StringBeginsWith daily/ weekly/", ["subject StringContains /blobs/daily/ /blobs/weekly/"]),
+        (
+            "[Blob.Container StringIn exports, blob.path StringEndsWith .csv .parquet]",
+            [f"subject StringBeginsWith {PREFIX}exports/blobs/", "subject StringEndsWith .csv .parquet"],
+        ),
+        ("blob.name StringIn _SUCCESS", ["subject StringEndsWith /_SUCCESS"]),
+        ("blob.folder StringIn daily", []),
+        ("blob.path StringNotContains _temporary", []),
+    ],
+)
+def test_parts_of_a_blob_are_filtered_by_the_subject(when: str, filters: list[str], tmp_path: Path) -> None:
+    """Always: an account raises an event for each blob."""
+    assert filters_of(tmp_path, when, on="BlobCreated", with_filters=False)[0] == filters
+
+
+def test_each_resource_gets_the_types_that_it_raises(tmp_path: Path) -> None:
+    """Also of one rule for all of them; what raises no type of any rule needs no subscription."""
+    text = "rules:\n  - { name: a, on: [RunCompleted, BlobCreated], in: { env: dev }, do: log }\n"
+    rules = loaded(tmp_path, workspaces=WORKSPACES + STORAGE, a=text)
+    assert not rules.errors
+    found = plan(rules, Delivery(), Names(), with_filters=False)
+    assert {each.workspace: (each.topic, each.event_types) for each in found.subscriptions} == {
+        "churn-dev": ("mlevents-churn-dev", ("Microsoft.MachineLearningServices.RunCompleted",)),
+        "churn-landing": ("mlevents-storage-churnlanding", ("Microsoft.Storage.BlobCreated",)),
+    }
+    assert found.notes == ("churn-prod needs no subscription: no rule acts on its events",)
 
 
 @pytest.mark.parametrize(
