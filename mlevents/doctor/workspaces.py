@@ -47,7 +47,7 @@ def subscriptions(subject: Subject, function_app: str = "") -> Diagnoses:
     queue = Names.of(Environment(subject.environment)).events
     workspaces = {each.name: each.id for each in rules.workspaces or ()}
     try:
-        deployed = read_deployed(read_live([id for id in workspaces.values() if isinstance(id, WorkspaceId)]))
+        deployed = read_deployed(read_live([id for id in workspaces.values() if id.topic_type]))
     except (Unavailable, Unreadable) as error:
         yield _SUBSCRIPTIONS.warning(
             str(error), to_do="`az login`, with the role Reader on the workspaces' subscriptions"

@@ -19,7 +19,7 @@ from mlevents.doctor.settings import FUNCTIONS
 from tests.kit.world import SETTINGS
 from tests.mlevents.doctor.project import Project, bad
 
-DEV, PROD = SETTINGS.values()
+DEV, PROD = SETTINGS["RULES_WS_CHURN_DEV"], SETTINGS["RULES_WS_CHURN_PROD"]
 GROUP = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-app"
 SITE = f"{GROUP}/providers/Microsoft.Web/sites/my-events"
 ACCOUNT = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/mystorage"
