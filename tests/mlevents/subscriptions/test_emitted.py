@@ -17,6 +17,7 @@ from mlevents.subscriptions.model import Delivery, Plan, Subscription
 from schemas import EVENT_TYPES, ResourceId, WorkspaceId
 from schemas.events.blobs import StorageAccountId
 from tests.kit.any_input import any_input
+from tests.kit.arm_schema import check_in_template
 from tests.kit.bicep_types import check_resource
 from tests.kit.world import ARM
 from tests.mlevents.subscriptions.readers import ARGUMENTS, Resource, of_arm, of_az, of_bicep
@@ -111,6 +112,35 @@ def test_resources_have_the_shape_that_microsoft_publishes(plan: Plan) -> None:
             types = set(properties["filter"]["includedEventTypes"])
             assert types <= TYPES or types <= {"Microsoft.Storage.BlobCreated", "Microsoft.Storage.BlobDeleted"}
             EventFilter.model_validate(properties["filter"])
+
+
+@any_input(15, 1_000, plan=plans(any_delivery=True))
+def test_resources_of_the_template_have_the_published_json_schema(plan: Plan) -> None:
+    """As the template has them, with their expressions."""
+    for resource in in_template(plan):
+        check_in_template(resource)
+
+
+def in_template(plan: Plan) -> list[Resource]:
+    nested = json.loads(arm.as_text(plan))["resources"]
+    inner = (resource for each in nested for resource in each["properties"]["template"]["resources"])
+    return [resource for resource in inner if resource["type"].startswith("Microsoft.EventGrid/")]
+
+
+def test_the_published_json_schema_finds_errors() -> None:
+    """Otherwise the previous test would check nothing."""
+    [topic, subscription] = in_template(plan_with())
+    properties = subscription["properties"]
+    wrong: list[dict[str, Any]] = [
+        {**topic, "location": None},
+        {**topic, "apiVersion": "2025-02-16"},
+        {**subscription, "properties": {**properties, "retries": {}}},
+        {**subscription, "properties": {**properties, "destination": {"endpointType": "AzureFunktion"}}},
+        {**subscription, "properties": {**properties, "filter": {"includedEventTypes": "RunCompleted"}}},
+    ]
+    for each in wrong:
+        with pytest.raises(AssertionError):
+            check_in_template(each)
 
 
 def test_published_types_find_errors() -> None:
