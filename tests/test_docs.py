@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dispatch.rules import load
+from docs.generate import PAGES
 from handlers import builtin
 from handlers.email.settings import EmailSettings
 from mlevents.__main__ import COMMANDS
@@ -20,6 +21,8 @@ from tests.kit.world import SETTINGS, WORKSPACES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+HANDLER_PAGE = (ROOT / "docs/handlers/writing-a-handler.md").read_text(encoding="utf-8")
+SETTINGS_PAGE = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
 DOCUMENTS = sorted(
     path for pattern in ("*.md", "docs/**/*.md", "*/README.md", "tests/*/README.md") for path in ROOT.glob(pattern)
 )
@@ -37,8 +40,8 @@ def blocks(language: str, text: str = README) -> list[str]:
 
 @pytest.fixture
 def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The README's handler, in the package that its rule names."""
-    [code] = blocks("python")
+    """The first handler of docs/handlers/writing-a-handler.md, in the package that its rule names."""
+    code = blocks("python", HANDLER_PAGE)[0]
     (tmp_path / "acme").mkdir()
     (tmp_path / "acme" / "chat.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
@@ -47,28 +50,16 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def test_handler_of_the_readme_runs(acme: Path) -> None:
-    """The README's rule calls it; here, on this machine."""
-    [_, rule] = blocks("yaml")
-    with RecordingServer() as server:
-        rules = "rules:\n" + rule.replace("with: {", "with: { allow_private: true,")
-        failed = RunStatusChanged.example(run_id="bold_ant", run_status="Failed")
-        [ended] = run_rules(rules, failed, settings={"RULES_CHAT_URL": server.url("/hook")})
-    assert (ended.rule, ended.status) == ("post-to-channel", "succeeded")
-    assert [request.json()["text"].rpartition(" ")[2] for request in server.requests] == ["bold_ant"]
-
-
 def test_first_rule_of_a_new_handler_runs(acme: Path) -> None:
     """docs/handlers/writing-a-handler.md shows what the service prints."""
-    page = (ROOT / "docs/handlers/writing-a-handler.md").read_text(encoding="utf-8")
-    [rule] = blocks("yaml", page)
-    [printed] = re.findall(r"`POST /hook (.*?)`", page)
+    [rule] = blocks("yaml", HANDLER_PAGE)
+    [printed] = re.findall(r"`POST /hook (.*?)`", HANDLER_PAGE)
     with RecordingServer() as server:
         sample = parse_event((ROOT / "samples/run_status_changed.json").read_text(encoding="utf-8"))
         [ended] = run_rules(rule.replace(str(PORT), str(server.port)), sample)
     assert ended.status == "succeeded", ended.note
     assert [request.text for request in server.requests] == [printed]
-    for command, name in re.findall(r"^\.venv/bin/(mlevents|python -m) (\S+)", page, re.MULTILINE):
+    for command, name in re.findall(r"^\.venv/bin/(mlevents|python -m) (\S+)", HANDLER_PAGE, re.MULTILINE):
         assert command != "mlevents" or name in COMMANDS
 
 
@@ -78,14 +69,8 @@ def test_index_of_handlers_has_the_built_in_ones() -> None:
     assert sorted(listed) == sorted([*builtin(), "acme.chat:Chat"])
 
 
-def test_handler_of_the_readme_is_short() -> None:
-    """The README says that it has about twenty lines."""
-    [code] = blocks("python")
-    assert len(code.splitlines()) <= 24
-
-
 def test_rule_of_the_readme_loads(tmp_path: Path) -> None:
-    [rules, _] = blocks("yaml")
+    [rules] = blocks("yaml")
     (tmp_path / "workspaces.yaml").write_text(WORKSPACES)
     (tmp_path / "churn.yaml").write_text(rules)
     loaded = load(tmp_path, SETTINGS)
@@ -97,7 +82,7 @@ def test_error_in_the_readme_is_what_check_prints(tmp_path: Path) -> None:
     [documented] = re.findall(r"^    (rules/churn.yaml:.*)$", README, re.MULTILINE)
     folder = tmp_path / "rules"
     folder.mkdir()
-    [rules, _] = blocks("yaml")
+    [rules] = blocks("yaml")
     (folder / "workspaces.yaml").write_text(WORKSPACES)
     (folder / "churn.yaml").write_text(rules.replace("StringIn Failed", "StringIs Failed"))
     [error] = load(folder, SETTINGS).errors
@@ -109,9 +94,8 @@ def test_make_targets_of_the_readme_exist() -> None:
     assert set(re.findall(r"make ([a-z-]+)", README)) <= targets
 
 
-def test_readme_explains_exactly_the_settings_that_the_code_reads() -> None:
-    table = README[README.index("| setting |") :]
-    explained = set(re.findall(r"`((?:EMAIL|MLEVENTS)_[A-Z_]+)`", table))
+def test_the_page_of_settings_explains_exactly_those_that_the_code_reads() -> None:
+    explained = set(re.findall(r"`((?:EMAIL|MLEVENTS)_[A-Z_]+)`", SETTINGS_PAGE))
     files = [path for folder in ("dispatch", "handlers", "web") for path in (ROOT / folder).rglob("*.py")]
     code = "".join(path.read_text(encoding="utf-8") for path in files)
     read = set(re.findall(r'"(MLEVENTS_[A-Z_]+)"', code))
@@ -168,8 +152,9 @@ def test_paths_of_source_files_are_found_in_a_document() -> None:
     assert "tests/dispatch/test_crashes.py" in SOURCE.findall(page)
 
 
-@EACH_DOCUMENT
+@pytest.mark.parametrize("document", [page for page in DOCUMENTS if str(page.relative_to(ROOT)) not in PAGES], ids=str)
 def test_lines_outside_code_blocks_have_at_most_120_characters(document: Path) -> None:
+    """But those of generated pages, whose tables have long cells."""
     lines = enumerate(_without_blocks(document).splitlines(), 1)
     assert [number for number, line in lines if len(line) > MAX_LINE and not line.startswith("    ")] == []
 
