@@ -1,4 +1,4 @@
-"""samples/ci: the workflows parse, their steps are commands of README and Makefile, and they hold no secret."""
+"""samples/ci: the workflows parse, their steps are commands of docs and Makefile, and they hold no secret."""
 
 import re
 import shlex
@@ -15,7 +15,9 @@ from mlevents.__main__ import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "samples" / "ci"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTED = "".join(
+    (ROOT / f"docs/{name}.md").read_text(encoding="utf-8") for name in ("deploying-by-commands", "running-locally")
+)
 RULES = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
 CHECK = {"github-actions.yml": ".venv/bin/mlevents check --format github", "azure-pipelines.yml": "make check"}
 CHECK |= {"github-deploy.yml": CHECK["github-actions.yml"], "azure-pipelines-deploy.yml": "make check"}
@@ -66,12 +68,12 @@ def commands(name: str) -> list[str]:
 
 
 @EACH_FILE
-def test_steps_are_commands_of_readme_and_makefile(name: str) -> None:
+def test_steps_are_commands_of_the_docs_and_of_the_makefile(name: str) -> None:
     targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     known = {f"make {target}" for target in targets} | {"infra/deploy.sh"}
     for command in commands(name):
         printed = command.removeprefix(".venv/bin/mlevents check ").replace('"$APP"', "APP")
-        assert command in known or printed in README or f"`{printed}`" in RULES, command
+        assert command in known or printed in DOCUMENTED or f"`{printed}`" in RULES, command
 
 
 @PUBLISHING

@@ -1,4 +1,4 @@
-"""The README's handler, what `mlevents new handler` writes, and the code in docs/handlers/writing-a-handler.md.
+"""What `mlevents new handler` writes, and the code in docs/handlers/writing-a-handler.md.
 
 As printed, they pass this project's checks.
 """
@@ -16,7 +16,6 @@ from mlevents.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "handlers" / "writing-a-handler.md").read_text(encoding="utf-8")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 pytestmark = pytest.mark.services  # other processes
 
@@ -34,6 +33,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("acme.chat", "zoo.of.slow_event"):
         assert main(["new", "handler", name, "--app", str(folder)]) == 0
     blocks = {block.split(":")[0].strip('"'): block for block in python_blocks(PAGE)}
+    assert blocks.pop("acme/chat.py")  # which the command has written
     assert list(blocks) == [
         "acme/approval.py",
         *(f"tests/acme/test_{name}.py" for name in ("approval", "rules", "mails")),
@@ -58,10 +58,11 @@ def tool(project: Path) -> Tool:
     return run
 
 
-def test_the_readme_shows_what_the_command_writes(project: Path) -> None:
-    assert python_blocks(README) == [(project / "acme/chat.py").read_text(encoding="utf-8")]
-    assert "mlevents new handler acme.chat" in README
-    assert len((project / "acme/chat.py").read_text(encoding="utf-8").splitlines()) < 25
+def test_the_page_shows_what_the_command_writes(project: Path) -> None:
+    written = (project / "acme/chat.py").read_text(encoding="utf-8")
+    assert python_blocks(PAGE)[0] == written
+    assert "mlevents new handler acme.chat" in PAGE
+    assert len(written.splitlines()) < 25
 
 
 def test_the_handlers_and_their_tests_pass_ruff(tool: Tool) -> None:

@@ -103,14 +103,14 @@ def test_flex_consumption_forbids_no_setting() -> None:
 
 
 def test_settings_of_the_app_are_documented() -> None:
-    """By README, or by Microsoft for the host and its telemetry."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    """By docs/reference/settings.md, or by Microsoft for the host and its telemetry."""
+    page = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
     settings = re.findall(r"^\s+([A-Z]\w+_\w+): ", text_of("modules/app.bicep") + text_of("modules/mail.bicep"), re.M)
     host = {"AzureWebJobsStorage__blobServiceUri"}
     telemetry = {"APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"}
     assert len(settings) > 8
     for name in set(settings) - host - telemetry:
-        assert f"`{name}`" in readme or f"`{name.removeprefix('AzureWebJobsStorage')}`" in readme, name
+        assert f"`{name}`" in page or f"`{name.removeprefix('AzureWebJobsStorage')}`" in page, name
 
 
 def test_page_lets_event_grid_pass() -> None:

@@ -417,7 +417,8 @@ def test_the_script_runs_the_command_from_any_folder(tmp_path: Path) -> None:
     assert "'a b' is not a port" in done.stderr
 
 
-def test_the_commands_of_the_readme_exist() -> None:
-    named = set(re.findall(r"(?:bin/|^ *)mlevents ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M))
+def test_the_commands_of_the_docs_exist() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")))
+    named = set(re.findall(r"(?:bin/|^ *)mlevents ([a-z-]+)", text, re.M))
     assert named <= COMMANDS.keys()
     assert "mailbox" in named
