@@ -216,6 +216,7 @@ class Handler(BaseModel, Generic[E]):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     roles: ClassVar[tuple[Role, ...]] = ()  # that the app's identity needs
+    shows_events: ClassVar[bool] = False  # if true, it makes messages of its own with what a service knows of an event
     starts_runs: ClassVar[bool] = False  # if true, a rule's `max_depth` limits chains of runs
     publishes_events: ClassVar[bool] = False  # if true, it limits chains of published events, too
     template_names: ClassVar[frozenset[str]] = frozenset()  # names beside the event's that its templates are given

@@ -28,6 +28,7 @@ from schemas import Event
 class Email(Handler[Event]):
     """Send a mail about an event. Subject, text and HTML have defaults for each event type."""
 
+    shows_events: ClassVar[bool] = True
     roles: ClassVar[tuple[Role, ...]] = (
         COMMUNICATION_AND_EMAIL_SERVICE_OWNER.needed_for("mail without EMAIL_ACS_KEY", optional=True),
     )

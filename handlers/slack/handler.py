@@ -57,6 +57,7 @@ class BlocksTemplate(JsonTemplate):
 class Slack(HttpHandler[Event]):
     """Post a message to a channel of Slack, through an incoming webhook, or as a bot with a token."""
 
+    shows_events: ClassVar[bool] = True
     meanings: ClassVar[tuple[Meaning, ...]] = WEBHOOK_MEANINGS
 
     url: Url | None = None

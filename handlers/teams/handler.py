@@ -54,6 +54,7 @@ class Teams(HttpHandler[Event]):
 
     # learn.microsoft.com, "Add OAuth authentication for HTTP request triggers" and "REST API of Logic Apps"; the codes
     # are those that flows answer.
+    shows_events: ClassVar[bool] = True
     meanings: ClassVar[tuple[Meaning, ...]] = (
         Meaning(
             400,

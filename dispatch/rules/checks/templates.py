@@ -20,7 +20,7 @@ _SINGLE_BRACES = re.compile(r"(?<![{$])\{ *(\w+\.[\w.]*\w) *\}(?!\})")
 
 def check_templates(handler: Handler[Any], settings: Node | None, scope: Scope, file: RuleFile) -> None:
     """Report keys that no event has, and warn of those that some events lack, at the templates that read them."""
-    templates = {template.source: (template, given) for template, given in _templates(handler, frozenset())}
+    templates = {template.source: (template, given) for template, given in templates_of(handler, frozenset())}
     for node in scalars_of(settings):
         if isinstance(node.value, str) and node.value in templates:
             _check(*templates[node.value], node, scope, file)
@@ -65,7 +65,7 @@ def _warn_of_missing(node: Scalar, scope: Scope, file: RuleFile, read: Read) -> 
         )
 
 
-def _templates(value: object, given: frozenset[str]) -> Iterator[tuple[Template, frozenset[str]]]:
+def templates_of(value: object, given: frozenset[str]) -> Iterator[tuple[Template, frozenset[str]]]:
     """Every template in a handler's settings, with the names that the handler adds to the event's."""
     match value:
         case Template():
@@ -75,10 +75,10 @@ def _templates(value: object, given: frozenset[str]) -> Iterator[tuple[Template,
         case BaseModel():
             more = frozenset(getattr(type(value), "template_names", ()))
             for _, inner in value:
-                yield from _templates(inner, given | more)
+                yield from templates_of(inner, given | more)
         case Mapping():
             for inner in value.values():
-                yield from _templates(inner, given)
+                yield from templates_of(inner, given)
         case list() | tuple() | set() | frozenset():
             for inner in value:
-                yield from _templates(inner, given)
+                yield from templates_of(inner, given)

@@ -9,15 +9,17 @@ endpoints.py   an endpoint
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 from handlers.azure.facts.endpoints import endpoint_facts
 from handlers.azure.facts.models import model_facts
 from handlers.azure.facts.parts import Deadline, NotRead, Parts
-from handlers.azure.facts.reader import NotPermitted, Reader
+from handlers.azure.facts.reader import NotFound, NotPermitted, Reader
 from handlers.azure.facts.runs import run_facts
 from handlers.azure.ml.workspace import connect
 from handlers.base import TEXT_LIMIT, shorten
+from handlers.errors import PROPAGATION
 from schemas import Event, WorkspaceId
 from schemas.events.run import RunEvent
 from schemas.facts import FACTS, Facts, RunFacts
@@ -36,12 +38,19 @@ def fetch(event: Event, name: str, within: float) -> Facts:
     kind = FACTS[name]
     try:
         return _fetch(event, name, within)
+    except NotFound as error:
+        return kind.without(shorten(str(error)), transient=_may_appear(event))
     except NotRead as error:
         # Not kept if a role is missing: a replay after its assignment shall have the facts.
         transient = error.transient or isinstance(error, NotPermitted)
         return kind.without(shorten(str(error)), transient=transient)
     except Exception as error:  # such as an invalid setting: an action must not fail because of it
         return kind.without(shorten(f"{type(error).__name__}: {error}", TEXT_LIMIT), transient=True)
+
+
+def _may_appear(event: Event) -> bool:
+    """Is the event so young that not every replica of the service may know its object yet?"""
+    return event.event_time is None or datetime.now(UTC) - event.event_time < PROPAGATION
 
 
 def _fetch(event: Event, name: str, within: float) -> Facts:

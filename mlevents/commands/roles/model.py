@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from dispatch.guards.late import Late
+from dispatch.rules.checks.templates import templates_of
 from dispatch.rules.rule import ALERTS, Rule, Rules
-from handlers.roles import Role, Scope
-from schemas import WorkspaceId
+from handlers.roles import WORKSPACE_READER, Role, Scope
+from schemas import EVENT_NAMES, WorkspaceId
+from schemas.events.base import FACT_NAMES
 
 # Resources that infra/ creates, by the parameters of its module of roles.
 STORAGE, INSIGHTS, COMMUNICATION_SERVICE = "storageId", "applicationInsightsId", "communicationServiceId"
@@ -55,12 +58,13 @@ def assignments(rules: Rules) -> list[Assignment]:
     found: dict[tuple[str, str], Assignment] = {}
     needed = [(role, resource, "") for role, resource in _HOST]
     for rule in _rules(rules):
-        needed += [(role, resource, rule.name) for role in rule.handler.roles for resource in _on(role, rule, rules)]
+        roles = (*rule.handler.roles, *_roles_for_facts(rule))
+        needed += [(role, resource, rule.name) for role in roles for resource in _on(role, rule, rules)]
     for role, resource, name in needed:
         key = (role.id, resource.casefold() or f"{role.scope} {role.where}")
         known = found.get(key, Assignment(role, resource))
         names = (*known.rules, name) if name and name not in known.rules else known.rules
-        found[key] = Assignment(known.role, known.resource, names)
+        found[key] = Assignment(role if known.role.optional else known.role, known.resource, names)
     return sorted(found.values(), key=lambda each: (not each.resource, bool(each.rules)))
 
 
@@ -68,6 +72,20 @@ def _rules(rules: Rules) -> Iterator[Rule]:
     yield from rules.by_name.values()
     if rules.alerts and (alerts := rules.get(ALERTS)):
         yield alerts
+
+
+def _roles_for_facts(rule: Rule) -> Iterator[Role]:
+    """The role to read what the service knows about the object of an event, of a rule that reads it.
+
+    A message that the handler makes itself says what it can; conditions and templates need what they name.
+    """
+    if not any(event.facts for name in rule.on for event in EVENT_NAMES[name]) and not rule.after:
+        return
+    names = {name for template, _ in templates_of(rule.handler, frozenset()) for name in template.names}
+    needs = any(isinstance(guard, Late) for guard in rule.guards) or not names.isdisjoint(FACT_NAMES)
+    if needs or rule.handler.shows_events:
+        purpose = f"{', '.join(FACT_NAMES)}: what Azure ML knows beside an event"
+        yield WORKSPACE_READER.needed_for(purpose, optional=not needs)
 
 
 def _on(role: Role, rule: Rule, rules: Rules) -> Iterator[str]:

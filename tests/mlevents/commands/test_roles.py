@@ -98,6 +98,27 @@ def test_alerts_need_the_role_of_their_handler(app: Path, capsys: pytest.Capture
     assert found == {("Communication and Email Service Owner", "communicationServiceId"): ["-alerts"]}
 
 
+def test_rule_that_reads_what_the_service_knows_needs_to_read_the_workspace(
+    app: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For messages of the app's own it is optional; an issue with a text that names no fact needs nothing."""
+    late = "  - { name: late, on: RunStatusChanged, in: dev, when: [run.status StringIn Failed], do: log }\n"
+    after = "  - { name: after, after: { rules: late }, do: log, with: { message: '{{ run.error.message }}' } }\n"
+    found = listed(
+        app,
+        capsys,
+        rule("mail", "email", "{ to: [a@example.com] }"),
+        *(late, after),
+        rule("text", "log", "{ message: '{{ model.flavor }}' }", on="ModelDeployed"),
+        rule("plain", "log", "{ message: '{{ subject }}' }"),
+        rule("drift", "email", "{ to: [a@example.com] }", on="DatasetDriftDetected"),
+    )
+    assert [(each["resource"], each["rules"], each["optional"]) for each in found if each["role"] == "Reader"] == [
+        (PROD, ["mail", "after", "text"], False),
+        (DEV, ["late", "after"], False),
+    ]
+
+
 def test_module_agrees_with_the_published_types(app: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a mail, it has a parameter that it does not read, which the linter is told."""
     listed(app, capsys, rule("a", "deploy", "{ endpoint: churn }"))

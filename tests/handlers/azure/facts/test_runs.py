@@ -133,11 +133,14 @@ def test_throttling_is_transient(azure: Azure, run_of: RunOf, failed: str, statu
     assert facts.transient
 
 
-def test_run_that_does_not_exist_is_unavailable(run_of: RunOf) -> None:
-    facts = run_of("gone")
+@pytest.mark.parametrize(("event_time", "transient"), [("2020-11-22T08:55:12Z", False), ("2999-11-22T08:55:12Z", True)])
+def test_run_that_does_not_exist_may_appear_after_a_young_event(
+    run_of: RunOf, event_time: str, transient: bool
+) -> None:
+    facts = run_of("gone", eventTime=event_time)
     assert facts.unavailable
     assert facts.unavailable.startswith("HTTP 404 from localhost: UserError: Run gone was not found")
-    assert facts.transient
+    assert facts.transient is transient
 
 
 @pytest.mark.parametrize("broken", ["../jobs/x", "..", "a/b", "%2e%2e", "a?b#c", "日本"])
