@@ -18,7 +18,7 @@ export no_proxy := $(NO_PROXY)
 export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/bytecode
 
-.PHONY: help demo install start check test test-fast test-browser pictures docs bench soak fuzz lint collected format lock audit sbom clean
+.PHONY: help demo install start check test test-fast test-browser pictures docs links bench soak fuzz lint collected format lock audit sbom clean
 
 help:  ## list the targets; `make` alone does so, too
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ pictures: $(READY) $(PLAYWRIGHT)  ## make the pictures of the docs from a run of
 # Strict: a broken link, a page that the navigation lacks, or a file from another site ends it.
 docs: $(READY) $(MKDOCS)  ## build the documentation as a site, in site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+links: $(VENV)/.ready  ## request the links of the docs to other sites, and report those that lead nowhere
+	@$(BIN)/python .ci/links.py
 
 bench: $(READY)  ## measure an event and a cold start, and compare with peers
 	@$(BIN)/python -m benchmarks.race

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from docs.generate import PAGES, ROOT
+from docs.generate.cost import MAILS, TIME, quantities
 from docs.generate.table import row
 from handlers import builtin, find
 from mlevents.__main__ import COMMANDS
@@ -35,6 +36,15 @@ def test_the_reference_of_commands_has_each_command_with_its_options() -> None:
     assert "### azure register-model\n" in page
     assert "| `--from` | `TIME` | Not before this time. |\n" in page
     assert "| `EVENT_ID` | | An event's Event Grid id, or its key. |\n" in page
+
+
+def test_costs_are_units_times_prices() -> None:
+    """Two calls of a second on 2 GB, and a mail, for each of a million events."""
+    units = quantities(1, 1.0)
+    assert (units[TIME], units[MAILS]) == (4_000_000, 1_000_000)
+    assert "| 4,000,000 → 104.00 $ |" in PAGES["docs/cost.md"]()
+    total = sum(price.dollars * number for price, number in units.items())
+    assert f"| **{total:,.2f} $** |" in PAGES["docs/cost.md"]()
 
 
 def test_cells_of_tables_have_one_line_and_no_bar() -> None:

@@ -19,7 +19,7 @@ docs/generate/cost.py. Azure's invoice is what counts, and the
 [pricing calculator](https://azure.microsoft.com/pricing/calculator/) knows your region.
 
 Most teams have a few thousand events a month: they stay within the free grants of Functions, Event Grid and Log
-Analytics, and pay cents for storage and mails.
+Analytics, and pay cents for storage and mails. A cell has the number of units, and what they cost.
 """
 _ASSUMPTIONS = f"""\
 ## What is assumed
