@@ -51,6 +51,8 @@ def cut(summary: Summary, longest: int | None) -> Summary:
         lead=lines(summary.lead),
         steps=lines(summary.steps),
         facts=lines(summary.facts),
+        log=tuple(shorten(line, longest) for line in summary.log[-count:]),
+        notes=lines(summary.notes),
         sections=tuple(map(section, summary.sections)),
         footer=(NOTE, *summary.footer),
     )

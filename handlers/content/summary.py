@@ -16,8 +16,9 @@ from handlers.content.alerts import next_steps
 from handlers.content.app import app_name
 from handlers.content.button import Button, button_of
 from handlers.content.drift import drift_headline, drift_lines, drift_rows
+from handlers.content.known import Known, known_of
 from handlers.content.result import FollowedResult, capitalized
-from handlers.content.text import one_line
+from handlers.content.text import clean, one_line
 from schemas import Event
 from schemas.alert import Alert
 from schemas.drift import BREACH_TAG
@@ -30,6 +31,7 @@ _LEAD_LIMIT = 1_000  # characters of a line
 _LINES_LIMIT = 25  # lines of the lead
 _VALUE_LIMIT = 300  # characters of a value
 _ROWS_LIMIT = 25  # rows of a section
+_LOG_LINES, _LOG_WIDTH = 20, 500  # lines of a log, characters of a line
 # Tags that Azure ML and MLflow set for their own use, in any spelling that Event Grid gives them.
 _NOISE = re.compile(r"_?azureml[._]|mlflow\.|_aml_", re.IGNORECASE)
 _PEOPLE = {"owner": "owner", "created_by": "by", "createdBy": "by", "mlflow.user": "by"}  # tags, and a word for each
@@ -58,6 +60,9 @@ class Summary:
     button: Button | None
     sections: tuple[Section, ...]
     footer: tuple[str, ...]
+    log: tuple[str, ...] = ()  # the last lines of a log: text of any program, to be shown in a monospaced font
+    log_title: str = ""
+    notes: tuple[str, ...] = ()  # what could not be read
 
     @property
     def preview(self) -> str:
@@ -65,13 +70,17 @@ class Summary:
         return one_line(" ".join([*self.lead[:3], ", ".join(self.facts)]), 200)
 
 
-def summarize(event: Event, action: Action) -> Summary:
-    """Summarize an event, and the result that the rule follows, if it follows one."""
+def summarize(event: Event, action: Action, *, ask: bool = True) -> Summary:
+    """Summarize an event, and the result that the rule follows, if it follows one.
+
+    Without `ask`, the facts about the event's object are not asked for: for a message with a text of its own.
+    """
     workspace = event.added("workspace")
     alert = action.rule.startswith("-")  # no name in a rules file does
     result = FollowedResult.of(event.added("result"), event.about, alert=alert)
     drift = event.drift
-    headline, lead = event.headline, event.lead
+    known = known_of(event) if ask and not result and not alert else Known()
+    headline, lead = known.headline or event.headline, event.lead if known.lead is None else known.lead
     if result:
         headline, lead = result.headline, result.lead
     elif drift:
@@ -86,13 +95,22 @@ def summarize(event: Event, action: Action) -> Summary:
         steps=_bounded(next_steps(event, action)),
         facts=tuple(
             line
-            for fact in _facts(event, result, headline, workspace, alert=alert)
+            for fact in _facts(event, result, headline, known, alert=alert)
             if (line := one_line(fact, _VALUE_LIMIT))
         ),
-        button=button_of(event, result),
-        sections=tuple(_sections(event, result, headline)),
+        button=known.button or button_of(event, result),
+        sections=tuple(_sections(event, result, headline, known)),
         footer=_footer(event, action),
+        log=tuple(_log_line(line) for line in known.log.split("\n")[-_LOG_LINES:]) if known.log.strip() else (),
+        log_title=one_line(known.log_title, 100),
+        notes=tuple(one_line(note, _LEAD_LIMIT) for note in known.notes),
     )
+
+
+def _log_line(line: str) -> str:
+    """A line of a log: its indentation stays."""
+    text = clean(line.expandtabs(4)[: 2 * _LOG_WIDTH]).replace("\n", " ").rstrip()
+    return text if len(text) <= _LOG_WIDTH else text[: _LOG_WIDTH - 1] + "…"
 
 
 def _app(event: Event) -> str:
@@ -114,15 +132,14 @@ def _bounded(lines: Iterable[str]) -> tuple[str, ...]:
     return tuple(line for text in shown if (line := one_line(text, _LEAD_LIMIT)))
 
 
-def _facts(
-    event: Event, result: FollowedResult | None, headline: str, workspace: Mapping[str, Any], *, alert: bool
-) -> Iterator[str]:
+def _facts(event: Event, result: FollowedResult | None, headline: str, known: Known, *, alert: bool) -> Iterator[str]:
     """Which rule, where, about what, who and when; the headline is not repeated."""
     if alert:
         yield f"app {_app(event)}"
     elif result:
         yield result.fact
     if not isinstance(event, Alert):
+        workspace = event.added("workspace")
         labels = ", ".join(f"{name} {value}" for name, value in workspace["labels"].items())
         yield f"{workspace['name']} ({labels})" if labels else workspace["name"]
         names = event.object, event.about.partition(" ")[2]
@@ -131,18 +148,22 @@ def _facts(
     person = next(((word, name) for tag, word in _PEOPLE.items() if isinstance(name := event.tags.get(tag), str)), None)
     if person and person[1].strip():
         yield " ".join(person)
+        yield from (fact for fact in known.facts if not fact.startswith("by "))
+    else:
+        yield from known.facts
     if event.event_time:
         yield f"{event.event_time.astimezone(event.time_zone):%Y-%m-%d %H:%M %Z}"
 
 
-def _sections(event: Event, result: FollowedResult | None, headline: str) -> Iterator[Section]:
+def _sections(event: Event, result: FollowedResult | None, headline: str, known: Known) -> Iterator[Section]:
     """The tables, without the empty ones."""
     said = f"{headline} {event.about.replace(':', ' ')} {event.added('workspace')['name']}"
     drift = drift_rows(event.drift) if event.drift else ()
     properties = {} if event.object_kind == "run" else event.properties
     for title, found in (
         ("Result", _unsaid(result.details.items(), said) if result else ()),
-        ("Details", _unsaid([*event.rows, *drift], said)),
+        *known.sections,
+        ("Details", _unsaid([*event.rows, *drift, *known.rows], said)),
         ("Tags", _own(event.tags).items()),
         ("Properties", _own(properties).items()),
     ):

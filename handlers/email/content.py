@@ -53,7 +53,7 @@ class Content:
         if self.html:
             page = _clean(self.html.render(event), HTML_LIMIT)
         elif self.body:
-            page = framed(event, paragraphs(self.render_text(event, action)), summarize(event, action))
+            page = framed(event, paragraphs(self.render_text(event, action)), summarize(event, action, ask=False))
         else:
             page = default_page(event, summarize(event, action))
         return page if len(page) <= HTML_LIMIT else ""

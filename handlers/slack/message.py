@@ -49,7 +49,7 @@ def context(text: str) -> dict[str, Any]:
 def _blocks(summary: Summary, history: Button | None) -> Iterator[dict[str, Any]]:
     headline = f"{_MARKS[summary.tone]} {escaped(summary.headline, HEADER_LIMIT - 2)}"
     yield {"type": "header", "text": {"type": "plain_text", "text": headline, "emoji": False}}
-    for lines in (summary.lead, summary.steps):
+    for lines in (summary.lead, summary.notes, summary.steps):
         if lines:
             yield {"type": "section", "text": _mrkdwn(_joined(lines))}
     if summary.facts:
@@ -57,8 +57,17 @@ def _blocks(summary: Summary, history: Button | None) -> Iterator[dict[str, Any]
     if links := [link(button.label, button.url) for button in (summary.button, history) if button]:
         yield {"type": "section", "text": _mrkdwn("   ".join(links))}
     yield {"type": "divider"}
+    if summary.log:
+        yield context(escaped(summary.log_title, TEXT_LIMIT))
+        yield _preformatted(summary.log)
     yield from map(_table, summary.sections)
     yield context(escaped("\n".join(summary.footer), TEXT_LIMIT))
+
+
+def _preformatted(lines: Iterable[str]) -> dict[str, Any]:
+    """Lines of a log, in which Slack finds no marks, mentions or links (docs.slack.dev, "Rich text block")."""
+    text = {"type": "text", "text": "\n".join(lines)[-TEXT_LIMIT:] or " "}
+    return {"type": "rich_text", "elements": [{"type": "rich_text_preformatted", "elements": [text]}]}
 
 
 def _joined(lines: Iterable[str]) -> str:

@@ -49,12 +49,17 @@ def _body(summary: Summary) -> Iterator[dict[str, Any]]:
     headline = _text(summary.headline, size="Medium", weight="Bolder")
     yield {"type": "Container", "style": _STYLES[summary.tone], "bleed": True, "items": [headline]}
     yield from _lines(_text(line) for line in summary.lead)
+    yield from _lines(_text(line, size="Small", isSubtle=True) for line in summary.notes)
     yield from _lines(
         _text(line, fontType="Monospace") if line.startswith(COMMAND) else _text(line) for line in summary.steps
     )
     if summary.facts:
         yield _text(" · ".join(summary.facts), size="Small", isSubtle=True)
     items = [item for section in summary.sections for item in _table(section)]
+    if summary.log:
+        title = _text(summary.log_title, size="Small", weight="Bolder")
+        lines = (_text(line or " ", fontType="Monospace", size="Small") for line in summary.log)
+        items = [title, *({**line, "spacing": "None"} for line in lines), *items]
     footer = _lines(_text(line, size="Small", isSubtle=True) for line in summary.footer)
     yield {"type": "Container", "id": _DETAILS, "isVisible": False, "separator": True, "items": [*items, *footer]}
 

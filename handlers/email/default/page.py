@@ -52,6 +52,9 @@ _CONTENT = HtmlTemplate("""\
 {% for text in lead -%}
 <p style="margin:0 0 {{ '4px' if not loop.last else '12px' }}">{{ text }}</p>
 {% endfor -%}
+{% for text in notes -%}
+<p style="margin:0 0 12px; font-size:13px; color:{{ gray }}">{{ text }}</p>
+{% endfor -%}
 {% for text in steps -%}
 <p style="margin:0 0 {{ '4px' if not loop.last else '12px' }}\
 {% if text[:9] == command %}; font:13px/1.5 ui-monospace,Consolas,Menlo,monospace{% endif %}">{{ text }}</p>
@@ -65,6 +68,13 @@ _CONTENT = HtmlTemplate("""\
 <a href="{{ button[1] }}" style="display:inline-block; padding:10px 18px; font-weight:600; color:#ffffff;\
  text-decoration:none">{{ button[0] }}</a></td>
 </tr></table>
+{% endif -%}
+{% if log -%}
+<p style="margin:16px 0 4px; font-size:12px; font-weight:600; color:{{ gray }}">{{ log_title }}</p>
+<div dir="ltr" style="margin:0 0 16px; padding:8px 10px; border:{{ line }}; border-radius:6px;\
+ font:12px/1.5 ui-monospace,Consolas,Menlo,monospace; overflow-wrap:anywhere">\
+{% for text in log %}<div style="white-space:pre-wrap; unicode-bidi:isolate">{{ text }}</div>\
+{% endfor %}</div>
 {% endif -%}
 {% for section in sections -%}
 <p style="margin:16px 0 4px; font-size:12px; font-weight:600; color:{{ gray }}">{{ section.title }}</p>
@@ -92,6 +102,9 @@ def default_page(event: Event, summary: Summary) -> str:
         "button": summary.button,
         "sections": [{"title": section.title, "rows": section.rows} for section in summary.sections],
         "footer": summary.footer,
+        "log": [line or "\N{NO-BREAK SPACE}" for line in summary.log],
+        "log_title": summary.log_title,
+        "notes": summary.notes,
         "color": _COLORS[summary.tone],
         "gray": _GRAY,
         "line": _LINE,

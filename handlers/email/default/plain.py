@@ -14,10 +14,13 @@ _NAMES = 30  # characters of the longest name that values are aligned behind
 def plain_text(summary: Summary) -> str:
     """Write a summary as text."""
     blocks = [_wrapped(summary.headline)]
-    blocks += ["\n".join(map(_wrapped, summary.lead)), "\n".join(map(_step, summary.steps))]
+    blocks += ["\n".join(map(_wrapped, lines)) for lines in (summary.lead, summary.notes)]
+    blocks.append("\n".join(map(_step, summary.steps)))
     blocks.append(_wrapped(", ".join(fact.replace(" ", _NO_BREAK) for fact in summary.facts)).replace(_NO_BREAK, " "))
     if summary.button:
         blocks.append(f"{summary.button.label}:\n{summary.button.url}")
+    if summary.log:
+        blocks.append("\n".join([summary.log_title, *(f"  {line}".rstrip() for line in summary.log)]))
     blocks += ["\n".join(_table(section)) for section in summary.sections]
     blocks.append("\n".join(["-- ", *summary.footer]))
     return "\n\n".join(filter(None, blocks)) + "\n"
