@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from handlers.content.button import Button, is_link
+from handlers.content.button import Button, is_studio_link
 from handlers.content.reason import explanation, reason_in_short
 from handlers.duration import format_duration
 from schemas import Event
@@ -80,7 +80,7 @@ def _of_run(event: Event, run: "RunFacts") -> dict[str, Any]:
         ("Part of", run.parent.name or run.parent.id),
         ("Description", run.description),
     )
-    button = Button("Open the failed step", step.url) if reason and step.url and is_link(step.url) else None
+    button = Button("Open the failed step", step.url) if reason and step.url and is_studio_link(step.url) else None
     return parts | {
         "facts": tuple(filter(None, line)),
         "rows": rows,

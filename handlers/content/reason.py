@@ -10,7 +10,7 @@ _FEWEST = 3  # words after the name of an exception that say enough without it
 
 # The last line of a Python traceback: the exception and its text.
 _EXCEPTION = re.compile(
-    r"(?m)^\s*((?:[A-Za-z_]\w{0,80}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Exit|Interrupt))\b: ?(.*)$"
+    r"(?m)^[ \t]*((?:[A-Za-z_]\w{0,80}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Exit|Interrupt))\b: ?(.*)$"
 )
 # What Azure ML writes around the message of the user's code, which says nothing about the cause.
 _FRAME = re.compile(

@@ -35,7 +35,7 @@ _LOG_LINES, _LOG_WIDTH = 20, 500  # lines of a log, characters of a line
 # Tags that Azure ML and MLflow set for their own use, in any spelling that Event Grid gives them.
 _NOISE = re.compile(r"_?azureml[._]|mlflow\.|_aml_", re.IGNORECASE)
 _PEOPLE = {"owner": "owner", "created_by": "by", "createdBy": "by", "mlflow.user": "by"}  # tags, and a word for each
-_PUNCTUATION = re.compile(r"[(),.]+(?=\s|$)|(?<=\s)\(")
+_PUNCTUATION = re.compile(r"[(),.:]+(?=\s|$)|(?<=\s)\(")
 _ARM_ID = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/[^/]+/(\S+)", re.IGNORECASE)
 
 

@@ -60,7 +60,7 @@ _CONTENT = HtmlTemplate("""\
 {% if text[:9] == command %}; font:13px/1.5 ui-monospace,Consolas,Menlo,monospace{% endif %}">{{ text }}</p>
 {% endfor -%}
 <p style="margin:0 0 20px; font-size:13px; color:{{ gray }}">\
-{% for fact in facts %}{% if not loop.first %} &#183; {% endif %}\
+{% for fact in facts %}{% if not loop.first %}&#160;&#183; {% endif %}\
 <span{% if fact|length < 40 %} style="white-space:nowrap"{% endif %}>{{ fact }}</span>{% endfor %}</p>
 {% if button -%}
 <table role="presentation" cellpadding="0" cellspacing="0" border="0" style="margin:0 0 24px"><tr>

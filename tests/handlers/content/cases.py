@@ -8,9 +8,10 @@ from schemas import EVENT_TYPES, Context, Event, ModelRegistered, RunStatusChang
 from schemas.alert import Alert, Kind
 from schemas.events.run_status_changed import RunStatusChangedData
 from schemas.examples import MODEL_MONITOR_BREACH
+from tests.handlers.content.known_cases import ACTION, KNOWN_CASES, WORKSPACE
 
-WORKSPACE = {"name": "churn-prod", "labels": {"env": "prod", "team": "churn"}, "timezone": "Europe/Berlin"}
-ACTION = Action(rule="post-failed-runs", source="rules/churn.yaml:12")
+__all__ = ["ACTION", "ALERTS", "CASES", "LONG", "WORKSPACE", "in_context", "summary_of"]
+
 ALERTS = Action(rule="-alerts")  # a name that no rule in a file has
 LONG = "x" * 100_000
 
@@ -50,7 +51,7 @@ def _cases() -> dict[str, tuple[Event, Action]]:
     )
     lines = ["\u6a21\u578b" * 500] * 50
     found["huge alert"] = in_context(Alert.of("failed actions", LONG, LONG, lines, lines)), ALERTS
-    return found
+    return found | {name: (event, ACTION) for name, event in KNOWN_CASES.items()}
 
 
 CASES = _cases()

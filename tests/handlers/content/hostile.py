@@ -2,6 +2,7 @@
 
 from handlers.base import Result
 from schemas import Context, Event, RunStatusChanged
+from schemas.facts import RunFacts
 
 HOSTILE = {
     "a header": "x\r\nBcc: victim@evil.example\r\nX-Evil: 1",
@@ -52,3 +53,25 @@ def run_with(text: str) -> Event:
     )
     result = Result("a-rule", "failed", text, {"detail": text, text: text})
     return Context(event, {"name": text, "labels": {"team": text}}, result.view()).event_for_handler()
+
+
+def run_known_by(text: str) -> Event:
+    """A failed run of which the service says the text in each field and on several lines of the log."""
+
+    def read(name: str) -> RunFacts:
+        step = {"id": text, "name": text, "url": text}
+        return RunFacts.model_validate(
+            {
+                **dict.fromkeys(("display_name", "owner", "description", "notebook", "log_file", "url"), text),
+                "error": {"code": text, "message": text},
+                "failing_step": step,
+                "parent": step,
+                "compute": {"name": text, "size": text, "type": text},
+                "metrics": {text: text, "auc": 0.5},
+                "log_tail": f"{text}\n\n  {text}\nlast",
+                "missing": [text],
+            }
+        )
+
+    workspace = {"name": "churn-prod", "labels": {}}
+    return Context(RunStatusChanged.example(), workspace, None, read).event_for_handler()

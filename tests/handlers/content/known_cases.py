@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from handlers.content.summary import Summary, summarize
+from handlers.base import Action
 from schemas import Context, Event, ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged
 from schemas.facts import FACTS
-from tests.handlers.content.cases import ACTION, WORKSPACE
 
+WORKSPACE = {"name": "churn-prod", "labels": {"env": "prod", "team": "churn"}, "timezone": "Europe/Berlin"}
+ACTION = Action(rule="post-failed-runs", source="rules/churn.yaml:12")
 STUDIO = "https://ml.azure.com/runs/3f1c?wsid=/subscriptions/2222/resourcegroups/rg-ml-prod/workspaces/churn-prod"
 RUN: dict[str, Any] = {
     "id": "brave_kiwi_t5m0xr7c4d",
@@ -113,7 +114,3 @@ def _cases() -> dict[str, Event]:
 
 
 KNOWN_CASES = _cases()
-
-
-def known_summary(name: str) -> Summary:
-    return summarize(KNOWN_CASES[name], ACTION)

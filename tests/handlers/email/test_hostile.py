@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from handlers.base import Action, CheckBack, Succeeded
 from handlers.email.handler import Email
 from schemas import Event, ModelDeployed, ModelRegistered, RunStatusChanged
-from tests.handlers.content.hostile import HOSTILE, run_with
+from tests.handlers.content.hostile import HOSTILE, run_known_by, run_with
 from tests.handlers.email.received import Page, ReceivedMail, assert_harmless_mail, is_visible
 from tests.kit.acs import MailService
 from tests.kit.any_input import one_in
@@ -100,6 +100,11 @@ def text(name: str) -> str:
 @pytest.mark.parametrize("name", one_in(4, HOSTILE))
 def test_hostile_run_over_smtp(server: MailServer, text: str, email: Email) -> None:
     assert_harmless_mail(over_smtp(server, email, run_with(text)))
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_facts_over_smtp(server: MailServer, text: str) -> None:
+    assert_harmless_mail(over_smtp(server, DEFAULT, run_known_by(text)))
 
 
 @pytest.mark.parametrize("email", [DEFAULT, OWN, OWN_HTML], ids=["default", "own templates", "own html"])

@@ -1,6 +1,7 @@
 """The default messages for all events and outcomes, as Slack's own models of blocks accept them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +12,9 @@ from handlers.content.button import Button
 from handlers.content.fit import NOTE
 from handlers.content.summary import summarize
 from handlers.slack.message import MESSAGE_LIMIT, default_message
-from schemas import RunStatusChanged
+from schemas import Event, RunStatusChanged
 from tests.handlers.content.cases import ACTION, CASES, in_context, summary_of
-from tests.handlers.content.hostile import HOSTILE, run_with
+from tests.handlers.content.hostile import HOSTILE, run_known_by, run_with
 
 HISTORY = Button("What the app did", "https://my-events.azurewebsites.net/api/web/find?name=x")
 
@@ -61,8 +62,9 @@ def test_message_says_what_happened(name: str) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_event_notifies_nobody_and_adds_no_link(text: str) -> None:
-    found = default_message(summarize(run_with(text), ACTION), HISTORY)
+@pytest.mark.parametrize("make", [run_with, run_known_by])
+def test_event_notifies_nobody_and_adds_no_link(text: str, make: Callable[[str], Event]) -> None:
+    found = default_message(summarize(make(text), ACTION), HISTORY)
     assert_valid(found)
     [links] = [each["text"] for each in texts_of(found["blocks"]) if "<" in each["text"]]
     assert links.count("<") == links.count(">") == links.count("|") == len(links.split("   "))

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from handlers.content.button import Button
 from handlers.content.fit import NOTE
 from handlers.content.summary import summarize
 from handlers.teams.card import MESSAGE_LIMIT, default_message
-from schemas import Context, RunStatusChanged
+from schemas import Context, Event, RunStatusChanged
 from tests.handlers.content.cases import ACTION, CASES, summary_of
-from tests.handlers.content.hostile import HOSTILE, run_with
+from tests.handlers.content.hostile import HOSTILE, run_known_by, run_with
 from tests.kit.started import ROOT
 
 HISTORY = Button("What the app did", "https://my-events.azurewebsites.net/api/web/find?name=x")
@@ -25,8 +26,8 @@ def card(name: str) -> Any:
     return default_message(summary_of(name), HISTORY)["attachments"][0]["content"]
 
 
-def hostile_card(text: str) -> Any:
-    return default_message(summarize(run_with(text), ACTION), HISTORY)["attachments"][0]["content"]
+def hostile_card(text: str, make: Callable[[str], Event] = run_with) -> Any:
+    return default_message(summarize(make(text), ACTION), HISTORY)["attachments"][0]["content"]
 
 
 def elements_of(body: Any) -> list[dict[str, Any]]:
@@ -84,9 +85,10 @@ def test_card_says_what_happened(name: str) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_event_adds_neither_markup_nor_actions(text: str) -> None:
+@pytest.mark.parametrize("make", [run_with, run_known_by])
+def test_event_adds_neither_markup_nor_actions(text: str, make: Callable[[str], Event]) -> None:
     """All texts are in TextRuns, which know no Markdown; TextBlocks and Facts do."""
-    found = hostile_card(text)
+    found = hostile_card(text, make)
     kinds = {element["type"] for element in elements_of(found)}
     structure = {"AdaptiveCard", "Container", "ColumnSet", "Column", "RichTextBlock", "TextRun"}
     assert kinds <= structure | {"Action.OpenUrl", "Action.ToggleVisibility"}
