@@ -17,6 +17,9 @@ MEASURED = "COVERAGE_PROCESS_CONFIG"  # makes coverage measure child processes, 
 settings.register_profile("mlevents", deadline=None, derandomize=True, database=None)
 settings.load_profile("mlevents")
 
+# Without a credential, so that what would ask Azure fails at once: no test depends on who is signed in on a machine.
+os.environ.setdefault("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
+
 platform.processor()  # starts `uname` and caches its output, before tests that may start no process: the SDKs need it
 
 SERVICES = {"azurite", "azure"}  # fixtures: an Azurite process; an emulated Azure that listens over HTTPS
