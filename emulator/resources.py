@@ -14,6 +14,7 @@ from emulator.http.routing import Plane, Route
 from emulator.state.ids import WORKSPACE_SCOPE
 from emulator.state.state import Body, Resource
 
+SUBSCRIPTIONS = frozenset({"2020-01-01", "2022-12-01"})
 GROUPS = frozenset({"2021-04-01", "2022-09-01", "2024-03-01", "2025-04-01"})
 WEB = frozenset({"2023-12-01", "2024-04-01", "2024-11-01"})
 EVENT_GRID = frozenset({"2022-06-15", "2025-02-15"})
@@ -33,6 +34,11 @@ _PUBLISH = "/topics/{topic}/api/events"
 
 def _get(request: Request) -> Response:
     return Response(200, request.state.read(request.id))
+
+
+def _subscriptions(request: Request) -> Response:
+    ids = sorted({resource.id.split("/")[2] for resource in request.state.all()})
+    return Response(200, {"value": [{"subscriptionId": id} for id in ids]})
 
 
 def _put(request: Request) -> Response:
@@ -129,6 +135,7 @@ def _publish(request: Request) -> Response:
 
 
 ROUTES = (
+    Route("GET", "/subscriptions", _subscriptions, SUBSCRIPTIONS),
     *(Route(method, GROUP, call, GROUPS) for method, call in (("GET", _get), ("PUT", _put), ("DELETE", _delete))),
     Route("GET", SITE, _get, WEB),
     Route("POST", SITE, _settings, WEB, action="config/appsettings/list"),

@@ -98,6 +98,10 @@ class Arm:
         self._send(HttpRequest("PUT", self.endpoint + path, params=self._query, json=dict(body)))
         return self._transport.operation
 
+    def delete(self, path: str) -> None:
+        """Delete a resource; one that does not exist is deleted already. The service goes on after its answer."""
+        self._send(HttpRequest("DELETE", self.endpoint + path, params=self._query), allow=HTTPStatus.NOT_FOUND)
+
     def post(
         self, path: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
     ) -> dict[str, Any]:

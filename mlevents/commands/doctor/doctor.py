@@ -18,16 +18,20 @@ from mlevents import PROJECT
 from mlevents.app_rules import load_rules
 from mlevents.app_settings import BadFile, LocalSettings
 from mlevents.cli import AppFolder, AsJson, UsageError, command_line, examples
+from mlevents.commands.doctor import live_test
+from mlevents.commands.doctor.live_test import Terminal
 from mlevents.commands.doctor.report import as_json as report_json
 from mlevents.commands.doctor.report import print_diagnosis, print_summary
 from mlevents.console import Console
 from mlevents.doctor import function_app as azure_app
 from mlevents.doctor import host, names, published, roles, rules, runtime, settings, workspaces
 from mlevents.doctor.diagnosis import Diagnoses, Diagnosis, Group, Subject
+from mlevents.doctor.live import Pace
 from mlevents.record import describe, open_record, record_of, reported
 from mlevents.views import print_json
 
 _SETTINGS, _STORAGE, _APP = Group("settings"), Group("storage"), Group("function app")
+PACE = Pace()  # of the live test
 _RESOLVED = "https://key-vault.invalid/resolved-by-azure"  # stands for a secret that only the app gets
 
 cli = command_line()
@@ -38,7 +42,7 @@ cli = command_line()
         "mlevents doctor  # without any request",
         "mlevents doctor --storage mystorage",
         "mlevents doctor --function-app my-events -g my-rg",
-        "mlevents doctor --json",
+        "mlevents doctor --live --function-app my-events -g my-rg --rule mail-failed-runs",
     )
 )
 def doctor(
@@ -55,6 +59,12 @@ def doctor(
     resource_group: Annotated[
         str, typer.Option("--resource-group", "-g", metavar="NAME", help="Its resource group.")
     ] = "",
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="With --function-app: raise a real event, and see that it is mailed about."),
+    ] = False,
+    rule: Annotated[str, typer.Option(metavar="NAME", help="With --live: the rule that mails.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="With --live: do not ask.")] = False,
     as_json: AsJson = False,
     app: AppFolder = PROJECT,
 ) -> int:
@@ -64,6 +74,8 @@ def doctor(
     host.json, settings, rules, handlers, and what would be published. With
     --function-app, it checks the settings and the identity of the deployed app,
     its storage, its workspaces and their event subscriptions, with your login.
+    --live raises an event through a scratch resource group, which is deleted at
+    the end, waits for the mail, and prints a report to paste into an issue.
     Exit code: 0 without errors (warnings do not count), 1 with errors,
     2 for invalid arguments.
     """
@@ -73,12 +85,21 @@ def doctor(
         app, function_app = PROJECT, app.name  # `--app NAME -g GROUP`, as az would take it
     if bool(resource_group) != bool(function_app) and "/" not in function_app:
         raise UsageError("--function-app and --resource-group belong together, unless the app is given by its ARM id")
+    if live and not function_app:
+        raise UsageError("--live needs --function-app and --resource-group")
     console = Console(None if as_json else sys.stdout, remember=0)
     found: list[Diagnosis] = []
+
+    def emit(each: Diagnosis) -> None:
+        found.append(each)
+        print_diagnosis(each, console)
+
     with reported(console) as outcome:
-        for each in _examined(app, account, function_app, resource_group, storage=storage):
-            found.append(each)
-            print_diagnosis(each, console)
+        if live:
+            _live(app, (function_app, resource_group), rule, Terminal(console, emit, yes))
+        else:
+            for each in _examined(app, account, function_app, resource_group, storage=storage):
+                emit(each)
         if as_json:
             print_json(report_json(found), Console(sys.stdout, remember=0))
         else:
@@ -114,6 +135,16 @@ def _examined(folder: Path, account: str, function_app: str, group: str, *, stor
         yield from workspaces.subscriptions(subject, deployed.id if deployed else "")
     if storage or deployed:
         yield from _of_storage(subject, account, deployed.name if deployed else "")
+
+
+def _live(folder: Path, names: tuple[str, str], rule: str, terminal: Terminal) -> None:
+    """The live test of a deployed app, by its name and resource group. Raises UsageError."""
+    local, _ = subject_of(folder)
+    try:
+        deployed = azure_app.read(*names, _subscriptions_of(local))
+    except azure_app.NotFound as error:
+        raise UsageError(f"--function-app: {error}") from error
+    live_test.run(_with_settings_of(deployed, local)[0], deployed, rule, PACE, terminal)
 
 
 def _subscriptions_of(subject: Subject) -> list[str]:

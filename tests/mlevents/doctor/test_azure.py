@@ -79,6 +79,12 @@ def test_app_that_runs_is_well(azure: Azure, project: Project) -> None:
     assert read(project, SITE).id == app.id
 
 
+def test_app_in_another_subscription_is_found(azure: Azure, project: Project) -> None:
+    """Of those that the login may see."""
+    add_site(azure, SETTINGS_OF_APP)
+    assert function_app.read("my-events", "rg-app", []).id == SITE
+
+
 def test_app_that_cannot_work_is_found(azure: Azure, project: Project) -> None:
     add_site(azure, SETTINGS_OF_APP, ("act",), state="Stopped", functionAppConfig=None)
     with azure.state.lock:
@@ -204,10 +210,14 @@ def test_workspaces_are_tried(azure: Azure, project: Project) -> None:
     assert found[1] == f"error {PROD}: churn-prod cannot be read: HTTP 403: AuthorizationFailed: no role"
 
 
-def subscribe(azure: Azure, workspace: str, types: list[str], endpoint: dict[str, Any]) -> None:
+def subscribe(azure: Azure, workspace: str, types: list[str], endpoint: dict[str, Any], **filter: Any) -> None:
     topic = f"{workspace.partition('/providers/')[0]}/providers/Microsoft.EventGrid/systemTopics/t"
     dead = {"endpointType": "StorageBlob", "properties": {"resourceId": ACCOUNT, "blobContainerName": "deadletter"}}
-    properties = {"destination": endpoint, "filter": {"includedEventTypes": types}, "deadLetterDestination": dead}
+    properties = {
+        "destination": endpoint,
+        "filter": {"includedEventTypes": types, **filter},
+        "deadLetterDestination": dead,
+    }
     with azure.state.lock:
         azure.state.add(topic, {"properties": {"source": workspace}})
         azure.state.add(f"{topic}/eventSubscriptions/azureml-event", {"properties": properties})
@@ -236,6 +246,17 @@ def test_subscriptions_that_cannot_be_compared_are_a_warning(azure: Azure, proje
     project.write("rules/team.yaml", "rules: [{ name: x }]")
     [found] = bad(list(workspaces.subscriptions(subject_of(project.folder)[0])))
     assert "some of which have errors" in found
+    project.settings(MLEVENTS_RETENTION="1d")  # so that rules are not loaded
+    assert list(workspaces.check(subject_of(project.folder)[0])) == []
+
+
+def test_other_filters_are_a_warning(azure: Azure, project: Project) -> None:
+    """They may be those of `mlevents subscriptions --filter`."""
+    function = {"endpointType": "AzureFunction", "properties": {"resourceId": f"{SITE}/functions/azureml_event"}}
+    for workspace in (DEV, PROD):
+        subscribe(azure, workspace, [TYPE], function, subjectBeginsWith="x")
+    found = bad(list(workspaces.subscriptions(subject_of(project.folder)[0], SITE)))
+    assert [each.partition(" ")[0] for each in found] == ["warning", "warning"]
 
 
 def test_account_is_that_of_the_settings() -> None:
