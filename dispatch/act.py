@@ -17,7 +17,8 @@ from dispatch import alerts
 from dispatch.app import App
 from dispatch.decide import RuleMissing, decide
 from dispatch.facts.source import FactSource
-from dispatch.guards.base import Attempt, Guard, HasWaiting, Hold
+from dispatch.guards.base import Attempt, Gathered, Guard, HasWaiting, Hold
+from dispatch.guards.keys import guards_of
 from dispatch.guards.pause import Paused
 from dispatch.guards.throttle import Throttle, destination
 from dispatch.inbox.actions import MAX_ACTIONS, NewAction
@@ -70,12 +71,14 @@ def carry_out(claim: Claim, app: App, trace: str = "") -> None:
     crashed_too_often = claim.record.crashes >= MAX_CRASHES
     event = claim.event if crashed_too_often else context.event_for_handler()  # copying it may kill workers
     attempt = Attempt(claim, context, event, app.inbox, began)
-    result = run(attempt, rule, secrets)
+    result, attempt = run(attempt, rule, secrets)
     if rule and isinstance(result, RetryLater) and result.throttled:
         result = _throttle_destination(result, attempt, rule, app)
     settlement = _mask(decide(claim, rule, result, app.now()), secrets)
     if facts.is_kept and not claim.record.facts:
         settlement = replace(settlement, changes={**settlement.changes, "facts": True})
+    if attempt.gathered:
+        settlement = replace(settlement, changes={**settlement.changes, **attempt.gathered.changes})
     try:
         messages = _settle(attempt, settlement, app)
     except LeaseLost as error:
@@ -126,10 +129,11 @@ def _log_settled(attempt: Attempt, rule: Rule | None, settlement: Settlement, re
         app.telemetry.retried(claim.id.rule)
 
 
-def run(attempt: Attempt, rule: Rule | None, secrets: Secrets) -> Outcome | Hold | RetryLater | GiveUp:
+def run(attempt: Attempt, rule: Rule | None, secrets: Secrets) -> tuple[Outcome | Hold | RetryLater | GiveUp, Attempt]:
     """Call the guards, then the handler. Any exception is returned as RetryLater or GiveUp.
 
-    An exception that would end the worker, such as SystemExit, is a GiveUp: it would end the worker at each retry.
+    The attempt that is returned has the events of the action's window, if it belongs to one. An exception that would
+    end the worker, such as SystemExit, is a GiveUp: it would end the worker at each retry.
     """
     claim = attempt.claim
     try:
@@ -141,10 +145,14 @@ def run(attempt: Attempt, rule: Rule | None, secrets: Secrets) -> Outcome | Hold
             raise GiveUp(
                 f"the rule does {rule.do!r} now, but did {claim.record.handler!r} when this action started; replay it"
             )
-        guards: tuple[Guard, ...] = (Paused(), *rule.guards, Throttle(rule.handler))
+        guards: tuple[Guard, ...] = (Paused(), *guards_of(rule.guards, claim.record), Throttle(rule.handler))
         for guard in guards:
-            if (answer := _call_guard(guard, attempt)) is not None:
-                return answer
+            answer = _call_guard(guard, attempt)
+            if isinstance(answer, Gathered):
+                attempt = attempt.in_window(answer)
+                answer = answer.answer
+            if answer is not None:
+                return answer, attempt
         action = replace(
             claim.action,
             source=rule.source,
@@ -156,11 +164,11 @@ def run(attempt: Attempt, rule: Rule | None, secrets: Secrets) -> Outcome | Hold
             raise GiveUp(f"{rule.do} returned {type(outcome).__name__}; Succeeded, Skipped or CheckBack was expected")
     except Exception as error:  # every exception of a handler is an outcome
         _log_defect(error, claim, secrets)
-        return classify(error, attempt.now)
+        return classify(error, attempt.now), attempt
     except _EXITS as error:
         _log_defect(error, claim, secrets)
-        return GiveUp(f"the rule's handler raised {type(error).__name__}: {error}")
-    return outcome
+        return GiveUp(f"the rule's handler raised {type(error).__name__}: {error}"), attempt
+    return outcome, attempt
 
 
 def _log_defect(error: BaseException, claim: Claim, secrets: Secrets) -> None:
@@ -175,7 +183,7 @@ def _log_defect(error: BaseException, claim: Claim, secrets: Secrets) -> None:
         secrets.log_defect(f"rule {claim.id.rule} on event {claim.event.id}", error, **about, attempt=record.attempts)
 
 
-def _call_guard(guard: Guard, attempt: Attempt) -> Skipped | Hold | None:
+def _call_guard(guard: Guard, attempt: Attempt) -> Skipped | Hold | Gathered | None:
     """Call a guard. An error of storage holds the action and does not count as a failure of its handler.
 
     Raises GiveUp if storage refuses the guard's state for its content: it would refuse it every time.

@@ -5,6 +5,7 @@
 * `alerts` reports refused rules files, rules with many failures, and actions that are retried without success.
 * An event that was received, or an action that ended, while a rules file was refused is matched against that file's
   rules once the file is valid. If the file is missing by then it is matched against all rules: they may have moved.
+* An open window whose leader has ended gets another one (dispatch/inbox/windows/leaders.py).
 * What was recorded since the last sweep is indexed (dispatch/inbox/history/index.py).
 * Once a day, rows older than the app's retention are deleted (dispatch/inbox/purge.py).
 
@@ -33,6 +34,7 @@ from dispatch.inbox.errors import StorageError
 from dispatch.inbox.history.open_work import NAME, OpenAction, OpenWork
 from dispatch.inbox.keys import UNDATED, is_current
 from dispatch.inbox.tables import Row
+from dispatch.inbox.windows.leaders import replace_leaders
 from dispatch.log import log_event
 from dispatch.rules.models import WORKSPACES_FILE
 from dispatch.rules.rule import Rule
@@ -70,6 +72,8 @@ class _Sweep:
         for day in self.in_time(self.days()):
             with self.collected_errors():
                 self.sweep_day(day)
+        with self.collected_errors():
+            self.replace_leaders()
         self.report_failures()
         for day in self.new:
             with self.collected_errors():
@@ -123,6 +127,14 @@ class _Sweep:
                     self.open.add(OpenAction.of(id, record))
                 if record and (failing := FailingAction.of(id, record)):
                     self.failing[id.rule].append(failing)
+
+    def replace_leaders(self) -> None:
+        """Let another action lead each window whose leader has ended before it acted."""
+        app = self.app
+        for rule in app.inbox.windows.rules():
+            for message in replace_leaders(app.inbox.table, app.inbox.windows, rule, GRACE, app.now()):
+                app.queue.send(str(message))
+                log_event("window.leader", logging.WARNING, rule=rule, event=message.id.event)
 
     def report_failures(self) -> None:
         """Count failed actions, and raise the alerts that are due."""

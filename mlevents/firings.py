@@ -28,7 +28,7 @@ class Firing:
     def plan(self) -> str:
         """What the handler would do. Raises BadPlan."""
         try:
-            plan = self.rule.handler.plan(self.context.event_for_handler())
+            plan = self.rule.handler.plan(self.rule.previewed(self.context).event_for_handler())
         except Exception as error:  # of a handler of the app's own, too
             raise BadPlan.of(self.rule, error) from error
         if plan.startswith(GIVES_UP):
@@ -38,7 +38,7 @@ class Firing:
     def sends(self) -> dict[str, str | tuple[str, ...]]:
         """What the handler would send, by name. Raises BadPlan."""
         try:
-            return dict(self.rule.handler.sends(self.context.event_for_handler()))
+            return dict(self.rule.handler.sends(self.rule.previewed(self.context).event_for_handler()))
         except Exception as error:  # of a handler of the app's own, too
             raise BadPlan.of(self.rule, error) from error
 

@@ -76,7 +76,7 @@ def position(rule: Rule) -> tuple[str, int]:
 
 def _previewed(rule: Rule, sample: Sample) -> Preview | Finding:
     try:
-        plan = rule.handler.plan(sample.context.event_for_handler())
+        plan = rule.handler.plan(rule.previewed(sample.context).event_for_handler())
         if plan.startswith(GIVES_UP):  # a value of the example may be the cause
             return _failure(rule, sample, plan.removeprefix(GIVES_UP), severity="warning")
         return Preview(rule, sample, plan)

@@ -1,6 +1,6 @@
 """`Context`: an event with its workspace, the result that it follows, and what the service knows about it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,10 +18,15 @@ class Context:
     workspace: Mapping[str, Any] | None = None  # `name`, `labels`, `timezone`; None: the workspace is not configured
     result: Mapping[str, Any] | None = None  # None: the rule follows no other rule
     facts: "Callable[[str], Facts] | None" = None  # reads one of the event's `facts`; None: they are not asked for
+    events: tuple[Mapping[str, Any], ...] | None = None  # the views of all events of a window; None: it has none
 
     def with_result(self, result: Mapping[str, Any] | None) -> Self:
         """The same event and workspace, with the result of another rule."""
         return replace(self, result=result)
+
+    def with_events(self, events: Iterable[Mapping[str, Any]]) -> Self:
+        """The same event, workspace and result, with the views of all events for which an action is carried out."""
+        return replace(self, events=tuple(events))
 
     def view(self) -> dict[str, Any]:
         """The plain data that conditions and templates read, without facts: see `Event.view_with`."""
@@ -43,4 +48,4 @@ class Context:
 
     def event_for_handler(self) -> Event:
         """A copy of the event whose `view` is this context's: handlers receive an event and an action, no context."""
-        return self.event.for_handler(self.workspace, self.result, self.facts)
+        return self.event.for_handler(self.workspace, self.result, self.facts, self.events)

@@ -1,15 +1,17 @@
 """Guards: may this action run now? Each is one key of a rule or a method of its handler, and depends on no other guard.
 
-A guard returns None (run), Skipped (never run) or Hold (call the guard again later). It may keep one record of shared
-state, which it changes by compare and swap (dispatch/inbox/shared_state.py). The record names the actions that have
+A guard returns None (run), Skipped (never run) or Hold (call the guard again later); or one of these in `Gathered`, if
+the action belongs to a window of several events. It may keep one record of shared state, which it changes by compare
+and swap (dispatch/inbox/shared_state.py), or a window (dispatch/inbox/windows.py). These name the actions that have
 passed the guard, so that an action passes again after a crash, and no guard has to release anything. An action whose
-handler has checked back has started; no guard stops it halfway.
+handler has checked back, or that acts for other events, too, has started (`ActionRecord.has_started`); no guard stops
+it halfway.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
 from dispatch.inbox.inbox import Inbox
 from dispatch.inbox.keys import ActionId
@@ -17,6 +19,33 @@ from dispatch.inbox.leases import Claim
 from handlers.base import Skipped
 from schemas import Event
 from schemas.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Do not run the action now, and call the guard again after a delay. Nothing else about the action changes."""
+
+    after: timedelta
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The action belongs to a window; without an `answer` it runs, with the plain views of all `events` of the window.
+
+    `leads`: it acts for the others. `wakes` is the action that leads the window, if it can act at once now.
+    """
+
+    window: str
+    answer: Skipped | Hold | None = None
+    events: tuple[Mapping[str, Any], ...] = ()
+    leads: bool = False
+    wakes: ActionId | None = None
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What the record of the action says of it."""
+        return {"window": self.window, "leads": self.leads}
 
 
 class Attempt(NamedTuple):
@@ -27,14 +56,14 @@ class Attempt(NamedTuple):
     event: Event  # as the handler receives it: its templates read the context
     inbox: Inbox
     now: datetime  # when the call began
+    gathered: Gathered | None = None  # the answer of a guard whose window the action belongs to
 
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Do not run the action now, and call the guard again after a delay. Nothing else about the action changes."""
-
-    after: timedelta
-    note: str
+    def in_window(self, gathered: Gathered) -> Self:
+        """The same call; unless the guard has an answer, with the events of the window."""
+        if gathered.answer is not None:
+            return self._replace(gathered=gathered)
+        context = self.context.with_events(gathered.events)
+        return self._replace(context=context, event=context.event_for_handler(), gathered=gathered)
 
 
 @runtime_checkable
@@ -71,10 +100,10 @@ class Standing(NamedTuple):
 
 @runtime_checkable
 class HasStanding(Protocol):
-    """A guard that can say how it stands. It changes nothing, and reads storage once at most."""
+    """A guard that can say how it stands. It changes nothing, and reads storage twice at most."""
 
     def standing(self, at: Situation) -> Standing | None:
         """How the guard stands for the event; None if there is nothing to say. Raises StorageError."""
 
 
-Guard: TypeAlias = Callable[[Attempt], Skipped | Hold | None]
+Guard: TypeAlias = Callable[[Attempt], Skipped | Hold | Gathered | None]

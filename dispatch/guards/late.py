@@ -27,7 +27,7 @@ class Late:
 
     def __call__(self, attempt: Attempt) -> Skipped | None:
         """Skip the action if a condition is false. Raises RetryLater or GiveUp if they cannot be decided."""
-        if attempt.claim.record.checked_back:
+        if attempt.claim.record.has_started:
             return None
         values = EventValues(attempt.context)
         false = self.when.first_false(values)

@@ -21,7 +21,7 @@ def standings_now(
     """How the guards of a rule stand that matches an event, of whose actions some have ended. Raises StorageError."""
     id = ActionId(stored.day, stored.key, rule.name) if stored else None
     followed = next((end for end in ends if end.rule in rule.after), None)
-    seen = context.with_result(followed.view()) if followed else context
+    seen = rule.previewed(context.with_result(followed.view()) if followed else context)
     return standings(rule, Situation(rule.name, seen, seen.event_for_handler(), app.inbox, app.now(), id))
 
 

@@ -21,6 +21,7 @@ class NewAction:
     settings: str  # the hash of the rule's settings
     follows: Result | None = None
     replay_number: int = 0
+    leads: str = ""  # the window that it leads, whose leader has ended before it acted
 
 
 def read_action(table: Table, id: ActionId) -> tuple[Row | None, ActionRecord | None]:
@@ -49,6 +50,8 @@ def opened(
         due=now,
         replay_number=action.replay_number,
         follows=action.follows,
+        window=action.leads,
+        leads=bool(action.leads),
     )
     if existing is not None:
         record = record.continuing(ActionRecord.of(existing))

@@ -28,6 +28,7 @@ from dispatch.inbox.rows import EventRecord, Rejected
 from dispatch.inbox.shared_state import SharedState
 from dispatch.inbox.tables import Row, SpanTable, Table, read_row
 from dispatch.inbox.throttles import Throttles
+from dispatch.inbox.windows import Windows
 from schemas import Event
 
 
@@ -49,6 +50,7 @@ class Inbox:
         self.shared = SharedState(table)
         self.throttles = Throttles(self.shared)
         self.pauses = Pauses(self.shared, self.throttles)
+        self.windows = Windows(table)
 
     def add(
         self, event: Event, record: EventRecord, actions: Sequence[NewAction], now: datetime

@@ -5,10 +5,11 @@ actions last changed, not from its own time: a dead letter of last month that wa
 other event of today.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dispatch.inbox.actions import read_action
 from dispatch.inbox.errors import Conflict
 from dispatch.inbox.history.entry import COUNTS
 from dispatch.inbox.history.entry import FIRST as NEW
@@ -19,6 +20,7 @@ from dispatch.inbox.rows import ENDED, ActionRecord, EventRecord, Rejected
 from dispatch.inbox.shared_state import PARTITION, value_of
 from dispatch.inbox.tables import MAX_OPERATIONS, Row, Table
 from dispatch.inbox.tables import MAX_ROWS as MAX_ROWS_READ
+from dispatch.inbox.windows import Member, Window, Windows
 
 MAX_ROWS = 20_000  # deleted by one purge
 MAX_READS = 2_000  # by one purge: a day takes 89, and 87 more if its actions have sent something
@@ -45,7 +47,7 @@ class Purge:
         days = [row for row in self._read(DAYS, "", "~") if not kept[0] < row.key <= kept[1]]
         if self.after is None:
             self._shared_state()
-            if not self._index():
+            if not (self._windows() and self._index()):
                 return
             self.after = ""
         for day in days:
@@ -111,6 +113,39 @@ class Purge:
             else:
                 self._delete(MONTHS, [[month]])
         return True
+
+    def _windows(self) -> bool:
+        """Delete old windows with their members. False if a limit was reached before the end.
+
+        A closed window stays as long as its leader has not ended, and loses its row last. Old members of an open one do
+        not count any more: a window that ends has none.
+        """
+        windows = Windows(self.table)
+        for rule in windows.rules():
+            for window in windows.closed(rule):
+                if window.closed is None or window.closed >= self.before or self._is_led(window):
+                    continue
+                if not self._members(windows, window, windows.members(window)):
+                    return False
+                if not windows.members(window, 1):
+                    windows.delete(window)
+            for window in windows.open(rule):
+                old = [] if window.ends else [each for each in windows.members(window) if each.at < self.before]
+                if not self._members(windows, window, old):
+                    return False
+        return True
+
+    def _members(self, windows: Windows, window: Window, members: Sequence[Member]) -> bool:
+        windows.drop(window, members)
+        self.reads += 2
+        self.deleted += 2 * len(members)
+        return self._may_continue()
+
+    def _is_led(self, window: Window) -> bool:
+        """Is there a leader that has not ended?"""
+        self.reads += 1
+        _, record = read_action(self.table, window.leader) if window.leader else (None, None)
+        return record is not None and not record.ended
 
     def _is_old(self, group: list[Row], unfinished: set[str]) -> bool:
         """May an event and its actions, or a rejected event, be deleted? Rows that cannot be read may not."""

@@ -25,6 +25,7 @@ from dispatch.inbox.errors import Conflict, sdk_errors_translated
 _OWN_COLUMNS = ("PartitionKey", "RowKey", "commit")
 MAX_OPERATIONS = 100  # of a transaction
 MAX_ROWS = 1_000  # of one response to a query
+STORED = "*"  # in place of an etag: the row must be stored, with any values (RFC 9110, section 13.1.1)
 
 _RETRIED = frozenset({"POST"})
 # Raised by the SDK for a response that is incomplete or from another service; OSError includes requests' own errors.
@@ -37,7 +38,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A table row. A commit creates a row that has no `etag`; one with an `etag` must be stored with it."""
+    """A table row. A commit creates a row without an `etag`; one with an `etag` must be stored with it, or `STORED`."""
 
     key: str
     values: Mapping[str, Value]

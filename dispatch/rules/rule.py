@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from dispatch.filters.keys import EventValues
 from dispatch.guards.base import Guard
+from dispatch.guards.keys import gathers
 from dispatch.inbox.actions import NewAction
 from dispatch.log import log_event
 from dispatch.rules.errors import RuleError
@@ -49,6 +50,15 @@ class Rule:
     def action(self, follows: Result | None = None) -> NewAction:
         """The action to create for an event that the rule matches."""
         return NewAction(self.name, self.do, self.settings_hash, follows)
+
+    @property
+    def gathers(self) -> bool:
+        """Does one of its actions act for several events, so that its templates read `events`?"""
+        return any(map(gathers, self.guards))
+
+    def previewed(self, context: Context) -> Context:
+        """A context for a preview of its handler: as if the event were the only one of its window."""
+        return context.with_events([context.view()]) if self.gathers else context
 
     def takes(self, event: Event) -> bool:
         """Is the event of a type that its `on` names?"""

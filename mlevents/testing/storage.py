@@ -15,7 +15,7 @@ from itertools import count
 from typing import cast
 
 from dispatch.inbox.errors import Conflict, Refused
-from dispatch.inbox.tables import Row, SpanTable, Table, Value
+from dispatch.inbox.tables import STORED, Row, SpanTable, Table, Value
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
@@ -57,7 +57,8 @@ class MemoryTable:
         """See `Table.commit`."""
         stored, keys = self._partitions[partition], self._keys[partition]
         for row in rows:
-            if (stored[row.key].etag if row.key in stored else "") != row.etag:
+            etag = stored[row.key].etag if row.key in stored else ""
+            if etag != row.etag and not (etag and row.etag == STORED):
                 raise Conflict(row.key)
         for row_to_delete in delete:
             etag = "" if isinstance(row_to_delete, str) else row_to_delete.etag

@@ -43,6 +43,7 @@ class _Known:
     workspace: Mapping[str, Any] | None = None
     result: Mapping[str, Any] | None = None
     facts: "Callable[[str], Facts] | None" = None
+    events: tuple[Mapping[str, Any], ...] | None = None  # the views of all events for which the action is carried out
     # The fields of the event and its view, from the first call of `view`. A changed copy of the event has other fields.
     viewed: tuple[dict[str, Any], dict[str, Any]] | None = field(default=None, compare=False, repr=False)
 
@@ -227,14 +228,12 @@ class Event(WireModel):
         if known is None:
             return self.view_with(None, None)
         if known.viewed is None or known.viewed[0] is not self.__dict__:
-            known.viewed = self.__dict__, self.view_with(known.workspace, known.result)
+            events = {} if known.events is None else {"events": [*known.events]}
+            known.viewed = self.__dict__, self.view_with(known.workspace, known.result) | events
         return dict(known.viewed[1])
 
     def fact(self, name: str) -> "Facts":
-        """What the service knows about the object: one of `facts`, which is read at the first call.
-
-        An event that a handler receives asks through the app. Others do not ask: their facts are empty.
-        """
+        """One of `facts`, read at the first call: by the app, in events that handlers receive; others are empty."""
         if self._known and self._known.facts:
             return self._known.facts(name)
         from schemas.facts import FACTS  # its models take time to import, and few events need them
@@ -242,9 +241,9 @@ class Event(WireModel):
         return FACTS[name]()
 
     def added(self, name: str) -> Any:
-        """A member of `view` that the app adds (`ADDED`), without building the others."""
+        """A member of `view` that the app adds (`ADDED` and ``events``), without building the others."""
         known = self._known or _Known()
-        return self._added(name, known.workspace, known.result)
+        return known.events if name == "events" else self._added(name, known.workspace, known.result)
 
     def view_with(self, workspace: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
         """The plain data that conditions and templates read: the event's `wire`, and what the app adds.
@@ -254,7 +253,7 @@ class Event(WireModel):
         forge what the app adds.
         """
         added = {name: self._added(name, workspace, result) for name in (*ADDED, *self.own_members)}
-        reserved = {*added, *self.facts}
+        reserved = {*added, *self.facts, "events"}
         view = {name: value for name, value in self.wire().items() if name.lower() not in reserved} | added
         if result is None:
             del view["result"]
@@ -294,10 +293,11 @@ class Event(WireModel):
         workspace: Mapping[str, Any] | None,
         result: Mapping[str, Any] | None,
         facts: "Callable[[str], Facts] | None" = None,
+        events: tuple[Mapping[str, Any], ...] | None = None,
     ) -> Self:
-        """A copy that knows the `name`, `labels` and `timezone` of its workspace, this result, and where facts are."""
+        """A copy that knows the `name`, `labels` and `timezone` of its workspace, this result, facts and `events`."""
         copy = self.model_copy()
-        copy._known = _Known(workspace, result, facts)
+        copy._known = _Known(workspace, result, facts, events)
         return copy
 
     @classmethod

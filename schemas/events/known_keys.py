@@ -106,6 +106,12 @@ def known_keys(event: type[Event], *, has_drift: bool, workspace: Known, result:
     return replace(root, members={**root.members, **added})
 
 
+def with_events(roots: Iterable[Known]) -> Known:
+    """What is known of `events`, the views of events of these types: their keys, if all are of one type."""
+    [*each] = roots
+    return Known(Type.LIST, always=True, item=each[0] if len(each) == 1 else Known(Type.OBJECT, others=ANYTHING))
+
+
 def workspace_keys(labels: Known, **of_id: Known) -> Known:
     """The keys of `workspace`. `of_id` has what is known of `name`, `resource_group` and `subscription`."""
     names = ("name", "timezone", "id", "resource_group", "subscription")

@@ -51,6 +51,7 @@ class Effect(NamedTuple):
     event: str
     key: str
     step: int
+    events: tuple[str, ...] = ()  # the ids of all events of a window
 
 
 @dataclass

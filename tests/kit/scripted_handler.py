@@ -21,7 +21,8 @@ class ScriptedSteps(Handler[Event]):
         step = int(action.state.get("step", 0))
         if self.script[step] == "retry" and action.failures:
             step += 1
-        self.effects[self.scenario](Effect(action.rule, event.id, str(action.key), step))
+        events = tuple(each["id"] for each in event.view().get("events", ()))
+        self.effects[self.scenario](Effect(action.rule, event.id, str(action.key), step, events))
         word, _, rest = self.script[step].partition(" ")
         match word:
             case "succeed":

@@ -58,11 +58,18 @@ class ActionRecord:
     follows: Result | None = None  # the result that it follows, for a rule with ``after``
     sent: int = 0  # the message version of the row with what it has sent last; see dispatch.inbox.history.sent
     facts: bool = False  # has it read facts that are kept beside the event? See dispatch.inbox.history.facts
+    window: str = ""  # the window to which it belongs; see dispatch.inbox.windows
+    leads: bool = False  # does it act for all events of that window? Then no guard skips it
 
     @property
     def ended(self) -> bool:
         """Has it succeeded, failed or been skipped?"""
         return self.status in ENDED
+
+    @property
+    def has_started(self) -> bool:
+        """Has its handler checked back, or does it act for other events, too? Then no guard stops it half-way."""
+        return self.checked_back or self.leads
 
     def then(self, at: datetime, **changes: Any) -> "ActionRecord":
         """The record after changes, with a new timeline entry."""
@@ -77,9 +84,15 @@ class ActionRecord:
         return replace(self, message_version=self.message_version + 1)
 
     def continuing(self, earlier: "ActionRecord") -> "ActionRecord":
-        """The record with the timeline of an earlier one, whose messages are dropped from now on."""
+        """The record with the timeline of an earlier one, whose messages are dropped from now on.
+
+        An action that has led a window leads it again.
+        """
         version = earlier.message_version + 1
-        return replace(self, message_version=version, timeline=earlier.timeline, sent=earlier.sent, facts=earlier.facts)
+        again = replace(
+            self, message_version=version, timeline=earlier.timeline, sent=earlier.sent, facts=earlier.facts
+        )
+        return replace(again, window=earlier.window, leads=True) if earlier.leads and not self.leads else again
 
     def values(self) -> dict[str, Value]:
         """The values of its row."""
@@ -110,6 +123,8 @@ class ActionRecord:
             "follows": written_result(self.follows),
             "sent": self.sent,
             "facts": int(self.facts),
+            "window": self.window,
+            "leads": int(self.leads),
         }
 
     @classmethod
@@ -154,6 +169,8 @@ class ActionRecord:
             follows=read_result(v["follows"]),
             sent=int(v.get("sent", "0")),
             facts=v.get("facts") == "1",
+            window=v.get("window", ""),
+            leads=v.get("leads") == "1",
         )
 
 

@@ -1,4 +1,4 @@
-"""Check the keys that rules read: those of conditions, of `at_most.by` and of templates."""
+"""Check the keys that rules read: those of conditions, of `by` and of templates."""
 
 from collections.abc import Iterable, Mapping
 from functools import cache, partial
@@ -12,6 +12,12 @@ from dispatch.rules.rule_entry import RuleEntry
 from dispatch.rules.workspaces import Workspaces
 from schemas import ResourceId
 from schemas.events.known_keys import Known, Type, result_keys
+
+_WITHOUT_BY = {  # keys of a rule with `by` -> what becomes of events that lack this key
+    "at_most": "actions on it are not limited",
+    "collect": "such events are collected together",
+    "at_least": "such events are counted together",
+}
 
 
 def check_keys(
@@ -67,14 +73,17 @@ def _check_entry(entry: RuleEntry, scope: Scope) -> None:
     scope = check_conditions(fields.get("when"), scope, file)
     if not scope.roots:  # the conditions can never hold, which is reported
         return
-    _check_by(entry, scope)
+    for key, without in _WITHOUT_BY.items():
+        _check_by(entry, scope, key, without)
     if entry.handler and entry.handler.handler:
+        if fields.keys() & {"collect", "at_least"}:
+            scope = scope.with_events()
         check_templates(entry.handler.handler, fields.get("with"), scope, file)
 
 
-def _check_by(entry: RuleEntry, scope: Scope) -> None:
-    """Check the key whose values `at_most` counts apart."""
-    node = field_of(entry.node.fields.get("at_most"), "by")
+def _check_by(entry: RuleEntry, scope: Scope, key_of_rule: str, without: str) -> None:
+    """Check the key whose values a key of a rule tells apart; `without` says what becomes of an event that lacks it."""
+    node = field_of(entry.node.fields.get(key_of_rule), "by")
     key = text_of(node)
     if node is None or not key or not all(name.strip() for name in key.split(".")):
         return
@@ -85,8 +94,8 @@ def _check_by(entry: RuleEntry, scope: Scope) -> None:
         names = dict.fromkeys(f"{key}.{name}" for known in found.values() for name in known.members)
         hint = f"Its keys are {', '.join(names)}." if names else f"Name one of its keys: {key}.NAME."
         what = joined(dict.fromkeys(known.type.value for known in found.values()), "or")
-        entry.file.error(node, f"at_most.by needs a key with one value, and {key} is {what}", hint)
+        entry.file.error(node, f"{key_of_rule}.by needs a key with one value, and {key} is {what}", hint)
     elif lacking := [name for name in scope.roots if name not in found]:
         verb = "has" if len(lacking) == 1 else "have"
-        message = f"{joined(lacking)} {verb} no {key}, and actions on it are not limited"
+        message = f"{joined(lacking)} {verb} no {key}, and {without}"
         entry.file.warning(node, message, "Write a rule for each type, or name a key that all have, such as object.")

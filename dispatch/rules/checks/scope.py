@@ -13,7 +13,7 @@ from schemas import EVENT_NAMES, EVENT_TYPES, ResourceId
 from schemas.alert import Alert
 from schemas.envelope import CLOUD_EVENTS
 from schemas.errors import shown
-from schemas.events.known_keys import TEXT, Known, Type, known_keys, result_keys, workspace_keys
+from schemas.events.known_keys import TEXT, Known, Type, known_keys, result_keys, with_events, workspace_keys
 from schemas.events.registry import DRIFT_DETECTED
 
 Path = Sequence[str | int]
@@ -75,6 +75,12 @@ class Scope:
         events = cls.of(every_kind(), everywhere, result_keys((), ("failed",)))
         return cls({Alert.__name__: alert, **events.roots}, follows=True)
 
+    def with_events(self) -> "Scope":
+        """The scope of templates of a rule that acts once for several events: with `events`, their views."""
+        events = with_events(self.roots.values())
+        roots = {name: replace(root, members={**root.members, "events": events}) for name, root in self.roots.items()}
+        return replace(self, roots=roots)
+
     def find(self, path: Path) -> dict[str, Known]:
         """What is known of a key, by the event types that have it."""
         found = {name: root.find(path) for name, root in self.roots.items()}
@@ -113,6 +119,9 @@ class Scope:
         first = names[0].casefold()
         if first == "result" and not self.follows:
             return f"there is no {key}: only rules with 'after' have a result", "Write after in place of on."
+        if first == "events" and not any("events" in root.members for root in self.roots.values()):
+            only = "only templates of rules with 'collect' or 'at_least' have events"
+            return f"there is no {key}: {only}", "Write collect: 15m in the rule, for one action for many events."
         if (
             first == "drift"
             and len(names) > 1

@@ -12,7 +12,7 @@ from azure.storage.queue import QueueClient
 
 from dispatch.inbox.errors import Conflict, Refused, Unavailable
 from dispatch.inbox.storage_account import Storage
-from dispatch.inbox.tables import AzureQueue, AzureTable, Row, Table, Value
+from dispatch.inbox.tables import STORED, AzureQueue, AzureTable, Row, Table, Value
 from dispatch.settings import Environment
 from mlevents.testing.storage import AzureLimits, Clock, MemoryQueue, MemoryTable
 
@@ -49,6 +49,17 @@ def test_read_with_a_limit_returns_the_first_rows(table: Table) -> None:
     assert [row.key for row in table.read("p", "10", "~", 2)] == ["10", "11"]
     assert len(table.read("p", "", "~", 200)) == 90
     assert table.read("p", "", "~", 1) == table.read("p", "", "~")[:1]
+
+
+def test_update_of_a_stored_row_needs_no_etag(table: Table) -> None:
+    """Two writers do not conflict; a row that does not exist conflicts, with the whole transaction."""
+    table.commit("p", Row("a", {"n": 1}))
+    table.commit("p", Row("a", {"n": 2}, STORED), Row("b", {}))
+    table.commit("p", Row("a", {"n": 3}, STORED), Row("c", {}))
+    table.commit("p", delete=("a",))
+    with pytest.raises(Conflict):
+        table.commit("p", Row("a", {"n": 4}, STORED), Row("d", {}))
+    assert [row.key for row in table.read("p", "", "~")] == ["b", "c"]
 
 
 def test_update_needs_the_current_etag(table: Table) -> None:

@@ -237,8 +237,8 @@ IN_A_RULE = [
     (
         rule(zzz="1"),
         "5:5: unknown key 'zzz' in a rule. "
-        "The keys are name, on, in, when, after, do, with, dry_run, latest_only, at_most, retry, allow_loops, "
-        "max_depth.",
+        "The keys are name, on, in, when, after, do, with, dry_run, latest_only, at_most, at_least, collect, retry, "
+        "allow_loops, max_depth.",
     ),
     # the list
     ("- log", "2:5: a rule should be a mapping (key: value), not the text 'log'. " + ENTRY),
