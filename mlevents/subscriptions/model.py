@@ -128,7 +128,8 @@ def _alternatives(rules: Rules, workspace: Workspace) -> Iterator[Alternative]:
     view = {**workspace.view(), "resource_group": id.resource_group, "subscription": id.subscription}
     for rule in rules.by_name.values():
         if rule.is_for(workspace):
-            types = dict.fromkeys(event for name in sorted(rule.on) for event in EVENT_NAMES[name])
+            named = (event for name in sorted(rule.on) for event in EVENT_NAMES[name])
+            types = dict.fromkeys(event for event in named if event.from_azure)
             for event in types:
                 if isinstance(id, event.resource_id) and (
                     found := alternative(rule.name, rule.when, event, {"workspace": view})

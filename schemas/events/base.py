@@ -69,6 +69,7 @@ class Event(WireModel):
 
     publisher: ClassVar[str] = "Microsoft.MachineLearningServices"
     resource_id: ClassVar[type[ResourceId]] = WorkspaceId  # how to read `topic`
+    from_azure: ClassVar[bool] = True  # does Event Grid deliver it, by an event subscription? Else the app raises it
     reports_drift: ClassVar[bool] = False  # can `drift` be other than None?
     own_members: ClassVar[tuple[str, ...]] = ()  # properties that views have beside `ADDED`: each a NamedTuple, or None
     # Key and operator of a condition on these -> of a weaker one on what Event Grid sees, with its value as {}.

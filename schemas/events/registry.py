@@ -11,6 +11,9 @@ from schemas.events.model_deployed import ModelDeployed
 from schemas.events.model_registered import ModelRegistered
 from schemas.events.run_completed import RunCompleted
 from schemas.events.run_status_changed import RunStatusChanged
+from schemas.events.watched.deployments import DeploymentFailed, EndpointFailed
+from schemas.events.watched.job_missed import JobMissed
+from schemas.events.watched.models import ModelArchived, ModelRestored, ModelTagged, RegistryModelRegistered
 from schemas.resource import ResourceId
 
 DRIFT_DETECTED = "DriftDetected"  # in rules: every event type that can report drift
@@ -25,6 +28,13 @@ _TYPES: dict[str, type[Event]] = {
         DatasetDriftDetected,
         BlobCreated,
         BlobDeleted,
+        DeploymentFailed,
+        EndpointFailed,
+        ModelTagged,
+        ModelArchived,
+        ModelRestored,
+        RegistryModelRegistered,
+        JobMissed,
     )
 }
 _NAMES: dict[str, tuple[type[Event], ...]] = {}
