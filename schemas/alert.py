@@ -12,7 +12,14 @@ from schemas.fields import RequiredText
 from schemas.plain import read_plain
 
 Kind = Literal[
-    "refused rules", "rejected events", "rule is gone", "unreadable event", "failed actions", "failing actions"
+    "refused rules",
+    "rejected events",
+    "rule is gone",
+    "unreadable event",
+    "failed actions",
+    "failing actions",
+    "cannot watch",
+    "missing events",
 ]
 
 _TOPIC = (  # an event has the id of a workspace as its topic; this one does not exist

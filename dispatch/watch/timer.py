@@ -13,11 +13,12 @@ from typing import TypeAlias
 from dispatch.app import App
 from dispatch.inbox.errors import StorageError
 from dispatch.log import log_event
+from dispatch.watch.looks import look_at_all
 
 HasTime: TypeAlias = Callable[[], bool]  # is there time left for this part?
 Part: TypeAlias = Callable[[App, HasTime], int]  # looks once, and returns how many events it has raised
 
-PARTS: tuple[Part, ...] = ()
+PARTS: tuple[Part, ...] = (look_at_all,)
 
 
 def watch(app: App) -> None:
