@@ -1,6 +1,6 @@
 """`Walk`: goes through a list of any length, a part in each look, and remembers where it was."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -25,11 +25,11 @@ class Walk:
         self.complete = "complete" in found
         self._url, self._after = found.get("next", ""), found.get("after", "")
 
-    def resources(self, path: str, query: Mapping[str, str]) -> "closing[Iterator[Listed]]":
+    def resources(self, path: str, query: Mapping[str, str]) -> "closing[Generator[Listed, None, None]]":
         """The resources of the list, from where the last look ended; the position is kept when the block ends."""
         return closing(self._resources(path, query))
 
-    def _resources(self, path: str, query: Mapping[str, str]) -> Iterator[Listed]:
+    def _resources(self, path: str, query: Mapping[str, str]) -> Generator[Listed, None, None]:
         try:
             page = self._first_page(path, query)
             while True:

@@ -81,10 +81,10 @@ def test_new_version_is_compared_with_the_event_of_its_registration(watching: Ma
     found = watching(*TAGGED)
     found.look()
     for version, tags in (("1", {"BuildId": "5"}), ("2", {"BuildId": "5", "stage": "production"})):
-        event = ModelRegistered.example(
+        registered = ModelRegistered.example(
             id=version, topic=WORKSPACE, modelName="churn", modelVersion=version, modelTags={"buildId": "5"}
         )
-        found.world.receive(event)
+        found.world.receive(registered)
         found.azure.model(WORKSPACE, "churn", version, tags=tags)
     found.azure.model(WORKSPACE, "churn", "3", tags={"stage": "production"})  # its registration is not on record
     [event] = found.look()
