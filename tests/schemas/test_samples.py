@@ -101,7 +101,7 @@ def test_examples_come_from_the_resources_of_the_example_settings() -> None:
     """The example rules list the workspace and the storage account."""
     settings = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
     listed = {settings["RULES_WS_CHURN_PROD"], settings["RULES_STORAGE_CHURN"]}
-    assert {event_class.example().topic for event_class in EVENT_TYPES.values()} == listed
+    assert {event.example().topic for event in EVENT_TYPES.values() if event.from_azure} == listed
 
 
 def test_example_changes_fields_by_either_spelling() -> None:

@@ -12,6 +12,7 @@ class RegistryId(ResourceId):
     __slots__ = ()
     resource_type = "Microsoft.MachineLearningServices/registries"
     noun = "a registry"
+    listed_under = "registries"
 
 
 class WatchedEvent(Event):

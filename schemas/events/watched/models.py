@@ -124,11 +124,9 @@ class ModelTagged(ModelVersionEvent):
         "eventTime": "2026-11-22T09:12:07.118203Z",
         "data": {
             **_VERSION,
-            "stage": None,
             "changedTags": {"stage": "production"},
             "removedTags": {"candidate": "yes"},
             "previousTags": {"stage": "staging", "candidate": "yes", "team": "churn"},
-            "previousStage": None,
         },
     }
 
@@ -177,7 +175,7 @@ class ModelRestored(ModelVersionEvent):
     example_fields: ClassVar[Mapping[str, Any]] = {
         "id": "restored-6f5cf6a1c0a94f0e8f3f1b1d2e9b7c35",
         "eventTime": "2026-11-22T09:31:02.377410Z",
-        "data": {**_VERSION, "modelVersion": "5", "modelTags": {"team": "churn"}, "stage": None},
+        "data": {**_VERSION, "modelVersion": "5", "modelTags": {"team": "churn"}},
     }
 
     def fact_id(self, name: str) -> tuple[str, ...]:
@@ -195,7 +193,7 @@ class RegistryModelRegistered(ModelVersionEvent):
         "eventTime": "2026-11-22T09:40:15.604418Z",
         "topic": "/subscriptions/22222222-2222-2222-2222-222222222222/resourceGroups/rg-ml-prod"
         "/providers/Microsoft.MachineLearningServices/registries/churn-registry",
-        "data": {**_VERSION, "stage": None},
+        "data": {**_VERSION},
     }
 
     @property
