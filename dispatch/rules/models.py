@@ -19,6 +19,7 @@ from dispatch.rules.values import (
     CONDITION_HINT,
     ID_HINT,
     OUTCOMES,
+    REGISTRY_HINT,
     RULE_NAME,
     WORKSPACE_NAME,
     ConditionText,
@@ -30,6 +31,7 @@ from dispatch.rules.values import (
     as_list,
     event_type,
     outcome_name,
+    registry_id,
     resource_id,
     rule_name,
     workspace_name,
@@ -47,6 +49,8 @@ _AN_AFTER = "Write after: { rules: name-of-a-rule, outcome: failed }."
 _BY_LABEL = "Write in: churn-prod, in: [churn-dev, churn-prod], or, to choose by labels, in: { env: prod }."
 _WORKSPACES = "Write workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }."
 _STORAGE = "Write storage: { churn-landing: { id: /subscriptions/…, env: dev } }."
+_REGISTRIES = "Write registries: { churn-registry: { id: /subscriptions/…, env: prod } }."
+_TEXT = WithJsonSchema({"type": "string"})
 
 
 def _one_key(value: Any) -> Any:
@@ -236,31 +240,33 @@ class WorkspaceKeys(Keys):
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Label]
 
-    id: Annotated[
-        ResourceId,
-        FromText(resource_id),
-        Named("the id of {parent}", needed=ID_HINT),
-        WithJsonSchema({"type": "string"}),
-    ] = Field(description="The ARM id: az ml workspace show --query id", examples=["${RULES_WS_CHURN_DEV}"])
+    id: Annotated[ResourceId, FromText(resource_id), Named("the id of {parent}", needed=ID_HINT), _TEXT] = Field(
+        description="The ARM id: az ml workspace show --query id", examples=["${RULES_WS_CHURN_DEV}"]
+    )
     timezone: Zone = Field("", description="The time zone of its people; default: that of the file.", examples=_ZONES)
 
 
 class StorageKeys(WorkspaceKeys):
     """A storage account: its id, and labels."""
 
-    id: Annotated[
-        ResourceId,
-        FromText(account_id),
-        Named("the id of {parent}", needed=ACCOUNT_HINT),
-        WithJsonSchema({"type": "string"}),
-    ] = Field(description="The ARM id: az storage account show --query id", examples=["${RULES_STORAGE_CHURN}"])
+    id: Annotated[ResourceId, FromText(account_id), Named("the id of {parent}", needed=ACCOUNT_HINT), _TEXT] = Field(
+        description="The ARM id: az storage account show --query id", examples=["${RULES_STORAGE_CHURN}"]
+    )
+
+
+class RegistryKeys(WorkspaceKeys):
+    """A registry of Azure ML: its id, and labels."""
+
+    id: Annotated[ResourceId, FromText(registry_id), Named("the id of {parent}", needed=REGISTRY_HINT), _TEXT] = Field(
+        description="The ARM id: az ml registry show --query id", examples=["${RULES_REGISTRY_CHURN}"]
+    )
 
 
 class WorkspacesFile(Keys):
-    """rules/workspaces.yaml: the workspaces and storage accounts whose events are handled, and who is alerted."""
+    """rules/workspaces.yaml: the workspaces and other resources whose events are handled, and who is alerted."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra={"required": ["workspaces"]})
-    named: ClassVar = Named(WORKSPACES_FILE, "Its keys are workspaces, storage, timezone and alerts.")
+    named: ClassVar = Named(WORKSPACES_FILE, "Its keys are workspaces, storage, registries, timezone and alerts.")
     key_hints: ClassVar = {
         "rules": "Rules belong in separate files, such as churn.yaml: an error in one does not affect the workspaces."
     }
@@ -288,6 +294,17 @@ class WorkspacesFile(Keys):
     ] = Field(
         {},
         description="The storage accounts by name, each with its ARM id and labels. Rules choose them as workspaces.",
+        json_schema_extra={"propertyNames": {"pattern": f"^{WORKSPACE_NAME.pattern}$"}},
+    )
+    registries: Annotated[
+        dict[
+            Annotated[str, AfterValidator(workspace_name)],
+            Annotated[RegistryKeys, Named("registry {key}", _REGISTRIES, at_key=True)],
+        ],
+        Named("registries", _REGISTRIES),
+    ] = Field(
+        {},
+        description="The registries by name, each with its ARM id and labels. Rules choose them as workspaces.",
         json_schema_extra={"propertyNames": {"pattern": f"^{WORKSPACE_NAME.pattern}$"}},
     )
     timezone: Zone = Field(

@@ -27,6 +27,7 @@ CONDITION_HINT = (
 )
 ID_HINT = "az ml workspace show --query id prints it."
 ACCOUNT_HINT = "az storage account show --query id prints it."
+REGISTRY_HINT = "az ml registry show --query id prints it."
 T = TypeVar("T")
 
 
@@ -109,6 +110,11 @@ def resource_id(value: str) -> ResourceId:
 def account_id(value: str) -> ResourceId:
     """Parse the ARM id of a storage account."""
     return _resource_id(value, "storage", ACCOUNT_HINT)
+
+
+def registry_id(value: str) -> ResourceId:
+    """Parse the ARM id of a registry of Azure ML."""
+    return _resource_id(value, "registries", REGISTRY_HINT)
 
 
 def _resource_id(value: str, key: str, hint: str) -> ResourceId:

@@ -1,7 +1,7 @@
 """``workspaces.yaml``, and the workspaces that a rule's ``in:`` chooses from it."""
 
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -31,7 +31,7 @@ from handlers.base import Handler
 from schemas import Event, ResourceId
 from schemas.errors import shown
 
-_NOUNS = {"workspaces": "workspace", "storage": "storage account"}
+_NOUNS = {"workspaces": "workspace", "storage": "storage account", "registries": "registry"}
 _PAIR = re.compile(r"\s*([\w.-]+)\s*==?\s*([\w.-]+)\s*")  # env=prod
 _COMBINATION = "Each label occurs, but not together with the others: remove one, or write a rule for each."
 
@@ -99,7 +99,8 @@ def _workspaces(root: Node, valid: WorkspacesFile, file: RuleFile) -> Workspaces
     ids: dict[ResourceId, tuple[str, int]] = {}
     lines: dict[str, int] = {}
     found: list[Workspace] = []
-    for key, entries in (("workspaces", valid.workspaces), ("storage", valid.storage)):
+    for key, noun in _NOUNS.items():
+        entries: Mapping[str, WorkspaceKeys] = getattr(valid, key)
         listed = field_of(root, key)
         if not isinstance(listed, Table):
             continue
@@ -109,7 +110,7 @@ def _workspaces(root: Node, valid: WorkspacesFile, file: RuleFile) -> Workspaces
                 file.error(at, f"there is a workspace {shown(name)} (line {lines[name]})", "Choose another name.")
             other, line = ids.setdefault(keys.id, (name, at.line))
             if other != name and (id := field_of(entry, "id")):
-                file.error(id, f"{other} has the same id (line {line})", f"List each {_NOUNS[key]} once.")
+                file.error(id, f"{other} has the same id (line {line})", f"List each {noun} once.")
             lines[name] = at.line
             found.append(_workspace(name, keys, entry, valid.timezone, file))
     return Workspaces(*found)

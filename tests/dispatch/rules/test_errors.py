@@ -43,7 +43,8 @@ IN_A_RULE = [
     (
         rule(on="[blob, RunCompleted]"),
         "3:10: unknown event type 'blob'. The event types are BlobCreated, BlobDeleted, DatasetDriftDetected, "
-        "DriftDetected, ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged.",
+        "DeploymentFailed, DriftDetected, EndpointFailed, JobMissed, ModelArchived, ModelDeployed, ModelRegistered, "
+        "ModelRestored, ModelTagged, RegistryModelRegistered, RunCompleted, RunStatusChanged.",
     ),
     (
         rule(on="Microsoft.MachineLearningServices.DriftDetected"),
@@ -269,7 +270,7 @@ IN_WORKSPACES = [
     (
         "- a",
         "1:1: workspaces.yaml should be a mapping (key: value), not a list. "
-        "Its keys are workspaces, storage, timezone and alerts.",
+        "Its keys are workspaces, storage, registries, timezone and alerts.",
     ),
     (
         'workspaces: { a: { id: "${RULES_NONE}" } }',

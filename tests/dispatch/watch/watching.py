@@ -31,7 +31,7 @@ class Watching:
 
     @classmethod
     def on(cls, folder: Path, *types: str) -> "Watching":
-        workspaces = f"{_WORKSPACES}\n  churn-registry: {{ id: {REGISTRY} }}\nalerts: {{ do: log }}\n"
+        workspaces = f"{_WORKSPACES}\nregistries:\n  churn-registry: {{ id: {REGISTRY} }}\nalerts: {{ do: log }}\n"
         return cls(World(_RULES.replace("TYPES", ", ".join(types)), folder, workspaces=workspaces))
 
     def look(self, app: App | None = None, after: timedelta = EVERY) -> list[dict[str, Any]]:

@@ -29,7 +29,12 @@ UNKNOWN = [
     ("RunCompleted", "runId", "RunCompleted has no key runId. Did you mean data.runId?"),
     ("RunCompleted", "event.data.runId", "RunCompleted has no key event.data.runId. Did you mean data.runId?"),
     ("RunCompleted", "runStatus", "RunCompleted has no key runStatus. RunStatusChanged has data.runStatus."),
-    ("RunCompleted", "data.modelName", "RunCompleted has no key data.modelName. ModelRegistered has data.modelName."),
+    (
+        "RunCompleted",
+        "data.modelName",
+        "RunCompleted has no key data.modelName. ModelRegistered, ModelArchived, ModelRestored, ModelTagged and "
+        "RegistryModelRegistered have data.modelName.",
+    ),
     (
         "RunCompleted",
         "data.runTag.owner",
