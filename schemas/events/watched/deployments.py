@@ -52,7 +52,7 @@ class EndpointFailed(WatchedEvent):
 
     facts = ("endpoint",)
     example_fields: ClassVar[Mapping[str, Any]] = {
-        "id": "endpoint-failed-2c1b7f04d6e84f7a9a55b1c3d4e5f607",
+        "id": "2c1b7f04d6e84f7a9a55b1c3d4e5f607",
         "eventTime": "2026-11-22T09:02:51.114032Z",
         "data": {
             "endpointName": "churn",
@@ -126,7 +126,7 @@ class DeploymentFailed(WatchedEvent):
 
     facts = ("endpoint",)
     example_fields: ClassVar[Mapping[str, Any]] = {
-        "id": "deployment-failed-71de3f0a5c2b4b9e8d7f6a1c0e9b8d24",
+        "id": "71de3f0a5c2b4b9e8d7f6a1c0e9b8d24",
         "eventTime": "2026-11-22T09:05:33.830641Z",
         "data": {
             "endpointName": "churn",

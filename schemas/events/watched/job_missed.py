@@ -35,7 +35,7 @@ class JobMissed(WatchedEvent):
     """A schedule of Azure ML did not start its job when it should have."""
 
     example_fields: ClassVar[Mapping[str, Any]] = {
-        "id": "job-missed-3d5a90e2f1c74b6c8a4e7d2b6f019c83",
+        "id": "3d5a90e2f1c74b6c8a4e7d2b6f019c83",
         "eventTime": "2026-11-22T03:00:00Z",
         "data": {
             "scheduleName": "nightly-churn",

@@ -120,7 +120,7 @@ class ModelTagged(ModelVersionEvent):
     happened = "tagged"
     facts = ("model",)
     example_fields: ClassVar[Mapping[str, Any]] = {
-        "id": "tagged-4f3f0c4f6a2d4a3c8b7e21d09f5c6e18",
+        "id": "4f3f0c4f6a2d4a3c8b7e21d09f5c6e18",
         "eventTime": "2026-11-22T09:12:07.118203Z",
         "data": {
             **_VERSION,
@@ -157,7 +157,7 @@ class ModelArchived(ModelVersionEvent):
     happened = "archived"
     facts = ("model",)
     example_fields: ClassVar[Mapping[str, Any]] = {
-        "id": "archived-0b8f5f3a7f5e4c0d9c3c51f6d2a7e940",
+        "id": "0b8f5f3a7f5e4c0d9c3c51f6d2a7e940",
         "eventTime": "2026-11-22T09:20:44.902117Z",
         "data": {**_VERSION, "modelVersion": "5", "modelTags": {"team": "churn"}, "stage": "Archived"},
     }
@@ -173,7 +173,7 @@ class ModelRestored(ModelVersionEvent):
     happened = "restored"
     facts = ("model",)
     example_fields: ClassVar[Mapping[str, Any]] = {
-        "id": "restored-6f5cf6a1c0a94f0e8f3f1b1d2e9b7c35",
+        "id": "6f5cf6a1c0a94f0e8f3f1b1d2e9b7c35",
         "eventTime": "2026-11-22T09:31:02.377410Z",
         "data": {**_VERSION, "modelVersion": "5", "modelTags": {"team": "churn"}},
     }
@@ -189,7 +189,7 @@ class RegistryModelRegistered(ModelVersionEvent):
     resource_id = RegistryId
     happened = "registered"
     example_fields: ClassVar[Mapping[str, Any]] = {
-        "id": "registered-9a1d7c52b04e4f2f8c6f0e3db7a58c11",
+        "id": "9a1d7c52b04e4f2f8c6f0e3db7a58c11",
         "eventTime": "2026-11-22T09:40:15.604418Z",
         "topic": "/subscriptions/22222222-2222-2222-2222-222222222222/resourceGroups/rg-ml-prod"
         "/providers/Microsoft.MachineLearningServices/registries/churn-registry",
@@ -198,8 +198,12 @@ class RegistryModelRegistered(ModelVersionEvent):
 
     @property
     def studio_url(self) -> str | None:
-        """None: the form of the page's link is not published."""
-        return None
+        """The link to the model version's page in the registry, of the form that azureml-examples links to."""
+        names = map(quoted, (self.resource.name, self.data.model_name, self.data.model_version))
+        registry, name, version = names
+        if {".", ".."} & {registry, name, version}:
+            return None
+        return f"https://ml.azure.com/registries/{registry}/models/{name}/version/{version}"
 
     @property
     def rows(self) -> Rows:
