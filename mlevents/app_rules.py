@@ -19,22 +19,9 @@ from handlers.email.settings import EmailSettings
 from mlevents.app_settings import BadFile, LocalSettings
 from mlevents.console import Console
 from mlevents.findings import Finding, Summary, of_loader
+from mlevents.known_settings import APP, MAIL
 from mlevents.local.host.host_json import HostJson
 from mlevents.project.first_files import has_only_first_files
-
-# Beside those of the host and of `EmailSettings`.
-_SETTINGS = (
-    "MLEVENTS_RULES",
-    "MLEVENTS_TABLE",
-    "MLEVENTS_QUEUE",
-    "MLEVENTS_EVENTS_QUEUE",
-    "MLEVENTS_RETENTION",
-    "MLEVENTS_ARM_ENDPOINT",
-    "MLEVENTS_EVENTGRID_KEY",
-    "MLEVENTS_WEB",
-    "MLEVENTS_WEB_OPERATORS",
-    "MLEVENTS_WEB_READERS",
-)
 
 
 def has_rules(app_dir: Path, environment: Mapping[str, str]) -> bool:
@@ -103,7 +90,7 @@ def of_settings(environment: Mapping[str, str], *, all_of: bool = False) -> list
 
     With `all_of`, also for names that are like none of them, and begin with MLEVENTS_.
     """
-    known = {*_SETTINGS, "EMAIL_FROM", *(f"EMAIL_{name.upper()}" for name in EmailSettings.model_fields)}
+    known = APP.keys() | MAIL.keys()
     names = (name for name in sorted(environment) if name.upper().startswith(("MLEVENTS_", "EMAIL_")))
     unknown = (
         (name, get_close_matches(name.upper(), known, n=1, cutoff=0.85)) for name in names if name.upper() not in known

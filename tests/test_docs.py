@@ -12,7 +12,6 @@ import pytest
 from dispatch.rules import load
 from docs.generate import PAGES
 from handlers import builtin
-from handlers.email.settings import EmailSettings
 from mlevents.__main__ import COMMANDS
 from mlevents.testing import RecordingServer, run_rules
 from mlevents.testing.__main__ import PORT
@@ -22,7 +21,6 @@ from tests.kit.world import SETTINGS, WORKSPACES
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HANDLER_PAGE = (ROOT / "docs/handlers/writing-a-handler.md").read_text(encoding="utf-8")
-SETTINGS_PAGE = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
 DOCUMENTS = sorted(
     path for pattern in ("*.md", "docs/**/*.md", "*/README.md", "tests/*/README.md") for path in ROOT.glob(pattern)
 )
@@ -92,16 +90,6 @@ def test_error_in_the_readme_is_what_check_prints(tmp_path: Path) -> None:
 def test_make_targets_of_the_readme_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"make ([a-z-]+)", README)) <= targets
-
-
-def test_the_page_of_settings_explains_exactly_those_that_the_code_reads() -> None:
-    explained = set(re.findall(r"`((?:EMAIL|MLEVENTS)_[A-Z_]+)`", SETTINGS_PAGE))
-    files = [path for folder in ("dispatch", "handlers", "web") for path in (ROOT / folder).rglob("*.py")]
-    code = "".join(path.read_text(encoding="utf-8") for path in files)
-    read = set(re.findall(r'"(MLEVENTS_[A-Z_]+)"', code))
-    for name, field in EmailSettings.model_fields.items():
-        read.add(str(field.validation_alias or f"EMAIL_{name.upper()}"))
-    assert explained == read
 
 
 def links(document: Path) -> list[tuple[Path, str]]:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from handlers.email.settings import EmailSettings
 from mlevents import PROJECT
-from mlevents.app_rules import _SETTINGS, main, of_settings
+from mlevents.app_rules import main, of_settings
+from mlevents.known_settings import APP, MAIL
 from tests.kit.world import ARM
 
 TOPIC = ARM.format("11111111-1111-1111-1111-111111111111", "dev")
@@ -74,5 +76,9 @@ def test_the_settings_that_are_known_are_those_that_the_app_reads() -> None:
     folders = [PROJECT / name for name in ("dispatch", "handlers", "schemas", "web")]
     sources = [PROJECT / "function_app.py", *(path for folder in folders for path in Path(folder).rglob("*.py"))]
     read = {name for path in sources for name in re.findall(r"MLEVENTS_[A-Z_]+[A-Z]", path.read_text())}
-    assert read <= set(_SETTINGS)
-    assert {"MLEVENTS_RULES", "MLEVENTS_TABLE"} <= read
+    assert read == APP.keys() - {"MLEVENTS_EVENTGRID_KEY"}  # of `mlevents send`
+
+
+def test_the_settings_for_mail_that_are_known_are_those_of_the_handler() -> None:
+    fields = EmailSettings.model_fields.items()
+    assert MAIL.keys() == {str(field.validation_alias or f"EMAIL_{name.upper()}") for name, field in fields}

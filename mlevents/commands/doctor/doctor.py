@@ -181,7 +181,9 @@ def _loaded(subject: Subject) -> tuple[Subject, list[Diagnosis]]:
     try:
         return replace(subject, rules=load_rules(subject.folder, subject.environment)), []
     except SettingsError as error:
-        return subject, [_SETTINGS.error(str(error), subject.source, "correct the setting: README.md lists them")]
+        return subject, [
+            _SETTINGS.error(str(error), subject.source, "correct the setting: docs/reference/settings.md lists them")
+        ]
     except BadFile:  # host.json: its group reports it
         return subject, []
 
