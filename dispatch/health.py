@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from dispatch.inbox.shared_state import SharedState
 from dispatch.rules.rule import Rules
 
 LATE = timedelta(minutes=15)  # since the last sweep, which runs every five
@@ -35,3 +36,18 @@ def problems(
     if failing:
         found.append(f"{failing} {'action is' if failing == 1 else 'actions are'} retried without success so far")
     return found
+
+
+def unseen_by_watch(shared: SharedState, now: datetime) -> list[str]:
+    """What the watch could not see when it looked last, in sentences. Makes one query. Raises StorageError.
+
+    What it has not looked at for a day is left out: no rule asks for it any more.
+    """
+    states = [state for state in shared.all("watch|").values() if "reason" in state]
+    current = [state for state in states if now - datetime.fromisoformat(state["again"]) < timedelta(days=1)]
+    lines = (
+        f"the watch cannot {state['what']} of {state['workspace']}, since {state['since'][:16].replace('T', ' ')} UTC: "
+        f"{state['reason']}"
+        for state in current
+    )
+    return sorted(lines)

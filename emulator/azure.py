@@ -151,6 +151,10 @@ class Azure:
     def _commands(self) -> dict[str, Callable[..., Any]]:
         return {
             "register_model": self.models.register,
+            "tag_model": self.models.tag,
+            "archive_model": self.models.archive,
+            "restore_model": self.models.restore,
+            "add_schedule": self.workspaces.add_schedule,
             "raise_drift": self.jobs.raise_drift,
             "start_job": self.jobs.start,
             "fail_job": self.jobs.fail,

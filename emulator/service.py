@@ -11,7 +11,7 @@ from emulator.http.request import Request
 from emulator.http.response import ErrorResponse, Response
 from emulator.http.routing import Plane, Route
 from emulator.identity.tokens import InvalidToken, check
-from emulator.ml import assets, datastores, operations, registries, uploads, versions, workspaces
+from emulator.ml import assets, datastores, operations, registries, schedules, uploads, versions, workspaces
 from emulator.ml.endpoints import batch, deployments, machines, online, scoring
 from emulator.ml.jobs import batch_jobs, jobs, logs, run_history
 from emulator.state.fault_plan import Effect
@@ -52,6 +52,7 @@ ROUTES: tuple[Route, ...] = (
     *operations.ROUTES,
     *machines.ROUTES,
     *registries.ROUTES,
+    *schedules.ROUTES,
     *scoring.ROUTES,
     Route("GET", "/metadata/endpoints", _metadata, frozenset(), Plane.OWN),
 )

@@ -9,6 +9,8 @@
     failed|<rule>             when its last alert was sent, and the failed actions that the next one reports
     failing|<rule>            when the last alert said that its actions are being retried without success
     purged                    the day of the last purge, or where it continues
+    watch|<hash>              when the watch looked last at something, or why it could not
+    watched|<kind>|<hash>     what the watch has seen, and the events that it is about to raise
     sweep                     when the last sweep ended, and the open actions that it saw
     swept                     the last day of the last sweep, if there are too many days for one
 

@@ -53,13 +53,42 @@ class Models:
         """Replace a model's tags. Raises an error response (404) if the model does not exist."""
         with self._state.transaction():
             id = self._lookup.asset("models", name, version, registry, workspace)
-            self._state.require(id).properties["tags"] = dict(tags)
+            self._change(id, tags=dict(tags))
+
+    def tag(
+        self,
+        name: str,
+        version: str,
+        tags: Mapping[str, str],
+        *,
+        registry: str | None = None,
+        workspace: str | None = None,
+    ) -> None:
+        """Add tags to a model, or change them; an empty value removes one. This raises no event, as in Azure ML.
+
+        Raises an error response (404) if the model does not exist.
+        """
+        with self._state.transaction():
+            id = self._lookup.asset("models", name, version, registry, workspace)
+            whole = {**(self._state.require(id).properties.get("tags") or {}), **tags}
+            self._change(id, tags={tag: value for tag, value in whole.items() if value})
 
     def archive(self, name: str, version: str, *, registry: str | None = None, workspace: str | None = None) -> None:
         """Archive a model. Raises an error response (404) if it does not exist."""
         with self._state.transaction():
             id = self._lookup.asset("models", name, version, registry, workspace)
-            self._state.require(id).properties["isArchived"] = True
+            self._change(id, isArchived=True)
+
+    def restore(self, name: str, version: str, *, registry: str | None = None, workspace: str | None = None) -> None:
+        """Restore an archived model. Raises an error response (404) if it does not exist."""
+        with self._state.transaction():
+            id = self._lookup.asset("models", name, version, registry, workspace)
+            self._change(id, isArchived=False)
+
+    def _change(self, id: str, **properties: object) -> None:
+        model = self._state.require(id)
+        model.properties.update(properties)
+        model.body["systemData"]["lastModifiedAt"] = self._state.clock.text()
 
     def delete(self, name: str, version: str, *, registry: str | None = None, workspace: str | None = None) -> None:
         """Delete a model. Raises an error response (404) if it does not exist."""

@@ -19,10 +19,24 @@ class Workspaces:
             return workspaces.add(self._state, id, location).id
 
     def add_registry(self, name: str, location: str = LOCATION) -> str:
-        """Create a registry in the resource group of the first workspace; returns its id."""
-        id = f"{self._lookup.first.rpartition('/workspaces/')[0]}/registries/{name}"
+        """Create a registry, given by its id, or by its name in the resource group of the first workspace.
+
+        Returns its id.
+        """
+        id = name if "/" in name else f"{self._lookup.first.rpartition('/workspaces/')[0]}/registries/{name}"
         with self._state.transaction():
             return registries.add(self._state, id, location).id
+
+    def add_schedule(
+        self, name: str, cron: str, *, time_zone: str = "UTC", experiment: str = "", workspace: str | None = None
+    ) -> str:
+        """Create an enabled schedule of a job; returns its id. It starts no job: that is what the watch reports."""
+        trigger = {"triggerType": "Cron", "expression": cron, "timeZone": time_zone}
+        action = {"actionType": "CreateJob", "jobDefinition": {"experimentName": experiment}}
+        properties = {"isEnabled": True, "trigger": trigger, "action": action, "tags": {}, "displayName": name}
+        with self._state.transaction():
+            id = f"{self._lookup.scope(workspace)}/schedules/{name}"
+            return self._state.add(id, {"properties": {**properties, "provisioningState": "Succeeded"}}).id
 
     def add_compute(
         self, name: str, kind: str = "AmlCompute", *, size: str = "Standard_DS3_v2", workspace: str | None = None

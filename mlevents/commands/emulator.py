@@ -17,6 +17,9 @@ from mlevents.local.options import FOLDER
 Workspace = Annotated[str | None, typer.Option(help="The workspace, by its name.", show_default="the first")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="NAME=VALUE", help="A tag; repeatable.")]
 JobGlob = Annotated[str, typer.Argument(help="A pattern of the job's name, experiment or display name: 'churn-*'.")]
+Registry = Annotated[str | None, typer.Option(help="Of this registry, by its name, instead of a workspace.")]
+ModelName = Annotated[str, typer.Argument(help="The model's name.")]
+ModelVersion = Annotated[str, typer.Argument(help="Its version.")]
 ModelType: TypeAlias = Literal["mlflow_model", "custom_model"]
 
 cli = command_line()
@@ -34,17 +37,61 @@ def azure() -> None:
 
 @cli.command(epilog=examples("mlevents azure register-model churn 8 --tag stage=production"))
 def register_model(
-    name: Annotated[str, typer.Argument(help="The model's name.")],
-    version: Annotated[str, typer.Argument(help="Its version.")],
+    name: ModelName,
+    version: ModelVersion,
     *,
     tags: Tags = None,
     type: Annotated[ModelType | None, typer.Option(help="The type.", show_default="mlflow_model")] = None,
+    registry: Registry = None,
     workspace: Workspace = None,
     app: AppFolder = PROJECT,
 ) -> int:
-    """Register a model version, which raises ModelRegistered."""
-    values = pairs("--tag", tags)
-    return _send("register_model", app, name=name, version=version, tags=values, type=type, workspace=workspace)
+    """Register a model version, which raises ModelRegistered, except in a registry."""
+    about = {"name": name, "version": version, "registry": registry, "workspace": workspace}
+    return _send("register_model", app, **about, tags=pairs("--tag", tags), type=type)
+
+
+@cli.command(epilog=examples("mlevents azure tag-model churn 8 --tag stage=production"))
+def tag_model(
+    name: ModelName,
+    version: ModelVersion,
+    tags: Tags = None,
+    *,
+    registry: Registry = None,
+    workspace: Workspace = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Change tags of a model version, which raises no event; an empty value removes one."""
+    about = {"name": name, "version": version, "registry": registry, "workspace": workspace}
+    return _send("tag_model", app, **about, tags=pairs("--tag", tags))
+
+
+@cli.command(epilog=examples("mlevents azure archive-model churn 7", "mlevents azure archive-model churn 7 --restore"))
+def archive_model(
+    name: ModelName,
+    version: ModelVersion,
+    *,
+    restore: Annotated[bool, typer.Option("--restore", help="Restore the version instead.")] = False,
+    registry: Registry = None,
+    workspace: Workspace = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Archive a model version, or restore it, which raises no event."""
+    command = "restore_model" if restore else "archive_model"
+    return _send(command, app, name=name, version=version, registry=registry, workspace=workspace)
+
+
+@cli.command(epilog=examples("mlevents azure add-schedule nightly '0 3 * * *' --experiment churn-training"))
+def add_schedule(
+    name: Annotated[str, typer.Argument(help="The schedule's name.")],
+    cron: Annotated[str, typer.Argument(help="When it is due, as five fields of cron.")],
+    *,
+    experiment: Annotated[str | None, typer.Option(help="The experiment of its jobs.")] = None,
+    workspace: Workspace = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Add a schedule that starts no job when it is due."""
+    return _send("add_schedule", app, name=name, cron=cron, experiment=experiment, workspace=workspace)
 
 
 @cli.command(epilog=examples("mlevents azure drift", "mlevents azure drift --signal feature_drift"))

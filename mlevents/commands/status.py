@@ -2,14 +2,14 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from dispatch.health import problems
+from dispatch.health import problems, unseen_by_watch
 from dispatch.inbox.errors import sdk_errors_translated
 from dispatch.inbox.history.numbers import Numbers
 from dispatch.inbox.history.open_work import Current
@@ -35,12 +35,13 @@ class Status:
     throttled: list[datetime] = field(default_factory=list)  # the ends of throttles
     paused: list[Pause] = field(default_factory=list)
     today: Mapping[str, int] = field(default_factory=dict)  # the numbers of the day, as far as they are indexed
+    unseen: Sequence[str] = ()  # what the watch cannot see
 
     @property
     def problems(self) -> list[str]:
         """What somebody should look at, in sentences."""
         failing = sum(action.failing for action in self.current.actions)
-        return problems(self.rules, self.current.swept, failing, self.now, self.queues)
+        return [*problems(self.rules, self.current.swept, failing, self.now, self.queues), *self.unseen]
 
 
 @cli.command(epilog=examples("mlevents status", "mlevents status --storage mystorage --json"))
@@ -64,13 +65,14 @@ def status(*, as_json: AsJson = False, storage: StorageAccount = "", app: AppFol
 
 
 def status_of(record: Record) -> Status:
-    """Read the state of an app, with five queries and the lengths of four queues. Raises StorageError."""
+    """Read the state of an app, with six queries and the lengths of four queues. Raises StorageError."""
     app, inbox, now = record.app, record.app.inbox, record.app.now()
     current = Current.read(inbox.table, inbox.shared, now)
     found = Status(now, app.rules, dict(_queues(record)), current)
     ends = (datetime.fromisoformat(value["until"]) for value in inbox.shared.all("pause|").values())
     found.throttled = sorted(end for end in ends if end > now)
     found.paused = inbox.pauses.all(now)
+    found.unseen = unseen_by_watch(inbox.shared, now)
     day = f"{now:%Y-%m-%d}"
     found.today = inbox.index.counts(day, day + "~").get(day, {})
     return found

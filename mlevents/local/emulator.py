@@ -10,6 +10,7 @@ from handlers.azure.cloud import SETTING
 from handlers.azure.data_factory import FACTORY_ID, SYNAPSE_ID
 from schemas import ResourceId, WorkspaceId
 from schemas.events.blobs import StorageAccountId
+from schemas.events.watched.base import RegistryId
 
 if TYPE_CHECKING:
     from emulator import Azure
@@ -42,6 +43,8 @@ def emulated_azure(environment: Mapping[str, str], folder: Path | None = None) -
         azure.jobs.set_duration(seconds=JOB_SECONDS)
         for workspace in workspaces(environment) or (None,):
             azure.workspaces.add_compute(CLUSTER, workspace=workspace)
+        for registry in registries(environment):
+            azure.workspaces.add_registry(registry)
         for factory in factories(environment):
             azure.factories.declare(factory)
         for account in accounts(environment):
@@ -53,6 +56,11 @@ def factories(environment: Mapping[str, str]) -> tuple[str, ...]:
     """The ids of the data factories and Synapse workspaces in the settings for rules (RULES_…), each once."""
     ids = (value.rstrip("/") for value in _values(environment))
     return tuple({id.casefold(): id for id in ids if FACTORY_ID.fullmatch(id) or SYNAPSE_ID.fullmatch(id)}.values())
+
+
+def registries(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The ids of the registries in the settings for rules (RULES_…), each once."""
+    return _ids(environment, RegistryId)
 
 
 def workspaces(environment: Mapping[str, str]) -> tuple[str, ...]:

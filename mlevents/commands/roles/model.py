@@ -7,6 +7,7 @@ from typing import Any
 from dispatch.guards.late import Late
 from dispatch.rules.checks.templates import templates_of
 from dispatch.rules.rule import ALERTS, Rule, Rules
+from dispatch.watch.demand import demands
 from handlers.roles import WORKSPACE_READER, Role, Scope
 from schemas import EVENT_NAMES, WorkspaceId
 from schemas.events.base import FACT_NAMES
@@ -60,6 +61,9 @@ def assignments(rules: Rules) -> list[Assignment]:
     for rule in _rules(rules):
         roles = (*rule.handler.roles, *_roles_for_facts(rule))
         needed += [(role, resource, rule.name) for role in roles for resource in _on(role, rule, rules)]
+    for demand in demands(rules):
+        asking = sorted({name for of_type in demand.types.values() for name in of_type})
+        needed += [(demand.role, str(demand.workspace.id), name) for name in asking]
     for role, resource, name in needed:
         key = (role.id, resource.casefold() or f"{role.scope} {role.where}")
         known = found.get(key, Assignment(role, resource))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dispatch.health import unseen_by_watch
 from dispatch.watch.looks import look_at_all
 from tests.dispatch.watch.azure import refusal, timeout
 from tests.dispatch.watch.watching import REGISTRY, WORKSPACE, Watching
@@ -68,6 +69,9 @@ def test_missing_permission_is_an_alert_that_names_the_role(watching: Make, stat
     [value] = unseen(found)
     assert (value["workspace"], value["what"]) == ("churn-prod", "list online endpoints and deployments")
     assert "watch.unseen workspace=churn-prod" in caplog.text
+    [problem] = unseen_by_watch(found.world.app.inbox.shared, found.world.clock.time)
+    assert problem.startswith("the watch cannot list online endpoints and deployments of churn-prod, since 2026-11-22")
+    assert unseen_by_watch(found.world.app.inbox.shared, found.world.clock.time + timedelta(days=2)) == []
     found.look(after=timedelta(days=1))
     assert len(alerts(found)) == 2
 

@@ -119,6 +119,17 @@ def test_rule_that_reads_what_the_service_knows_needs_to_read_the_workspace(
     ]
 
 
+def test_rule_on_what_raises_no_event_needs_to_read_the_workspace_or_the_registry(
+    app: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = f"{ID}/Microsoft.MachineLearningServices/registries/shared"
+    registries = f"registries: {{ shared: {{ id: {registry} }} }}\n"
+    failed = rule("failed", "log", "{}", on="DeploymentFailed")
+    new = rule("new", "log", "{}", chosen="shared", on="RegistryModelRegistered")
+    found = listed(app, capsys, failed, new, alerts=registries)
+    assert of_rules(found) == {("Reader", PROD): ["failed"], ("Reader", registry): ["new"]}
+
+
 def test_module_agrees_with_the_published_types(app: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a mail, it has a parameter that it does not read, which the linter is told."""
     listed(app, capsys, rule("a", "deploy", "{ endpoint: churn }"))
