@@ -85,6 +85,11 @@ def _functions(request: Request) -> Response:
     return request.page(request.state.children(site.id, "functions"))
 
 
+def _authentication(request: Request) -> Response:
+    site = request.state.require(SITE.format_map(request.params))
+    return Response(200, {"name": "authsettingsV2", "properties": site.properties.get("authentication", {})})
+
+
 def _references(request: Request) -> Response:
     site = request.state.require(SITE.format_map(request.params))
     found = site.properties.get("references", {})
@@ -141,6 +146,7 @@ ROUTES = (
     Route("POST", SITE, _settings, WEB, action="config/appsettings/list"),
     Route("GET", f"{SITE}/functions", _functions, WEB),
     Route("GET", f"{SITE}/config/configreferences/appsettings", _references, WEB),
+    Route("GET", f"{SITE}/config/authsettingsV2", _authentication, WEB),
     Route("GET", ACCOUNT, _get, STORAGE),
     Route("GET", TOPIC, _get, EVENT_GRID),
     Route("PUT", TOPIC, _put_topic, EVENT_GRID),

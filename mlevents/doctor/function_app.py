@@ -1,12 +1,12 @@
 """A deployed function app as Resource Manager has it: its state, version of Python, settings, functions and identity.
 
 Sources: learn.microsoft.com/rest/api/appservice, "Web Apps - Get", "- List Application Settings", "- List Functions",
-"- Get App Settings Key Vault References".
+"- Get App Settings Key Vault References", "- Get Auth Settings V2 Without Secrets".
 """
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,6 @@ from handlers.azure.errors import describe
 from handlers.azure.transport import Transport
 from handlers.base import GiveUp, RetryLater
 from mlevents.doctor.diagnosis import Diagnoses, Group
-from mlevents.doctor.settings import FUNCTIONS
 
 VERSION, SUBSCRIPTIONS_VERSION = "2024-11-01", "2022-12-01"
 FAILURES = (AzureError, GiveUp, RetryLater, ValueError)
@@ -41,6 +40,7 @@ class FunctionApp:
     settings: Mapping[str, str] | None = None
     functions: frozenset[str] | None = None
     references: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # to Key Vaults, by setting
+    authentication: Mapping[str, Any] = field(default_factory=dict)  # of App Service, in its second version
     unread: tuple[str, ...] = ()  # which parts could not be read, and why
 
     @property
@@ -119,18 +119,20 @@ def _whole(arm: Arm, id: str, site: Mapping[str, Any]) -> FunctionApp:
     settings = part("settings", lambda: arm.post(f"{id}/config/appsettings/list").get("properties") or {})
     functions = part("functions", lambda: [*arm.items(f"{id}/functions")])
     references = part("Key Vault references", lambda: [*arm.items(f"{id}/config/configreferences/appsettings")]) or []
+    authentication = part("authentication", lambda: arm.get(f"{id}/config/authsettingsV2")) or {}
     return FunctionApp(
         id,
         site,
         None if settings is None else {str(name): str(value) for name, value in settings.items()},
         None if functions is None else frozenset(str(each["name"]).rpartition("/")[2] for each in functions),
         {str(each["name"]): each.get("properties") or {} for each in references},
+        authentication.get("properties") or {},
         tuple(unread),
     )
 
 
-def check(app: FunctionApp) -> Diagnoses:
-    """Check its state, its functions and its identity."""
+def check(app: FunctionApp, wanted: Iterable[str]) -> Diagnoses:
+    """Check its state, its functions, of which it should have those that are `wanted`, and its identity."""
     for text in app.unread:
         to_do = "your login needs the role Website Contributor on the app, for settings, or Reader for the rest"
         yield _GROUP.warning(f"this could not be read: {text}", app.id, to_do)
@@ -138,7 +140,7 @@ def check(app: FunctionApp) -> Diagnoses:
     if state not in (None, "Running"):
         text = f"it is {state}: Event Grid drops its events at the first 403"
         yield _GROUP.error(text, app.id, f"start it: `az functionapp start --name {app.name}`; then docs/event-grid.md")
-    missing = sorted({*FUNCTIONS, "web"} - app.functions) if app.functions is not None else []
+    missing = sorted({*wanted} - app.functions) if app.functions is not None else []
     if app.functions == frozenset():
         text = "it has no functions: nothing is published, or the code cannot be loaded"
         yield _GROUP.error(text, app.id, "publish it again, and look at its log stream for an ImportError")
@@ -148,9 +150,29 @@ def check(app: FunctionApp) -> Diagnoses:
     if not app.principals:
         text = "it has no identity: it can neither start runs nor deploy, and its storage needs a key"
         yield _GROUP.error(text, app.id, "`az functionapp identity assign`, then the roles of `mlevents roles`")
+    if str(app.properties.get("publicNetworkAccess", "")).lower() == "disabled":
+        text = "it has no public network access: Event Grid cannot push events to its function"
+        to_do = "deliver to the queue: `mlevents subscriptions --via queue`, docs/event-grid.md"
+        yield _GROUP.warning(text, app.id, to_do)
+    yield from _of_authentication(app)
     if state in (None, "Running") and not missing and app.principals:
         text = f"{app.name} runs{f' Python {app.python[0]}.{app.python[1]}' if app.python else ''}"
         yield _GROUP.ok(text if app.functions is None else f"{text}, with {len(app.functions)} functions", app.id)
+
+
+def _of_authentication(app: FunctionApp) -> Diagnoses:
+    """App Service Authentication: the page needs it, and Event Grid must pass it without signing in."""
+    is_on = bool((app.authentication.get("platform") or {}).get("enabled"))
+    validation = app.authentication.get("globalValidation") or {}
+    action = validation.get("unauthenticatedClientAction", "RedirectToLoginPage")
+    update = f"`az webapp auth update --ids {app.id} --enabled true --action AllowAnonymous`: docs/history.md"
+    if is_on and validation.get("requireAuthentication", True) and action != "AllowAnonymous":
+        text = f"App Service Authentication refuses who has not signed in ({action}): Event Grid, and so each event"
+        yield _GROUP.error(text, app.id, update)
+    named = {name.upper(): value for name, value in (app.settings or {}).items()}
+    if named.get("MLEVENTS_WEB", "").casefold() == "entra" and not is_on:
+        text = "MLEVENTS_WEB is entra, and App Service Authentication is off: nobody sees the page"
+        yield _GROUP.error(text, app.id, update)
 
 
 def describe_failure(error: Exception) -> str:

@@ -2,7 +2,8 @@
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def _packages(folder: Path, module: str) -> Diagnoses:
         text = (folder / LOCK).read_text(encoding="utf-8")
     except OSError:  # reported with the runtime
         return
-    locked, known = {name for name, _ in pins(text, sys.version_info[:2])}, packages_distributions()
+    locked, known = {name for name, _ in pins(text, sys.version_info[:2])}, _distributions()
     for file in files:
         for line, name in _imports(file):
             names = {canonicalize_name(each) for each in known.get(name, [name])}
@@ -73,13 +74,19 @@ def _packages(folder: Path, module: str) -> Diagnoses:
                 yield _HANDLERS.error(text, f"{file.relative_to(folder).as_posix()}:{line}", to_do)
 
 
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """The installed distributions by top-level name; to read them takes a second."""
+    return packages_distributions()
+
+
 def _is_in(folder: Path, name: str) -> bool:
     return (folder / name).is_dir() or (folder / f"{name}.py").is_file()
 
 
 def _collisions(top: str) -> Diagnoses:
     """An own package that is called like an installed one, which Python would import in its place."""
-    if distributions := packages_distributions().get(top):
+    if distributions := _distributions().get(top):
         text = f"the package {top} is called like one of {distributions[0]}, which Azure imports in its place"
         yield _HANDLERS.error(text, top, "rename your package")
 

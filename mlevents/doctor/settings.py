@@ -4,18 +4,16 @@ Sources: learn.microsoft.com, "App settings reference for Azure Functions" (sett
 support), "Guidance for developing Azure Functions" (connections) and "Use Key Vault references as app settings".
 """
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from dispatch.settings import CONNECTION, Environment
 from mlevents.app_rules import of_settings
 from mlevents.app_settings import is_disabled
 from mlevents.doctor.diagnosis import Diagnoses, Group, Subject
 
-FUNCTIONS = (
-    *("azureml_event", "run_completed", "run_status_changed", "model_registered", "model_deployed"),
-    *("dataset_drift_detected", "queued_event", "queued_event_poison", "sweep", "act", "act_poison"),
-)
 THREADS = 32
 
 _GROUP = Group("settings")
@@ -81,6 +79,12 @@ def _better(name: str, value: str, subject: Subject) -> str:
 
 
 def _connection(settings: Environment, subject: Subject) -> Diagnoses:
+    if subject.deployed and "UseDevelopmentStorage" in settings.raw(CONNECTION):
+        text = f"{CONNECTION} names the storage of a developer's machine"
+        yield _GROUP.error(text, subject.source, f"remove it, and set {CONNECTION}__accountName")
+    if subject.deployed and not settings.raw("APPLICATIONINSIGHTS_CONNECTION_STRING"):
+        text = "APPLICATIONINSIGHTS_CONNECTION_STRING is not set: the log is lost, and its alerts never fire"
+        yield _GROUP.warning(text, subject.source, "create an Application Insights resource, as infra/ does")
     given = [name for name in _connections() if settings.raw(name)]
     plain = settings.raw(CONNECTION)
     if plain and given:
@@ -116,8 +120,18 @@ def _identity(settings: Environment, subject: Subject) -> Diagnoses:
         yield _GROUP.warning(text, subject.source, "give both the roles that `mlevents roles` lists, or set one id")
 
 
+def functions_of(folder: Path) -> list[str]:
+    """The names of the functions in function_app.py; none if it cannot be read, which the group host.json reports."""
+    try:
+        tree = ast.parse((folder / "function_app.py").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, SyntaxError):
+        return []
+    functions = (node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return [each.name for each in functions if any(ast.unparse(d).startswith("app.") for d in each.decorator_list)]
+
+
 def _functions(subject: Subject) -> Diagnoses:
-    for name in FUNCTIONS:
+    for name in functions_of(subject.folder):
         if is_disabled(name, subject.environment):
             text, to_do = f"the function {name} is disabled", f"remove AzureWebJobs.{name}.Disabled"
             yield (_GROUP.error if name in _NEEDED else _GROUP.warning)(text, subject.source, to_do)

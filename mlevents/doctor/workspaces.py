@@ -11,7 +11,7 @@ from mlevents.subscriptions.model import Names as SubscriptionNames
 from schemas import WorkspaceId
 
 _WORKSPACES, _SUBSCRIPTIONS = Group("workspaces"), Group("subscriptions")
-_HARMLESS = {"extra", "retry"}
+_HARMLESS = {"extra", "retry", "batch", "filter"}  # a filter may be what `--filter` has printed
 
 
 def check(subject: Subject) -> Diagnoses:
@@ -59,8 +59,6 @@ def subscriptions(subject: Subject, function_app: str = "") -> Diagnoses:
     for each in found:
         report = _SUBSCRIPTIONS.warning if each.kind in _HARMLESS else _SUBSCRIPTIONS.error
         text = f"{each.subscription} of {each.workspace}: {each.text}"
-        if each.kind == "filter":  # it may be what `--filter` has printed
-            report = _SUBSCRIPTIONS.warning
         to_do = "`mlevents subscriptions` prints what is needed; docs/subscriptions.md"
         yield report(text, str(workspaces.get(each.workspace, "")), to_do)
     if not found:

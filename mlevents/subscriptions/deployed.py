@@ -27,7 +27,7 @@ class Unreadable(Exception):  # noqa: N818 - it says what is so
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One difference. `kind` is one of: missing, types, filter, destination, dead-letters, retry, extra."""
+    """One difference. `kind` is one of: missing, types, filter, destination, dead-letters, batch, retry, extra."""
 
     workspace: str
     subscription: str
@@ -48,6 +48,7 @@ class Deployed:
     attempts: int | None
     minutes: int | None
     filter: EventFilter
+    batch: int | None = None  # events per delivery, at most
 
     def is_for(self, delivery: Delivery) -> bool:
         """Does it deliver to the app: to its function, or to its queue?"""
@@ -125,6 +126,7 @@ def _deployed(raw: Mapping[str, Any], topics: Mapping[str, str]) -> Deployed:
         retry.get("maxDeliveryAttempts"),
         retry.get("eventTimeToLiveInMinutes"),
         filter,
+        destination.get("maxEventsPerBatch"),
     )
 
 
@@ -203,6 +205,8 @@ def _changes(needed: Subscription, deployed: Deployed, delivery: Delivery) -> It
         yield "dead-letters", "it has no container for dead letters: Event Grid drops what it cannot deliver"
     elif not _is_id(deployed.dead_letters, delivery.storage, delivery.container):
         yield "dead-letters", f"dead letters go to {deployed.dead_letters}"
+    if (deployed.batch or 1) > 1:
+        yield "batch", f"up to {deployed.batch} events come at once: after one failure, all of them come again"
     for value, most, unit in ((deployed.attempts, ATTEMPTS, "attempts"), (deployed.minutes, MINUTES, "minutes")):
         if value is not None and value != most:
             yield "retry", f"Event Grid gives an event up after {value} {unit}, not {most}"

@@ -128,7 +128,7 @@ def _examined(folder: Path, account: str, function_app: str, group: str, *, stor
     yield from published.check(subject)
     if deployed:
         yield from settings.unresolved(deployed.references, subject.source)
-        yield from azure_app.check(deployed)
+        yield from azure_app.check(deployed, settings.functions_of(folder))
         yield from roles.check(subject, deployed, account_of(subject.environment))
     if (storage and (account or not is_local(subject.environment))) or deployed:
         yield from workspaces.check(subject)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -12,15 +13,17 @@ from mlevents import PROJECT
 from mlevents.__main__ import main
 from mlevents.commands.doctor import doctor
 from mlevents.commands.doctor.doctor import account_of, is_local, subject_of
-from mlevents.doctor import function_app, roles, workspaces
+from mlevents.doctor import function_app, roles, settings, workspaces
 from mlevents.doctor.diagnosis import Diagnosis
 from mlevents.doctor.function_app import FunctionApp
-from mlevents.doctor.settings import FUNCTIONS
+from mlevents.doctor.settings import functions_of
+from tests.kit.started import ROOT
 from tests.kit.world import SETTINGS
 from tests.mlevents.doctor.project import Project, bad
 
 DEV, PROD = SETTINGS["RULES_WS_CHURN_DEV"], SETTINGS["RULES_WS_CHURN_PROD"]
 GROUP = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-app"
+FUNCTIONS = (*functions_of(ROOT),)
 SITE = f"{GROUP}/providers/Microsoft.Web/sites/my-events"
 ACCOUNT = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/mystorage"
 PRINCIPAL, CLIENT = "99999999-1111-1111-1111-111111111111", "88888888-1111-1111-1111-111111111111"
@@ -32,16 +35,14 @@ STORAGE_ROLES = (
 )
 
 
-def add_site(
-    azure: Azure, settings: dict[str, str], functions: tuple[str, ...] = (*FUNCTIONS, "web"), **more: Any
-) -> None:
+def add_site(azure: Azure, values: dict[str, str], functions: tuple[str, ...] = FUNCTIONS, **more: Any) -> None:
     """A function app with a system-assigned and a user-assigned identity."""
     identity = {
         "principalId": PRINCIPAL,
         "userAssignedIdentities": {"/x": {"clientId": CLIENT, "principalId": PRINCIPAL.replace("9", "7")}},
     }
     config = {"runtime": {"name": "python", "version": "3.12"}}
-    properties = {"state": "Running", "functionAppConfig": config, "settings": settings, **more}
+    properties = {"state": "Running", "functionAppConfig": config, "settings": values, **more}
     with azure.state.lock:
         azure.state.add(SITE, {"properties": properties, "identity": identity})
         azure.state.add(ACCOUNT, {"properties": {}})
@@ -74,8 +75,8 @@ def read(project: Project, name: str = "my-events") -> FunctionApp:
 def test_app_that_runs_is_well(azure: Azure, project: Project) -> None:
     add_site(azure, SETTINGS_OF_APP)
     app = read(project)
-    [found] = function_app.check(app)
-    assert (found.severity, found.what) == ("ok", "my-events runs Python 3.12, with 12 functions")
+    [found] = function_app.check(app, FUNCTIONS)
+    assert (found.severity, found.what) == ("ok", f"my-events runs Python 3.12, with {len(FUNCTIONS)} functions")
     assert read(project, SITE).id == app.id
 
 
@@ -89,13 +90,38 @@ def test_app_that_cannot_work_is_found(azure: Azure, project: Project) -> None:
     add_site(azure, SETTINGS_OF_APP, ("act",), state="Stopped", functionAppConfig=None)
     with azure.state.lock:
         del azure.state.require(SITE).body["identity"]
-    texts = " ".join(bad(list(function_app.check(read(project)))))
+    texts = " ".join(bad(list(function_app.check(read(project), FUNCTIONS))))
     assert "it is Stopped: Event Grid drops its events at the first 403" in texts
     assert "these functions are missing: act_poison, azureml_event" in texts
     assert "it has no identity" in texts
     with azure.state.lock:
         azure.state.remove(f"{SITE}/functions/act")
-    assert "it has no functions" in " ".join(bad(list(function_app.check(read(project)))))
+    assert "it has no functions" in " ".join(bad(list(function_app.check(read(project), FUNCTIONS))))
+
+
+SIGN_IN = {"platform": {"enabled": True}, "globalValidation": {"unauthenticatedClientAction": "Return401"}}
+
+
+def test_app_that_refuses_events_or_shows_no_page_is_found(azure: Azure, project: Project) -> None:
+    add_site(azure, SETTINGS_OF_APP, authentication=SIGN_IN, publicNetworkAccess="Disabled")
+    texts = bad(list(function_app.check(read(project), FUNCTIONS)))
+    assert texts[0].endswith("it has no public network access: Event Grid cannot push events to its function")
+    assert "App Service Authentication refuses who has not signed in (Return401)" in texts[1]
+    with azure.state.lock:
+        azure.state.remove(SITE)
+    anonymous = {**SIGN_IN, "globalValidation": {"unauthenticatedClientAction": "AllowAnonymous"}}
+    add_site(azure, {**SETTINGS_OF_APP, "MLEVENTS_WEB": "entra"}, authentication=anonymous)
+    assert bad(list(function_app.check(read(project), FUNCTIONS))) == []
+    with azure.state.lock:
+        azure.state.require(SITE).properties["authentication"] = {}
+    assert "nobody sees the page" in bad(list(function_app.check(read(project), FUNCTIONS)))[0]
+
+
+def test_settings_of_one_machine_do_not_work_in_azure(project: Project) -> None:
+    project.settings(AzureWebJobsStorage="UseDevelopmentStorage=true")
+    texts = " ".join(bad(list(settings.check(replace(project.subject, deployed=True)))))
+    assert "AzureWebJobsStorage names the storage of a developer's machine" in texts
+    assert "APPLICATIONINSIGHTS_CONNECTION_STRING is not set" in texts
 
 
 def test_app_that_does_not_exist_is_an_error(azure: Azure, project: Project) -> None:
@@ -111,17 +137,17 @@ def test_app_that_does_not_exist_is_an_error(azure: Azure, project: Project) -> 
 def test_parts_that_may_not_be_read_are_warnings(azure: Azure, project: Project) -> None:
     add_site(azure, SETTINGS_OF_APP)
     azure.faults.fail("POST */config/appsettings/list", status=403, code="AuthorizationFailed", message="no role")
-    found = list(function_app.check(read(project)))
+    found = list(function_app.check(read(project), FUNCTIONS))
     assert bad(found) == [f"warning {SITE}: this could not be read: settings: HTTP 403: AuthorizationFailed: no role"]
 
 
 def test_command_examines_the_deployed_settings(azure: Azure, project: Project, azurite_connection: str) -> None:
     """Key Vault references are resolved by Azure, which says which of them it could not."""
     reference = "@Microsoft.KeyVault(SecretUri=https://v/x)"
-    settings = {**SETTINGS_OF_APP, "AzureWebJobsStorage": azurite_connection, "MLEVENTS_TABLE": f"t{uuid4().hex}"}
-    settings |= {"RULES_HOOK": reference, "MLEVENTS_FLAVOUR": "x", "EMAIL_SMTP_PASSWORD": "s3cr3t"}
-    settings |= {"FUNCTIONS_WORKER_RUNTIME": "python", "RULES_OTHER_KEY": "s3cr3t", "EMAIL_ACS_ENDPOINT": ""}
-    add_site(azure, settings, references={"RULES_HOOK": {"status": "VaultNotFound", "details": "no such vault"}})
+    values = {**SETTINGS_OF_APP, "AzureWebJobsStorage": azurite_connection, "MLEVENTS_TABLE": f"t{uuid4().hex}"}
+    values |= {"RULES_HOOK": reference, "MLEVENTS_FLAVOUR": "x", "EMAIL_SMTP_PASSWORD": "s3cr3t"}
+    values |= {"FUNCTIONS_WORKER_RUNTIME": "python", "RULES_OTHER_KEY": "s3cr3t", "EMAIL_ACS_ENDPOINT": ""}
+    add_site(azure, values, references={"RULES_HOOK": {"status": "VaultNotFound", "details": "no such vault"}})
     out = project.run("--function-app", "my-events", "-g", "rg-app", "--json")[1]
     found = json.loads(out)["diagnoses"]
     texts = {f"{each['severity']} {each['what']}" for each in found}
@@ -129,7 +155,7 @@ def test_command_examines_the_deployed_settings(azure: Azure, project: Project, 
     assert "warning the app reads no setting MLEVENTS_FLAVOUR" in texts
     assert "warning RULES_OTHER_KEY holds a secret" in texts
     assert any("FUNCTIONS_WORKER_RUNTIME is set, which Flex Consumption does not support" in text for text in texts)
-    assert "ok my-events runs Python 3.12, with 12 functions" in texts
+    assert f"ok my-events runs Python 3.12, with {len(FUNCTIONS)} functions" in texts
     assert "s3cr3t" not in out
 
 
@@ -157,8 +183,8 @@ rules:
 """
 
 
-def of_roles(project: Project, azure: Azure, **settings: str) -> list[Diagnosis]:
-    project.settings(**settings)
+def of_roles(project: Project, azure: Azure, **values: str) -> list[Diagnosis]:
+    project.settings(**values)
     return list(roles.check(subject_of(project.folder)[0], read(project), "mystorage"))
 
 

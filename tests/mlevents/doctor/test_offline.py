@@ -198,6 +198,12 @@ def test_harmful_settings_are_found(values: dict[str, str], found: str, project:
     assert "c2VjcmV0" not in project.run()[1]
 
 
+def test_functions_are_those_of_the_code(project: Project) -> None:
+    assert {"azureml_event", "act", "sweep", "web"} <= {*settings.functions_of(project.folder)}
+    project.write("function_app.py", "def")
+    assert settings.functions_of(project.folder) == []
+
+
 def test_urls_of_an_account_must_be_whole(project: Project) -> None:
     urls = {"AzureWebJobsStorage": "", "AzureWebJobsStorage__queueServiceUri": "https://a.queue.core.windows.net"}
     project.settings(**urls)

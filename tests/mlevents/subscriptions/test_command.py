@@ -23,6 +23,10 @@ rules:
   - { name: a, on: RunStatusChanged, when: data.runStatus StringIn Failed, do: log, in: churn-dev }
 """
 GIVEN = ["--function-app", ARGUMENTS["functionAppId"], "--storage", ARGUMENTS["storageId"]]
+FUNCTION: dict[str, Any] = {
+    "endpointType": "AzureFunction",
+    "properties": {"resourceId": f"{ARGUMENTS['functionAppId']}/functions/azureml_event"},
+}
 TOPIC = f"{DEV.partition('/providers/')[0]}/providers/Microsoft.EventGrid/systemTopics/mlevents-churn-dev"
 
 
@@ -154,6 +158,7 @@ def test_deployed_subscription_is_as_needed(command: Command) -> None:
         ({"deadLetterDestination": None}, ["dead-letters"]),
         ({"retryPolicy": {"maxDeliveryAttempts": 3, "eventTimeToLiveInMinutes": 60}}, ["retry", "retry"]),
         ({"destination": {"endpointType": "WebHook", "properties": {}}}, ["destination"]),
+        ({"destination": {**FUNCTION, "properties": {**FUNCTION["properties"], "maxEventsPerBatch": 9}}}, ["batch"]),
     ],
     ids=str,
 )
