@@ -42,6 +42,7 @@ class AtLeast:
     """
 
     threshold: Threshold
+    shows_events: bool = False  # does the rule's handler? See Handler
 
     def __call__(self, attempt: Attempt) -> Gathered:
         """Join the window; close it and act if it is full."""
@@ -50,7 +51,7 @@ class AtLeast:
         window = (
             windows.get(own_id.rule, record.window)
             if record.leads
-            else windows.join(member_of(attempt), Opening(value, shown))
+            else windows.join(member_of(attempt, shows_events=self.shows_events), Opening(value, shown))
         )
         if window is None:
             raise Unavailable(f"storage does not return the window {record.window}")

@@ -57,6 +57,7 @@ class Collect:
 
     span: timedelta | None = None
     by: str = ""
+    shows_events: bool = False  # does the rule's handler? See Handler
 
     def __call__(self, attempt: Attempt) -> Gathered | None:
         """Join a window; or, as its leader, wait for its end and close it."""
@@ -109,7 +110,7 @@ class Collect:
         if self.span is None:
             return None
         value, shown = value_of(attempt.context, "collect", self.by)
-        return windows.join(member_of(attempt), Opening(value, shown, self.span))
+        return windows.join(member_of(attempt, shows_events=self.shows_events), Opening(value, shown, self.span))
 
     def _joined(self, window: Window, attempt: Attempt) -> Gathered:
         """Skip the action. One of many counts the members, and closes the window if it is full."""

@@ -24,10 +24,12 @@ def value_of(context: Context, guard: str, by: str) -> tuple[str, str]:
     return hashed(guard, by, "" if value is MISSING else json.dumps(value)), shown
 
 
-def member_of(attempt: Attempt) -> Member:
-    """The action as a member of a window."""
-    claim = attempt.claim
-    return Member(claim.id, claim.record.replay_number, attempt.now, attempt.context.view())
+def member_of(attempt: Attempt, *, shows_events: bool) -> Member:
+    """The action as a member of a window. If its handler shows events to people, bad news has what is known of it."""
+    claim, context, view = attempt.claim, attempt.context, attempt.context.view()
+    if shows_events and context.event.is_bad_news and not context.event.drift:
+        view |= {name: context.fact(name).view() for name in context.event.facts}
+    return Member(claim.id, claim.record.replay_number, attempt.now, view)
 
 
 def events_of(members: Iterable[Member]) -> tuple[Mapping[str, Any], ...]:

@@ -79,8 +79,8 @@ class GuardKeys(BaseModel):
         """
         has_lock = type(handler).lock is not Handler.lock
         in_order = (
-            Collect(self._span.span, self._span.by) if self.collect else None,
-            AtLeast(self.at_least) if self.at_least else None,
+            Collect(self._span.span, self._span.by, handler.shows_events) if self.collect else None,
+            AtLeast(self.at_least, handler.shows_events) if self.at_least else None,
             DryRun(handler) if self.dry_run else None,
             LatestOnly(record=False) if self.latest_only and self.at_most else None,
             AtMost(self.at_most) if self.at_most else None,

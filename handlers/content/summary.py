@@ -13,10 +13,11 @@ from typing import Any, Literal, TypeAlias
 
 from handlers.base import Action
 from handlers.content.alerts import next_steps
-from handlers.content.app import app_name
+from handlers.content.app import app_name, history_button
 from handlers.content.button import Button, button_of
 from handlers.content.drift import drift_headline, drift_lines, drift_rows
 from handlers.content.known import Known, known_of
+from handlers.content.many import Many, many_of
 from handlers.content.result import FollowedResult, capitalized
 from handlers.content.text import clean, one_line
 from schemas import Event
@@ -75,6 +76,8 @@ def summarize(event: Event, action: Action, *, ask: bool = True) -> Summary:
 
     Without `ask`, the facts about the event's object are not asked for: for a message with a text of its own.
     """
+    if many := many_of(event):
+        return _of_many(event, action, many)
     workspace = event.added("workspace")
     alert = action.rule.startswith("-")  # no name in a rules file does
     result = FollowedResult.of(event.added("result"), event.about, alert=alert)
@@ -104,6 +107,25 @@ def summarize(event: Event, action: Action, *, ask: bool = True) -> Summary:
         log=tuple(_log_line(line) for line in known.log.split("\n")[-_LOG_LINES:]) if known.log.strip() else (),
         log_title=one_line(known.log_title, 100),
         notes=tuple(one_line(note, _LEAD_LIMIT) for note in known.notes),
+    )
+
+
+def _of_many(event: Event, action: Action, many: Many) -> Summary:
+    """Summarize all events of a window."""
+    labels = event.added("workspace")["labels"]
+    here = ", ".join(f"{name} {value}" for name, value in labels.items())
+    facts = (f"{many.where} ({here})" if here and many.where == event.added("workspace")["name"] else "", *many.facts)
+    headline = one_line(capitalized(many.headline), HEADLINE_LIMIT)
+    return Summary(
+        tone="bad" if many.is_bad_news else "good",
+        subject=one_line(f"[{many.where}] {many.headline}", HEADLINE_LIMIT),
+        headline=headline,
+        lead=_bounded(many.lead),
+        steps=(),
+        facts=tuple(line for fact in facts if (line := one_line(fact, _VALUE_LIMIT))),
+        button=history_button(event),
+        sections=tuple(section for title, rows in many.sections if (section := _section(title, rows)).rows),
+        footer=_footer(event, action),
     )
 
 

@@ -54,7 +54,7 @@ def _blocks(summary: Summary, history: Button | None) -> Iterator[dict[str, Any]
             yield {"type": "section", "text": _mrkdwn(_joined(lines))}
     if summary.facts:
         yield context(escaped(" · ".join(summary.facts), TEXT_LIMIT))
-    if links := [link(button.label, button.url) for button in (summary.button, history) if button]:
+    if links := [link(button.label, button.url) for button in dict.fromkeys((summary.button, history)) if button]:
         yield {"type": "section", "text": _mrkdwn("   ".join(links))}
     yield {"type": "divider"}
     if summary.log:

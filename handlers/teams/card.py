@@ -86,7 +86,7 @@ def _text(text: str, **style: Any) -> dict[str, Any]:
 
 
 def _actions(summary: Summary, history: Button | None) -> Iterator[dict[str, Any]]:
-    for button in (summary.button, history):
+    for button in dict.fromkeys((summary.button, history)):
         if button:
             yield {"type": "Action.OpenUrl", "title": button.label, "url": button.url}
     yield {"type": "Action.ToggleVisibility", "title": "Details", "targetElements": [_DETAILS]}

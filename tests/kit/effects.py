@@ -14,12 +14,13 @@ from schemas import Event
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The effect of one call of the handler, with the id of its process."""
+    """The effect of one call of the handler, with the id of its process, and those of all events of its window."""
 
     key: str
     rule: str
     event: str
     pid: int
+    events: tuple[str, ...] = ()
 
 
 class Append(Handler[Event]):
@@ -31,7 +32,9 @@ class Append(Handler[Event]):
     def run(self, event: Event, action: Action) -> Outcome:
         if self.first_wait and not action.state:
             return CheckBack(timedelta(seconds=self.first_wait), {"waited": True})
-        line = json.dumps(asdict(Effect(str(action.key), action.rule, event.id, os.getpid()))) + "\n"
+        events = tuple(each["id"] for each in event.view().get("events", ()))
+        effect = Effect(str(action.key), action.rule, event.id, os.getpid(), events)
+        line = json.dumps(asdict(effect)) + "\n"
         file = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(file, line.encode())  # one write: lines of two processes do not mix
         os.close(file)
@@ -42,4 +45,5 @@ class Append(Handler[Event]):
 def effects_in(file: Path) -> Iterator[Effect]:
     """The effects, in order."""
     for line in file.read_text().splitlines():
-        yield Effect(**json.loads(line))
+        fields = json.loads(line)
+        yield Effect(**{**fields, "events": tuple(fields["events"])})
