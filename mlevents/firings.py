@@ -65,13 +65,18 @@ class BadPlan(Exception):  # noqa: N818 - the name says what is bad
 def firings_of(rules: Rules, context: Context, end_of: Callable[[Firing], Result | None]) -> Iterator[Firing]:
     """The rules that act on an event; each rule once, after those that it follows.
 
-    `end_of` says how an action ends; None means that it is not known, and then no rule follows it.
+    `end_of` says how an action ends; None means that it is not known, and then no rule follows it. Late conditions are
+    taken as true unless the context has the facts that they read.
     """
     todo = [Firing(rule, context) for rule in rules.matching(context)]
     known = {firing.rule.name for firing in todo}
     for firing in todo:
-        yield firing
-        if not rules.followers(firing.rule.name) or (end := end_of(firing)) is None:
+        name, late = firing.rule.name, firing.rule.late
+        reason = late.obstacle(firing.context) if late else ""
+        if not reason:
+            yield firing
+        end = Result(name, "skipped", reason) if reason else end_of(firing) if rules.followers(name) else None
+        if end is None:
             continue
         followed = context.with_result(end.view())
         for rule in rules.following(firing.rule.name, end.status, followed):

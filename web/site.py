@@ -22,7 +22,7 @@ from web.operations import OPERATIONS, Operation, message
 from web.overview import overview
 from web.rejected import rejected_event, rejected_events
 from web.rules import rules
-from web.stored import payload_lines, reading, standings_of, tree
+from web.stored import facts_of, payload_lines, reading, standings_of, tree
 
 _FILES = {
     "style.css": "text/css; charset=utf-8",
@@ -120,7 +120,7 @@ class _Site:
         return Response("", 303, headers={"Location": after})
 
     def event(self, day: str, key: str) -> Response:
-        """One event, with one query."""
+        """One event, with one query; with one more if facts are kept beside it."""
         stored = self.app.inbox.history.event(*cursor_of(f"{day}/{key}"))
         if stored is None:
             return self.missing("This event is not recorded; it may be older than what the app keeps.")
@@ -130,7 +130,8 @@ class _Site:
         verdicts = [(each, secrets.mask(each.reason)) for each in found.verdicts]
         refused = [file for file in stored.record.deferred_files if file in self.app.rules.refused]
         values = {"event": stored, "tree": tree(stored), "reading": found, "verdicts": verdicts, "refused": refused}
-        return self.rendered("event.html", **values, lines=lines, complete=complete)
+        known, log = facts_of(stored, self.app)
+        return self.rendered("event.html", **values, lines=lines, complete=complete, known=known, log=log)
 
     def guards(self, day: str, key: str) -> Response:
         """How the guards of the rules stand that match an event."""

@@ -1,10 +1,11 @@
 """Recorded events and their actions as pages show them."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dispatch.app import App
+from dispatch.facts.kept import kept_facts, kept_source, values_of
 from dispatch.guards.standings import standings_now
 from dispatch.inbox.history.records import StoredEvent, actions_of, ends_of
 from dispatch.inbox.rows import ActionRecord
@@ -60,9 +61,16 @@ def reading(stored: StoredEvent, app: App) -> Reading:
     except EventError as error:
         return Reading(error=str(error))
     ends = ends_of(stored)
-    verdicts = [] if isinstance(event, Alert) else explain(app.rules, app.rules.context(event), ends)
+    context = replace(app.rules.context(event), facts=kept_source(app.inbox.table, stored))
+    verdicts = [] if isinstance(event, Alert) else explain(app.rules, context, ends)
     in_order = tuple(sorted(verdicts, key=lambda verdict: not verdict.matches))
     return Reading(event.headline, event.studio_url or "", in_order)
+
+
+def facts_of(stored: StoredEvent, app: App) -> tuple[dict[str, str], str]:
+    """What Azure ML has said about the event's object, by key, and the end of a log. Raises StorageError."""
+    values = {name: app.secrets.mask(text) for name, text in values_of(kept_facts(app.inbox.table, stored)).items()}
+    return values, values.pop("run.log_tail", "")
 
 
 def payload_lines(raw: str) -> tuple[list[str], bool]:

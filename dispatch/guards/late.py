@@ -1,12 +1,12 @@
 """Late conditions: those of ``when`` on what a service knows about the event's object, such as ``run.error.code``."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dispatch.filters.keys import EventValues
 from dispatch.guards.base import Attempt, Situation, Standing
-from dispatch.rules.when import AllOf, facts_read, why_false
+from dispatch.rules.when import AllOf, facts_read, text_of, why_false
 from handlers.base import GiveUp, RetryLater, Skipped
 from handlers.errors import PROPAGATION
 from schemas.context import Context
@@ -39,20 +39,25 @@ class Late:
                 raise RetryLater(reason, max_elapsed=PROPAGATION) if fact.transient else GiveUp(reason)
         return Skipped(why_false(false, values) + _unread(facts.values())) if false else None
 
-    def standing(self, at: Situation) -> Standing:
-        """Whether the conditions are true, if their facts are kept; the service is not asked."""
-        from dispatch.inbox.history.facts import read_facts  # few rules need it
-
-        kept = read_facts(at.inbox.table, at.id.day, at.id.event) if at.id else {}
-        if not all(name in kept for name in self._names(at.context)):
-            return Standing("when", f"decided when it acts, from what the service knows: {self._text}", False)
-        values = EventValues(replace(at.context, facts=kept.__getitem__))
+    def obstacle(self, context: Context) -> str:
+        """Why a condition is false for an event whose facts are known; empty if all are true, or that is not known."""
+        if context.facts is None or any(context.fact(name).unavailable for name in self._names(context)):
+            return ""
+        values = EventValues(context)
         false = self.when.first_false(values)
-        return Standing("when", why_false(false, values) if false else f"true: {self._text}", false is not None)
+        return why_false(false, values) if false else ""
+
+    def standing(self, at: Situation) -> Standing:
+        """Whether the conditions are true for the facts that are kept; the service is not asked."""
+        known = at.context.facts and not any(at.context.fact(name).unavailable for name in self._names(at.context))
+        if not known:
+            return Standing("when", f"decided when it acts, from what Azure ML knows: {self._text}", False)
+        false = self.obstacle(at.context)
+        return Standing("when", false or f"true: {self._text}", bool(false))
 
     @property
     def _text(self) -> str:
-        return "; ".join(map(str, self.when.tests))
+        return "; ".join(map(text_of, self.when.tests))
 
     def _names(self, context: Context) -> list[str]:
         """The facts that the conditions read, as far as events of this type have them."""

@@ -1,9 +1,11 @@
 """How the guards of a rule stand for an event now: `mlevents explain` and the page show it for rules that match."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from dispatch.app import App
+from dispatch.facts.kept import kept_source
 from dispatch.guards.base import HasStanding, Situation, Standing
 from dispatch.guards.pause import Paused
 from dispatch.guards.throttle import Throttle
@@ -22,6 +24,8 @@ def standings_now(
     id = ActionId(stored.day, stored.key, rule.name) if stored else None
     followed = next((end for end in ends if end.rule in rule.after), None)
     seen = rule.previewed(context.with_result(followed.view()) if followed else context)
+    if stored and rule.late:
+        seen = replace(seen, facts=kept_source(app.inbox.table, stored))
     return standings(rule, Situation(rule.name, seen, seen.event_for_handler(), app.inbox, app.now(), id))
 
 

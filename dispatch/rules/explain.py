@@ -1,6 +1,7 @@
 """Explain why each rule acts on an event or does not: its verdict has the first thing that keeps it from matching.
 
 `Rules.matching` and `Rules.following` decide by the same three methods of `Rule`: `takes`, `obstacle` and `stopped`.
+Late conditions (`Rule.late`) count if the context has facts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -77,7 +78,10 @@ def _selected(rule: Rule, context: Context) -> tuple[Key, str]:
         return "when", why_false(obstacle, values)
     origin = lineage_of(context.event)
     stopped = rule.stopped(origin) if origin else ""
-    return ("lineage", stopped) if stopped else ("", "")
+    if stopped:
+        return "lineage", stopped
+    false = rule.late.obstacle(context) if rule.late else ""
+    return ("when", false) if false else ("", "")
 
 
 def _listed(names: Iterable[str], last: str = "and") -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 from dispatch.filters.keys import EventValues
 from dispatch.guards.base import Guard
 from dispatch.guards.keys import gathers
+from dispatch.guards.late import Late
 from dispatch.inbox.actions import NewAction
 from dispatch.log import log_event
 from dispatch.rules.errors import RuleError
@@ -82,6 +83,11 @@ class Rule:
         if self.workspaces is not None and workspace not in self.workspaces:
             return "in"
         return self.when.first_false(values)
+
+    @property
+    def late(self) -> Late | None:
+        """The guard that decides its late conditions; None if it has none."""
+        return next((guard for guard in self.guards if isinstance(guard, Late)), None)
 
     def is_for(self, workspace: Workspace | None) -> bool:
         """Is the workspace one of those that its `in` chooses?"""

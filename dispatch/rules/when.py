@@ -77,6 +77,17 @@ def _flat(when: AllOf) -> Iterator[Test]:
             yield test
 
 
+def text_of(test: Test) -> str:
+    """A test in one line."""
+    match test:
+        case Condition():
+            return str(test)
+        case AnyOf(tests):
+            return f"({' or '.join(map(text_of, tests))})"
+        case AllOf(tests):
+            return f"({' and '.join(map(text_of, tests))})"
+
+
 def why_false(test: Test, values: EventValues) -> str:
     """What a false test asks for, and the values that the event has."""
     match test:

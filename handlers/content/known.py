@@ -36,7 +36,7 @@ class Known:
 
 def known_of(event: Event) -> Known:
     """What a message about an event says of its facts. They are asked for at the first call."""
-    if event.drift or not event.facts:
+    if event.drift or not event.facts or event.added("events"):  # of many events, no single object is the reason
         return Known()
     name = event.facts[0]
     facts = event.fact(name)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, NamedTuple
@@ -9,11 +10,13 @@ from typing import Annotated, NamedTuple
 import typer
 
 from dispatch.app import App
+from dispatch.facts.kept import kept_facts, kept_source, values_of
 from dispatch.guards.base import Standing
 from dispatch.guards.standings import standings_now
 from dispatch.inbox.history.records import StoredEvent, ends_of
 from dispatch.replay.deadletters import BadBlob, events_of
 from dispatch.rules.explain import Verdict, explain
+from handlers.base import shorten
 from mlevents import PROJECT
 from mlevents.cli import AppFolder, AsJson, UsageError, command_line, examples
 from mlevents.commands.show import find
@@ -25,6 +28,8 @@ from schemas.alert import Alert
 
 cli = command_line()
 
+_VALUE = 200  # characters of a value that is printed
+
 
 class Explained(NamedTuple):
     """An event with the verdict of each rule, or the reason why it would be rejected."""
@@ -34,6 +39,7 @@ class Explained(NamedTuple):
     rejected: str = ""
     recorded: StoredEvent | None = None
     guards: Mapping[str, Sequence[Standing]] = MappingProxyType({})  # of the rules that match
+    facts: Mapping[str, str] = MappingProxyType({})  # what Azure ML has said about the object, by key
 
 
 @cli.command(
@@ -126,11 +132,14 @@ def _verdicts(event: Event, app: App, stored: StoredEvent | None = None) -> Expl
     if isinstance(event, Alert):
         return Explained(event, [], recorded=stored)
     ends = ends_of(stored) if stored else []
-    context = app.rules.context(event)
+    context, values = app.rules.context(event), dict[str, str]()
+    if stored:
+        context = replace(context, facts=kept_source(app.inbox.table, stored))
+        values = values_of(kept_facts(app.inbox.table, stored))
     verdicts, guards = explain(app.rules, context, ends), {}
     for rule in (app.rules.by_name[verdict.rule] for verdict in verdicts if verdict.matches):
         guards[rule.name] = standings_now(rule, context, ends, app, stored)
-    return Explained(event, verdicts, recorded=stored, guards=guards)
+    return Explained(event, verdicts, recorded=stored, guards=guards, facts=values)
 
 
 def _print(found: Explained, console: Console) -> None:
@@ -140,6 +149,8 @@ def _print(found: Explained, console: Console) -> None:
     event = found.event
     console.print(f"{type(event).__name__}  {event.resource.name}  {event.object}  {event.id}", "bold", indent=4)
     print_verdicts(found.verdicts, console, guards=found.guards)
+    for key, value in found.facts.items():
+        console.print(f"{key}: {shorten(' '.join(value.split()), _VALUE)}", "faint", indent=4)
     matching = sum(verdict.matches for verdict in found.verdicts)
     console.print(f"{matching} of {len(found.verdicts)} rules match", "success" if matching else "warning")
 
@@ -150,5 +161,6 @@ def _json(found: Explained) -> dict[str, object]:
         "id": event.id if event else None,
         "type": type(event).__name__ if event else None,
         "rejected": found.rejected or None,
+        "facts": dict(found.facts),
         "verdicts": [verdict_json(each, found.guards.get(each.rule, ())) for each in found.verdicts],
     }

@@ -93,8 +93,9 @@ def backtest(
         before = load(baseline, settings, app) if baseline else None
         if not all(_valid(each) for each in (loaded, before) if each):
             return 1
-        secrets = record.app.secrets
-        found = Backtest(Simulation(loaded, secrets), Simulation(before, secrets, contents=False) if before else None)
+        secrets, table = record.app.secrets, record.app.inbox.table
+        baseline_of = Simulation(before, secrets, table, contents=False) if before else None
+        found = Backtest(Simulation(loaded, secrets, table), baseline_of)
         _read(found, record, span)
         _print(Report(found, span, "the baseline" if before else "the record"), format)
         return 1 if found.errors else 0

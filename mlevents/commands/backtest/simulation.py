@@ -1,10 +1,12 @@
 """`Simulation`: what the rules of a folder would have done with an event on record."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from dispatch.facts.kept import kept_source
 from dispatch.inbox.history.records import StoredEvent
 from dispatch.inbox.rows import ActionRecord
+from dispatch.inbox.tables import Table
 from dispatch.rules.rule import Rules
 from dispatch.secrets import Secrets
 from handlers.base import Result
@@ -52,6 +54,7 @@ class Simulation:
 
     rules: Rules
     secrets: Secrets
+    table: Table | None = None  # has the facts that are kept beside events
     contents: bool = True  # are plans made, too? The baseline needs none
     tallies: dict[str, Tally] = field(default_factory=dict)
     guards: dict[str, SimulatedGuards] = field(default_factory=dict)
@@ -65,6 +68,8 @@ class Simulation:
     def try_event(self, event: Event, stored: StoredEvent) -> tuple[set[str], set[str]]:
         """The names of the rules that would have acted on an event, and of those of which it is not known."""
         context, unknown = self.rules.context(event), set[str]()
+        if self.table is not None:
+            context = replace(context, facts=kept_source(self.table, stored))
         if context.workspace is None:
             self.unlisted += 1
             return set(), unknown

@@ -1,9 +1,18 @@
 """The shape of a file with tests of rules: `TestsFile`. Its JSON Schema is generated from it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from dispatch.inbox.rows import ENDED
 from dispatch.rules.errors import did_you_mean
@@ -12,6 +21,7 @@ from dispatch.rules.reading.nodes import Node, Scalar, Table, text_of
 from dispatch.rules.reading.pydantic_errors import invalid
 from dispatch.rules.reading.shapes import Keys, Named
 from schemas.errors import shown
+from schemas.facts import FACTS, Facts
 
 _A_TEST = "Write - name: what the rules do, and below it, with the indentation of name, event and fires."
 _NAMES = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
@@ -55,6 +65,35 @@ def _setting(value: str) -> str:
     raise invalid(f"rules read no setting {shown(value)}", f"The names of settings for rules begin with {PREFIX}.")
 
 
+def _fact(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Validate the values of a fact. A misspelt key would only make a condition false."""
+
+    def checked(values: dict[str, Any]) -> dict[str, Any]:
+        unknown = next(_unknown(name, values, FACTS[name]), None)
+        if unknown:
+            raise invalid(unknown, "docs/facts.md lists the keys.")
+        try:
+            FACTS[name].model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = ".".join([name, *map(str, first["loc"])])
+            raise invalid(f"{key} is invalid: {first['msg']}", "docs/facts.md lists the keys.") from error
+        return values
+
+    return checked
+
+
+def _unknown(path: str, values: Mapping[str, Any], model: type[BaseModel]) -> Iterator[str]:
+    for key, value in values.items():
+        field = model.model_fields.get(key)
+        inner = field.annotation if field else None
+        if field is None or key == "transient":
+            yield f"there is no {path}.{key}"
+        elif isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _unknown(f"{path}.{key}", value, inner)
+
+
+_NOT_GIVEN = {"unavailable": "the test does not give it"}
 _FIRES_HINT = "Write fires: [mail-failed-runs], fires: [] for none, or fires: { mail-failed-runs: { to: … } }."
 Settings: TypeAlias = dict[Annotated[str, AfterValidator(_setting)], str]
 Expected: TypeAlias = Annotated[
@@ -124,6 +163,15 @@ class Case(Keys):
         "", description="The workspace that raises the event. Default: that of the event.", examples=["churn-prod"]
     )
     settings: Settings = Field({}, description="App settings that the rules read, for this test.")
+    run: Annotated[dict[str, Any], AfterValidator(_fact("run"))] = Field(
+        {}, description="What Azure ML knows about the run.", examples=[{"error": {"code": "OutOfMemory"}}]
+    )
+    model: Annotated[dict[str, Any], AfterValidator(_fact("model"))] = Field(
+        {}, description="What Azure ML knows about the model."
+    )
+    endpoint: Annotated[dict[str, Any], AfterValidator(_fact("endpoint"))] = Field(
+        {}, description="What Azure ML knows about the endpoint."
+    )
     ends: Ends = Field(
         {}, description="How actions end that other rules follow. Default: succeeded.", examples=[{"deploy": "failed"}]
     )
@@ -155,6 +203,12 @@ class Case(Keys):
         if self.fires is None and not self.includes and not self.not_:
             raise invalid("a test needs 'fires', 'includes' or 'not'", _FIRES_HINT)
         return self
+
+    @property
+    def facts(self) -> Callable[[str], Facts] | None:
+        """Where rules read what Azure ML knows; None if the test does not give it, so that late conditions hold."""
+        given: Mapping[str, Any] = {name: values for name in FACTS if (values := getattr(self, name))}
+        return (lambda name: FACTS[name].model_validate(given.get(name, _NOT_GIVEN))) if given else None
 
     @property
     def rules(self) -> set[str]:

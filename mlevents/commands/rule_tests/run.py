@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def run_case(case: FileCase, rules: Rules, folders: Iterable[Path], recorded: Ca
     keys = case.case
     try:
         event = _event(case, rules, folders, recorded)
-        context = rules.context(event)
+        context = replace(rules.context(event), facts=keys.facts)
         ends = {name: _Example(name, end.status, end.summary, end.details) for name, end in keys.ends.items()}
         _check_names(case, rules)
     except BadTest as error:

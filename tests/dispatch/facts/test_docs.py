@@ -43,7 +43,7 @@ def test_rule_of_the_page_loads(tmp_path: Path) -> None:
     folder = tmp_path / "rules"
     folder.mkdir()
     (folder / "workspaces.yaml").write_text(WORKSPACES)
-    [text] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    text = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[0]
     (folder / "rules.yaml").write_text(text)
     loaded = load(folder, SETTINGS)
     assert (loaded.errors, loaded.warnings) == ((), ())

@@ -16,6 +16,8 @@ from handlers.email.recipients import MAX_RECIPIENTS
 from handlers.email.settings import PORTS, EmailSettings
 from handlers.errors import DENIED, PERMANENT, PROPAGATION, THROTTLED
 from schemas import EVENT_TYPES, Context, RunStatusChanged
+from schemas.facts import RunFacts
+from tests.handlers.content.known_cases import RUN
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs/handlers/email.md").read_text(encoding="utf-8")
 TEXT = " ".join(PAGE.split())  # without line breaks
@@ -37,9 +39,11 @@ def test_rules_on_the_page_work(rule: dict[str, Any]) -> None:
 
 def test_page_shows_the_default_mail() -> None:
     workspace = {"name": "churn-prod", "labels": {"env": "prod"}, "timezone": "Europe/Berlin"}
-    event = Context(RunStatusChanged.example(), workspace).event_for_handler()
+    log = f"Epoch 3/20  loss 0.3794\n{RUN['error']['message'].splitlines()[-1]}"
+    known = RunFacts.model_validate({**RUN, "log_tail": log, "metrics": {"val_auc": 0.8471}})
+    event = Context(RunStatusChanged.example(), workspace, None, lambda name: known).event_for_handler()
     [text] = re.findall(r"```text\n(.*?)\n```", PAGE, re.DOTALL)
-    link = str(event.studio_url)
+    link = str(known.failing_step.url)
     text = text.replace(f"{link.partition('=')[0]}=…", link)
     assert Content().render_text(event, Action()).startswith(f"{text}\n\n-- \n")
     assert f"`{Content().render_subject(event)}`" in TEXT

@@ -48,8 +48,9 @@ def backtest(
     world: World, new: Rules, baseline: Rules | None = None, *, span: Span = WEEK, secrets: Secrets = NO_SECRETS
 ) -> Report:
     """Try rules on what a world has on record."""
-    before = Simulation(baseline, secrets, contents=False) if baseline else None
-    found = Backtest(Simulation(new, secrets), before)
+    table = ReadOnly(world.table)
+    before = Simulation(baseline, secrets, table, contents=False) if baseline else None
+    found = Backtest(Simulation(new, secrets, table), before)
     for page in pages(ReadOnly(world.table), span):
         found.add(page)
     return Report(found, span, "the baseline" if baseline else "the record")
