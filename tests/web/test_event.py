@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from dispatch.erasure.erase import erase
+from dispatch.erasure.find import find
+from dispatch.erasure.needle import Needle
 from dispatch.inbox.tables import Row, read_row
 from dispatch.secrets import Secrets
 from schemas import RunStatusChanged
@@ -131,3 +134,15 @@ def test_actions_that_follow_each_other_are_all_shown(tmp_path: Path) -> None:
         "Action of a",
         "Action of b",
     ]
+
+
+def test_erased_event_says_when_and_by_whom(tmp_path: Path) -> None:
+    """Its actions stay, without what they said of the person."""
+    world = world_of(tmp_path, rule("ring", "succeed mailed alice@example.com"))
+    world.run()
+    erase(find(Needle("one"), world.app), Needle("one"), world.app, "admin")
+    text = event_page(world).text
+    assert "its content was erased 20" in text
+    assert "by admin" in text
+    assert "ring" in text
+    assert "alice@example.com" not in text
