@@ -39,7 +39,9 @@ def problems(
 
 
 def unseen_by_watch(shared: SharedState, now: datetime) -> list[str]:
-    """What the watch could not see when it looked last, in sentences. Makes one query. Raises StorageError.
+    """What the watch could not see when it looked last, and the events that never came, in sentences.
+
+    Makes two queries. Raises StorageError.
 
     What it has not looked at for a day is left out: no rule asks for it any more.
     """
@@ -50,4 +52,16 @@ def unseen_by_watch(shared: SharedState, now: datetime) -> list[str]:
         f"{state['reason']}"
         for state in current
     )
-    return sorted(lines)
+    return [*sorted(lines), *_missing(shared, now)]
+
+
+def _missing(shared: SharedState, now: datetime) -> list[str]:
+    """The days of the last week on which events never came, unless they were taken in."""
+    found = []
+    for _, value in sorted(shared.all("missing|").items()):
+        if "taken" not in value and "count" in value and value["day"] >= f"{now - timedelta(days=8):%Y-%m-%d}":
+            count, day = value["count"], value["day"]
+            found.append(
+                f"{count} events of {value['workspace']} on {day} never came: `mlevents watch --take-in {day}`"
+            )
+    return found

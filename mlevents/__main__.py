@@ -36,6 +36,7 @@ COMMANDS = {
     "mailbox": ("mailbox", "Run a mail server on localhost:1025 that keeps every mail, for `func start`."),
     "replay": ("replay", "Run recorded events again, or accept events that were rejected or dead-lettered."),
     "erase": ("erase.erase", "Find, export and erase what the record keeps about a person."),
+    "watch": ("watch.watch", "Show what the watch cannot see, and take in events that never came."),
     "pause": ("pauses.pause", "Let the actions of a rule, or of all rules, wait until `mlevents resume`."),
     "resume": ("pauses.resume", "End the pause of a rule, or of all rules, and run what has waited."),
     "roles": ("roles.roles", "List the roles that the app's identity needs, for the app itself and for its rules."),

@@ -49,7 +49,7 @@ def names() -> dict[str, str]:
 def local(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApp]:
     settings = {CONNECTION: azurite.connection_string, **names()}
     folder = tmp_path_factory.mktemp("local")
-    with LocalApp(ROOT, settings=settings, settings_file=EXAMPLE, folder=folder) as local:
+    with LocalApp(ROOT, settings=settings, settings_file=EXAMPLE, folder=folder, azure=True) as local:
         yield local
 
 

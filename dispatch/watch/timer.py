@@ -14,11 +14,12 @@ from dispatch.app import App
 from dispatch.inbox.errors import StorageError
 from dispatch.log import log_event
 from dispatch.watch.looks import look_at_all
+from dispatch.watch.reconcile import reconcile
 
 HasTime: TypeAlias = Callable[[], bool]  # is there time left for this part?
 Part: TypeAlias = Callable[[App, HasTime], int]  # looks once, and returns how many events it has raised
 
-PARTS: tuple[Part, ...] = (look_at_all,)
+PARTS: tuple[Part, ...] = (look_at_all, reconcile)
 
 
 def watch(app: App) -> None:

@@ -18,7 +18,8 @@ def world(tmp_path: Path) -> World:
     return World(rules(rule("ring")), tmp_path)
 
 
-def test_watch_without_parts_makes_no_request(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_watch_logs_a_line(world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(timer, "PARTS", ())
     with caplog.at_level(logging.INFO, "mlevents"):
         watch(world.app)
     assert [record.getMessage() for record in caplog.records] == ["watch.done raised=0 errors=0 seconds=0"]

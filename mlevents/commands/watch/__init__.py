@@ -1,0 +1,1 @@
+"""``mlevents watch``: what the watch cannot see, and events that never came."""
