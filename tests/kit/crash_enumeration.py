@@ -30,6 +30,7 @@ from mlevents.testing.runs import WorkerDied
 from mlevents.testing.storage import AzureLimits, Clock, MemoryTable
 from schemas import Event
 from schemas.alert import Alert
+from schemas.facts import RunFacts
 from tests.kit.faults import ERRORS, Effect, Faults, FaultyStorage
 from tests.kit.indexed import index_errors, is_indexed
 from tests.kit.scripted_handler import ScriptedSteps
@@ -57,6 +58,7 @@ class Scenario:
     loses: tuple[str, str] = ("", "")  # the event and rule whose first message the queue loses
     poisons: tuple[str, str] = ("", "")  # the event and rule whose first message also arrives as a poison message
     most_dequeues: int = 10
+    known: RunFacts = field(default_factory=RunFacts)  # what the service says about the run
     check: Callable[["ScenarioRun"], None] = lambda run: None
 
     @cache  # noqa: B019 - a few scenarios, which live as long as the tests
@@ -185,9 +187,9 @@ class ScenarioRun:
         """Start a worker process, with its own clock and without the memory of the previous one."""
         skew = self._skew()
         inbox = Inbox(self._storage, LEASE)
-        self._app = App(
-            self.scenario.rules(self._fixed), inbox, self._storage, lambda: self.clock.time + skew, self._sleep
-        )
+        rules, scenario = self.scenario.rules(self._fixed), self.scenario
+        now = lambda: self.clock.time + skew  # noqa: E731
+        self._app = App(rules, inbox, self._storage, now, self._sleep, ask=lambda *_: scenario.known)
 
     def _sleep(self, seconds: float) -> None:
         self.clock.forward(seconds=seconds)

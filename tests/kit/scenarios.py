@@ -2,7 +2,10 @@
 
 from itertools import groupby
 
+from dispatch.inbox.history.facts import read_facts
+from dispatch.inbox.keys import event_key
 from schemas import ModelRegistered, RunStatusChanged
+from schemas.facts import RunFacts
 from tests.kit.crash_enumeration import Scenario, ScenarioRun, effects_of
 from tests.kit.world import WORKSPACES, entry
 
@@ -146,4 +149,27 @@ ALERTED = Scenario(
     check=_reported_once,
 )
 
-SCENARIOS = (FOLLOWING, GUARDED, LOCKED, REFUSED, ALERTED)
+
+def _kept(run: ScenarioRun) -> None:
+    """Both rules have read what is kept beside the event, in one row."""
+    [event] = run.scenario.events
+    day, key = event_key(event)
+    assert read_facts(run.inbox.table, day, key) == {"run": run.scenario.known}
+
+
+LATE = Scenario(
+    "late conditions",
+    files={
+        "team.yaml": file(
+            "late conditions",
+            scripted_rule("out-of-memory", "wait 60", "succeed", when="[run.error.code StringIn OutOfMemory]"),
+            scripted_rule("other", when="[data.runStatus StringIn Failed, run.error.code StringIn UserError]"),
+        )
+    },
+    events=(run_event("e1", "Failed", 1),),
+    ends={("e1", "out-of-memory"): "succeeded", ("e1", "other"): "skipped"},
+    known=RunFacts.model_validate({"error": {"code": "OutOfMemory"}}),
+    check=_kept,
+)
+
+SCENARIOS = (FOLLOWING, GUARDED, LOCKED, REFUSED, ALERTED, LATE)
