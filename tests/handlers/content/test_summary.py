@@ -50,9 +50,8 @@ def test_mail_describes_every_event_type(kind: type[Event]) -> None:
     ):
         assert expected in words
         assert expected in page.text
-    assert event.studio_url
-    assert event.studio_url in text
-    assert page.links == [event.studio_url]
+    assert (event.studio_url or "") in text
+    assert page.links == ([event.studio_url] if event.studio_url else [])  # a blob has no page in the studio
 
 
 LONG = "n" * 254
