@@ -23,7 +23,7 @@ Day = Annotated[
 
 @cli.command(epilog=examples("mlevents watch", "mlevents watch --take-in 2026-11-21"))
 def watch(day: Day = "", *, as_json: AsJson = False, storage: StorageAccount = "", app: AppFolder = PROJECT) -> int:
-    """Show what the watch cannot see, and which events have never come.
+    """Show what the watch cannot see, and take in events that never came.
 
     --take-in receives the events of a day that never came, as the lists of Azure ML
     show them. Doing it again changes nothing; but an event that Event Grid still
