@@ -83,13 +83,13 @@ def _matched(event: Event, raw: str, app: App) -> Callable[[], None]:
     workspace = context.workspace["name"] if context.workspace else event.resource.name
     actions, unmatched = _matching(context, app)
     record = EventRecord(raw, event.id, type_name, workspace, event.object, app.now(), len(actions), tuple(unmatched))
-    return partial(_record, event, record, actions, app)
+    return partial(_record, event, record, actions, _sightings(context, app), app)
 
 
-def _record(event: Event, record: EventRecord, actions: list[NewAction], app: App) -> None:
+def _record(event: Event, record: EventRecord, actions: list[NewAction], sightings: list[str], app: App) -> None:
     """Record the event with its actions, and queue these; reject an event that storage cannot hold."""
     try:
-        new, messages = app.inbox.add(event, record, actions, app.now())
+        new, messages = app.inbox.add(event, record, actions, app.now(), sightings)
     except Refused as error:
         reason = f"storage cannot hold it: {error}"
         _reject("too large", reason, record.raw, app, _about(event))
@@ -124,6 +124,15 @@ def _matching(context: Context, app: App) -> tuple[list[NewAction], list[str]]:
         return [], app.rules.files
     unmatched = {rule.file for rule in rules[MAX_ACTIONS:]} | set(app.rules.refused)
     return [rule.action() for rule in rules[:MAX_ACTIONS]], sorted(unmatched)
+
+
+def _sightings(context: Context, app: App) -> list[str]:
+    """The names under which rules find the event that they expect. A defect costs them the index, not the event."""
+    try:
+        return app.rules.sightings(context)
+    except Exception as error:
+        app.secrets.log_defect(f"comparing event {context.event.id} with what rules expect", error)
+        return []
 
 
 def _reject_for_defect(error: Exception, event: Event, raw: str, app: App) -> None:

@@ -8,6 +8,7 @@ from schemas.drift import Drift, Violation
 from schemas.errors import EventError, MalformedEvent, Problem, UnknownEventType
 from schemas.events.base import Event, EventData
 from schemas.events.dataset_drift_detected import DatasetDriftDetected, DatasetDriftDetectedData
+from schemas.events.expected import Expected, ExpectedData
 from schemas.events.model_deployed import ModelDeployed, ModelDeployedData, ModelVersion
 from schemas.events.model_registered import ModelRegistered, ModelRegisteredData
 from schemas.events.registry import EVENT_NAMES, EVENT_TYPES
@@ -28,6 +29,8 @@ __all__ = [
     "Event",
     "EventData",
     "EventError",
+    "Expected",
+    "ExpectedData",
     "MalformedEvent",
     "ModelDeployed",
     "ModelDeployedData",

@@ -16,7 +16,9 @@ from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_sch
 
 from schemas.envelope import CLOUD_EVENTS, EVENT_GRID
 from schemas.events.base import Event, EventData
+from schemas.events.registry import resource_kinds
 from schemas.fields import Canonical
+from schemas.resource import ResourceId
 from schemas.tags import Tags
 from schemas.wire import WireModel, fold
 
@@ -66,15 +68,16 @@ def _event_schema(event: type[Event], names: Mapping[str, str]) -> CoreSchema | 
     data_schema = _object_schema(data, {}, data.canonical_fields, {fold(name) for name in data.wire_names()})
     if data_schema is None:
         return None
-    topic = core_schema.str_schema(strict=True, pattern=_topic_pattern(event.resource_id.resource_type))
+    topic = core_schema.str_schema(strict=True, pattern=_topic_pattern(event.resource_id))
     reserved = {fold(name) for name in (*EVENT_GRID, *names.values(), _VERSION)}
     return _object_schema(event, names, {"topic": topic, "data": data_schema}, reserved)
 
 
-def _topic_pattern(resource_type: str) -> str:
+def _topic_pattern(kind: type[ResourceId]) -> str:
     segment = "[!-.0-~]+"  # printable ASCII characters except space and slash
-    provider = resource_type.replace(".", r"\.")
-    return rf"\A/subscriptions/{segment}/resource[Gg]roups/{segment}/providers/{provider}/{segment}\z"
+    kinds = resource_kinds() if kind is ResourceId else (kind,)
+    providers = "|".join(each.resource_type.replace(".", r"\.") for each in kinds)
+    return rf"\A/subscriptions/{segment}/resource[Gg]roups/{segment}/providers/(?:{providers})/{segment}\z"
 
 
 def _object_schema(

@@ -3,17 +3,20 @@
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 _SEGMENT = r"([^/\x00-\x1f\x7f]+)"  # any other character: the documentation's payloads have {workspace-name} there
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResourceId:
-    """The ARM id of a resource of one type. Ids are equal regardless of case, as in ARM; `str` keeps the spelling."""
+    """The ARM id of a resource of one type. Ids are equal regardless of case, as in ARM; `str` keeps the spelling.
+
+    An event type whose `resource_id` is this class itself is about resources of every type that raises events.
+    """
 
     resource_type: ClassVar[str]
-    noun: ClassVar[str]  # names the resource in error messages: "a workspace"
+    noun: ClassVar[str] = "a resource"  # names the resource in error messages: "a workspace"
     listed_under: ClassVar[str] = "workspaces"  # the key of rules/workspaces.yaml that lists such resources
     topic_type: ClassVar[str] = ""  # of its system topic in Event Grid; empty: `mlevents subscriptions` leaves it out
     api_version: ClassVar[str] = ""  # of Resource Manager, to read it; needed with `topic_type`
@@ -25,7 +28,12 @@ class ResourceId:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read an id of this resource type. Raises ValueError, whose message describes the expected form."""
+        """Read an id of this resource type. Raises ValueError, whose message describes the expected form.
+
+        `ResourceId` itself reads an id of every type that raises events; the result is of that type's class.
+        """
+        if cls is ResourceId:
+            return cast(Self, _of_any_kind(text))
         match = _pattern(cls.resource_type).fullmatch(text)
         if match is None or not all(part.strip() for part in match.groups()):
             raise ValueError(cls.expected())
@@ -35,6 +43,8 @@ class ResourceId:
     @classmethod
     def expected(cls) -> str:
         """The form of an id, as error messages print it."""
+        if cls is ResourceId:
+            return "the ARM id of a resource that raises events, such as a workspace"
         return f"{cls.noun}'s ARM id: /subscriptions/<id>/resourceGroups/<name>/providers/{cls.resource_type}/<name>"
 
     @property
@@ -60,6 +70,12 @@ class WorkspaceId(ResourceId):
     noun = "a workspace"
     topic_type = "Microsoft.MachineLearningServices.Workspaces"
     api_version = "2025-12-01"
+
+
+def _of_any_kind(text: str) -> ResourceId:
+    from schemas.events.registry import parse_as, resource_kinds  # which imports the event types, and they this module
+
+    return parse_as(text, resource_kinds())
 
 
 @cache

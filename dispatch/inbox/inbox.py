@@ -53,16 +53,22 @@ class Inbox:
         self.windows = Windows(table)
 
     def add(
-        self, event: Event, record: EventRecord, actions: Sequence[NewAction], now: datetime
+        self,
+        event: Event,
+        record: EventRecord,
+        actions: Sequence[NewAction],
+        now: datetime,
+        sightings: Sequence[str] = (),
     ) -> tuple[bool, list[Message]]:
         """Record an event and its actions in one transaction; returns whether it is new, and the messages to send.
 
         A duplicate changes nothing. Its messages are those of the actions that are still pending, because the worker
-        that recorded them may have died before it sent theirs. Raises Refused if storage cannot hold the event.
+        that recorded them may have died before it sent theirs. `sightings` are names by which the index finds the event
+        for the rules that ask for it. Raises Refused if storage cannot hold the event.
         """
         day, key = event_key(event)
         ids = [ActionId(day, key, action.rule) for action in actions]
-        rows = [Row(key, record.values()), event_entry(day, key, event, record).marker()]
+        rows = [Row(key, record.values()), event_entry(day, key, event, record, sightings).marker()]
         for id, action in zip(ids, actions, strict=True):
             rows += opened(id, action, now)[0]
         if record.deferred_files:

@@ -168,12 +168,12 @@ def _events(named: Mapping[str, RuleEntry], order: Iterable[str]) -> dict[str, s
 
 
 def _check_sources(entries: Iterable[RuleEntry], workspaces: Workspaces) -> None:
-    """Report event types in `on` that no workspace of the rule raises: storage accounts raise others."""
+    """Report event types in `on`, `expect` and `unless` that no workspace of the rule raises."""
     for entry in entries:
         here = [each.id for each in workspaces.named(entry.chosen)]
         if entry.chosen is not None and not here:  # `in` has errors
             continue
-        for name, at in entry.on.items():
+        for name, at in (*entry.on.items(), *entry.asks.items()):
             kinds = dict.fromkeys(event.resource_id for event in EVENT_NAMES[name])
             if not any(isinstance(id, kind) for id in here for kind in kinds):
                 nouns = joined((kind.noun.split(" ", 1)[1] for kind in kinds), "or")
@@ -241,4 +241,6 @@ class _Numbers:
 
 def _triggers(entry: RuleEntry) -> list[str]:
     ends = [f"the end ({status}) of {name}" for name in entry.after for status in ENDED if entry.follows(status)]
-    return sorted(event.__name__ for event in entry.events) + ends
+    asking = {event.__name__ for name in entry.asks for event in EVENT_NAMES[name]}
+    asked = [f"the presence or absence of {name}" for name in sorted(asking)]
+    return sorted(event.__name__ for event in entry.events) + asked + ends

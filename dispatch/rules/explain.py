@@ -13,9 +13,10 @@ from dispatch.rules.rule import Rule, Rules
 from dispatch.rules.when import why_false
 from handlers.base import Result
 from handlers.lineage import lineage_of
+from schemas import Expected
 from schemas.context import Context
 
-Key: TypeAlias = Literal["", "workspace", "on", "in", "when", "after", "lineage"]
+Key: TypeAlias = Literal["", "workspace", "on", "expect", "in", "when", "after", "lineage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ def _on(rule: Rule, rules: Rules, context: Context) -> tuple[Key, str]:
     if context.workspace is None:
         return "workspace", f"workspaces.yaml does not list {event.topic}"
     if not rule.takes(event):
+        if rule.expect and isinstance(event, Expected):
+            return "expect", f"the event is about what {event.data.rule} expects"
         return "on", f"the event is {type(event).__name__}, and the rule acts on {_listed(rule.on)}"
     return _selected(rule, context)
 

@@ -7,56 +7,57 @@ rule_entry.py, workspaces_file.py, handler_entry.py and cross_checks.py.
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
-from typing_extensions import TypeAliasType
 
+from dispatch.evidence.pattern import Pattern
+from dispatch.guards.base import Guard
 from dispatch.guards.keys import GuardKeys
+from dispatch.guards.lasting.still_after import StillAfter
+from dispatch.guards.lasting.unless import UnlessSeen
+from dispatch.rules.expectations.keys import Expect, Span, Unless
 from dispatch.rules.reading.nodes import Node, Scalar, Table, field_of, text_of
 from dispatch.rules.reading.pydantic_errors import invalid
 from dispatch.rules.reading.shapes import MAPPING, OTHER, Keys, Named, form, keys_of
 from dispatch.rules.retry import Retry
 from dispatch.rules.values import (
     ACCOUNT_HINT,
-    CONDITION_HINT,
     ID_HINT,
     OUTCOMES,
     REGISTRY_HINT,
     RULE_NAME,
     WORKSPACE_NAME,
-    ConditionText,
+    ConditionOrGroup,
+    EventName,
     FromText,
     Label,
     OneOrMore,
     ReadAsList,
     account_id,
     as_list,
-    event_type,
     outcome_name,
     registry_id,
     resource_id,
     rule_name,
+    tests_of,
     workspace_name,
     zone_name,
 )
-from dispatch.rules.when import AllOf, AnyOf, Test
+from dispatch.rules.when import AllOf, split
 from handlers import builtin, find
-from schemas import EVENT_NAMES, EVENT_TYPES, ResourceId
+from handlers.base import Handler
+from schemas import Expected, ResourceId
 from schemas.events.base import DEFAULT_ZONE
 
 WORKSPACES_FILE = "workspaces.yaml"
 
 _A_RULE = "Write - name: mail-failed-runs, and below it, with the indentation of name, on, do and with."
+_AN_EXPECT = 'Write expect: { event: RunCompleted, when: data.experimentName StringIn nightly-train, by: "06:30" }.'
+_AN_UNLESS = "Write unless: { event: RunCompleted, same: data.experimentName }."
 _AN_AFTER = "Write after: { rules: name-of-a-rule, outcome: failed }."
 _BY_LABEL = "Write in: churn-prod, in: [churn-dev, churn-prod], or, to choose by labels, in: { env: prod }."
 _WORKSPACES = "Write workspaces: { churn-dev: { id: /subscriptions/…, env: dev } }."
 _STORAGE = "Write storage: { churn-landing: { id: /subscriptions/…, env: dev } }."
 _REGISTRIES = "Write registries: { churn-registry: { id: /subscriptions/…, env: prod } }."
 _TEXT = WithJsonSchema({"type": "string"})
-
-
-def _one_key(value: Any) -> Any:
-    if isinstance(value, dict) and list(value) not in (["any"], ["all"]):
-        raise invalid("a group of conditions has one key, 'any' or 'all'", CONDITION_HINT)
-    return value
 
 
 def _not_empty(value: Any) -> Any:
@@ -69,36 +70,6 @@ def _some(value: Any) -> Any:
     if value is None or value == {}:
         raise invalid("no workspaces are listed", _WORKSPACES)
     return value
-
-
-class Group(Keys):
-    """A group of conditions: at least one of `any` must hold, or every one of `all`."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
-
-    any: Annotated["OneOrMore[ConditionOrGroup]", Named("any")] = Field(
-        [], description="At least one of these must hold."
-    )
-    all: Annotated["OneOrMore[ConditionOrGroup]", Named("all")] = Field([], description="All of these must hold.")
-
-    @property
-    def test(self) -> Test:
-        """The group as it is evaluated."""
-        return AnyOf(tests_of(self.any)) if self.any else AllOf(tests_of(self.all))
-
-
-ConditionOrGroup = TypeAliasType(
-    "ConditionOrGroup",
-    Annotated[
-        Annotated[ConditionText, Tag(OTHER)] | Annotated[Group, BeforeValidator(_one_key), Tag(MAPPING)],
-        Discriminator(form),
-    ],
-)
-
-
-def tests_of(conditions: list[ConditionOrGroup]) -> tuple[Test, ...]:
-    """Conditions and groups as they are evaluated."""
-    return tuple(each.test if isinstance(each, Group) else each for each in conditions)
 
 
 class HandlerKeys(Keys):
@@ -145,14 +116,7 @@ class Trigger(Keys):
         Named("name", needed="The history, mails and 'after' use its name."),
         WithJsonSchema({"type": "string", "pattern": f"^{RULE_NAME.pattern}$"}),
     ] = Field(description="The rule's name, in the history, in mails and in `after`.", examples=["mail-failed-runs"])
-    on: OneOrMore[
-        Annotated[
-            str,
-            AfterValidator(event_type),
-            Named("an event type"),
-            WithJsonSchema({"enum": [*EVENT_NAMES, *EVENT_TYPES]}),
-        ]
-    ] = Field([], description="The event types on which this rule acts.")
+    on: OneOrMore[EventName] = Field([], description="The event types on which this rule acts.")
     in_: Annotated[
         Annotated[OneOrMore[Annotated[str, Named("the name of a workspace", _BY_LABEL)]], Tag(OTHER)]
         | Annotated[
@@ -170,6 +134,11 @@ class Trigger(Keys):
         examples=["churn-prod", {"env": "prod"}, {"team": "churn", "env": ["dev", "prod"]}],
     )
     when: OneOrMore[ConditionOrGroup] = Field([], description="Conditions on the event, all of which must hold.")
+    expect: Annotated[Expect, Named("expect", _AN_EXPECT)] = Field(  # type: ignore[assignment]
+        None,  # absent or a mapping, but not null
+        description="The event that must come by a time of day: the rule acts when it has not.",
+        examples=[{"event": "RunCompleted", "by": "06:30", "days": "Mon-Fri"}],
+    )
     after: Annotated[After, Named("after", _AN_AFTER)] = Field(  # type: ignore[assignment]
         None,  # absent or a mapping, but not null
         description="The rules that this one follows, on the same event.",
@@ -181,7 +150,7 @@ class RuleKeys(GuardKeys, HandlerKeys, Trigger):
     """A rule: the events on which it acts, or the rules that it follows, and its handler."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["on"]}, {"required": ["after"]}]}
+        json_schema_extra={"oneOf": [{"required": ["on"]}, {"required": ["expect"]}, {"required": ["after"]}]}
     )
     synonyms: ClassVar = {
         other: ours
@@ -193,6 +162,7 @@ class RuleKeys(GuardKeys, HandlerKeys, Trigger):
             "with": ("settings", "args", "params", "parameters"),
             "after": ("needs", "depends_on", "follows"),
             "retry": ("retries",),
+            "expect": ("expects", "expected", "absent", "missing"),
         }.items()
         for other in others
     }
@@ -204,6 +174,16 @@ class RuleKeys(GuardKeys, HandlerKeys, Trigger):
     retry: Retry = Field(
         default_factory=Retry, description="How long a failing action is retried.", examples=[{"for": "2h"}]
     )
+    still_after: Span | None = Field(
+        None,
+        description="Act this long after the event, and only if the object's state is still the one that matched.",
+        examples=["12h"],
+    )
+    unless: Annotated[Unless, Named("unless", _AN_UNLESS)] = Field(  # type: ignore[assignment]
+        None,  # absent or a mapping, but not null
+        description="An event that keeps the rule from acting if it is on record.",
+        examples=[{"event": "RunCompleted", "same": "data.experimentName"}],
+    )
     allow_loops: bool = Field(False, strict=True, description="Act also on events of runs that this rule started.")
     max_depth: int = Field(3, ge=1, le=20, strict=True, description="The maximum length of a chain of starts.")
 
@@ -212,6 +192,19 @@ class RuleKeys(GuardKeys, HandlerKeys, Trigger):
         """The rule by its name, if it has one, as the file writes it: it may come from an app setting."""
         own_name = node.fields.get("name")
         return f"rule {own_name.written}" if isinstance(own_name, Scalar) and text_of(own_name) else "this rule"
+
+    def guards(self, handler: Handler[Any]) -> tuple[Guard, ...]:
+        """The guards in the order in which they are called: what has happened since the event comes first."""
+        expected = self.expect.pattern if self.expect else None
+        on = frozenset([Expected.__name__] if self.expect else self.on)
+        in_order = (
+            StillAfter(self.still_after, Pattern(on, split(self.conditions)[0]), expected)
+            if self.still_after
+            else None,
+            UnlessSeen(self.unless.pattern, self.unless.within) if self.unless else None,
+            *super().guards(handler),
+        )
+        return tuple(guard for guard in in_order if guard is not None)
 
     @property
     def conditions(self) -> AllOf:

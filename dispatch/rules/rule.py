@@ -5,6 +5,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from dispatch.evidence.pattern import Pattern
 from dispatch.filters.keys import EventValues
 from dispatch.guards.base import Guard
 from dispatch.guards.keys import gathers
@@ -12,6 +13,7 @@ from dispatch.guards.late import Late
 from dispatch.inbox.actions import NewAction
 from dispatch.log import log_event
 from dispatch.rules.errors import RuleError
+from dispatch.rules.expectations.keys import Expect
 from dispatch.rules.retry import Retry
 from dispatch.rules.when import ALWAYS, AllOf, Test
 from dispatch.rules.workspaces import Workspace, Workspaces
@@ -19,7 +21,7 @@ from dispatch.rules.workspaces_file import Alerts
 from handlers.base import Handler, Result
 from handlers.lineage import Lineage, lineage_of, rule_code
 from handlers.log import Log
-from schemas import EVENT_NAMES, Event
+from schemas import EVENT_NAMES, Event, Expected
 from schemas.context import Context
 from schemas.events.registry import DRIFT_DETECTED
 
@@ -47,6 +49,8 @@ class Rule:
     outcome: str = "succeeded"  # how their actions end: succeeded, failed, skipped, or any
     allow_loops: bool = False  # may it act on what its own actions started?
     max_depth: int = 3  # of a chain of starts
+    expect: Expect | None = None  # the event whose absence makes it act: then its `on` is Expected
+    unless: Pattern | None = None  # events that keep it from acting
 
     def action(self, follows: Result | None = None) -> NewAction:
         """The action to create for an event that the rule matches."""
@@ -62,8 +66,16 @@ class Rule:
         return context.with_events([context.view()]) if self.gathers else context
 
     def takes(self, event: Event) -> bool:
-        """Is the event of a type that its `on` names?"""
+        """Is the event of a type that its `on` names, and not about what another rule expects?"""
+        if self.expect and isinstance(event, Expected) and event.data.rule != self.name:
+            return False
         return type(event).__name__ in self.on or (DRIFT_DETECTED in self.on and event.drift is not None)
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """The events that it asks the record for."""
+        expected = self.expect.pattern if self.expect else None
+        return tuple(pattern for pattern in (expected, self.unless) if pattern)
 
     def stopped(self, origin: Lineage) -> str:
         """The reason why it must not act on an event that rules published, or caused by a run; empty if it may."""
@@ -112,6 +124,7 @@ class Rules:
 
     _by_event: Mapping[tuple[str, bool], tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
     _by_followed: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
+    _asking: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)  # by event type
 
     def __post_init__(self) -> None:
         rules = self.by_name.values()
@@ -125,6 +138,14 @@ class Rules:
         )
         object.__setattr__(self, "_by_event", _index(by_event))
         object.__setattr__(self, "_by_followed", _index((name, rule) for rule in rules for name in rule.after))
+        asking = (
+            (event.__name__, rule)
+            for rule in rules
+            for pattern in rule.patterns
+            for name in pattern.events
+            for event in EVENT_NAMES[name]
+        )
+        object.__setattr__(self, "_asking", _index(asking))
 
     @property
     def knows_workspaces(self) -> bool:
@@ -166,7 +187,22 @@ class Rules:
         if context.workspace is None:
             return []
         event = context.event
-        return _matching(self._by_event.get((type(event).__name__, event.drift is not None), ()), context)
+        rules = self._by_event.get((type(event).__name__, event.drift is not None), ())
+        return _matching(
+            (rule for rule in rules if rule.takes(event)) if isinstance(event, Expected) else rules, context
+        )
+
+    def sightings(self, context: Context) -> list[str]:
+        """The names under which rules find the event on record, because they expect it or do not act beside it."""
+        workspace, rules = context.workspace["name"] if context.workspace else None, self._asking
+        asking = [
+            rule
+            for rule in rules.get(type(context.event).__name__, ())
+            if workspace and (rule.workspaces is None or workspace in rule.workspaces)
+        ]
+        values = EventValues(context)
+        names = (pattern.name_of(context, values) for rule in asking for pattern in rule.patterns)
+        return [*dict.fromkeys(name for name in names if name)]
 
     def followers(self, name: str) -> tuple[Rule, ...]:
         """The rules that follow this one, however it ends."""

@@ -1,7 +1,9 @@
 """`RuleEntry`: one entry of ``rules:``, read as far as its errors allow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dispatch.rules.checks.scope import joined
 from dispatch.rules.handler_entry import HandlerEntry, read_handler
 from dispatch.rules.models import RuleKeys, RulesFile
 from dispatch.rules.reading.nodes import (
@@ -22,9 +24,12 @@ from dispatch.rules.values import OUTCOMES, event_name
 from dispatch.rules.workspaces import Workspaces
 from dispatch.rules.workspaces_file import choose
 from handlers.workspace_field import WORKSPACES
-from schemas import EVENT_NAMES, Event
+from schemas import EVENT_NAMES, Event, Expected
 
-_EITHER = "'on' lists the events on which it acts, 'after' the rules that it follows."
+_ONE = (
+    "'on' lists the events on which it acts, 'expect' the event whose absence it reports, 'after' the rules it follows."
+)
+_TRIGGERS = ("on", "expect", "after")
 
 
 @dataclass(slots=True)
@@ -57,6 +62,13 @@ class RuleEntry:
         """The event types of its `on`."""
         return {event for name in self.on for event in EVENT_NAMES[name]}
 
+    @property
+    def asks(self) -> dict[str, Node]:
+        """The node of each event name for which it asks the record."""
+        asking = (self.node.fields.get(key) for key in ("expect", "unless"))
+        items = (item for node in asking for item in items_of(field_of(node, "event")))
+        return {name: item for item in items if (name := event_name(text_of(item) or ""))}
+
     def follows(self, status: str) -> bool:
         """Does it act if an action of a followed rule ended with this status?"""
         return self.outcome in (status, "any")
@@ -88,10 +100,10 @@ def _without_expressions(root: Node, file: RuleFile) -> Node:
 
 def _entry(node: Table, keys: RuleKeys | None, file: RuleFile, workspaces: Workspaces | None) -> RuleEntry:
     fields = node.fields
-    if ("on" in fields) == ("after" in fields):
-        both = ", not both" if "on" in fields else ""
-        subject = RuleKeys.subject(node, "")
-        file.error(node, f"{subject} needs either 'on' or 'after'{both}", _EITHER)
+    triggers = [key for key in _TRIGGERS if key in fields]
+    if len(triggers) != 1:
+        either, not_both = joined(map(repr, triggers or _TRIGGERS), "or"), ", not both" if triggers else ""
+        file.error(node, f"{RuleKeys.subject(node, '')} needs either {either}{not_both}", _ONE)
     after = fields.get("after")
     followed = items_of(field_of(after, "rules"))
     outcome = field_of(after, "outcome")
@@ -100,9 +112,16 @@ def _entry(node: Table, keys: RuleKeys | None, file: RuleFile, workspaces: Works
         node=node,
         keys=keys,
         name=text_of(fields.get("name")) or "",
-        on={name: item for item in reversed(items_of(fields.get("on"))) if (name := event_name(text_of(item) or ""))},
+        on=_events(fields),
         after={name: item for item in followed if (name := text_of(item))},
         outcome="succeeded" if outcome is None else text if (text := text_of(outcome)) in OUTCOMES else "any",
         chosen=choose(fields["in"], file, workspaces) if "in" in fields else None,
         handler=read_handler(node, file),
     )
+
+
+def _events(fields: Mapping[str, Node]) -> dict[str, Node]:
+    """The node of each event name in `on`; a rule with `expect` acts on the event that says what is missing."""
+    if "expect" in fields and "on" not in fields:
+        return {Expected.__name__: fields["expect"]}
+    return {name: item for item in reversed(items_of(fields.get("on"))) if (name := event_name(text_of(item) or ""))}

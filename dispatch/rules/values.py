@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 from pydantic.annotated_handlers import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypeAliasType
@@ -13,7 +13,8 @@ from dispatch.filters.condition import Condition
 from dispatch.filters.operators import OPERATORS
 from dispatch.rules.errors import did_you_mean
 from dispatch.rules.reading.pydantic_errors import invalid
-from dispatch.rules.reading.shapes import Named
+from dispatch.rules.reading.shapes import MAPPING, OTHER, Keys, Named, form
+from dispatch.rules.when import AllOf, AnyOf, Test
 from schemas import EVENT_NAMES, EVENT_TYPES, ResourceId
 from schemas.errors import shown
 from schemas.events.registry import listed_under, parse_resource
@@ -175,3 +176,45 @@ ConditionText = TypeAliasType(
         ),
     ],
 )
+EventName: TypeAlias = Annotated[
+    str,
+    AfterValidator(event_type),
+    Named("an event type"),
+    WithJsonSchema({"enum": [*EVENT_NAMES, *EVENT_TYPES]}),
+]
+
+
+def _one_key(value: Any) -> Any:
+    if isinstance(value, dict) and list(value) not in (["any"], ["all"]):
+        raise invalid("a group of conditions has one key, 'any' or 'all'", CONDITION_HINT)
+    return value
+
+
+class Group(Keys):
+    """A group of conditions: at least one of `any` must hold, or every one of `all`."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    any: Annotated["OneOrMore[ConditionOrGroup]", Named("any")] = Field(
+        [], description="At least one of these must hold."
+    )
+    all: Annotated["OneOrMore[ConditionOrGroup]", Named("all")] = Field([], description="All of these must hold.")
+
+    @property
+    def test(self) -> Test:
+        """The group as it is evaluated."""
+        return AnyOf(tests_of(self.any)) if self.any else AllOf(tests_of(self.all))
+
+
+ConditionOrGroup = TypeAliasType(
+    "ConditionOrGroup",
+    Annotated[
+        Annotated[ConditionText, Tag(OTHER)] | Annotated[Group, BeforeValidator(_one_key), Tag(MAPPING)],
+        Discriminator(form),
+    ],
+)
+
+
+def tests_of(conditions: list[ConditionOrGroup]) -> tuple[Test, ...]:
+    """Conditions and groups as they are evaluated."""
+    return tuple(each.test if isinstance(each, Group) else each for each in conditions)

@@ -38,5 +38,6 @@ def demands(rules: Rules) -> Iterator[Demand]:
 
 
 def _watched(rule: Rule) -> list[type[WatchedEvent]]:
-    found = dict.fromkeys(event for name in rule.on for event in EVENT_NAMES[name] if issubclass(event, WatchedEvent))
+    names = rule.on.union(*(pattern.events for pattern in rule.patterns))
+    found = dict.fromkeys(event for name in names for event in EVENT_NAMES[name] if issubclass(event, WatchedEvent))
     return [*found]

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from dispatch.app import App
+from dispatch.evidence.deadlines import decide_deadlines
 from dispatch.inbox.errors import StorageError
 from dispatch.log import log_event
 from dispatch.watch.looks import look_at_all
@@ -19,7 +20,7 @@ from dispatch.watch.reconcile import reconcile
 HasTime: TypeAlias = Callable[[], bool]  # is there time left for this part?
 Part: TypeAlias = Callable[[App, HasTime], int]  # looks once, and returns how many events it has raised
 
-PARTS: tuple[Part, ...] = (look_at_all, reconcile)
+PARTS: tuple[Part, ...] = (look_at_all, reconcile, decide_deadlines)
 
 
 def watch(app: App) -> None:

@@ -7,9 +7,10 @@ A subscription of the workspace's system topic delivers the event types that rul
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 from dispatch.rules.rule import Rules
+from dispatch.rules.when import AllOf
 from dispatch.rules.workspaces import Workspace
 from mlevents.subscriptions.budget import AdvancedFilter, within_limits
 from mlevents.subscriptions.implied import Alternative, alternative, implied
@@ -128,13 +129,13 @@ def _alternatives(rules: Rules, workspace: Workspace) -> Iterator[Alternative]:
     view = {**workspace.view(), "resource_group": id.resource_group, "subscription": id.subscription}
     for rule in rules.by_name.values():
         if rule.is_for(workspace):
-            named = (event for name in sorted(rule.on) for event in EVENT_NAMES[name])
-            types = dict.fromkeys(event for event in named if event.from_azure)
-            for event in types:
-                if isinstance(id, event.resource_id) and (
-                    found := alternative(rule.name, rule.when, event, {"workspace": view})
-                ):
-                    yield found
+            asked = ((each.events, cast(AllOf, each.when)) for each in rule.patterns)
+            for names, when in ((rule.on, rule.when), *asked):
+                types = dict.fromkeys(event for name in sorted(names) for event in EVENT_NAMES[name])
+                for event in types:
+                    delivered = event.from_azure and isinstance(id, event.resource_id)
+                    if delivered and (found := alternative(rule.name, when, event, {"workspace": view})):
+                        yield found
 
 
 def _reasons(alternatives: Sequence[Alternative], filtered: set[str]) -> list[str]:

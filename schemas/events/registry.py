@@ -1,12 +1,13 @@
 """The event types that the app handles, one line each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
 
 from schemas.events.base import Event
 from schemas.events.blobs import BlobCreated, BlobDeleted
 from schemas.events.dataset_drift_detected import DatasetDriftDetected
+from schemas.events.expected import Expected
 from schemas.events.model_deployed import ModelDeployed
 from schemas.events.model_registered import ModelRegistered
 from schemas.events.run_completed import RunCompleted
@@ -35,6 +36,7 @@ _TYPES: dict[str, type[Event]] = {
         ModelRestored,
         RegistryModelRegistered,
         JobMissed,
+        Expected,
     )
 }
 _NAMES: dict[str, tuple[type[Event], ...]] = {}
@@ -65,10 +67,15 @@ def find_type(name: str) -> type[Event] | None:
     return next((event for known, event in EVENT_TYPES.items() if known.lower() == name.lower()), None)
 
 
+def resource_kinds() -> list[type[ResourceId]]:
+    """The kinds of resources that raise one of the event types."""
+    kinds = dict.fromkeys(event.resource_id for event in EVENT_TYPES.values())
+    return [kind for kind in kinds if kind is not ResourceId]
+
+
 def resource_ids(key: str) -> list[type[ResourceId]]:
     """The kinds of resources that this key of rules/workspaces.yaml lists: those that raise one of the event types."""
-    kinds = dict.fromkeys(event.resource_id for event in EVENT_TYPES.values())
-    return [kind for kind in kinds if kind.listed_under == key]
+    return [kind for kind in resource_kinds() if kind.listed_under == key]
 
 
 def parse_resource(text: str, key: str = "workspaces") -> ResourceId:
@@ -76,7 +83,11 @@ def parse_resource(text: str, key: str = "workspaces") -> ResourceId:
 
     Raises ValueError, whose message has the expected forms.
     """
-    kinds = resource_ids(key)
+    return parse_as(text, resource_ids(key))
+
+
+def parse_as(text: str, kinds: Sequence[type[ResourceId]]) -> ResourceId:
+    """Read the id of a resource of one of these kinds. Raises ValueError, whose message has the expected forms."""
     for kind in kinds:
         with suppress(ValueError):
             return kind.parse(text)
@@ -85,9 +96,8 @@ def parse_resource(text: str, key: str = "workspaces") -> ResourceId:
 
 def listed_under(text: str) -> str | None:
     """The key of rules/workspaces.yaml under which a resource belongs, by its id; None if it raises no events."""
-    for kind in dict.fromkeys(event.resource_id for event in EVENT_TYPES.values()):
-        with suppress(ValueError):
-            return kind.parse(text).listed_under
+    with suppress(ValueError):
+        return parse_as(text, resource_kinds()).listed_under
     return None
 
 

@@ -1,7 +1,7 @@
 """`Entry`: an event, the end of an action, or a rejected event, as the index knows it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -16,6 +16,7 @@ FIRST, LAST = "!new|", "!new|~"  # the range of markers in the partition of a da
 COUNTS = "!counts"  # the numbers of a day, in its partition
 COPIED = "copied"  # its column that says whether they are copied: 0 or 1
 MAX_NAMES = 8  # of an event or an end
+MAX_SIGHTINGS = 100  # of an event: a property holds 32 Ki characters, and a name of a sighting has fewer than 40
 
 OTHERS = "others"  # stands for the rules and workspaces for which the numbers of a day have no space
 
@@ -40,6 +41,7 @@ class Entry:
     rule: str = ""  # of an end
     status: str = ""  # of an end: succeeded, skipped or failed
     kind: str = ""  # of a rejection
+    sightings: tuple[str, ...] = ()  # more names, of the rules that ask for the event
 
     def marker(self, version: int = 0) -> Row:
         """The row that marks it as not indexed. `version` is the message version of an end, which tells ends apart."""
@@ -48,10 +50,13 @@ class Entry:
 
     def _values(self) -> dict[str, Any]:
         names = [name for name in dict.fromkeys(map(_bounded, self.names)) if name][:MAX_NAMES]
+        sightings = list(self.sightings[:MAX_SIGHTINGS])
         texts = {"id": self.id, "type": self.type, "workspace": self.workspace, "object": self.object}
         texts |= {"rule": self.rule, "status": self.status, "kind": self.kind}
         values = {name: _bounded(text) for name, text in texts.items() if text}
         values["names"] = json.dumps(names, ensure_ascii=False)  # escapes of all characters would not fit a property
+        if sightings:
+            values["sightings"] = json.dumps(sightings)
         return {"schema": SCHEMA, "day": self.day, "event": self.key, "at": self.at.isoformat(), **values}
 
     @classmethod
@@ -60,7 +65,9 @@ class Entry:
         v = row.values
         texts = {name: str(v.get(name, "")) for name in ("id", "type", "workspace", "object", "rule", "status", "kind")}
         names = tuple(map(str, json.loads(str(v["names"]))))
-        return cls(str(v["day"]), str(v["event"]), datetime.fromisoformat(str(v["at"])), names, **texts)
+        sightings = tuple(map(str, json.loads(str(v.get("sightings", "[]")))))
+        at = datetime.fromisoformat(str(v["at"]))
+        return cls(str(v["day"]), str(v["event"]), at, names, **texts, sightings=sightings)
 
     def counted(self) -> list[tuple[str, str]]:
         """The numbers to which it adds one; each with the number to use instead if its day has too many numbers."""
@@ -78,7 +85,8 @@ class Entry:
         left = f"{31 - at.day:02d}{(_DAY - (at - midnight)) // timedelta(milliseconds=1):08d}"
         end = f"|{self.rule}" if self.rule else ""
         values = self._values()
-        for hashed in {hashed_name(name) for name in json.loads(values["names"])}:
+        names = [*json.loads(values["names"]), *json.loads(values.pop("sightings", "[]"))]
+        for hashed in {hashed_name(name) for name in names}:
             yield Row(f"{hashed}|{left}|{self.day}|{self.key}{end}", values)
 
     @property
@@ -97,10 +105,11 @@ def _bounded(text: str) -> str:
     return clean(text.strip()[:_NAME_LIMIT])
 
 
-def event_entry(day: str, key: str, event: Event, record: EventRecord) -> Entry:
-    """The entry of a received event. It is found by its id, its object, and the runs that led to it."""
+def event_entry(day: str, key: str, event: Event, record: EventRecord, sightings: Sequence[str] = ()) -> Entry:
+    """The entry of a received event. It is found by its id, its object, the runs that led to it, and `sightings`."""
     names = (event.id, *event.names, *names_of_runs(event))
-    return Entry(day, key, record.received, names, event.id, record.event_type, record.workspace, record.object)
+    about = (event.id, record.event_type, record.workspace, record.object)
+    return Entry(day, key, record.received, names, *about, sightings=tuple(sightings))
 
 
 def end_entry(day: str, key: str, record: ActionRecord, at: datetime) -> Entry:

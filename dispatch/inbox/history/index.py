@@ -73,7 +73,7 @@ class Index:
         """What was recorded for a day under a name, and is not indexed yet, newest first. Makes one query."""
         folded = hashed_name(name)
         found = (entry for row in self._table.read(day, FIRST, LAST, limit) if (entry := _entry(row)))
-        return [entry for entry in found if folded in map(hashed_name, entry.names)]
+        return [entry for entry in found if folded in map(hashed_name, (*entry.names, *entry.sightings))]
 
     def months(self) -> list[str]:
         """The months that have an index, newest first."""

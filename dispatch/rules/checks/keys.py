@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache, partial
 
 from dispatch.inbox.rows import ENDED
+from dispatch.rules.checks.absence import check_absence
 from dispatch.rules.checks.conditions import check_conditions
 from dispatch.rules.checks.scope import EventKind, Scope, every_kind, find_key, joined, kinds_of, workspace_scope
 from dispatch.rules.checks.templates import check_templates
@@ -37,7 +38,9 @@ def check_keys(
         acts_on = kinds.get(entry.name) if entry.after else _own_kinds(entry)
         if acts_on:
             here = partial(scope_of, entry.chosen)
-            _check_entry(entry, Scope.of(acts_on, here, _result(entry) if entry.after else None))
+            scope = Scope.of(acts_on, here, _result(entry) if entry.after else None)
+            check_absence(entry, scope, here)
+            _check_entry(entry, scope)
 
 
 def _kinds(named: Mapping[str, RuleEntry], order: Iterable[str]) -> dict[str, set[EventKind]]:
@@ -56,8 +59,10 @@ def _kinds(named: Mapping[str, RuleEntry], order: Iterable[str]) -> dict[str, se
 
 
 def _own_kinds(entry: RuleEntry) -> set[EventKind]:
-    """The events of `on`; none if it has errors."""
-    if len(entry.on) < len({text_of(item) for item in items_of(entry.node.fields.get("on"))}):
+    """The events of `on`, or of `expect`; none if it has errors."""
+    if "on" in entry.node.fields and len(entry.on) < len(
+        {text_of(item) for item in items_of(entry.node.fields.get("on"))}
+    ):
         return set()
     return {kind for name in entry.on for kind in kinds_of(name)}
 

@@ -1,4 +1,4 @@
-"""Run history: why a job failed, which Resource Manager does not return.
+"""Run history: the status of a run, and why a job failed, which Resource Manager does not return.
 
 Paths and shapes are those of azure-ai-ml, azure/ai/ml/_restclient/runhistory, which `az ml job stream` uses.
 """
@@ -6,6 +6,7 @@ Paths and shapes are those of azure-ai-ml, azure/ai/ml/_restclient/runhistory, w
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 from azure.core.exceptions import AzureError
 
@@ -27,6 +28,16 @@ def failure_reason(azureml: AzureML, name: str) -> str:
         texts.append(_error(plane.get(f"{url}/details", _QUERY)))
         texts += _failed_steps(plane.get(f"{url}/children", _QUERY))
     return "; ".join(dict.fromkeys(text for text in texts if text))
+
+
+def status_of(azureml: AzureML, name: str) -> str:
+    """The status of a run now, as `Running` or `Failed`; empty if the service returns none.
+
+    Raises what the methods of `DataPlane` raise.
+    """
+    plane = DataPlane(azureml)
+    run = plane.get(f"{plane.api()}/history/v1.0{azureml.path}/runs/{quote(name, safe='')}", _QUERY)
+    return str(run.get("status") or "")
 
 
 def _failed_steps(children: Mapping[str, Any]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from dispatch.guards.lasting.still_after import StillAfter
 from dispatch.guards.late import Late
 from dispatch.rules.checks.templates import templates_of
 from dispatch.rules.rule import ALERTS, Rule, Rules
@@ -90,6 +91,8 @@ def _roles_for_facts(rule: Rule) -> Iterator[Role]:
     if needs or rule.handler.shows_events:
         purpose = f"{', '.join(FACT_NAMES)}: what Azure ML knows beside an event"
         yield WORKSPACE_READER.needed_for(purpose, optional=not needs)
+    if any(isinstance(guard, StillAfter) for guard in rule.guards):
+        yield WORKSPACE_READER.needed_for("still_after: the status of a run", optional=True)
 
 
 def _on(role: Role, rule: Rule, rules: Rules) -> Iterator[str]:

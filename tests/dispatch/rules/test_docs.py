@@ -22,7 +22,9 @@ def as_file(example: str) -> str:
     """The example as a whole file: the keys of a rule get the other keys that a rule needs."""
     if re.match(r"# rules/", example):
         return example
-    rest = {key: value for key, value in REST.items() if not re.search(rf"^{key}:", example, re.MULTILINE)}
+    given = {key for key in (*REST, "expect") if re.search(rf"^{key}:", example, re.MULTILINE)}
+    given |= {"on"} if "expect" in given else set()
+    rest = {key: value for key, value in REST.items() if key not in given}
     lines = [f"{key}: {value}" for key, value in rest.items()] + example.splitlines()
     return "rules:\n  - " + "\n    ".join(lines) + "\n"
 

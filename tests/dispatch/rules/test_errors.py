@@ -12,7 +12,9 @@ from tests.kit.cost import calls_of
 from tests.kit.rule_files import HERE, loaded, rule
 from tests.kit.world import SETTINGS, WORKSPACES, rules
 
-EITHER = "'on' lists the events on which it acts, 'after' the rules that it follows."
+EITHER = (
+    "'on' lists the events on which it acts, 'expect' the event whose absence it reports, 'after' the rules it follows."
+)
 NO_TEMPLATE = "is not a template: {{ … }} and {% … %} have no meaning in it"
 FIXED = "It is the same for every event: write it out, or use an app setting, ${RULES_…}."
 GROUP = "Write a condition, such as data.runStatus StringIn Failed, or a group: { any: [condition, condition] }."
@@ -34,7 +36,7 @@ def errors_of(loaded_rules: Rules, file: str = "rules/churn.yaml") -> list[str]:
 
 IN_A_RULE = [
     # on, after
-    ("- { name: a, do: log }", "2:5: rule a needs either 'on' or 'after'. " + EITHER),
+    ("- { name: a, do: log }", "2:5: rule a needs either 'on', 'expect' or 'after'. " + EITHER),
     (
         "- { name: a, on: RunCompleted, after: { rules: b }, do: log }\n  - { name: b, on: RunCompleted, do: log }",
         "2:5: rule a needs either 'on' or 'after', not both. " + EITHER,
@@ -43,8 +45,8 @@ IN_A_RULE = [
     (
         rule(on="[blob, RunCompleted]"),
         "3:10: unknown event type 'blob'. The event types are BlobCreated, BlobDeleted, DatasetDriftDetected, "
-        "DeploymentFailed, DriftDetected, EndpointFailed, JobMissed, ModelArchived, ModelDeployed, ModelRegistered, "
-        "ModelRestored, ModelTagged, RegistryModelRegistered, RunCompleted, RunStatusChanged.",
+        "DeploymentFailed, DriftDetected, EndpointFailed, Expected, JobMissed, ModelArchived, ModelDeployed, "
+        "ModelRegistered, ModelRestored, ModelTagged, RegistryModelRegistered, RunCompleted, RunStatusChanged.",
     ),
     (
         rule(on="Microsoft.MachineLearningServices.DriftDetected"),
@@ -238,8 +240,8 @@ IN_A_RULE = [
     (
         rule(zzz="1"),
         "5:5: unknown key 'zzz' in a rule. "
-        "The keys are name, on, in, when, after, do, with, dry_run, latest_only, at_most, at_least, collect, retry, "
-        "allow_loops, max_depth.",
+        "The keys are name, on, in, when, expect, after, do, with, dry_run, latest_only, at_most, at_least, collect, "
+        "retry, still_after, unless, allow_loops, max_depth.",
     ),
     # the list
     ("- log", "2:5: a rule should be a mapping (key: value), not the text 'log'. " + ENTRY),
