@@ -1,7 +1,7 @@
 """Recorded events and actions as lines for people and as JSON for programs."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +11,7 @@ from dispatch.inbox.history.open_work import OpenAction
 from dispatch.inbox.history.records import StoredEvent, actions_of
 from dispatch.inbox.pauses import Pause
 from dispatch.inbox.rows import ActionRecord
+from dispatch.inbox.windows.shown import Shown
 from dispatch.rules.explain import Verdict
 from mlevents.console import Console
 from mlevents.findings import counted
@@ -31,8 +32,10 @@ def print_event(event: StoredEvent, console: Console) -> None:
         console.print(f"{'':<{_TIME}}{_without_actions(event)}", "faint", indent=_TIME)
 
 
-def print_whole_event(event: StoredEvent, console: Console) -> None:
-    """Print an event with its payload, and its actions with their details and timelines."""
+def print_whole_event(
+    event: StoredEvent, console: Console, windows: Mapping[str, Shown] = MappingProxyType({})
+) -> None:
+    """Print an event with its payload, and its actions with their windows, details and timelines."""
     record = event.record
     console.print(f"{record.event_type}  {record.workspace}  {record.object}", "bold")
     console.print(f"  id        {record.id}")
@@ -43,7 +46,7 @@ def print_whole_event(event: StoredEvent, console: Console) -> None:
         console.print(f"  erased    {record.erased}", "warning")
     for rule, action in actions_of(event).items():
         console.print()
-        print_action(rule, action, console)
+        print_action(rule, action, console, windows.get(rule))
     if not event.actions:
         console.print(f"{_without_actions(event)}: `mlevents explain {event.key}` says why", "warning", indent=2)
     elif record.deferred_files:
@@ -61,12 +64,14 @@ def print_open_action(action: OpenAction, console: Console) -> None:
     console.print(f"    since {_time(action.started)}, event {action.id.event} of {action.id.day}", "faint", indent=4)
 
 
-def print_action(rule: str, action: ActionRecord, console: Console) -> None:
-    """Print an action with its details and its timeline."""
+def print_action(rule: str, action: ActionRecord, console: Console, shown: Shown | None = None) -> None:
+    """Print an action with its window, its details and its timeline."""
     console.print(f"{rule}: {_state_of(action)}", STYLES.get(action.status, ""), indent=2)
     console.print(f"  does      {action.handler}")
     if action.follows:
         console.print(f"  follows   {action.follows.rule}, which {action.follows.status}", indent=12)
+    for line in _window(shown) if shown else ():
+        console.print(f"  {line}", indent=12)
     if not action.ended:
         console.print(f"  next      {_time(action.due)} UTC")
     if action.failures:
@@ -100,6 +105,17 @@ def payload_of(event: StoredEvent) -> Any:
         return event.record.event.wire()
     except EventError:
         return event.record.raw
+
+
+def windows_json(windows: Mapping[str, Shown]) -> dict[str, Any]:
+    """The windows of an event's actions, by rule, as ``--json`` prints them: keys of events."""
+    return {
+        rule: {
+            "leader": shown.window.leader.event if shown.window.leader else None,
+            "members": [member.id.event for member in shown.members],
+        }
+        for rule, shown in windows.items()
+    }
 
 
 def event_json(event: StoredEvent) -> dict[str, Any]:
@@ -177,6 +193,16 @@ def print_json(value: Any, console: Console, mask: Callable[[str], str] = str) -
     """Print a value as indented JSON in ASCII, so that no character of it reaches a terminal. `mask` hides secrets."""
     for line in json.dumps(value, indent=2).splitlines():
         console.print(mask(line))
+
+
+def _window(shown: Shown) -> Iterator[str]:
+    """Who acts for an event, or for which events an action acts, with commands that show them."""
+    if not shown.leads and shown.window.leader:
+        yield f"acted on  with another event: `mlevents show {shown.window.leader.event}`"
+    for member in shown.members:
+        yield f"acts for  {member.view.get('object', '')}: `mlevents show {member.id.event}`"
+    if shown.more:
+        yield "acts for  more events"
 
 
 def _without_actions(event: StoredEvent) -> str:

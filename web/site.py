@@ -11,6 +11,7 @@ from dispatch.app import App
 from dispatch.inbox.errors import StorageError
 from dispatch.inbox.history.sent import read_sent
 from dispatch.inbox.keys import ActionId
+from dispatch.inbox.windows.shown import windows_of
 from dispatch.log import log_event
 from dispatch.settings import Environment
 from web import forgery
@@ -120,7 +121,7 @@ class _Site:
         return Response("", 303, headers={"Location": after})
 
     def event(self, day: str, key: str) -> Response:
-        """One event, with one query; with one more if facts are kept beside it."""
+        """One event, with one query, one more if facts are kept, and at most three more for each action in a window."""
         stored = self.app.inbox.history.event(*cursor_of(f"{day}/{key}"))
         if stored is None:
             return self.missing("This event is not recorded; it may be older than what the app keeps.")
@@ -131,7 +132,8 @@ class _Site:
         refused = [file for file in stored.record.deferred_files if file in self.app.rules.refused]
         values = {"event": stored, "tree": tree(stored), "reading": found, "verdicts": verdicts, "refused": refused}
         known, log = facts_of(stored, self.app)
-        return self.rendered("event.html", **values, lines=lines, complete=complete, known=known, log=log)
+        values |= {"known": known, "log": log, "windows": windows_of(stored, self.app.inbox.windows)}
+        return self.rendered("event.html", **values, lines=lines, complete=complete)
 
     def guards(self, day: str, key: str) -> Response:
         """How the guards of the rules stand that match an event."""

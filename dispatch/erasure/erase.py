@@ -16,6 +16,7 @@ from dispatch.erasure.needle import Needle
 from dispatch.inbox.errors import Conflict
 from dispatch.inbox.history.entry import FIRST as NEW
 from dispatch.inbox.history.sent import PREFIX as SENT
+from dispatch.inbox.keys import ActionId
 from dispatch.inbox.rows import ActionRecord, EventRecord, Rejected, TimelineEntry
 from dispatch.inbox.shared_state import PARTITION
 from dispatch.inbox.tables import MAX_OPERATIONS, Row, Table, Value
@@ -131,6 +132,9 @@ def _erase_event(event: FoundEvent, needle: Needle, app: App, by: str, done: Era
         for key, row in event.rows.items()
         if key.startswith(_FAILED) and (event.whole or key in event.matched)
     ]
+    for key, row in event.rows.items():
+        if event.whole and row.values.get("window"):
+            app.inbox.windows.forget(ActionId(event.day, *key.split("|")))
     changes: list[tuple[Row | None, Row | None]] = [(row, None) for row in (*actions, *markers)]
     changes += [(None, row) for row in sent]
     for start in range(0, len(changes), MAX_OPERATIONS - 1):

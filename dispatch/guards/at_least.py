@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dispatch.filters.keys import check_key
 from dispatch.guards.base import Attempt, Gathered, Situation, Standing
-from dispatch.guards.gathering import about, acted_on_with, events_of, member_of, value_of
+from dispatch.guards.gathering import about, acted_on_with, events_of, member_of, value_and_name
 from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.windows import Member, Opening
 from handlers.base import Skipped
@@ -47,7 +47,7 @@ class AtLeast:
     def __call__(self, attempt: Attempt) -> Gathered:
         """Join the window; close it and act if it is full."""
         windows, own_id, record = attempt.inbox.windows, attempt.claim.id, attempt.claim.record
-        value, shown = value_of(attempt.context, "at_least", self.threshold.by)
+        value, shown = value_and_name(attempt.context, "at_least", self.threshold.by)
         window = (
             windows.get(own_id.rule, record.window)
             if record.leads
@@ -70,7 +70,7 @@ class AtLeast:
 
     def standing(self, at: Situation) -> Standing:
         """How many events count now."""
-        value, shown = value_of(at.context, "at_least", self.threshold.by)
+        value, shown = value_and_name(at.context, "at_least", self.threshold.by)
         window = at.inbox.windows.open_one(at.rule, value)
         counting = self._counting(at.inbox.windows.members(window), at.now) if window else []
         others = [member for member in counting if member.id != at.id]

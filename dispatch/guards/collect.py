@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dispatch.filters.keys import check_key
 from dispatch.guards.base import Attempt, Gathered, Hold, Situation, Standing
-from dispatch.guards.gathering import about, acted_on_with, events_of, member_of, of_leader, value_of
+from dispatch.guards.gathering import about, acted_on_with, events_of, member_of, of_leader, value_and_name
 from dispatch.inbox.errors import Unavailable
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.windows import Opening, Window
@@ -87,7 +87,7 @@ class Collect:
         """The window that is open now, and which action leads it."""
         if self.span is None:
             return None
-        value, shown = value_of(at.context, "collect", self.by)
+        value, shown = value_and_name(at.context, "collect", self.by)
         window = at.inbox.windows.open_one(at.rule, value)
         if window is None or window.ends is None:
             text = (
@@ -109,7 +109,7 @@ class Collect:
             return window
         if self.span is None:
             return None
-        value, shown = value_of(attempt.context, "collect", self.by)
+        value, shown = value_and_name(attempt.context, "collect", self.by)
         return windows.join(member_of(attempt, shows_events=self.shows_events), Opening(value, shown, self.span))
 
     def _joined(self, window: Window, attempt: Attempt) -> Gathered:

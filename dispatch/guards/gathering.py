@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dispatch.filters.keys import find_across_dots
+from dispatch.filters.keys import value_of
 from dispatch.guards.base import Attempt, Gathered
 from dispatch.inbox.keys import ActionId
 from dispatch.inbox.shared_state import hashed
@@ -14,12 +14,12 @@ from schemas.context import Context
 from schemas.plain import MISSING
 
 
-def value_of(context: Context, guard: str, by: str) -> tuple[str, str]:
+def value_and_name(context: Context, guard: str, by: str) -> tuple[str, str]:
     """The value of the key `by` of a guard, hashed and for people. Events that lack the key have one value in common.
 
     Guards share no window, because those of `at_least` have no leader while they are open.
     """
-    value = find_across_dots(context.view(), by) if by else MISSING
+    value = value_of(context, by) if by else MISSING
     shown = value if isinstance(value, str) else "" if value is MISSING else json.dumps(value)
     return hashed(guard, by, "" if value is MISSING else json.dumps(value)), shown
 

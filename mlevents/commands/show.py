@@ -13,11 +13,12 @@ from dispatch.inbox.history.lookup import recent_days
 from dispatch.inbox.history.records import StoredEvent
 from dispatch.inbox.rows import Rejected
 from dispatch.inbox.tables import read_row
+from dispatch.inbox.windows.shown import Shown, windows_of
 from mlevents import PROJECT
 from mlevents.cli import AppFolder, AsJson, command_line, examples
 from mlevents.console import Console
 from mlevents.record import StorageAccount, open_record, reported
-from mlevents.views import event_json, payload_of, print_event, print_json, print_whole_event
+from mlevents.views import event_json, payload_of, print_event, print_json, print_whole_event, windows_json
 
 _MOST = 50  # events of one name
 _ELSEWHERE = (  # where an event may be that has not arrived
@@ -55,12 +56,14 @@ def show(
         record = open_record(app, storage)
         found, rejected = find(name, record.app)
         reasons = {entry.key: _reason(entry, record.app) for entry in rejected}
+        shown = found if as_json else found[:1]  # a list of several events has no windows
+        windows = {event.key: windows_of(event, record.app.inbox.windows) for event in shown}
         if as_json:
-            print_json(_json(found, rejected, reasons), console)
+            print_json(_json(found, rejected, reasons, windows), console)
             return 0 if found or rejected else 1
         for line in record.notes:
             console.print(line, "faint")
-        _print(name, found, rejected, reasons, console)
+        _print(name, found, rejected, reasons, console, windows=windows)
         return 0 if found or rejected else 1
     return outcome.code
 
@@ -91,10 +94,16 @@ def _reason(entry: Entry, app: App) -> str:
 
 
 def _print(
-    name: str, found: list[StoredEvent], rejected: list[Entry], reasons: Mapping[str, str], console: Console
+    name: str,
+    found: list[StoredEvent],
+    rejected: list[Entry],
+    reasons: Mapping[str, str],
+    console: Console,
+    *,
+    windows: Mapping[str, Mapping[str, Shown]],
 ) -> None:
     if len(found) == 1:
-        print_whole_event(found[0], console)
+        print_whole_event(found[0], console, windows[found[0].key])
     else:
         for event in found:
             print_event(event, console)
@@ -112,9 +121,17 @@ def _print(
             console.print(line, "faint", indent=4)
 
 
-def _json(found: list[StoredEvent], rejected: list[Entry], reasons: Mapping[str, str]) -> dict[str, Any]:
+def _json(
+    found: list[StoredEvent],
+    rejected: list[Entry],
+    reasons: Mapping[str, str],
+    windows: Mapping[str, Mapping[str, Shown]],
+) -> dict[str, Any]:
     return {
-        "events": [{**event_json(event), "payload": payload_of(event)} for event in found],
+        "events": [
+            {**event_json(event), "payload": payload_of(event), "windows": windows_json(windows[event.key])}
+            for event in found
+        ],
         "rejected": [
             {"id": e.id, "type": e.type, "kind": e.kind, "at": e.at.isoformat(), "reason": reasons[e.key]}
             for e in rejected

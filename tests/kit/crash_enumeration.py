@@ -195,7 +195,7 @@ class ScenarioRun:
         self.clock.forward(seconds=seconds)
 
     def _until_empty(self) -> None:
-        for _ in range(2_000):
+        for _ in range(2_000 + 100 * len(self.scenario.events)):
             if not self._scheduled:
                 return
             if self._scheduled[0][0] > self._next_sweep:

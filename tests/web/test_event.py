@@ -146,3 +146,18 @@ def test_erased_event_says_when_and_by_whom(tmp_path: Path) -> None:
     assert "by admin" in text
     assert "ring" in text
     assert "alice@example.com" not in text
+
+
+def test_events_of_a_window_link_to_each_other(tmp_path: Path) -> None:
+    """The page of the event whose action acts for all lists them, and theirs link to it."""
+    world = world_of(tmp_path, rule("a", collect="15m"))
+    world.receive(RunStatusChanged.example(id="e2", runId="two", eventTime=at(minutes=2)))
+    world.run()
+    leader, other = sorted(world.history().actions, key=lambda each: not each[1].leads)
+    browser = Browser(world)
+    page = browser.page(f"events/{leader[0].day}/{leader[0].event}")
+    assert "Acts for one, two" in page.text
+    assert f"{BASE}/events/{other[0].day}/{other[0].event}" in page.links
+    page = browser.page(f"events/{other[0].day}/{other[0].event}")
+    assert "Acted on with the event whose action acts for all" in page.text
+    assert f"{BASE}/events/{leader[0].day}/{leader[0].event}" in page.links
