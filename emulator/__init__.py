@@ -14,7 +14,8 @@ It serves HTTPS on a free port of localhost, with a certificate of a temporary a
   deployments, jobs, long-running operations, uploads to a storage account;
 * Resource Manager's Microsoft.DataFactory: pipelines and their runs;
 * resource groups, function apps, role assignments, and Event Grid's topics, as far as the tool uses them;
-* registries and their discovery; run history;
+* registries and their discovery; run history, with errors, logs and metrics of runs;
+* Azure Monitor's metrics of online endpoints;
 * the scoring URIs of endpoints; App Service's managed-identity endpoint; cloud metadata.
 
 Jobs and runs take time by the emulator's clock, which tests can move; they complete unless a failure is planned. They

@@ -167,6 +167,7 @@ class Azure:
             "put_blob": self.blobs.put,
             "delete_blob": self.blobs.delete,
             "add_batch_endpoint": self.endpoints.add_batch,
+            "set_requests": self.endpoints.set_requests,
             "fail_deployment": self.faults.fail_deployment,
             "state": self.summary,
         }

@@ -12,7 +12,7 @@ from emulator.http.response import ErrorResponse, Response
 from emulator.http.routing import Plane, Route
 from emulator.identity.tokens import InvalidToken, check
 from emulator.ml import assets, datastores, operations, registries, schedules, uploads, versions, workspaces
-from emulator.ml.endpoints import batch, deployments, machines, online, scoring
+from emulator.ml.endpoints import batch, deployments, machines, metrics, online, scoring
 from emulator.ml.jobs import batch_jobs, jobs, logs, run_history
 from emulator.state.fault_plan import Effect
 from emulator.state.ids import WORKSPACE_SCOPE
@@ -41,6 +41,7 @@ ROUTES: tuple[Route, ...] = (
     *uploads.ROUTES,
     *datastores.ROUTES,
     *online.ROUTES,
+    *metrics.ROUTES,
     *deployments.ROUTES,
     *batch.ROUTES,
     *jobs.ROUTES,

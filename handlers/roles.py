@@ -60,6 +60,9 @@ STORAGE_BLOB_DATA_CONTRIBUTOR = Role(
 READER = Role("Reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7", Scope.SUBSCRIPTION, "the subscription")
 WORKSPACE_READER = replace(READER, scope=Scope.WORKSPACE, where="the workspace")
 REGISTRY_READER = replace(READER, scope=Scope.REGISTRY, where="the registry")
+MONITORING_READER = Role(
+    "Monitoring Reader", "43d0d8ad-25c7-4714-9337-8ba259a9fe05", Scope.WORKSPACE, "the workspace where it deploys"
+)
 DATA_FACTORY_CONTRIBUTOR = Role(
     "Data Factory Contributor", "673868aa-7521-48a0-acc6-0f60742d39f5", Scope.DATA_FACTORY, "the factory"
 )

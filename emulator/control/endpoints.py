@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from emulator.control.lookup import Lookup
 from emulator.ml.endpoints import batch, online
+from emulator.state.fault_plan import DeploymentMatch, Requests
 from emulator.state.state import Body, State
 
 
@@ -103,6 +104,24 @@ class Endpoints:
         """Set the log of a deployment's container. Raises an error response (404) if the deployment does not exist."""
         with self._state.lock:
             self._lookup.deployment(endpoint, deployment, workspace).hidden[container] = text
+
+    def set_requests(  # noqa: PLR0913 - most are keywords that most calls leave out
+        self,
+        per_minute: float,
+        *,
+        failed: float = 0,
+        p95: float = 80,
+        status: int = 500,
+        deployment: str = "*",
+        endpoint: str = "*",
+    ) -> None:
+        """Have such deployments, by globs, get so many requests each minute, as Azure Monitor's metrics show them.
+
+        `failed` of them get the `status`; `p95` is the latency in milliseconds.
+        """
+        with self._state.lock:
+            match = DeploymentMatch(endpoint, deployment)
+            self._state.plan.requests.append((match, Requests(per_minute, failed, p95, status)))
 
     def get(self, name: str, *, workspace: str | None = None) -> Body | None:
         """An endpoint, online or batch; None if it does not exist."""

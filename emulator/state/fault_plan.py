@@ -88,6 +88,16 @@ class ScoringResponse:
         return Response(self.status, self.scorer(data) if self.scorer else self.body, self.headers)
 
 
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """The requests that users send to a deployment, as its metrics show them."""
+
+    per_minute: float
+    failed: float  # of these
+    p95: float  # milliseconds
+    status: int  # of the failed ones
+
+
 @dataclass
 class FaultPlan:
     """Everything planned. Of several entries that match, the latest applies; of faults, the first."""
@@ -100,6 +110,7 @@ class FaultPlan:
     endpoint_failures: list[tuple[DeploymentMatch, ErrorResponse]] = field(default_factory=list)
     update_failures: list[tuple[DeploymentMatch, ErrorResponse]] = field(default_factory=list)
     scoring: list[tuple[DeploymentMatch, ScoringResponse]] = field(default_factory=list)
+    requests: list[tuple[DeploymentMatch, Requests]] = field(default_factory=list)
     jobs: JobPlan = field(default_factory=JobPlan)
 
     def fault(self, method: str, path: str) -> Fault | None:
@@ -134,3 +145,7 @@ class FaultPlan:
         """The answer of a deployment."""
         found = (answer for match, answer in reversed(self.scoring) if match(endpoint, deployment))
         return next(found, ScoringResponse())
+
+    def requests_of(self, endpoint: str, deployment: str) -> Requests | None:
+        """The requests to a deployment; None if there are none."""
+        return next((requests for match, requests in reversed(self.requests) if match(endpoint, deployment)), None)

@@ -14,6 +14,6 @@ rollout.py        steps: move the traffic to it, share by share
 cleanup.py        steps: delete older deployments
 rollback.py       steps: restore the traffic, delete the deployment, report the failure
 step_retry.py     how long a failing step is retried, and when its failure starts the rollback
-smoke_test.py     the request that a new deployment must answer
+checks/           the smoke test of a new deployment, and the guard between shares
 traffic.py        how traffic is split between deployments
 """

@@ -9,9 +9,9 @@ from jinja2 import TemplateError
 
 from handlers.azure.ml.resources import DELETING, ENDED_BADLY, SUCCEEDED, Deployment, Endpoint, NewDeployment
 from handlers.base import GiveUp, Outcome
+from handlers.deploy.checks.smoke_test import SmokeTestResult, Verdict
 from handlers.deploy.limits import DEPLOYMENT_VISIBLE, LONG_PAUSE, PAUSE, READY_TO_SCORE
 from handlers.deploy.plan import SETTINGS_TAG, Plan
-from handlers.deploy.smoke_test import SmokeTestResult, Verdict
 from handlers.deploy.state import RolloutState
 from handlers.deploy.step_retry import with_rollback
 from handlers.errors import PROPAGATION

@@ -16,7 +16,14 @@ from handlers.deploy.settings import DeploySettings
 from handlers.deploy.steps import roll_out
 from handlers.duration import format_duration
 from handlers.file_field import FileName
-from handlers.roles import AZUREML_DATA_SCIENTIST, AZUREML_REGISTRY_USER, READER, STORAGE_BLOB_DATA_CONTRIBUTOR, Role
+from handlers.roles import (
+    AZUREML_DATA_SCIENTIST,
+    AZUREML_REGISTRY_USER,
+    MONITORING_READER,
+    READER,
+    STORAGE_BLOB_DATA_CONTRIBUTOR,
+    Role,
+)
 from schemas import ModelRegistered, WorkspaceId
 
 # The smallest recommended one: learn.microsoft.com, "Managed online endpoints SKU list".
@@ -33,6 +40,7 @@ class Deploy(DeploySettings):
         ),
         AZUREML_REGISTRY_USER.needed_for("a model from a registry", optional=True),
         STORAGE_BLOB_DATA_CONTRIBUTOR.needed_for("code that is uploaded", optional=True),
+        MONITORING_READER.needed_for("metrics, for guard", optional=True),
         READER.needed_for("quota, and the reasons of failed operations", optional=True),
     )
 
@@ -55,6 +63,7 @@ class Deploy(DeploySettings):
             create_endpoint=self.create_endpoint,
             shares=(100,) if self.is_batch else self.traffic,
             bake=self.bake,
+            guard=self.guard,
             smoke_test=self.smoke_test,
             keep=self.keep,
             timeout=self.timeout,

@@ -41,6 +41,10 @@ CONCURRENT_CHANGE = timedelta(seconds=30)  # every read shows traffic that this 
 READY_TO_SCORE = timedelta(seconds=45)  # a deployment that was provisioned a moment ago may not accept requests yet
 UNHEALTHY = timedelta(seconds=15)  # tolerates one failed health check
 
+# Until Azure Monitor has the metrics of a minute. learn.microsoft.com, "Log data ingestion time in Azure Monitor", has
+# under a minute for platform metrics, and three minutes more where they are exported.
+METRICS_VISIBLE = timedelta(minutes=3)
+
 # Until a deletion has failed.
 DELETION = timedelta(minutes=10)  # of an endpoint or an older deployment
 ROLLBACK_DELETION = timedelta(hours=2)  # of the new deployment, which may have to finish its creation first

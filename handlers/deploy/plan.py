@@ -10,8 +10,9 @@ from handlers.azure.ml.names import deployment_name
 from handlers.azure.ml.resources import Deployment, Endpoint, ModelRef
 from handlers.azure.ml.workspace import AzureML
 from handlers.base import Action, CheckBack, GiveUp, RetryLater
+from handlers.deploy.checks.guard import Guard
+from handlers.deploy.checks.smoke_test import SmokeTest
 from handlers.deploy.limits import ENDPOINT_MISSING, OUTCOME_KNOWN, PAUSE, REFUSAL_SETTLED
-from handlers.deploy.smoke_test import SmokeTest
 from handlers.deploy.state import MISSING, RolloutState
 from handlers.duration import format_duration
 from schemas import ModelRegistered
@@ -47,6 +48,7 @@ class Plan:
     create_endpoint: bool = True
     shares: tuple[int, ...] = (100,)
     bake: timedelta = timedelta()
+    guard: Guard | None = None
     smoke_test: SmokeTest | None = None
     keep: int = 1
     timeout: timedelta = timedelta(hours=4)
@@ -123,7 +125,7 @@ class Plan:
     def check_timeout(self, state: RolloutState) -> None:
         """Raise GiveUp if the rule's `timeout` is over. It counts from the first step, after the wait for the lock."""
         if self.now - (state.started_at or self.action.started) > self.timeout:
-            cause = f": {state.last_error}" if state.last_error else ""
+            cause = f": {reason}" if (reason := state.last_error or state.held) else ""
             raise GiveUp(f"not done within {format_duration(self.timeout)}{cause}")
 
     def failure_reason(self, *operations: str) -> str:

@@ -2,12 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from handlers.azure.ml.endpoint_metrics import traffic_metrics
 from handlers.azure.ml.resources import ENDED_BADLY, SUCCEEDED, Endpoint
 from handlers.base import CheckBack, GiveUp, Outcome
+from handlers.deploy.checks.guard import Guard
 from handlers.deploy.deployment import run_smoke_test
-from handlers.deploy.limits import BAKE_PAUSE, CONCURRENT_CHANGE, TRAFFIC_SETTLED, TRAFFIC_VISIBLE, UNHEALTHY
+from handlers.deploy.limits import (
+    BAKE_PAUSE,
+    CONCURRENT_CHANGE,
+    METRICS_VISIBLE,
+    TRAFFIC_SETTLED,
+    TRAFFIC_VISIBLE,
+    UNHEALTHY,
+)
 from handlers.deploy.plan import Plan
 from handlers.deploy.state import CONFIRMED, FAILED_CHECK, UNEXPECTED, RolloutState
 from handlers.deploy.step_retry import ConcurrentChange, with_rollback
@@ -95,10 +105,29 @@ class Rollout:
             return plan.poll_again(state, f"a health check failed: {problem}")
         if last:
             return None
-        if plan.now >= (end := state.baking_since + plan.bake):
+        end = state.baking_since + plan.bake
+        state.held = self._guarded(plan.guard, state, state.baking_since, end) if plan.guard else ""
+        if plan.now >= end and not state.held:
             state.step = "choose_share"
             return None
-        return CheckBack(min(end - plan.now, BAKE_PAUSE), note=f"traffic: {format_traffic(state.target_traffic)}")
+        held = f"; the guard holds it: {state.held}" if state.held else ""
+        pause = min(end - plan.now, BAKE_PAUSE) if plan.now < end else BAKE_PAUSE
+        return CheckBack(pause, note=f"traffic: {format_traffic(state.target_traffic)}{held}")
+
+    def _guarded(self, guard: Guard, state: RolloutState, since: datetime, end: datetime) -> str:
+        """Why the guard holds the share; empty if it does not. Raises GiveUp if requests exceed a limit of the guard.
+
+        After the bake it waits until Azure Monitor has the last minutes, and then for as many requests as it needs.
+        """
+        plan = self.plan
+        found = traffic_metrics(plan.endpoints.azureml, plan.endpoints.path(plan.endpoint), plan.name, since, plan.now)
+        if violation := guard.violation(found):
+            raise GiveUp(f"the guard failed with {state.target_traffic[plan.name]} % of the traffic: {violation}")
+        if plan.now < end:
+            return ""
+        if plan.now < end + METRICS_VISIBLE:
+            return "metrics of the last minutes are to come"
+        return guard.lacking(found)
 
     def _check_traffic(self, state: RolloutState, endpoint: Endpoint, *expected: Mapping[str, int]) -> CheckBack | None:
         """Wait if the traffic is none of the expected splits: the read may come from a stale replica.

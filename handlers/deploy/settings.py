@@ -12,8 +12,10 @@ from handlers.azure.ml.assets import LATEST, AssetRef
 from handlers.azure.ml.names import check_endpoint_name
 from handlers.azure.ml.resources import ModelRef
 from handlers.base import Handler
+from handlers.deploy.checks.guard import Guard
+from handlers.deploy.checks.smoke_test import SmokeTest
 from handlers.deploy.files.definition import CliFile, Kind, check_local_files, read_deployment, read_endpoint
-from handlers.deploy.smoke_test import SmokeTest
+from handlers.deploy.limits import METRICS_VISIBLE
 from handlers.duration import Duration, PollInterval, format_duration
 from handlers.file_field import FileName
 from handlers.template import Template
@@ -72,6 +74,7 @@ class DeploySettings(Handler[ModelRegistered]):
     smoke_test: SmokeTest | None = None
     traffic: tuple[int, ...] = (10, 50, 100)
     bake: Duration = timedelta(minutes=10)
+    guard: Guard | None = None
     keep: int = Field(1, ge=0, le=20, strict=True)
     timeout: Duration = timedelta(hours=4)
     allow_older: bool = Field(False, strict=True)
@@ -159,12 +162,15 @@ class DeploySettings(Handler[ModelRegistered]):
 
     @model_validator(mode="after")
     def _shares_must_fit_the_timeout(self) -> Self:
-        watched = self.bake * (len(self.traffic) - 1)
+        watched = (self.bake + (METRICS_VISIBLE if self.guard else timedelta())) * (len(self.traffic) - 1)
         if not self.is_batch and watched >= self.timeout:
             raise ValueError(
-                f"the timeout {format_duration(self.timeout)} ends before all traffic is moved: bake alone takes "
+                f"the timeout {format_duration(self.timeout)} ends before all traffic is moved: "
+                f"bake {'and guard alone take' if self.guard else 'alone takes'} "
                 f"{format_duration(watched)} for {len(self.traffic)} shares"
             )
+        if self.guard and len(self.traffic) == 1:
+            raise ValueError("a guard decides between shares: write traffic with more than one, like [10, 50, 100]")
         return self
 
     @model_validator(mode="after")
@@ -189,7 +195,16 @@ class DeploySettings(Handler[ModelRegistered]):
     def _batch_has_no_online_settings(self) -> Self:
         if not self.is_batch:
             return self
-        online = ("smoke_test", "traffic", "bake", "compute", "instance_type", "auth_mode", "public_network_access")
+        online = (
+            "smoke_test",
+            "traffic",
+            "bake",
+            "guard",
+            "compute",
+            "instance_type",
+            "auth_mode",
+            "public_network_access",
+        )
         invalid = [name for name in (*online, "environment_variables") if name in self.model_fields_set]
         if invalid:
             raise ValueError(f"a batch endpoint has no {invalid[0]}: its new deployment becomes the default at once")

@@ -40,6 +40,7 @@ class RolloutState(StepState):
     polling_since: datetime | None = None  # the first poll of this step, or the first one after its last error
     since: dict[str, datetime] = Field(default_factory=dict)  # since when consecutive polls observe something
     verdict: str = ""  # of the last smoke test
+    held: str = ""  # why the guard holds the share
     requested_at: datetime | None = None  # when this step sent its request
     outcome_unknown: bool = False  # may a request without an answer have had an effect?
     errors: int = 0  # in the current series
@@ -54,7 +55,7 @@ class RolloutState(StepState):
         self.errors = 0
         self.outcome_unknown = False
         self.polling_since = self.requested_at = self.failing_since = self.last_error_at = None
-        self.verdict = self.last_error = ""
+        self.verdict = self.held = self.last_error = ""
 
     def record_error(self, now: datetime, text: str, *, rejected: bool = False) -> timedelta:
         """Record that a call failed; return how long the current series of errors has lasted.

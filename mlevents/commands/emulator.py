@@ -132,9 +132,7 @@ def job_registers(
 @cli.command(epilog=examples("mlevents azure job-metrics 'churn-*' --metric auc=0.93"))
 def job_metrics(
     glob: JobGlob,
-    metrics: Annotated[
-        list[str] | None, typer.Option("--metric", metavar="NAME=NUMBER", help="A metric; repeatable.")
-    ] = None,
+    metrics: Annotated[list[str] | None, typer.Option("--metric", metavar="NAME=NUMBER", help="Repeatable.")] = None,
     app: AppFolder = PROJECT,
 ) -> int:
     """Make jobs log metrics that start from now on."""
@@ -145,11 +143,7 @@ def job_metrics(
     return _send("job_metrics", app, glob=glob, metrics=values)
 
 
-@cli.command(
-    epilog=examples(
-        "mlevents azure fail-job nightly --message 'no data'", "mlevents azure fail-job nightly --log log.txt"
-    )
-)
+@cli.command(epilog=examples("mlevents azure fail-job nightly --message 'no data' --log log.txt"))
 def fail_job(
     glob: JobGlob,
     *,
@@ -157,9 +151,7 @@ def fail_job(
     error: Annotated[str | None, typer.Option(help="The code of the error.", show_default="UserError")] = None,
     reason: Annotated[str | None, typer.Option(help="The more specific code within it: OutOfMemory.")] = None,
     step: Annotated[str | None, typer.Option(help="The step that fails.", show_default="the first")] = None,
-    log: Annotated[
-        Path | None, typer.Option(metavar="FILE", exists=True, dir_okay=False, help="The log of the step that fails.")
-    ] = None,
+    log: Annotated[Path | None, typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Its log.")] = None,
     app: AppFolder = PROJECT,
 ) -> int:
     """Make jobs fail that start from now on."""
@@ -271,6 +263,19 @@ def delete_blob(
 ) -> int:
     """Delete a blob, which raises BlobDeleted."""
     return _send("delete_blob", app, path=path, lake=lake, account=account)
+
+
+@cli.command("requests", epilog=examples("mlevents azure requests 60 --deployment 'churn-9-*' --failed 6"))
+def requests_per_minute(
+    per_minute: Annotated[float, typer.Argument(help="How many requests users send each minute.")],
+    *,
+    failed: Annotated[float | None, typer.Option(help="How many of them fail.", show_default="0")] = None,
+    p95: Annotated[float | None, typer.Option(help="The latency in milliseconds.", show_default="80")] = None,
+    deployment: Annotated[str | None, typer.Option(help="A pattern of the name.", show_default="all")] = None,
+    app: AppFolder = PROJECT,
+) -> int:
+    """Have deployments get requests, as Azure Monitor's metrics show them, for guard of deploy."""
+    return _send("set_requests", app, per_minute=per_minute, failed=failed, p95=p95, deployment=deployment)
 
 
 @cli.command(epilog=examples("mlevents azure fail-deployment 'churn-9-*' --logs 'no module named sklearn'"))

@@ -3,6 +3,7 @@
     workspace.py          `AzureML`: one workspace; its client, its models, its quota
     endpoints.py          what online and batch endpoints have in common
     online_endpoints.py   online endpoints and their deployments, managed and on Kubernetes
+    endpoint_metrics.py   how the requests to a deployment went
     batch_endpoints.py    batch endpoints and their deployments
     batch_invocations.py  starts jobs behind batch endpoints
     batch_jobs.py         lists the jobs of a batch endpoint

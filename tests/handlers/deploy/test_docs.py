@@ -34,10 +34,10 @@ def rules(tmp_path: Path) -> Rules:
 
 def test_rules_of_the_page_load_and_plan(rules: Rules) -> None:
     assert rules.errors == ()
-    assert len(BLOCKS) == 8
+    assert len(BLOCKS) == 9
     event = ModelRegistered.example(model_name="churn", model_version="7", model_tags={"stage": "production"})
     plans = {name: rule.handler.plan(event) for name, rule in rules.by_name.items() if isinstance(rule.handler, Deploy)}
-    assert len(plans) == 8
+    assert len(plans) == 9
     assert all(plan.startswith("deploy ") for plan in plans.values()), plans
 
 
@@ -109,4 +109,4 @@ def test_custom_role_has_the_actions_whose_absence_causes_no_error() -> None:
 
 def test_roles_have_ids() -> None:
     ids = re.findall(r"`([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})`", SECTIONS["Roles"])
-    assert len(ids) == len(set(ids)) == 4
+    assert len(ids) == len(set(ids)) == 5

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from emulator import Azure
 from handlers.azure.ml.resources import Answer
-from handlers.deploy.smoke_test import SmokeTest, Verdict
+from handlers.deploy.checks.smoke_test import SmokeTest, Verdict
 from handlers.file_field import FOLDERS
 from schemas import ModelRegistered
 from tests.handlers.deploy.conftest import MakeSite

@@ -124,6 +124,7 @@ def test_job_fails_with_a_chosen_error_log_and_metrics(
     options = ["--error", "UserError", "--reason", "OutOfMemory", "--log", str(tmp_path / "log.txt")]
     assert azure(app, "fail-job", "monthly", "--message", "out of memory", "--step", "train", *options) == 0
     assert azure(app, "job-metrics", "monthly", "--metric", "auc=0.91") == 0
+    assert azure(app, "requests", "60", "--deployment", "churn-9-*", "--failed", "6") == 0
     assert azure(app, "run", "monthly") == 0
     name = capsys.readouterr().out.split()[-1]
     started.wait_for(f"received: RunStatusChanged .*/runs/{name} Failed")

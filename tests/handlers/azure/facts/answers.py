@@ -50,12 +50,15 @@ class FakeTransport(Transport):
         self.answers = answers
         self.requests: list[Any] = []
 
-    def _send(self, request: Any, **_: Any) -> Any:
+    def _send(self, request: Any, *, stream: bool = False, **_: Any) -> Any:
         self.requests.append(request)
         path = unquote(urlsplit(request.url).path)
         keys = [key for key in self.answers if path.endswith(key)]
         found = self.answers[max(keys, key=len)] if keys else Answer({"error": {"code": "NotFound"}}, 404)
-        return _response(request, found if isinstance(found, Answer) else found(request))
+        response = _response(request, found if isinstance(found, Answer) else found(request))
+        if not stream:
+            response.read()
+        return response
 
 
 def _response(request: Any, answer: Answer) -> Any:
