@@ -28,6 +28,7 @@ from typing import TypeVar
 from dispatch import alerts, digests, failures
 from dispatch.app import TWO_VERSIONS, App
 from dispatch.digests import FailingAction
+from dispatch.health import unseen_by_watch
 from dispatch.inbox.actions import MAX_ACTIONS
 from dispatch.inbox.backlog import DeferredMatch, rule_of
 from dispatch.inbox.errors import StorageError
@@ -84,6 +85,8 @@ class _Sweep:
         oldest = (self.began - self.oldest) // timedelta(seconds=1)
         self.app.telemetry.oldest_waiting(oldest)
         log_event("sweep.done", **done, refused=refused, left=left, errors=errors, indexed=indexed, oldest=oldest)
+        with self.collected_errors():
+            self.open.unseen = unseen_by_watch(self.app.inbox.shared, self.app.now())
         with self.collected_errors():
             now = self.app.now()
             self.app.inbox.shared.change(NAME, lambda _: self.open.value(now), now)

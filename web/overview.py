@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from dispatch.app import App
-from dispatch.health import problems, unseen_by_watch
+from dispatch.health import problems
 from dispatch.inbox.history.entry import FIRST, LAST, Entry
 from dispatch.inbox.history.numbers import OUTCOMES, Numbers
 from dispatch.inbox.history.open_work import Current
@@ -21,9 +21,7 @@ _LATEST = 8  # events
 
 
 def overview(app: App) -> dict[str, Any]:
-    """The values of the page. Makes four queries: today's first rows, the last sweep, what the watch
-    cannot see, and the numbers of two weeks.
-    """
+    """The values of the page. Makes three queries: today's first rows, the last sweep, the numbers of two weeks."""
     now = app.now()
     today = f"{now:%Y-%m-%d}"
     current = Current.read(app.inbox.table, app.inbox.shared, now)
@@ -32,7 +30,7 @@ def overview(app: App) -> dict[str, Any]:
     failing = sum(action.failing for action in current.actions)
     return {
         "now": now,
-        "problems": [*problems(app.rules, current.swept, failing, now), *unseen_by_watch(app.inbox.shared, now)],
+        "problems": [*problems(app.rules, current.swept, failing, now), *current.unseen],
         "swept": current.swept,
         "day": today,
         "today": by_day[today],

@@ -248,3 +248,11 @@ def test_name_of_the_app_is_shown(world: World) -> None:
 def test_late_sweep_is_reported(world: World) -> None:
     world.clock.time += timedelta(minutes=20)
     assert "the timer function sweep last ran at" in Browser(world).page().text
+
+
+def test_what_the_watch_cannot_see_is_shown_after_the_next_sweep(world: World) -> None:
+    missing = {"day": "2026-11-21", "workspace": "churn-prod", "count": "3"}
+    world.app.inbox.shared.change("missing|2026-11-21|x", lambda _: missing, world.clock.time)
+    sweep(world.app)
+    text = "3 events of churn-prod on 2026-11-21 never came"
+    assert text in Browser(world).page("").text

@@ -22,8 +22,9 @@ from handlers.base import shorten
 NAME = "sweep"  # of the shared state
 
 _MOST = 30  # actions that are noted
-_SIZE = 20_000  # characters of them as JSON in ASCII; a property holds 32 Ki, and their quotes are escaped there
+_SIZE = 18_000  # characters of them as JSON in ASCII; a property holds 32 Ki, and their quotes are escaped there
 _NOTE = 120  # characters
+_SENTENCES, _SENTENCE = 8, 200  # sentences that are noted, and characters of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class OpenWork:
     counts: Counter[str] = field(default_factory=Counter)  # by day
     oldest: list[OpenAction] = field(default_factory=list)  # some of them
     deferred: int = 0  # matches that wait for a refused file
+    unseen: Sequence[str] = ()  # what the watch cannot see, and what never came, in sentences
 
     def add(self, action: OpenAction) -> None:
         """Count an action, and keep it if it is one of the oldest."""
@@ -81,7 +83,8 @@ class OpenWork:
                 break
             kept.append(action.written())
         numbers = {"open": str(self.counts.total()), "days": json.dumps(self.counts), "deferred": str(self.deferred)}
-        return {"at": at.isoformat(), **numbers, "oldest": json.dumps(kept)}
+        unseen = {"unseen": json.dumps(_bounded(self.unseen))} if self.unseen else {}
+        return {"at": at.isoformat(), **numbers, "oldest": json.dumps(kept), **unseen}
 
     @classmethod
     def of(cls, value: Mapping[str, str]) -> Self:
@@ -89,7 +92,14 @@ class OpenWork:
         oldest = [OpenAction.read(each) for each in json.loads(value.get("oldest", "[]"))]
         at, total = value.get("at"), int(value.get("open", "0"))
         counts = Counter(json.loads(value["days"]) if "days" in value else {"": total})
-        return cls(datetime.fromisoformat(at) if at else None, counts, oldest, int(value.get("deferred", "0")))
+        deferred, unseen = int(value.get("deferred", "0")), tuple(json.loads(value.get("unseen", "[]")))
+        return cls(datetime.fromisoformat(at) if at else None, counts, oldest, deferred, unseen)
+
+
+def _bounded(sentences: Sequence[str]) -> list[str]:
+    """The first sentences, and how many there are more."""
+    found, more = [shorten(each, _SENTENCE) for each in sentences[:_SENTENCES]], len(sentences) - _SENTENCES
+    return [*found, f"and {more} more: see `mlevents status`"] if more > 0 else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,7 @@ class Current:
     open: int  # the number of open actions; more than are listed
     deferred: int
     swept: datetime | None
+    unseen: Sequence[str] = ()  # what the watch cannot see, as the last sweep has it
 
     @classmethod
     def read(cls, table: Table, shared: SharedState, now: datetime) -> Self:
@@ -118,7 +129,7 @@ class Current:
         if len(rows) == MAX_ROWS:  # there may be more
             open = max(open, seen)
         open += work.counts.total()
-        return cls(rows, events, _open_actions(work, events), open, work.deferred, work.at)
+        return cls(rows, events, _open_actions(work, events), open, work.deferred, work.at, work.unseen)
 
 
 def _open_actions(work: OpenWork, events: Sequence[StoredEvent]) -> list[OpenAction]:

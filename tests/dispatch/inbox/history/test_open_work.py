@@ -109,3 +109,11 @@ def test_sweep_notes_how_many_matches_wait_for_a_file(tmp_path: Path) -> None:
     world.receive(RunStatusChanged.example())
     sweep(world.app)
     assert Current.read(world.table, world.app.inbox.shared, NOW).deferred == 1
+
+
+def test_sentences_about_what_is_unseen_are_kept_and_bounded() -> None:
+    few = OpenWork(unseen=["the watch cannot list models", "x" * 1_000])
+    [first, second] = OpenWork.of(few.value(NOW)).unseen
+    assert (first, len(second)) == ("the watch cannot list models", 200)
+    many = OpenWork.of(OpenWork(unseen=[f"{n} events" for n in range(50)]).value(NOW)).unseen
+    assert (len(many), many[-1]) == (9, "and 42 more: see `mlevents status`")
