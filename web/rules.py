@@ -7,11 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 from dispatch.app import App
+from dispatch.evidence.pattern import Pattern
 from dispatch.filters.condition import Condition
 from dispatch.guards.at_most import AtMost
 from dispatch.guards.dry_run import DryRun
+from dispatch.guards.lasting.still_after import StillAfter
+from dispatch.guards.lasting.unless import UnlessSeen
 from dispatch.guards.latest_only import LatestOnly
 from dispatch.inbox.history.numbers import Numbers
+from dispatch.rules.expectations.keys import Expect
 from dispatch.rules.rule import Rule
 from dispatch.rules.when import AllOf, AnyOf, Test
 from handlers.duration import format_duration
@@ -60,6 +64,8 @@ def _selects(rule: Rule) -> list[tuple[str, str]]:
     found = []
     if rule.after:
         found.append(("after", f"{', '.join(sorted(rule.after))} ({rule.outcome})"))
+    elif rule.expect:
+        found.append(("expect", _expected(rule.expect)))
     else:
         found.append(("on", ", ".join(sorted(rule.on))))
     if rule.workspaces is not None:
@@ -67,6 +73,12 @@ def _selects(rule: Rule) -> list[tuple[str, str]]:
     found += [("when", _text(test)) for test in rule.when.tests]
     for guard in rule.guards:
         match guard:
+            case StillAfter(after):
+                found.append(("still_after", format_duration(after)))
+            case UnlessSeen(pattern, within):
+                same = f", with the same {pattern.same}" if pattern.same else ""
+                span = f", within {format_duration(within)} before" if within else ""
+                found.append(("unless", f"{_events(pattern)}{same}{span}"))
             case DryRun():
                 found.append(("dry_run", "true"))
             case LatestOnly(record=True):
@@ -76,6 +88,19 @@ def _selects(rule: Rule) -> list[tuple[str, str]]:
                 found.append(("at_most", f"{limit.count} every {format_duration(limit.every)}{by}"))
     found.append(("retry", f"for {format_duration(rule.retry.max_elapsed)}"))
     return found
+
+
+def _expected(expect: Expect) -> str:
+    zone = f" ({expect.timezone})" if expect.timezone else ""
+    days = f" on {', '.join(expect.days)}" if expect.days != ["Mon-Sun"] else ""
+    holidays = f", except {', '.join(expect.holidays)}" if expect.holidays else ""
+    span = f", within {format_duration(expect.within)} before" if expect.within else ""
+    return f"{_events(expect.pattern)} by {expect.by}{zone}{days}{holidays}{span}"
+
+
+def _events(pattern: Pattern) -> str:
+    tests = pattern.when.tests if isinstance(pattern.when, AllOf) else ()
+    return " or ".join(sorted(pattern.events)) + (f" with {'; '.join(map(_text, tests))}" if tests else "")
 
 
 def _text(test: Test) -> str:

@@ -36,14 +36,12 @@ from schemas.time_zone import time_zone
 if TYPE_CHECKING:
     from dispatch.watch.timer import HasTime
 
-SETTLING = timedelta(
-    minutes=3
-)  # for events on their way, and for two clocks that differ; a deadline is decided after it
+SETTLING = timedelta(minutes=3)  # after a deadline: for events on their way, and for two clocks that differ
 OLDEST = timedelta(hours=24)  # deadlines that passed longer ago, while the app was down, are not reported any more
 LATE = timedelta(minutes=30)  # after the deadline: `Expected` says that it was decided late
 MOST_READS = 20  # requests for the events of a deadline's span, beside the index
 
-_PREFIX = "expected|"
+PREFIX = "expected|"  # of the names of shared state
 _TIMES = ("known", "decided", "gone", "refused")
 _KEPT = timedelta(days=400)  # a row is kept until its next deadline, which may be a year away
 
@@ -83,12 +81,27 @@ class Expectation:
     @property
     def row(self) -> str:
         """The name of its shared state."""
-        return _PREFIX + hashed(self.rule.name, self.topic.casefold())
+        return PREFIX + hashed(self.rule.name, self.topic.casefold())
 
     @property
     def topic(self) -> str:
         """The ARM id of the workspace."""
         return str(self.workspace.id)
+
+    @property
+    def default_zone(self) -> str:
+        """The time zone of its workspace."""
+        return self.workspace.timezone
+
+    @property
+    def timezone(self) -> str:
+        """The time zone of its deadlines."""
+        return self.expect.timezone or self.default_zone
+
+    @property
+    def digest(self) -> str:
+        """A hash of what is expected; with another one, it is another expectation."""
+        return self.expect.digest(self.default_zone)
 
     @property
     def sought(self) -> Sought:
@@ -111,7 +124,7 @@ def decide_deadlines(app: App, has_time: "HasTime") -> int:
 
     Raises the first error of storage at the end. What it had no time for, the next watch does.
     """
-    states = app.inbox.shared.all(_PREFIX)
+    states = app.inbox.shared.all(PREFIX)
     current = {each.row: each for each in expectations(app)}
     errors, raised = list[StorageError](), 0
     for row in random.sample([*states.keys() | current.keys()], len(states.keys() | current.keys())):
@@ -135,7 +148,7 @@ def _decide(expectation: Expectation, state: State | None, app: App, has_time: "
     """Decide the deadlines of an expectation since its last decision, the oldest first."""
     state, now = _current(expectation, state, app), app.now()
     raised = 0
-    calendar = expectation.expect.calendar(expectation.workspace.timezone)
+    calendar = expectation.expect.calendar(expectation.default_zone)
     for deadline in calendar.between(state.decided, now - SETTLING):
         if not has_time():
             break
@@ -160,7 +173,7 @@ def _current(expectation: Expectation, state: State | None, app: App) -> State:
     A rule that was missing for an hour, and is back, is a new one. In less time, another version of the app may have
     looked that does not have the rule. A rule in a refused file was in force, but events were not compared with it.
     """
-    now, digest = app.now(), expectation.expect.digest(expectation.workspace.timezone)
+    now, digest = app.now(), expectation.digest
     if state and state.digest == digest and not state.gone and not state.refused:
         return state
     if state and state.digest == digest and not (state.gone and state.gone + TWO_VERSIONS < now):
@@ -193,7 +206,7 @@ def _write(row: str, state: State, app: App) -> None:
 def _event(expectation: Expectation, deadline: Deadline, found: Evidence, state: State, app: App) -> Expected:
     """The event of a deadline by which nothing came. Its id and its time are the same for all watches."""
     rule, expect, now = expectation.rule.name, expectation.expect, app.now()
-    zone_name = expect.timezone or expectation.workspace.timezone
+    zone_name = expectation.timezone
     local = deadline.at.astimezone(time_zone(zone_name))
     identity = [rule, expectation.topic.casefold(), str(deadline.day), deadline.at.isoformat()]
     nearest, notes = found.after or found.before, []

@@ -8,6 +8,7 @@
     rejected|<day>|<kind>     how many events of a kind were rejected on a day
     failed|<rule>             when its last alert was sent, and the failed actions that the next one reports
     failing|<rule>            when the last alert said that its actions are being retried without success
+    expected|<hash>           the last deadline of `expect` that was decided for a rule in a workspace
     purged                    the day of the last purge, or where it continues
     watch|<hash>              when the watch looked last at something, or why it could not
     watched|<kind>|<hash>     what the watch has seen, and the events that it is about to raise

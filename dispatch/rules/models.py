@@ -181,7 +181,7 @@ class RuleKeys(GuardKeys, HandlerKeys, Trigger):
     )
     unless: Annotated[Unless, Named("unless", _AN_UNLESS)] = Field(  # type: ignore[assignment]
         None,  # absent or a mapping, but not null
-        description="An event that keeps the rule from acting if it is on record.",
+        description="Do not act if such an event is on record.",
         examples=[{"event": "RunCompleted", "same": "data.experimentName"}],
     )
     allow_loops: bool = Field(False, strict=True, description="Act also on events of runs that this rule started.")

@@ -9,6 +9,7 @@ from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
 
+from dispatch.evidence.upcoming import Upcoming, upcoming
 from dispatch.health import problems, unseen_by_watch
 from dispatch.inbox.errors import sdk_errors_translated
 from dispatch.inbox.history.numbers import Numbers
@@ -23,6 +24,8 @@ from mlevents.views import open_action_json, pause_json, print_json, print_open_
 
 cli = command_line()
 
+_DEADLINES = 5  # that are printed
+
 
 @dataclass(slots=True)
 class Status:
@@ -36,12 +39,17 @@ class Status:
     paused: list[Pause] = field(default_factory=list)
     today: Mapping[str, int] = field(default_factory=dict)  # the numbers of the day, as far as they are indexed
     unseen: Sequence[str] = ()  # what the watch cannot see
+    deadlines: Sequence[Upcoming] = ()  # of what rules expect, the earliest first
 
     @property
     def problems(self) -> list[str]:
         """What somebody should look at, in sentences."""
         failing = sum(action.failing for action in self.current.actions)
-        return [*problems(self.rules, self.current.swept, failing, self.now, self.queues), *self.unseen]
+        found = [*problems(self.rules, self.current.swept, failing, self.now, self.queues), *self.unseen]
+        if overdue := [each for each in self.deadlines if each.is_overdue(self.now)]:
+            passed = f"a deadline has passed and is not decided ({overdue[0]})"
+            found.append(f"{passed}: does the timer function `watch` run?")
+        return found
 
 
 @cli.command(epilog=examples("mlevents status", "mlevents status --storage mystorage --json"))
@@ -65,7 +73,7 @@ def status(*, as_json: AsJson = False, storage: StorageAccount = "", app: AppFol
 
 
 def status_of(record: Record) -> Status:
-    """Read the state of an app, with six queries and the lengths of four queues. Raises StorageError."""
+    """Read the state of an app, with seven queries and the lengths of four queues. Raises StorageError."""
     app, inbox, now = record.app, record.app.inbox, record.app.now()
     current = Current.read(inbox.table, inbox.shared, now)
     found = Status(now, app.rules, dict(_queues(record)), current)
@@ -73,6 +81,7 @@ def status_of(record: Record) -> Status:
     found.throttled = sorted(end for end in ends if end > now)
     found.paused = inbox.pauses.all(now)
     found.unseen = unseen_by_watch(inbox.shared, now)
+    found.deadlines = upcoming(app)
     day = f"{now:%Y-%m-%d}"
     found.today = inbox.index.counts(day, day + "~").get(day, {})
     return found
@@ -104,6 +113,10 @@ def _print(found: Status, console: Console) -> None:
     for pause in found.paused:
         rule = f"{pause.rule}: " if pause.rule else ""
         console.print(f"{rule}{pause}: `mlevents resume {pause.rule or '--all'}`", "warning", indent=4)
+    for deadline in found.deadlines[:_DEADLINES]:
+        console.print(f"next deadline: {deadline}", indent=4)
+    if len(found.deadlines) > _DEADLINES:
+        console.print(f"and {len(found.deadlines) - _DEADLINES} later deadlines: `mlevents status --json`", "faint")
     current = found.current
     if current.deferred:
         console.print(f"{current.deferred} matches wait for a rules file to be valid", "warning")
@@ -142,5 +155,6 @@ def _json(found: Status) -> dict[str, Any]:
         "throttledUntil": [end.isoformat() for end in found.throttled],
         "paused": [pause_json(pause) for pause in found.paused],
         "today": dict(found.today),
+        "deadlines": [deadline.view() for deadline in found.deadlines],
         "actions": [open_action_json(action) for action in current.actions],
     }

@@ -32,6 +32,26 @@ def test_rule_is_shown_with_its_position_conditions_and_guards(tmp_path: Path) -
     assert "do tests.kit.world:Scripted" in follower
 
 
+def test_rule_is_shown_with_what_it_expects_and_what_it_waits_for(tmp_path: Path) -> None:
+    expect = '{ event: RunCompleted, when: data.experimentName StringIn nightly, by: "06:30", %s }'
+    days = expect % 'days: Mon-Fri, holidays: "12-25", timezone: Europe/Athens, within: 12h'
+    unless = "{ event: [ModelRegistered, RunCompleted], same: data.experimentName, within: 2h }"
+    texts = (
+        f"  - {{ name: nightly, expect: {days}, unless: {{ event: RunCompleted }}, do: log }}\n",
+        f"  - {{ name: daily, expect: {expect % ''}, do: log }}\n",
+        rule("stuck", still_after="12h", unless=unless),
+    )
+    page = Browser(World(rules(*texts), tmp_path)).page("rules")
+    nightly, daily, stuck = (" ".join(article.text.split()) for article in page.all("article"))
+    expected = "expect RunCompleted with data.experimentName StringIn nightly by 06:30"
+    assert f"{expected} (Europe/Athens) on Mon-Fri, except 12-25, within 12h before unless RunCompleted" in nightly
+    assert f"{expected} retry" in daily
+    assert " on " not in daily
+    assert (
+        "still_after 12h unless ModelRegistered or RunCompleted, with the same data.experimentName, within 2h" in stuck
+    )
+
+
 def test_rule_shows_how_often_it_has_acted(tmp_path: Path) -> None:
     world = World(rules(rule("ring"), rule("broken", "give-up no")), tmp_path)
     for n in range(3):

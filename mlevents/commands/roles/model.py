@@ -12,6 +12,7 @@ from dispatch.watch.demand import demands
 from handlers.roles import WORKSPACE_READER, Role, Scope
 from schemas import EVENT_NAMES, WorkspaceId
 from schemas.events.base import FACT_NAMES
+from schemas.events.run import RunEvent
 
 # Resources that infra/ creates, by the parameters of its module of roles.
 STORAGE, INSIGHTS, COMMUNICATION_SERVICE = "storageId", "applicationInsightsId", "communicationServiceId"
@@ -60,7 +61,7 @@ def assignments(rules: Rules) -> list[Assignment]:
     found: dict[tuple[str, str], Assignment] = {}
     needed = [(role, resource, "") for role, resource in _HOST]
     for rule in _rules(rules):
-        roles = (*rule.handler.roles, *_roles_for_facts(rule))
+        roles = (*rule.handler.roles, *_roles_for_facts(rule), *_roles_for_states(rule))
         needed += [(role, resource, rule.name) for role in roles for resource in _on(role, rule, rules)]
     for demand in demands(rules):
         asking = sorted({name for of_type in demand.types.values() for name in of_type})
@@ -91,7 +92,13 @@ def _roles_for_facts(rule: Rule) -> Iterator[Role]:
     if needs or rule.handler.shows_events:
         purpose = f"{', '.join(FACT_NAMES)}: what Azure ML knows beside an event"
         yield WORKSPACE_READER.needed_for(purpose, optional=not needs)
-    if any(isinstance(guard, StillAfter) for guard in rule.guards):
+
+
+def _roles_for_states(rule: Rule) -> Iterator[Role]:
+    """The role to read the status of a run, of a rule that waits; of other objects, the record has the state."""
+    waits = any(isinstance(guard, StillAfter) for guard in rule.guards)
+    about_runs = any(issubclass(event, RunEvent) for name in rule.on for event in EVENT_NAMES[name])
+    if waits and (about_runs or rule.after):
         yield WORKSPACE_READER.needed_for("still_after: the status of a run", optional=True)
 
 

@@ -119,6 +119,27 @@ def test_rule_that_reads_what_the_service_knows_needs_to_read_the_workspace(
     ]
 
 
+def test_rule_that_waits_needs_to_read_the_status_of_runs_only(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of other objects, the record has the state. A rule that follows others may act on runs."""
+
+    def waits(name: str, trigger: str) -> str:
+        return f"  - {{ name: {name}, {trigger}, in: prod, still_after: 1h, do: log, with: {{ message: x }} }}\n"
+
+    found = listed(
+        app,
+        capsys,
+        waits("run", "on: RunStatusChanged"),
+        waits("model", "on: ModelRegistered"),
+        waits("data", "on: DatasetDriftDetected"),
+        waits("drift", "on: DriftDetected"),
+        waits("follower", "after: { rules: model }"),
+        waits("missing", 'expect: { event: RunCompleted, by: "06:30" }'),
+    )
+    [role] = [each for each in found if each["role"] == "Reader"]
+    assert (role["resource"], role["rules"], role["optional"]) == (PROD, ["run", "drift", "follower"], True)
+    assert role["purpose"] == "still_after: the status of a run"
+
+
 def test_rule_on_what_raises_no_event_needs_to_read_the_workspace_or_the_registry(
     app: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

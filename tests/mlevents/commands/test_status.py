@@ -1,8 +1,9 @@
 """`mlevents status`, on the rows and queues of an app in Azurite."""
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 
+from dispatch.evidence.deadlines import decide_deadlines
 from dispatch.inbox.storage_account import Storage
 from dispatch.settings import Environment
 from dispatch.sweep import sweep
@@ -84,3 +85,30 @@ def test_numbers_of_the_day_and_throttles_are_shown(deployed: Deployed) -> None:
     text = "\n".join(lines(deployed.run("status")[1]))
     assert "today: 1 received" in text
     assert "a service is throttled until " in text
+
+
+def test_next_deadlines_are_shown(deployed: Deployed) -> None:
+    """Of each workspace, the earliest first; one that has passed and is not decided is a problem."""
+    every = [f"daily-{n}" for n in range(6)]
+    all_year = [date(2024, 1, 1) + timedelta(days=n) for n in range(366)]
+    holidays = ", ".join(f"'{day:%m-%d}'" for day in all_year)
+    never = f"expect: {{ event: RunCompleted, by: '23:59', holidays: [{holidays}] }}"
+    deployed.rules(
+        *(f"  - {{ name: {name}, expect: {{ event: RunCompleted, by: '12:00' }}, do: log }}\n" for name in every),
+        f"  - {{ name: never, {never}, in: churn-dev, do: log }}\n",
+    )
+    app = deployed.app
+    decide_deadlines(app, lambda: True)
+    sweep(app)
+    code, out = deployed.run("status")
+    assert code == 0
+    first = next(line for line in lines(out) if "deadline" in line)
+    assert first.startswith("next deadline: daily-0 in churn-dev: 20")
+    assert "and 8 later deadlines: `mlevents status --json`" in out
+    found = json.loads(deployed.run("status", "--json")[1])["deadlines"]
+    assert len(found) == 13
+    assert found[-1] == {"rule": "never", "workspace": "churn-dev", "deadline": None, "timezone": "UTC", "last": ""}
+    state = status_of(open_record(deployed.folder))
+    state.now += timedelta(days=2)
+    assert "a deadline has passed and is not decided (daily-0 in churn-dev: 20" in state.problems[-1]
+    assert state.problems[-1].endswith("): does the timer function `watch` run?")
