@@ -68,7 +68,7 @@ def evidence(sought: Sought, inbox: Inbox, span: Span, now: datetime, reads: int
     span are read, newest first, in at most `reads` requests of 1,000 rows, for those that came before the rule.
     """
     before, later, (since, until) = None, list[Entry](), span
-    for entry in _entries(sought, inbox, since, now):
+    for entry, in_order in _entries(sought, inbox, since, now):
         if entry.day == UNDATED:
             continue
         time = time_of(entry.day, entry.key)
@@ -79,7 +79,7 @@ def evidence(sought: Sought, inbox: Inbox, span: Span, now: datetime, reads: int
                 return Evidence(found)
         elif before is None:
             before = _read(entry, sought, inbox)
-        if before and entry.at < since - _SKEW:
+        if in_order and before and entry.at < since - _SKEW:
             break
     found, complete = _scan(sought, inbox, span, reads)
     if found:
@@ -87,13 +87,13 @@ def evidence(sought: Sought, inbox: Inbox, span: Span, now: datetime, reads: int
     return Evidence(None, before, _first(later, sought, inbox), complete)
 
 
-def _entries(sought: Sought, inbox: Inbox, since: datetime, now: datetime) -> Iterator[Entry]:
-    """What the index has of them, newest first: what no sweep has indexed, then month by month."""
+def _entries(sought: Sought, inbox: Inbox, since: datetime, now: datetime) -> Iterator[tuple[Entry, bool]]:
+    """What the index has of them: what no sweep has indexed, then, in the order of its recording, month by month."""
     name = sought.pattern.name(sought.topic, sought.value)
     for day in _days(since, now + _SKEW):
-        yield from inbox.index.find_new(name, day, _MOST_NEW)
+        yield from ((entry, False) for entry in inbox.index.find_new(name, day, _MOST_NEW))
     for month in inbox.index.months():
-        yield from inbox.index.find(name, month, _MOST_FOUND)
+        yield from ((entry, True) for entry in inbox.index.find(name, month, _MOST_FOUND))
 
 
 def _first(entries: list[Entry], sought: Sought, inbox: Inbox) -> StoredEvent | None:

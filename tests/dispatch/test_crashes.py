@@ -14,13 +14,16 @@ import pytest
 from tests.kit.crash_enumeration import Scenario, ScenarioRun, check, swept
 from tests.kit.faults import Fault, Faults
 from tests.kit.scenarios import SCENARIOS
+from tests.kit.scenarios_of_absence import LASTING
 from tests.kit.scenarios_of_windows import WINDOWED
 
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # other tests cover the same lines
 
 SEED = 20261122
 FIRSTS, SECONDS = 9, 4  # how many pairs of each scenario are in the default run
-EACH_SCENARIO = pytest.mark.parametrize("scenario", [*SCENARIOS, *WINDOWED], ids=lambda scenario: scenario.name)
+EACH_SCENARIO = pytest.mark.parametrize(
+    "scenario", [*SCENARIOS, *WINDOWED, LASTING], ids=lambda scenario: scenario.name
+)
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ import pytest
 from dispatch.evidence import deadlines
 from dispatch.evidence.deadlines import decide_deadlines
 from dispatch.inbox.errors import Unavailable
+from dispatch.inbox.history import index as index_of_record
 from dispatch.receive import receive
 from schemas import Expected, ModelRegistered
 from tests.dispatch.evidence.expecting import EXPECTED, complete, expecting, index, look, set_clock, world_of
@@ -274,6 +275,18 @@ def test_many_events_are_not_read_whole(tmp_path: Path, monkeypatch: pytest.Monk
     assert headline == f"{MISSING}; last completed yesterday 05:12"
     [event] = expected(world)
     assert event.lead == ("There were too many events to compare those before 2026-11-24 04:00, when the rule began.",)
+
+
+def test_sweep_that_has_indexed_half_of_a_day_hides_no_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It indexes the newest events of a day first: an older one that it left does not end the search."""
+    monkeypatch.setattr(deadlines, "MOST_READS", 0)
+    monkeypatch.setattr(index_of_record, "_BATCH", 1)
+    world = world_of(tmp_path, at="2026-11-22T08:00")
+    complete(world, "2026-11-22T12:00")
+    complete(world, "2026-11-22T23:00")
+    once = iter([True, False])
+    assert world.app.inbox.index.add_new("2026-11-22", lambda: next(once)) == 1
+    assert look(world, "2026-11-23T04:35") == []
 
 
 def test_short_retention_is_named(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,12 +15,13 @@ from hypothesis import strategies as st
 
 from dispatch.app import App
 from dispatch.inbox.inbox import Inbox
-from dispatch.inbox.tables import Row, Table
+from dispatch.inbox.tables import Table
 from dispatch.watch import looks
 from tests.dispatch.watch.azure import FakeAzure, refusal
 from tests.dispatch.watch.watching import REGISTRY, WORKSPACE, Watching
 from tests.kit.any_input import any_input
 from tests.kit.faults import ERRORS, Fault, Faults, FaultyStorage
+from tests.kit.interleaved import Interleaved
 from tests.kit.world import LEASE
 
 TYPES = ("ModelTagged", "ModelArchived", "ModelRestored", "RegistryModelRegistered", "DeploymentFailed", "JobMissed")
@@ -114,29 +114,6 @@ def test_every_fault_at_every_call_to_storage(monkeypatch: pytest.MonkeyPatch, t
         found = scenario(folder, monkeypatch, faults)
         assert brief(found.raised()) == EXPECTED, str(fault)
         assert faults.injected == 1
-
-
-@dataclass
-class Interleaved:
-    """A table that runs something at one of its calls."""
-
-    table: Table
-    at: int
-    run: Callable[[], object]
-    calls: int = 0
-
-    def _count(self) -> None:
-        self.calls += 1
-        if self.calls == self.at:
-            self.run()
-
-    def read(self, partition: str, first: str, last: str, limit: int | None = None) -> list[Row]:
-        self._count()
-        return self.table.read(partition, first, last, limit)
-
-    def commit(self, partition: str, *rows: Row, delete: tuple[str | Row, ...] = ()) -> list[str]:
-        self._count()
-        return self.table.commit(partition, *rows, delete=delete)
 
 
 @dataclass
