@@ -61,7 +61,7 @@ def test_an_error_in_one_action_does_not_stop_the_others(tmp_path: Path) -> None
     """The error is raised at the end; the next sweep does what has failed."""
     world = overdue(tmp_path, *"abcdefgh")
     with pytest.raises(Unavailable):
-        sweep(Refusing(world, lambda call: call in (11, 14)).app)
+        sweep(Refusing(world, lambda call: call in (12, 15)).app)
     assert len(world.queue.messages) == 6
     sweep(world.app)
     world.run()
@@ -70,10 +70,10 @@ def test_an_error_in_one_action_does_not_stop_the_others(tmp_path: Path) -> None
 
 def test_the_sweep_ends_after_a_few_errors_of_storage(tmp_path: Path) -> None:
     """It gives up after a few errors: each may have taken seconds."""
-    table = Refusing(overdue(tmp_path, *"abcdefghijklmnop"), lambda call: call > 8)
+    table = Refusing(overdue(tmp_path, *"abcdefghijklmnop"), lambda call: call > 9)
     with pytest.raises(Unavailable):
         sweep(table.app)
-    assert table.calls == 8 + MAX_ERRORS + 1
+    assert table.calls == 9 + MAX_ERRORS + 1
 
 
 class Slow:
