@@ -19,7 +19,7 @@ from dispatch.rules.rule import Rule, Rules
 from dispatch.rules.when import AnyOf, Test
 from dispatch.rules.workspaces import Workspace
 from mlevents.sample_values import change, value_for
-from schemas import EVENT_TYPES, Context, Event, ResourceId, RunStatusChanged
+from schemas import EVENT_TYPES, Context, Event, Expected, ResourceId, RunStatusChanged
 from schemas.errors import MalformedEvent, shown
 from schemas.events.known_keys import Known, known_keys, workspace_keys
 from schemas.examples import MODEL_MONITOR_BREACH
@@ -83,7 +83,7 @@ def samples_of(rules: Rules) -> dict[str, list[Sample]]:
     event_in = cache(_event_in)
     for name, event in EXAMPLES.items():
         for rule in rules.by_name.values():
-            if rule.takes(event) and (sample := _first(rule, _bases(rule, name, rules, event_in), found)):
+            if rule.takes(_own(rule, event)) and (sample := _first(rule, _bases(rule, name, rules, event_in), found)):
                 found[rule.name][name] = sample
                 todo.append(sample)
     while todo:
@@ -101,7 +101,15 @@ def _bases(rule: Rule, name: str, rules: Rules, event_in: Callable[[str, Resourc
     others = rules.workspaces.named(rule.workspaces) if rules.workspaces else ()
     allowed = islice(chain([own] if own and rule.is_for(own) else [], others), _MAX_WORKSPACES)
     events = [(each, event_in(name, each.id)) for each in allowed]
-    return [Sample(rule, name, event, workspace) for workspace, event in events if event is not None]
+    return [Sample(rule, name, _own(rule, event), workspace) for workspace, event in events if event is not None]
+
+
+def _own(rule: Rule, event: Event) -> Event:
+    """The event itself, or for a rule with `expect` the one about what this rule expects."""
+    if rule.expect is None or not isinstance(event, Expected):
+        return event
+    data = {"rule": rule.name, "expected": rule.expect.name or rule.name, "event": rule.expect.what}
+    return _rebuilt(event, {"data": event.wire()["data"] | data}) or event
 
 
 def _event_in(name: str, id: ResourceId) -> Event | None:

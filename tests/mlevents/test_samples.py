@@ -14,7 +14,7 @@ from mlevents.sample_values import change, value_for
 from mlevents.samples import Sample, samples_of
 from schemas.plain import MISSING
 from tests.kit.rule_files import loaded, rule
-from tests.kit.world import rules
+from tests.kit.world import entry, rules
 
 
 def of(tmp_path: Path, *texts: str) -> dict[str, list[Sample]]:
@@ -42,6 +42,14 @@ def titles(samples: list[Sample]) -> list[str]:
 def test_an_example_that_matches_is_taken_as_it_is(tmp_path: Path) -> None:
     found = of(tmp_path, rule(on="[RunCompleted, ModelRegistered]"))
     assert titles(found["a"]) == ["RunCompleted", "ModelRegistered"]
+
+
+def test_a_rule_that_expects_an_event_has_the_one_that_says_so(tmp_path: Path) -> None:
+    """What it expects itself, though the example is about another rule."""
+    expect = "{ event: RunCompleted, when: data.experimentName StringIn nightly, by: '06:30' }"
+    [sample] = of(tmp_path, entry({"name": "a", "do": "log", "expect": expect}))["a"]
+    data = sample.context.view()["data"]
+    assert (data["rule"], data["expected"], data["event"]) == ("a", "nightly", "RunCompleted")
 
 
 def test_the_event_is_of_a_workspace_that_in_allows(tmp_path: Path) -> None:

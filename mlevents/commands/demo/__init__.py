@@ -1,1 +1,1 @@
-"""``mlevents demo``: the command (demo.py), its deliveries, and the scenario with Azure ML (azure_ml.py)."""
+"""``mlevents demo``: the command (demo.py), its deliveries, and what it plays with (stage.py)."""

@@ -1,58 +1,40 @@
-"""The scenario of `mlevents demo` in Azure ML: models are deployed by their tags, and drift leads to a deployment.
+"""The part of `mlevents demo` in which models are deployed by their tags, and drift leads to a deployment.
 
-The app calls the emulated Azure ML with the real azure-ai-ml. The scenario prints events and calls as they happen.
+The app calls the emulated Azure ML with the real azure-ai-ml. What happens there is printed as it happens.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from emulator import Call
-from mlevents.console import Console
-from mlevents.local.app import LocalApp
+from mlevents.commands.demo.stage import Part, Stage
 
 WORKSPACE = "churn-dev"
-LONGEST = 240.0  # seconds for each part; fifteen are usual
 MODEL, ENDPOINT = "churn", "churn"
-_RUN = "Microsoft.MachineLearningServices.RunStatusChanged"
+_RUN, _PIPELINE = "Microsoft.MachineLearningServices.RunStatusChanged", "azureml.PipelineRun"
+_BREACH = "azureml_modelmonitor_threshold_breached"
 
 
-class Scenario:
-    """Plays the scenario in a running app, and checks its effects."""
+class Models:
+    """Models, and the jobs that make them."""
 
-    def __init__(self, local: LocalApp, console: Console) -> None:
-        self._local, self._azure, self._console = local, local.azure, console
-        self._started = time.monotonic()
+    def __init__(self, stage: Stage) -> None:
+        self._stage, self._azure, self._local = stage, stage.azure, stage.local
 
-    def play(self) -> list[str]:
-        """Play all parts; returns a line for each unexpected effect."""
-        self._prepare()
-        parts: dict[str, Callable[[], Iterator[str]]] = {
+    @property
+    def parts(self) -> Mapping[str, Part]:
+        """The parts by their titles."""
+        return {
             "A model is registered with the tag stage=production": self._tagged,
             "Another one has another tag": self._untagged,
             "The next one fails when it gets traffic": self._bad,
             "A model monitor finds drift": self._drift,
         }
-        errors: list[str] = []
-        for title, part in parts.items():
-            self._console.print()
-            self._console.print(title, "bold")
-            self._started = time.monotonic()
-            try:
-                errors += part()
-            except TimeoutError:
-                errors += [f"{title}: it took longer than {LONGEST:.0f} s; the app printed:", *self._local.lines]
-                break
-        self._console.print()
-        return errors
 
-    def _prepare(self) -> None:
-        azure = self._azure
-        azure.jobs.set_duration(seconds=1)
-        azure.operations.set_duration(seconds=0.5)
-        azure.jobs.register_model("churn-training", MODEL, {"stage": "production"})
-        azure.events.subscribe(self._print_event)
-        azure.calls.after(self._print_call)
+    def prepare(self) -> None:
+        """Print what happens from now on."""
+        self._azure.events.subscribe(self._print_event)
+        self._azure.calls.after(self._print_call)
 
     def _tagged(self) -> Iterator[str]:
         self._register("1", {"stage": "production"})
@@ -62,14 +44,14 @@ class Scenario:
     def _untagged(self) -> Iterator[str]:
         self._register("2", {"stage": "staging"})
         event = self._azure.events.all[-1]["id"]
-        record = self._wait(lambda: next((r for r in self._local.records if r.get("id") == event), None))
-        self._print(f"not deployed: the only rule for it is {record['rules']}")
+        record = self._stage.wait(lambda: next((r for r in self._local.records if r.get("id") == event), None))
+        self._stage.print(f"not deployed: the only rule for it is {record['rules']}")
         yield from self._serves(f"{MODEL}-1-", 1)
 
     def _bad(self) -> Iterator[str]:
         self._register("3", {"stage": "production"})
-        name = self._wait(lambda: next((name for name in self._shares() if name.startswith(f"{MODEL}-3-")), None))
-        self._print(f"{name} breaks down")
+        name = self._stage.wait(lambda: next((name for name in self._shares() if name.startswith(f"{MODEL}-3-")), None))
+        self._stage.print(f"{name} breaks down")
         self._azure.faults.break_deployment(
             ENDPOINT, name, logs="ValueError: could not convert string to float", workspace=WORKSPACE
         )
@@ -77,12 +59,12 @@ class Scenario:
         yield from self._serves(f"{MODEL}-1-", 1)
 
     def _drift(self) -> Iterator[str]:
+        self._azure.jobs.register_model("churn-training", MODEL, {"stage": "production"})
         self._azure.jobs.raise_drift(workspace=WORKSPACE)
         yield from self._mailed(f"{MODEL}:4 succeeded")
         yield from self._serves(f"{MODEL}-4-", 2)
-        jobs = [job for job in self._azure.jobs.all if job["name"].startswith("mle-")]
-        if [job["properties"]["status"] for job in jobs] != ["Completed"]:
-            yield f"one job should have completed; these were started: {[job['name'] for job in jobs]}"
+        if [*self._stage.jobs.values()] != ["Completed", "Completed"]:
+            yield f"two jobs should have completed, one for the file and one for the drift: {self._stage.jobs}"
 
     def _register(self, version: str, tags: Mapping[str, str]) -> None:
         self._azure.models.register(MODEL, version, tags, workspace=WORKSPACE)
@@ -94,10 +76,8 @@ class Scenario:
 
     def _mailed(self, subject: str) -> Iterator[str]:
         """Wait for the mail about this model: it must have this subject, the outcome of the deployment."""
-        of_this = subject.partition(" ")[0] + " "
-        mail = self._wait(lambda: next((m for m in self._local.mails if m.subject.startswith(of_this)), None))
-        self._print(f"mail to {', '.join(mail.recipients)}: {mail.subject}")
-        self._console.print(f"           {self._note()}", indent=11)
+        mail = self._stage.mail(subject.partition(" ")[0] + " ")
+        self._stage.console.print(f"           {self._note()}", indent=11)
         if mail.subject != subject:
             yield f"a mail has the subject {mail.subject!r} instead of {subject!r}"
 
@@ -116,17 +96,16 @@ class Scenario:
         ]
         return str(settled[-1]["note"]).partition(" https://")[0]
 
-    def _wait(self, condition: Callable[[], Any]) -> Any:
-        return self._local.wait(condition, LONGEST, pause=0.1)
-
     def _print_event(self, event: Mapping[str, Any]) -> None:
         """Print an event that Event Grid delivers; of runs, only the end of a pipeline and the finding of a monitor."""
         kind, data = event["eventType"].rpartition(".")[2], event["data"]
-        if event["eventType"] != _RUN:
-            if kind != "RunCompleted" or data["runType"] == "azureml.PipelineRun":
-                self._print(f"event {kind} {event['subject'].rpartition('/')[2]}")
-        elif "azureml_modelmonitor_threshold_breached" in data["runTags"]:
-            self._print(f"event {kind}: {data['runTags']['azureml_modelmonitor_threshold_breached'].splitlines()[0]}")
+        if event["eventType"] == _RUN and _BREACH in data["runTags"]:
+            self._stage.print(f"event {kind}: {data['runTags'][_BREACH].splitlines()[0]}")
+        elif event["eventType"] == _RUN:
+            if data["runStatus"] == "Failed" and data["runType"] == _PIPELINE:
+                self._stage.print(f"event {kind} {data['runId']} Failed")
+        elif kind != "RunCompleted" or data["runType"] == _PIPELINE:
+            self._stage.print(f"event {kind} {event['subject'].rpartition('/')[2]}")
 
     def _print_call(self, call: Call) -> None:
         """Print a change that the app made in Azure ML."""
@@ -137,11 +116,8 @@ class Scenario:
         if kind == "onlineEndpoints" and call.method == "PUT":
             shares = {each: share for each, share in (call.body["properties"].get("traffic") or {}).items() if share}
             split = ", ".join(f"{each} {share} %" for each, share in shares.items())
-            self._print(f"traffic of {name}: {split}" if split else f"endpoint {name} is created")
+            self._stage.print(f"traffic of {name}: {split}" if split else f"endpoint {name} is created")
         elif kind == "deployments":
-            self._print(f"deployment {name} is {'created' if call.method == 'PUT' else 'deleted'}")
+            self._stage.print(f"deployment {name} is {'created' if call.method == 'PUT' else 'deleted'}")
         elif kind == "jobs":
-            self._print(f"job {name} is started")
-
-    def _print(self, text: str) -> None:
-        self._console.print(f"  {time.monotonic() - self._started:5.1f} s  {text}", indent=11)
+            self._stage.print(f"job {name} is started")

@@ -1,16 +1,16 @@
 """``mlevents demo``: run the app on samples, and check what it does.
 
 The app runs as `mlevents start` runs it, on free ports, with the rules in samples/rules. First, the demo delivers
-sample events over HTTP, as Event Grid does, and the app sends mails. Then azure_ml.py plays a scenario in which the
-emulated Azure ML raises the events. The app's clock is fast (demo_app.py), so that a roll-out takes seconds.
+sample events over HTTP, as Event Grid does, and the app sends mails. Then the emulated Azure ML raises the events, or
+none where Azure ML has none (silence.py, azure_ml.py). The app's clock is fast (demo_app.py): a roll-out takes seconds.
 """
 
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from textwrap import wrap
 from threading import Event
 from typing import Annotated
 
@@ -23,8 +23,10 @@ from dispatch.inbox.rows import ActionRecord, EventRecord, Rejected
 from mlevents import PROJECT
 from mlevents.app_settings import LocalSettings
 from mlevents.cli import AppFolder, command_line, examples
-from mlevents.commands.demo.azure_ml import Scenario
+from mlevents.commands.demo.azure_ml import Models
 from mlevents.commands.demo.deliveries import FUNCTION, deliver, deliveries, differences
+from mlevents.commands.demo.silence import Silence, rules_for_demo
+from mlevents.commands.demo.stage import Stage
 from mlevents.console import Console
 from mlevents.local.app import LocalApp
 from mlevents.local.mailbox import Mail
@@ -33,7 +35,6 @@ from mlevents.local.running import FAILURES
 
 LONGEST = 120.0  # seconds until every action has settled; a second is usual
 LOGS = "log-everything"  # the rule that logs every event
-SHOWN_WHOLE = "RunStatusChanged"  # the event type of the mail that the demo prints whole
 CLOCK_SPEED = 10  # seconds of the app's clock in a real second: see demo_app.py
 NEXT = (  # commands to try after the demo, and what they are for
     ("MLEVENTS_RULES=samples/rules make start", "the same app and rules, for you"),
@@ -72,11 +73,13 @@ def _demo(app: Path, console: Console, *, keep: bool) -> int:
     console.print("Starting the function app, Azurite, a mailbox and an emulated Azure ML …")
     folder = app / FOLDER / "demo"  # apart from the mails of `mlevents start`
     example = app / "local.settings.json.example"
-    with LocalApp(app, settings=_settings(example), settings_file=example, folder=folder, azure=True) as local:
+    rules = rules_for_demo(app / "samples/rules", folder / "rules", datetime.now(UTC))
+    with LocalApp(app, settings=_settings(example, rules), settings_file=example, folder=folder, azure=True) as local:
         console.print(f"Listening at {local.url} after {time.monotonic() - started:.1f} s. Delivering:")
         console.print()
         inbox = App.from_settings(local.environment, app).inbox
         errors = _play(app, local, inbox, console)
+        console.print()
         for line in errors:
             console.print(f"not as expected: {line}", "error")
         histories = [inbox.history.day(day) for day in inbox.history.days()]
@@ -93,11 +96,11 @@ def _demo(app: Path, console: Console, *, keep: bool) -> int:
     return 1 if errors else 0
 
 
-def _settings(example: Path) -> dict[str, str]:
+def _settings(example: Path, rules: Path) -> dict[str, str]:
     """The app's settings: they win over the environment, whose storage account and mail server may be real ones."""
     return {
         **LocalSettings.read(example).values,
-        "MLEVENTS_RULES": "samples/rules",
+        "MLEVENTS_RULES": str(rules),
         "EMAIL_ACS_ENDPOINT": "",
         "MLEVENTS_ARM_ENDPOINT": "",
         "PYTHON_SCRIPT_FILE_NAME": "demo_app.py",
@@ -108,6 +111,10 @@ def _settings(example: Path) -> dict[str, str]:
 
 def _play(app: Path, local: LocalApp, inbox: Inbox, console: Console) -> list[str]:
     """Deliver the events, print their effects, and play the scenario; returns a line for each unexpected effect."""
+    stage = Stage(local, console)
+    silence, models = Silence(stage), Models(stage)
+    for each in (stage, silence, models):
+        each.prepare()
     todo = list(deliveries(app / "samples"))
     errors = deliver(todo, local, console)
     errors += settle(local, inbox)
@@ -117,7 +124,7 @@ def _play(app: Path, local: LocalApp, inbox: Inbox, console: Console) -> list[st
     show_actions(events, actions, [each for history in histories for each in history.rejected], console)
     show_mails(local.mails, console)
     errors += differences(todo, events, actions, local)
-    errors += Scenario(local, console).play()
+    errors += stage.play({**silence.first_parts, **models.parts, **silence.last_parts})
     return errors + settle(local, inbox)
 
 
@@ -171,22 +178,10 @@ def show_actions(
 
 
 def show_mails(mails: list[Mail], console: Console) -> None:
-    """Print a line for each mail, and the first one about `SHOWN_WHOLE` whole. Links may exceed 80 columns."""
+    """Print a line for each mail."""
     console.print("Mails", "bold")
     for mail in mails:
         console.print(_short(f"  to {', '.join(mail.recipients)}: {mail.subject}"))
-    whole = next((mail for mail in mails if mail.message["X-AzureML-Event-Type"] == SHOWN_WHOLE), None)
-    if whole:
-        console.print()
-        console.print("The text part of one of them", "bold")
-        console.print("─" * 76, "faint")
-        for name in ("From", "To", "Subject", "List-Id"):
-            header = f"{name}: {' '.join(str(whole.message[name]).split())}"
-            for line in wrap(header, 76, initial_indent="  ", subsequent_indent="    "):
-                console.print(line, "bold")
-        for line in ["", *whole.text.splitlines()]:
-            console.print(f"  {line}")
-        console.print("─" * 76, "faint")
 
 
 def _short(text: str, limit: int = 78) -> str:
