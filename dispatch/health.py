@@ -1,5 +1,6 @@
 """What somebody should look at: problems of an app, in sentences, for people."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -57,11 +58,12 @@ def unseen_by_watch(shared: SharedState, now: datetime) -> list[str]:
 
 def _missing(shared: SharedState, now: datetime) -> list[str]:
     """The days of the last week on which events never came, unless they were taken in."""
-    found = []
-    for _, value in sorted(shared.all("missing|").items()):
-        if "taken" not in value and "count" in value and value["day"] >= f"{now - timedelta(days=8):%Y-%m-%d}":
-            count, day = value["count"], value["day"]
-            found.append(
-                f"{count} events of {value['workspace']} on {day} never came: `mlevents watch --take-in {day}`"
-            )
-    return found
+    counts: Counter[tuple[str, str]] = Counter()
+    for value in shared.all("missing|").values():
+        if "taken" not in value and value["day"] >= f"{now - timedelta(days=8):%Y-%m-%d}":
+            counts[value["day"], value["workspace"]] += int(value["count"])
+    return [
+        f"{count} {'event' if count == 1 else 'events'} of {workspace} on {day} never came: "
+        f"`mlevents watch --take-in {day}`"
+        for (day, workspace), count in sorted(counts.items())
+    ]

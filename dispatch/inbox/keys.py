@@ -76,8 +76,13 @@ def event_key(event: Event) -> tuple[str, str]:
     unique = uuid5(NAMESPACE, text).hex
     if time is None or time.utcoffset() or not 2000 <= time.year < 2100:
         return UNDATED, f"{0:08d}-{unique}"
+    return f"{time:%Y-%m-%d}", f"{key_at(time)}-{unique}"
+
+
+def key_at(time: datetime) -> str:
+    """How the keys of events of this time begin: the later the time of day, the smaller they are."""
     since_midnight = time - time.replace(hour=0, minute=0, second=0, microsecond=0)
-    return f"{time:%Y-%m-%d}", f"{_DAY // _MILLISECOND - 1 - since_midnight // _MILLISECOND:08d}-{unique}"
+    return f"{_DAY // _MILLISECOND - 1 - since_midnight // _MILLISECOND:08d}"
 
 
 def time_of(day: str, key: str) -> datetime:

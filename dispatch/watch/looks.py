@@ -41,6 +41,8 @@ class Kind:
     types: frozenset[str]
     look: Callable[[Look], int]
     in_parts: bool = False  # does the next look continue where this one has made all its requests?
+    loss: str = ""  # what does not happen without it; by default, its events are not raised
+    alerts_daily: bool = True  # or once, until it succeeds again
 
 
 KINDS = (
@@ -77,7 +79,7 @@ def look_at_all(app: App, has_time: Callable[[], bool]) -> int:
         if not has_time():
             break
         try:
-            raised += _Watched(app, demand, kind).look(has_time)
+            raised += Watched(app, demand, kind).look(has_time)
         except StorageError as error:
             errors.append(error)
     if errors:
@@ -86,7 +88,7 @@ def look_at_all(app: App, has_time: Callable[[], bool]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Watched:
+class Watched:
     """One kind of thing in one workspace or registry, and the state of its looks."""
 
     app: App
@@ -95,9 +97,11 @@ class _Watched:
 
     @property
     def name(self) -> str:
+        """The name of the state of its looks."""
         return f"watch|{hashed(self.kind.name, *self.demand.workspace.id.key)}"
 
     def look(self, has_time: Callable[[], bool]) -> int:
+        """Look once, unless it is to wait; returns the number of events. Raises StorageError."""
         app, began = self.app, self.app.now()
         state = app.inbox.shared.all(self.name).get(self.name, {})
         if _time(state, "again") > began:
@@ -138,9 +142,13 @@ class _Watched:
         if isinstance(verdict, RetryLater) and verdict.after:
             pause = max(pause, verdict.after)
         reason = shorten(app.secrets.mask(_reason(error, verdict)), 300)
+        if denied := is_denied(error):
+            reason += f"; the app's identity needs the role {self.demand.role.name}"
         since = state.get("since", began.isoformat())
+        lost = isinstance(error, schedules.TooManyJobs)  # longer searches find even more jobs: the next one is short
         value = {
             **state,
+            **({"looked": began.isoformat()} if lost else {}),
             "workspace": self.demand.workspace.name,
             "what": self.kind.purpose,
             "reason": reason,
@@ -157,23 +165,32 @@ class _Watched:
             reason=reason,
             again=value["again"],
         )
-        if is_denied(error) or now - datetime.fromisoformat(since) >= QUIET:
-            alerts.raise_alert(self._alert(reason, now), app)
+        if denied or lost or now - datetime.fromisoformat(since) >= QUIET:
+            day = now if self.kind.alerts_daily else datetime.fromisoformat(since)
+            alerts.raise_alert(
+                self._alert(reason, f"{day:%Y-%m-%d}", self._to_do(state, denied=denied, lost=lost)), app
+            )
 
-    def _alert(self, reason: str, now: datetime) -> Alert:
+    def _to_do(self, state: State, *, denied: bool, lost: bool) -> str:
         workspace, role = self.demand.workspace, self.demand.role
-        types = {name: rules for name, rules in self.demand.types.items() if name in self.kind.types}
+        if denied:
+            return (
+                f"Give the app's identity the role {role.name} ({role.id}) on {workspace.id}: mlevents roles lists it."
+            )
+        if lost:
+            since = _time(state, "looked") - schedules.GRACE
+            return f"Look in the studio which schedules have started no job since {since:%Y-%m-%d %H:%M} UTC."
+        return "If the service recovers, nothing: the watch tries again at least once an hour."
+
+    def _alert(self, reason: str, day: str, to_do: str) -> Alert:
+        workspace, kind = self.demand.workspace, self.kind
+        types = {name: rules for name, rules in self.demand.types.items() if name in kind.types}
         rules = sorted({rule for of_type in types.values() for rule in of_type})
-        summary = f"the watch cannot {self.kind.purpose} of {workspace.name}"
-        details = [
-            f"The service says: {reason}",
-            f"So {', '.join(sorted(types))} is not raised. Rules: {', '.join(rules)}.",
-        ]
-        to_do = [
-            f"Give the app's identity the role {role.name} ({role.id}) on {workspace.id}: mlevents roles lists it."
-        ]
-        about = f"{workspace.name} {self.kind.name} {now:%Y-%m-%d}"
-        return Alert.of("cannot watch", about, summary, details, to_do).naming(self.app.name)
+        summary = f"the watch cannot {kind.purpose} of {workspace.name}"
+        loss = kind.loss or f"So {', '.join(sorted(types))} is not raised."
+        details = [f"The service says: {reason}", f"{loss} Rules: {', '.join(rules)}."]
+        about = f"{workspace.name} {kind.name} {day}"
+        return Alert.of("cannot watch", about, summary, details, [to_do]).naming(self.app.name)
 
 
 def service() -> Service:

@@ -6,7 +6,7 @@ id is not the one that Azure ML would have given it, so that the real event, if 
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from dispatch.inbox.shared_state import hashed
 from dispatch.watch.memory import Wire
@@ -19,13 +19,23 @@ _ENDED = ("completed", "failed", "canceled")
 _RUN_TYPES = {"pipeline": "azureml.PipelineRun", "automl": "automl", "sweep": "hyperdrive"}  # else a command job
 
 
-def of_job(job: Listed, resource: ResourceId) -> Iterator[tuple[type[Event], Wire]]:
-    """The events that a job which has ended should have raised, by their types."""
+class Expectation(NamedTuple):
+    """An event that should be on record: its type, the name that finds it, its JSON, and between which times it was."""
+
+    kind: type[Event]
+    name: str
+    wire: Wire
+    since: datetime | None
+    until: datetime | None
+
+
+def of_job(job: Listed, resource: ResourceId) -> Iterator[Expectation]:
+    """The events that a job which has ended should have raised."""
     status = text(job.properties.get("status"))
     if status.casefold() not in _ENDED:
         return
     own = mapping(job.properties.get("properties"))
-    at = time(own.get("EndTimeUtc")) or job.modified
+    end = time(own.get("EndTimeUtc"))
     kind = _RUN_TYPES.get(text(job.properties.get("jobType")).casefold(), "azureml.scriptrun")
     data = {
         "experimentName": text(job.properties.get("experimentName")) or None,
@@ -34,12 +44,13 @@ def of_job(job: Listed, resource: ResourceId) -> Iterator[tuple[type[Event], Wir
         "runTags": texts(job.properties.get("tags")),
         "runProperties": texts(own),
     }
-    if status.casefold() == "completed":
-        yield RunCompleted, _wire(RunCompleted, resource, f"runs/{job.name}", at, data)
-    yield RunStatusChanged, _wire(RunStatusChanged, resource, f"runs/{job.name}", at, {**data, "runStatus": status})
+    kinds = {RunCompleted: data} if status.casefold() == "completed" else {}
+    for each, about in (kinds | {RunStatusChanged: {**data, "runStatus": status}}).items():
+        wire = _wire(each, resource, f"runs/{job.name}", end or job.modified, about)
+        yield Expectation(each, job.name, wire, end or job.created, end or job.modified)
 
 
-def of_version(name: str, version: Listed, resource: ResourceId) -> tuple[type[Event], Wire]:
+def of_version(name: str, version: Listed, resource: ResourceId) -> Expectation:
     """The event that a model version should have raised."""
     data = {
         "modelName": name,
@@ -47,8 +58,8 @@ def of_version(name: str, version: Listed, resource: ResourceId) -> tuple[type[E
         "modelTags": texts(version.properties.get("tags")),
         "modelProperties": texts(version.properties.get("properties")),
     }
-    subject = f"models/{name}:{version.name}"
-    return ModelRegistered, _wire(ModelRegistered, resource, subject, version.created, data)
+    object, at = f"{name}:{version.name}", version.created
+    return Expectation(ModelRegistered, object, _wire(ModelRegistered, resource, f"models/{object}", at, data), at, at)
 
 
 def _wire(kind: type[Event], resource: ResourceId, subject: str, at: datetime | None, data: Mapping[str, Any]) -> Wire:

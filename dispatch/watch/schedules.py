@@ -63,7 +63,8 @@ def _due(look: Look, after: datetime, until: datetime) -> Iterator[_Due]:
 def _started(look: Look, since: datetime) -> dict[str, list[datetime]]:
     """The due times in the names of jobs that were created since, by schedule in lower case.
 
-    Azure ML does not document the order of the list; the newest come first. So a page whose jobs are all older ends it.
+    Azure ML does not document the order of the list; the newest come first. So a page ends it whose jobs are all older,
+    and come in that order.
     """
     found: dict[str, list[datetime]] = {}
     page = look.lists.page(f"{look.path}/jobs", {"listViewType": "All"})
@@ -73,7 +74,9 @@ def _started(look: Look, since: datetime) -> dict[str, list[datetime]]:
             if match := _STAMP.fullmatch(text(job.properties.get("displayName"))):
                 moment = datetime.strptime(match[2], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
                 found.setdefault(match[1].casefold(), []).append(moment)
-        if not page.next or (jobs and all(job.created and job.created < since for job in jobs)):
+        created = [job.created for job in jobs if job.created]
+        is_older = jobs and len(created) == len(jobs) and max(created) < since
+        if not page.next or (is_older and created == sorted(created, reverse=True) and created[0] > created[-1]):
             return found
         page = look.lists.next_page(page.next)
     raise TooManyJobs

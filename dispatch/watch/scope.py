@@ -26,9 +26,13 @@ class TimedLists(Lists):
         super().__init__(service, most)
         self._has_time = has_time
 
-    def _count(self) -> None:
+    def check_time(self) -> None:
+        """Raise OutOfTime if the share of the time is over."""
         if not self._has_time():
             raise OutOfTime
+
+    def _count(self) -> None:
+        self.check_time()
         super()._count()
 
     def items_if_any(self, path: str, query: Mapping[str, str] | None = None) -> Iterator[Mapping[str, Any]]:

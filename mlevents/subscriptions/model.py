@@ -10,12 +10,13 @@ from hashlib import sha256
 from typing import Any, Literal, TypeAlias, cast
 
 from dispatch.rules.rule import Rules
-from dispatch.rules.when import AllOf
+from dispatch.rules.when import ALWAYS, AllOf
 from dispatch.rules.workspaces import Workspace
 from mlevents.subscriptions.budget import AdvancedFilter, within_limits
 from mlevents.subscriptions.implied import Alternative, alternative, implied
 from schemas import EVENT_NAMES, ResourceId, WorkspaceId
 from schemas.events.registry import EVENT_TYPES
+from schemas.events.watched.base import WatchedEvent
 
 FUNCTION = "azureml_event"  # of function_app.py
 CONTAINER = "deadletter"
@@ -124,17 +125,21 @@ def plan(rules: Rules, delivery: Delivery, names: Names, *, with_filters: bool) 
 
 
 def _alternatives(rules: Rules, workspace: Workspace) -> Iterator[Alternative]:
-    """Each rule that may act on events of the workspace, with each of its event types."""
+    """Each rule that may act on events of the workspace, with each of its event types.
+
+    What it asks the record for counts as well, and what the watch compares with the record for it.
+    """
     id = workspace.id
     view = {**workspace.view(), "resource_group": id.resource_group, "subscription": id.subscription}
     for rule in rules.by_name.values():
         if rule.is_for(workspace):
             asked = ((each.events, cast(AllOf, each.when)) for each in rule.patterns)
             for names, when in ((rule.on, rule.when), *asked):
-                types = dict.fromkeys(event for name in sorted(names) for event in EVENT_NAMES[name])
-                for event in types:
+                types = [*dict.fromkeys(event for name in sorted(names) for event in EVENT_NAMES[name])]
+                compared = [each for event in types if issubclass(event, WatchedEvent) for each in event.compared_with]
+                for event, test in (*((event, when) for event in types), *((event, ALWAYS) for event in compared)):
                     delivered = event.from_azure and isinstance(id, event.resource_id)
-                    if delivered and (found := alternative(rule.name, when, event, {"workspace": view})):
+                    if delivered and (found := alternative(rule.name, test, event, {"workspace": view})):
                         yield found
 
 

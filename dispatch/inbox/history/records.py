@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from dispatch.inbox.keys import DAYS, UNDATED, ActionId, time_of
+from dispatch.inbox.keys import DAYS, UNDATED, ActionId, key_at, time_of
 from dispatch.inbox.rows import ActionRecord, EventRecord, Rejected
 from dispatch.inbox.tables import Row, Table
 from dispatch.log import log_event
@@ -84,6 +84,14 @@ class History:
     def events(self, day: str) -> Iterator[StoredEvent]:
         """The events of a day, newest first. Reads the whole partition."""
         return stored_events(day, self._table.read(day, "0", "x"))
+
+    def between(self, first: datetime, last: datetime) -> Iterator[StoredEvent]:
+        """The events from one time to another, both in UTC; each day costs a query."""
+        for number in range((last.date() - first.date()).days + 1):
+            day = f"{first.date() + timedelta(days=number)}"
+            begin = key_at(last) if day == f"{last.date()}" else "0"
+            end = f"{key_at(first)}~" if number == 0 else "x"
+            yield from stored_events(day, self._table.read(day, begin, end))
 
     def unmatched(self, day: str) -> Iterator[StoredEvent]:
         """The events of a day that matched no rule when they were received, and whose match is not deferred.

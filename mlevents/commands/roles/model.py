@@ -8,7 +8,7 @@ from dispatch.guards.lasting.still_after import StillAfter
 from dispatch.guards.late import Late
 from dispatch.rules.checks.templates import templates_of
 from dispatch.rules.rule import ALERTS, Rule, Rules
-from dispatch.watch.demand import demands
+from dispatch.watch.demand import demands, reconciled
 from handlers.roles import WORKSPACE_READER, Role, Scope
 from schemas import EVENT_NAMES, WorkspaceId
 from schemas.events.base import FACT_NAMES
@@ -63,14 +63,14 @@ def assignments(rules: Rules) -> list[Assignment]:
     for rule in _rules(rules):
         roles = (*rule.handler.roles, *_roles_for_facts(rule), *_roles_for_states(rule))
         needed += [(role, resource, rule.name) for role in roles for resource in _on(role, rule, rules)]
-    for demand in demands(rules):
-        asking = sorted({name for of_type in demand.types.values() for name in of_type})
-        needed += [(demand.role, str(demand.workspace.id), name) for name in asking]
+    for demand in (*demands(rules), *reconciled(rules)):
+        needed += [(demand.role, str(demand.workspace.id), name) for name in demand.rules]
     for role, resource, name in needed:
         key = (role.id, resource.casefold() or f"{role.scope} {role.where}")
         known = found.get(key, Assignment(role, resource))
         names = (*known.rules, name) if name and name not in known.rules else known.rules
-        found[key] = Assignment(role if known.role.optional else known.role, known.resource, names)
+        first = role if known.role.optional and not role.optional else known.role
+        found[key] = Assignment(first, known.resource, names)
     return sorted(found.values(), key=lambda each: (not each.resource, bool(each.rules)))
 
 

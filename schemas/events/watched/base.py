@@ -23,3 +23,4 @@ class WatchedEvent(Event):
 
     publisher = "Mlevents"
     from_azure: ClassVar[bool] = False
+    compared_with: ClassVar[tuple[type[Event], ...]] = ()  # events on record with which the watch compares what it sees

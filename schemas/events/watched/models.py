@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from schemas.events.base import EventData, Rows, short_name
-from schemas.events.model_registered import ModelSubject
+from schemas.events.model_registered import ModelRegistered, ModelSubject
 from schemas.events.subject import subject_parts
 from schemas.events.watched.base import RegistryId, WatchedEvent
 from schemas.fields import OptionalText, RequiredText, Version
@@ -119,6 +119,7 @@ class ModelTagged(ModelVersionEvent):
 
     happened = "tagged"
     facts = ("model",)
+    compared_with = (ModelRegistered,)
     example_fields: ClassVar[Mapping[str, Any]] = {
         "id": "4f3f0c4f6a2d4a3c8b7e21d09f5c6e18",
         "eventTime": "2026-11-22T09:12:07.118203Z",

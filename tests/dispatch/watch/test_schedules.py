@@ -100,5 +100,20 @@ def test_more_jobs_than_can_be_searched_are_reported_and_nothing_is_raised(watch
     for number in range(2 * MOST_PAGES + 1):
         start_job(found, f"job-{number}")
     assert until(found, DUE + timedelta(hours=1)) == []
-    [value] = [value for value in found.world.app.inbox.shared.all("watch|").values() if "reason" in value]
-    assert value["reason"] == "there are too many jobs to search them all"
+    [alert] = found.world.app.inbox.history.day("undated").events.values()
+    assert "there are too many jobs to search them all" in alert.raw
+    assert "Look in the studio which schedules have started no job since 2026-11-22 02:55 UTC." in alert.raw
+    found.azure.page = 100
+    assert len(until(found, DUE + timedelta(days=1, hours=1))) == 1  # that of the next day
+
+
+def test_job_is_found_in_any_order_of_the_list(watching: Make) -> None:
+    """A page of jobs that are all older ends the search only where the newest come first."""
+    found = with_schedule(watching("JobMissed", page=2))
+    for number in range(9):
+        found.world.clock.time = START - timedelta(days=9 - number)
+        start_job(found, f"old-{number}")
+    found.world.clock.time = START
+    until(found, DUE)
+    start_job(found, "nightly-20261122T030000Z")
+    assert until(found, DUE + timedelta(hours=1)) == []

@@ -48,7 +48,7 @@ def of_rules(found: list[dict[str, Any]]) -> dict[tuple[str, str | None], list[s
 
 
 def test_app_needs_its_storage_and_its_telemetry(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = listed(app, capsys, rule("a", "log", "{}"))
+    found = listed(app, capsys, rule("a", "log", "{}", on="DatasetDriftDetected"))
     assert of_rules(found) == {}
     assert {each["role"] for each in found} == HOST | {"Monitoring Metrics Publisher"}
     assert {each["resource"] for each in found} == {"storageId", "applicationInsightsId"}
@@ -94,7 +94,7 @@ def test_run_of_a_pipeline_needs_what_its_owner_is(app: Path, capsys: pytest.Cap
 
 def test_alerts_need_the_role_of_their_handler(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
     alerts = "alerts: { do: email, with: { to: [a@example.com] } }\n"
-    found = of_rules(listed(app, capsys, rule("a", "log", "{}"), alerts=alerts))
+    found = of_rules(listed(app, capsys, rule("a", "log", "{}", on="ModelDeployed"), alerts=alerts))
     assert found == {("Communication and Email Service Owner", "communicationServiceId"): ["-alerts"]}
 
 
@@ -110,7 +110,7 @@ def test_rule_that_reads_what_the_service_knows_needs_to_read_the_workspace(
         rule("mail", "email", "{ to: [a@example.com] }"),
         *(late, after),
         rule("text", "log", "{ message: '{{ model.flavor }}' }", on="ModelDeployed"),
-        rule("plain", "log", "{ message: '{{ subject }}' }"),
+        rule("plain", "log", "{ message: '{{ subject }}' }", on="ModelDeployed"),
         rule("drift", "email", "{ to: [a@example.com] }", on="DatasetDriftDetected"),
     )
     assert [(each["resource"], each["rules"], each["optional"]) for each in found if each["role"] == "Reader"] == [
@@ -136,7 +136,8 @@ def test_rule_that_waits_needs_to_read_the_status_of_runs_only(app: Path, capsys
         waits("missing", 'expect: { event: RunCompleted, by: "06:30" }'),
     )
     [role] = [each for each in found if each["role"] == "Reader"]
-    assert (role["resource"], role["rules"], role["optional"]) == (PROD, ["run", "drift", "follower"], True)
+    compared = ["missing", "model"]  # needs it for the daily comparison with the record
+    assert (role["resource"], role["rules"], role["optional"]) == (PROD, ["run", "drift", "follower", *compared], True)
     assert role["purpose"] == "still_after: the status of a run"
 
 
@@ -149,6 +150,28 @@ def test_rule_on_what_raises_no_event_needs_to_read_the_workspace_or_the_registr
     new = rule("new", "log", "{}", chosen="shared", on="RegistryModelRegistered")
     found = listed(app, capsys, failed, new, alerts=registries)
     assert of_rules(found) == {("Reader", PROD): ["failed"], ("Reader", registry): ["new"]}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "on: RunCompleted",
+        "on: ModelRegistered",
+        "on: DriftDetected",
+        "expect: { event: RunStatusChanged, by: '06:30' }",
+        "on: ModelDeployed, unless: { event: RunCompleted }",
+    ],
+)
+def test_rule_on_runs_or_models_needs_to_list_them_each_day(
+    app: Path, capsys: pytest.CaptureFixture[str], key: str
+) -> None:
+    """Optional: only events that never came are not found without it."""
+    [found] = [
+        each
+        for each in listed(app, capsys, f"  - {{ name: a, in: dev, {key}, do: log }}\n")
+        if each["role"] == "Reader" and each["purpose"] == "finds events of runs and models that never came"
+    ]
+    assert (found["resource"], found["rules"], found["optional"]) == (DEV, ["a"], True)
 
 
 def test_module_agrees_with_the_published_types(app: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -257,3 +257,19 @@ def test_workspace_without_rules_gets_no_subscription_and_that_is_said(tmp_path:
     )
     assert [each.workspace for each in found.subscriptions] == ["churn-dev"]
     assert found.notes == ("churn-prod needs no subscription: no rule acts on its events",)
+
+
+@pytest.mark.parametrize(("on", "needed"), [("ModelTagged", True), ("ModelArchived", False), ("JobMissed", False)])
+def test_what_the_watch_compares_with_the_record_is_delivered(tmp_path: Path, on: str, needed: bool) -> None:
+    """The tags with which a model was registered are those of its event, which no filter may leave out."""
+    entries = (
+        f"  - {{ name: watched, on: {on}, in: churn-dev, do: log }}\n"
+        "  - { name: other, on: ModelRegistered, in: churn-dev, when: data.modelName StringIn a, do: log }\n"
+    )
+    rules = loaded(tmp_path, workspaces=WORKSPACES, a=f"rules:\n{entries}")
+    [found] = plan(rules, Delivery(), Names(), with_filters=True).subscriptions
+    event = {"eventType": "Microsoft.MachineLearningServices.ModelRegistered", "data": {"modelName": "b"}}
+    assert EventFilter.model_validate(found.filter()).matches(event) is needed
+    only = loaded(tmp_path, workspaces=WORKSPACES, a=f"rules:\n{entries.splitlines(True)[0]}")
+    types = [each.event_types for each in plan(only, Delivery(), Names(), with_filters=False).subscriptions]
+    assert types == ([(event["eventType"],)] if needed else [])
