@@ -21,12 +21,14 @@ from mlevents.testing.storage import Clock
 from schemas import Event
 from tests.handlers.azure_devops.fake import PROJECT, FakeAzureDevOps
 from tests.handlers.github.fake import TOKEN, FakeGitHub
-from tests.handlers.pipeline.site import FACTORY
+from tests.handlers.pipeline.site import FACTORY, PROD
 from tests.handlers.streams.test_event_grid import custom_topic
 from tests.handlers.streams.test_messaging import Namespace
 from tests.handlers.test_fabric import PIPELINE, WORKSPACE, FakeFabric
-from tests.kit.world import SETTINGS, WORKSPACES
+from tests.kit.world import SETTINGS, STORAGE, WORKSPACES
 
+REGISTRY = PROD.replace("/workspaces/churn-prod", "/registries/churn-registry")
+LISTED = f"{WORKSPACES}{STORAGE}registries:\n  churn-registry: {{ id: {REGISTRY}, env: prod }}\n"  # workspaces.yaml
 GALLERY = Path(__file__).resolve().parents[2] / "samples/gallery"
 _VALIDATE = {"id": 12, "name": "validate"}  # the pipeline of Azure DevOps
 CONTAINER, QUEUE = "ml-events", "completed-pipelines"
@@ -105,10 +107,10 @@ class Services:
         self.queue.clear_messages()
 
     def run(self, name: str, *events: Event, dies_after: Collection[int] = ()) -> list[Ended]:
-        """Run the rules of a file, as it is, beside the workspaces churn-dev and churn-prod."""
+        """Run the rules of a file, as it is, beside what `LISTED` lists."""
         rules = self.folder / "rules"
         rules.mkdir(exist_ok=True)
-        (rules / "workspaces.yaml").write_text(WORKSPACES)
+        (rules / "workspaces.yaml").write_text(LISTED)
         shutil.copy(GALLERY / f"{name}.yaml", rules / "copied.yaml")
         first, *others = events
         settings = self.settings

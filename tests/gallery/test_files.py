@@ -10,12 +10,11 @@ import yaml
 from dispatch.rules import load
 from handlers import builtin
 from mlevents.__main__ import main
-from tests.gallery import act, notify, pass_on
+from tests.gallery import act, notify, pass_on, unsaid
 from tests.gallery.need import NEEDS
-from tests.gallery.services import GALLERY, GIVEN
-from tests.kit.world import WORKSPACES
+from tests.gallery.services import GALLERY, GIVEN, LISTED
 
-MODULES = (notify, act, pass_on)  # they fill NEEDS
+MODULES = (notify, act, pass_on, unsaid)  # they fill NEEDS
 ROOT = GALLERY.parents[1]
 FILES = sorted(str(path.relative_to(GALLERY).with_suffix("")) for path in GALLERY.rglob("*.yaml"))
 EACH = pytest.mark.parametrize("file", FILES)
@@ -50,12 +49,12 @@ def rules_of(file: str) -> list[dict[str, object]]:
 def test_check_finds_nothing(
     file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Beside the workspaces of rules/, with the settings that the file names; each rule has a preview."""
+    """Beside workspaces, an account and a registry, with the settings that the file names; each rule has a preview."""
     rules = tmp_path / "rules"
     rules.mkdir()
-    (rules / "workspaces.yaml").write_text(WORKSPACES)
+    (rules / "workspaces.yaml").write_text(LISTED)
     shutil.copy(GALLERY / f"{file}.yaml", rules)
-    for name in {*re.findall(r"RULES_\w+", head_of(file).get("Settings", "")), *re.findall(r"RULES_\w+", WORKSPACES)}:
+    for name in {*re.findall(r"RULES_\w+", head_of(file).get("Settings", "")), *re.findall(r"RULES_\w+", LISTED)}:
         monkeypatch.setenv(name, GIVEN[name])
     monkeypatch.setenv("MLEVENTS_RULES", str(rules))
     assert main(["check"]) == 0
@@ -88,7 +87,7 @@ def test_file_is_short(file: str) -> None:
 
 def test_all_files_can_be_in_force_at_once(tmp_path: Path) -> None:
     """The names of their rules differ."""
-    (tmp_path / "workspaces.yaml").write_text(WORKSPACES)
+    (tmp_path / "workspaces.yaml").write_text(LISTED)
     for file in FILES:
         shutil.copy(GALLERY / f"{file}.yaml", tmp_path)
     loaded = load(tmp_path, GIVEN)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.gallery import act, notify, pass_on
+from tests.gallery import act, notify, pass_on, unsaid
 from tests.gallery.need import CANDIDATE, NEEDS, PRODUCTION, Need
 from tests.gallery.services import Services
 from tests.handlers.deploy.site import EIGHT, SEVEN
 from tests.handlers.pipeline.site import QUIET
 
-MODULES = (notify, act, pass_on)  # they fill NEEDS
+MODULES = (notify, act, pass_on, unsaid)  # they fill NEEDS
 pytestmark = [pytest.mark.services, QUIET]
 EACH = pytest.mark.parametrize("need", NEEDS.values(), ids=NEEDS.keys())
 
