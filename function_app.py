@@ -116,6 +116,15 @@ def act_poison(message: func.QueueMessage) -> None:
     rearm(text_of(message), the_app())
 
 
+@app.route("monitor_alert", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+def monitor_alert(req: func.HttpRequest) -> func.HttpResponse:
+    """Receive an alert of Azure Monitor from an action group: see docs/alerts.md."""
+    from dispatch.monitor.receive import receive_alert
+
+    answer = receive_alert(req.get_body(), the_app())
+    return func.HttpResponse(f"{answer.text}\n", status_code=answer.status, mimetype="text/plain")
+
+
 @app.route(
     "web/{*path}", methods=["GET", "POST"], auth_level=func.AuthLevel.FUNCTION if has_key else func.AuthLevel.ANONYMOUS
 )

@@ -56,6 +56,15 @@ def receive_or_requeue(raw: str, app: App) -> None:
         app.events.send(raw, REQUEUE_DELAY)
 
 
+def reject(kind: RejectionKind, reason: str, raw: str, app: App, names: Sequence[str] = ()) -> None:
+    """Record what cannot become an event as rejected; it is found by these names.
+
+    Raises StorageError once storage has not answered for `STORAGE_DEADLINE`.
+    """
+    with within(STORAGE_DEADLINE):
+        _reject(kind, reason, raw, app, _About("", "", names))
+
+
 def _checked(raw: str, app: App, expected: type[Event] | None) -> Callable[[], None]:
     """Parse and match an event; return the function that records it, or its rejection. Makes no request."""
     try:

@@ -93,7 +93,9 @@ def test_the_functions_have_their_documented_names_and_triggers(local: LocalApp)
     queues = {"act": actions, "act_poison": f"{actions}-poison"}
     queues |= {"queued_event": events, "queued_event_poison": f"{events}-poison"}
     found = {f["name"]: f["config"]["bindings"][0] for f in listed}
-    assert found.keys() == grid.keys() | queues.keys() | {"sweep", "watch", "web"}
+    assert found.keys() == grid.keys() | queues.keys() | {"sweep", "watch", "web", "monitor_alert"}
+    alert = found["monitor_alert"]
+    assert (alert["type"], alert["route"], alert["authLevel"]) == ("httpTrigger", "monitor_alert", "FUNCTION")
     assert (found["web"]["type"], found["web"]["route"], found["web"]["authLevel"]) == (
         *("httpTrigger", "web/{*path}"),
         "ANONYMOUS",

@@ -28,7 +28,7 @@ var rules = [
   {
     name: 'no-events'
     description: 'No event has come for a day: is there a subscription, and does Event Grid reach the app?'
-    query: 'requests | where name !in ("sweep", "watch", "act", "act_poison", "queued_event_poison", "web")'
+    query: 'requests | where name !in ("sweep", "watch", "act", "act_poison", "queued_event_poison", "web", "monitor_alert")'
     operator: 'LessThan'
     threshold: 1
     window: 'P1D'

@@ -10,6 +10,7 @@ from schemas.events.dataset_drift_detected import DatasetDriftDetected
 from schemas.events.expected import Expected
 from schemas.events.model_deployed import ModelDeployed
 from schemas.events.model_registered import ModelRegistered
+from schemas.events.monitor_alerts import AlertFired, AlertResolved
 from schemas.events.run_completed import RunCompleted
 from schemas.events.run_status_changed import RunStatusChanged
 from schemas.events.watched.deployments import DeploymentFailed, EndpointFailed
@@ -37,6 +38,8 @@ _TYPES: dict[str, type[Event]] = {
         RegistryModelRegistered,
         JobMissed,
         Expected,
+        AlertFired,
+        AlertResolved,
     )
 }
 _NAMES: dict[str, tuple[type[Event], ...]] = {}

@@ -85,7 +85,7 @@ def test_storage_has_the_table_and_the_queues_of_the_app() -> None:
 def test_poison_alert_names_functions_of_the_app() -> None:
     functions = set(re.findall(r"^def (\w+)\(", (ROOT / "function_app.py").read_text(encoding="utf-8"), re.MULTILINE))
     named = set(re.findall(r'"(\w+)"', text_of("modules/alerts.bicep")))
-    assert named == {"act", "act_poison", "queued_event_poison", "sweep", "watch", "web"}
+    assert named == {"act", "act_poison", "queued_event_poison", "sweep", "watch", "web", "monitor_alert"}
     assert named <= functions
 
 

@@ -44,9 +44,10 @@ IN_A_RULE = [
     (rule(on="RunCompletd"), "3:9: unknown event type 'RunCompletd'. Did you mean RunCompleted?"),
     (
         rule(on="[blob, RunCompleted]"),
-        "3:10: unknown event type 'blob'. The event types are BlobCreated, BlobDeleted, DatasetDriftDetected, "
-        "DeploymentFailed, DriftDetected, EndpointFailed, Expected, JobMissed, ModelArchived, ModelDeployed, "
-        "ModelRegistered, ModelRestored, ModelTagged, RegistryModelRegistered, RunCompleted, RunStatusChanged.",
+        "3:10: unknown event type 'blob'. The event types are AlertFired, AlertResolved, BlobCreated, BlobDeleted, "
+        "DatasetDriftDetected, DeploymentFailed, DriftDetected, EndpointFailed, Expected, JobMissed, ModelArchived, "
+        "ModelDeployed, ModelRegistered, ModelRestored, ModelTagged, RegistryModelRegistered, RunCompleted, "
+        "RunStatusChanged.",
     ),
     (
         rule(on="Microsoft.MachineLearningServices.DriftDetected"),
