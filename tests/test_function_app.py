@@ -261,7 +261,7 @@ def test_an_invalid_setting_fails_every_call(setting: str, value: str, says: str
         [sys.executable, "-c", code], cwd=tmp_path, env=settings, capture_output=True, text=True, check=True
     )
     functions, *errors = done.stdout.splitlines()
-    assert int(functions) == 13
+    assert int(functions) == 14
     assert len(errors) == 2
     assert all(error.startswith(f"SettingsError the app setting {says}") for error in errors)
 
