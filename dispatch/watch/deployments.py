@@ -5,10 +5,10 @@ One list of the endpoints, and one of the deployments of each (learn.microsoft.c
 once for each failure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from dispatch.watch.memory import MOST, Known, Memory, Step, Wire
+from dispatch.watch.memory import MOST, Known, Memory, Step, Wire, as_many_as_fit, bounded
 from dispatch.watch.scope import Look
 from dispatch.watch.seen import event_of, stamp
 from handlers.azure.listed import Listed, mapping, text
@@ -38,8 +38,12 @@ def look_at_deployments(look: Look) -> int:
     """Look at all endpoints once; returns the number of events."""
     memory = Memory.of(look.app, "failed", *look.resource.key)
     known = memory.known()
-    failed = {each.key: each for each in _failed(look)}
     is_first = known is None or look.since is None
+    errors: dict[str, Exception] = {}  # by the endpoint whose deployments cannot be listed
+    listed = list(_endpoints(look))
+    failed = {each.key: each for each in _failed(listed, look, errors)}
+    if is_first and errors:
+        raise next(iter(errors.values()))
     new = [] if is_first else [each for each in failed.values() if _is_new(each, known or {})]
     reasons = {each.key: _reason(each.resource, look) for each in new[:MOST]}
 
@@ -47,29 +51,45 @@ def look_at_deployments(look: Look) -> int:
         after = {key: [stamp(each.resource.modified), 0] for key, each in failed.items()}
         if known is None or is_first:
             return Step(after)
-        unseen = {key: [at, gone + 1] for key, (at, gone) in known.items() if key not in failed and gone + 1 < _FORGET}
+        missing = {key: state for key, state in known.items() if key not in failed}
+        unread = {key: state for key, state in missing.items() if key.partition("/")[0] in errors and "/" in key}
+        unseen = {key: [at, gone + 1] for key, (at, gone) in missing.items() if gone + 1 < _FORGET} | unread
         pending = [each for each in failed.values() if _is_new(each, known)]
         events = [_event(each, look, reasons.get(each.key, {})) for each in pending[:MOST]]
-        for each in pending[MOST:]:
+        events = [*as_many_as_fit([bounded(event, look.log_problem) for event in events])]
+        for each in pending[len(events) :]:
             del after[each.key]
-        return Step({**unseen, **after}, events, more=len(pending) > MOST)
+        return Step({**unseen, **after}, events, more=len(pending) > len(events))
 
-    return memory.observe(compare, look.began)
+    raised = memory.observe(compare, look.began)
+    for name, error in errors.items():
+        if len(errors) == len(listed):
+            raise error
+        look.log_problem(f"the deployments of endpoint {name} cannot be listed: {error}")
+    return raised
 
 
-def _failed(look: Look) -> list[_Failed]:
-    found = []
-    base = f"{look.path}/onlineEndpoints"
-    for body in look.lists.items(base):
-        if (endpoint := Listed.of(body)) is None:
-            continue
+def _endpoints(look: Look) -> Iterator[Listed]:
+    for body in look.lists.items(f"{look.path}/onlineEndpoints"):
+        if endpoint := Listed.of(body):
+            yield endpoint
+
+
+def _failed(endpoints: Iterable[Listed], look: Look, errors: dict[str, Exception]) -> Iterator[_Failed]:
+    for endpoint in endpoints:
         if EndpointFailed.__name__ in look.types and endpoint.state == FAILED:
-            found.append(_Failed(endpoint, None))
-        if DeploymentFailed.__name__ in look.types:
-            path = f"{base}/{segment(endpoint.name)}/deployments"
-            deployments = (Listed.of(inner) for inner in look.lists.items_if_any(path))
-            found += [_Failed(endpoint, each) for each in deployments if each and each.state == FAILED]
-    return found
+            yield _Failed(endpoint, None)
+        if DeploymentFailed.__name__ not in look.types:
+            continue
+        path = f"{look.path}/onlineEndpoints/{segment(endpoint.name)}/deployments"
+        try:
+            deployments = [Listed.of(body) for body in look.lists.items_if_any(path)]
+        except OutOfRequests:
+            raise
+        except Exception as error:  # of one endpoint: the others are looked at
+            errors[endpoint.name] = error
+            continue
+        yield from (_Failed(endpoint, each) for each in deployments if each and each.state == FAILED)
 
 
 def _is_new(failed: _Failed, known: Known) -> bool:

@@ -20,7 +20,8 @@ from dispatch.receive import receive
 KEEP = timedelta(days=60)  # for which what was seen is kept without a change
 REFRESH = timedelta(days=20)  # after which it is written again, so that it is kept
 MOST = 20  # changes that one write records
-_FULL = 24_000  # characters of what was seen, compressed; a property holds 32 Ki
+FULL = 18_000  # characters of what was seen, compressed; a property holds 32 Ki
+FULL_OUTBOX = 13_000  # characters of events that are about to be raised, compressed, beside what was seen
 
 Wire: TypeAlias = dict[str, Any]  # of an event
 Known: TypeAlias = dict[str, Any]  # plain data by the name of what was seen
@@ -125,6 +126,25 @@ def unpacked(text: str) -> dict[str, Any]:
     return dict(json.loads(zlib.decompress(b64decode(text))))
 
 
-def fits(known: Known) -> bool:
+def fits(value: Mapping[str, Any], full: int = FULL) -> bool:
     """Can shared state hold this?"""
-    return len(packed(known)) <= _FULL
+    return len(packed(value)) <= full
+
+
+def as_many_as_fit(events: Sequence[Wire]) -> Sequence[Wire]:
+    """The first events, as many as one write can record: at least one, which `bounded` has cut."""
+    count = min(len(events), MOST)
+    while count > 1 and not fits({"events": events[:count]}, FULL_OUTBOX):
+        count -= 1
+    return events[:count]
+
+
+def bounded(event: Wire, log: Callable[[str], None]) -> Wire:
+    """The event without its largest texts by name, if no write could record it otherwise with a second one."""
+    names = [name for name, value in event["data"].items() if isinstance(value, dict)]
+    for name in sorted(names, key=lambda name: len(packed(event["data"][name])), reverse=True):
+        if fits({"events": [event]}, FULL_OUTBOX // 2):
+            break
+        log(f"{event['subject']}: {name} is left out, because it is too large")
+        event = {**event, "data": {**event["data"], name: {}}}
+    return event

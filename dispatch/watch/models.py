@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from dispatch.watch.memory import MOST, Known, Memory, Step, Wire, fits
+from dispatch.inbox.errors import StorageError
+from dispatch.watch.memory import FULL_OUTBOX, MOST, Known, Memory, Step, Wire, bounded, fits
 from dispatch.watch.registered import registered_tags
 from dispatch.watch.scope import Look
 from dispatch.watch.seen import event_of, stamp
 from dispatch.watch.walk import Walk
 from handlers.azure.listed import Listed, text, texts
-from handlers.azure.lists import segment
+from handlers.azure.lists import OutOfRequests, segment
 from schemas.events.watched.base import RegistryId
 from schemas.events.watched.models import (
     ModelArchived,
@@ -29,6 +30,7 @@ from schemas.events.watched.models import (
 
 TYPES = (ModelTagged, ModelArchived, ModelRestored, RegistryModelRegistered)
 MOST_VERSIONS = 100  # of a name that are watched: the newest
+MOST_ERRORS = 3  # of single models, after which a look ends
 
 _FORGET = 3  # consecutive looks in which a version is missing before it is forgotten: a list can miss one
 _ALL = {"listViewType": "All"}
@@ -55,11 +57,24 @@ class _State(NamedTuple):
 
 
 def look_at_models(look: Look) -> int:
-    """Look at the next models; returns the number of events."""
-    walk, raised = Walk(look, "models"), 0
+    """Look at the next models; returns the number of events. One that cannot be read does not stop the others."""
+    walk, raised, read = Walk(look, "models"), 0, 0
+    errors: dict[str, Exception] = {}
     with walk.resources(f"{look.path}/models", _ALL) as models:
         for model in models:
-            raised += _look_at(model.name, look, raises=walk.complete)
+            try:
+                raised += _look_at(model.name, look, raises=walk.complete)
+                read += 1
+            except (OutOfRequests, StorageError):
+                raise
+            except Exception as error:
+                errors[model.name] = error
+                if len(errors) == MOST_ERRORS:
+                    break
+    for name, problem in errors.items():
+        if not read:
+            raise problem
+        look.log_problem(f"model {name} cannot be read: {problem}")
     return raised
 
 
@@ -119,9 +134,12 @@ class _Comparison:
                 continue
             if changes == MOST:
                 return Step(self._fitting(after), events, more=True)
+            new = [bounded(event, self.look.log_problem) for event in self._events(version, listed, was, now)]
+            if events and not fits({"events": [*events, *new]}, FULL_OUTBOX):
+                return Step(self._fitting(after), events, more=True)
             changes += 1
             after[version] = now
-            events += self._events(version, listed, was, now)
+            events += new
         for version in known.keys() - self.versions.keys():
             gone = after[version].gone + 1
             after[version] = after[version]._replace(gone=gone)
@@ -132,11 +150,12 @@ class _Comparison:
     def _fitting(self, states: Mapping[str, _State]) -> Known:
         """As many of these as one row can hold: the newest."""
         order = [*(each for each in self.versions if each in states), *(states.keys() - self.versions.keys())]
-        while True:
-            kept = {version: list(states[version]) for version in order}
-            if fits(kept):
-                return kept
-            order = order[: len(order) // 2]
+        count = len(order)
+        while not fits(kept := {version: list(states[version]) for version in order[:count]}):
+            count = count * 9 // 10
+        if count < len(order):
+            self.look.log_problem(f"of model {self.name}, only {count} versions are watched: the tags are too large")
+        return kept
 
     def _events(self, version: str, listed: Listed, was: _State | None, now: _State) -> Iterator[Wire]:
         wanted = self.look.types

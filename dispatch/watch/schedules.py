@@ -14,9 +14,10 @@ from dispatch.receive import receive
 from dispatch.watch.due_times import UnknownTrigger, described, due_times
 from dispatch.watch.memory import Wire
 from dispatch.watch.scope import Look
-from dispatch.watch.seen import event_of, raw_of, stamp
+from dispatch.watch.seen import event_of, raw_of
 from handlers.azure.listed import Listed, mapping, text, texts
 from schemas.events.watched.job_missed import JobMissed
+from schemas.fields import format_time
 
 TYPES = (JobMissed,)
 GRACE = timedelta(minutes=15)  # after which a job counts as missed
@@ -96,7 +97,7 @@ def _event(due: _Due, look: Look) -> Wire:
     data = {
         "scheduleName": schedule.name,
         "displayName": text(properties.get("displayName")) or None,
-        "dueTime": stamp(due.at),
+        "dueTime": format_time(due.at),
         "trigger": described(mapping(properties.get("trigger"))),
         "action": text(action.get("actionType")) or None,
         "experimentName": text(mapping(action.get("jobDefinition")).get("experimentName")) or None,

@@ -34,8 +34,8 @@ def event_of(
 
 
 def stamp(at: datetime | None) -> str:
-    """A time as it is kept: ISO 8601; empty if there is none."""
-    return format_time(at) or ""
+    """A time as it is kept: ISO 8601 of one length, so that texts compare like times; empty if there is none."""
+    return at.isoformat(timespec="microseconds") if at else ""
 
 
 def raw_of(event: Wire) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from handlers.base import GiveUp
 
 _MOST_ITEMS = 10_000  # on a page; a longer one is no page of Resource Manager
+_MOST_EMPTY = 50  # consecutive pages without a resource; more are no list of Resource Manager
 
 
 class Service(Protocol):
@@ -52,6 +53,8 @@ class Lists:
 
     def __init__(self, service: Service, most: int) -> None:
         self._service, self.left = service, most
+        self._followed: set[str] = set()
+        self._empty = 0
 
     def page(self, path: str, query: Mapping[str, str] | None = None) -> Page:
         """The first page of the list at a path. Raises NotFound if there is no such list."""
@@ -59,9 +62,19 @@ class Lists:
         return _page(self._service.get(path, query), path)
 
     def next_page(self, url: str) -> Page:
-        """The page at the URL that another page named. Raises NotFound if it does not exist any more."""
+        """The page at the URL that another page named. Raises NotFound if it does not exist any more.
+
+        Raises WrongAnswer if the pages lead in a circle, or are empty without end.
+        """
+        if url in self._followed:
+            raise WrongAnswer("the links from page to page lead in a circle")
+        self._followed.add(url)
         self._count()
-        return _page(self._service.get_url(url), "the next page")
+        page = _page(self._service.get_url(url), "the next page")
+        self._empty = 0 if page.items else self._empty + 1
+        if self._empty > _MOST_EMPTY:
+            raise WrongAnswer(f"more than {_MOST_EMPTY} consecutive pages are empty")
+        return page
 
     def items(self, path: str, query: Mapping[str, str] | None = None) -> Iterator[Mapping[str, Any]]:
         """The resources on all pages of a list."""
