@@ -14,12 +14,6 @@ var needed = [
   { scope: storageId, role: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3' }
   // Monitoring Metrics Publisher: telemetry
   { scope: applicationInsightsId, role: '3913510d-42f4-4e42-8a64-420c390055eb' }
-  // Reader: run, model, endpoint: what Azure ML knows beside an event
-  //   for mail-failed-runs, log-everything
-  { scope: '/subscriptions/22222222-2222-2222-2222-222222222222/resourceGroups/rg-ml-prod/providers/Microsoft.MachineLearningServices/workspaces/churn-prod', role: 'acdd72a7-3385-48ef-bd42-f606fba81ae7' }
-  // Reader: finds events of runs and models that never came
-  //   for log-everything
-  { scope: '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-ml-dev/providers/Microsoft.MachineLearningServices/workspaces/churn-dev', role: 'acdd72a7-3385-48ef-bd42-f606fba81ae7' }
 ]
 var forMail = empty(communicationServiceId) ? [] : [
   // Communication and Email Service Owner: mail without EMAIL_ACS_KEY

@@ -1,4 +1,4 @@
-"""The files in ``rules/`` never change, so that git merges every newer version into a user's clone."""
+"""The first files of a user never change, so that git merges every newer version into a user's clone."""
 
 import json
 import os
@@ -17,6 +17,7 @@ from tests.kit.world import SETTINGS
 
 GOLDEN = Path(__file__).parent / "golden/rules_0.1"
 RULES = PROJECT / "rules"
+INFRA = ("main.bicepparam", "generated/roles.bicep")
 SCHEMAS = ("rules.schema.json", "workspaces.schema.json")
 IN_A_CLONE_OF_A_USER = not is_first_file(RULES / "workspaces.yaml", "workspaces.yaml") or (
     {path.name for path in RULES.iterdir()} != {*FIRST_FILES, *SCHEMAS}
@@ -48,6 +49,12 @@ def test_schemas_beside_rules_refer_to_those_in_docs(name: str) -> None:
     assert root
     assert list(validator.iter_errors(root.plain())) == []
     assert list(validator.iter_errors({"other": 1}))
+
+
+@OURS
+@pytest.mark.parametrize("name", INFRA)
+def test_files_of_infra_that_users_change_are_those_of_the_first_version(name: str) -> None:
+    assert (PROJECT / "infra" / name).read_bytes() == (GOLDEN.parent / "infra_0.1" / name).read_bytes()
 
 
 def test_folder_with_any_other_file_is_the_users(tmp_path: Path) -> None:
