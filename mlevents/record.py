@@ -125,16 +125,21 @@ def reported(console: Console) -> Iterator[Outcome]:
         root.removeHandler(handler)
 
 
+def is_local_url(url: str) -> bool:
+    """Does the URL, or a text with it, lead to storage on this machine?"""
+    return any(host in url for host in _LOCAL)
+
+
 def describe(error: Exception) -> str:
     """The error in one line, with what to do about it."""
     text = str(error).strip().partition("\n")[0]
     match error:
         case StorageError(status=401) | StorageError(__cause__=ClientAuthenticationError()):
-            return f"storage does not know you: {text}. Log in with `az login`"
+            return f"storage does not know you: {text.rstrip('.')}. Log in with `az login`"
         case StorageError(status=403):
             return f"storage refuses you: {text} Your login needs the roles {_ROLES} Contributor"
         case StorageError(__cause__=ServiceRequestError()):
-            hint = "; is `mlevents start` running?" if any(host in text for host in _LOCAL) else ""
+            hint = "; is `mlevents start` running?" if is_local_url(text) else ""
             return f"storage cannot be reached: {text}{hint}"
         case StorageError():
             return f"storage: {text}"

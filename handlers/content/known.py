@@ -41,7 +41,7 @@ def known_of(event: Event) -> Known:
     name = event.facts[0]
     facts = event.fact(name)
     if facts.unavailable:
-        return Known(notes=(f"Azure ML could not be asked about {_NO_ANSWER[name]}: {facts.unavailable}",))
+        return Known(notes=(f"What Azure ML knows about {_NO_ANSWER[name]} could not be read: {facts.unavailable}",))
     return Known(notes=_notes(facts), **_PARTS[name](event, facts))
 
 

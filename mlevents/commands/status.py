@@ -138,7 +138,10 @@ def _numbers(counts: Mapping[str, int]) -> Numbers:
 def _in_words(total: Numbers) -> str:
     """The numbers of a day in words."""
     groups = {"received": total.received, "rejected": total.rejected.total(), **total.outcomes}
-    return ", ".join(f"{count} {name}" for name, count in groups.items() if count) or "nothing is indexed yet"
+    return (
+        ", ".join(f"{count} {name}" for name, count in groups.items() if count)
+        or "no event is counted yet; the sweep does so every 5 minutes"
+    )
 
 
 def _json(found: Status) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from handlers.azure.arm import Arm
 from handlers.azure.cloud import arm_endpoint
@@ -176,5 +176,7 @@ def _of_authentication(app: FunctionApp) -> Diagnoses:
 
 
 def describe_failure(error: Exception) -> str:
-    """An error of Resource Manager in one line."""
+    """An error of Resource Manager in one line. azure-identity's own lists all the sources of tokens that it tried."""
+    if isinstance(error, ClientAuthenticationError) and error.status_code is None:
+        return "there is no login to Azure"
     return describe(error)

@@ -17,7 +17,7 @@ from dispatch.inbox.keys import UNDATED, ActionId
 from dispatch.inbox.messages import Message
 from mlevents.doctor.diagnosis import Diagnoses, Diagnosis, Group
 from mlevents.doctor.names import host_ids
-from mlevents.record import Record
+from mlevents.record import Record, is_local_url
 from mlevents.subscriptions.model import CONTAINER
 
 PARTITION = "doctor"  # of the row that is written and deleted
@@ -87,7 +87,9 @@ def _queues(record: Record) -> Diagnoses:
                 sent = client.send_message(message, visibility_timeout=60, time_to_live=120)
                 client.delete_message(sent)
     where = record.storage.queue(names.actions).url.partition("?")[0]
-    if missing:
+    if missing and is_local_url(where):
+        yield _STORAGE.ok(f"{len(missing)} queues do not exist until they are needed", where)
+    elif missing:
         text = f"these queues do not exist yet: {', '.join(missing)}; the host and the app create them"
         yield _STORAGE.warning(text, where, "deploy the app, or infra/, which creates them")
     if names.actions not in missing:
@@ -105,6 +107,9 @@ def _dead_letters(record: Record) -> Diagnoses:
                 if count == _MOST:
                     break
         except ResourceNotFoundError:
+            if is_local_url(where):
+                yield _LETTERS.ok("Event Grid writes none into the storage of this machine", where)
+                return
             text = f"there is no container {CONTAINER}: Event Grid drops what it cannot deliver"
             yield _LETTERS.error(
                 text, where, "create it, or deploy infra/; then subscribe with it: docs/subscriptions.md"

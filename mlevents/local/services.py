@@ -62,7 +62,7 @@ class Services:
     async def _start_azure(self, environment: dict[str, str]) -> None:
         """The worker gets the emulator's identity, and trusts its certificate authority in addition to the others."""
         folder = self._options.state_folder / emulator.CERTIFICATES if self._options.keep else None
-        starting, loop = emulator.emulated_azure(environment, folder), asyncio.get_running_loop()
+        starting, loop = emulator.emulated_azure(environment, folder, self._options.app_dir), asyncio.get_running_loop()
         self.azure = await asyncio.to_thread(starting.__enter__)
         self._stack.push_async_callback(asyncio.to_thread, starting.__exit__, None, None, None)
         environment |= self.azure.settings

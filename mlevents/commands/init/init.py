@@ -101,7 +101,9 @@ def _wanted(
     given = [replace(each, labels={**labels, **each.labels}) for each in unique(given)]
     if not given and not listed:
         raise UsageError(f"no workspace is given: add --workspace {_ID}, --workspaces FILE or --az")
-    return [questions.labels(console, each) if ask and each.id not in listed else each for each in given]
+    return [
+        questions.labels(console, each) if ask and not each.labels and each.id not in listed else each for each in given
+    ]
 
 
 def _recipients(text: str, console: Console, present: Present, *, ask: bool) -> list[str]:

@@ -23,13 +23,12 @@ def workspaces(console: Console, *, optional: bool) -> list[Wanted]:
 
 
 def labels(console: Console, each: Wanted) -> Wanted:
-    """Ask for the labels env and team of a workspace that are not given."""
-    found = dict(each.labels)
+    """Ask for the labels env and team of a workspace."""
+    found: dict[str, str] = {}
     console.print(f"Labels of {each.name}; rules choose workspaces by them. Write - for none.")
     for label in ("env", "team"):
-        if label not in found:
-            text = typer.prompt(f"  {label}", default=each.suggested.get(label, "-")).strip()
-            found |= {label: text} if text != "-" else {}
+        text = typer.prompt(f"  {label}", default=each.suggested.get(label, "-")).strip()
+        found |= {label: text} if text != "-" else {}
     return replace(each, labels=found)
 
 

@@ -12,6 +12,8 @@ from tests.handlers.content.cases import ACTION, CASES, summary_of
 from tests.handlers.content.hostile import run_known_by
 from tests.handlers.content.known_cases import ENDPOINT, RUN, with_facts
 
+UNREAD = "What Azure ML knows about this run could not be read"
+
 
 def rows_of(summary: Summary, title: str) -> dict[str, str]:
     return {name: value for section in summary.sections if section.title == title for name, value in section.rows}
@@ -62,8 +64,8 @@ def test_tables_have_metrics_and_details() -> None:
 @pytest.mark.parametrize(
     ("name", "note"),
     [
-        ("unavailable", "Azure ML could not be asked about this run: HTTP 403: the app's identity has no role"),
-        ("too slow", "Azure ML could not be asked about this run: no answer within 10 s"),
+        ("unavailable", f"{UNREAD}: HTTP 403: the app's identity has no role"),
+        ("too slow", f"{UNREAD}: no answer within 10 s"),
         ("no log", "Could not be read: the log: HTTP 403 from churnstore"),
     ],
 )

@@ -27,7 +27,10 @@ def test_app_that_works_is_well(deployed: Deployed) -> None:
     assert (code, lines(out)[0], lines(out)[2:]) == (
         0,
         "1 rule in force",
-        ["today: nothing is indexed yet", "0 open actions"],  # the event is of another day
+        [
+            "today: no event is counted yet; the sweep does so every 5 minutes",
+            "0 open actions",
+        ],  # the event is of another day
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 
 from emulator import Azure
 from mlevents import PROJECT
@@ -15,7 +16,7 @@ from mlevents.commands.doctor import doctor
 from mlevents.commands.doctor.doctor import account_of, is_local, subject_of
 from mlevents.doctor import function_app, roles, settings, workspaces
 from mlevents.doctor.diagnosis import Diagnosis
-from mlevents.doctor.function_app import FunctionApp
+from mlevents.doctor.function_app import FunctionApp, describe_failure
 from mlevents.doctor.settings import functions_of
 from tests.kit.started import ROOT
 from tests.kit.world import SETTINGS
@@ -188,6 +189,11 @@ def of_roles(project: Project, azure: Azure, **values: str) -> list[Diagnosis]:
     return list(roles.check(subject_of(project.folder)[0], read(project), "mystorage"))
 
 
+def test_missing_login_is_reported_without_the_sources_that_were_tried() -> None:
+    error = ClientAuthenticationError("DefaultAzureCredential failed to retrieve a token\nEnvironmentCredential: …")
+    assert describe_failure(error) == "there is no login to Azure"
+
+
 def test_roles_of_the_identity_are_compared_with_those_that_rules_need(azure: Azure, project: Project) -> None:
     project.write("rules/team.yaml", DEPLOYS)
     add_site(azure, SETTINGS_OF_APP)
@@ -197,6 +203,8 @@ def test_roles_of_the_identity_are_compared_with_those_that_rules_need(azure: Az
         f"warning {ACCOUNT}: the app's identity does not have the role Storage Table Data Contributor; "
         "it has 2 other roles there, which may permit the same",
         f"error {PROD}: the app's identity does not have the role AzureML Data Scientist, for deploy-churn",
+        f"warning {PROD}: the app's identity does not have the role Monitoring Reader, for deploy-churn, "
+        "which makes results better",
     ]
     assert found[1].to_do == (
         f"az role assignment create --assignee-object-id {PRINCIPAL} --assignee-principal-type ServicePrincipal "
@@ -205,7 +213,7 @@ def test_roles_of_the_identity_are_compared_with_those_that_rules_need(azure: Az
     assign(azure, GROUP, STORAGE_ROLES[2])
     assign(azure, PROD, "b24988ac-6180-42a0-ab88-20f7382dd24c")  # Contributor
     [well] = of_roles(project, azure)
-    assert well.what.startswith("4 roles of the identity 99999999… are there; not looked for, because")
+    assert well.what.startswith("5 roles of the identity 99999999… are there; not looked for, because")
 
 
 def test_identity_is_the_one_that_the_settings_name(azure: Azure, project: Project) -> None:

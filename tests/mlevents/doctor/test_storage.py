@@ -72,11 +72,17 @@ def test_access_is_tried_without_leaving_anything(deployed: Deployed, record: Re
         assert queue.get_queue_properties().approximate_message_count == 0
 
 
-def test_what_does_not_exist_yet_is_no_error_of_access(record: Record) -> None:
+def test_what_does_not_exist_yet_is_no_error_of_access(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "is_local_url", lambda _: False)
     found = bad(list(storage.check(record, lambda: datetime.now(UTC))))
     assert [text.partition(": ")[2].partition(":")[0] for text in found][:1] == ["there is no table yet"]
     assert any("these queues do not exist yet" in text for text in found)
     assert any("there is no container deadletter" in text for text in found)
+
+
+def test_queues_and_dead_letters_of_azure_are_not_missed_on_this_machine(record: Record) -> None:
+    found = [each for each in storage.check(record, lambda: datetime.now(UTC)) if each.severity != "ok"]
+    assert [each.what for each in found] == [each.what for each in found if "there is no table yet" in each.what]
 
 
 @pytest.mark.usefixtures("containers")

@@ -13,7 +13,8 @@ from handlers.azure.cloud import SETTING
 from mlevents.local import emulator
 from mlevents.local.app import LocalApp
 from mlevents.local.azurite import Azurite
-from mlevents.local.emulator import emulated_azure, workspaces
+from mlevents.local.emulator import emulated_azure, listed, named, of_kind
+from schemas import WorkspaceId
 from tests.kit.started import until
 from tests.mlevents.conftest import APPS, Notes, Run, settings_of
 
@@ -110,7 +111,28 @@ def test_emulator_is_not_configured_if_the_settings_name_a_cloud() -> None:
 
 
 def test_workspaces_are_those_of_the_rules_settings() -> None:
-    assert workspaces(SETTINGS | {"RULES_WS_C": WORKSPACE.upper(), "WS": WORKSPACE + "x"}) == (OTHER, WORKSPACE)
+    settings = SETTINGS | {"RULES_WS_C": WORKSPACE.upper(), "WS": WORKSPACE + "x"}
+    assert of_kind(WorkspaceId, named(settings)) == (OTHER, WORKSPACE)
+
+
+def test_workspaces_of_the_file_come_first(tmp_path: Path) -> None:
+    """So `mlevents azure` acts in a workspace of the user's, whose id is in the file and in no setting."""
+    own = WORKSPACE.replace("churn-prod", "own")
+    (tmp_path / "rules").mkdir()
+    file = tmp_path / "rules/workspaces.yaml"
+    file.write_text(f"workspaces: {{ own: {{ id: {own} }}, dev: {{ id: '${{RULES_WS_A}}' }} }}")
+    assert listed(tmp_path, SETTINGS) == (own, OTHER)
+    with emulated_azure(SETTINGS, app_dir=tmp_path) as azure:
+        assert all(azure.resource(each) for each in (own, OTHER, WORKSPACE))
+        assert azure.endpoints.add("churn").startswith(f"{own}/")
+
+
+@pytest.mark.parametrize("text", [None, "workspaces: [", "other: {}", ""])
+def test_file_without_workspaces_leaves_those_of_the_settings(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "rules").mkdir()
+        (tmp_path / "rules/workspaces.yaml").write_text(text)
+    assert listed(tmp_path, SETTINGS) == ()
 
 
 def test_without_a_workspace_in_the_settings_there_is_one(azurite: Azurite) -> None:
