@@ -2,7 +2,8 @@
 
     rules with `expect` ─▶ deadlines since the last decision ─▶ the record ─▶ Expected, once ─▶ the decision
 
-Each expectation, which is a rule in a workspace, has a row of shared state with the last deadline that was decided.
+Each expectation, which is what a rule expects in a workspace, has a row of shared state with the last deadline that was
+decided. A rule whose `expect` has changed has another one, so that two versions of the app can run side by side.
 `Expected` is raised before the row is written, under an id that is a function of the rule, the workspace, the day and
 the deadline: a crash between the two, or another watch at the same time, changes nothing.
 """
@@ -49,7 +50,6 @@ _KEPT = timedelta(days=400)  # a row is kept until its next deadline, which may 
 class State(NamedTuple):
     """The row of an expectation."""
 
-    digest: str  # of what is expected; another one is another expectation
     known: datetime  # since when the rule is in force: events were compared with it when they were received
     decided: datetime  # deadlines until then are decided
     last: str = ""  # how the last deadline was decided, for people
@@ -67,7 +67,7 @@ class State(NamedTuple):
         if not values:
             return None
         times = {name: datetime.fromisoformat(values[name]) for name in _TIMES if values.get(name)}
-        return cls(digest=values["digest"], last=values["last"], **times)
+        return cls(last=values["last"], **times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Expectation:
     @property
     def row(self) -> str:
         """The name of its shared state."""
-        return PREFIX + hashed(self.rule.name, self.topic.casefold())
+        return PREFIX + hashed(self.rule.name, self.topic.casefold(), self.expect.digest(self.default_zone))
 
     @property
     def topic(self) -> str:
@@ -97,11 +97,6 @@ class Expectation:
     def timezone(self) -> str:
         """The time zone of its deadlines."""
         return self.expect.timezone or self.default_zone
-
-    @property
-    def digest(self) -> str:
-        """A hash of what is expected; with another one, it is another expectation."""
-        return self.expect.digest(self.default_zone)
 
     @property
     def sought(self) -> Sought:
@@ -173,13 +168,13 @@ def _current(expectation: Expectation, state: State | None, app: App) -> State:
     A rule that was missing for an hour, and is back, is a new one. In less time, another version of the app may have
     looked that does not have the rule. A rule in a refused file was in force, but events were not compared with it.
     """
-    now, digest = app.now(), expectation.digest
-    if state and state.digest == digest and not state.gone and not state.refused:
+    now = app.now()
+    if state and not state.gone and not state.refused:
         return state
-    if state and state.digest == digest and not (state.gone and state.gone + TWO_VERSIONS < now):
+    if state and not (state.gone and state.gone + TWO_VERSIONS < now):
         state = state._replace(known=now, gone=None, refused=None)
     else:
-        state = State(digest, now, now, state.last if state else "")
+        state = State(now, now)
     _write(expectation.row, state, app)
     return state
 
@@ -197,8 +192,7 @@ def _write(row: str, state: State, app: App) -> None:
 
     def update(stored: dict[str, str]) -> dict[str, str]:
         before = State.of(stored)
-        overtaken = before and before.digest == state.digest and before.decided > state.decided
-        return stored if overtaken else state.values()
+        return stored if before and before.decided > state.decided else state.values()
 
     app.inbox.shared.change(row, update, app.now(), _KEPT)
 

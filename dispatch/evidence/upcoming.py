@@ -47,7 +47,7 @@ def upcoming(app: App) -> list[Upcoming]:
 
 def _next(expectation: Expectation, states: Mapping[str, Mapping[str, str]], now: datetime) -> Upcoming:
     state = State.of(states.get(expectation.row, {}))
-    is_current = state and state.digest == expectation.digest and not (state.gone or state.refused)
+    is_current = state and not (state.gone or state.refused)
     deadline = expectation.expect.next_deadline(
         state.decided if state and is_current else now, expectation.default_zone
     )
