@@ -2,6 +2,7 @@
 
 from schemas import Expected, RunStatusChanged
 from schemas.events.blobs import BlobCreated
+from schemas.events.monitor_alerts import AlertFired, AlertResolved
 from schemas.events.watched.deployments import DeploymentFailed, EndpointFailed
 from schemas.events.watched.models import ModelTagged, RegistryModelRegistered
 from tests.gallery.need import IN_DEV, STEP, SUCCESS, at, need, status
@@ -36,6 +37,18 @@ def mail_what_failed(services: Services) -> None:
     assert deployment.subject == "[churn-prod] Deployment churn-8 of endpoint churn failed"
     assert "User container has crashed or terminated." in deployment.text
     assert endpoint.subject == "[churn-prod] Endpoint churn failed"
+
+
+@need(
+    "unsaid/endpoint-5xx",
+    (AlertFired.example(), AlertResolved.example()),
+    (AlertFired.example(id="mild", severity="Sev4"), AlertFired.example(id="workspace", endpoint=None)),
+)
+def mail_the_alert(services: Services) -> None:
+    """And that it is over."""
+    assert len(services.mails) == 2
+    assert any("RequestsPerMinute is 31.5, above 5" in mail.text for mail in services.mails)
+    assert any("no longer above 5" in mail.text for mail in services.mails)
 
 
 @need(
