@@ -157,7 +157,7 @@ def run(attempt: Attempt, rule: Rule | None, secrets: Secrets) -> tuple[Outcome 
             claim.action,
             source=rule.source,
             now=attempt.now,
-            matches=lambda event: rule.when.matches(replace(attempt.context, event=event)),
+            matches=lambda event: rule.matches(event, attempt.context),
         )
         outcome = rule.handler.run(attempt.event, action)
         if not isinstance(outcome, Outcome):

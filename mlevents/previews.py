@@ -10,6 +10,7 @@ from dispatch.secrets import NO_SECRETS, Secrets
 from handlers.base import GIVES_UP, GiveUp
 from mlevents.findings import Finding, Severity
 from mlevents.samples import Sample, samples_of
+from schemas.facts.examples import EXAMPLES
 
 _HINT = "Use default('…') for what may be missing, or let 'when' require it: KEY IsNotNull"
 
@@ -76,7 +77,8 @@ def position(rule: Rule) -> tuple[str, int]:
 
 def _previewed(rule: Rule, sample: Sample) -> Preview | Finding:
     try:
-        plan = rule.handler.plan(rule.previewed(sample.context).event_for_handler())
+        context = replace(rule.previewed(sample.context), facts=EXAMPLES.__getitem__)
+        plan = rule.handler.plan(context.event_for_handler())
         if plan.startswith(GIVES_UP):  # a value of the example may be the cause
             return _failure(rule, sample, plan.removeprefix(GIVES_UP), severity="warning")
         return Preview(rule, sample, plan)

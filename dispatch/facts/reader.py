@@ -27,7 +27,7 @@ class Reader:
 
     event: Event
     id: ActionId
-    table: Table
+    table: Table | None  # None: the facts are not kept
     ask: Ask
     secrets: Secrets
     now: Callable[[], datetime]
@@ -43,6 +43,8 @@ class Reader:
         return found
 
     def _kept(self, name: str) -> Facts | None:
+        if self.table is None:
+            return None
         try:
             kept = read_facts(self.table, self.id.day, self.id.event)
         except StorageError as error:
@@ -79,6 +81,8 @@ class Reader:
         return answers[0] if answers else FACTS[name].without(f"no answer within {within:.0f} s", transient=True)
 
     def _keep(self, name: str, facts: Facts) -> Facts:
+        if self.table is None:
+            return facts
         try:
             kept = keep_facts(self.table, self.id.day, self.id.event, name, facts)
         except StorageError as error:

@@ -1,7 +1,7 @@
 """`FactSource`: the facts of one event in an action. It imports and reads nothing before a fact is needed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -30,7 +30,7 @@ class FactSource:
 
     event: Event
     id: ActionId
-    table: Table
+    table: Table | None  # None: they are not kept
     ask: Ask
     secrets: Secrets
     now: Callable[[], datetime]
@@ -43,6 +43,10 @@ class FactSource:
 
             self._reader = Reader(self.event, self.id, self.table, self.ask, self.secrets, self.now)
         return self._reader.read(name)
+
+    def about(self, event: Event) -> "FactSource":
+        """The facts of an event about another object, which are not kept: the record has none for it."""
+        return replace(self, event=event, table=None, _reader=None)
 
     @property
     def is_kept(self) -> bool:

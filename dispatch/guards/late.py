@@ -1,14 +1,16 @@
 """Late conditions: those of ``when`` on what a service knows about the event's object, such as ``run.error.code``."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dispatch.facts.source import FactSource
 from dispatch.filters.keys import EventValues
 from dispatch.guards.base import Attempt, Situation, Standing
 from dispatch.rules.when import AllOf, facts_read, text_of, why_false
 from handlers.base import GiveUp, RetryLater, Skipped
 from handlers.errors import PROPAGATION
+from schemas import Event
 from schemas.context import Context
 
 if TYPE_CHECKING:
@@ -27,17 +29,31 @@ class Late:
 
     def __call__(self, attempt: Attempt) -> Skipped | None:
         """Skip the action if a condition is false. Raises RetryLater or GiveUp if they cannot be decided."""
-        if attempt.claim.record.has_started:
-            return None
-        values = EventValues(attempt.context)
+        false = "" if attempt.claim.record.has_started else self._why_false(attempt.context)
+        return Skipped(false) if false else None
+
+    def matches(self, event: Event, context: Context) -> bool:
+        """Are the conditions true for an event about another object than the context's? The service is asked about it.
+
+        They count as true for the same object: that was decided before the action started. Raises RetryLater or
+        GiveUp if they cannot be decided.
+        """
+        if all(event.fact_id(name) == context.event.fact_id(name) for name in self._names(context)):
+            return True
+        source = context.facts.about(event) if isinstance(context.facts, FactSource) else None
+        return not self._why_false(replace(context, event=event, facts=source))
+
+    def _why_false(self, context: Context) -> str:
+        """Why a condition is false; empty if all are true. Raises RetryLater or GiveUp if that is not known."""
+        values = EventValues(context)
         false = self.when.first_false(values)
-        facts = {name: attempt.context.fact(name) for name in self._names(attempt.context)}
+        facts = {name: context.fact(name) for name in self._names(context)}
         for name, fact in facts.items():
             if fact.unavailable or (fact.missing and fact.transient):
                 unknown = fact.unavailable or "; ".join(fact.missing)
                 reason = f"conditions on the {name} cannot be decided: {unknown}"
                 raise RetryLater(reason, max_elapsed=PROPAGATION) if fact.transient else GiveUp(reason)
-        return Skipped(why_false(false, values) + _unread(facts.values())) if false else None
+        return why_false(false, values) + _unread(facts.values()) if false else ""
 
     def obstacle(self, context: Context) -> str:
         """Why a condition is false for an event whose facts are known; empty if all are true, or that is not known."""

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from dispatch.evidence.pattern import Pattern
@@ -95,6 +95,14 @@ class Rule:
         if self.workspaces is not None and workspace not in self.workspaces:
             return "in"
         return self.when.first_false(values)
+
+    def matches(self, event: Event, context: Context) -> bool:
+        """Do `when` and its late conditions match an event that takes the place of the context's in an action?
+
+        Raises RetryLater or GiveUp if late conditions cannot be decided.
+        """
+        own = self.when.matches(replace(context, event=event))
+        return own and (self.late is None or self.late.matches(event, context))
 
     @property
     def late(self) -> Late | None:

@@ -76,7 +76,7 @@ def _follow(rule: Rule, context: Context, console: Console) -> int:
     """Take step after step, with the pauses that the handler requests; returns the exit code."""
     event = context.event_for_handler()
     action = Action(rule=rule.name, source=rule.source, event=event.id)
-    action = replace(action, matches=lambda changed: rule.when.matches(replace(context, event=changed)))
+    action = replace(action, matches=lambda changed: rule.matches(changed, context))
     while True:
         try:
             outcome = rule.handler.run(event, action)

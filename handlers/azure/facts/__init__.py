@@ -2,6 +2,7 @@
 
 parts.py       reads parts at the same time, until a deadline; each part fails alone
 reader.py      requests with a deadline and a largest size, and their errors in words
+tokens.py      remembers on a machine of a developer that there is no token
 values.py      reads values of unknown types: what a service sends is not trusted to have its documented form
 runs.py        a run; run_errors.py, steps.py, logs.py, metrics.py, computes.py: parts of it
 models.py      a model version

@@ -20,6 +20,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from handlers.azure import cloud
 from handlers.azure.arm import VERSION, is_same_server
 from handlers.azure.facts.parts import Deadline, NotRead
+from handlers.azure.facts.tokens import tokens_of
 from handlers.azure.facts.values import object_of, objects, text
 from handlers.azure.transport import CONNECT, ONCE
 from handlers.base import GiveUp, RetryLater
@@ -71,7 +72,7 @@ class Reader:
         """A client that sends tokens for a resource; without one, it sends none."""
         policies: list[Any] = [RequestIdPolicy(), UserAgentPolicy("azureml-events"), RetryPolicy(**ONCE)]
         if resource:
-            policies.append(BearerTokenCredentialPolicy(self.azureml.credential, f"{resource}/.default"))
+            policies.append(BearerTokenCredentialPolicy(tokens_of(self.azureml.credential), f"{resource}/.default"))
         return PipelineClient(self.azureml.endpoint, policies=policies, transport=self.azureml.transport)
 
     def arm(self, path: str, query: Mapping[str, str] | None = None) -> Mapping[str, Any]:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from dispatch.facts.source import Ask
 from dispatch.replay.replay import ReplayOptions, find, replay
 from emulator import Azure
+from schemas.facts import ModelFacts
 from tests.handlers.deploy.conftest import MakeSite
 from tests.handlers.deploy.site import Site
 
@@ -182,3 +184,38 @@ def test_serving_model_with_an_unknown_id_is_not_compared(make: MakeSite, azure:
     site.register("7")
     site.run()
     assert site.outcome()[0] == "succeeded"
+
+
+def facts_by_version(**by_version: ModelFacts) -> Ask:
+    """A service that knows the versions of the model by ``v`` and their number."""
+    return lambda event, _name, _within: by_version[f"v{event.data.model_version}"]  # type: ignore[attr-defined]
+
+
+LATE = 'when: [data.modelTags.stage StringIn production, "model.metrics.auc NumberGreaterThan 0.9"]'
+GOOD, BAD = ModelFacts(metrics={"auc": 0.95}), ModelFacts(metrics={"auc": 0.5})
+
+
+@pytest.mark.parametrize(("nine", "deployed"), [(BAD, "8"), (GOOD, "9")], ids=["bad", "good"])
+def test_later_version_supersedes_only_if_late_conditions_are_true_for_it(
+    make: MakeSite, azure: Azure, nine: ModelFacts, deployed: str
+) -> None:
+    """Otherwise neither would be deployed."""
+    site = make(rule=LATE)
+    site.world.ask = facts_by_version(v8=GOOD, v9=nine)
+    for version in ("8", "9"):
+        site.register(version)
+    site.run()
+    assert site.traffic() == {deployed: 100}
+    assert list(statuses(site).values()).count("succeeded") == 1
+
+
+def test_version_waits_while_a_later_one_cannot_be_decided(make: MakeSite, azure: Azure) -> None:
+    site = make(rule=LATE)
+    unknown = ModelFacts.without("HTTP 503 from management.azure.com", transient=True)
+    site.world.ask = facts_by_version(v8=GOOD, v9=unknown)
+    site.register("8")
+    azure.models.register("churn", "9", {"stage": "production"})
+    site.run()
+    status, note = site.outcome("churn-8")
+    assert (status, site.writes()) == ("failed", [])
+    assert "conditions on the model cannot be decided: HTTP 503 from management.azure.com" in note
