@@ -96,6 +96,24 @@ def newer_environment(azure: Azure) -> None:
     azure.calls.after(add)
 
 
+def good_metrics(azure: Azure) -> None:
+    """Version 8 gets requests, and answers them."""
+    seven(azure)
+    azure.endpoints.set_requests(200, failed=1, p95=120, deployment=EIGHT)
+
+
+def bad_metrics(azure: Azure) -> None:
+    """Version 8 gets requests, and fails once it has half of the traffic."""
+    good_metrics(azure)
+
+    def worsen(_: Any) -> None:
+        if azure.endpoints.traffic("churn").get(EIGHT) == 50:
+            azure.endpoints.set_requests(200, failed=30, deployment=EIGHT)
+
+    azure.calls.after(worsen)
+
+
+GUARDED = {"traffic": [10, 50, 100], "keep": 0, "guard": {"errors": "1%", "p95": "500ms", "min_requests": 100}}
 FILES = {"deployment": "samples/rules/deployments/churn.yml", "environment": "azureml:serving@latest"}
 SCENARIOS = (
     Scenario("first", "succeeded", {"8": 100}, {}, "churn:8 serves churn", nothing),
@@ -110,6 +128,8 @@ SCENARIOS = (
         bad_under_load,
     ),
     Scenario("fail-update", "failed", {"7": 100}, {}, "BadRequest: no healthy replica", failing_update, repeats=True),
+    Scenario("guarded", "succeeded", {"8": 100}, GUARDED, "churn:8 serves churn", good_metrics),
+    Scenario("guard-fails", "failed", {"7": 100}, GUARDED, "the guard failed with 50 % of the traffic", bad_metrics),
     Scenario("files", "succeeded", {"8": 100}, FILES, "churn:8 serves churn", newer_environment),
 )
 
@@ -195,6 +215,8 @@ def test_a_run_without_a_crash_creates_and_deletes_each_deployment_once(
         "bad-container": [PUT_EIGHT, DELETE_EIGHT],
         "bad-under-load": [PUT_EIGHT, PUT_TRAFFIC, PUT_TRAFFIC, DELETE_EIGHT],
         "fail-update": [PUT_EIGHT, PUT_TRAFFIC, PUT_TRAFFIC, DELETE_EIGHT],
+        "guarded": [PUT_EIGHT, *[PUT_TRAFFIC] * 3, f"DELETE {ENDPOINT}/deployments/{SEVEN}"],
+        "guard-fails": [PUT_EIGHT, *[PUT_TRAFFIC] * 3, DELETE_EIGHT],
         "files": [PUT_TRAFFIC, PUT_EIGHT, PUT_TRAFFIC],
     }
 
@@ -221,6 +243,8 @@ def test_a_crash_after_a_write_repeats_nothing_though_reads_are_stale(
         "bad-under-load": (3,),
         "next": (4,),
         "fail-update": (3,),
+        "guarded": (3,),
+        "guard-fails": (4,),
         "files": (2,),
     }
     for nth in points[scenario.name]:
