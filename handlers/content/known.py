@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from handlers.content.button import Button, is_studio_link
 from handlers.content.reason import explanation, reason_in_short
+from handlers.content.text import one_line
 from handlers.duration import format_duration
 from schemas import Event
 from schemas.events.base import Rows, short_name
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _NO_ANSWER = {"run": "this run", "model": "this model", "endpoint": "this endpoint"}
 _VERBS = {"canceled": "was canceled", "cancelrequested": "is being canceled", "notresponding": "does not respond"}
+_LOG_LINE = 200  # characters of the last line of a log
+_BEFORE_REASON = 45  # characters of a subject before the reason: lists of mails show about 60
+_SHORTEST_NAME = 12  # characters of a run's name that stay
 _DEPLOYMENTS = 5  # that a message lists
 
 
@@ -24,6 +28,7 @@ class Known:
     """The parts of a message that come from facts. Texts are not bounded yet."""
 
     headline: str = ""  # in place of the event's; empty: that stays
+    subject: str = ""  # the headline as far as a list of mails shows it; empty: the headline fits
     lead: tuple[str, ...] | None = None  # in place of the event's; None: that stays
     notes: tuple[str, ...] = ()  # what could not be read
     facts: tuple[str, ...] = ()  # for the line of facts
@@ -59,10 +64,13 @@ def _of_run(event: Event, run: "RunFacts") -> dict[str, Any]:
     if reason:
         where = f" in step {short_name(step.name)}" if step.name else ""
         parts["headline"] = f"Run {name} {verb}: {reason}{where}"
+        parts["subject"] = _subject(event, name, f" {verb}: ", f"{reason}{where}")
         more = explanation(error.message, reason)
         parts["lead"] = (more,) if more else ()
     elif run.display_name and run.display_name != event.object:
         parts["headline"] = event.headline.replace(short_name(event.object), name, 1)
+    if log and not reason:
+        parts["lead"] = (f"Azure ML names no error. The log ends with: {one_line(log.splitlines()[-1], _LOG_LINE)}",)
     took = format_duration(timedelta(seconds=run.duration)) if run.duration and 0 < run.duration < 1e9 else None
     size = " × ".join(str(each) for each in (compute.size, compute.nodes) if each and each != 1)
     machines = f"{compute.name} ({size})" if compute.name and size else compute.name or size
@@ -73,6 +81,7 @@ def _of_run(event: Event, run: "RunFacts") -> dict[str, Any]:
         f"by {run.owner}" if run.owner else "",
     )
     rows = (
+        ("Run", run.display_name),
         ("Failed step", step.name),
         ("Error", error.code),
         ("Submitted by", run.owner),
@@ -89,6 +98,16 @@ def _of_run(event: Event, run: "RunFacts") -> dict[str, Any]:
         "log_title": f"The last lines of {run.log_file}" if run.log_file else "The last lines of the log",
         "button": button,
     }
+
+
+def _subject(event: Event, name: str, verb: str, reason: str) -> str:
+    """A subject whose first characters, which a list of mails shows, have the reason; empty if the headline's do."""
+    left = _BEFORE_REASON - len(f"[{event.added('workspace')['name']}] {verb}")
+    if len(f"Run {name}") <= left:
+        return ""
+    left = max(left, _SHORTEST_NAME)
+    half = left // 2
+    return f"{name if len(name) <= left else f'{name[: half - 1]}…{name[-half:]}'}{verb}{reason}"
 
 
 def _verb(event: Event) -> str:

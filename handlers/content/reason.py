@@ -19,6 +19,8 @@ _FRAME = re.compile(
     r"|error details|logs? (?:is|are) |exited with|see the log|stack ?trace)"
 )
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+|\n+")
+# An absolute path, up to its last part: that one says which file it is about.
+_FOLDERS = re.compile(r"(?<![\w:/.…])/(?:[^\s/'\"]+/){2,}(?=[^\s/'\"])")
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _PREFIX = re.compile(r"^(?:error|exception|message|reason|user error)\s*[:=]\s*", re.IGNORECASE)
 
@@ -58,4 +60,4 @@ def _of_exception(name: str, text: str) -> str:
 
 
 def _short(text: str) -> str:
-    return one_line(text, _LONGEST).rstrip(".;:, ")
+    return one_line(_FOLDERS.sub("…/", text), _LONGEST).rstrip(".;:, ")

@@ -92,7 +92,7 @@ def summarize(event: Event, action: Action, *, ask: bool = True) -> Summary:
     where = _app(event) if isinstance(event, Alert) else workspace["name"]
     return Summary(
         tone=_tone(event, result),
-        subject=one_line(f"[{where}] {result.subject if result else headline}", HEADLINE_LIMIT),
+        subject=one_line(f"[{where}] {result.subject if result else known.subject or headline}", HEADLINE_LIMIT),
         headline=headline,
         lead=_bounded(lead),
         steps=_bounded(next_steps(event, action)),

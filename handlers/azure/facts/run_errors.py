@@ -51,4 +51,5 @@ def _message(value: Any) -> str | None:
         inner = object_of(json.loads(value))
     except (ValueError, RecursionError):
         return found
-    return text((object_of(inner.get("error")) or inner).get("message")) or found
+    only = next(iter(inner.values())) if len(inner) == 1 else None  # such as {"NonCompliant": "Process …"}
+    return text((object_of(inner.get("error")) or inner).get("message")) or text(only) or found

@@ -7,7 +7,7 @@ from handlers.content.summary import Summary, summarize
 from handlers.email.default.page import default_page
 from handlers.email.default.plain import plain_text
 from schemas import RunCompleted, RunStatusChanged
-from schemas.facts import RunFacts
+from schemas.facts import RunError, RunFacts
 from tests.handlers.content.cases import ACTION, CASES, summary_of
 from tests.handlers.content.hostile import run_known_by
 from tests.handlers.content.known_cases import ENDPOINT, RUN, with_facts
@@ -25,6 +25,25 @@ def test_subject_and_headline_carry_the_reason() -> None:
     assert summary.subject == f"[churn-prod] {summary.headline}"
     [lead] = summary.lead
     assert lead.startswith("OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB")
+
+
+@pytest.mark.parametrize("name", ["churn", "nightly-retraining-of-the-churn-model-for-all-markets-2026"])
+@pytest.mark.parametrize("workspace", ["dev", "churn-prod", "a-workspace-with-the-longest-name"])
+def test_first_characters_of_a_subject_have_the_reason(name: str, workspace: str) -> None:
+    """Lists of mails show about 60; the headline of the mail has the whole name, and so have its details."""
+    run = RunFacts(display_name=name, error=RunError(message="CUDA out of memory"))
+    where = {"name": workspace, "labels": {}, "timezone": "UTC"}
+    event = RunStatusChanged.example(runStatus="Failed").for_handler(where, None, lambda _: run)
+    subject = summarize(event, ACTION).subject
+    assert subject.index("CUDA") < 60
+    assert subject.startswith(f"[{workspace}] ")
+    assert subject.endswith(" failed: CUDA out of memory")
+
+
+def test_last_line_of_the_log_stands_for_an_error_that_is_not_named() -> None:
+    run = RunFacts(display_name="churn", log_tail="epoch 3\nKilled", log_file="user_logs/std_log.txt")
+    event = with_facts(RunStatusChanged.example(runStatus="Failed"), run=run)
+    assert summarize(event, ACTION).lead == ("Azure ML names no error. The log ends with: Killed",)
 
 
 def test_facts_name_the_run_the_duration_and_the_machines() -> None:
@@ -151,6 +170,11 @@ def test_message_with_a_text_of_its_own_asks_for_nothing() -> None:
         ),
         ("Execution failed. The image is too large.", None, "The image is too large"),
         ("Execution failed.", None, "Execution failed"),
+        (
+            "/mnt/cr/j/8b1f/exe/wd/train.py:12: cannot read '/mnt/data/2026/a.csv' of https://a.test/b/c/d",
+            None,
+            "…/train.py:12: cannot read '…/a.csv' of https://a.test/b/c/d",
+        ),
         ("Error: disk is full; retry", None, "disk is full"),
         (None, None, "QuotaExceeded"),
         ("first Error: none\nKeyboardInterrupt: ", None, "KeyboardInterrupt"),
@@ -169,6 +193,14 @@ def test_explanation_does_not_repeat_the_reason() -> None:
 
 def test_reasons_of_hostile_texts_are_found_in_little_time() -> None:
     """Each pattern is linear: a quadratic one would take minutes."""
-    for text in ("A." * 500_000, "Error:" * 300_000, "a" * 1_000_000, "[Errno " * 200_000, "\n" * 1_000_000):
+    for text in (
+        "A." * 500_000,
+        "Error:" * 300_000,
+        "a" * 1_000_000,
+        "[Errno " * 200_000,
+        "/a" * 500_000,
+        " /" * 500_000,
+        "\n" * 1_000_000,
+    ):
         assert len(reason_in_short(text, text)) <= 120
         assert summarize(run_known_by(text), ACTION).headline.startswith("Run ")

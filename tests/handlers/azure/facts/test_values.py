@@ -71,6 +71,7 @@ def test_tags_that_are_no_texts_are_left_out() -> None:
         ({"message": '{"error": {"code": "x", "message": "inner"}}'}, None, "inner"),
         ({"message": '{"message": "inner"}'}, None, "inner"),
         ({"message": "{not json"}, None, "{not json"),
+        ({"message": '{"NonCompliant": "exit code 137"}'}, None, "exit code 137"),
         ({"message": "{}"}, None, "{}"),
         ({"message": " ", "details": [7, {"message": ""}, {"details": [{"message": "deep"}]}]}, None, "deep"),
         ("denied", None, None),
