@@ -44,6 +44,8 @@ def known_of(event: Event) -> Known:
     if event.drift or not event.facts or event.added("events"):  # of many events, no single object is the reason
         return Known()
     name = event.facts[0]
+    if not event.fact_id(name):  # such as an alert about a workspace
+        return Known()
     facts = event.fact(name)
     if facts.unavailable:
         return Known(notes=(f"What Azure ML knows about {_NO_ANSWER[name]} could not be read: {facts.unavailable}",))

@@ -7,6 +7,7 @@ from handlers.content.summary import Summary, summarize
 from handlers.email.default.page import default_page
 from handlers.email.default.plain import plain_text
 from schemas import RunCompleted, RunStatusChanged
+from schemas.events.monitor_alerts import AlertFired
 from schemas.facts import RunError, RunFacts
 from tests.handlers.content.cases import ACTION, CASES, summary_of
 from tests.handlers.content.hostile import run_known_by
@@ -42,7 +43,7 @@ def test_first_characters_of_a_subject_have_the_reason(name: str, workspace: str
 
 def test_last_line_of_the_log_stands_for_an_error_that_is_not_named() -> None:
     run = RunFacts(display_name="churn", log_tail="epoch 3\nKilled", log_file="user_logs/std_log.txt")
-    event = with_facts(RunStatusChanged.example(runStatus="Failed"), run=run)
+    event = with_facts(RunStatusChanged.example(runStatus="Failed"), run=run.model_dump())
     assert summarize(event, ACTION).lead == ("Azure ML names no error. The log ends with: Killed",)
 
 
@@ -146,6 +147,16 @@ def test_endpoint_lists_its_deployments() -> None:
     sized = {**ENDPOINT["deployments"][1], "traffic": None, "size": "Standard_DS3_v2"}
     summary = summarize(with_facts(CASES["deployed"][0], endpoint={**ENDPOINT, "deployments": [sized]}), ACTION)
     assert rows_of(summary, "Deployments")["green"].endswith("10 % of the traffic, Updating, Standard_DS3_v2 × 1")
+
+
+def test_message_about_an_event_that_names_no_object_reads_nothing() -> None:
+    """Such as an alert about a workspace: it is no fault that it has no endpoint."""
+
+    def read(name: str) -> RunFacts:
+        raise AssertionError(name)
+
+    event = AlertFired.example(endpoint=None).for_handler(None, None, read)
+    assert not summarize(event, ACTION).notes
 
 
 def test_message_with_a_text_of_its_own_asks_for_nothing() -> None:
