@@ -65,7 +65,9 @@ def test_recording_shows_the_whole_demo() -> None:
     for part in (
         "Recorded events and actions",
         "Mails",
+        "the mail says why",
         "A model monitor finds drift",
+        "nightly-train did not",
         "all as expected",
         "Ctrl-C stops",
     ):
