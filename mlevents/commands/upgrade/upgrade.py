@@ -19,7 +19,7 @@ from mlevents.console import Console
 from mlevents.findings import Summary, of_loader
 from mlevents.project.schemas import MARK, schema_line
 
-_MINE = ("rules/", "infra/main.bicepparam", "infra/generated/", "local.settings.json")
+_MINE = ("rules/", "infra/main.bicepparam", "infra/ml-alerts.bicepparam", "infra/generated/", "local.settings.json")
 _NOT_SHIPPED = {".git", ".venv", ".mlevents", "node_modules", "__pycache__"}
 _BRANCHES = ("upstream/main", "upstream/master", "origin/main", "origin/master")
 

@@ -17,7 +17,7 @@ from tests.kit.world import SETTINGS
 
 GOLDEN = Path(__file__).parent / "golden/rules_0.1"
 RULES = PROJECT / "rules"
-INFRA = ("main.bicepparam", "generated/roles.bicep")
+INFRA = ("main.bicepparam", "ml-alerts.bicepparam", "generated/roles.bicep")
 SCHEMAS = ("rules.schema.json", "workspaces.schema.json")
 IN_A_CLONE_OF_A_USER = not is_first_file(RULES / "workspaces.yaml", "workspaces.yaml") or (
     {path.name for path in RULES.iterdir()} != {*FIRST_FILES, *SCHEMAS}

@@ -22,6 +22,7 @@ def app(tmp_path: Path) -> Path:
         shutil.copy(PROJECT / name, folder)
     (folder / "dispatch").mkdir()
     (folder / "dispatch/act.py").write_text("one\n")
+    shutil.copytree(PROJECT / "infra", folder / "infra")
     return folder
 
 
@@ -33,6 +34,8 @@ def change(app: Path) -> None:
     shutil.copy(app / "local.settings.json.example", app / "local.settings.json")
     with (app / "rules/churn.yaml").open("a") as file:
         file.write("# mine\n")
+    for name in ("main.bicepparam", "ml-alerts.bicepparam", "generated/roles.bicep"):
+        (app / "infra" / name).write_text("// mine\n")
 
 
 def upgrade(app: Path, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, list[str]]:
