@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Self
 from emulator.certificates import Authority
 from emulator.control import commands
 from emulator.control.assets import Assets
-from emulator.control.blobs import Blobs
+from emulator.control.beside.alerts import Alerts
+from emulator.control.beside.blobs import Blobs
+from emulator.control.beside.factories import Factories
 from emulator.control.calls import Calls
 from emulator.control.clock import ClockControl
 from emulator.control.endpoints import Endpoints
 from emulator.control.events import Events
-from emulator.control.factories import Factories
 from emulator.control.faults import Faults
 from emulator.control.jobs import Jobs
 from emulator.control.lookup import Lookup
@@ -66,6 +67,7 @@ class Azure:
         self.operations = Operations(self.state)
         self.jobs = Jobs(self.state, lookup)
         self.factories = Factories(self.state, lookup)
+        self.alerts = Alerts(self.state, lookup)
         self.blobs = Blobs(self.state, lookup)
         self.events = Events(self.state, self._stack)
         self.calls = Calls(self.service)
@@ -164,6 +166,7 @@ class Azure:
             "job_takes": self.jobs.set_duration,
             "add_component": self.assets.add_component,
             "add_pipeline": self.factories.add_pipeline,
+            "fire_alert": self.alerts.fire,
             "put_blob": self.blobs.put,
             "delete_blob": self.blobs.delete,
             "add_batch_endpoint": self.endpoints.add_batch,

@@ -30,7 +30,7 @@ COMMANDS = {
     "send": ("send", "Send a sample or a file as a new event to a running app, and say what came of it."),
     "demo": ("demo.demo", "Run the app on sample events, and check that it sends mails and deploys models."),
     "azure": (
-        "emulator",
+        "emulator.emulator",
         "Control the emulated Azure ML of a running `mlevents start`: models, jobs, drift, failures.",
     ),
     "mailbox": ("mailbox", "Run a mail server on localhost:1025 that keeps every mail, for `func start`."),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DEVELOPMENT_STORAGE = "usedevelopmentstorage=true"
 FUNCTION = "azureml_event"  # takes events of all types
+ALERTS = "monitor_alert"  # the function for alerts of Azure Monitor
 
 
 class Services:
@@ -83,6 +84,8 @@ class Services:
         if FUNCTION in functions:
             url = f"http://127.0.0.1:{port}/runtime/webhooks/eventgrid?functionName={FUNCTION}"
             await asyncio.to_thread(self.azure.events.deliver_to, url, twice_every=emulator.TWICE_EVERY)
+        if ALERTS in functions:
+            self.azure.alerts.deliver_to(f"http://127.0.0.1:{port}/api/{ALERTS}")
 
     def _print_call(self, call: "Call") -> None:
         """Print a call of the emulator that changes something or fails; all calls if the console is verbose."""

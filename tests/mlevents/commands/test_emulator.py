@@ -26,6 +26,14 @@ def azureml_event(event: str) -> None:
     body = json.loads(event)
     words = "received:", body["eventType"].rpartition(".")[2], body["subject"], body["data"].get("runStatus")
     sys.stdout.write(" ".join(map(str, words)) + "\\n")  # in one piece: calls run in several threads
+
+
+@app.route("monitor_alert", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+def monitor_alert(req: func.HttpRequest) -> func.HttpResponse:
+    about = req.get_json()["data"]["essentials"]
+    words = "received:", about["monitorCondition"], about["alertRule"], about["severity"], about["alertTargetIDs"][0]
+    sys.stdout.write(" ".join(words) + "\\n")
+    return func.HttpResponse("recorded\\n")
 """
 
 
@@ -76,6 +84,16 @@ def test_blobs_raise_events(started: Started, app: Path, capsys: pytest.CaptureF
     started.wait_for("received: BlobDeleted /blobServices/default/containers/exports/blobs/daily/churn.csv")
     assert azure(app, "put-blob", "exports") == 1
     assert "is not a container and a path" in capsys.readouterr().out
+
+
+def test_alerts_are_posted_to_the_app(started: Started, app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """To the function monitor_alert, over HTTP, as an action group posts them."""
+    about = ["churn-5xx", "--endpoint", "churn", "--value", "31", "--threshold", "5", "--severity", "0"]
+    assert azure(app, "alert", *about) == 0
+    started.wait_for("received: Fired churn-5xx Sev0 .*/onlineendpoints/churn")
+    assert azure(app, "alert", *about, "--resolved") == 0
+    started.wait_for("received: Resolved churn-5xx Sev0 .*/onlineendpoints/churn")
+    assert capsys.readouterr().out.split() == ["recorded"] * 2
 
 
 def test_drift_and_runs_raise_events(started: Started, app: Path, capsys: pytest.CaptureFixture[str]) -> None:

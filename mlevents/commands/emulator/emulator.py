@@ -1,20 +1,15 @@
 """``mlevents azure``: control the emulated Azure ML that `mlevents start` runs: register models, raise drift …"""
 
-import json
-import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-import requests
 import typer
 
 from mlevents import PROJECT
 from mlevents.cli import AppFolder, UsageError, command_line, examples, pairs
-from mlevents.console import Console
-from mlevents.local.emulator import NOTE
-from mlevents.local.options import FOLDER
+from mlevents.commands.emulator import beside
+from mlevents.commands.emulator.sending import Workspace, send
 
-Workspace = Annotated[str | None, typer.Option(help="The workspace, by its name.", show_default="the first")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="NAME=VALUE", help="A tag; repeatable.")]
 JobGlob = Annotated[str, typer.Argument(help="A pattern of the job's name, experiment or display name: 'churn-*'.")]
 Registry = Annotated[str | None, typer.Option(help="Of this registry, by its name, instead of a workspace.")]
@@ -48,7 +43,7 @@ def register_model(
 ) -> int:
     """Register a model version, which raises ModelRegistered, except in a registry."""
     about = {"name": name, "version": version, "registry": registry, "workspace": workspace}
-    return _send("register_model", app, **about, tags=pairs("--tag", tags), type=type)
+    return send("register_model", app, **about, tags=pairs("--tag", tags), type=type)
 
 
 @cli.command(epilog=examples("mlevents azure tag-model churn 8 --tag stage=production"))
@@ -63,7 +58,7 @@ def tag_model(
 ) -> int:
     """Change tags of a model version, which raises no event; an empty value removes one."""
     about = {"name": name, "version": version, "registry": registry, "workspace": workspace}
-    return _send("tag_model", app, **about, tags=pairs("--tag", tags))
+    return send("tag_model", app, **about, tags=pairs("--tag", tags))
 
 
 @cli.command(epilog=examples("mlevents azure archive-model churn 7", "mlevents azure archive-model churn 7 --restore"))
@@ -78,7 +73,7 @@ def archive_model(
 ) -> int:
     """Archive a model version, or restore it, which raises no event."""
     command = "restore_model" if restore else "archive_model"
-    return _send(command, app, name=name, version=version, registry=registry, workspace=workspace)
+    return send(command, app, name=name, version=version, registry=registry, workspace=workspace)
 
 
 @cli.command(epilog=examples("mlevents azure add-schedule nightly '0 3 * * *' --experiment churn-training"))
@@ -91,7 +86,7 @@ def add_schedule(
     app: AppFolder = PROJECT,
 ) -> int:
     """Add a schedule that starts no job when it is due."""
-    return _send("add_schedule", app, name=name, cron=cron, experiment=experiment, workspace=workspace)
+    return send("add_schedule", app, name=name, cron=cron, experiment=experiment, workspace=workspace)
 
 
 @cli.command(epilog=examples("mlevents azure drift", "mlevents azure drift --signal feature_drift"))
@@ -104,7 +99,7 @@ def drift(
     app: AppFolder = PROJECT,
 ) -> int:
     """Run a model monitor that finds drift, which raises RunStatusChanged with a tag."""
-    return _send("raise_drift", app, monitor=monitor, signal=signal, workspace=workspace)
+    return send("raise_drift", app, monitor=monitor, signal=signal, workspace=workspace)
 
 
 @cli.command(epilog=examples("mlevents azure run churn-training --tag team=churn"))
@@ -115,7 +110,7 @@ def run(
     app: AppFolder = PROJECT,
 ) -> int:
     """Start a pipeline job, as a user of the workspace would."""
-    return _send("start_job", app, experiment=experiment, tags=pairs("--tag", tags), workspace=workspace)
+    return send("start_job", app, experiment=experiment, tags=pairs("--tag", tags), workspace=workspace)
 
 
 @cli.command(epilog=examples("mlevents azure job-registers 'churn-*' churn --tag stage=production"))
@@ -126,7 +121,7 @@ def job_registers(
     app: AppFolder = PROJECT,
 ) -> int:
     """Make jobs register a model when they complete."""
-    return _send("job_registers", app, glob=glob, model=model, tags=pairs("--tag", tags))
+    return send("job_registers", app, glob=glob, model=model, tags=pairs("--tag", tags))
 
 
 @cli.command(epilog=examples("mlevents azure job-metrics 'churn-*' --metric auc=0.93"))
@@ -140,7 +135,7 @@ def job_metrics(
         values = {name: float(value) for name, value in pairs("--metric", metrics).items()}
     except ValueError as error:
         raise UsageError(f"A value of --metric is a number: {error}") from error
-    return _send("job_metrics", app, glob=glob, metrics=values)
+    return send("job_metrics", app, glob=glob, metrics=values)
 
 
 @cli.command(epilog=examples("mlevents azure fail-job nightly --message 'no data' --log log.txt"))
@@ -156,7 +151,7 @@ def fail_job(
 ) -> int:
     """Make jobs fail that start from now on."""
     text = log.read_text(encoding="utf-8", errors="replace") if log else None
-    return _send("fail_job", app, glob=glob, message=message, code=error, reason=reason, step=step, log=text)
+    return send("fail_job", app, glob=glob, message=message, code=error, reason=reason, step=step, log=text)
 
 
 @cli.command(epilog=examples("mlevents azure cancel-job weekly"))
@@ -168,7 +163,7 @@ def cancel_job(
     app: AppFolder = PROJECT,
 ) -> int:
     """Cancel jobs from now on, as a user of the workspace would."""
-    return _send("cancel_job", app, glob=glob)
+    return send("cancel_job", app, glob=glob)
 
 
 @cli.command(epilog=examples("mlevents azure job-takes 0.5 --glob 'churn-*'"))
@@ -181,7 +176,7 @@ def job_takes(
     app: AppFolder = PROJECT,
 ) -> int:
     """Set how long jobs take that start from now on."""
-    return _send("job_takes", app, seconds=seconds, glob=glob)
+    return send("job_takes", app, seconds=seconds, glob=glob)
 
 
 @cli.command(epilog=examples("mlevents azure add-component retrain 3 --input rate=number --node train"))
@@ -201,7 +196,7 @@ def add_component(
 ) -> int:
     """Register a component."""
     values = pairs("--input", inputs)
-    return _send(
+    return send(
         "add_component", app, name=name, version=version, inputs=values, nodes=nodes or None, workspace=workspace
     )
 
@@ -216,7 +211,7 @@ def add_pipeline(
     app: AppFolder = PROJECT,
 ) -> int:
     """Add a pipeline to a data factory or Synapse workspace, which is created if it does not exist."""
-    return _send("add_pipeline", app, factory=factory, name=name, parameters=pairs("--parameter", parameters))
+    return send("add_pipeline", app, factory=factory, name=name, parameters=pairs("--parameter", parameters))
 
 
 @cli.command(epilog=examples("mlevents azure add-batch-endpoint churn-batch retrain --component retrain:3"))
@@ -233,36 +228,7 @@ def add_batch_endpoint(
     if (model is None) == (component is None):
         raise UsageError("Name what the endpoint deploys: either --model or --component")
     arguments = {"name": name, "deployment": deployment, "model": model, "component": component}
-    return _send("add_batch_endpoint", app, **arguments, workspace=workspace)
-
-
-Account = Annotated[str | None, typer.Option(help="The storage account, by its name.", show_default="the first")]
-Lake = Annotated[bool, typer.Option("--lake", help="The account is a data lake.")]
-
-
-@cli.command(epilog=examples("mlevents azure put-blob exports/daily/churn.csv"))
-def put_blob(
-    path: Annotated[str, typer.Argument(help="The container and the path: exports/daily/churn.csv.")],
-    *,
-    size: Annotated[int | None, typer.Option(min=0, help="Its size in bytes.", show_default="524288")] = None,
-    lake: Lake = False,
-    account: Account = None,
-    app: AppFolder = PROJECT,
-) -> int:
-    """Upload a blob, which raises BlobCreated: in a data lake twice. Its content is not kept."""
-    return _send("put_blob", app, path=path, size=size, lake=lake, account=account)
-
-
-@cli.command(epilog=examples("mlevents azure delete-blob exports/daily/churn.csv"))
-def delete_blob(
-    path: Annotated[str, typer.Argument(help="The container and the path.")],
-    *,
-    lake: Lake = False,
-    account: Account = None,
-    app: AppFolder = PROJECT,
-) -> int:
-    """Delete a blob, which raises BlobDeleted."""
-    return _send("delete_blob", app, path=path, lake=lake, account=account)
+    return send("add_batch_endpoint", app, **arguments, workspace=workspace)
 
 
 @cli.command("requests", epilog=examples("mlevents azure requests 60 --deployment 'churn-9-*' --failed 6"))
@@ -275,7 +241,7 @@ def requests_per_minute(
     app: AppFolder = PROJECT,
 ) -> int:
     """Have deployments get requests, as Azure Monitor's metrics show them, for guard of deploy."""
-    return _send("set_requests", app, per_minute=per_minute, failed=failed, p95=p95, deployment=deployment)
+    return send("set_requests", app, per_minute=per_minute, failed=failed, p95=p95, deployment=deployment)
 
 
 @cli.command(epilog=examples("mlevents azure fail-deployment 'churn-9-*' --logs 'no module named sklearn'"))
@@ -286,34 +252,13 @@ def fail_deployment(
     app: AppFolder = PROJECT,
 ) -> int:
     """Make deployments fail that are created from now on."""
-    return _send("fail_deployment", app, name=name, message=message, logs=logs)
+    return send("fail_deployment", app, name=name, message=message, logs=logs)
 
 
 @cli.command(epilog=examples("mlevents azure state"))
 def state(app: AppFolder = PROJECT) -> int:
     """Show the endpoints with their traffic, the models, the jobs and the runs of Data Factory."""
-    return _send("state", app)
+    return send("state", app)
 
 
-def _send(method: str, app: AppFolder, **arguments: Any) -> int:
-    """Call the emulator, and print its answer; returns the exit code. Arguments that are None or empty are left out."""
-    console = Console(sys.stdout, remember=0)
-    given = {name: value for name, value in arguments.items() if value is not None and value != {}}
-    try:
-        where = json.loads((app / FOLDER / NOTE).read_text(encoding="utf-8"))
-        answer = requests.post(f"{where['url']}/mlevents/{method}", json=given, verify=where["ca_file"], timeout=60)
-    except (OSError, requests.RequestException):
-        console.problem(
-            f"no `mlevents start` with an emulated Azure ML runs in {app}: start it first, "
-            "without --no-azure and without MLEVENTS_ARM_ENDPOINT in its settings"
-        )
-        return 1
-    body = answer.json()
-    if not answer.ok:
-        console.problem(body["error"]["message"])
-        return 1
-    result = body["result"]
-    text = "done" if result is None else result if isinstance(result, str) else json.dumps(result, indent=2)
-    for line in text.splitlines():
-        console.print(line)
-    return 0
+cli.add_typer(beside.cli)

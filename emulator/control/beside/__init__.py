@@ -1,0 +1,1 @@
+"""Control of the services beside Azure ML: Azure Monitor, Data Factory and storage."""

@@ -1,0 +1,1 @@
+"""``mlevents azure``: control the emulated Azure."""
