@@ -13,6 +13,7 @@ from datetime import datetime
 from dispatch.app import App
 from dispatch.erasure.find import Found, FoundEvent
 from dispatch.erasure.needle import Needle
+from dispatch.erasure.remembered import remembers, without
 from dispatch.inbox.errors import Conflict
 from dispatch.inbox.history.entry import FIRST as NEW
 from dispatch.inbox.history.sent import PREFIX as SENT
@@ -71,7 +72,12 @@ def erase(found: Found, needle: Needle, app: App, by: str) -> Erased:
             refused[event.day, event.key] = "a newer version of the app wrote a part of it"
     for row in found.shared:
         with suppress(Conflict):  # it has changed; the next search finds it, if it still has the name
-            app.inbox.table.commit(PARTITION, replace(row, values=_replaced(row.values, needle)))
+            if not remembers(row, needle):
+                app.inbox.table.commit(PARTITION, replace(row, values=_replaced(row.values, needle)))
+            elif left := without(row, needle):
+                app.inbox.table.commit(PARTITION, left)
+            else:
+                app.inbox.table.commit(PARTITION, delete=(row,))
             done.shared += 1
     counts = {name: getattr(done, name) for name in ("events", "actions", "sent", "rejected", "names", "shared")}
     log_event("record.erased", by=by, **counts, refused=len(refused))

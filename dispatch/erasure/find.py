@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from dispatch.app import App
 from dispatch.erasure.needle import Needle
+from dispatch.erasure.remembered import MISSING, remembers
 from dispatch.inbox.history.entry import COUNTS
 from dispatch.inbox.history.entry import FIRST as NEW
 from dispatch.inbox.history.index import MONTHS
@@ -52,6 +53,7 @@ class Found:
     events: list[FoundEvent] = field(default_factory=list)
     index: list[tuple[str, Row]] = field(default_factory=list)  # with the partition
     shared: list[Row] = field(default_factory=list)  # shared state that names it
+    watched: int = 0  # places where the watch remembers it as Azure ML has it, which the next look would restore
 
     @property
     def is_empty(self) -> bool:
@@ -72,7 +74,11 @@ def find(needle: Needle, app: App, seen: Callable[[str], None] = lambda _: None)
             if (row.values.get("day"), row.values.get("event")) in whole or needle.is_in_row(row):
                 found.index.append((partition, row))
         seen(partition)
-    found.shared = [row for row in table.read(PARTITION, "", "~") if needle.is_in_row(row)]
+    for row in table.read(PARTITION, "", "~"):
+        if needle.is_in_row(row) or (row.key.startswith(MISSING) and remembers(row, needle)):
+            found.shared.append(row)
+        else:
+            found.watched += remembers(row, needle)
     return found
 
 

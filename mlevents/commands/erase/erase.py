@@ -131,6 +131,7 @@ def _counts(found: Found, beside: _Beside) -> dict[str, int]:
         "rejected": sum(each.key.startswith("x|") for each in found.events),
         "names": len(found.index),
         "shared": len(found.shared),
+        "watched": found.watched,
         "deadLetters": len(beside.blobs),
         "messages": sum(each.found for each in beside.queues),
     }
@@ -142,6 +143,7 @@ _NOUNS = {
     "rejected": "rejected event",
     "names": "name in the index",
     "shared": "shared state",
+    "watched": "thing that the watch remembers",
     "deadLetters": "blob of dead letters",
     "messages": "message in a queue",
 }
@@ -159,6 +161,9 @@ def _print_found(found: Found, beside: _Beside, console: Console) -> None:
         if each.unseen:
             text = f"{counted(each.unseen, 'message')} of the queue {each.queue} cannot be looked at: look again later"
             console.print(text, "warning", indent=4)
+    if found.watched:
+        text = "the watch remembers it as Azure ML has it: remove it there, and the next look forgets it"
+        console.print(text, "warning", indent=4)
     texts = [f"{count} {_NOUNS[name] if count == 1 else _plural(_NOUNS[name])}" for name, count in counts.items()]
     console.print(", ".join(texts) if texts else "nothing is kept", "bold")
 

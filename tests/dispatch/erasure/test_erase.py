@@ -20,6 +20,8 @@ from dispatch.inbox.shared_state import PARTITION
 from dispatch.inbox.tables import Row
 from dispatch.replay.replay import ReplayOptions, replay
 from dispatch.sweep import sweep
+from dispatch.watch.memory import packed
+from dispatch.watch.reconcile import missing_days
 from mlevents.testing.runs import WorkerDied
 from mlevents.testing.storage import NOW
 from schemas import EventError, RunStatusChanged
@@ -240,3 +242,21 @@ def test_marker_that_a_sweep_indexes_meanwhile_is_found_later(tmp_path: Path) ->
     erase(found, ALICE, world.app, "admin")
     erased(world)
     assert left(world, NAME) == []
+
+
+@pytest.mark.parametrize("others", [[], [OTHER]])
+def test_events_that_never_came_are_erased(tmp_path: Path, others: list[RunStatusChanged]) -> None:
+    """They are compressed, as is what the watch remembers of models, which is counted: a look would bring it back."""
+    app = World(rules(rule("ring")), tmp_path).app
+    events = [event.wire() for event in (ABOUT, *others)]
+    about = {"day": DAY, "workspace": "churn-prod", "count": str(len(events)), "events": packed({"events": events})}
+    model = {"at": NOW.isoformat(), "known": packed({"7": ["", False, "", {"owner": NAME}, 0]})}
+    app.inbox.shared.change(f"missing|{DAY}|x|000", lambda _: about, app.now())
+    app.inbox.shared.change("watched|models|x", lambda _: model, app.now())
+    found = find(ALICE, app)
+    assert (len(found.shared), found.watched) == (1, 1)
+    assert erase(found, ALICE, app, "an operator").shared == 1
+    left = find(ALICE, app)
+    assert (left.is_empty, left.watched) == (True, 1)
+    assert [value["count"] for value in missing_days(app.inbox.shared)] == ["1"] * len(others)
+    assert app.inbox.shared.all("watched|") == {"watched|models|x": model}
