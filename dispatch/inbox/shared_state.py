@@ -12,7 +12,7 @@
     purged                    the day of the last purge, or where it continues
     watch|<hash>              when the watch looked last at something, or why it could not
     watched|<kind>|<hash>     what the watch has seen, and the events that it is about to raise
-    missing|<day>|<hash>      events of a workspace that never came, for `mlevents watch --take-in`
+    missing|<day>|<hash>|<n>  events of a workspace that never came, for `mlevents watch --take-in`
     reconciled|<hash>         the day of a workspace that was compared last with the record
     sweep                     when the last sweep ended, and the open actions that it saw
     swept                     the last day of the last sweep, if there are too many days for one
