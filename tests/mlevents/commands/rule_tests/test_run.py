@@ -252,3 +252,16 @@ def test_settings_are_those_of_the_test_its_file_and_the_example(
     project.settings({**SETTINGS, "RULES_DOMAIN": "example.com"})
     project.tests("tests:\n" + case.format("", "ml-team@example.com"))
     assert project.run()[0] == 0
+
+
+def test_rule_with_expect_fires_on_the_sample_with_its_name(project: Project) -> None:
+    """A rule that waits, or that an event on record keeps from acting, fires in a test."""
+    more = "    still_after: 1h\n    unless: { event: RunCompleted, same: data.experimentName }\n"
+    waits = f"  - name: waits\n    on: RunStatusChanged\n{more}    do: log\n"
+    expects = '  - name: nightly\n    expect: { event: RunCompleted, by: "06:30" }\n    do: log\n'
+    project.rules(f"rules:\n{waits}{expects}")
+    named = "    event: expected\n    changes: { data.rule: nightly }\n    fires: nightly\n"
+    other = "    event: expected\n    changes: { data.rule: other }\n    not: { nightly: expect }\n"
+    event = "    event: run_status_changed\n    fires: waits\n"
+    project.tests("tests:\n" + "".join(f"  - name: t{n}\n{text}" for n, text in enumerate((named, other, event))))
+    assert project.run() == (0, "3 tests: 3 passed\n")
