@@ -63,12 +63,18 @@ class Server:
         self._ticking.cancel()
         await asyncio.wait([self._ticking])
         server = self._runner.server
-        transports = [connection.transport for connection in server.connections] if server else []
+        transports = _transports(server)
         await self._runner.cleanup()
         await self._client.close()
-        for transport in filter(None, transports):
-            transport.abort()  # TLS would wait for the client's close_notify, on a loop that no longer runs
-        await asyncio.sleep(0.01)
+        for _ in range(3):  # a handshake that was under way makes another connection
+            transports |= _transports(server)
+            for transport in transports:
+                transport.abort()  # TLS would wait for the client's close_notify, on a loop that no longer runs
+            await asyncio.sleep(0.01)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     async def _tick(self) -> None:
         """Complete operations and runs on time, even if no client polls."""
@@ -123,3 +129,8 @@ class Server:
             return web.Response(status=response.status, headers=response.headers, body=response.body)
         content = None if response.body is NULL else response.body
         return web.json_response(content, status=response.status, headers=response.headers)
+
+
+def _transports(server: web.Server | None) -> set[asyncio.Transport]:
+    """Those of the connections that are open now."""
+    return {each.transport for each in (server.connections if server else ()) if each.transport is not None}

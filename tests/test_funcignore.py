@@ -80,8 +80,8 @@ def test_the_app_and_the_rules_are_deployed_and_nothing_else_of_this_project(rea
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     others = deployed & {*listed.stdout.splitlines()} - own
     assert others == {"LICENSE"}
-    assert len(deployed) < 400  # node_modules alone has 12,000 files
-    assert sum((ROOT / path).stat().st_size for path in deployed) < 2_000_000
+    assert len(deployed) < 600  # node_modules alone has 12,000 files
+    assert sum((ROOT / path).stat().st_size for path in deployed) < 3_000_000
 
 
 @READERS

@@ -109,7 +109,7 @@ def test_changes_follow_the_spelling_of_the_event(changes: str, expected: dict[s
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("nonsense",), "there is no file nonsense, and no such sample; samples are churn-request, dataset_drift"),
+        (("nonsense",), "there is no file nonsense, and no such sample; samples are alert_fired, "),
         (("run_completed", "data"), "'data' is no change; write KEY=VALUE"),
         (("run_completed", "data..x=1"), "'data..x' is not a key of an event"),
         (("run_completed", "id.x=1"), "'id.x': id is no object of the event"),

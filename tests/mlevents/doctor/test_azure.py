@@ -22,6 +22,7 @@ from tests.kit.started import ROOT
 from tests.kit.world import SETTINGS
 from tests.mlevents.doctor.project import Project, bad
 
+READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"  # compares runs and models with the record
 DEV, PROD = SETTINGS["RULES_WS_CHURN_DEV"], SETTINGS["RULES_WS_CHURN_PROD"]
 GROUP = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-app"
 FUNCTIONS = (*functions_of(ROOT),)
@@ -203,8 +204,11 @@ def test_roles_of_the_identity_are_compared_with_those_that_rules_need(azure: Az
         f"warning {ACCOUNT}: the app's identity does not have the role Storage Table Data Contributor; "
         "it has 2 other roles there, which may permit the same",
         f"error {PROD}: the app's identity does not have the role AzureML Data Scientist, for deploy-churn",
-        f"warning {PROD}: the app's identity does not have the role Monitoring Reader, for deploy-churn, "
-        "which makes results better",
+        *(
+            f"warning {PROD}: the app's identity does not have the role {role}, for deploy-churn, "
+            "which makes results better"
+            for role in ("Monitoring Reader", "Reader")
+        ),
     ]
     assert found[1].to_do == (
         f"az role assignment create --assignee-object-id {PRINCIPAL} --assignee-principal-type ServicePrincipal "
@@ -213,12 +217,14 @@ def test_roles_of_the_identity_are_compared_with_those_that_rules_need(azure: Az
     assign(azure, GROUP, STORAGE_ROLES[2])
     assign(azure, PROD, "b24988ac-6180-42a0-ab88-20f7382dd24c")  # Contributor
     [well] = of_roles(project, azure)
-    assert well.what.startswith("5 roles of the identity 99999999… are there; not looked for, because")
+    assert well.what.startswith("6 roles of the identity 99999999… are there; not looked for, because")
 
 
 def test_identity_is_the_one_that_the_settings_name(azure: Azure, project: Project) -> None:
     add_site(azure, SETTINGS_OF_APP)
     assign(azure, ACCOUNT, *STORAGE_ROLES, principal=PRINCIPAL.replace("9", "7"))
+    for workspace in (DEV, PROD):
+        assign(azure, workspace, READER, principal=PRINCIPAL.replace("9", "7"))
     assert bad(of_roles(project, azure, AZURE_CLIENT_ID=CLIENT)) == []
     [found] = bad(of_roles(project, azure, AZURE_CLIENT_ID="0"))
     assert "which is none of the app's identities" in found
