@@ -72,7 +72,7 @@ class RunStatusChanged(RunEvent):
     def lead(self) -> tuple[str, ...]:
         """Where the reason of a failure is: the event does not have it."""
         failed = self.data.run_status.lower() == "failed"
-        return ("Azure ML does not publish the reason: the page of the run has the error and the logs.",) * failed
+        return ("The event does not have the reason: the page of the run has the error and the logs.",) * failed
 
     @property
     def rows(self) -> Rows:

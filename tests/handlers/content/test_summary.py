@@ -156,7 +156,7 @@ def test_skipped_result_is_neither_good_nor_bad() -> None:
 
 def test_mail_about_a_failed_run_says_where_the_reason_is() -> None:
     [line] = summary(RunStatusChanged.example()).lead
-    assert "does not publish the reason" in line
+    assert "does not have the reason" in line
     assert summary(RunStatusChanged.example(run_status="Running")).lead == ()
 
 

@@ -77,7 +77,7 @@ def test_message_of_a_failed_run() -> None:
     assert found["text"] == "[churn-prod] Run brave_kiwi_t5m0xr7c4d failed (experiment churn-training)"
     header, lead, facts, links, divider, tags, footer = found["blocks"]
     assert header["text"]["text"].startswith("\N{LARGE RED CIRCLE} Run brave_kiwi_t5m0xr7c4d failed")
-    assert lead["text"]["text"].startswith("Azure ML does not publish the reason")
+    assert lead["text"]["text"].startswith("The event does not have the reason")
     assert "churn-prod (env prod, team churn) · " in facts["elements"][0]["text"]
     assert "|Open the run>   <https://my-events.azurewebsites.net/" in links["text"]["text"]
     assert divider == {"type": "divider"}

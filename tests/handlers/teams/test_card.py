@@ -108,7 +108,7 @@ def test_card_of_a_failed_run() -> None:
     head, lead, facts, details = found["body"]
     assert head["style"] == "attention"
     assert texts_of(head) == ["Run brave_kiwi_t5m0xr7c4d failed (experiment churn-training)"]
-    assert texts_of(lead)[0].startswith("Azure ML does not publish the reason")
+    assert texts_of(lead)[0].startswith("The event does not have the reason")
     assert texts_of(facts)[0].startswith("churn-prod (env prod, team churn) · ")
     assert not details["isVisible"]
     assert texts_of(details)[:3] == ["Tags", "team", "churn"]

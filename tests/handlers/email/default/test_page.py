@@ -39,7 +39,7 @@ def test_page_has_one_link_if_the_object_has_a_page(kind: type[Event]) -> None:
 
 def test_preview_is_hidden_and_before_the_heading() -> None:
     html = page(RunStatusChanged.example())
-    assert re.search(r'<div style="display:none[^"]*">Azure ML does not publish the reason', html)
+    assert re.search(r'<div style="display:none[^"]*">The event does not have the reason', html)
     assert html.index("display:none") < html.index("<h1")
 
 
