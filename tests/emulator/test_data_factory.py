@@ -48,7 +48,7 @@ def test_run_takes_time(send: Send, azure: Azure, factory: str) -> None:
     assert statuses == ["Queued", "InProgress", "InProgress", "Succeeded"]
     assert answer["parameters"] == {"reason": "drift", "rows": "10"}
     assert (answer["runId"], answer["pipelineName"]) == (run, "copy-and-train")
-    assert answer["durationInMs"] == 60_000
+    assert answer["durationInMs"] // 1_000 == 60  # the emulator's clock goes on while requests are made
 
 
 def test_equal_requests_start_two_runs(send: Send, azure: Azure, factory: str) -> None:

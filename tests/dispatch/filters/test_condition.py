@@ -203,7 +203,7 @@ def text_of(name: str, key: str) -> str:
 
 @pytest.mark.slow
 @any_input(
-    25, 3_000, operator=st.sampled_from(OPERATORS), key=KEYS.filter(lambda key: key.count(".") < 2), event=EVENTS
+    10, 3_000, operator=st.sampled_from(OPERATORS), key=KEYS.filter(lambda key: key.count(".") < 2), event=EVENTS
 )
 def test_a_condition_matches_as_the_advanced_filter(operator: Operator, key: str, event: dict[str, Any]) -> None:
     """With filtering on arrays enabled, if no name in the event contains a dot."""

@@ -450,7 +450,7 @@ EVENTS = st.dictionaries(NAMES, st.dictionaries(NAMES, JSON, max_size=4) | JSON,
 
 
 @pytest.mark.slow
-@any_input(25, 3_000, members=FILTERS, event=EVENTS)
+@any_input(10, 3_000, members=FILTERS, event=EVENTS)
 def test_a_valid_filter_can_be_evaluated_for_any_event(members: dict[str, Any], event: dict[str, Any]) -> None:
     """It raises no error, whatever the event contains, and does not change the event."""
     before = repr(event)

@@ -117,7 +117,7 @@ CONDITIONS = st.builds(condition, st.sampled_from(OPERATORS), st.sampled_from(KE
 
 
 @pytest.mark.slow
-@any_input(100, 5_000, context=contexts(), conditions=st.lists(CONDITIONS, min_size=1, max_size=12))
+@any_input(40, 5_000, context=contexts(), conditions=st.lists(CONDITIONS, min_size=1, max_size=12))
 def test_a_compiled_condition_agrees_with_the_plain_evaluator(context: Context, conditions: list[Condition]) -> None:
     """Many conditions share the values, in any order of evaluation."""
     view, values = context.view(), EventValues(context)

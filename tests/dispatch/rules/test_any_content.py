@@ -99,12 +99,12 @@ def mutated(text: str, seed: int, count: int) -> str:
 FILES = st.sampled_from(["workspaces", "churn"])
 
 
-@any_input(40, 3_000, name=FILES, raw=st.binary(max_size=200))
+@any_input(15, 3_000, name=FILES, raw=st.binary(max_size=200))
 def test_any_bytes_load_as_rules_or_errors(name: str, raw: bytes) -> None:
     check(loaded(**{name: raw}))
 
 
-@any_input(40, 3_000, name=FILES, seed=st.integers(0, 2**32), count=st.integers(1, 6))
+@any_input(15, 3_000, name=FILES, seed=st.integers(0, 2**32), count=st.integers(1, 6))
 def test_mutated_file_loads_as_rules_or_errors(name: str, seed: int, count: int) -> None:
     """Errors in workspaces.yaml may show in rules files; errors in a rules file show nowhere else."""
     loaded_rules = loaded(**{name: mutated(GOOD[f"{name}.yaml"], seed, count).encode()})
@@ -116,7 +116,7 @@ def test_mutated_file_loads_as_rules_or_errors(name: str, seed: int, count: int)
 LINES = st.lists(st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join), max_size=8)
 
 
-@any_input(40, 3_000, text=LINES.map("\n".join))
+@any_input(15, 3_000, text=LINES.map("\n".join))
 def test_any_words_of_the_language_load_as_rules_or_errors(text: str) -> None:
     check(loaded(churn=text.encode()))
     check(loaded(churn=f"rules:\n  - {text}".encode()))

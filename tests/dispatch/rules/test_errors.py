@@ -408,7 +408,7 @@ MANY_ERRORS: dict[str, Callable[[int], str]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", one_in(3, MANY_ERRORS))
+@pytest.mark.parametrize("kind", one_in(6, MANY_ERRORS))
 def test_cost_of_reporting_errors_is_linear(kind: str, tmp_path: Path) -> None:
     """Four times as many errors cost about four times as many calls; comparing each with all others, sixteen times."""
     few, many = (calls_of(lambda n=n: loaded(tmp_path, churn=MANY_ERRORS[kind](n))) for n in (60, 240))  # type: ignore[misc]

@@ -186,7 +186,7 @@ def test_facts_name_a_person(tags: dict[str, object], fact: str | None) -> None:
 
 def test_preview_does_not_repeat_the_subject() -> None:
     found = summary(RunStatusChanged.example())
-    assert found.preview.startswith("Azure ML does not publish")
+    assert found.preview.startswith("The event does not have the reason")
     assert "churn-prod (env prod, team churn)" in found.preview
 
 

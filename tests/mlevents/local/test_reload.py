@@ -118,6 +118,7 @@ def test_code_that_cannot_be_loaded_leaves_the_app_as_it_was(started: Started, a
     started.wait_for("printed +third version None")
 
 
+@pytest.mark.soak
 def test_changed_settings_and_rules_apply(started: Started, app: Path) -> None:
     """Errors in rules are printed as at the start; the app handles them itself."""
     write_settings(app, MINE="set")

@@ -45,7 +45,7 @@ def check_events(rules: Rules, seed: int) -> None:
             MET["filtered"] += bool(found.advanced_filters)
 
 
-@any_input(60, 10_000, rules=rule_sets(on=("BlobCreated", "BlobDeleted"), usual=BLOB_KEYS), seed=st.integers(0, 2**32))
+@any_input(20, 10_000, rules=rule_sets(on=("BlobCreated", "BlobDeleted"), usual=BLOB_KEYS), seed=st.integers(0, 2**32))
 def test_event_of_a_blob_that_a_rule_matches_passes_the_filter(rules: Rules, seed: int) -> None:
     """Conditions on the parts of a blob become conditions on the subject."""
     check_events(rules, seed)

@@ -246,6 +246,7 @@ def test_hints_of_many_unknown_keys_take_no_time(tmp_path: Path) -> None:
     assert found_errors[0].endswith("Did you mean data.runId?")
 
 
+@pytest.mark.fuzz
 def test_conditions_of_a_hostile_file_are_checked_in_linear_time(tmp_path: Path) -> None:
     """Thousands of conditions, on one key or on many, and of alternatives, are not compared with each other."""
     one = ", ".join(f"data.runTags.a StringNotIn x{n}" for n in range(2_000))
