@@ -22,7 +22,7 @@ os.environ.setdefault("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
 
 platform.processor()  # starts `uname` and caches its output, before tests that may start no process: the SDKs need it
 
-SERVICES = {"azurite", "azure"}  # fixtures: an Azurite process; an emulated Azure that listens over HTTPS
+SERVICES = {"azurite", "https_azurite", "azure"}  # fixtures: an Azurite process; an emulated Azure over HTTPS
 
 # Folders whose tests run code of no package that is measured, or lines that the tests of each handler cover.
 UNMEASURED = {"emulator", "gallery"}
