@@ -28,20 +28,9 @@ class ModelRegisteredData(EventData):
     model_properties: Tags = Field(default_factory=Tags)
 
 
-class ModelRegistered(Event):
-    """A model version was registered."""
+class AboutModelVersion(Event):
+    """An event about a version of a model: the base class of several types."""
 
-    facts = ("model",)
-    example_fields: ClassVar[Mapping[str, Any]] = {
-        "id": "5e92c0f7-8b41-4d6a-a3c8-90f1d7e4b265",
-        "eventTime": "2026-11-22T08:42:30.535005Z",
-        "data": {
-            "modelName": "churn",
-            "modelVersion": "7",
-            "modelTags": {"stage": "production", "team": "churn", "endpoint": "churn"},
-            "modelProperties": {"auc": "0.871"},
-        },
-    }
     example_subject = "models/{modelName}:{modelVersion}"
 
     data: ModelRegisteredData
@@ -50,11 +39,6 @@ class ModelRegistered(Event):
     def object(self) -> str:
         """The model's name."""
         return self.data.model_name
-
-    @property
-    def label(self) -> str:
-        """The model version."""
-        return f"{self.object}:{short_name(self.data.model_version)}"
 
     @property
     def about(self) -> str:
@@ -78,16 +62,6 @@ class ModelRegistered(Event):
         return studio_link(self.workspace, "model", f"{name}:{version}", "details")
 
     @property
-    def headline(self) -> str:
-        """The model version."""
-        return f"Model {short_name(self.data.model_name)}:{short_name(self.data.model_version)} registered"
-
-    @property
-    def rows(self) -> Rows:
-        """The model and its version."""
-        return ("Model", self.data.model_name), ("Version", self.data.model_version)
-
-    @property
     def tags(self) -> Tags:
         """The model version's tags."""
         return self.data.model_tags
@@ -96,6 +70,37 @@ class ModelRegistered(Event):
     def properties(self) -> Tags:
         """The model version's properties."""
         return self.data.model_properties
+
+
+class ModelRegistered(AboutModelVersion):
+    """A model version was registered."""
+
+    facts = ("model",)
+    example_fields: ClassVar[Mapping[str, Any]] = {
+        "id": "5e92c0f7-8b41-4d6a-a3c8-90f1d7e4b265",
+        "eventTime": "2026-11-22T08:42:30.535005Z",
+        "data": {
+            "modelName": "churn",
+            "modelVersion": "7",
+            "modelTags": {"stage": "production", "team": "churn", "endpoint": "churn"},
+            "modelProperties": {"auc": "0.871"},
+        },
+    }
+
+    @property
+    def label(self) -> str:
+        """The model version."""
+        return f"{self.object}:{short_name(self.data.model_version)}"
+
+    @property
+    def headline(self) -> str:
+        """The model version."""
+        return f"Model {short_name(self.data.model_name)}:{short_name(self.data.model_version)} registered"
+
+    @property
+    def rows(self) -> Rows:
+        """The model and its version."""
+        return ("Model", self.data.model_name), ("Version", self.data.model_version)
 
     def fact_id(self, name: str) -> tuple[str, ...]:
         """The model's name and version."""

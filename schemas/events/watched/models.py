@@ -9,12 +9,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from schemas.events.base import EventData, Rows, short_name
-from schemas.events.model_registered import ModelRegistered, ModelSubject
-from schemas.events.subject import subject_parts
+from schemas.events.base import Rows, short_name
+from schemas.events.model_registered import AboutModelVersion, ModelRegistered, ModelRegisteredData
 from schemas.events.watched.base import RegistryId, WatchedEvent
-from schemas.fields import OptionalText, RequiredText, Version
-from schemas.links import quoted, studio_link
+from schemas.fields import OptionalText
+from schemas.links import quoted
 from schemas.tags import Tags
 
 _VERSION: Mapping[str, Any] = {
@@ -25,13 +24,9 @@ _VERSION: Mapping[str, Any] = {
 }
 
 
-class ModelVersionData(EventData):
+class ModelVersionData(ModelRegisteredData):
     """A model version."""
 
-    model_name: RequiredText
-    model_version: Version
-    model_tags: Tags = Field(default_factory=Tags)
-    model_properties: Tags = Field(default_factory=Tags)
     stage: OptionalText = None
 
 
@@ -48,45 +43,17 @@ class ModelTaggedData(ModelVersionData):
     previous_stage: OptionalText = None
 
 
-class ModelVersionEvent(WatchedEvent):
+class ModelVersionEvent(WatchedEvent, AboutModelVersion):
     """An event about a model version."""
-
-    example_subject = "models/{modelName}:{modelVersion}"
 
     happened: ClassVar[str]  # to the model version, in a headline
 
     data: ModelVersionData
 
     @property
-    def object(self) -> str:
-        """The model's name."""
-        return self.data.model_name
-
-    @property
     def label(self) -> str:
         """The model version, and what happened to it."""
         return f"{self._short} {self.happened}"
-
-    @property
-    def about(self) -> str:
-        """The model version."""
-        return f"model {self.data.model_name}:{self.data.model_version}"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The model's name, and its name with the version."""
-        return self.data.model_name, f"{self.data.model_name}:{self.data.model_version}"
-
-    @property
-    def subject_parts(self) -> ModelSubject | None:
-        """The model's name and version."""
-        return subject_parts(ModelSubject, r"models/([^/]+):([^/:]+)", self.subject)
-
-    @property
-    def studio_url(self) -> str | None:
-        """The link to the model version's page."""
-        name, version = quoted(self.data.model_name), quoted(self.data.model_version)
-        return studio_link(self.workspace, "model", f"{name}:{version}", "details")
 
     @property
     def headline(self) -> str:
@@ -98,16 +65,6 @@ class ModelVersionEvent(WatchedEvent):
         """The model, its version and its stage."""
         data = self.data
         return ("Model", data.model_name), ("Version", data.model_version), ("Stage", data.stage)
-
-    @property
-    def tags(self) -> Tags:
-        """The model version's tags."""
-        return self.data.model_tags
-
-    @property
-    def properties(self) -> Tags:
-        """The model version's properties."""
-        return self.data.model_properties
 
     @property
     def _short(self) -> str:
