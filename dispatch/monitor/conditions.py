@@ -40,7 +40,7 @@ class Condition:
 
     @property
     def key(self) -> str:
-        """What tells it from the conditions of other alerts of the same rule."""
+        """What distinguishes it from the conditions of other alerts of the same rule."""
         return f"{self.metric}|{sorted(self.dimensions.items())}|{self.text}"
 
     @property

@@ -14,7 +14,7 @@ from schemas import Event, EventError, parse_event
 from schemas.events.base import ADDED, FACT_NAMES, Rows, short_name
 
 _WORDS = re.compile("[A-Z][a-z]*")
-_KINDS = 5  # kinds of events, and reasons, that are told apart
+_KINDS = 5  # kinds of events, and reasons, that are listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +134,14 @@ def _reasons(reasons: Counter[str], count: int) -> Rows:
 def _row(
     one: _One, first: Event, kinds: Mapping[Any, int], reasons: Mapping[str, int], workspaces: Iterable[str]
 ) -> tuple[str, Any]:
-    """The event's object, and what tells it from the others."""
-    told = (
+    """The event's object, and what distinguishes it from the others."""
+    details = (
         one.kind[0] if len(kinds) > 1 else "",
         one.workspace if len([*workspaces]) > 1 else "",
         one.reason if len(reasons) > 1 else "",
         one.time(first),
     )
-    return one.name, " · ".join(filter(None, told))
+    return one.name, " · ".join(filter(None, details))
 
 
 def _span(times: Sequence[str], event: Event) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ class _Tried(Exception):  # noqa: N818 - it carries a diagnosis out of a block
 
 
 def check(record: Record, now: Callable[[], datetime], app_name: str = "") -> Diagnoses:
-    """Try each kind of access that the app needs, with the credentials of whoever runs this."""
+    """Try each kind of access that the app needs, with the login of this machine."""
     for part in (_table, _queues, _dead_letters):
         try:
             yield from part(record)

@@ -1,4 +1,4 @@
-"""The workspaces and their event subscriptions, as Resource Manager shows them to whoever runs this."""
+"""The workspaces and their event subscriptions, as Resource Manager shows them to the login of this machine."""
 
 from dispatch.settings import Environment, Names
 from handlers.azure.arm import VERSION

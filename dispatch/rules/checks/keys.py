@@ -87,7 +87,7 @@ def _check_entry(entry: RuleEntry, scope: Scope) -> None:
 
 
 def _check_by(entry: RuleEntry, scope: Scope, key_of_rule: str, without: str) -> None:
-    """Check the key whose values a key of a rule tells apart; `without` says what becomes of an event that lacks it."""
+    """Check the key by whose values a rule groups events; `without` says what becomes of an event that lacks it."""
     node = field_of(entry.node.fields.get(key_of_rule), "by")
     key = text_of(node)
     if node is None or not key or not all(name.strip() for name in key.split(".")):

@@ -18,7 +18,7 @@ class RegistryId(ResourceId):
 class WatchedEvent(Event):
     """An event of the app itself. Azure publishes none of its type, so it needs no event subscription.
 
-    Its id and its time are functions of what was seen: whoever sees the same raises the same event.
+    Its id and its time are functions of what was seen: all who see the same raise the same event.
     """
 
     publisher = "Mlevents"
